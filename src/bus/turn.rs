@@ -1,0 +1,40 @@
+//! A turn: one consumer's step forward, committed as a whole or not at all.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::event::{Event, EventId};
+
+/// What one source, stage or outlet did. The hot store commits turns in the order of the log.
+#[derive(Debug, Clone, Default)]
+pub struct Turn {
+    /// Who: `l3`, `device-51`, `intake-file`, `mirror`.
+    pub consumer: String,
+    /// It has handled everything that follows from events up to here. `None` for sources, which read nothing.
+    pub cursor: Option<EventId>,
+    /// What it wrote, with ids, in order.
+    pub events: Arc<[Event]>,
+    /// How far its outside inputs are read, by name (`/var/log/auth.log`, `journal`); the values are the source's own.
+    pub positions: Vec<(String, Value)>,
+    pub snapshot: Option<Snapshot>,
+    pub dead_letters: Vec<DeadLetter>,
+}
+
+/// A stage's state, valid just after everything up to `cursor` was handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    pub cursor: EventId,
+    pub state: Bytes,
+}
+
+/// Input that could not be handled, kept with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub id: EventId,
+    /// Where it came from: a stream, or a source.
+    pub stream: String,
+    pub reason: String,
+    pub payload: Bytes,
+}

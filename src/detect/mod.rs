@@ -1,0 +1,1 @@
+//! Detectors: pure, each usable alone, none knows of the daemon.

@@ -1,0 +1,250 @@
+//! What an event says: one variant for each kind of stream.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{Entity, EventId};
+use crate::parse::{self, Format, Record};
+
+#[derive(Debug, Clone)]
+pub enum Body {
+    Raw(Raw),
+    Decision(Box<Decision>),
+    Shrink(ShrinkSample),
+    Soc(Box<Soc>),
+    Tick,
+}
+
+/// One received line or message, unchanged.
+#[derive(Debug, Clone)]
+pub struct Raw {
+    /// Where it came from: `journal`, `file:/var/log/auth.log`, `http`, or what the sender named.
+    pub source: Arc<str>,
+    pub compartment: Arc<str>,
+    pub format: Format,
+    pub payload: Bytes,
+    /// What came beside the payload: journal fields, fields of a stream entry. Sorted by name.
+    pub attributes: Vec<(String, String)>,
+    record: OnceLock<Box<Record>>,
+}
+
+impl Raw {
+    pub fn new(
+        source: Arc<str>,
+        compartment: Arc<str>,
+        format: Format,
+        payload: Bytes,
+        mut attributes: Vec<(String, String)>,
+    ) -> Self {
+        attributes.sort();
+        Self { source, compartment, format, payload, attributes, record: OnceLock::new() }
+    }
+
+    /// The same, with the record that the source has already parsed, so that no stage parses it again.
+    #[must_use]
+    pub fn with_record(self, record: Record) -> Self {
+        Self { record: OnceLock::from(Box::new(record)), ..self }
+    }
+
+    /// The named fields of the payload: a pure function of payload, format and attributes, computed once however
+    /// many stages ask.
+    pub fn record(&self) -> &Record {
+        self.record.get_or_init(|| Box::new(parse::record(&self.payload, self.format, &self.attributes)))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Benign,
+    Suspicious,
+    Malicious,
+}
+
+impl Verdict {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Benign => "benign",
+            Self::Suspicious => "suspicious",
+            Self::Malicious => "malicious",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl Severity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Low => "LOW",
+            Self::Medium => "MEDIUM",
+            Self::High => "HIGH",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Category {
+    Auth,
+    Network,
+    System,
+    App,
+    Intel,
+    Crypto,
+    Operator,
+}
+
+impl Category {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "AUTH",
+            Self::Network => "NETWORK",
+            Self::System => "SYSTEM",
+            Self::App => "APP",
+            Self::Intel => "INTEL",
+            Self::Crypto => "CRYPTO",
+            Self::Operator => "OPERATOR",
+        }
+    }
+}
+
+/// A judgement of Layer 3 or Layer 4 on one event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    pub verdict: Verdict,
+    /// 0 to 1.
+    pub score: f64,
+    pub model: Arc<str>,
+    /// 15 to 30 where known.
+    pub device_id: u16,
+    pub compartment: Arc<str>,
+    /// Id of the event judged, as text: a writer outside may name its own. Empty: unknown.
+    pub input_ref: String,
+    pub entity: Entity,
+    pub category: Category,
+    /// Names of the rules and detectors that spoke.
+    pub reasons: Vec<String>,
+    /// ATT&CK technique ids, like `T1110.001`.
+    pub attack: Vec<String>,
+    /// One line for a person; empty for benign.
+    pub summary: String,
+}
+
+/// One successful poll of SHRINK, or the fact that it failed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ShrinkSample {
+    /// Finite numbers by SHRINK's own key names. Empty when the poll failed.
+    pub values: BTreeMap<String, f64>,
+    /// Why the poll failed; `None` for a good sample.
+    pub failure: Option<String>,
+}
+
+/// A fused SOC event, from fusion or from a device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Soc {
+    /// `"3"`, `"4"` or `"8"`.
+    pub src_layer: String,
+    pub decision: Verdict,
+    /// 0 to 1.
+    pub score: f64,
+    /// `risk_acute_stress` at that time; `None` when SHRINK is stale or down.
+    pub shrink_risk: Option<f64>,
+    pub input_ref: String,
+    /// 15 to 30 for L3 and L4 where known, 51 and up for devices.
+    pub src_device: u16,
+    pub severity: Severity,
+    pub category: Category,
+    pub compartment: String,
+    pub summary: String,
+    pub entity: Entity,
+    pub shrink: ShrinkView,
+    pub flags: Vec<String>,
+    pub attack: Vec<String>,
+    pub reasons: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShrinkState {
+    Fresh,
+    Stale,
+    #[default]
+    Down,
+}
+
+/// What fusion knew of SHRINK when it wrote a SOC event.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ShrinkView {
+    pub state: ShrinkState,
+    /// Seconds since the last good sample; `None` when there was none.
+    pub age_s: Option<f64>,
+    /// The values of a fresh sample, names as on the wire: `crisis_level`, `cognitive_load`, `anomaly_score`, …
+    #[serde(flatten)]
+    pub values: BTreeMap<String, f64>,
+}
+
+/// Fields of [`Soc`] that a device writing its own event has nothing to say about.
+impl Default for Soc {
+    fn default() -> Self {
+        Self {
+            src_layer: "8".to_owned(),
+            decision: Verdict::Suspicious,
+            score: 0.0,
+            shrink_risk: None,
+            input_ref: String::new(),
+            src_device: 0,
+            severity: Severity::Info,
+            category: Category::System,
+            compartment: String::new(),
+            summary: String::new(),
+            entity: Entity::default(),
+            shrink: ShrinkView::default(),
+            flags: Vec::new(),
+            attack: Vec::new(),
+            reasons: Vec::new(),
+            proposal: None,
+        }
+    }
+}
+
+impl Soc {
+    /// Who wrote it: [`FUSION`](super::stream::FUSION) or a device's number.
+    pub fn producer(&self) -> u16 {
+        if self.src_layer == "8" { self.src_device } else { super::stream::FUSION }
+    }
+}
+
+impl Decision {
+    /// A benign judgement with nothing to say.
+    pub fn benign(model: Arc<str>, device_id: u16, compartment: Arc<str>, input: EventId) -> Self {
+        Self {
+            verdict: Verdict::Benign,
+            score: 0.0,
+            model,
+            device_id,
+            compartment,
+            input_ref: input.to_string(),
+            entity: Entity::default(),
+            category: Category::System,
+            reasons: Vec::new(),
+            attack: Vec::new(),
+            summary: String::new(),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Events: what travels on the one ordered log.
+
+mod body;
+mod entity;
+mod id;
+pub mod stream;
+mod time;
+pub mod wire;
+
+pub use body::{Body, Category, Decision, Raw, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict};
+pub use entity::Entity;
+pub use id::{EventId, EventIdError};
+pub use stream::{Interest, Stream};
+pub use time::Timestamp;
+
+/// One entry of the log.
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub id: EventId,
+    pub stream: Stream,
+    /// When it happened, by its own account. Windows follow this time; the id follows arrival.
+    pub ts: Timestamp,
+    /// The event from outside (line, sample, tick) that all of this follows from; its own id for such an event.
+    /// Stages with several inputs handle them in order of this, which makes their results independent of which
+    /// core was faster.
+    pub root: EventId,
+    pub body: Body,
+}
+
+impl Event {
+    /// Who wrote it, in the sense of [`Interest::of`].
+    pub fn kind(&self) -> Interest {
+        match &self.body {
+            Body::Soc(soc) => Interest::of(self.stream, soc.producer()),
+            _ => Interest::of(self.stream, 0),
+        }
+    }
+}
+
+/// An event before the log has given it an id.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    pub stream: Stream,
+    pub ts: Timestamp,
+    /// `None` for an event from outside: it is its own root.
+    pub root: Option<EventId>,
+    pub body: Body,
+}

@@ -1,0 +1,114 @@
+//! The one trait of everything that judges: Layer 3, Layer 4, fusion and the devices.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::event::{Body, Draft, Event, EventId, Interest, Soc, Stream, Timestamp};
+use crate::limits;
+
+/// A pure function over the log, with state. No IO, no clock, no randomness, no iteration over unordered maps:
+/// time is the event's time, and the same input gives the same bytes in the daemon, in `replay` and in tests.
+pub trait Stage: Send {
+    /// Handles one event and says what follows from it.
+    fn step(&mut self, event: &Event, out: &mut Outbox);
+
+    /// The whole state, bounded; see [`encode`].
+    fn save(&self) -> Vec<u8>;
+
+    /// Replaces the state by one that [`save`](Self::save) of the same version gave.
+    ///
+    /// # Errors
+    /// The bytes are not such a state; the stage is as before.
+    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("saved state cannot be read ({0}): it is rebuilt from the events that the hot store still has")]
+pub struct StateError(#[from] rmp_serde::decode::Error);
+
+/// A state as bytes (MessagePack with field names), for [`Stage::save`].
+pub fn encode(state: &impl Serialize) -> Vec<u8> {
+    rmp_serde::to_vec_named(state).unwrap_or_default()
+}
+
+/// A state from bytes, for [`Stage::load`].
+///
+/// # Errors
+/// The bytes are of another shape.
+pub fn decode<State: DeserializeOwned>(bytes: &[u8]) -> Result<State, StateError> {
+    Ok(rmp_serde::from_slice(bytes)?)
+}
+
+/// Makes a stage in its first state; called again at every restart, so it does no IO and cannot fail.
+pub type StageFactory = std::sync::Arc<dyn Fn() -> Box<dyn Stage> + Send + Sync>;
+
+/// A stage as the daemon runs it.
+#[derive(Clone)]
+pub struct StageSpec {
+    /// Name in status, metrics and cursors: `l3`, `l4`, `fusion`, `device-51`.
+    pub name: &'static str,
+    /// SYSLOG_IDENTIFIER of its log lines.
+    pub identifier: &'static str,
+    pub reads: Interest,
+    /// What it writes: one kind of event.
+    pub writes: Interest,
+    /// Taken down with it: the whole process.
+    pub critical: bool,
+    pub make: StageFactory,
+}
+
+/// Collects what follows from one event.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    drafts: Vec<Draft>,
+    cause: EventId,
+    root: EventId,
+    ts: Timestamp,
+    emitted_for_event: usize,
+    refused: u64,
+}
+
+impl Outbox {
+    /// For the shell and for tests: from now on, outputs follow from this event.
+    pub fn begin(&mut self, event: &Event) {
+        self.cause = event.id;
+        self.root = event.root;
+        self.ts = event.ts;
+        self.emitted_for_event = 0;
+    }
+
+    /// A decision or SOC event at the time of the event being handled. An empty `input_ref` is filled with its id.
+    pub fn emit(&mut self, stream: Stream, body: Body) {
+        self.emit_at(stream, self.ts, body);
+    }
+
+    /// A SOC event of a device.
+    pub fn emit_soc(&mut self, soc: Soc) {
+        self.emit(Stream::SocEvents, Body::Soc(Box::new(soc)));
+    }
+
+    /// With a time of its own, such as the end of a window that a `TICK` closed: what is said must not depend on when
+    /// the tick came.
+    pub fn emit_at(&mut self, stream: Stream, ts: Timestamp, mut body: Body) {
+        if self.emitted_for_event == limits::OUTPUTS_PER_EVENT_MAX {
+            self.refused += 1;
+            return;
+        }
+        self.emitted_for_event += 1;
+        match &mut body {
+            Body::Decision(decision) if decision.input_ref.is_empty() => decision.input_ref = self.cause.to_string(),
+            Body::Soc(soc) if soc.input_ref.is_empty() => soc.input_ref = self.cause.to_string(),
+            _ => {}
+        }
+        self.drafts.push(Draft { stream, ts, root: Some(self.root), body });
+    }
+
+    /// Takes what was collected.
+    pub fn take(&mut self) -> Vec<Draft> {
+        std::mem::take(&mut self.drafts)
+    }
+
+    /// How many outputs were refused because one event asked for more than [`limits::OUTPUTS_PER_EVENT_MAX`].
+    pub fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.refused)
+    }
+}

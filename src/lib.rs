@@ -1,0 +1,12 @@
+//! dsmild turns logs and model outputs of one machine into fused security events.
+
+#![forbid(unsafe_code)]
+
+pub mod bus;
+pub mod config;
+pub mod detect;
+pub mod device;
+pub mod event;
+pub mod layer;
+pub mod limits;
+pub mod parse;

@@ -1,0 +1,61 @@
+//! The named fields of one line.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Entity;
+
+/// What a line says, as far as it could be told.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Record {
+    /// The program that logged it (`sshd`, `sudo`, `kernel`), without path and pid.
+    pub program: Option<String>,
+    pub pid: Option<u32>,
+    /// Syslog severity, 0 (emergency) to 7 (debug).
+    pub level: Option<u8>,
+    /// The text after the header; for structured lines the message field, or the whole line.
+    pub message: String,
+    /// Key and value as the line writes them (JSON paths joined with dots, auditd keys, attributes). In order of the line.
+    pub fields: Vec<(String, String)>,
+    /// Who and what it is about.
+    pub entity: Entity,
+    pub src_port: Option<u16>,
+    pub action: Action,
+    /// The command line, where the line reports one being run.
+    pub command: Option<String>,
+    /// `Some(true)`: what the line reports succeeded; `Some(false)`: it was refused or failed.
+    pub outcome: Option<bool>,
+}
+
+/// What kind of thing happened. One word for one meaning across all programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub enum Action {
+    #[default]
+    Other,
+    /// A password, key or other proof of identity was accepted or refused: see `outcome`.
+    Login,
+    Logout,
+    /// Rights of another user were used or refused (sudo, su, pkexec, doas).
+    PrivilegeUse,
+    /// A user, group or password was made, changed or removed.
+    AccountChange,
+    /// A command or program was started.
+    ProcessStart,
+    ServiceStart,
+    ServiceStop,
+    /// A connection was made, refused or dropped.
+    Connection,
+    DnsQuery,
+    HttpRequest,
+    /// A log was cleared, rotated by hand, or auditing was switched.
+    LogChange,
+    /// A kernel module, firmware or boot setting.
+    SystemChange,
+    FileChange,
+}
+
+impl Record {
+    /// The value of the first field with this name.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
