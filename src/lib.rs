@@ -10,3 +10,4 @@ pub mod event;
 pub mod layer;
 pub mod limits;
 pub mod parse;
+pub mod store;

@@ -17,6 +17,14 @@ pub const OUTPUTS_PER_EVENT_MAX: usize = 16;
 pub const COMMIT_EVENTS_MAX: usize = 16_384;
 /// Rows of one INSERT statement.
 pub const INSERT_ROWS_MAX: usize = 500;
+/// Payload bytes after which one read of the hot store ends.
+pub const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Rows of one table that one step of the retention deletes.
+pub const PRUNE_ROWS_MAX: usize = 2000;
+/// Steps of one run of the retention; commits go between them.
+pub const PRUNE_STEPS_MAX: usize = 64;
+/// Dead letters kept; the oldest go first.
+pub const DEAD_LETTERS_MAX: usize = 10_000;
 
 /// Entities, windows and groups that one detector remembers; the least recently seen go first.
 pub const ENTITIES_PER_DETECTOR_MAX: usize = 10_000;

@@ -1,0 +1,212 @@
+//! Turns as the statements of one transaction. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sqlx::sqlite::{Sqlite, SqliteArguments};
+use sqlx::{AssertSqlSafe, Execute, QueryBuilder, SqlSafeStr, SqlStr};
+
+use super::rows::{ControlRow, FormatNames, OutputRow, RawRow, Row, RowError, row};
+use super::snapshot_version;
+use crate::bus::{DeadLetter, Turn};
+use crate::event::EventId;
+use crate::limits::INSERT_ROWS_MAX;
+
+pub(super) struct Statement {
+    pub sql: SqlStr,
+    pub arguments: SqliteArguments,
+}
+
+impl Statement {
+    /// One without values.
+    pub fn plain(sql: String) -> Self {
+        Self { sql: AssertSqlSafe(sql).into_sql_str(), arguments: SqliteArguments::default() }
+    }
+
+    pub fn with(sql: &'static str, arguments: SqliteArguments) -> Self {
+        Self { sql: sql.into_sql_str(), arguments }
+    }
+}
+
+/// What the turns of one transaction write, by table.
+#[derive(Default)]
+pub(super) struct Batch<'turn> {
+    raw: Vec<RawRow<'turn>>,
+    outputs: Vec<OutputRow>,
+    control: Vec<ControlRow>,
+    letters: Vec<Letter<'turn>>,
+    cursors: BTreeMap<&'turn str, i64>,
+    positions: BTreeMap<&'turn str, String>,
+    snapshots: BTreeMap<&'turn str, &'turn crate::bus::Snapshot>,
+    /// The largest id of an event or a cursor.
+    pub last_id: EventId,
+    pub events: usize,
+    /// Events that no table takes; each is among the letters.
+    refused: Vec<RowError>,
+}
+
+struct Letter<'turn> {
+    id: i64,
+    stream: &'turn str,
+    reason: String,
+    payload: Vec<u8>,
+    digest: Vec<u8>,
+}
+
+impl<'turn> Batch<'turn> {
+    pub fn of(turns: &'turn [Arc<Turn>]) -> Self {
+        let mut batch = Self::default();
+        let mut formats = FormatNames::default();
+        for turn in turns {
+            batch.add(turn, &mut formats);
+        }
+        batch
+    }
+
+    fn add(&mut self, turn: &'turn Turn, formats: &mut FormatNames) {
+        let letters_before = self.letters.len();
+        for event in turn.events.iter() {
+            self.last_id = self.last_id.max(event.id);
+            match row(event, formats) {
+                Ok(Row::Raw(row)) => self.raw.push(row),
+                Ok(Row::Output(row)) => self.outputs.push(row),
+                Ok(Row::Control(row)) => self.control.push(row),
+                Err(error) => {
+                    let payload = crate::event::wire::to_json(event).to_string().into_bytes();
+                    self.letter(turn, letters_before, event.id, event.stream.name(), error.to_string(), payload);
+                    self.refused.push(error);
+                }
+            }
+        }
+        self.events += turn.events.len();
+        if let Some(cursor) = turn.cursor {
+            self.last_id = self.last_id.max(cursor);
+            let known = self.cursors.entry(&turn.consumer).or_default();
+            *known = cursor.packed().max(*known);
+        }
+        for (source, position) in &turn.positions {
+            self.positions.insert(source, position.to_string());
+        }
+        if let Some(snapshot) = &turn.snapshot {
+            self.snapshots.insert(&turn.consumer, snapshot);
+        }
+        for DeadLetter { id, stream, reason, payload } in &turn.dead_letters {
+            self.letter(turn, letters_before, *id, stream, reason.clone(), payload.to_vec());
+        }
+    }
+
+    fn letter(
+        &mut self,
+        turn: &Turn,
+        letters_before: usize,
+        id: EventId,
+        stream: &'turn str,
+        reason: String,
+        payload: Vec<u8>,
+    ) {
+        let digest = letter_digest(turn, self.letters.len() - letters_before, id, stream, &reason, &payload);
+        self.letters.push(Letter { id: id.packed(), stream, reason, payload, digest });
+    }
+
+    /// The statements in order, and the events that no table took.
+    pub fn statements(self) -> (Vec<Statement>, Vec<RowError>) {
+        let mut statements = Vec::new();
+        self.event_statements(&mut statements);
+        self.state_statements(&mut statements);
+        (statements, self.refused)
+    }
+
+    /// REPLACE and not IGNORE: a repeated commit writes the same bytes again, and a row that another program put
+    /// under one of our ids does not cost us the event.
+    fn event_statements(&self, statements: &mut Vec<Statement>) {
+        let raw = "INSERT OR REPLACE INTO raw_events_fast \
+                   (id, ts, source, compartment, payload, layer, root, format, attributes) ";
+        insert(statements, raw, "", &self.raw, |mut values, row| {
+            values.push_bind(row.id).push_bind(row.ts).push_bind(row.source.clone());
+            values.push_bind(row.compartment.clone()).push_bind(&*row.payload).push_bind(row.layer);
+            values.push_bind(row.root).push_bind(row.format.clone()).push_bind(row.attributes);
+        });
+        let outputs = "INSERT OR REPLACE INTO model_outputs_fast \
+                       (id, ts, layer, model, input_ref, output_json, score, root, producer) ";
+        insert(statements, outputs, "", &self.outputs, |mut values, row| {
+            values.push_bind(row.id).push_bind(row.ts).push_bind(row.layer).push_bind(row.model.clone());
+            values.push_bind(row.input_ref.as_deref()).push_bind(row.output_json.as_str()).push_bind(row.score);
+            values.push_bind(row.root).push_bind(row.producer);
+        });
+        let control = "INSERT OR REPLACE INTO control_events_fast (id, ts, stream, root, body_json) ";
+        insert(statements, control, "", &self.control, |mut values, row| {
+            values.push_bind(row.id).push_bind(row.ts).push_bind(row.stream);
+            values.push_bind(row.root).push_bind(row.body_json.as_str());
+        });
+    }
+
+    fn state_statements(&self, statements: &mut Vec<Statement>) {
+        let letters = "INSERT OR IGNORE INTO dead_letters (id, stream, reason, payload, digest) ";
+        insert(statements, letters, "", &self.letters, |mut values, letter| {
+            values.push_bind(letter.id).push_bind(letter.stream).push_bind(letter.reason.as_str());
+            values.push_bind(letter.payload.as_slice()).push_bind(letter.digest.as_slice());
+        });
+        let cursors: Vec<_> = self.cursors.iter().collect();
+        let never_back = " ON CONFLICT(consumer) DO UPDATE SET id = max(id, excluded.id)";
+        insert(
+            statements,
+            "INSERT INTO cursors (consumer, id) ",
+            never_back,
+            &cursors,
+            |mut values, (consumer, id)| {
+                values.push_bind(**consumer).push_bind(**id);
+            },
+        );
+        let positions: Vec<_> = self.positions.iter().collect();
+        let replace = "INSERT OR REPLACE INTO positions (source, position) ";
+        insert(statements, replace, "", &positions, |mut values, (source, position)| {
+            values.push_bind(**source).push_bind(position.as_str());
+        });
+        let snapshots: Vec<_> = self.snapshots.iter().collect();
+        let replace = "INSERT OR REPLACE INTO snapshots (consumer, version, cursor, state) ";
+        insert(statements, replace, "", &snapshots, |mut values, (consumer, snapshot)| {
+            values.push_bind(**consumer).push_bind(snapshot_version());
+            values.push_bind(snapshot.cursor.packed()).push_bind(&*snapshot.state);
+        });
+    }
+}
+
+/// The same turn gives the same digest, so that a repeated commit keeps each letter once; two equal letters of
+/// different turns, or of one turn, are kept apart.
+fn letter_digest(turn: &Turn, number: usize, id: EventId, stream: &str, reason: &str, payload: &[u8]) -> Vec<u8> {
+    let mut hasher = blake3::Hasher::new();
+    let positions = serde_json::to_vec(&turn.positions).unwrap_or_default();
+    let numbers = format!("{:?} {number} {id}", turn.cursor);
+    for part in
+        [turn.consumer.as_bytes(), &positions, numbers.as_bytes(), stream.as_bytes(), reason.as_bytes(), payload]
+    {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+    }
+    hasher.finalize().as_bytes().iter().take(16).copied().collect()
+}
+
+type Values<'values> = sqlx::query_builder::Separated<'values, Sqlite, &'static str>;
+
+/// Adds multi-row INSERTs: full ones, and the rest in powers of two, so that there are few distinct texts to prepare.
+fn insert<Item>(
+    statements: &mut Vec<Statement>,
+    head: &str,
+    tail: &str,
+    rows: &[Item],
+    mut bind: impl FnMut(Values<'_>, &Item),
+) {
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let (chunk, after) = rest.split_at(chunk_rows(rest.len()));
+        rest = after;
+        let mut builder = QueryBuilder::<Sqlite>::new(head);
+        builder.push_values(chunk, |values, row| bind(values, row)).push(tail);
+        let mut query = builder.build();
+        let arguments = query.take_arguments().ok().flatten().unwrap_or_default();
+        statements.push(Statement { sql: query.sql(), arguments });
+    }
+}
+
+fn chunk_rows(rows: usize) -> usize {
+    if rows >= INSERT_ROWS_MAX { INSERT_ROWS_MAX } else { 1 << rows.ilog2() }
+}

@@ -1,0 +1,97 @@
+//! What can go wrong with the hot store, told apart by what the caller should do.
+
+use std::path::{Path, PathBuf};
+
+/// Result codes of SQLite (the low byte of the extended code); <https://www.sqlite.org/rescode.html>.
+mod code {
+    pub const BUSY: i32 = 5;
+    pub const LOCKED: i32 = 6;
+    pub const CORRUPT: i32 = 11;
+    pub const FULL: i32 = 13;
+    pub const NOT_A_DATABASE: i32 = 26;
+}
+
+/// Below this much free space an input/output error is taken for a full file system: SQLite reports some of those
+/// (growing the shared index of the WAL) without the reason.
+const FULL_BELOW_BYTES: u64 = 64 * 1024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was written. The same commit works once there is space.
+    #[error(
+        "hot store {}: {tried}: no space: {used_bytes} bytes used of store.max_size {max_bytes}, {available_bytes} bytes \
+         available on the file system; free space there, raise store.max_size, or bring back the consumer or reader that \
+         holds old events",
+        path.display()
+    )]
+    Full { path: PathBuf, tried: &'static str, used_bytes: u64, max_bytes: u64, available_bytes: u64 },
+    /// Nothing was written. Another program holds the write lock, or no reader connection was free in time.
+    #[error("hot store {}: {tried}: another program holds it ({reason}); try again", path.display())]
+    Busy { path: PathBuf, tried: &'static str, reason: String },
+    /// The next [`open`](super::HotStore::open) moves the file aside and begins a new one.
+    #[error("hot store {}: {tried}: the file is damaged ({reason}); the next start moves it aside", path.display())]
+    Corrupt { path: PathBuf, tried: &'static str, reason: String },
+    #[error("hot store {}: {tried}: {reason}; check that the folder exists and is writable for this user", path.display())]
+    Io { path: PathBuf, tried: &'static str, reason: String },
+    #[error("hot store {}: another dsmild has it open; stop that one, or set store.path to another file", path.display())]
+    InUse { path: PathBuf },
+    #[error(
+        "hot store {}: has schema version {found}, this version of dsmild reads {expected}; stop dsmild, let the \
+         version that wrote it finish its archive, then move the file away",
+        path.display()
+    )]
+    Version { path: PathBuf, found: i64, expected: i64 },
+    #[error(
+        "hot store {}: is a SQLite database of another program ({reason}); set store.path to a file of its own",
+        path.display()
+    )]
+    Foreign { path: PathBuf, reason: String },
+}
+
+impl StoreError {
+    pub(super) fn of(path: &Path, tried: &'static str, max_bytes: u64, error: &sqlx::Error) -> Self {
+        let (path, reason) = (path.to_owned(), error.to_string());
+        match result_code(error) {
+            Some(code::FULL) => Self::full(path, tried, max_bytes),
+            Some(code::BUSY | code::LOCKED) => Self::Busy { path, tried, reason },
+            Some(code::CORRUPT | code::NOT_A_DATABASE) => Self::Corrupt { path, tried, reason },
+            _ if matches!(error, sqlx::Error::PoolTimedOut) => Self::Busy { path, tried, reason },
+            Some(_) if available_bytes(&path).is_some_and(|bytes| bytes < FULL_BELOW_BYTES) => {
+                Self::full(path, tried, max_bytes)
+            }
+            _ => Self::Io { path, tried, reason },
+        }
+    }
+
+    pub(super) fn full(path: PathBuf, tried: &'static str, max_bytes: u64) -> Self {
+        let used_bytes = file_bytes(&path) + file_bytes(&beside(&path, "-wal"));
+        let available_bytes = available_bytes(&path).unwrap_or(0);
+        Self::Full { path, tried, used_bytes, max_bytes, available_bytes }
+    }
+
+    pub(super) fn file(path: &Path, tried: &'static str, error: &std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), tried, reason: error.to_string() }
+    }
+}
+
+fn result_code(error: &sqlx::Error) -> Option<i32> {
+    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
+
+/// The path with something appended to the file name, as SQLite names its companions.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+pub(super) fn file_bytes(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+/// What an unprivileged process may still write to the file system that holds `path`.
+pub(super) fn available_bytes(path: &Path) -> Option<u64> {
+    let space = rustix::fs::statvfs(path.parent()?).ok()?;
+    Some(space.f_bavail.saturating_mul(space.f_frsize))
+}

@@ -1,0 +1,87 @@
+//! The files of the hot store: the database, its companions, the lock, and damaged ones moved aside.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::error::{StoreError, beside};
+
+/// Group members may read along: a WAL reader writes to the shared index, so reading needs write permission.
+const FILE_MODE: u32 = 0o660;
+const FOLDER_MODE: u32 = 0o770;
+/// Damaged files that are kept; each takes memory on a tmpfs.
+const DAMAGED_FILES_MAX: usize = 2;
+const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+
+/// Makes the folder if it is missing and takes the lock that keeps a second daemon out.
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
+    let io_error = |tried| move |error: io::Error| StoreError::file(path, tried, &error);
+    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).map_err(io_error("making its folder"))?;
+        // The umask has taken bits away that the group needs.
+        std::fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))
+            .map_err(io_error("setting the permissions of its folder"))?;
+    }
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(FILE_MODE)
+        .open(beside(path, ".lock"))
+        .map_err(io_error("opening its lock file"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(StoreError::file(path, "locking it", &error)),
+    }
+}
+
+/// Makes an empty file with the permissions that SQLite then gives its companions too. Leaves an existing one alone.
+pub(super) fn create(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().create_new(true).write(true).mode(FILE_MODE).open(path) {
+        Ok(file) => file.set_permissions(Permissions::from_mode(FILE_MODE)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Renames the database and its write-ahead log to `<path>.corrupt-<n>`; the oldest goes when there are too many.
+pub(super) fn move_aside(path: &Path) -> io::Result<PathBuf> {
+    let name = |number: usize| beside(path, &format!(".corrupt-{number}"));
+    let free = (1..=DAMAGED_FILES_MAX).find(|number| !name(*number).exists());
+    if free.is_none() {
+        for number in 1..=DAMAGED_FILES_MAX {
+            if number == 1 {
+                remove(&name(1))?;
+            } else {
+                rename(&name(number), &name(number - 1))?;
+            }
+        }
+    }
+    let target = name(free.unwrap_or(DAMAGED_FILES_MAX));
+    rename(path, &target)?;
+    Ok(target)
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::rename(from, to)?;
+    for companion in COMPANIONS {
+        missing_is_fine(std::fs::rename(beside(from, companion), beside(to, companion)))?;
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    for companion in COMPANIONS {
+        missing_is_fine(std::fs::remove_file(beside(path, companion)))?;
+    }
+    std::fs::remove_file(path)
+}
+
+fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,324 @@
+//! The hot store: the last hours of the log in SQLite on a tmpfs. A commit here is the commit of the daemon.
+
+mod batch;
+mod error;
+mod files;
+mod open;
+pub mod positions;
+mod read;
+mod retention;
+pub mod rows;
+mod schema;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::SqlitePool;
+use tokio::sync::Mutex;
+
+pub use error::StoreError;
+pub use read::KeptLetter;
+pub use retention::{Pruned, Size};
+pub use rows::RowError;
+
+use crate::bus::Turn;
+use crate::event::EventId;
+use writer::Writer;
+
+/// Goes up when the bytes of snapshots change their meaning without the crate's version changing.
+const SNAPSHOT_FORMAT: u32 = 1;
+
+/// Snapshots of another version are not read: a stage's state may have another shape there.
+fn snapshot_version() -> String {
+    format!("{}/{SNAPSHOT_FORMAT}", env!("CARGO_PKG_VERSION"))
+}
+
+/// One writer connection and a few readers on the file; clones share them.
+#[derive(Clone)]
+pub struct HotStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    max_bytes: AtomicU64,
+    retention_ms: AtomicU64,
+    writer: Mutex<Writer>,
+    readers: SqlitePool,
+    /// Everything up to here is committed; readers look no further, so that all tables show the same log.
+    committed: AtomicI64,
+    /// Held as long as the store is open: two daemons on one file would mix their logs.
+    _lock: File,
+}
+
+/// What the store knew when it was opened.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Recovery {
+    /// The newest id on the log or of a cursor; new ids go on from here.
+    pub last_id: EventId,
+    pub cursors: BTreeMap<String, EventId>,
+    pub positions: BTreeMap<String, Value>,
+    /// The store is new and empty.
+    pub created: bool,
+    /// A damaged file was found, and is here now.
+    pub moved_aside: Option<PathBuf>,
+}
+
+/// What one transaction wrote.
+#[derive(Debug, Default)]
+pub struct Committed {
+    pub events: usize,
+    /// The newest committed id.
+    pub last_id: EventId,
+    /// Events with a body of another stream, now among the dead letters.
+    pub refused: Vec<RowError>,
+}
+
+impl HotStore {
+    /// The newest committed id.
+    pub fn committed(&self) -> EventId {
+        EventId::from_packed(self.inner.committed.load(Ordering::Acquire))
+    }
+
+    /// Writes the turns in one transaction: all of them or, on an error, none. Repeating a commit whose answer was lost
+    /// changes nothing; a cursor never moves back.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Busy`]: repeat it later. Others: the store needs a person or a restart.
+    pub async fn commit(&self, turns: &[Arc<Turn>]) -> Result<Committed, StoreError> {
+        let inner = &self.inner;
+        let batch = batch::Batch::of(turns);
+        let (batch_last_id, events) = (batch.last_id, batch.events);
+        let (statements, refused) = batch.statements();
+        inner.writer.lock().await.commit(statements, inner.max_bytes.load(Ordering::Relaxed)).await?;
+        for error in &refused {
+            log::error!("hot store {}: kept as a dead letter: {error}", inner.path.display());
+        }
+        let before = inner.committed.fetch_max(batch_last_id.packed(), Ordering::AcqRel);
+        let last_id = EventId::from_packed(before).max(batch_last_id);
+        Ok(Committed { events, last_id, refused })
+    }
+
+    /// Takes over `max_size` and `retention` of a reloaded configuration; another `path` needs a restart.
+    ///
+    /// # Errors
+    /// The writer connection is not usable.
+    pub async fn reconfigure(&self, config: &crate::config::Store) -> Result<(), StoreError> {
+        self.inner.retention_ms.store(millis(config.retention.get()), Ordering::Relaxed);
+        self.inner.max_bytes.store(config.max_size.get(), Ordering::Relaxed);
+        self.inner.writer.lock().await.set_max_bytes(config.max_size.get()).await
+    }
+
+    /// Moves the write-ahead log into the file and closes all connections. Clones are unusable afterwards.
+    pub async fn close(self) {
+        self.inner.readers.close().await;
+        self.inner.writer.lock().await.close().await;
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::bus::{DeadLetter, Snapshot};
+    use crate::config;
+    use crate::event::{Body, Decision, Event, Interest, Raw, ShrinkSample, Soc, Stream, Timestamp};
+    use crate::parse::Format;
+
+    fn config(folder: &tempfile::TempDir) -> config::Store {
+        config::Store {
+            path: folder.path().join("ram/hotpath.db"),
+            max_size: config::Bytes::from_mib(64),
+            ..config::Store::default()
+        }
+    }
+
+    async fn new_store() -> (tempfile::TempDir, HotStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, recovery) = HotStore::open(&config(&folder)).await.unwrap();
+        assert!(recovery.created);
+        (folder, store)
+    }
+
+    fn raw(ms: u64, n: u32) -> Event {
+        let id = EventId::new(ms, n);
+        let body = Body::Raw(Raw::new("test".into(), "ops".into(), Format::Auto, format!("line {id}").into(), vec![]));
+        Event { id, stream: Stream::L3In, ts: Timestamp::from_millis(ms), root: id, body }
+    }
+
+    fn decision(ms: u64, n: u32, cause: EventId) -> Event {
+        let body = Body::Decision(Box::new(Decision::benign("sigma".into(), 15, "ops".into(), cause)));
+        Event { id: EventId::new(ms, n), stream: Stream::L3Out, ts: Timestamp::from_millis(ms), root: cause, body }
+    }
+
+    fn soc(ms: u64, n: u32, device: u16) -> Event {
+        let body = Body::Soc(Box::new(Soc { src_device: device, summary: "x".into(), ..Soc::default() }));
+        let id = EventId::new(ms, n);
+        Event { id, stream: Stream::SocEvents, ts: Timestamp::from_millis(ms), root: id, body }
+    }
+
+    fn control(ms: u64, stream: Stream) -> Event {
+        let id = EventId::new(ms, 0);
+        let body = if stream == Stream::Tick { Body::Tick } else { Body::Shrink(ShrinkSample::default()) };
+        Event { id, stream, ts: Timestamp::from_millis(ms), root: id, body }
+    }
+
+    fn turn(consumer: &str, cursor: Option<EventId>, events: Vec<Event>) -> Arc<Turn> {
+        Arc::new(Turn { consumer: consumer.into(), cursor, events: events.into(), ..Turn::default() })
+    }
+
+    fn ids(events: &[Event]) -> Vec<(u64, u32)> {
+        events.iter().map(|event| (event.id.ms(), event.id.n())).collect()
+    }
+
+    fn letter(id: EventId) -> DeadLetter {
+        DeadLetter { id, stream: "L3_IN".into(), reason: "no payload".into(), payload: b"\xff?".as_slice().into() }
+    }
+
+    #[tokio::test]
+    async fn what_was_committed_is_known_after_a_restart() {
+        let (folder, store) = new_store().await;
+        let source = Turn {
+            consumer: "intake-file".into(),
+            events: vec![raw(5, 0), raw(5, 1)].into(),
+            positions: vec![("/var/log/auth.log".into(), json!({ "offset": 77 }))],
+            ..Turn::default()
+        };
+        let id = EventId::new(5, 1);
+        let snapshot = Some(Snapshot { cursor: id, state: b"state".as_slice().into() });
+        let stage = Turn {
+            consumer: "l3".into(),
+            cursor: Some(id),
+            events: vec![decision(6, 0, id)].into(),
+            snapshot: snapshot.clone(),
+            ..Turn::default()
+        };
+        let committed = store.commit(&[source.into(), stage.into()]).await.unwrap();
+        assert_eq!((committed.events, committed.last_id), (3, EventId::new(6, 0)));
+        store.close().await;
+
+        let (store, recovery) = HotStore::open(&config(&folder)).await.unwrap();
+        assert!(!recovery.created);
+        assert_eq!(recovery.last_id, EventId::new(6, 0));
+        assert_eq!(recovery.cursors, BTreeMap::from([("l3".to_owned(), id)]));
+        assert_eq!(recovery.positions["/var/log/auth.log"], json!({ "offset": 77 }));
+        assert_eq!(store.snapshot("l3").await.unwrap(), snapshot);
+        assert_eq!(store.snapshot("l4").await.unwrap(), None);
+        let all = store.after(EventId::ZERO, Interest::ALL, 10).await.unwrap();
+        assert_eq!(ids(&all), [(5, 0), (5, 1), (6, 0)]);
+    }
+
+    #[tokio::test]
+    async fn a_repeated_commit_changes_nothing_and_no_cursor_moves_back() {
+        let (_folder, store) = new_store().await;
+        let turns = [Arc::new(Turn {
+            consumer: "l3".into(),
+            cursor: Some(EventId::new(9, 0)),
+            events: vec![raw(9, 0)].into(),
+            dead_letters: vec![letter(EventId::new(8, 0)), letter(EventId::new(8, 0))],
+            ..Turn::default()
+        })];
+        store.commit(&turns).await.unwrap();
+        store.commit(&turns).await.unwrap();
+        store.commit(&[turn("l3", Some(EventId::new(4, 0)), vec![])]).await.unwrap();
+        assert_eq!(ids(&store.after(EventId::ZERO, Interest::ALL, 10).await.unwrap()), [(9, 0)]);
+        let letters = store.dead_letters(0, 10).await.unwrap();
+        assert_eq!(letters.len(), 2, "two equal letters are two, however often they are committed");
+        assert_eq!(letters[1].letter, letter(EventId::new(8, 0)));
+        assert!(store.dead_letters(letters[1].number, 10).await.unwrap().is_empty());
+        let cursors: Vec<(String, i64)> =
+            sqlx::query_as("SELECT consumer, id FROM cursors").fetch_all(&store.inner.readers).await.unwrap();
+        assert_eq!(cursors, [("l3".to_owned(), EventId::new(9, 0).packed())]);
+    }
+
+    #[tokio::test]
+    async fn readers_get_the_streams_they_ask_for_in_log_order() {
+        let (_folder, store) = new_store().await;
+        let day = 24 * 3600 * 1000;
+        let events = vec![
+            raw(1, 0),
+            soc(1, 1, 51),
+            control(2, Stream::Tick),
+            decision(3, 0, EventId::new(1, 0)),
+            control(4, Stream::Shrink),
+            soc(5, 0, 57),
+            raw(day, 0),
+        ];
+        store.commit(&[turn("any", None, events)]).await.unwrap();
+        let read = async |interest, count| ids(&store.after(EventId::new(1, 0), interest, count).await.unwrap());
+        let all = [(1, 1), (2, 0), (3, 0), (4, 0), (5, 0), (day, 0)];
+        assert_eq!(read(Interest::ALL, 10).await, all);
+        assert_eq!(read(Interest::ALL, 2).await, all[..2]);
+        assert_eq!(read(Interest::NONE.stream(Stream::L3In), 10).await, [(day, 0)]);
+        assert_eq!(read(Interest::NONE.soc(57).stream(Stream::Tick), 10).await, [(2, 0), (5, 0)]);
+        assert_eq!(read(Interest::NONE.stream(Stream::Shrink).stream(Stream::L3Out), 10).await, [(3, 0), (4, 0)]);
+        assert_eq!(read(Interest::NONE.stream(Stream::SocEvents), 10).await, [(1, 1), (5, 0)]);
+        assert_eq!(read(Interest::NONE, 10).await, []);
+        let one = store.event(EventId::new(5, 0)).await.unwrap().unwrap();
+        assert_eq!(one.kind(), Interest::of(Stream::SocEvents, 57));
+        assert!(store.event(EventId::new(5, 1)).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_event_with_a_body_of_another_stream_is_kept_as_a_dead_letter() {
+        let (_folder, store) = new_store().await;
+        let odd = Event { stream: Stream::SocEvents, ..raw(3, 0) };
+        let committed = store.commit(&[turn("l3", None, vec![odd])]).await.unwrap();
+        assert_eq!(committed.refused.len(), 1);
+        assert!(store.dead_letters(0, 1).await.unwrap()[0].letter.reason.contains("SOC_EVENTS"));
+    }
+
+    #[tokio::test]
+    async fn rows_that_another_program_inserts_are_no_events_and_cost_none() {
+        let (folder, store) = new_store().await;
+        store.commit(&[turn("intake", None, vec![raw(7, 0)])]).await.unwrap();
+        let insert = "INSERT INTO raw_events_fast(ts, source, compartment, payload) VALUES (1.5, 'me', '', x'00')";
+        let insert_output = "INSERT INTO model_outputs_fast(ts, layer, model, input_ref, output_json, score)
+            VALUES (1.5, 3, 'mine', NULL, '{}', 0.5)";
+        let mut outsider = store.inner.writer.lock().await.take().await.unwrap();
+        for sql in [insert, insert_output] {
+            sqlx::query(sql).execute(&mut outsider).await.unwrap();
+        }
+        // SQLite gave the foreign row the id 7-1, which the log gives to its own next event.
+        store.commit(&[turn("intake", None, vec![raw(7, 1)])]).await.unwrap();
+        let all = store.after(EventId::ZERO, Interest::ALL, 10).await.unwrap();
+        assert_eq!(ids(&all), [(7, 0), (7, 1)]);
+        let Body::Raw(raw) = &all[1].body else { panic!("{all:?}") };
+        assert_eq!(&*raw.source, "test");
+        store.close().await;
+        let (_store, recovery) = HotStore::open(&config(&folder)).await.unwrap();
+        assert_eq!(recovery.last_id, EventId::new(7, 1));
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_of_another_version_is_not_read() {
+        let (_folder, store) = new_store().await;
+        let snapshot = Snapshot { cursor: EventId::new(1, 0), state: b"s".as_slice().into() };
+        let turn = Turn { consumer: "l4".into(), snapshot: Some(snapshot), ..Turn::default() };
+        store.commit(&[turn.into()]).await.unwrap();
+        let mut writer = store.inner.writer.lock().await;
+        let mut connection = writer.take().await.unwrap();
+        sqlx::query("UPDATE snapshots SET version = '0.0.0/1'").execute(&mut connection).await.unwrap();
+        writer.put(connection);
+        assert_eq!(store.snapshot("l4").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_second_daemon_is_kept_out() {
+        let (folder, store) = new_store().await;
+        assert!(matches!(HotStore::open(&config(&folder)).await, Err(StoreError::InUse { .. })));
+        store.close().await;
+        assert!(HotStore::open(&config(&folder)).await.is_ok());
+    }
+}

@@ -1,0 +1,175 @@
+//! Opening the hot store: check what is there, make what is missing, read how far everybody had come.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use tokio::sync::Mutex;
+
+use super::batch::Statement;
+use super::error::{StoreError, file_bytes};
+use super::writer::Writer;
+use super::{HotStore, Inner, Recovery, files, millis, schema};
+use crate::config;
+use crate::event::EventId;
+
+/// Connections for readers: HTTP, outlets that have fallen behind, stages that restart.
+const READERS_MAX: u32 = 4;
+/// How long a reader waits for a free connection.
+const READER_WAIT: Duration = Duration::from_secs(5);
+
+impl HotStore {
+    /// Opens the store or makes it, with its folder. A damaged file is moved aside and a new one begun, because what
+    /// is in it is a cache of the last hours and the daemon must come up.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::Foreign`] need a person; so does
+    /// [`StoreError::Io`].
+    pub async fn open(config: &config::Store) -> Result<(Self, Recovery), StoreError> {
+        let (path, max_bytes) = (config.path.as_path(), config.max_size.get());
+        let lock = files::lock(path)?;
+        let (writer, mut recovery) = match open_file(path, max_bytes).await {
+            Err(StoreError::Corrupt { reason, .. }) => begin_anew(path, max_bytes, &reason).await?,
+            other => other?,
+        };
+        if recovery.moved_aside.is_some() {
+            recovery.created = true;
+        }
+        let inner = Inner {
+            path: path.to_owned(),
+            max_bytes: AtomicU64::new(max_bytes),
+            retention_ms: AtomicU64::new(millis(config.retention.get())),
+            writer: Mutex::new(writer),
+            readers: readers(path),
+            committed: AtomicI64::new(recovery.last_id.packed()),
+            _lock: lock,
+        };
+        Ok((Self { inner: Arc::new(inner) }, recovery))
+    }
+}
+
+async fn begin_anew(path: &Path, max_bytes: u64, reason: &str) -> Result<(Writer, Recovery), StoreError> {
+    let aside =
+        files::move_aside(path).map_err(|error| StoreError::file(path, "moving a damaged file aside", &error))?;
+    log::error!(
+        "hot store {}: the file was damaged ({reason}): events that no outlet has taken yet are lost; it is now {}, \
+         look at it and delete it, a new one is begun",
+        path.display(),
+        aside.display()
+    );
+    let (writer, recovery) = open_file(path, max_bytes).await?;
+    Ok((writer, Recovery { moved_aside: Some(aside), ..recovery }))
+}
+
+async fn open_file(path: &Path, max_bytes: u64) -> Result<(Writer, Recovery), StoreError> {
+    files::create(path).map_err(|error| StoreError::file(path, "making the file", &error))?;
+    let fresh = file_bytes(path) == 0 || is_fresh(path, max_bytes).await?;
+    let mut writer = Writer::connect(path.to_owned(), max_bytes).await?;
+    writer.transaction("making its tables", create_statements()).await?;
+    let mut connection = writer.take().await?;
+    let recovery = recover(&mut connection).await.map_err(|error| writer.error("reading how far it was", &error))?;
+    writer.put(connection);
+    Ok((writer, Recovery { created: fresh, ..recovery }))
+}
+
+fn create_statements() -> Vec<Statement> {
+    let marks = [
+        format!("PRAGMA application_id = {}", schema::APPLICATION_ID),
+        format!("PRAGMA user_version = {}", schema::SCHEMA_VERSION),
+    ];
+    schema::CREATE.into_iter().map(str::to_owned).chain(marks).map(Statement::plain).collect()
+}
+
+/// Looks at the file without changing it, since it may be another program's. Says whether it is still empty.
+async fn is_fresh(path: &Path, max_bytes: u64) -> Result<bool, StoreError> {
+    let error = |error: sqlx::Error| StoreError::of(path, "looking at the file", max_bytes, &error);
+    let options = SqliteConnectOptions::new().filename(path).foreign_keys(false).disable_statement_logging();
+    let mut connection = options.connect().await.map_err(error)?;
+    let result = inspect(&mut connection).await;
+    connection.close().await.map_err(error)?;
+    let Inspection { application_id, version, tables, fault } = result.map_err(error)?;
+    let path = path.to_owned();
+    if application_id == 0 && tables == 0 {
+        return Ok(true);
+    }
+    if application_id != schema::APPLICATION_ID {
+        let reason = format!("application_id {application_id}, {tables} tables and indexes");
+        return Err(StoreError::Foreign { path, reason });
+    }
+    if version != schema::SCHEMA_VERSION {
+        return Err(StoreError::Version { path, found: version, expected: schema::SCHEMA_VERSION });
+    }
+    match fault {
+        Some(reason) => Err(StoreError::Corrupt { path, tried: "checking the file", reason }),
+        None => Ok(false),
+    }
+}
+
+struct Inspection {
+    application_id: i64,
+    version: i64,
+    tables: i64,
+    fault: Option<String>,
+}
+
+async fn inspect(connection: &mut SqliteConnection) -> Result<Inspection, sqlx::Error> {
+    let application_id = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await?;
+    let version = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
+    let tables = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection).await?;
+    let mut fault = None;
+    if application_id == schema::APPLICATION_ID && version == schema::SCHEMA_VERSION {
+        let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await?;
+        fault = (verdict != "ok").then_some(verdict);
+    }
+    Ok(Inspection { application_id, version, tables, fault })
+}
+
+async fn recover(connection: &mut SqliteConnection) -> Result<Recovery, sqlx::Error> {
+    // Rows of other programs are left out: one with the largest possible id would end the log.
+    let newest = "SELECT max(
+        ifnull((SELECT id FROM raw_events_fast WHERE format IS NOT NULL ORDER BY id DESC LIMIT 1), 0),
+        ifnull((SELECT id FROM model_outputs_fast WHERE root IS NOT NULL ORDER BY id DESC LIMIT 1), 0),
+        ifnull((SELECT max(id) FROM control_events_fast), 0),
+        ifnull((SELECT max(id) FROM cursors), 0))";
+    let last_id: i64 = sqlx::query_scalar(newest).fetch_one(&mut *connection).await?;
+    let cursors: Vec<(String, i64)> =
+        sqlx::query_as("SELECT consumer, id FROM cursors").fetch_all(&mut *connection).await?;
+    let positions: Vec<(String, String)> =
+        sqlx::query_as("SELECT source, position FROM positions").fetch_all(&mut *connection).await?;
+    Ok(Recovery {
+        last_id: EventId::from_packed(last_id),
+        cursors: cursors.into_iter().map(|(consumer, id)| (consumer, EventId::from_packed(id))).collect(),
+        positions: positions.into_iter().filter_map(readable_position).collect::<BTreeMap<_, _>>(),
+        created: false,
+        moved_aside: None,
+    })
+}
+
+fn readable_position((source, text): (String, String)) -> Option<(String, Value)> {
+    match serde_json::from_str(&text) {
+        Ok(position) => Some((source, position)),
+        Err(error) => {
+            log::error!("hot store: the position of {source} cannot be read ({error}): it is read from its start");
+            None
+        }
+    }
+}
+
+fn readers(path: &Path) -> SqlitePool {
+    let options = SqliteConnectOptions::new()
+        .filename(PathBuf::from(path))
+        .read_only(true)
+        .foreign_keys(false)
+        .thread_name(|_| "dsmil-store-r".to_owned())
+        .disable_statement_logging();
+    SqlitePoolOptions::new()
+        .max_connections(READERS_MAX)
+        .acquire_timeout(READER_WAIT)
+        .test_before_acquire(false)
+        .connect_lazy_with(options)
+}

@@ -1,0 +1,161 @@
+//! Positions of the sources on disk, for the next boot: the hot store is on a tmpfs and does not survive one.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Recovery;
+use crate::event::EventId;
+
+const FILE_NAME: &str = "positions.json";
+/// A larger file is none of ours.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// How far the sources were read when the last commit before the save was done.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Positions {
+    /// Ids go on from here, also when the clock of the next boot is behind.
+    pub last_id: EventId,
+    pub positions: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("positions {}: {tried}: {source}; check that daemon.state_dir exists, is writable and has space", path.display())]
+pub struct PositionsError {
+    path: PathBuf,
+    tried: &'static str,
+    source: io::Error,
+}
+
+impl Positions {
+    /// Writes `positions.json` whole or not at all, and waits until it is on the disk. Blocks.
+    ///
+    /// # Errors
+    /// The folder is missing or not writable, or the disk is full; the file is as before.
+    pub fn save(&self, state_dir: &Path) -> Result<(), PositionsError> {
+        let path = state_dir.join(FILE_NAME);
+        let new = state_dir.join(format!("{FILE_NAME}.new"));
+        let failed = |tried| {
+            let path = path.clone();
+            move |source| PositionsError { path, tried, source }
+        };
+        let bytes = serde_json::to_vec(self).map_err(|error| failed("encoding")(error.into()))?;
+        write_synced(&new, &bytes).map_err(failed("writing its new version"))?;
+        std::fs::rename(&new, &path).map_err(failed("replacing it"))?;
+        File::open(state_dir).and_then(|folder| folder.sync_all()).map_err(failed("making the change last"))
+    }
+
+    /// Reads `positions.json`. A missing file gives none; one that cannot be read is renamed to
+    /// `positions.json.damaged`, reported, and gives none: sources then start as on a new machine. Blocks.
+    pub fn load(state_dir: &Path) -> Self {
+        let path = state_dir.join(FILE_NAME);
+        match read(&path) {
+            Ok(positions) => positions,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::default(),
+            Err(error) => {
+                let aside = state_dir.join(format!("{FILE_NAME}.damaged"));
+                let kept = match std::fs::rename(&path, &aside) {
+                    Ok(()) => format!("it is now {}", aside.display()),
+                    Err(rename) => format!("it could not be moved aside: {rename}"),
+                };
+                log::error!(
+                    "positions {}: cannot be read ({error}); {kept}; without it lines may be read twice or left out: \
+                     see what the sources report as their start",
+                    path.display()
+                );
+                Self::default()
+            }
+        }
+    }
+}
+
+impl Recovery {
+    /// Completes what the hot store knew with what was saved on disk: ids go on from the larger one; the hot store's
+    /// positions are newer whenever it has any.
+    #[must_use]
+    pub fn or_saved(mut self, saved: Positions) -> Self {
+        self.last_id = self.last_id.max(saved.last_id);
+        if self.positions.is_empty() {
+            self.positions = saved.positions;
+        }
+        self
+    }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o640).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn read(path: &Path) -> io::Result<Positions> {
+    let length = std::fs::metadata(path)?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("it has {length} bytes, more than {FILE_BYTES_MAX}")));
+    }
+    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn some() -> Positions {
+        Positions {
+            last_id: EventId::new(1_763_856_000_123, 4),
+            positions: BTreeMap::from([("/var/log/auth.log".to_owned(), json!({ "inode": 7, "offset": 4096 }))]),
+        }
+    }
+
+    #[test]
+    fn positions_are_read_back_as_they_were_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        some().save(folder.path()).unwrap();
+        assert_eq!(Positions::load(folder.path()), some());
+    }
+
+    #[test]
+    fn a_missing_file_is_a_first_start() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Positions::load(folder.path()), Positions::default());
+    }
+
+    #[test]
+    fn a_damaged_file_is_kept_aside_and_does_not_stop_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        for damaged in ["{\"last_id\":\"17638", "[]", ""] {
+            std::fs::write(folder.path().join(FILE_NAME), damaged).unwrap();
+            assert_eq!(Positions::load(folder.path()), Positions::default());
+            let aside = folder.path().join("positions.json.damaged");
+            assert_eq!(std::fs::read_to_string(aside).unwrap(), damaged);
+        }
+    }
+
+    #[test]
+    fn a_save_that_fails_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        some().save(folder.path()).unwrap();
+        std::fs::create_dir(folder.path().join("positions.json.new")).unwrap();
+        let error = Positions::default().save(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("state_dir"), "{error}");
+        assert_eq!(Positions::load(folder.path()), some());
+    }
+
+    #[test]
+    fn the_hot_stores_positions_win_and_the_ids_go_on_from_the_larger_one() {
+        let saved = some();
+        let empty = Recovery { created: true, ..Recovery::default() };
+        assert_eq!(empty.or_saved(saved.clone()).positions, saved.positions);
+        let hot = Recovery { positions: BTreeMap::from([("journal".into(), json!("c=1"))]), ..Recovery::default() };
+        let both = hot.clone().or_saved(saved.clone());
+        assert_eq!(both.positions, hot.positions);
+        assert_eq!(both.last_id, saved.last_id);
+    }
+}

@@ -1,0 +1,188 @@
+//! Reading committed events. Every statement is short: a reader that stays would pin the write-ahead log, and a full
+//! tmpfs stops the daemon.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::error::StoreError;
+use super::rows::{self, Masks, Stored};
+use super::{HotStore, schema, snapshot_version};
+use crate::bus::{DeadLetter, Snapshot};
+use crate::event::{Event, EventId, Interest};
+use crate::limits;
+use std::sync::atomic::Ordering;
+
+/// No statement of a reader runs longer.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// The first stretch of the log that is searched: one second of it.
+const FIRST_STRETCH: i64 = 1000 << 20;
+/// Stretches grow while a statement stays below this.
+const STATEMENT_GOAL: Duration = Duration::from_millis(20);
+
+/// A dead letter and its number in the order of arrival.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptLetter {
+    pub number: i64,
+    pub letter: DeadLetter,
+}
+
+impl HotStore {
+    /// Committed events after `id` in log order that the interest covers: at most `count` and, beyond the first, at
+    /// most [`limits::READ_BYTES_MAX`]. None: there are none up to [`committed`](Self::committed). A row that cannot be
+    /// read is logged and left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when no connection is free in time; [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub async fn after(&self, id: EventId, interest: Interest, count: usize) -> Result<Vec<Event>, StoreError> {
+        let masks = Masks::from(interest);
+        let end = self.committed().packed();
+        let (mut low, mut stretch) = (id.packed(), FIRST_STRETCH);
+        let mut found = Page::default();
+        while low < end && found.has_room(count) {
+            let high = low.saturating_add(stretch).min(end);
+            let begun = Instant::now();
+            let limit = i64::try_from(count - found.events.len()).unwrap_or(i64::MAX);
+            self.read(schema::SELECT_RANGE, (low, high), masks, limit, &mut found).await?;
+            low = high;
+            let quick = begun.elapsed() < STATEMENT_GOAL;
+            stretch = if quick { stretch.saturating_mul(4) } else { (stretch / 4).max(FIRST_STRETCH) };
+        }
+        Ok(found.events)
+    }
+
+    /// # Errors
+    /// As [`after`](Self::after).
+    pub async fn event(&self, id: EventId) -> Result<Option<Event>, StoreError> {
+        if id > self.committed() {
+            return Ok(None);
+        }
+        let mut found = Page::default();
+        let key = (id.packed(), id.packed());
+        self.read(schema::SELECT_ONE, key, Masks::from(Interest::ALL), 1, &mut found).await?;
+        Ok(found.events.pop())
+    }
+
+    /// The last saved state of a consumer; none when another version wrote it.
+    ///
+    /// # Errors
+    /// As [`after`](Self::after).
+    pub async fn snapshot(&self, consumer: &str) -> Result<Option<Snapshot>, StoreError> {
+        let query = sqlx::query_as("SELECT version, cursor, state FROM snapshots WHERE consumer = ?").bind(consumer);
+        let found: Option<(String, i64, Vec<u8>)> =
+            self.in_time("reading a snapshot", query.fetch_optional(&self.inner.readers)).await?;
+        let Some((version, cursor, state)) = found else { return Ok(None) };
+        if version != snapshot_version() {
+            log::warn!(
+                "hot store: the saved state of {consumer} is of version {version}, this is {}: it is rebuilt from events",
+                snapshot_version()
+            );
+            return Ok(None);
+        }
+        Ok(Some(Snapshot { cursor: EventId::from_packed(cursor), state: state.into() }))
+    }
+
+    /// Dead letters after the one with this number (0: from the oldest), at most `count`.
+    ///
+    /// # Errors
+    /// As [`after`](Self::after).
+    pub async fn dead_letters(&self, after: i64, count: usize) -> Result<Vec<KeptLetter>, StoreError> {
+        let sql =
+            "SELECT number, id, stream, reason, payload FROM dead_letters WHERE number > ? ORDER BY number LIMIT ?";
+        let count = count.min(limits::HTTP_PAGE_EVENTS_MAX) as i64;
+        let query = sqlx::query_as(sql).bind(after).bind(count);
+        let found: Vec<(i64, i64, String, String, Vec<u8>)> =
+            self.in_time("reading dead letters", query.fetch_all(&self.inner.readers)).await?;
+        Ok(found.into_iter().map(kept_letter).collect())
+    }
+
+    async fn read(
+        &self,
+        sql: &'static str,
+        range: (i64, i64),
+        masks: Masks,
+        limit: i64,
+        found: &mut Page,
+    ) -> Result<(), StoreError> {
+        let query = sqlx::query(sql)
+            .bind(range.0)
+            .bind(range.1)
+            .bind(masks.raw)
+            .bind(masks.outputs)
+            .bind(masks.producers)
+            .bind(masks.control)
+            .bind(limit);
+        let rows = async {
+            let mut rows = query.fetch(&self.inner.readers);
+            while let Some(row) = rows.try_next().await? {
+                found.take(stored(&row)?);
+                if found.bytes > limits::READ_BYTES_MAX {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        self.in_time("reading events", rows).await
+    }
+
+    pub(super) async fn in_time<Answer>(
+        &self,
+        tried: &'static str,
+        query: impl Future<Output = Result<Answer, sqlx::Error>>,
+    ) -> Result<Answer, StoreError> {
+        let inner = &self.inner;
+        match tokio::time::timeout(READ_TIMEOUT, query).await {
+            Ok(answer) => answer
+                .map_err(|error| StoreError::of(&inner.path, tried, inner.max_bytes.load(Ordering::Relaxed), &error)),
+            Err(_) => {
+                let reason = format!("no answer within {READ_TIMEOUT:?}");
+                Err(StoreError::Busy { path: inner.path.clone(), tried, reason })
+            }
+        }
+    }
+}
+
+fn kept_letter((number, id, stream, reason, payload): (i64, i64, String, String, Vec<u8>)) -> KeptLetter {
+    let letter = DeadLetter { id: EventId::from_packed(id), stream, reason, payload: Bytes::from(payload) };
+    KeptLetter { number, letter }
+}
+
+/// Events read so far.
+#[derive(Default)]
+struct Page {
+    events: Vec<Event>,
+    bytes: usize,
+}
+
+impl Page {
+    fn has_room(&self, count: usize) -> bool {
+        self.events.len() < count && self.bytes <= limits::READ_BYTES_MAX
+    }
+
+    fn take(&mut self, stored: Stored) {
+        self.bytes += stored.body.len();
+        match rows::event(stored) {
+            Ok(event) => self.events.push(event),
+            Err(error) => log::error!("hot store: left out: {error}"),
+        }
+    }
+}
+
+fn stored(row: &SqliteRow) -> Result<Stored, sqlx::Error> {
+    Ok(Stored {
+        id: row.try_get(0)?,
+        ts: row.try_get(1)?,
+        root: row.try_get(2)?,
+        kind: row.try_get(3)?,
+        layer: row.try_get(4)?,
+        // TEXT or BLOB: the bytes are the same.
+        body: row.try_get(5)?,
+        source: row.try_get(6)?,
+        compartment: row.try_get(7)?,
+        format: row.try_get(8)?,
+        attributes: row.try_get(9)?,
+    })
+}

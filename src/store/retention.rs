@@ -1,0 +1,137 @@
+//! How much the hot store holds, and the deletion of what is too old or too much.
+
+use std::sync::atomic::Ordering;
+
+use sqlx::Arguments;
+use sqlx::sqlite::SqliteArguments;
+
+use super::batch::Statement;
+use super::error::{StoreError, available_bytes, beside, file_bytes};
+use super::writer::PAGE_BYTES;
+use super::{HotStore, schema};
+use crate::event::{EventId, Timestamp};
+use crate::limits::{DEAD_LETTERS_MAX, PRUNE_ROWS_MAX, PRUNE_STEPS_MAX};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    /// Pages in use and the write-ahead log.
+    pub used_bytes: u64,
+    pub wal_bytes: u64,
+    /// `store.max_size`, or less where the file system has no room for that.
+    pub max_bytes: u64,
+    pub oldest: Option<EventId>,
+    pub newest: Option<EventId>,
+}
+
+impl Size {
+    /// Deletion by size begins here …
+    fn is_near_max(&self) -> bool {
+        self.used_bytes > self.max_bytes / 10 * 8
+    }
+
+    /// … and goes on to here, so that it does not run at every commit.
+    fn is_relaxed(&self) -> bool {
+        self.used_bytes <= self.max_bytes / 10 * 7
+    }
+}
+
+/// What one run of the retention deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pruned {
+    pub events: u64,
+    pub dead_letters: u64,
+    /// Events up to here are gone; zero: none were deleted.
+    pub through: EventId,
+    /// There is more to delete: run again soon.
+    pub more: bool,
+    /// The size asks for more deletion than the floor allows: some consumer is far behind.
+    pub held_by_floor: bool,
+}
+
+impl HotStore {
+    /// # Errors
+    /// As [`after`](Self::after).
+    pub async fn size(&self) -> Result<Size, StoreError> {
+        let sql =
+            "SELECT (SELECT page_count FROM pragma_page_count), (SELECT freelist_count FROM pragma_freelist_count),
+            (SELECT min(id) FROM (SELECT min(id) AS id FROM raw_events_fast UNION ALL
+                SELECT min(id) FROM model_outputs_fast UNION ALL SELECT min(id) FROM control_events_fast)),
+            (SELECT max(id) FROM (SELECT max(id) AS id FROM raw_events_fast UNION ALL
+                SELECT max(id) FROM model_outputs_fast UNION ALL SELECT max(id) FROM control_events_fast))";
+        let query = sqlx::query_as(sql).fetch_one(&self.inner.readers);
+        let (pages, free, oldest, newest): (i64, i64, Option<i64>, Option<i64>) =
+            self.in_time("reading its size", query).await?;
+        let path = &self.inner.path;
+        let wal_bytes = file_bytes(&beside(path, "-wal"));
+        let on_disk = file_bytes(path) + wal_bytes;
+        let room = available_bytes(path).unwrap_or(u64::MAX).saturating_add(on_disk);
+        Ok(Size {
+            used_bytes: u64::try_from(pages - free).unwrap_or(0) * PAGE_BYTES + wal_bytes,
+            wal_bytes,
+            max_bytes: self.inner.max_bytes.load(Ordering::Relaxed).min(room),
+            oldest: oldest.map(EventId::from_packed),
+            newest: newest.map(EventId::from_packed),
+        })
+    }
+
+    /// Deletes the oldest events: those that arrived longer than `retention` before `now`, and more while the size is
+    /// near its limit. Never one after `floor`, which some consumer has not handled yet. Works in steps between which
+    /// commits go on, and ends after [`PRUNE_STEPS_MAX`] of them.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit); steps done before are not undone.
+    pub async fn prune(&self, now: Timestamp, floor: EventId) -> Result<Pruned, StoreError> {
+        let retention_ms = self.inner.retention_ms.load(Ordering::Relaxed);
+        let expired = EventId::new(now.millis().saturating_sub(retention_ms), 0).min(floor);
+        let mut pruned = Pruned::default();
+        pruned.dead_letters += self.prune_letters(now, retention_ms).await?;
+        let mut shrinking = self.size().await?.is_near_max();
+        for _ in 0..PRUNE_STEPS_MAX {
+            let bound = if shrinking { floor } else { expired };
+            let Some(through) = self.step_end(bound).await? else {
+                pruned.held_by_floor = shrinking;
+                pruned.more = false;
+                return Ok(pruned);
+            };
+            pruned.events += self.delete_through(through).await?;
+            pruned.through = through;
+            pruned.more = true;
+            shrinking = shrinking && !self.size().await?.is_relaxed();
+        }
+        Ok(pruned)
+    }
+
+    /// The last id of the next step: at most [`PRUNE_ROWS_MAX`] rows of each table are up to it. None: nothing to do.
+    async fn step_end(&self, bound: EventId) -> Result<Option<EventId>, StoreError> {
+        let sql =
+            "SELECT min(ifnull((SELECT id FROM raw_events_fast WHERE id <= ?1 ORDER BY id LIMIT 1 OFFSET ?2), ?1),
+            ifnull((SELECT id FROM model_outputs_fast WHERE id <= ?1 ORDER BY id LIMIT 1 OFFSET ?2), ?1),
+            ifnull((SELECT id FROM control_events_fast WHERE id <= ?1 ORDER BY id LIMIT 1 OFFSET ?2), ?1))
+            WHERE EXISTS (SELECT 1 FROM raw_events_fast WHERE id <= ?1)
+               OR EXISTS (SELECT 1 FROM model_outputs_fast WHERE id <= ?1)
+               OR EXISTS (SELECT 1 FROM control_events_fast WHERE id <= ?1)";
+        let query = sqlx::query_scalar(sql).bind(bound.packed()).bind(PRUNE_ROWS_MAX as i64 - 1);
+        let found: Option<i64> =
+            self.in_time("looking for old events", query.fetch_optional(&self.inner.readers)).await?;
+        Ok(found.map(EventId::from_packed))
+    }
+
+    async fn delete_through(&self, through: EventId) -> Result<u64, StoreError> {
+        let statements = schema::EVENT_TABLES.map(|table| {
+            let sql = format!("DELETE FROM {table} WHERE id <= {}", through.packed());
+            Statement::plain(sql)
+        });
+        self.inner.writer.lock().await.transaction("deleting old events", statements.into()).await
+    }
+
+    async fn prune_letters(&self, now: Timestamp, retention_ms: u64) -> Result<u64, StoreError> {
+        let cutoff = now.seconds() - retention_ms as f64 / 1000.0;
+        let sql = "DELETE FROM dead_letters WHERE kept_at < ?1
+            OR number <= (SELECT max(number) FROM dead_letters) - ?2";
+        let mut arguments = SqliteArguments::default();
+        let bound = arguments.add(cutoff).and_then(|()| arguments.add(DEAD_LETTERS_MAX as i64));
+        debug_assert!(bound.is_ok());
+        let statement = Statement::with(sql, arguments);
+        self.inner.writer.lock().await.transaction("deleting old dead letters", vec![statement]).await
+    }
+}

@@ -1,0 +1,311 @@
+//! Events as rows of the hot store and back, without loss. Pure.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as NameError, StrDeserializer};
+use serde_json::{Map, Value};
+
+use crate::event::{Body, Event, EventId, Interest, Raw, Stream, Timestamp, stream, wire};
+use crate::parse::Format;
+
+/// How the `payload` column holds a raw event.
+pub mod attribute_form {
+    /// The received bytes, nothing beside them.
+    pub const BYTES: i64 = 0;
+    /// A JSON object of the attributes with the payload as text under `payload`.
+    pub const TEXT: i64 = 1;
+    /// The same, the payload in hexadecimal under `payload_hex` because it is not UTF-8.
+    pub const HEX: i64 = 2;
+}
+const TEXT_KEY: &str = "payload";
+const HEX_KEY: &str = "payload_hex";
+
+/// A row of `raw_events_fast`.
+#[derive(Debug)]
+pub struct RawRow<'event> {
+    pub id: i64,
+    pub ts: f64,
+    pub source: Arc<str>,
+    pub compartment: Arc<str>,
+    pub payload: Cow<'event, [u8]>,
+    pub layer: i64,
+    pub root: Option<i64>,
+    pub format: Arc<str>,
+    pub attributes: i64,
+}
+
+/// A row of `model_outputs_fast`.
+#[derive(Debug)]
+pub struct OutputRow {
+    pub id: i64,
+    pub ts: f64,
+    pub layer: i64,
+    pub model: Arc<str>,
+    pub input_ref: Option<String>,
+    pub output_json: String,
+    pub score: f64,
+    pub root: i64,
+    pub producer: i64,
+}
+
+/// A row of `control_events_fast`.
+#[derive(Debug)]
+pub struct ControlRow {
+    pub id: i64,
+    pub ts: f64,
+    pub stream: &'static str,
+    pub root: Option<i64>,
+    pub body_json: String,
+}
+
+#[derive(Debug)]
+pub enum Row<'event> {
+    Raw(RawRow<'event>),
+    Output(OutputRow),
+    Control(ControlRow),
+}
+
+/// An event as `schema::SELECT_RANGE` gives it back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    pub id: i64,
+    pub ts: f64,
+    pub root: Option<i64>,
+    /// 0 raw, 1 output, 2 control.
+    pub kind: i64,
+    /// The layer; for control rows 0 is SHRINK and 1 is TICK.
+    pub layer: i64,
+    pub body: Vec<u8>,
+    pub source: Option<String>,
+    pub compartment: Option<String>,
+    pub format: Option<String>,
+    pub attributes: i64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RowError {
+    #[error("event {id} of {stream} has a body of another stream")]
+    Mismatch { id: EventId, stream: Stream },
+    #[error("event {id} cannot be read: {reason}")]
+    Unreadable { id: EventId, reason: String },
+}
+
+/// The names of formats, looked up once for many rows.
+#[derive(Debug, Default)]
+pub struct FormatNames(Vec<(Format, Arc<str>)>);
+
+impl FormatNames {
+    fn of(&mut self, format: Format) -> Arc<str> {
+        if let Some((_, name)) = self.0.iter().find(|(known, _)| *known == format) {
+            return name.clone();
+        }
+        let name: Arc<str> = match serde_json::to_value(format) {
+            Ok(Value::String(name)) => name.into(),
+            _ => "auto".into(),
+        };
+        self.0.push((format, name.clone()));
+        name
+    }
+}
+
+/// # Errors
+/// The body does not belong on the event's stream.
+pub fn row<'event>(event: &'event Event, formats: &mut FormatNames) -> Result<Row<'event>, RowError> {
+    let (id, ts) = (event.id.packed(), event.ts.seconds());
+    let root = (event.root != event.id).then(|| event.root.packed());
+    match (&event.body, event.stream) {
+        (Body::Raw(raw), Stream::L3In | Stream::L4In) => {
+            let layer = if event.stream == Stream::L3In { 3 } else { 4 };
+            let (payload, attributes) = payload_column(raw);
+            let (source, compartment) = (raw.source.clone(), raw.compartment.clone());
+            let format = formats.of(raw.format);
+            Ok(Row::Raw(RawRow { id, ts, source, compartment, payload, layer, root, format, attributes }))
+        }
+        (Body::Decision(decision), Stream::L3Out | Stream::L4Out) => Ok(Row::Output(OutputRow {
+            layer: if event.stream == Stream::L3Out { 3 } else { 4 },
+            model: decision.model.clone(),
+            input_ref: (!decision.input_ref.is_empty()).then(|| decision.input_ref.clone()),
+            score: decision.score,
+            producer: i64::from(stream::FUSION),
+            ..output(event)
+        })),
+        (Body::Soc(soc), Stream::SocEvents) => Ok(Row::Output(OutputRow {
+            layer: 8,
+            model: match soc.producer() {
+                stream::FUSION => "fusion".into(),
+                device => format!("device-{device}").into(),
+            },
+            input_ref: (!soc.input_ref.is_empty()).then(|| soc.input_ref.clone()),
+            score: soc.score,
+            producer: i64::from(soc.producer()),
+            ..output(event)
+        })),
+        (Body::Shrink(_), Stream::Shrink) | (Body::Tick, Stream::Tick) => {
+            let body_json = wire::to_json(event).to_string();
+            Ok(Row::Control(ControlRow { id, ts, stream: event.stream.name(), root, body_json }))
+        }
+        _ => Err(RowError::Mismatch { id: event.id, stream: event.stream }),
+    }
+}
+
+fn output(event: &Event) -> OutputRow {
+    OutputRow {
+        id: event.id.packed(),
+        ts: event.ts.seconds(),
+        layer: 0,
+        model: Arc::default(),
+        input_ref: None,
+        output_json: wire::to_json(event).to_string(),
+        score: 0.0,
+        root: event.root.packed(),
+        producer: 0,
+    }
+}
+
+fn payload_column(raw: &Raw) -> (Cow<'_, [u8]>, i64) {
+    if raw.attributes.is_empty() {
+        return (Cow::Borrowed(&raw.payload), attribute_form::BYTES);
+    }
+    let (key, text, form) = match std::str::from_utf8(&raw.payload) {
+        Ok(text) => (TEXT_KEY, text.to_owned(), attribute_form::TEXT),
+        Err(_) => (HEX_KEY, to_hex(&raw.payload), attribute_form::HEX),
+    };
+    let mut object = Map::new();
+    let pairs = std::iter::once((key, text.as_str()))
+        .chain(raw.attributes.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    for (key, value) in pairs {
+        insert_repeatable(&mut object, key, value);
+    }
+    (Cow::Owned(Value::Object(object).to_string().into_bytes()), form)
+}
+
+/// A name that occurs more than once has an array of its values, the payload's own first.
+fn insert_repeatable(object: &mut Map<String, Value>, key: &str, value: &str) {
+    let value = Value::String(value.to_owned());
+    match object.get_mut(key) {
+        None => {
+            object.insert(key.to_owned(), value);
+        }
+        Some(Value::Array(values)) => values.push(value),
+        Some(single) => {
+            let first = single.take();
+            *single = Value::Array(vec![first, value]);
+        }
+    }
+}
+
+/// # Errors
+/// The row is not one that [`row`] of this version writes.
+pub fn event(stored: Stored) -> Result<Event, RowError> {
+    let id = EventId::from_packed(stored.id);
+    let root = stored.root.map_or(id, EventId::from_packed);
+    let unreadable = |reason: String| RowError::Unreadable { id, reason };
+    let ts = Timestamp::from_seconds(stored.ts).ok_or_else(|| unreadable(format!("its time is {}", stored.ts)))?;
+    let stream = match (stored.kind, stored.layer) {
+        (0, 3) => Stream::L3In,
+        (0, 4) => Stream::L4In,
+        (1, 3) => Stream::L3Out,
+        (1, 4) => Stream::L4Out,
+        (1, 8) => Stream::SocEvents,
+        (2, 0) => Stream::Shrink,
+        (2, 1) => return Ok(Event { id, stream: Stream::Tick, ts, root, body: Body::Tick }),
+        (_, layer) => return Err(unreadable(format!("it is of layer {layer}"))),
+    };
+    if stored.kind == 0 {
+        let body = Body::Raw(raw(stored).map_err(unreadable)?);
+        return Ok(Event { id, stream, ts, root, body });
+    }
+    let value = serde_json::from_slice(&stored.body).map_err(|error| unreadable(error.to_string()))?;
+    wire::derived_from_json(stream, id, root, value).map_err(|error| unreadable(error.to_string()))
+}
+
+fn raw(stored: Stored) -> Result<Raw, String> {
+    let source = stored.source.unwrap_or_default().into();
+    let compartment = stored.compartment.unwrap_or_default().into();
+    let (payload, attributes) = match stored.attributes {
+        attribute_form::BYTES => (stored.body, Vec::new()),
+        form => payload_and_attributes(&stored.body, form)?,
+    };
+    let format = stored.format.as_deref().map_or(Format::Auto, format_of);
+    Ok(Raw::new(source, compartment, format, payload.into(), attributes))
+}
+
+/// A format that this version does not know is decided for each line.
+fn format_of(name: &str) -> Format {
+    let name: StrDeserializer<'_, NameError> = name.into_deserializer();
+    Format::deserialize(name).unwrap_or_default()
+}
+
+type Attributes = Vec<(String, String)>;
+
+fn payload_and_attributes(body: &[u8], form: i64) -> Result<(Vec<u8>, Attributes), String> {
+    let object: Map<String, Value> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let payload_key = if form == attribute_form::HEX { HEX_KEY } else { TEXT_KEY };
+    let mut payload = None;
+    let mut attributes = Vec::with_capacity(object.len());
+    for (key, value) in object {
+        let values = match value {
+            Value::Array(values) => values,
+            single => vec![single],
+        };
+        for value in values {
+            let Value::String(text) = value else { return Err(format!("`{key}` is not text")) };
+            if payload.is_none() && key == payload_key {
+                payload = Some(text);
+            } else {
+                attributes.push((key.clone(), text));
+            }
+        }
+    }
+    let text = payload.ok_or_else(|| format!("`{payload_key}` is missing"))?;
+    let payload = if form == attribute_form::HEX { from_hex(&text)? } else { text.into_bytes() };
+    Ok((payload, attributes))
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
+        text
+    })
+}
+
+fn from_hex(text: &str) -> Result<Vec<u8>, String> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).ok_or_else(|| format!("`{HEX_KEY}` is not hexadecimal"));
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(format!("`{HEX_KEY}` has an odd number of digits"));
+    }
+    pairs.iter().map(|[high, low]| Ok((digit(*high)? << 4 | digit(*low)?) as u8)).collect()
+}
+
+/// An interest as the bit masks that the SELECTs test rows against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Masks {
+    /// Bit 3: `L3_IN`; bit 4: `L4_IN`.
+    pub raw: i64,
+    /// Bit 3: `L3_OUT`; bit 4: `L4_OUT`; bit 8: some of `SOC_EVENTS`.
+    pub outputs: i64,
+    /// Bit `n`: SOC events of producer `50 + n`.
+    pub producers: i64,
+    /// Bit 0: `SHRINK`; bit 1: `TICK`.
+    pub control: i64,
+}
+
+impl From<Interest> for Masks {
+    fn from(interest: Interest) -> Self {
+        let bit = |stream, bit: u32| i64::from(interest.overlaps(Interest::of(stream, 0))) << bit;
+        let producers = (0..=stream::DEVICE_MAX - stream::FUSION)
+            .filter(|n| interest.overlaps(Interest::of(Stream::SocEvents, stream::FUSION + n)))
+            .fold(0, |mask, n| mask | 1 << n);
+        Self {
+            raw: bit(Stream::L3In, 3) | bit(Stream::L4In, 4),
+            outputs: bit(Stream::L3Out, 3) | bit(Stream::L4Out, 4) | i64::from(producers != 0) << 8,
+            producers,
+            control: bit(Stream::Shrink, 0) | bit(Stream::Tick, 1),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The tables. The first columns of the two public ones and their indexes are what other programs rely on; what
+//! follows has defaults, so that their INSERTs by column name work.
+
+/// `dsml`: marks the file as ours (`PRAGMA application_id`).
+pub(super) const APPLICATION_ID: i64 = 0x6473_6d6c;
+/// `PRAGMA user_version`; goes up whenever the tables or the meaning of a column change.
+pub(super) const SCHEMA_VERSION: i64 = 1;
+
+/// `layer` of raw events: 3 is `L3_IN`, 4 is `L4_IN`. `root` is NULL for an event that is its own. A NULL `format` or a
+/// NULL `root` of an output marks a row that another program inserted: it never was on the log and is never read as an
+/// event. `attributes`: how `payload` is to be read, see `rows::attribute_form`.
+const RAW_EVENTS: &str = "CREATE TABLE IF NOT EXISTS raw_events_fast (
+    ts REAL NOT NULL, source TEXT NOT NULL, compartment TEXT NOT NULL, payload BLOB NOT NULL,
+    id INTEGER PRIMARY KEY, layer INTEGER NOT NULL DEFAULT 3, root INTEGER, format TEXT,
+    attributes INTEGER NOT NULL DEFAULT 0)";
+/// `producer` of SOC events: 50 is fusion, 51 and up the devices.
+const MODEL_OUTPUTS: &str = "CREATE TABLE IF NOT EXISTS model_outputs_fast (
+    ts REAL NOT NULL, layer INTEGER NOT NULL, model TEXT NOT NULL, input_ref TEXT, output_json TEXT NOT NULL, score REAL,
+    id INTEGER PRIMARY KEY, root INTEGER, producer INTEGER NOT NULL DEFAULT 50)";
+/// SHRINK samples and ticks.
+const CONTROL_EVENTS: &str = "CREATE TABLE IF NOT EXISTS control_events_fast (
+    id INTEGER PRIMARY KEY, ts REAL NOT NULL, stream TEXT NOT NULL, root INTEGER, body_json TEXT NOT NULL)";
+/// Several letters may carry one id, so the order of arrival is the key; `digest` makes a repeated commit harmless.
+const DEAD_LETTERS: &str = "CREATE TABLE IF NOT EXISTS dead_letters (
+    id INTEGER NOT NULL, stream TEXT NOT NULL, reason TEXT NOT NULL, payload BLOB NOT NULL,
+    number INTEGER PRIMARY KEY AUTOINCREMENT, kept_at REAL NOT NULL DEFAULT (unixepoch('subsec')),
+    digest BLOB UNIQUE)";
+
+pub(super) const CREATE: [&str; 9] = [
+    RAW_EVENTS,
+    MODEL_OUTPUTS,
+    CONTROL_EVENTS,
+    DEAD_LETTERS,
+    "CREATE INDEX IF NOT EXISTS idx_raw_events_fast_ts ON raw_events_fast(ts)",
+    "CREATE INDEX IF NOT EXISTS idx_model_outputs_fast_layer_ts ON model_outputs_fast(layer, ts)",
+    "CREATE TABLE IF NOT EXISTS cursors (consumer TEXT PRIMARY KEY, id INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS positions (source TEXT PRIMARY KEY, position TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS snapshots (
+        consumer TEXT PRIMARY KEY, version TEXT NOT NULL, cursor INTEGER NOT NULL, state BLOB NOT NULL)",
+];
+
+/// The tables that hold events, for deletion by age.
+pub(super) const EVENT_TABLES: [&str; 3] = ["raw_events_fast", "model_outputs_fast", "control_events_fast"];
+
+/// The columns of one event, whichever table it comes from: see `read::stored`. `?3` to `?6` are the masks of
+/// `rows::Masks`.
+macro_rules! select_events {
+    ($range:literal, $rest:literal) => {
+        concat!(
+            "SELECT id, ts, root, 0 AS kind, layer, payload AS body, source, compartment, format, attributes \
+             FROM raw_events_fast WHERE ",
+            $range,
+            " AND format IS NOT NULL AND (?3 >> layer) & 1 \
+             UNION ALL \
+             SELECT id, ts, root, 1, layer, output_json, NULL, NULL, NULL, 0 \
+             FROM model_outputs_fast WHERE ",
+            $range,
+            " AND root IS NOT NULL AND (?4 >> layer) & 1 AND (layer <> 8 OR (?5 >> (producer - 50)) & 1) \
+             UNION ALL \
+             SELECT id, ts, root, 2, stream = 'TICK', body_json, NULL, NULL, NULL, 0 \
+             FROM control_events_fast WHERE ",
+            $range,
+            " AND (?6 >> (stream = 'TICK')) & 1 ",
+            $rest
+        )
+    };
+}
+
+/// Events with `?1 < id <= ?2` in log order, at most `?7`.
+pub(super) const SELECT_RANGE: &str = select_events!("id > ?1 AND id <= ?2", "ORDER BY id LIMIT ?7");
+/// The event with the id `?1` (`?2` is the same).
+pub(super) const SELECT_ONE: &str = select_events!("id = ?1 AND id = ?2", "LIMIT 1");

@@ -1,0 +1,161 @@
+//! The one connection that writes.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::batch::Statement;
+use super::error::{StoreError, beside, file_bytes};
+
+pub(super) const PAGE_BYTES: u64 = 4096;
+/// Another program that holds the write lock for longer than this is reported as busy; commits are repeated.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
+/// Truncating the write-ahead log waits for readers, so it is not tried at every commit while one stays.
+const TRUNCATE_EVERY: Duration = Duration::from_secs(1);
+/// The write-ahead log is moved into the file each time it has this many pages: large enough that the pages of the
+/// indexes, which change in every commit, are copied once for many commits.
+const CHECKPOINT_PAGES: u64 = 2048;
+
+pub(super) struct Writer {
+    path: PathBuf,
+    max_bytes: u64,
+    /// `None` while it is in use, after an error that it may not have survived, and after closing.
+    connection: Option<SqliteConnection>,
+    closed: bool,
+    truncated_at: Option<Instant>,
+}
+
+/// How far the write-ahead log may grow before readers are asked to let go of it; a part of `max_size`.
+fn wal_bytes_max(max_bytes: u64) -> u64 {
+    (max_bytes / 8).clamp(256 * 1024, 64 * 1024 * 1024)
+}
+
+impl Writer {
+    pub async fn connect(path: PathBuf, max_bytes: u64) -> Result<Self, StoreError> {
+        let mut writer = Self { path, max_bytes, connection: None, closed: false, truncated_at: None };
+        let connection = writer.take().await?;
+        writer.put(connection);
+        Ok(writer)
+    }
+
+    pub fn error(&self, tried: &'static str, error: &sqlx::Error) -> StoreError {
+        StoreError::of(&self.path, tried, self.max_bytes, error)
+    }
+
+    /// The connection, with no transaction open. Who does not [`put`](Self::put) it back, because of an error or
+    /// because its future was dropped, closes it, and SQLite rolls back what it had begun.
+    pub async fn take(&mut self) -> Result<SqliteConnection, StoreError> {
+        if self.closed {
+            let reason = "it has been closed".to_owned();
+            return Err(StoreError::Io { path: self.path.clone(), tried: "using it", reason });
+        }
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => self.options().connect().await.map_err(|error| self.error("opening it", &error)),
+        }
+    }
+
+    pub fn put(&mut self, connection: SqliteConnection) {
+        self.connection = Some(connection);
+    }
+
+    fn options(&self) -> SqliteConnectOptions {
+        let wal_pages = wal_bytes_max(self.max_bytes) / PAGE_BYTES;
+        SqliteConnectOptions::new()
+            .filename(&self.path)
+            .busy_timeout(BUSY_TIMEOUT)
+            .page_size(PAGE_BYTES as u32)
+            .journal_mode(SqliteJournalMode::Wal)
+            // Nothing to wait for: what is written to a tmpfs survives the end of the process and never a loss of power.
+            .synchronous(SqliteSynchronous::Off)
+            .foreign_keys(false)
+            .pragma("max_page_count", max_pages(self.max_bytes).to_string())
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.min(wal_pages / 2).to_string())
+            .pragma("journal_size_limit", wal_bytes_max(self.max_bytes).to_string())
+            .pragma("temp_store", "MEMORY")
+            .pragma("cache_size", "-16384")
+            .thread_name(|_| "dsmil-store".to_owned())
+            .disable_statement_logging()
+    }
+
+    pub async fn commit(&mut self, statements: Vec<Statement>, max_bytes: u64) -> Result<(), StoreError> {
+        self.hold_wal_down(max_bytes).await?;
+        self.transaction("committing turns", statements).await.map(|_| ())
+    }
+
+    /// Runs the statements in one transaction. Whatever goes wrong, none of them is left.
+    pub async fn transaction(&mut self, tried: &'static str, statements: Vec<Statement>) -> Result<u64, StoreError> {
+        let mut connection = self.take().await?;
+        let result = run(&mut connection, statements).await;
+        if result.is_ok() || sqlx::query("ROLLBACK").execute(&mut connection).await.is_ok() {
+            self.put(connection);
+        }
+        result.map_err(|error| self.error(tried, &error))
+    }
+
+    /// Truncates the write-ahead log when the automatic checkpoints cannot, because some reader was always there.
+    async fn hold_wal_down(&mut self, max_bytes: u64) -> Result<(), StoreError> {
+        let wal = beside(&self.path, "-wal");
+        let (wal_bytes, limit) = (file_bytes(&wal), wal_bytes_max(max_bytes));
+        if wal_bytes <= limit {
+            return Ok(());
+        }
+        if self.truncated_at.is_none_or(|at| at.elapsed() >= TRUNCATE_EVERY) {
+            self.truncated_at = Some(Instant::now());
+            self.truncate_wal().await?;
+        }
+        let used_bytes = file_bytes(&self.path) + file_bytes(&wal);
+        if used_bytes > max_bytes {
+            return Err(StoreError::full(self.path.clone(), "committing turns", max_bytes));
+        }
+        Ok(())
+    }
+
+    /// A reader that stays makes this a partial success, which is none of an error.
+    async fn truncate_wal(&mut self) -> Result<(), StoreError> {
+        let mut connection = self.take().await?;
+        let result = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await;
+        self.put(connection);
+        result.map(|_| ()).map_err(|error| self.error("truncating its write-ahead log", &error))
+    }
+
+    pub async fn set_max_bytes(&mut self, max_bytes: u64) -> Result<(), StoreError> {
+        self.max_bytes = max_bytes;
+        self.connection = None;
+        let connection = self.take().await?;
+        self.put(connection);
+        Ok(())
+    }
+
+    pub async fn close(&mut self) {
+        if !self.closed
+            && let Err(error) = self.truncate_wal().await
+        {
+            log::warn!("{error}; it is read again at the next start");
+        }
+        self.closed = true;
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            log::warn!("{}", self.error("closing it", &error));
+        }
+    }
+}
+
+/// Pages of the file alone; the write-ahead log has its own part of `max_size`.
+fn max_pages(max_bytes: u64) -> u64 {
+    (max_bytes.saturating_sub(wal_bytes_max(max_bytes)) / PAGE_BYTES).max(64)
+}
+
+/// Written out because sqlx's own transactions lose count when SQLite rolls back by itself (a full file system).
+async fn run(connection: &mut SqliteConnection, statements: Vec<Statement>) -> Result<u64, sqlx::Error> {
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    let mut rows = 0;
+    for Statement { sql, arguments } in statements {
+        rows += sqlx::query_with(sql, arguments).execute(&mut *connection).await?.rows_affected();
+    }
+    sqlx::query("COMMIT").execute(&mut *connection).await?;
+    Ok(rows)
+}
