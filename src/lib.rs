@@ -3,10 +3,12 @@
 #![forbid(unsafe_code)]
 
 pub mod bus;
+pub mod client;
 pub mod config;
 pub mod detect;
 pub mod device;
 pub mod event;
 pub mod layer;
 pub mod limits;
+pub mod observe;
 pub mod parse;
