@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 pub mod bus;
+pub mod client;
 pub mod config;
 pub mod detect;
 pub mod device;
 pub mod event;
 pub mod layer;
 pub mod limits;
+pub mod observe;
 pub mod parse;
 pub mod store;

@@ -37,6 +37,24 @@ pub const SHRINK_VALUES_MAX: usize = 256;
 pub const HTTP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Events of one answer of `/api/v1/streams/…`.
 pub const HTTP_PAGE_EVENTS_MAX: usize = 1000;
+/// Open HTTP connections; further ones wait in the kernel's backlog.
+pub const HTTP_CONNECTIONS_MAX: usize = 256;
+/// Open event streams; the rest of the connections stays free for scrapes and questions.
+pub const HTTP_LIVE_STREAMS_MAX: usize = 64;
+/// Requests with events read into memory at once.
+pub const HTTP_INGEST_REQUESTS_MAX: usize = 8;
+/// Lines of one request with events.
+pub const HTTP_INGEST_LINES_MAX: usize = 32_768;
+/// Lines of the tokens file.
+pub const HTTP_TOKENS_MAX: usize = 256;
+/// Steps followed from an event back to its line.
+pub const EXPLAIN_STEPS_MAX: usize = 32;
+/// The newest proposals that are listed and can be decided.
+pub const PROPOSALS_MAX: usize = 1000;
+/// Bytes of the note that comes with a decision.
+pub const AUDIT_NOTE_BYTES_MAX: usize = 1024;
+/// Bytes of one log message; what is longer is cut.
+pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// Log records waiting for journald.
 pub const LOG_QUEUE_MAX: usize = 8192;
 
@@ -45,3 +63,6 @@ const _: () = assert!(TURN_EVENTS_MAX <= IN_FLIGHT_EVENTS_MAX);
 const _: () = assert!(TURN_EVENTS_MAX * OUTPUTS_PER_EVENT_MAX <= COMMIT_EVENTS_MAX, "one turn fits one transaction");
 const _: () = assert!(INSERT_ROWS_MAX * 16 < 32_766, "SQLite binds at most 32766 values in a statement");
 const _: () = assert!(LINE_BYTES_MAX < HTTP_BODY_BYTES_MAX);
+const _: () = assert!(HTTP_LIVE_STREAMS_MAX * 2 < HTTP_CONNECTIONS_MAX, "streams leave room for other requests");
+const _: () = assert!(HTTP_INGEST_LINES_MAX <= IN_FLIGHT_EVENTS_MAX, "one request can be in flight as a whole");
+const _: () = assert!(LOG_QUEUE_MAX * LOG_MESSAGE_BYTES_MAX <= 64 * 1024 * 1024);

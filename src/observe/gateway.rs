@@ -1,0 +1,151 @@
+//! What the HTTP side needs of the daemon: its state, its committed events, and a way in for new ones.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::event::{Draft, Event, EventId, ShrinkState, Stream};
+
+/// Implemented by the daemon, and by a list in memory in tests.
+pub trait Gateway: Send + Sync + 'static {
+    /// A snapshot of the whole daemon; cheap, for it is asked for by every probe.
+    fn status(&self) -> Status;
+
+    /// The first `count` committed events of a stream with ids greater than `after`, in order.
+    fn after(&self, stream: Stream, after: EventId, count: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>>;
+
+    /// One committed event; `None` when there never was one or it is past its retention.
+    fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>>;
+
+    /// The greatest committed id: everything up to it is committed. Moves at every commit.
+    fn committed(&self) -> watch::Receiver<EventId>;
+
+    /// Appends events from outside; resolves after they are committed.
+    fn ingest(&self, drafts: Vec<Draft>) -> BoxFuture<'_, Result<(), IngestError>>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    #[error("the hot store could not be read: {0}")]
+    Store(String),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// Too much is in flight; the same request succeeds later.
+    #[error("the daemon has as many events in flight as it may have")]
+    Busy,
+    /// Nothing of the request is known to be committed.
+    #[error("the events could not be committed: {0}")]
+    Failed(String),
+}
+
+/// The answer of `/api/v1/status`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    pub version: String,
+    pub instance: String,
+    pub uptime_s: f64,
+    /// All critical actors are up.
+    pub ready: bool,
+    /// Why it is not ready; empty when it is.
+    pub reasons: Vec<String>,
+    pub actors: Vec<ActorStatus>,
+    pub sources: Vec<SourceStatus>,
+    pub outlets: Vec<OutletStatus>,
+    pub store: StoreStatus,
+    pub shrink: ShrinkStatus,
+    pub config: ConfigStatus,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActorState {
+    Up,
+    Restarting,
+    /// Past its restart intensity; stays down until a reload or restart.
+    Failed,
+    #[default]
+    Stopped,
+}
+
+impl ActorState {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Restarting => "restarting",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ActorStatus {
+    pub name: String,
+    pub state: ActorState,
+    pub critical: bool,
+    /// Since the process started.
+    pub restarts: u64,
+    /// Committed or in-flight events that it reads and has not handled.
+    pub lag_events: u64,
+    pub last_error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SourceStatus {
+    /// `journal`, `file:/var/log/auth.log`, `redis:L3_IN`, `http`.
+    pub name: String,
+    pub up: bool,
+    pub events: u64,
+    /// Between what an event says of its time and its arrival; `None` before the first event.
+    pub lag_s: Option<f64>,
+    pub last_error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OutletStatus {
+    /// `mirror`, `archive`, `flat-log`, `loki`.
+    pub name: String,
+    pub up: bool,
+    /// Committed events that it has not passed on.
+    pub lag_events: u64,
+    pub last_error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StoreStatus {
+    pub bytes: u64,
+    pub max_bytes: u64,
+    /// The oldest event kept; `None` when the store is empty.
+    pub oldest: Option<EventId>,
+    /// The newest committed event.
+    pub last_id: Option<EventId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ShrinkStatus {
+    pub state: ShrinkState,
+    /// Seconds since the last good sample; `None` when there was none.
+    pub age_s: Option<f64>,
+    pub values: BTreeMap<String, f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConfigStatus {
+    /// `None`: the built-in defaults.
+    pub path: Option<String>,
+    /// RFC 3339.
+    pub loaded_at: String,
+    /// How the last reload went; `None` before the first.
+    pub last_reload: Option<String>,
+}

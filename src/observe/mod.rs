@@ -1,0 +1,6 @@
+//! What the daemon shows of itself: metrics, log, HTTP, and what systemd is told.
+
+pub mod audit;
+pub mod gateway;
+pub mod http;
+pub mod metrics;
