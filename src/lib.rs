@@ -13,3 +13,4 @@ pub mod limits;
 pub mod observe;
 pub mod parse;
 pub mod store;
+pub mod supervise;

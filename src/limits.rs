@@ -9,12 +9,21 @@ pub const FIELDS_PER_RECORD_MAX: usize = 256;
 pub const BUS_EVENTS_MAX: usize = 131_072;
 /// Sources wait while a consumer that they must not outrun has more than this before it.
 pub const IN_FLIGHT_EVENTS_MAX: usize = 32_768;
+/// Bytes that wait for the hot store before sources wait too.
+pub const IN_FLIGHT_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// One turn of a source or a stage.
 pub const TURN_EVENTS_MAX: usize = 1024;
 /// Outputs of one stage for one event.
 pub const OUTPUTS_PER_EVENT_MAX: usize = 16;
 /// Events of one transaction of the hot store.
 pub const COMMIT_EVENTS_MAX: usize = 16_384;
+/// Events of one page read back from the hot store.
+pub const STORE_PAGE_EVENTS_MAX: usize = 4096;
+/// A stage's state is saved after this many events or this much time, whichever comes first.
+pub const SNAPSHOT_EVENTS_MAX: usize = 50_000;
+pub const SNAPSHOT_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+/// Events that killed a stage and are remembered for it.
+pub const REMEMBERED_DEATHS_MAX: usize = 256;
 /// Rows of one INSERT statement.
 pub const INSERT_ROWS_MAX: usize = 500;
 /// Payload bytes after which one read of the hot store ends.
@@ -55,6 +64,10 @@ pub const PROPOSALS_MAX: usize = 1000;
 pub const AUDIT_NOTE_BYTES_MAX: usize = 1024;
 /// Bytes of one log message; what is longer is cut.
 pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
+/// Lines waiting for the terminal.
+pub const TERMINAL_LINES_MAX: usize = 1024;
+/// Sources shown in status; what senders over HTTP and Redis call themselves is theirs.
+pub const SOURCES_SHOWN_MAX: usize = 256;
 /// Log records waiting for journald.
 pub const LOG_QUEUE_MAX: usize = 8192;
 

@@ -1,5 +1,17 @@
 //! The one ordered log in memory, its consumers' cursors, and the ledger of what each has handled.
+//!
+//! Sources and stages append [`Turn`]s; the hot store takes them in order and says what it has committed. Stages read
+//! through a [`Reader`], which gives them their events in order of root, so that the speed of a core never changes
+//! what they say. Sources ask for [`admission`](Bus::admission) first: they wait while a consumer or the store is behind.
 
+mod ledger;
+mod log;
+mod reader;
+mod shared;
 mod turn;
 
+pub use ledger::{Consumer, ConsumerId, Ledger};
+pub use log::{EventRef, Log, Newest};
+pub use reader::{Reader, Ready};
+pub use shared::{Bus, Stale, Step};
 pub use turn::{DeadLetter, Snapshot, Turn};

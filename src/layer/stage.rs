@@ -112,3 +112,48 @@ impl Outbox {
         std::mem::take(&mut self.refused)
     }
 }
+
+/// A stage for tests of what is round the stages.
+#[cfg(test)]
+pub mod testing {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::{Decision, Verdict};
+
+    /// Answers every raw event with one benign decision whose score counts the events so far.
+    #[derive(Default)]
+    struct Echo {
+        seen: u64,
+    }
+
+    impl Stage for Echo {
+        fn step(&mut self, event: &Event, out: &mut Outbox) {
+            self.seen += 1;
+            let mut decision = Decision::benign("echo".into(), 15, "".into(), event.id);
+            decision.verdict = Verdict::Suspicious;
+            decision.score = self.seen as f64 / 1e6;
+            out.emit(Stream::L3Out, Body::Decision(Box::new(decision)));
+        }
+
+        fn save(&self) -> Vec<u8> {
+            encode(&self.seen)
+        }
+
+        fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+            self.seen = decode(bytes)?;
+            Ok(())
+        }
+    }
+
+    pub fn echo(name: &'static str) -> StageSpec {
+        StageSpec {
+            name,
+            identifier: "dsmil-l3",
+            reads: Interest::NONE.stream(Stream::L3In),
+            writes: Interest::NONE.stream(Stream::L3Out),
+            critical: false,
+            make: Arc::new(|| Box::<Echo>::default()),
+        }
+    }
+}

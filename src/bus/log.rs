@@ -1,0 +1,200 @@
+//! The log in memory: chunks of events in id order, from the start of a window to the newest.
+
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::event::{Body, Draft, Event, EventId, Stream, Timestamp};
+use crate::limits;
+
+/// One event of a chunk, shared: cheap to keep and to pass on.
+#[derive(Debug, Clone)]
+pub struct EventRef {
+    chunk: Arc<[Event]>,
+    index: usize,
+}
+
+impl EventRef {
+    /// Every event of a chunk.
+    pub fn all(chunk: &Arc<[Event]>) -> impl Iterator<Item = Self> + '_ {
+        (0..chunk.len()).map(|index| Self { chunk: Arc::clone(chunk), index })
+    }
+}
+
+impl EventRef {
+    /// The id of the event before this one in its chunk, or the largest that is certainly before it: where a reader
+    /// stands that has not taken this one yet.
+    pub fn id_before(&self) -> EventId {
+        EventId::from_packed(self.id.packed() - 1)
+    }
+}
+
+impl Deref for EventRef {
+    type Target = Event;
+
+    fn deref(&self) -> &Event {
+        // `all` is the only maker and stays within the chunk.
+        #[allow(clippy::indexing_slicing)]
+        &self.chunk[self.index]
+    }
+}
+
+/// The newest part of the log. What is older is in the hot store alone.
+#[derive(Debug)]
+pub struct Log {
+    chunks: VecDeque<Arc<[Event]>>,
+    /// Everything after this id is in `chunks`.
+    start: EventId,
+    last: EventId,
+    last_root: EventId,
+    newest: Newest,
+    events: usize,
+}
+
+/// How far the input is: the number of events that came from outside and are no ticks or samples, and the latest time
+/// that any of them named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Newest {
+    pub count: u64,
+    pub ts: Timestamp,
+}
+
+impl Log {
+    /// Empty, going on after `last`.
+    pub fn after(last: EventId) -> Self {
+        Self { chunks: VecDeque::new(), start: last, last, last_root: last, newest: Newest::default(), events: 0 }
+    }
+
+    pub fn start(&self) -> EventId {
+        self.start
+    }
+
+    pub fn last(&self) -> EventId {
+        self.last
+    }
+
+    /// The newest event from outside.
+    pub fn last_root(&self) -> EventId {
+        self.last_root
+    }
+
+    /// Gives the drafts their ids and appends them as one chunk.
+    pub fn append(&mut self, drafts: Vec<Draft>, now_ms: u64) -> Arc<[Event]> {
+        let chunk: Arc<[Event]> = drafts
+            .into_iter()
+            .map(|draft| {
+                self.last = self.last.next(now_ms);
+                if draft.root.is_none() {
+                    self.note_root(&draft);
+                }
+                with_id(draft, self.last)
+            })
+            .collect();
+        if !chunk.is_empty() {
+            self.events += chunk.len();
+            self.chunks.push_back(Arc::clone(&chunk));
+        }
+        chunk
+    }
+
+    pub fn newest(&self) -> Newest {
+        self.newest
+    }
+
+    fn note_root(&mut self, draft: &Draft) {
+        self.last_root = self.last;
+        if !matches!(draft.stream, Stream::Tick | Stream::Shrink) {
+            self.newest.count += 1;
+            self.newest.ts = self.newest.ts.max(draft.ts);
+        }
+    }
+
+    /// Takes an id that no event will have: for a dead letter.
+    pub fn reserve(&mut self, now_ms: u64) -> EventId {
+        self.last = self.last.next(now_ms);
+        self.last
+    }
+
+    /// Chunks that hold events after `id`, oldest first; the first may begin before it. `None` when that reaches back
+    /// behind the window.
+    pub fn chunks_after(&self, id: EventId) -> Option<impl Iterator<Item = &Arc<[Event]>>> {
+        if id < self.start {
+            return None;
+        }
+        let first = self.chunks.partition_point(|chunk| chunk.last().is_some_and(|event| event.id <= id));
+        Some(self.chunks.range(first..))
+    }
+
+    /// Lets go of the oldest chunks while there are too many events, but of nothing after `committed`.
+    pub fn trim(&mut self, committed: EventId) {
+        while self.events > limits::BUS_EVENTS_MAX {
+            let Some(last) = self.chunks.front().and_then(|chunk| chunk.last()).map(|event| event.id) else { return };
+            if last > committed {
+                return;
+            }
+            if let Some(chunk) = self.chunks.pop_front() {
+                self.events -= chunk.len();
+                self.start = last;
+            }
+        }
+    }
+}
+
+fn with_id(draft: Draft, id: EventId) -> Event {
+    Event { id, stream: draft.stream, ts: draft.ts, root: draft.root.unwrap_or(id), body: draft.body }
+}
+
+/// Bytes that an event holds on to, roughly: what admission counts.
+pub fn weight(body: &Body) -> usize {
+    const FIXED: usize = 256;
+    match body {
+        Body::Raw(raw) => {
+            FIXED
+                + 2 * raw.payload.len()
+                + raw.attributes.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+        }
+        Body::Decision(_) | Body::Soc(_) => 4 * FIXED,
+        Body::Shrink(_) | Body::Tick => FIXED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticks(count: usize) -> Vec<Draft> {
+        vec![Draft { stream: Stream::Tick, ts: Timestamp::ZERO, root: None, body: Body::Tick }; count]
+    }
+
+    #[test]
+    fn ids_grow_over_appends_even_when_the_clock_jumps_back() {
+        let mut log = Log::after(EventId::new(100, 0));
+        log.append(ticks(3), 200);
+        log.append(ticks(3), 50);
+        let ids: Vec<_> =
+            log.chunks_after(EventId::new(100, 0)).unwrap().flat_map(|chunk| chunk.iter().map(|e| e.id)).collect();
+        assert_eq!(ids.len(), 6);
+        assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+    }
+
+    #[test]
+    fn what_is_not_committed_stays_in_the_window() {
+        let mut log = Log::after(EventId::ZERO);
+        let first = log.append(ticks(limits::BUS_EVENTS_MAX), 1);
+        log.append(ticks(10), 2);
+        log.trim(EventId::ZERO);
+        assert!(log.chunks_after(EventId::ZERO).is_some());
+        log.trim(first.last().unwrap().id);
+        assert!(log.chunks_after(EventId::ZERO).is_none());
+        assert_eq!(log.chunks_after(log.start()).unwrap().map(|chunk| chunk.len()).sum::<usize>(), 10);
+    }
+
+    #[test]
+    fn reading_after_an_id_begins_in_the_chunk_that_holds_the_next() {
+        let mut log = Log::after(EventId::ZERO);
+        let chunk = log.append(ticks(3), 1);
+        let after: Vec<_> = log.chunks_after(chunk[0].id).unwrap().collect();
+        assert_eq!(after.len(), 1);
+        assert_eq!(log.chunks_after(chunk[2].id).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,146 @@
+//! A consumer's place in the log, and the order in which it gets its events.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{ConsumerId, EventRef};
+use crate::event::{Event, EventId, Interest};
+
+/// Gives one consumer its events in order of root, then of their writer's place in the graph, then of id. Written in
+/// that order or not: an event is held back until everything with an earlier root has been written.
+#[derive(Debug)]
+pub struct Reader {
+    pub(super) consumer: ConsumerId,
+    reads: Interest,
+    /// Everything that follows from events up to here has been given out.
+    at: EventId,
+    /// The log has been looked through up to here.
+    pub(super) scanned: EventId,
+    held: BTreeMap<(EventId, u8, EventId), EventRef>,
+}
+
+/// What a reader has to give.
+#[derive(Debug)]
+pub enum Ready {
+    /// All that is ready up to this root, whole groups of one root; perhaps none, when only the root moved.
+    Batch { events: Vec<EventRef>, upto: EventId },
+    /// Nothing until the log moves.
+    Nothing,
+    /// Memory no longer has the events after `after` up to `window`: ask the hot store for them and
+    /// [`feed`](Reader::feed) them.
+    Behind { after: EventId, window: EventId },
+}
+
+impl Reader {
+    pub(super) fn new(consumer: ConsumerId, reads: Interest, at: EventId) -> Self {
+        Self { consumer, reads, at, scanned: at, held: BTreeMap::new() }
+    }
+
+    pub fn reads(&self) -> Interest {
+        self.reads
+    }
+
+    /// Everything that follows from events up to here has been given out.
+    pub fn at(&self) -> EventId {
+        self.at
+    }
+
+    /// Takes events that the hot store gave; everything up to `scanned` has then been seen.
+    pub fn feed(&mut self, events: Vec<Event>, scanned: EventId, rank: impl Fn(Interest) -> u8) {
+        let chunk: Arc<[Event]> = events.into();
+        self.look_through(&chunk, rank);
+        self.scanned = self.scanned.max(scanned);
+    }
+
+    pub(super) fn look_through(&mut self, chunk: &Arc<[Event]>, rank: impl Fn(Interest) -> u8) {
+        for event in EventRef::all(chunk) {
+            let kind = event.kind();
+            if event.id > self.scanned && event.root > self.at && self.reads.overlaps(kind) {
+                self.held.insert((event.root, rank(kind), event.id), event);
+            }
+        }
+    }
+
+    /// Everything up to the frontier, at most about `count` events but never half of a root's.
+    pub(super) fn take(&mut self, frontier: EventId, count: usize) -> Ready {
+        let mut events = Vec::new();
+        let mut upto = frontier.max(self.at);
+        while let Some(entry) = self.held.first_entry() {
+            let root = entry.key().0;
+            if root > frontier {
+                break;
+            }
+            if events.len() >= count && events.last().is_some_and(|last: &EventRef| last.root != root) {
+                upto = events.last().map_or(upto, |last| last.root);
+                break;
+            }
+            events.push(entry.remove());
+        }
+        if events.is_empty() && upto == self.at {
+            return Ready::Nothing;
+        }
+        self.at = upto;
+        Ready::Batch { events, upto }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::{Body, Stream, Timestamp};
+
+    fn event(id: u64, root: u64, stream: Stream) -> Event {
+        Event { id: EventId::new(id, 0), stream, ts: Timestamp::ZERO, root: EventId::new(root, 0), body: Body::Tick }
+    }
+
+    fn reader() -> Reader {
+        Reader::new(ConsumerId(0), Interest::NONE.stream(Stream::L3Out).stream(Stream::L4Out), EventId::ZERO)
+    }
+
+    fn rank(kind: Interest) -> u8 {
+        if kind.overlaps(Interest::NONE.stream(Stream::L4Out)) { 2 } else { 1 }
+    }
+
+    fn given(ready: Ready) -> Vec<(u64, u64)> {
+        match ready {
+            Ready::Batch { events, .. } => events.iter().map(|event| (event.root.ms(), event.id.ms())).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn events_come_in_order_of_root_and_writer_whatever_order_they_were_written_in() {
+        let mut reader = reader();
+        let written = vec![event(10, 1, Stream::L3Out), event(11, 2, Stream::L3Out), event(12, 1, Stream::L4Out)];
+        reader.feed(written, EventId::new(12, 0), rank);
+        assert_eq!(given(reader.take(EventId::new(2, 0), 10)), [(1, 10), (1, 12), (2, 11)]);
+    }
+
+    #[test]
+    fn an_event_waits_until_its_root_is_within_the_frontier() {
+        let mut reader = reader();
+        reader.feed(vec![event(10, 1, Stream::L3Out), event(11, 5, Stream::L3Out)], EventId::new(11, 0), rank);
+        assert_eq!(given(reader.take(EventId::new(4, 0), 10)), [(1, 10)]);
+        assert!(matches!(reader.take(EventId::new(4, 0), 10), Ready::Nothing));
+        assert_eq!(given(reader.take(EventId::new(5, 0), 10)), [(5, 11)]);
+    }
+
+    proptest! {
+        #[test]
+        fn batches_of_any_size_give_every_event_once_and_never_half_a_root(roots in prop::collection::vec(1..20_u64, 1..60), count in 1..7_usize) {
+            let mut reader = reader();
+            let written = roots.iter().zip(100..).map(|(&root, id)| event(id, root, Stream::L3Out)).collect();
+            reader.feed(written, EventId::new(500, 0), rank);
+            let mut seen = Vec::new();
+            while let Ready::Batch { events, upto } = reader.take(EventId::new(30, 0), count) {
+                prop_assert!(events.iter().all(|event| event.root <= upto));
+                prop_assert!(seen.last().is_none_or(|&(root, _)| events.iter().all(|event| event.root.ms() > root)));
+                seen.extend(events.iter().map(|event| (event.root.ms(), event.id.ms())));
+            }
+            prop_assert_eq!(seen.len(), roots.len());
+            prop_assert!(seen.is_sorted());
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! The bus as everybody shares it: one lock round the log and the ledger, and who is to be woken.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+
+use super::log::weight;
+use super::{Consumer, ConsumerId, DeadLetter, EventRef, Ledger, Log, Newest, Reader, Ready, Snapshot, Turn};
+use crate::event::{Draft, Event, EventId, Interest, Timestamp};
+use crate::limits;
+
+/// Wakes a consumer's actor; must not block.
+type Wake = Arc<dyn Fn() + Send + Sync>;
+
+pub struct Bus {
+    inner: Mutex<Inner>,
+    /// Turns wait for the hot store.
+    to_commit: Notify,
+    committed: watch::Sender<EventId>,
+    /// Moves whenever there may be room again.
+    room: watch::Sender<()>,
+}
+
+struct Inner {
+    log: Log,
+    ledger: Ledger,
+    wakes: Vec<Option<Wake>>,
+    committed: EventId,
+    pending: VecDeque<Arc<Turn>>,
+    pending_events: usize,
+    pending_bytes: usize,
+}
+
+/// What a stage did with a batch.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// It has now handled everything that follows from events up to here.
+    pub cursor: EventId,
+    pub outputs: Vec<Draft>,
+    pub handled: u64,
+    pub dead_letters: Vec<DeadLetter>,
+    pub snapshot: Option<Snapshot>,
+}
+
+/// The actor that says this has been replaced; what it did is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this actor has been replaced by a newer one")]
+pub struct Stale;
+
+impl Bus {
+    /// Goes on after `last`, everything up to which is committed.
+    pub fn new(ledger: Ledger, last: EventId) -> Self {
+        let wakes = vec![None; ledger.all().len()];
+        Self {
+            inner: Mutex::new(Inner {
+                log: Log::after(last),
+                ledger,
+                wakes,
+                committed: last,
+                pending: VecDeque::new(),
+                pending_events: 0,
+                pending_bytes: 0,
+            }),
+            to_commit: Notify::new(),
+            committed: watch::Sender::new(last),
+            room: watch::Sender::new(()),
+        }
+    }
+
+    /// A panic while the lock was held cannot leave it half changed in a way that matters more than going on: every
+    /// change is complete before anything that could panic.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn consumer(&self, name: &str) -> Option<ConsumerId> {
+        self.lock().ledger.find(name)
+    }
+
+    /// The ledger as it is now.
+    pub fn consumers(&self) -> Vec<Consumer> {
+        self.lock().ledger.all().to_vec()
+    }
+
+    pub fn last(&self) -> EventId {
+        self.lock().log.last()
+    }
+
+    /// How far the input is.
+    pub fn newest(&self) -> Newest {
+        self.lock().log.newest()
+    }
+
+    pub fn uncommitted_turns(&self) -> usize {
+        self.lock().pending.len()
+    }
+
+    /// How much waits for the hot store: events and bytes.
+    pub fn uncommitted(&self) -> (usize, usize) {
+        let inner = self.lock();
+        (inner.pending_events, inner.pending_bytes)
+    }
+
+    /// The id up to which everything is committed: what the outside may see.
+    pub fn committed(&self) -> watch::Receiver<EventId> {
+        self.committed.subscribe()
+    }
+
+    /// Appends what a source has read, with the positions after it, as one turn. Ask for admission first. Gives the
+    /// last id.
+    pub fn append(
+        &self,
+        source: &str,
+        drafts: Vec<Draft>,
+        positions: Vec<(String, Value)>,
+        mut dead_letters: Vec<DeadLetter>,
+    ) -> EventId {
+        let mut inner = self.lock();
+        let events = inner.append(drafts);
+        for letter in &mut dead_letters {
+            letter.id = inner.log.reserve(Timestamp::now().millis());
+        }
+        let last = inner.log.last();
+        inner.enqueue(Turn { consumer: source.to_owned(), events, positions, dead_letters, ..Turn::default() });
+        let wakes = inner.wakes.clone();
+        drop(inner);
+        self.wake(&wakes);
+        last
+    }
+
+    /// Counts events as received that a consumer had before it when the last process ended.
+    pub fn recover<'a>(&self, consumer: ConsumerId, events: impl IntoIterator<Item = &'a Event>) {
+        let mut inner = self.lock();
+        let Some(consumer) = inner.ledger.get_mut(consumer) else { return };
+        let (reads, cursor) = (consumer.reads, consumer.cursor);
+        consumer.received +=
+            events.into_iter().filter(|event| event.root > cursor && reads.overlaps(event.kind())).count() as u64;
+    }
+
+    /// Begins a new life of a consumer's actor: from now on only this generation is listened to. `at` is where its
+    /// state stands. Gives the generation, the cursor up to which its outputs are already in the log, and the reader.
+    pub fn begin(&self, id: ConsumerId, at: EventId, wake: Wake) -> Option<(u64, EventId, Reader)> {
+        let mut inner = self.lock();
+        if let Some(slot) = inner.wakes.get_mut(id.0) {
+            *slot = Some(wake);
+        }
+        let consumer = inner.ledger.get_mut(id)?;
+        consumer.generation += 1;
+        consumer.attached = true;
+        Some((consumer.generation, consumer.cursor, Reader::new(id, consumer.reads, at)))
+    }
+
+    /// A consumer that failed for good no longer holds anybody up.
+    pub fn detach(&self, id: ConsumerId) {
+        let mut inner = self.lock();
+        if let Some(consumer) = inner.ledger.get_mut(id) {
+            consumer.attached = false;
+            consumer.generation += 1;
+        }
+        let wakes = inner.wakes.clone();
+        drop(inner);
+        self.wake(&wakes);
+    }
+
+    /// What this reader may handle next.
+    pub fn next(&self, reader: &mut Reader, count: usize) -> Ready {
+        let inner = self.lock();
+        let last = inner.log.last();
+        let Some(chunks) = inner.log.chunks_after(reader.scanned) else {
+            return Ready::Behind { after: reader.scanned, window: inner.log.start() };
+        };
+        for chunk in chunks {
+            reader.look_through(chunk, |kind| inner.ledger.rank(kind));
+        }
+        reader.scanned = last;
+        let frontier = inner.ledger.frontier(reader.consumer, inner.log.last_root());
+        drop(inner);
+        reader.take(frontier, count)
+    }
+
+    /// Gives a reader what the hot store had.
+    pub fn feed(&self, reader: &mut Reader, events: Vec<Event>, scanned: EventId) {
+        let inner = self.lock();
+        reader.feed(events, scanned, |kind| inner.ledger.rank(kind));
+    }
+
+    /// Takes what a stage did: its outputs and its cursor together.
+    ///
+    /// # Errors
+    /// The actor has been replaced meanwhile.
+    pub fn step(&self, id: ConsumerId, generation: u64, step: Step) -> Result<(), Stale> {
+        let mut inner = self.lock();
+        let consumer = inner.ledger.get_mut(id).filter(|consumer| consumer.generation == generation).ok_or(Stale)?;
+        consumer.cursor = consumer.cursor.max(step.cursor);
+        consumer.handled += step.handled;
+        consumer.quarantined += step.dead_letters.len() as u64;
+        let (name, cursor) = (consumer.name.clone(), consumer.cursor);
+        let events = inner.append(step.outputs);
+        inner.enqueue(Turn {
+            consumer: name,
+            cursor: Some(cursor),
+            events,
+            snapshot: step.snapshot,
+            dead_letters: step.dead_letters,
+            positions: Vec::new(),
+        });
+        let wakes = inner.wakes.clone();
+        drop(inner);
+        self.wake(&wakes);
+        Ok(())
+    }
+
+    fn wake(&self, wakes: &[Option<Wake>]) {
+        for wake in wakes.iter().flatten() {
+            wake();
+        }
+        self.to_commit.notify_one();
+        self.room.send_replace(());
+    }
+
+    /// The oldest turns that are not committed, about `count` events of them; they stay until [`confirm`](Self::confirm).
+    pub fn pending(&self, count: usize) -> Vec<Arc<Turn>> {
+        let inner = self.lock();
+        let mut events = 0;
+        inner
+            .pending
+            .iter()
+            .take_while(|turn| {
+                let fits = events == 0 || events + turn.events.len() <= count;
+                events += turn.events.len();
+                fits
+            })
+            .take(count)
+            .cloned()
+            .collect()
+    }
+
+    /// Waits until there is something to commit.
+    pub async fn wait_pending(&self) {
+        while self.lock().pending.is_empty() {
+            self.to_commit.notified().await;
+        }
+    }
+
+    /// The oldest turns are committed: the outside may see them, memory may let go of them.
+    pub fn confirm(&self, turns: &[Arc<Turn>]) {
+        let mut inner = self.lock();
+        for turn in turns {
+            if inner.pending.front().is_some_and(|front| Arc::ptr_eq(front, turn)) {
+                inner.pending.pop_front();
+                inner.pending_events -= turn.events.len();
+                inner.pending_bytes -= turn_weight(turn);
+                if let Some(last) = turn.events.last() {
+                    inner.committed = inner.committed.max(last.id);
+                }
+            }
+        }
+        let committed = inner.committed;
+        inner.log.trim(committed);
+        drop(inner);
+        self.committed.send_if_modified(|seen| std::mem::replace(seen, committed) != committed);
+        self.room.send_replace(());
+    }
+
+    /// Committed events after `after` that memory still has, at most `count`; `None`: ask the hot store. Also gives the
+    /// id up to which the log has been looked through.
+    pub fn committed_after(&self, after: EventId, reads: Interest, count: usize) -> Option<(Vec<EventRef>, EventId)> {
+        let inner = self.lock();
+        let committed = inner.committed;
+        let mut found = Vec::new();
+        for event in inner.log.chunks_after(after)?.flat_map(EventRef::all) {
+            if event.id > committed {
+                break;
+            }
+            if event.id > after && reads.overlaps(event.kind()) {
+                if found.len() == count {
+                    return Some((found, event.id_before()));
+                }
+                found.push(event);
+            }
+        }
+        Some((found, committed.max(after)))
+    }
+
+    /// Whether a source may append now.
+    pub fn has_room(&self) -> bool {
+        let inner = self.lock();
+        inner.pending_events < limits::IN_FLIGHT_EVENTS_MAX
+            && inner.pending_bytes < limits::IN_FLIGHT_BYTES_MAX
+            && inner.ledger.in_flight_max() < limits::IN_FLIGHT_EVENTS_MAX as u64
+    }
+
+    /// Waits until a source may append.
+    pub async fn admission(&self) {
+        let mut room = self.room.subscribe();
+        while !self.has_room() {
+            // The sender lives as long as the bus.
+            let _ = room.changed().await;
+        }
+    }
+}
+
+impl Inner {
+    fn append(&mut self, drafts: Vec<Draft>) -> Arc<[Event]> {
+        let chunk = self.log.append(drafts, Timestamp::now().millis());
+        self.ledger.receive(chunk.iter());
+        chunk
+    }
+
+    fn enqueue(&mut self, turn: Turn) {
+        self.pending_events += turn.events.len();
+        self.pending_bytes += turn_weight(&turn);
+        self.pending.push_back(Arc::new(turn));
+    }
+}
+
+fn turn_weight(turn: &Turn) -> usize {
+    turn.events.iter().map(|event| weight(&event.body)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Body, Stream};
+
+    fn tick() -> Draft {
+        Draft { stream: Stream::Tick, ts: Timestamp::ZERO, root: None, body: Body::Tick }
+    }
+
+    fn bus() -> (Bus, ConsumerId) {
+        let reads = Interest::NONE.stream(Stream::Tick);
+        let bus = Bus::new(Ledger::new([("stage".to_owned(), reads, Interest::NONE, EventId::ZERO)]), EventId::ZERO);
+        let id = bus.consumer("stage").unwrap();
+        (bus, id)
+    }
+
+    #[test]
+    fn an_abandoned_actor_is_not_listened_to() {
+        let (bus, id) = bus();
+        let (old, ..) = bus.begin(id, EventId::ZERO, Arc::new(|| ())).unwrap();
+        let (new, ..) = bus.begin(id, EventId::ZERO, Arc::new(|| ())).unwrap();
+        assert_eq!(bus.step(id, old, Step { outputs: vec![tick()], ..Step::default() }), Err(Stale));
+        assert_eq!(bus.last(), EventId::ZERO);
+        assert_eq!(bus.step(id, new, Step::default()), Ok(()));
+    }
+
+    #[test]
+    fn what_came_in_is_handled_quarantined_or_in_flight() {
+        let (bus, id) = bus();
+        let (generation, _, mut reader) = bus.begin(id, EventId::ZERO, Arc::new(|| ())).unwrap();
+        bus.append("source", vec![tick(); 5], Vec::new(), Vec::new());
+        assert_eq!(bus.consumers()[0].in_flight(), 5);
+        let Ready::Batch { events, upto } = bus.next(&mut reader, 10) else { panic!("nothing to read") };
+        let letter = DeadLetter {
+            id: events[4].id,
+            stream: "stage".into(),
+            reason: "test".into(),
+            payload: bytes::Bytes::new(),
+        };
+        bus.step(id, generation, Step { cursor: upto, handled: 4, dead_letters: vec![letter], ..Step::default() })
+            .unwrap();
+        let consumer = &bus.consumers()[0];
+        assert_eq!((consumer.handled, consumer.quarantined, consumer.in_flight()), (4, 1, 0));
+    }
+
+    #[test]
+    fn the_outside_sees_only_what_is_committed() {
+        let (bus, _) = bus();
+        bus.append("source", vec![tick(); 5], Vec::new(), Vec::new());
+        let reads = Interest::ALL;
+        assert_eq!(bus.committed_after(EventId::ZERO, reads, 10).unwrap().0.len(), 0);
+        let turns = bus.pending(100);
+        bus.confirm(&turns);
+        let (first, scanned) = bus.committed_after(EventId::ZERO, reads, 3).unwrap();
+        let (rest, _) = bus.committed_after(scanned, reads, 10).unwrap();
+        assert_eq!((first.len(), rest.len()), (3, 2));
+    }
+
+    #[test]
+    fn a_source_waits_while_a_consumer_is_behind_and_goes_on_when_it_failed() {
+        let (bus, id) = bus();
+        for _ in 0..limits::IN_FLIGHT_EVENTS_MAX / limits::TURN_EVENTS_MAX {
+            bus.append("source", vec![tick(); limits::TURN_EVENTS_MAX], Vec::new(), Vec::new());
+            let turns = bus.pending(usize::MAX);
+            bus.confirm(&turns);
+        }
+        assert!(!bus.has_room());
+        bus.detach(id);
+        assert!(bus.has_room());
+    }
+}

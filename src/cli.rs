@@ -1,0 +1,91 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::client;
+use crate::config::{self, Config, ConfigError, Loaded};
+use crate::daemon::{self, EXIT_CONFIG, Plan};
+use crate::event::Stream;
+use crate::replay;
+
+/// Security-operations daemon for one Linux machine: raw log lines in, fused SOC events out.
+#[derive(Debug, Parser)]
+#[command(name = "dsmild", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon in the foreground. Ends with 0 after SIGTERM or SIGINT, 78 for a bad configuration.
+    Run(ConfigFile),
+    /// Print everything that is wrong with the configuration. Ends with 0, or 78 when there is something.
+    Check(ConfigFile),
+    /// Run log files through the whole pipeline in memory and print one stream as NDJSON.
+    Replay(Replay),
+    #[command(flatten)]
+    Client(client::args::Command),
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct ConfigFile {
+    /// Configuration; without it $DSMIL_CONFIG, then /etc/dsmil/dsmil.toml, then the built-in defaults.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Replay {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// The stream to print.
+    #[arg(long, value_name = "NAME", default_value = "SOC_EVENTS")]
+    stream: Stream,
+    /// The stream that the input stands for.
+    #[arg(long = "as", value_name = "STREAM", default_value = "L3_IN", value_parser = ["L3_IN", "L4_IN"])]
+    input_as: String,
+    /// Log files, NDJSON, or - for standard input.
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+}
+
+pub fn dispatch(cli: Cli) -> ExitCode {
+    match cli.command {
+        Command::Run(file) => daemon::run(file.config),
+        Command::Check(file) => check(&file),
+        Command::Replay(options) => run_replay(options),
+        Command::Client(command) => client::run(command),
+    }
+}
+
+fn check(file: &ConfigFile) -> ExitCode {
+    match prepared(file) {
+        Ok((loaded, plan)) => {
+            for warning in loaded.warnings.iter().chain(&plan.warnings) {
+                eprintln!("{}: warning: {warning}", loaded.source);
+            }
+            eprintln!("{}: nothing wrong", loaded.source);
+            ExitCode::SUCCESS
+        }
+        Err(error) => daemon::refuse(&error),
+    }
+}
+
+fn run_replay(options: Replay) -> ExitCode {
+    let (Config { .. }, Ok(input_as)) = (Config::default(), options.input_as.parse()) else { return ExitCode::from(EXIT_CONFIG) };
+    match prepared(&options.config) {
+        Ok((loaded, plan)) => {
+            replay::run(&loaded.config, plan, &replay::Options { stream: options.stream, input_as, inputs: options.inputs })
+        }
+        Err(error) => daemon::refuse(&error),
+    }
+}
+
+/// The configuration and what it comes to, with the findings of both.
+fn prepared(file: &ConfigFile) -> Result<(Loaded, Plan), ConfigError> {
+    daemon::load(file.config.as_deref())
+}

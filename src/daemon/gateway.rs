@@ -1,0 +1,117 @@
+//! The daemon as the HTTP side sees it.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::core::{Core, locked};
+use crate::event::{Draft, Event, EventId, Interest, Stream};
+use crate::observe::gateway::{ActorState, ActorStatus, Gateway, GatewayError, IngestError, Status, StoreStatus};
+use crate::supervise::{Child, State};
+
+pub struct DaemonGateway {
+    core: Arc<Core>,
+}
+
+impl DaemonGateway {
+    pub fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    fn actors(&self) -> Vec<ActorStatus> {
+        let consumers = self.core.bus.consumers();
+        locked(&self.core.board.children)
+            .iter()
+            .map(|child| {
+                let lag = consumers.iter().find(|consumer| consumer.name == child.name).map_or(0, |it| it.in_flight());
+                actor_status(child, lag)
+            })
+            .collect()
+    }
+
+    fn store_status(&self) -> StoreStatus {
+        let size = self.core.store_size();
+        StoreStatus {
+            bytes: size.map_or(0, |size| size.used_bytes),
+            max_bytes: self.core.config().store.max_size.get(),
+            oldest: size.and_then(|size| size.oldest),
+            last_id: Some(*self.core.bus.committed().borrow()).filter(|id| *id != EventId::ZERO),
+        }
+    }
+}
+
+fn actor_status(child: &Child, lag_events: u64) -> ActorStatus {
+    ActorStatus {
+        name: child.name.clone(),
+        state: match child.state() {
+            State::Up => ActorState::Up,
+            State::Restarting => ActorState::Restarting,
+            State::Failed => ActorState::Failed,
+            State::Stopped => ActorState::Stopped,
+        },
+        critical: child.critical,
+        restarts: u64::from(child.restarts()),
+        lag_events,
+        last_error: child.last_error(),
+    }
+}
+
+impl Gateway for DaemonGateway {
+    fn status(&self) -> Status {
+        let config = self.core.config();
+        let actors = self.actors();
+        let mut reasons: Vec<String> = actors
+            .iter()
+            .filter(|actor| actor.critical && actor.state != ActorState::Up)
+            .map(|actor| format!("critical actor {} is {}", actor.name, actor.state.name()))
+            .collect();
+        reasons.extend(self.core.store_trouble().map(|trouble| format!("the hot store takes nothing: {trouble}")));
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: config.daemon.instance.clone(),
+            uptime_s: self.core.started.elapsed().as_secs_f64(),
+            ready: reasons.is_empty(),
+            reasons,
+            actors,
+            sources: locked(&self.core.board.sources).values().cloned().collect(),
+            outlets: locked(&self.core.board.outlets).values().cloned().collect(),
+            store: self.store_status(),
+            shrink: self.core.shrink_status(),
+            config: locked(&self.core.board.config).clone(),
+        }
+    }
+
+    fn after(&self, stream: Stream, after: EventId, count: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
+        let reads = Interest::NONE.stream(stream);
+        async move {
+            if let Some((events, _)) = self.core.bus.committed_after(after, reads, count) {
+                return Ok(events.iter().map(|event| Event::clone(event)).collect());
+            }
+            self.core.store.after(after, reads, count).await.map_err(|error| GatewayError::Store(error.to_string()))
+        }
+        .boxed()
+    }
+
+    fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {
+        async move { self.core.store.event(id).await.map_err(|error| GatewayError::Store(error.to_string())) }.boxed()
+    }
+
+    fn committed(&self) -> watch::Receiver<EventId> {
+        self.core.bus.committed()
+    }
+
+    fn ingest(&self, drafts: Vec<Draft>) -> BoxFuture<'_, Result<(), IngestError>> {
+        async move {
+            if !self.core.bus.has_room() {
+                return Err(IngestError::Busy);
+            }
+            let last = self.core.bus.append("http", drafts, Vec::new(), Vec::new());
+            let mut committed = self.core.bus.committed();
+            let done = committed.wait_for(|committed| *committed >= last).await;
+            done.map(|_| ()).map_err(|error| IngestError::Failed(error.to_string()))
+        }
+        .boxed()
+    }
+}

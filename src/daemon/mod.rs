@@ -1,0 +1,124 @@
+//! The daemon: what starts in which order, what runs meanwhile, and how it stops.
+//!
+//! Start: hot store → bus → writer (the commit point) → stages in the order of their graph → HTTP → sources. Each waits
+//! only for those before it. Stop is the reverse, so that sources fall silent first and the writer commits what is left.
+
+mod announce;
+mod core;
+mod gateway;
+mod plan;
+mod sources;
+mod start;
+mod writer;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+pub use self::core::Core;
+pub use plan::{Plan, prepare};
+pub use start::{Daemon, Hooks, StartError};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::{self, ConfigError, Loaded};
+use crate::observe::{log as journal, systemd};
+
+/// Exit code for a configuration that cannot be used (EX_CONFIG of sysexits.h).
+pub const EXIT_CONFIG: u8 = 78;
+
+/// `dsmild run`.
+pub fn run(path: Option<PathBuf>) -> ExitCode {
+    let (loaded, plan) = match load(path.as_deref()) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(&error),
+    };
+    if let Err(error) = journal::init(&loaded.config.log, &loaded.config.daemon.instance) {
+        eprintln!("dsmild: logging could not be set up: {error}");
+        return ExitCode::FAILURE;
+    }
+    for warning in loaded.warnings.iter().chain(&plan.warnings) {
+        log::warn!(target: "dsmild", "{warning}");
+    }
+    let code = actix::System::new().block_on(async move {
+        match Daemon::start(loaded.config, loaded.source.to_string(), plan, Hooks::default()).await {
+            Ok(daemon) => until_told(daemon).await,
+            Err(error) => {
+                log::error!(target: "dsmild", "the daemon could not start: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    });
+    journal::flush();
+    code
+}
+
+/// The configuration and the stages that it comes to, or the findings of both.
+///
+/// # Errors
+/// At least one finding.
+pub fn load(path: Option<&Path>) -> Result<(Loaded, Plan), ConfigError> {
+    let prepared = RefCell::new(None);
+    let loaded = config::load_with(path, &|config| match prepare(config) {
+        Ok(plan) => {
+            prepared.replace(Some(plan));
+            Vec::new()
+        }
+        Err(findings) => findings,
+    })?;
+    match prepared.take() {
+        Some(plan) => Ok((loaded, plan)),
+        // Not reached: without findings there is a plan.
+        None => Err(ConfigError { source: loaded.source, findings: Vec::new() }),
+    }
+}
+
+/// Prints the findings; gives the exit code for them.
+pub fn refuse(error: &ConfigError) -> ExitCode {
+    for finding in &error.findings {
+        eprintln!("{}: {finding}", error.source);
+    }
+    ExitCode::from(EXIT_CONFIG)
+}
+
+/// How often the supervisor looks round.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A critical actor that gave no sign of life for this long keeps the watchdog from being told that all is well.
+const LATE_AFTER: Duration = Duration::from_secs(3);
+
+async fn until_told(mut daemon: Daemon) -> ExitCode {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
+        log::error!(target: "dsmild", "signals could not be listened for");
+        return ExitCode::FAILURE;
+    };
+    let mut fatal = daemon.tree.fatal();
+    systemd::ready();
+    let mut watchdog = systemd::Watchdog::from_env();
+    let mut meters = Instant::now();
+    let code = loop {
+        tokio::select! {
+            () = told(&mut terminate) => break ExitCode::SUCCESS,
+            () = told(&mut interrupt) => break ExitCode::SUCCESS,
+            _ = fatal.changed() => break ExitCode::FAILURE,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        daemon.tree.look();
+        if daemon.tree.healthy(LATE_AFTER) {
+            watchdog.tick();
+        }
+        if meters.elapsed() >= Duration::from_secs(1) {
+            meters = Instant::now();
+            daemon.observe();
+        }
+    };
+    log::info!(target: "dsmild", "stopping");
+    systemd::stopping();
+    daemon.stop().await;
+    code
+}
+
+async fn told(signal: &mut Signal) {
+    // `None` would mean that the runtime is gone.
+    let _ = signal.recv().await;
+}

@@ -1,0 +1,131 @@
+//! The bodies of the source actors: each waits for admission, reads, and appends events and positions as one turn.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::core::{Core, locked};
+use crate::config::IntakeJournal;
+use crate::event::{Body, Draft, Stream, Timestamp};
+use crate::intake::{Batch, Problem, file::FileSet, journal::JournalReader, shrink::Poller};
+use crate::limits;
+use crate::observe::gateway::SourceStatus;
+use crate::observe::metrics;
+use crate::supervise::Life;
+
+const FILES_POLL_EVERY: Duration = Duration::from_millis(100);
+const TICK_EVERY: Duration = Duration::from_secs(1);
+
+/// All configured files.
+pub async fn files(life: Life, core: Arc<Core>) -> Result<(), String> {
+    let config = core.config();
+    let mut files = FileSet::open(&config.intake.file, &core.positions());
+    while life.wait(core.bus.admission()).await.is_some() {
+        let polled = files.poll(limits::TURN_EVENTS_MAX);
+        polled.problems.iter().for_each(|problem| report(&core, problem));
+        append(&life, &core, "intake-file", polled.batch);
+        if !polled.more && life.wait(tokio::time::sleep(FILES_POLL_EVERY)).await.is_none() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// One `[[intake.journal]]`.
+pub async fn journal(life: Life, core: Arc<Core>, config: IntakeJournal) -> Result<(), String> {
+    let mut journal = JournalReader::new(config, &core.positions());
+    while life.wait(core.bus.admission()).await.is_some() {
+        let Some(batch) = life.wait(journal.next_batch(limits::TURN_EVENTS_MAX)).await else { break };
+        journal.take_problems().iter().for_each(|problem| report(&core, problem));
+        append(&life, &core, "intake-journal", batch.map_err(|error| error.to_string())?);
+    }
+    Ok(())
+}
+
+/// Polls SHRINK and puts every answer on the log, also that there was none: fusion judges by these alone.
+pub async fn shrink(life: Life, core: Arc<Core>) -> Result<(), String> {
+    let Some(config) = core.config().shrink.clone() else { return Err("no [shrink] section".to_owned()) };
+    let mut poller = Poller::new(&config).map_err(|error| error.to_string())?;
+    let mut due = tokio::time::interval(config.every.get());
+    due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut last_good: Option<Instant> = None;
+    while life.wait(due.tick()).await.is_some() {
+        let Some(sample) = life.wait(poller.poll()).await else { break };
+        metrics::shrink_up().set(if sample.failure.is_none() { 1.0 } else { 0.0 });
+        if sample.failure.is_none() {
+            last_good = Some(Instant::now());
+            for (name, value) in &sample.values {
+                metrics::shrink_value(name.clone()).set(*value);
+            }
+        }
+        if let Some(last_good) = last_good {
+            metrics::shrink_age_seconds().set(last_good.elapsed().as_secs_f64());
+        }
+        core.note_shrink(&sample);
+        if life.wait(core.bus.admission()).await.is_none() {
+            break;
+        }
+        let draft = Draft { stream: Stream::Shrink, ts: Timestamp::now(), root: None, body: Body::Shrink(sample) };
+        append(&life, &core, "shrink", Batch { drafts: vec![draft], positions: Vec::new() });
+    }
+    Ok(())
+}
+
+/// Puts a `TICK` on the log each second in which nothing else came, so that windows close. Its time goes on from the
+/// newest event's time: the clock of what is read, which for live input is the wall clock.
+pub async fn tick(life: Life, core: Arc<Core>) -> Result<(), String> {
+    let mut seen = core.bus.newest();
+    let mut since = Instant::now();
+    while life.wait(tokio::time::sleep(TICK_EVERY)).await.is_some() {
+        let newest = core.bus.newest();
+        if newest != seen {
+            (seen, since) = (newest, Instant::now());
+            continue;
+        }
+        if newest.ts == Timestamp::ZERO || !core.bus.has_room() {
+            continue;
+        }
+        let draft = Draft { stream: Stream::Tick, ts: newest.ts.plus(since.elapsed()), root: None, body: Body::Tick };
+        append(&life, &core, "tick", Batch { drafts: vec![draft], positions: Vec::new() });
+    }
+    Ok(())
+}
+
+fn append(life: &Life, core: &Core, source: &'static str, batch: Batch) {
+    if batch.drafts.is_empty() && batch.positions.is_empty() {
+        return;
+    }
+    note_sources(core, &batch.drafts);
+    core.advance(
+        || life.superseded(),
+        || {
+            core.bus.append(source, batch.drafts, batch.positions.clone(), Vec::new());
+            batch.positions
+        },
+    );
+}
+
+/// For status and the lag metric: the newest event of each source.
+fn note_sources(core: &Core, drafts: &[Draft]) {
+    let mut sources = locked(&core.board.sources);
+    let now = Timestamp::now();
+    for draft in drafts {
+        let Body::Raw(raw) = &draft.body else { continue };
+        if sources.len() >= limits::SOURCES_SHOWN_MAX && !sources.contains_key(&*raw.source) {
+            continue;
+        }
+        let status = sources
+            .entry(raw.source.to_string())
+            .or_insert_with(|| SourceStatus { name: raw.source.to_string(), ..SourceStatus::default() });
+        status.up = true;
+        status.events += 1;
+        status.lag_s = Some(now.since(draft.ts).as_secs_f64());
+    }
+}
+
+fn report(core: &Core, problem: &Problem) {
+    log::warn!(target: "dsmild", "{problem}");
+    let mut sources = locked(&core.board.sources);
+    if let Some(status) = sources.get_mut(&problem.source) {
+        status.last_error = Some(problem.to_string());
+    }
+}

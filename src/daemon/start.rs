@@ -1,0 +1,183 @@
+//! Brings the parts up in order and down in reverse.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+
+use super::core::{Core, locked};
+use super::gateway::DaemonGateway;
+use super::plan::Plan;
+use super::{sources, writer};
+use crate::bus::{Bus, Ledger};
+use crate::config::Config;
+use crate::event::{EventId, Interest, Timestamp};
+use crate::layer::shell::Shell;
+use crate::layer::stage::StageSpec;
+use crate::layer::actor;
+use crate::limits;
+use crate::observe::{gateway::ConfigStatus, http, metrics, systemd};
+use crate::store::{HotStore, Recovery, StoreError, positions::Positions};
+use crate::supervise::{Body, ChildSpec, Life, Tree};
+
+/// What a child gets to end in order.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub struct Daemon {
+    pub core: Arc<Core>,
+    pub tree: Tree,
+    io: tokio::runtime::Runtime,
+}
+
+/// Wraps parts before they run; tests put faults in with it.
+#[derive(Clone)]
+pub struct Hooks {
+    pub stage: Arc<dyn Fn(StageSpec) -> StageSpec>,
+    /// Called with the actor's name.
+    pub body: Arc<dyn Fn(&str, Body) -> Body>,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self { stage: Arc::new(|spec| spec), body: Arc::new(|_, body| body) }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("starting threads: {0}")]
+    Threads(#[from] std::io::Error),
+    #[error("listening for HTTP on {address}: {reason}; choose another http.listen or end who has it")]
+    Listen { address: std::net::SocketAddr, reason: String },
+    #[error("opening the audit log: {0}")]
+    Audit(String),
+}
+
+impl Daemon {
+    /// # Errors
+    /// The hot store, a thread or the listener could not be had.
+    pub async fn start(config: Config, source: String, plan: Plan, hooks: Hooks) -> Result<Self, StartError> {
+        metrics::exporter();
+        let (store, recovery) = HotStore::open(&config.store).await?;
+        let recovery = recovery.or_saved(Positions::load(&config.daemon.state_dir));
+        let bus = Arc::new(Bus::new(ledger(&plan.stages, &recovery), recovery.last_id));
+        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone());
+        *locked(&core.board.config) = ConfigStatus { path: Some(source), loaded_at: Timestamp::now().to_string(), last_reload: None };
+        recover(&core).await?;
+
+        let config = core.config();
+        let io = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build()?;
+        let mut daemon = Self { core, tree: Tree::new(config.supervisor.clone()), io };
+        daemon.start_host(&hooks, "store", true, writer::run)?;
+        daemon.start_stages(&hooks, plan.stages).await?;
+        daemon.start_http(&hooks).await?;
+        daemon.start_sources(&hooks)?;
+        *locked(&daemon.core.board.children) = daemon.tree.children();
+        systemd::status(&format!("reading {} sources", config.intake.file.len() + config.intake.journal.len()));
+        log::info!(target: "dsmild", "up: http://{} serves the console, /metrics and /api/v1/status", config.http.listen);
+        Ok(daemon)
+    }
+
+    fn start_host<Run, Running>(&mut self, hooks: &Hooks, name: &str, critical: bool, run: Run) -> Result<(), StartError>
+    where
+        Run: Fn(Life, Arc<Core>) -> Running + Send + Sync + 'static,
+        Running: Future<Output = Result<(), String>> + 'static,
+    {
+        let core = Arc::clone(&self.core);
+        let body: Body = Arc::new(move |life| run(life, Arc::clone(&core)).boxed_local());
+        self.tree.start(ChildSpec::host(name, critical, (hooks.body)(name, body)))?;
+        Ok(())
+    }
+
+    async fn start_stages(&mut self, hooks: &Hooks, stages: Vec<StageSpec>) -> Result<(), StartError> {
+        for spec in stages {
+            let Some(consumer) = self.core.bus.consumer(spec.name) else { continue };
+            let snapshot = self.core.store.snapshot(spec.name).await?;
+            let shell = Shell::new((hooks.stage)(spec), consumer, Arc::clone(&self.core.bus), self.core.store.clone(), snapshot);
+            locked(&self.core.board.shells).push(Arc::clone(&shell));
+            self.tree.start(actor::child(&shell))?;
+        }
+        Ok(())
+    }
+
+    async fn start_http(&mut self, hooks: &Hooks) -> Result<(), StartError> {
+        let config = self.core.config();
+        let server = http::Server::bind(&config.http, &config.daemon.state_dir)
+            .await
+            .map_err(|error| StartError::Listen { address: config.http.listen, reason: error.to_string() })?;
+        let (server, io) = (Arc::new(server), self.io.handle().clone());
+        self.start_host(hooks, "http", false, move |life, core| {
+            let (server, io) = (Arc::clone(&server), io.clone());
+            async move {
+                let gateway = Arc::new(DaemonGateway::new(core));
+                let (stop, stopped) = tokio::sync::watch::channel(false);
+                let mut serving = io.spawn(async move { server.serve(gateway, stopped).await });
+                if let Some(end) = life.wait(&mut serving).await {
+                    return end.map_err(|error| error.to_string()).and_then(|end| end.map_err(|error| error.to_string()));
+                }
+                stop.send_replace(true);
+                // Open requests get a moment; what is still open then is cut off.
+                let _ = tokio::time::timeout(PATIENCE / 2, serving).await;
+                Ok(())
+            }
+        })
+    }
+
+    fn start_sources(&mut self, hooks: &Hooks) -> Result<(), StartError> {
+        let config = self.core.config();
+        self.start_host(hooks, "tick", false, sources::tick)?;
+        if config.shrink.is_some() {
+            self.start_host(hooks, "shrink", false, sources::shrink)?;
+        }
+        if !config.intake.file.is_empty() {
+            self.start_host(hooks, "intake-file", false, sources::files)?;
+        }
+        for (index, journal) in config.intake.journal.iter().enumerate() {
+            let (name, journal) = (format!("intake-journal-{index}"), journal.clone());
+            self.start_host(hooks, &name, false, move |life, core| sources::journal(life, core, journal.clone()))?;
+        }
+        Ok(())
+    }
+
+    /// Brings the gauges up to date; about once a second.
+    pub fn observe(&self) {
+        for child in self.tree.children() {
+            metrics::actor_up(child.name.clone()).set(if child.state() == crate::supervise::State::Up { 1.0 } else { 0.0 });
+        }
+        for consumer in self.core.bus.consumers() {
+            metrics::stage_lag_events(consumer.name.clone()).set(consumer.in_flight() as f64);
+        }
+        metrics::exporter().run_upkeep();
+    }
+
+    /// Stops everything, last started first; what was accepted is committed.
+    pub async fn stop(mut self) {
+        self.tree.stop_all(PATIENCE).await;
+        self.core.store.clone().close().await;
+        self.io.shutdown_background();
+    }
+}
+
+/// A stage that the store does not know begins at the end: it learns from what there is, but says nothing about it.
+fn ledger(stages: &[StageSpec], recovery: &Recovery) -> Ledger {
+    let cursor = |name: &str| recovery.cursors.get(name).copied().unwrap_or(recovery.last_id);
+    Ledger::new(stages.iter().map(|spec| (spec.name.to_owned(), spec.reads, spec.writes, cursor(spec.name))))
+}
+
+/// Counts what each stage had before it when the last process ended, so that the ledger adds up.
+async fn recover(core: &Core) -> Result<(), StoreError> {
+    let consumers = core.bus.consumers();
+    let cursors: BTreeMap<_, _> = consumers.iter().map(|consumer| (consumer.name.as_str(), consumer.cursor)).collect();
+    let Some(mut after) = cursors.values().min().copied() else { return Ok(()) };
+    loop {
+        let events = core.store.after(after, Interest::ALL, limits::STORE_PAGE_EVENTS_MAX).await?;
+        let Some(last) = events.last() else { return Ok(()) };
+        after = last.id;
+        for id in cursors.keys().filter_map(|name| core.bus.consumer(name)) {
+            core.bus.recover(id, &events);
+        }
+    }
+}

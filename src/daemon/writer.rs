@@ -1,0 +1,145 @@
+//! The commit point: takes turns off the bus in order and writes them to the hot store, many in one transaction.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::announce::Announcer;
+use super::core::Core;
+use crate::bus::Turn;
+use crate::event::{EventId, Timestamp};
+use crate::limits;
+use crate::observe::metrics;
+use crate::store::{StoreError, positions::Positions};
+use crate::supervise::Life;
+
+/// Between two attempts while the store is full or fails.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+const PRUNE_EVERY: Duration = Duration::from_secs(1);
+const POSITIONS_EVERY: Duration = Duration::from_secs(1);
+
+/// The body of the writer's actor. When it is told to stop, everybody else has stopped: it commits what is left.
+pub async fn run(life: Life, core: Arc<Core>) -> Result<(), String> {
+    let mut writer = Writer::new(core);
+    while life.wait(writer.core.bus.wait_pending()).await.is_some() {
+        writer.commit(&life).await?;
+        writer.upkeep(false).await;
+    }
+    while !life.superseded() && writer.core.bus.uncommitted_turns() > 0 {
+        if !writer.commit(&life).await? {
+            return Err("the hot store did not take the last turns".to_owned());
+        }
+    }
+    writer.upkeep(true).await;
+    Ok(())
+}
+
+struct Writer {
+    core: Arc<Core>,
+    announcer: Announcer,
+    positions: Positions,
+    positions_changed: bool,
+    positions_saved: Instant,
+    pruned: Instant,
+    /// The trouble that has been said, so that it is said once.
+    trouble: Option<String>,
+}
+
+impl Writer {
+    fn new(core: Arc<Core>) -> Self {
+        let announcer = Announcer::new(core.config().daemon.print_events);
+        let positions = Positions { last_id: core.bus.last(), positions: core.positions() };
+        let now = Instant::now();
+        Self { core, announcer, positions, positions_changed: false, positions_saved: now, pruned: now, trouble: None }
+    }
+
+    /// Commits what waits; whether it could.
+    async fn commit(&mut self, life: &Life) -> Result<bool, String> {
+        let turns = self.core.bus.pending(limits::COMMIT_EVENTS_MAX);
+        if turns.is_empty() {
+            return Ok(true);
+        }
+        let started = Instant::now();
+        life.beat();
+        match self.core.store.commit(&turns).await {
+            Ok(_) => {
+                if life.superseded() {
+                    return Ok(false);
+                }
+                metrics::commit_seconds().record(started.elapsed());
+                self.core.bus.confirm(&turns);
+                self.after_commit(&turns);
+                Ok(true)
+            }
+            Err(error) => {
+                self.failed(&error).await;
+                tokio::time::sleep(RETRY_AFTER).await;
+                Ok(false)
+            }
+        }
+    }
+
+    fn after_commit(&mut self, turns: &[Arc<Turn>]) {
+        if self.trouble.take().is_some() {
+            log::info!(target: "dsmild", "the hot store takes events again");
+            self.core.set_store_trouble(None);
+        }
+        for turn in turns {
+            self.announcer.announce(&turn.events);
+            for (source, position) in &turn.positions {
+                self.positions.positions.insert(source.clone(), position.clone());
+                self.positions_changed = true;
+            }
+        }
+    }
+
+    /// Sources wait meanwhile, for the bus has no room until this is over.
+    async fn failed(&mut self, error: &StoreError) {
+        let text = error.to_string();
+        if self.trouble.is_none() {
+            log::error!(target: "dsmild", "commit to the hot store failed, sources wait: {text}");
+            self.core.set_store_trouble(Some(text.clone()));
+            self.trouble = Some(text);
+        }
+        if matches!(error, StoreError::Full { .. }) {
+            self.prune().await;
+        }
+    }
+
+    async fn upkeep(&mut self, last: bool) {
+        if self.positions_changed && (last || self.positions_saved.elapsed() >= POSITIONS_EVERY) {
+            self.save_positions();
+        }
+        if self.pruned.elapsed() >= PRUNE_EVERY {
+            self.prune().await;
+        }
+    }
+
+    fn save_positions(&mut self) {
+        self.positions.last_id = *self.core.bus.committed().borrow();
+        self.positions_saved = Instant::now();
+        match self.positions.save(&self.core.config().daemon.state_dir) {
+            Ok(()) => self.positions_changed = false,
+            Err(error) => log::warn!(target: "dsmild", "positions for after a reboot could not be saved: {error}"),
+        }
+    }
+
+    async fn prune(&mut self) {
+        self.pruned = Instant::now();
+        let floor = self.core.floor();
+        if let Err(error) = self.core.store.prune(Timestamp::now(), floor).await {
+            log::warn!(target: "dsmild", "old events could not be removed from the hot store: {error}");
+        }
+        match self.core.store.size().await {
+            Ok(size) => {
+                metrics::store_bytes().set(size.used_bytes as f64);
+                self.core.set_store_size(size);
+            }
+            Err(error) => log::warn!(target: "dsmild", "the size of the hot store could not be read: {error}"),
+        }
+    }
+}
+
+/// The oldest event that somebody still needs from the store.
+pub fn floor(needs: impl IntoIterator<Item = EventId>) -> EventId {
+    needs.into_iter().min().unwrap_or(EventId::MAX)
+}

@@ -1,0 +1,115 @@
+//! `dsmild replay`: files through the whole pipeline in memory. The same input gives the same bytes.
+
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::tz::TimeZone;
+
+use crate::config::{Config, IntakeFile};
+use crate::daemon::Plan;
+use crate::event::{Stream, Timestamp, wire};
+use crate::intake::Origin;
+use crate::intake::replay::{ReplayError, ReplayInput, merged};
+use crate::layer::pipeline::Pipeline;
+use crate::limits;
+use crate::parse::{Calendar, Format};
+
+/// Exit code for input that could not be read or used (EX_DATAERR of sysexits.h).
+pub const EXIT_INPUT: u8 = 65;
+
+/// What to replay.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The stream that is printed.
+    pub stream: Stream,
+    /// The stream that the input stands for: `L3_IN` or `L4_IN`.
+    pub input_as: Stream,
+    /// Files, or `-` for standard input.
+    pub inputs: Vec<PathBuf>,
+}
+
+/// Prints the stream's events as NDJSON, in the shape that `/api/v1/streams/…` serves.
+pub fn run(config: &Config, plan: Plan, options: &Options) -> ExitCode {
+    let mut inputs = Vec::new();
+    for path in &options.inputs {
+        match open(config, path, options.input_as) {
+            Ok(input) => inputs.push(input),
+            Err(error) => {
+                eprintln!("dsmild: {}: cannot be opened ({error}); name a readable file, or - for standard input", path.display());
+                return ExitCode::from(EXIT_INPUT);
+            }
+        }
+    }
+    let progress = progress(&options.inputs);
+    let result = print(inputs, plan, options.stream, &progress);
+    progress.finish_and_clear();
+    match result {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(refused) => {
+            eprintln!("dsmild: {refused} lines or files could not be used; the rest was");
+            ExitCode::from(EXIT_INPUT)
+        }
+        // Whoever read the output wants no more: `dsmild replay … | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dsmild: writing the output failed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Gives how many lines or files could not be used.
+fn print(inputs: Vec<ReplayInput>, plan: Plan, stream: Stream, progress: &ProgressBar) -> io::Result<u64> {
+    let mut pipeline = Pipeline::new(plan.stages);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut refused = 0;
+    let mut lines = merged(inputs);
+    while let Some(line) = lines.next() {
+        match line {
+            Ok(draft) => {
+                for event in pipeline.push(draft).iter().filter(|event| event.stream == stream) {
+                    serde_json::to_writer(&mut out, &wire::numbered_json(event))?;
+                    out.write_all(b"\n")?;
+                }
+                progress.set_position(lines.bytes_given());
+            }
+            Err(error) => {
+                progress.suspend(|| eprintln!("dsmild: {error}"));
+                refused += u64::from(!matches!(error, ReplayError::Cut { .. }));
+            }
+        }
+    }
+    out.flush()?;
+    Ok(refused)
+}
+
+/// A file that the configuration names is read as the daemon would.
+fn open(config: &Config, path: &Path, stream: Stream) -> io::Result<ReplayInput> {
+    let named = config.intake.file.iter().find(|file| file.path == path);
+    let zone = zone(named);
+    let format = named.map_or(Format::Auto, |file| file.format);
+    let compartment = named.map_or("", |file| file.compartment.as_str());
+    if path == Path::new("-") {
+        return Ok(ReplayInput {
+            origin: Origin { stream, source: Arc::from("stdin"), compartment: Arc::from(compartment), format },
+            calendar: Calendar { zone, reference: Timestamp::now() },
+            reader: Box::new(BufReader::with_capacity(limits::FILE_CHUNK_BYTES, io::stdin())),
+        });
+    }
+    ReplayInput::open(path, stream, format, compartment, zone)
+}
+
+fn zone(file: Option<&IntakeFile>) -> TimeZone {
+    let named = file.and_then(|file| file.time_zone.as_deref()).and_then(|name| TimeZone::get(name).ok());
+    named.unwrap_or_else(TimeZone::system)
+}
+
+/// Drawn on standard error where that is a terminal.
+fn progress(inputs: &[PathBuf]) -> ProgressBar {
+    let bytes = inputs.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|metadata| metadata.len()).sum();
+    let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}");
+    ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

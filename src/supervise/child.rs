@@ -1,0 +1,210 @@
+//! One supervised actor as the rest of the process sees it.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::policy::{Decision, RestartPolicy};
+use crate::config::Supervisor;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Up,
+    Restarting,
+    /// Given up: past its restart intensity.
+    Failed,
+    Stopped,
+}
+
+/// Why an actor's life ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    Panic,
+    /// It ended by itself, with or without an error.
+    Exit,
+    /// No sign of life.
+    Frozen,
+}
+
+impl Cause {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::Exit => "error",
+            Self::Frozen => "frozen",
+        }
+    }
+}
+
+/// Told of every death before the actor is started again: (cause, reason).
+pub type OnDeath = Arc<dyn Fn(Cause, &str) + Send + Sync>;
+
+pub struct Child {
+    pub name: String,
+    pub critical: bool,
+    condition: Mutex<Condition>,
+    /// Raised at every replacement: an abandoned life finds that it is no longer meant.
+    generation: AtomicU64,
+    restarts: AtomicU32,
+    /// Milliseconds since `epoch` of the last sign of life.
+    beat_ms: AtomicU64,
+    epoch: Instant,
+    on_death: OnDeath,
+    /// What an actor said of its trouble before it ended.
+    complaint: Mutex<Option<String>>,
+}
+
+struct Condition {
+    state: State,
+    last_error: Option<String>,
+    policy: RestartPolicy,
+}
+
+impl Child {
+    pub fn new(name: &str, critical: bool, config: &Supervisor, on_death: OnDeath) -> Arc<Self> {
+        let seed = name.bytes().fold(0_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        Arc::new(Self {
+            name: name.to_owned(),
+            critical,
+            condition: Mutex::new(Condition {
+                state: State::Stopped,
+                last_error: None,
+                policy: RestartPolicy::new(config.clone(), seed),
+            }),
+            generation: AtomicU64::new(0),
+            restarts: AtomicU32::new(0),
+            beat_ms: AtomicU64::new(0),
+            epoch: Instant::now(),
+            on_death,
+            complaint: Mutex::new(None),
+        })
+    }
+
+    fn condition(&self) -> MutexGuard<'_, Condition> {
+        self.condition.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn state(&self) -> State {
+        self.condition().state
+    }
+
+    pub fn last_error(&self) -> Option<String> {
+        self.condition().last_error.clone()
+    }
+
+    pub fn restarts(&self) -> u32 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    pub fn beat(&self) {
+        self.beat_ms.store(self.elapsed_ms(), Ordering::Relaxed);
+    }
+
+    /// Time since the last sign of life of an actor that should give some; zero while it is not up.
+    pub fn silence(&self) -> Duration {
+        if self.state() != State::Up {
+            return Duration::ZERO;
+        }
+        Duration::from_millis(self.elapsed_ms().saturating_sub(self.beat_ms.load(Ordering::Relaxed)))
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// A new life begins in place of all earlier ones.
+    pub(super) fn supersede(&self) -> u64 {
+        self.generation.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    pub(super) fn take_complaint(&self) -> Option<String> {
+        self.complaint.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) fn set_up(&self) {
+        self.beat();
+        self.condition().state = State::Up;
+    }
+
+    pub(super) fn set_stopped(&self) {
+        self.condition().state = State::Stopped;
+    }
+
+    /// Notes a death and decides what follows from it.
+    pub(super) fn died(&self, cause: Cause, reason: &str) -> Decision {
+        (self.on_death)(cause, reason);
+        let now = self.epoch.elapsed();
+        let mut condition = self.condition();
+        condition.last_error = Some(format!("{}: {reason}", cause.name()));
+        let decision = condition.policy.failed(now);
+        condition.state = match decision {
+            Decision::RestartAfter(_) => State::Restarting,
+            Decision::GiveUp => State::Failed,
+        };
+        drop(condition);
+        if let Decision::RestartAfter(_) = decision {
+            self.restarts.fetch_add(1, Ordering::Relaxed);
+        }
+        decision
+    }
+}
+
+/// One life of an actor, in the actor's hands.
+#[derive(Clone)]
+pub struct Life {
+    pub(super) child: Arc<Child>,
+    pub(super) generation: u64,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Life {
+    /// A sign of life; one is due well within `supervisor.frozen_after`.
+    pub fn beat(&self) {
+        self.child.beat();
+    }
+
+    /// Says why it is about to end.
+    pub fn complain(&self, reason: String) {
+        *self.child.complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
+    /// Whether it has been replaced: it should end without touching anything.
+    pub fn superseded(&self) -> bool {
+        self.child.generation() != self.generation
+    }
+
+    pub fn stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Resolves when the actor should end.
+    pub async fn stopped(&self) {
+        let mut stop = self.stop.clone();
+        // An error means that the supervisor is gone: that is a stop too.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+
+    /// Waits for the future, giving signs of life meanwhile: for waits that are meant, such as for input.
+    /// `None` when the actor should end instead.
+    pub async fn wait<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        const BEAT_EVERY: Duration = Duration::from_millis(200);
+        tokio::pin!(future);
+        loop {
+            self.beat();
+            tokio::select! {
+                biased;
+                () = self.stopped() => return None,
+                value = &mut future => return Some(value),
+                () = tokio::time::sleep(BEAT_EVERY) => {}
+            }
+        }
+    }
+}

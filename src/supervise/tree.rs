@@ -1,0 +1,171 @@
+//! The children in list order: started so, stopped in reverse, the frozen ones abandoned and replaced.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::Arbiter;
+use tokio::sync::watch;
+
+use super::child::{Cause, Child, Life, OnDeath, State};
+use super::guard::GaveUp;
+use super::policy::Decision;
+use crate::config;
+
+/// Starts one life of an actor on the arbiter.
+pub type Start = Arc<dyn Fn(&Arbiter, Life, GaveUp) + Send + Sync>;
+
+#[derive(Clone)]
+pub struct ChildSpec {
+    pub name: String,
+    /// When it is given up, the process ends for systemd to start it again.
+    pub critical: bool,
+    pub on_death: OnDeath,
+    pub on_give_up: Arc<dyn Fn() + Send + Sync>,
+    pub start: Start,
+}
+
+struct Running {
+    spec: ChildSpec,
+    child: Arc<Child>,
+    stop: watch::Sender<bool>,
+    arbiter: Option<Arbiter>,
+    /// When a frozen one is to be started again.
+    restart_at: Option<Instant>,
+}
+
+/// Lives on the thread of the actix system.
+pub struct Tree {
+    config: config::Supervisor,
+    running: Vec<Running>,
+    fatal: watch::Sender<Option<String>>,
+}
+
+impl Tree {
+    pub fn new(config: config::Supervisor) -> Self {
+        Self { config, running: Vec::new(), fatal: watch::Sender::new(None) }
+    }
+
+    /// Says why when a critical actor was given up.
+    pub fn fatal(&self) -> watch::Receiver<Option<String>> {
+        self.fatal.subscribe()
+    }
+
+    pub fn children(&self) -> Vec<Arc<Child>> {
+        self.running.iter().map(|running| Arc::clone(&running.child)).collect()
+    }
+
+    /// Starts a child after all that are there.
+    ///
+    /// # Errors
+    /// No thread could be started for it.
+    pub fn start(&mut self, spec: ChildSpec) -> std::io::Result<Arc<Child>> {
+        let child = Child::new(&spec.name, spec.critical, &self.config, Arc::clone(&spec.on_death));
+        let mut running = Running {
+            spec,
+            child: Arc::clone(&child),
+            stop: watch::Sender::new(false),
+            arbiter: None,
+            restart_at: None,
+        };
+        running.begin(&self.fatal)?;
+        self.running.push(running);
+        Ok(child)
+    }
+
+    /// Whether no critical actor is late: then systemd's watchdog may be told that all is well.
+    pub fn healthy(&self, late_after: Duration) -> bool {
+        self.running
+            .iter()
+            .filter(|running| running.child.critical)
+            .all(|running| running.child.silence() < late_after && running.child.state() != State::Failed)
+    }
+
+    /// Looks once for frozen actors and replaces them. Call it a few times a second.
+    pub fn look(&mut self) {
+        let frozen_after = self.config.frozen_after.get();
+        for running in &mut self.running {
+            if running.restart_at.is_some_and(|at| at <= Instant::now()) {
+                running.restart_at = None;
+                if let Err(error) = running.begin(&self.fatal) {
+                    log::error!(target: "dsmild", "starting a thread for actor {} failed: {error}", running.spec.name);
+                    running.restart_at = Some(Instant::now() + self.config.backoff.max.get());
+                }
+            }
+            let silence = running.child.silence();
+            if silence >= frozen_after {
+                running.abandon(silence, &self.fatal);
+            }
+        }
+    }
+
+    /// Stops one child and forgets it. Waits at most `patience`.
+    pub async fn stop(&mut self, name: &str, patience: Duration) {
+        if let Some(index) = self.running.iter().position(|running| running.spec.name == name) {
+            let running = self.running.remove(index);
+            running.end(patience).await;
+        }
+    }
+
+    /// Stops all children, last first; each gets at most `patience`.
+    pub async fn stop_all(&mut self, patience: Duration) {
+        while let Some(running) = self.running.pop() {
+            running.end(patience).await;
+        }
+    }
+}
+
+impl Running {
+    fn begin(&mut self, fatal: &watch::Sender<Option<String>>) -> std::io::Result<()> {
+        let arbiter = Arbiter::try_new()?;
+        let generation = self.child.supersede();
+        let life = Life { child: Arc::clone(&self.child), generation, stop: self.stop.subscribe() };
+        // From now on it is expected to give signs of life, even if its thread never comes to it.
+        self.child.set_up();
+        (self.spec.start)(&arbiter, life, gave_up(&self.spec, fatal));
+        self.arbiter = Some(arbiter);
+        Ok(())
+    }
+
+    /// A thread cannot be killed: it is left behind, and what it may still say is refused.
+    fn abandon(&mut self, silence: Duration, fatal: &watch::Sender<Option<String>>) {
+        self.child.supersede();
+        if let Some(arbiter) = self.arbiter.take() {
+            arbiter.stop();
+        }
+        let reason = format!("no sign of life for {} ms", silence.as_millis());
+        match self.child.died(Cause::Frozen, &reason) {
+            Decision::GiveUp => gave_up(&self.spec, fatal)(&self.child, &reason),
+            Decision::RestartAfter(delay) => {
+                log::warn!(target: "dsmild", "actor {} is frozen ({reason}); another takes its place in {delay:?}", self.spec.name);
+                self.restart_at = Some(Instant::now() + delay);
+            }
+        }
+    }
+
+    async fn end(mut self, patience: Duration) {
+        const LOOK_EVERY: Duration = Duration::from_millis(5);
+        self.stop.send_replace(true);
+        let deadline = Instant::now() + patience;
+        while matches!(self.child.state(), State::Up | State::Restarting)
+            && self.restart_at.is_none()
+            && Instant::now() < deadline
+        {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        self.child.supersede();
+        if let Some(arbiter) = self.arbiter.take() {
+            arbiter.stop();
+        }
+    }
+}
+
+fn gave_up(spec: &ChildSpec, fatal: &watch::Sender<Option<String>>) -> GaveUp {
+    let (critical, on_give_up, fatal) = (spec.critical, Arc::clone(&spec.on_give_up), fatal.clone());
+    Arc::new(move |child, reason| {
+        log::error!(target: "dsmild", "actor {} failed too often and is given up; last: {reason}", child.name);
+        on_give_up();
+        if critical {
+            fatal.send_replace(Some(format!("critical actor {} failed too often; last: {reason}", child.name)));
+        }
+    })
+}

@@ -1,0 +1,186 @@
+//! Starts, asks and kills the daemon.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long a test waits for a condition before it says that it does not come true.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder, a port and a configuration for one daemon that may be started many times.
+pub struct Site {
+    pub dir: tempfile::TempDir,
+    pub port: u16,
+}
+
+impl Site {
+    /// `extra` is added to a configuration with a store, a state folder and HTTP on loopback.
+    pub fn new(extra: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("dsmild-test").tempdir_in(memory_dir()).unwrap();
+        let site = Self { dir, port: free_port() };
+        site.configure(extra);
+        site
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn configure(&self, extra: &str) {
+        let dir = self.dir.path().display();
+        let text = format!(
+            "[daemon]\nstate_dir = \"{dir}/state\"\n[log]\ntarget = \"stderr\"\n[http]\nlisten = \"127.0.0.1:{}\"\n\
+             [store]\npath = \"{dir}/hot/hotpath.db\"\nmax_size = \"512MiB\"\n{}",
+            self.port,
+            extra.replace("{dir}", &dir.to_string())
+        );
+        std::fs::write(self.path("dsmil.toml"), text).unwrap();
+    }
+
+    pub fn start(&self) -> Daemon {
+        let log = std::fs::File::options().append(true).create(true).open(self.path("daemon.log")).unwrap();
+        let child = dsmild()
+            .args(["run", "-c"])
+            .arg(self.path("dsmil.toml"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Daemon { child, port: self.port }
+    }
+
+    pub fn start_ready(&self) -> Daemon {
+        let mut daemon = self.start();
+        let log = self.path("daemon.log");
+        wait_for("the daemon to be ready", || {
+            if let Some(status) = daemon.child.try_wait().unwrap() {
+                panic!("the daemon ended with {status}: {}", std::fs::read_to_string(&log).unwrap_or_default());
+            }
+            daemon.get("/readyz").is_some_and(|(code, _)| code == 200)
+        });
+        daemon
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
+    }
+}
+
+/// On tmpfs where there is one, as in production.
+fn memory_dir() -> PathBuf {
+    let shm = Path::new("/dev/shm");
+    if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() }
+}
+
+/// The binary under test, with no configuration from this process's environment.
+pub fn dsmild() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dsmild"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DSMIL_") || name == "NOTIFY_SOCKET") {
+        command.env_remove(name);
+    }
+    command
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
+        std::thread::sleep(Duration::from_millis(20)); // between two looks
+    }
+}
+
+pub struct Daemon {
+    pub child: Child,
+    port: u16,
+}
+
+impl Daemon {
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        self.request(&format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port))
+    }
+
+    pub fn post(&self, path: &str, body: &str) -> Option<(u16, String)> {
+        self.request(&format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            self.port,
+            body.len()
+        ))
+    }
+
+    /// `None` when nobody listens or the connection breaks.
+    fn request(&self, request: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        let code = text.split(' ').nth(1)?.parse().ok()?;
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        Some((code, if chunked { unchunk(body) } else { body.to_owned() }))
+    }
+
+    pub fn status(&self) -> Value {
+        let (_, body) = self.get("/api/v1/status").expect("the daemon answers");
+        serde_json::from_str(&body).expect("status is JSON")
+    }
+
+    /// All events of a stream.
+    pub fn stream(&self, name: &str) -> Vec<Value> {
+        let (mut after, mut events) = ("0-0".to_owned(), Vec::new());
+        loop {
+            let (code, body) =
+                self.get(&format!("/api/v1/streams/{name}?after={after}&count=1000")).expect("an answer");
+            assert_eq!(code, 200, "{body}");
+            let page: Value = serde_json::from_str(&body).unwrap();
+            let found = page["events"].as_array().unwrap();
+            let Some(last) = found.last() else { return events };
+            after = last["id"].as_str().unwrap().to_owned();
+            events.extend(found.iter().cloned());
+        }
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and the exit code.
+    pub fn terminate(mut self) -> Option<i32> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Gone already where the test ended it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn unchunk(mut body: &str) -> String {
+    let mut text = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+        if size == 0 || rest.len() < size {
+            break;
+        }
+        text.push_str(&rest[..size]);
+        body = rest[size..].trim_start_matches("\r\n");
+    }
+    text
+}

@@ -1,0 +1,90 @@
+//! Nothing twice and nothing missing, whenever the process dies.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+
+use crate::harness::{Site, wait_for};
+
+const KILLS: u32 = 50;
+const LINES_PER_LIFE: u64 = 400;
+
+fn line(number: u64) -> String {
+    format!("2026-11-20T10:00:00.{:06}+00:00 atlas numbered[1]: number={number}\n", number % 1_000_000)
+}
+
+/// A small generator, so that a run can be repeated from its seed.
+fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *state >> 33
+}
+
+#[test]
+fn every_line_is_processed_exactly_once_over_fifty_kills() {
+    let seed = std::env::var("DSMILD_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_123_u64);
+    eprintln!("seed {seed}; repeat with DSMILD_TEST_SEED={seed}");
+    let mut random = seed;
+    let site = Site::new("[[intake.file]]\npath = \"{dir}/in.log\"\n");
+    let mut file = std::fs::File::create(site.path("in.log")).unwrap();
+    let mut written = 0;
+    for _ in 0..KILLS {
+        let daemon = site.start();
+        // Some lives are killed while starting, some while busy, some while idle.
+        let bursts = next_random(&mut random) % 8 + 1;
+        for _ in 0..bursts {
+            for _ in 0..LINES_PER_LIFE / bursts {
+                written += 1;
+                file.write_all(line(written).as_bytes()).unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(next_random(&mut random) % 60)); // the moment of death is random
+        }
+        daemon.kill();
+    }
+    let daemon = site.start_ready();
+    wait_for("the last line to be judged", || {
+        daemon.stream_len(&site, "model_outputs_fast WHERE layer = 3") == written
+    });
+    wait_for("every stage to have handled everything", || {
+        daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0)
+    });
+    assert_eq!(daemon.terminate(), Some(0));
+    check(&site, written);
+}
+
+impl crate::harness::Daemon {
+    fn stream_len(&self, site: &Site, from: &str) -> u64 {
+        read(site, &format!("SELECT count(*) AS n FROM {from}"), |row| row.get::<i64, _>("n"))[0] as u64
+    }
+}
+
+fn check(site: &Site, written: u64) {
+    let raw: BTreeMap<i64, u64> = read(site, "SELECT id, payload FROM raw_events_fast ORDER BY id", |row| {
+        let payload = String::from_utf8(row.get::<Vec<u8>, _>("payload")).unwrap();
+        let number = payload.rsplit_once("number=").unwrap().1.parse::<u64>().unwrap();
+        (row.get::<i64, _>("id"), number)
+    })
+    .into_iter()
+    .collect();
+    assert_eq!(raw.len() as u64, written, "lines in the store");
+    assert!(raw.values().copied().eq(1..=written), "every line once and in order");
+
+    let mut judged = read(site, "SELECT input_ref FROM model_outputs_fast WHERE layer = 3", |row| {
+        row.get::<String, _>("input_ref").parse::<dsmild::event::EventId>().unwrap().packed()
+    });
+    judged.sort_unstable();
+    assert!(judged.iter().eq(raw.keys()), "every line has exactly one decision of layer 3");
+}
+
+fn read<T>(site: &Site, sql: &str, row: impl Fn(sqlx::sqlite::SqliteRow) -> T) -> Vec<T> {
+    let options =
+        SqliteConnectOptions::new().filename(site.path("hot/hotpath.db")).busy_timeout(Duration::from_secs(10));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let pool = SqlitePool::connect_with(options).await.unwrap();
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&pool).await.unwrap();
+        rows.into_iter().map(row).collect()
+    })
+}
