@@ -38,10 +38,25 @@ pub const DEAD_LETTERS_MAX: usize = 10_000;
 /// Entities, windows and groups that one detector remembers; the least recently seen go first.
 pub const ENTITIES_PER_DETECTOR_MAX: usize = 10_000;
 
+/// Bytes of the configuration file.
+pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+/// Mistakes in the configuration shown at once.
+pub const CONFIG_FINDINGS_MAX: usize = 100;
+/// Smallest `store.max_size`: below it the hot store would throw away what its consumers have not read yet.
+pub const STORE_BYTES_MIN: u64 = 64 * 1024 * 1024;
+/// Rows of one statement of the archive: more gains nothing and holds a transaction open.
+pub const ARCHIVE_ROWS_MAX: usize = 50_000;
+/// Labels of a Loki stream: what Loki itself accepts by default.
+pub const LOKI_LABELS_MAX: usize = 15;
+/// Bytes of a name that goes into labels and keys: instance, compartment, prefix, tenant.
+pub const NAME_BYTES_MAX: usize = 64;
+
 /// Bytes of one response of SHRINK.
 pub const SHRINK_RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 /// Values kept of one SHRINK sample.
 pub const SHRINK_VALUES_MAX: usize = 256;
+/// Bytes of the name of a SHRINK value.
+pub const SHRINK_NAME_BYTES_MAX: usize = 64;
 /// Bytes of one HTTP request.
 pub const HTTP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Events of one answer of `/api/v1/streams/…`.

@@ -5,7 +5,7 @@ use std::fmt;
 /// Shown as `key.path: what is wrong, what would be right`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// Dotted key, like `intake.file[0].path`.
+    /// Dotted key, like `intake.file[0].path`; `line 3, column 5` for a syntax error; empty for the file as a whole.
     pub key: String,
     pub problem: String,
     pub remedy: String,
@@ -19,6 +19,9 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}, {}", self.key, self.problem, self.remedy)
+        if !self.key.is_empty() {
+            write!(formatter, "{}: ", self.key)?;
+        }
+        write!(formatter, "{}, {}", self.problem, self.remedy)
     }
 }

@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::units::{Bytes, Span};
 use crate::event::Stream;
 use crate::parse::Format;
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[derive(Default)]
 pub struct Config {
     pub daemon: Daemon,
     pub log: Log,
@@ -33,7 +32,7 @@ pub struct Config {
     pub supervisor: Supervisor,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Daemon {
     /// Name of this daemon among several: the consumer name in Redis, a label in Loki.
@@ -44,7 +43,7 @@ pub struct Daemon {
     pub print_events: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     Error,
@@ -54,7 +53,7 @@ pub enum LogLevel {
     Trace,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogTarget {
     /// The journal where there is one, else standard error.
@@ -63,14 +62,14 @@ pub enum LogTarget {
     Stderr,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     pub level: LogLevel,
     pub target: LogTarget,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     pub listen: SocketAddr,
@@ -80,7 +79,7 @@ pub struct Http {
     pub tls_key_file: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// Commits survive the end of the process.
@@ -89,7 +88,7 @@ pub enum Durability {
     Power,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
     pub path: PathBuf,
@@ -98,7 +97,7 @@ pub struct Store {
     pub durability: Durability,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StreamRole {
     /// Others write, we read by consumer group.
@@ -108,7 +107,7 @@ pub enum StreamRole {
     Off,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Redis {
     /// `redis://`, `rediss://` (TLS), `redis+unix://`, `redis-cluster://`; no password in it: see `password_file`.
@@ -144,7 +143,7 @@ impl Redis {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Archive {
     /// `postgres://user@host/database`; no password in it: see `password_file`.
@@ -173,7 +172,7 @@ impl Archive {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shrink {
     pub url: String,
@@ -182,7 +181,7 @@ pub struct Shrink {
     pub stale_after: Span,
 }
 
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Intake {
     pub journal: Vec<IntakeJournal>,
@@ -190,7 +189,7 @@ pub struct Intake {
     pub http: IntakeHttp,
 }
 
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IntakeJournal {
     /// SYSLOG_IDENTIFIERs to read; empty: all. `*` at the end matches any rest.
@@ -202,7 +201,7 @@ pub struct IntakeJournal {
     pub directory: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct IntakeFile {
     pub path: PathBuf,
@@ -215,13 +214,13 @@ pub struct IntakeFile {
     pub time_zone: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IntakeHttp {
     pub enabled: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FlatLog {
     pub path: PathBuf,
@@ -231,7 +230,7 @@ pub struct FlatLog {
     pub directory: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Loki {
     pub url: String,
@@ -241,7 +240,7 @@ pub struct Loki {
     pub labels: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct L3 {
     pub enabled: bool,
@@ -249,7 +248,7 @@ pub struct L3 {
     pub rules: Vec<PathBuf>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct L4 {
     pub enabled: bool,
@@ -261,7 +260,7 @@ pub struct L4 {
     pub malicious_at: f64,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Fusion {
     pub enabled: bool,
@@ -269,7 +268,7 @@ pub struct Fusion {
     pub include_benign: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Supervisor {
     pub backoff: Backoff,
@@ -278,7 +277,7 @@ pub struct Supervisor {
     pub frozen_after: Span,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Backoff {
     pub min: Span,
@@ -287,7 +286,7 @@ pub struct Backoff {
     pub reset_after: Span,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Intensity {
     /// More restarts than this in `within`: the actor is marked failed.

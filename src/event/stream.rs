@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")] // a text first, so that a mistake in a map of streams is told with its key
 pub enum Stream {
     #[serde(rename = "L3_IN")]
     L3In,
@@ -58,6 +59,14 @@ impl FromStr for Stream {
             .into_iter()
             .find(|stream| stream.name() == text)
             .ok_or_else(|| StreamError(text.chars().take(64).collect()))
+    }
+}
+
+impl TryFrom<String> for Stream {
+    type Error = StreamError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 
