@@ -33,8 +33,7 @@ pub fn prepare(config: &Config) -> Result<Plan, Vec<Finding>> {
         collect(l4::prepare(&config.l4).map(|spec| vec![spec]), &mut stages, &mut findings);
     }
     if config.fusion.enabled {
-        let stale_after = config.shrink.clone().unwrap_or_default().stale_after;
-        collect(fusion::prepare(&config.fusion, stale_after).map(|spec| vec![spec]), &mut stages, &mut findings);
+        stages.push(fusion::prepare(&config.fusion, config.shrink.as_ref()));
     }
     match device::prepare_all(&config.device) {
         Ok(prepared) => stages.extend(prepared),

@@ -1,8 +1,18 @@
 //! Detectors: pure, each usable alone, none knows of the daemon.
 
 pub mod attack;
+pub mod boot_messages;
+pub mod boot_versions;
+pub mod burst;
+pub mod disagreement;
+pub mod log_clock;
+pub mod log_forgery;
+pub mod log_sequence;
+pub mod log_tampering;
 pub mod novelty;
+pub mod phrases;
 pub mod rates;
 pub mod recent;
 pub mod risk;
 pub mod sigma;
+pub mod weak_crypto;

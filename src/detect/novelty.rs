@@ -43,7 +43,7 @@ impl Novelty {
     /// The surprise is one minus the Good-Turing estimate of the chance that the next observation is new: the number
     /// of values seen exactly once, over all observations (I. J. Good, Biometrika 40, 1953).
     pub fn observe(&mut self, entity: &str, value: &str, ts: Timestamp) -> Option<f64> {
-        let habits = self.habits.touch(entity);
+        let habits = self.habits.touch(entity, Default::default);
         if habits.observations == 0 {
             habits.since = ts;
         }

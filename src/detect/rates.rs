@@ -63,7 +63,7 @@ impl Rates {
     /// Counts an event. An alarm is given when the threshold is reached and then each time the burst has grown
     /// tenfold, so that a flood of any size gives a handful of alarms.
     pub fn observe(&mut self, threshold: &Threshold, key: &str, item: &str, ts: Timestamp) -> Option<Alarm> {
-        let burst = self.bursts.touch(key);
+        let burst = self.bursts.touch(key, Default::default);
         burst.slide(ts, threshold.window);
         if burst.window.is_empty() {
             *burst = Burst::default();
@@ -91,7 +91,7 @@ impl Rates {
     }
 
     pub fn forget(&mut self, key: &str) {
-        self.bursts.forget(key);
+        self.bursts.remove(key);
     }
 }
 

@@ -1,50 +1,66 @@
-//! A bounded map that forgets what was seen least recently.
+//! A map that never grows past its capacity: what was seen least recently goes first.
 
 use std::collections::BTreeMap;
 
-use serde::de::Deserializer;
-use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-/// Keys with a value each, at most `max` of them. Which key goes when it is full depends on the order of the calls
-/// alone, so two runs over the same input forget the same.
-#[derive(Debug, Clone)]
+/// Bytes kept of a key. Keys come out of log lines, so an attacker chooses their length.
+const KEY_BYTES_MAX: usize = 192;
+
+/// By name, in a saved form that is the same for the same history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recent<Value> {
+    capacity: usize,
+    turn: u64,
     entries: BTreeMap<String, (u64, Value)>,
-    by_use: BTreeMap<u64, String>,
-    uses: u64,
-    max: usize,
+    /// Which entry was touched at which turn; one for each entry.
+    order: BTreeMap<u64, String>,
 }
 
-impl<Value: Default> Recent<Value> {
-    pub fn new(max: usize) -> Self {
-        Self { entries: BTreeMap::new(), by_use: BTreeMap::new(), uses: 0, max: max.max(1) }
+impl<Value> Recent<Value> {
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity: capacity.max(1), turn: 0, entries: BTreeMap::new(), order: BTreeMap::new() }
     }
 
-    /// The value of a key, made if it is new; the key is now the most recently seen one.
-    pub fn touch(&mut self, key: &str) -> &mut Value {
-        self.uses += 1;
-        if let Some((used, _)) = self.entries.get(key) {
-            self.by_use.remove(used);
-        } else if self.entries.len() >= self.max
-            && let Some((_, oldest)) = self.by_use.pop_first()
-        {
-            self.entries.remove(&oldest);
-        }
-        self.by_use.insert(self.uses, key.to_owned());
-        let entry = self.entries.entry(key.to_owned()).or_default();
-        entry.0 = self.uses;
+    /// The value under this name, made by `fresh` where there is none, now the most recently seen.
+    pub fn touch(&mut self, key: &str, fresh: impl FnOnce() -> Value) -> &mut Value {
+        let key = clip(key);
+        self.turn += 1;
+        let name = match self.entries.get(key) {
+            Some((turn, _)) => self.order.remove(turn),
+            None => {
+                if self.entries.len() >= self.capacity
+                    && let Some((_, oldest)) = self.order.pop_first()
+                {
+                    self.entries.remove(&oldest);
+                }
+                None
+            }
+        };
+        self.order.insert(self.turn, name.unwrap_or_else(|| key.to_owned()));
+        let entry = self.entries.entry(key.to_owned()).or_insert_with(|| (0, fresh()));
+        entry.0 = self.turn;
         &mut entry.1
     }
 
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.entries.get(key).map(|(_, value)| value)
+        self.entries.get(clip(key)).map(|(_, value)| value)
     }
 
-    pub fn forget(&mut self, key: &str) {
-        if let Some((used, _)) = self.entries.remove(key) {
-            self.by_use.remove(&used);
-        }
+    pub fn remove(&mut self, key: &str) -> Option<Value> {
+        let (turn, value) = self.entries.remove(clip(key))?;
+        self.order.remove(&turn);
+        Some(value)
+    }
+
+    /// In the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.entries.iter().map(|(key, (_, value))| (key.as_str(), value))
+    }
+
+    /// In the order of the names; does not count as seeing them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value)> {
+        self.entries.iter_mut().map(|(key, (_, value))| (key.as_str(), value))
     }
 
     pub fn len(&self) -> usize {
@@ -54,57 +70,34 @@ impl<Value: Default> Recent<Value> {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
-
-    /// Least recently seen first.
-    fn in_order(&self) -> impl Iterator<Item = (&String, &Value)> {
-        self.by_use.values().filter_map(|key| self.entries.get(key).map(|(_, value)| (key, value)))
-    }
 }
 
-/// Saved as its limit and the pairs in order of use, which is all that later behaviour depends on.
-impl<Value: Serialize + Default> Serialize for Recent<Value> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.max, self.in_order().collect::<Vec<_>>()).serialize(serializer)
-    }
-}
-
-impl<'de, Value: Deserialize<'de> + Default> Deserialize<'de> for Recent<Value> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (max, pairs) = <(usize, Vec<(String, Value)>)>::deserialize(deserializer)?;
-        let mut recent = Self::new(max);
-        for (key, value) in pairs {
-            *recent.touch(&key) = value;
-        }
-        Ok(recent)
-    }
+fn clip(key: &str) -> &str {
+    key.get(..key.floor_char_boundary(KEY_BYTES_MAX)).unwrap_or(key)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::stage::{decode, encode};
 
     #[test]
-    fn the_least_recently_seen_key_is_forgotten_first() {
-        let mut recent = Recent::<u32>::new(2);
-        *recent.touch("a") = 1;
-        *recent.touch("b") = 2;
-        recent.touch("a");
-        recent.touch("c");
-        assert_eq!((recent.get("a"), recent.get("b"), recent.len()), (Some(&1), None, 2));
+    fn the_least_recently_seen_makes_room() {
+        let mut recent = Recent::new(2);
+        *recent.touch("a", || 0) += 1;
+        *recent.touch("b", || 0) += 1;
+        *recent.touch("a", || 0) += 1;
+        recent.touch("c", || 9);
+        assert_eq!(recent.iter().collect::<Vec<_>>(), [("a", &2), ("c", &9)]);
     }
 
     #[test]
-    fn a_restored_map_forgets_in_the_same_order() {
-        let mut recent = Recent::<u32>::new(3);
-        for key in ["c", "a", "b", "c"] {
-            *recent.touch(key) += 1;
-        }
-        let mut restored: Recent<u32> = decode(&encode(&recent)).unwrap();
-        assert_eq!(encode(&restored), encode(&recent));
-        for map in [&mut recent, &mut restored] {
-            map.touch("d");
-            assert!(map.get("a").is_none() && map.get("b").is_some() && map.get("c") == Some(&2));
-        }
+    fn a_long_key_is_kept_in_part_and_found_again() {
+        let key = "é".repeat(10_000);
+        let mut recent = Recent::new(2);
+        recent.touch(&key, || 5);
+        assert_eq!(recent.get(&key), Some(&5));
+        assert!(recent.iter().all(|(key, _)| key.len() <= KEY_BYTES_MAX));
+        assert_eq!(recent.remove(&key), Some(5));
+        assert!(recent.is_empty() && recent.order.is_empty());
     }
 }

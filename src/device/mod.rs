@@ -1,5 +1,9 @@
 //! The Layer-8 devices. A new one is a file here and a line in [`DEVICES`].
 
+mod advml;
+mod common;
+mod crypto;
+mod enclave;
 pub mod settings;
 
 use std::collections::BTreeMap;
@@ -24,7 +28,7 @@ pub struct DeviceSpec {
 }
 
 /// In the order of their numbers.
-pub const DEVICES: &[DeviceSpec] = &[];
+pub const DEVICES: &[DeviceSpec] = &[advml::SPEC, crypto::SPEC, enclave::SPEC];
 
 /// Every device that is not disabled, ready to run; a device without a table runs with its defaults.
 ///

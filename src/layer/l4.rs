@@ -144,7 +144,7 @@ impl L4 {
         }
         let mut highest: Option<(Subject, f64, Verdict)> = None;
         for subject in subjects(&heard.entity) {
-            let watched = self.watched.touch(&subject.key);
+            let watched = self.watched.touch(&subject.key, Default::default);
             let Some((risk, reached)) = watched.weigh(&self.thresholds, ts, heard, subject.share, said) else {
                 continue;
             };

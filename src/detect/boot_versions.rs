@@ -1,0 +1,126 @@
+//! What a machine booted with, to notice when it goes back: Secure Boot, microcode, firmware.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A date, in the order of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Day {
+    year: i16,
+    month: i8,
+    day: i8,
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
+/// One thing that the kernel says of the boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    SecureBoot(bool),
+    Microcode(u64),
+    /// Date of the firmware.
+    Firmware(Day),
+}
+
+/// For the worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    SecureBootOff { was_on: bool },
+    Microcode { from: u64, to: u64 },
+    Firmware { from: Day, to: Day },
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BootVersions {
+    secure_boot: Option<bool>,
+    microcode: Option<u64>,
+    firmware: Option<Day>,
+}
+
+impl BootVersions {
+    /// What a message of the kernel says, if it is one of these.
+    pub fn fact(message: &str) -> Option<Fact> {
+        let lower = message.to_ascii_lowercase();
+        if lower.contains("secureboot: secure boot disabled") {
+            Some(Fact::SecureBoot(false))
+        } else if lower.contains("secureboot: secure boot enabled") {
+            Some(Fact::SecureBoot(true))
+        } else if let Some(text) = lower.strip_prefix("microcode: ") {
+            // The revision now running is the one named last: `updated early: 0xde -> 0xf0, date = 2021-11-12`.
+            let revision = text.split([',', ' ', '=']).rfind(|word| word.starts_with("0x"))?;
+            let says_revision = ["revision", "updated early"].iter().any(|word| text.contains(word));
+            let revision = u64::from_str_radix(revision.strip_prefix("0x")?, 16).ok()?;
+            says_revision.then_some(Fact::Microcode(revision))
+        } else if message.starts_with("DMI: ") {
+            firmware_date(message).map(Fact::Firmware)
+        } else {
+            None
+        }
+    }
+
+    pub fn learn(&mut self, fact: Fact) -> Option<Change> {
+        match fact {
+            Fact::SecureBoot(on) => {
+                let before = self.secure_boot.replace(on);
+                (!on && before != Some(false)).then_some(Change::SecureBootOff { was_on: before == Some(true) })
+            }
+            Fact::Microcode(to) => {
+                self.microcode.replace(to).filter(|from| *from > to).map(|from| Change::Microcode { from, to })
+            }
+            Fact::Firmware(to) => {
+                self.firmware.replace(to).filter(|from| *from > to).map(|from| Change::Firmware { from, to })
+            }
+        }
+    }
+}
+
+/// `DMI: Vendor Model, BIOS 1.14 03/21/2023`.
+fn firmware_date(message: &str) -> Option<Day> {
+    let mut parts = message.rsplit(' ').next()?.split('/');
+    let mut number = || parts.next()?.parse::<i16>().ok();
+    let (month, day, year) = (number()?, number()?, number()?);
+    let (month, day) = (i8::try_from(month).ok()?, i8::try_from(day).ok()?);
+    jiff::civil::Date::new(year, month, day).is_ok().then_some(Day { year, month, day })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(messages: &[&str]) -> Vec<Change> {
+        let mut machine = BootVersions::default();
+        messages.iter().filter_map(|message| machine.learn(BootVersions::fact(message)?)).collect()
+    }
+
+    #[test]
+    fn secure_boot_switched_off_is_a_change_and_staying_off_is_none() {
+        let (on, off) = ("secureboot: Secure boot enabled", "secureboot: Secure boot disabled");
+        assert_eq!(changes(&[on, off, off]), [Change::SecureBootOff { was_on: true }]);
+        assert_eq!(changes(&[off, off]), [Change::SecureBootOff { was_on: false }]);
+        assert_eq!(changes(&[on, on]), []);
+    }
+
+    #[test]
+    fn microcode_and_firmware_that_go_back_are_changes() {
+        let old = "microcode: Current revision: 0x000000de";
+        let new = "microcode: updated early: 0xde -> 0xf0, date = 2021-11-12";
+        assert_eq!(changes(&[old, new]), []);
+        assert_eq!(changes(&[new, old]), [Change::Microcode { from: 0xf0, to: 0xde }]);
+        let (first, second) = ("DMI: Acme X1/B, BIOS 1.14 03/21/2023", "DMI: Acme X1/B, BIOS 1.9 11/02/2021");
+        assert_eq!(changes(&[second, first]), []);
+        assert!(matches!(changes(&[first, second]).as_slice(), [Change::Firmware { .. }]));
+    }
+
+    #[test]
+    fn other_or_broken_messages_say_nothing() {
+        for message in ["", "microcode: 0x", "DMI: ", "DMI: x 99/99/9999", "microcode: Microcode Update Driver: v2.2."]
+        {
+            assert_eq!(BootVersions::fact(message), None, "{message}");
+        }
+    }
+}

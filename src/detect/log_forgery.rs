@@ -1,0 +1,235 @@
+//! Log lines that carry more than their program wrote: a second line inside, a forged address, characters that drive a
+//! terminal, a program that is not who it says.
+
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Forgery {
+    /// Another log line stands inside the message or a name in it.
+    EmbeddedLine,
+    /// A name or text that the other side chose contains a second source address.
+    Address,
+    /// Characters that move the cursor, set the title, or reorder what is shown.
+    TerminalControl,
+    /// The journal knows that another program wrote it.
+    Program,
+}
+
+/// What is forged, and the part of the line that shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forged {
+    pub kind: Forgery,
+    pub evidence: String,
+}
+
+/// Programs whose messages quote what somebody who is not logged in has sent.
+const AUTHENTICATORS: &[&str] = &[
+    "sshd",
+    "sshd-session",
+    "sshd-auth",
+    "dropbear",
+    "login",
+    "su",
+    "sudo",
+    "vsftpd",
+    "proftpd",
+    "pure-ftpd",
+    "dovecot",
+    "auth",
+    "xrdp",
+    "gdm-password",
+    "roundcube",
+    "asterisk",
+    "openvpn",
+    "cockpit-session",
+    "polkitd",
+];
+
+/// Names under which these programs may write to the journal, by the name of the process (`_COMM`).
+const WRITERS: &[(&str, &[&str])] = &[
+    ("sshd", &["sshd", "sshd-session", "sshd-auth"]),
+    ("sshd-session", &["sshd", "sshd-session"]),
+    ("sudo", &["sudo", "sudo-rs"]),
+    ("su", &["su", "su-rs"]),
+    ("login", &["login"]),
+    ("auditd", &["auditd"]),
+    ("polkitd", &["polkitd"]),
+    ("CRON", &["cron", "crond"]),
+    ("crond", &["crond"]),
+    ("systemd-logind", &["systemd-logind"]),
+    ("useradd", &["useradd", "adduser"]),
+    ("passwd", &["passwd"]),
+];
+
+const MONTH: &str = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
+
+static HEADER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let program = r"[A-Za-z_][\w./-]{0,40}(?:\[\d{1,8}\])?: ";
+    let rfc3164 = format!(r"{MONTH} {{1,2}}\d{{1,2}} \d\d:\d\d:\d\d \S{{1,64}} {program}");
+    let rfc3339 = format!(r"\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{{0,13}} \S{{1,64}} {program}");
+    let privileged = r"\b(?:sshd(?:-session)?|sudo|su|login|CRON|systemd|kernel|auditd|polkitd)\[\d{1,8}\]: ";
+    let audit = r"\btype=[A-Z_]{3,30} msg=audit\(\d+\.\d+:\d+\)";
+    Regex::new(&format!("(?:<\\d{{1,3}}>1? ?)?(?:{rfc3164}|{rfc3339}|{privileged}|{audit})")).ok()
+});
+
+/// A control sequence other than a change of colour, as the byte itself or as syslog daemons write it.
+static TERMINAL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?:\x1b|#033|\\x1[bB]|\\u001[bB]|\\033|\\e)(?:\[[0-9;?]*[@A-HJKLMPSTXdfhlnrsu]|\][0-9]+;|[P^_c78])|\u{9b}[0-9;?]*[@A-HJKLMPSTXdfhlnrsu]|[\u{202a}-\u{202e}\u{2066}-\u{2069}]").ok()
+});
+
+static NEWLINE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\n|\r|#012|#015|\\n|\\r|\\x0[aAdD]").ok());
+
+/// ` from ` and an address, or a key that holds the remote address.
+static SOURCE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?:\bfrom |\brhost=|\brip=)\[?([0-9A-Fa-f:.]{2,45})").ok());
+
+/// Where sshd puts a name straight before the address.
+static NAME_THEN_ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^(?:Connection (?:closed|reset) by|Disconnected from) (?:authenticating|invalid) user (.*) ([0-9A-Fa-f:.]{2,45}) port \d+").ok()
+});
+
+/// Characters that must not reach a terminal or a person's eye as they are.
+pub fn is_deceptive(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+            | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Judges one message: `program` and `user` are what the line's parser found.
+pub fn inspect(program: Option<&str>, user: Option<&str>, message: &str) -> Vec<Forged> {
+    let mut found = Vec::new();
+    let mut say = |kind, evidence: &str| found.push(Forged { kind, evidence: evidence.to_owned() });
+    if let Some(evidence) = embedded_line(user, message) {
+        say(Forgery::EmbeddedLine, evidence);
+    }
+    if let Some(evidence) = forged_address(program, user, message) {
+        say(Forgery::Address, evidence);
+    }
+    if let Some(found) = TERMINAL.as_ref().and_then(|terminal| terminal.find(message)) {
+        say(Forgery::TerminalControl, found.as_str());
+    }
+    found
+}
+
+/// The identity the journal vouches for against the one the writer chose. Both from the same entry.
+pub fn impostor(identifier: &str, comm: Option<&str>, transport: Option<&str>) -> bool {
+    if identifier == "kernel" {
+        return transport.is_some_and(|transport| matches!(transport, "syslog" | "journal" | "stdout"));
+    }
+    let Some(comm) = comm else { return false };
+    // Kernel threads and processes that renamed themselves show in parentheses: they are about to become the program.
+    let settled = !comm.starts_with('(');
+    settled && WRITERS.iter().any(|(name, writers)| *name == identifier && !writers.contains(&comm))
+}
+
+fn embedded_line<'a>(user: Option<&'a str>, message: &'a str) -> Option<&'a str> {
+    if let Some(user) = user
+        && NEWLINE.as_ref().is_some_and(|newline| newline.is_match(user))
+    {
+        return Some(user);
+    }
+    // At the very start it is the header of a relayed line.
+    HEADER.as_ref()?.find_iter(message).find(|header| header.start() > 0).map(|header| header.as_str())
+}
+
+fn forged_address<'a>(program: Option<&str>, user: Option<&'a str>, message: &'a str) -> Option<&'a str> {
+    if let Some(user) = user
+        && (user.contains("rhost=") || user.contains("rip=") || (user.contains(' ') && has_address(user)))
+    {
+        return Some(user);
+    }
+    let authenticates = program.is_some_and(|program| AUTHENTICATORS.contains(&program));
+    if !authenticates && !message.contains("authentication failure;") {
+        return None;
+    }
+    if let Some(name) = NAME_THEN_ADDRESS.as_ref()?.captures(message).and_then(|captures| captures.get(1))
+        && has_address(name.as_str())
+    {
+        return Some(name.as_str());
+    }
+    let mut sources = SOURCE.as_ref()?.captures_iter(message).filter_map(|captures| captures.get(1));
+    sources.by_ref().find(|source| is_address(source.as_str()))?;
+    sources.find(|source| is_address(source.as_str())).map(|source| source.as_str())
+}
+
+fn has_address(text: &str) -> bool {
+    text.split(|character: char| !(character.is_ascii_hexdigit() || matches!(character, '.' | ':'))).any(is_address)
+}
+
+fn is_address(text: &str) -> bool {
+    let text = text.trim_end_matches(['.', ':', ',']);
+    text.len() > 2 && text.parse::<IpAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(program: &str, user: Option<&str>, message: &str) -> Vec<Forgery> {
+        inspect(Some(program), user, message).into_iter().map(|forged| forged.kind).collect()
+    }
+
+    #[test]
+    fn a_second_address_in_a_user_name_is_flagged() {
+        for message in [
+            "Failed password for invalid user from 192.0.2.77 from 198.51.100.4 port 5812 ssh2",
+            "Failed password for invalid user bob from 192.0.2.77 port 1 ssh2 from 198.51.100.4 port 58946 ssh2",
+            "Failed password for bob from 198.51.100.4 port 20000 ssh1: ruser from 2001:db8::7",
+            "Connection closed by authenticating user bob 192.0.2.77 198.51.100.4 port 46039 [preauth]",
+        ] {
+            assert_eq!(kinds("sshd", None, message), [Forgery::Address], "{message}");
+        }
+        let pam = "pam_unix(x:auth): authentication failure; logname= uid=0 ruser=a rhost=192.0.2.7 rhost=192.0.2.1";
+        assert_eq!(kinds("daemon", None, pam), [Forgery::Address]);
+        assert_eq!(kinds("ftpd", Some("bob from 192.0.2.7"), "login failed"), [Forgery::Address]);
+    }
+
+    #[test]
+    fn a_log_line_inside_a_message_is_flagged() {
+        for message in [
+            "Invalid user x#012Nov  3 10:00:00 web sshd[77]: Accepted password for root from 192.0.2.1 port 2 ssh2",
+            "login of \"a\nsshd[12]: Accepted password for root from 192.0.2.1\"",
+            "note 2026-01-02T03:04:05+00:00 web sudo[3]: root : COMMAND=/bin/sh",
+        ] {
+            assert!(kinds("app", None, message).contains(&Forgery::EmbeddedLine), "{message}");
+        }
+        assert_eq!(kinds("app", Some("a#012b"), "hello a#012b"), [Forgery::EmbeddedLine]);
+    }
+
+    #[test]
+    fn control_sequences_are_flagged_and_colours_are_not() {
+        assert_eq!(kinds("app", None, "hello \u{1b}[2J world"), [Forgery::TerminalControl]);
+        assert_eq!(kinds("app", None, "hello #033]0;title"), [Forgery::TerminalControl]);
+        assert_eq!(kinds("app", None, "file\u{202e}gpj.exe"), [Forgery::TerminalControl]);
+        assert_eq!(kinds("app", None, "\u{1b}[31mred\u{1b}[0m #033[1;32mok#033[0m"), []);
+    }
+
+    #[test]
+    fn ordinary_lines_are_left_alone() {
+        for (program, message) in [
+            ("sshd", "Failed password for invalid user admin from 198.51.100.4 port 5812 ssh2"),
+            ("sshd", "Received disconnect from 198.51.100.4 port 5812:11: Bye Bye [preauth]"),
+            ("sshd", "error: PAM: Authentication failure for james from 192.0.2.4 via 192.0.2.1"),
+            ("sshd", "Connection from 192.0.2.4 port 5 on 192.0.2.1 port 22"),
+            ("sshd", "Disconnected from authenticating user root 198.51.100.4 port 22 [preauth]"),
+            ("relay", "Nov  3 10:00:00 web sshd[77]: Accepted password for root from 192.0.2.1 port 2 ssh2"),
+            ("backup", "copied from 192.0.2.1 what was taken from 192.0.2.2"),
+            ("kernel", "[UFW BLOCK] IN=eth0 SRC=192.0.2.1 DST=192.0.2.2 [SRC=192.0.2.2 DST=192.0.2.3]"),
+        ] {
+            assert_eq!(kinds(program, None, message), [], "{message}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_the_journal_knows_under_another_name_is_an_impostor() {
+        assert!(impostor("sshd", Some("logger"), Some("syslog")));
+        assert!(impostor("kernel", Some("logger"), Some("syslog")));
+        assert!(!impostor("sshd", Some("sshd-session"), Some("syslog")));
+        assert!(!impostor("kernel", None, Some("kernel")));
+        assert!(!impostor("sshd", None, None));
+        assert!(!impostor("backup", Some("logger"), Some("syslog")));
+    }
+}

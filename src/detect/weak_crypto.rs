@@ -1,0 +1,416 @@
+//! Weak algorithms, failing certificates and leaked keys, as programs log them.
+
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+
+use super::phrases::{Phrase, Phrases};
+
+/// What became of the weak algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Both sides agreed on it: what was said is not safe.
+    Negotiated,
+    /// The other side asked for it in vain.
+    Refused,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weakness {
+    pub term: &'static str,
+    /// 0 to 1, for a connection that uses it.
+    pub score: f64,
+    /// Which standard forbids or deprecates it.
+    pub standard: &'static str,
+    /// Found also as one part of the name of a cipher suite (`ECDHE-RSA-RC4-SHA`).
+    part_of_suite: bool,
+}
+
+const fn whole(term: &'static str, score: f64, standard: &'static str) -> Weakness {
+    Weakness { term, score, standard, part_of_suite: false }
+}
+
+const fn part(term: &'static str, score: f64, standard: &'static str) -> Weakness {
+    Weakness { term, score, standard, part_of_suite: true }
+}
+
+/// In lower case.
+static WEAKNESSES: &[Weakness] = &[
+    whole("diffie-hellman-group1-sha1", 0.7, "RFC 9142"),
+    whole("diffie-hellman-group14-sha1", 0.52, "RFC 9142"),
+    whole("diffie-hellman-group-exchange-sha1", 0.6, "RFC 9142"),
+    whole("rsa1024-sha1", 0.7, "RFC 9142"),
+    whole("ssh-dss", 0.7, "NIST SP 800-131A"),
+    whole("ssh-rsa", 0.52, "NIST SP 800-131A"),
+    whole("ssh-rsa-cert-v01@openssh.com", 0.52, "NIST SP 800-131A"),
+    whole("arcfour", 0.7, "RFC 8758"),
+    whole("arcfour128", 0.7, "RFC 8758"),
+    whole("arcfour256", 0.7, "RFC 8758"),
+    whole("3des-cbc", 0.6, "NIST SP 800-131A"),
+    whole("des-cbc", 0.8, "NIST SP 800-131A"),
+    whole("blowfish-cbc", 0.6, "NIST SP 800-131A"),
+    whole("cast128-cbc", 0.6, "NIST SP 800-131A"),
+    whole("bf-cbc", 0.6, "NIST SP 800-131A"),
+    whole("hmac-md5", 0.6, "RFC 6151"),
+    whole("hmac-md5-96", 0.6, "RFC 6151"),
+    whole("hmac-md5-etm@openssh.com", 0.6, "RFC 6151"),
+    whole("hmac-md5-96-etm@openssh.com", 0.6, "RFC 6151"),
+    whole("hmac-sha1-96", 0.52, "NIST SP 800-131A"),
+    whole("hmac-sha1-96-etm@openssh.com", 0.52, "NIST SP 800-131A"),
+    whole("sslv2", 0.85, "RFC 6176"),
+    whole("sslv3", 0.8, "RFC 7568"),
+    whole("ssl3", 0.8, "RFC 7568"),
+    whole("ssl 3.0", 0.8, "RFC 7568"),
+    whole("tlsv1", 0.6, "RFC 8996"),
+    whole("tlsv1.0", 0.6, "RFC 8996"),
+    whole("tlsv10", 0.6, "RFC 8996"),
+    whole("tls1.0", 0.6, "RFC 8996"),
+    whole("tls 1.0", 0.6, "RFC 8996"),
+    whole("tlsv1.1", 0.55, "RFC 8996"),
+    whole("tlsv11", 0.55, "RFC 8996"),
+    whole("tls1.1", 0.55, "RFC 8996"),
+    whole("tls 1.1", 0.55, "RFC 8996"),
+    whole("md5withrsaencryption", 0.8, "RFC 6151"),
+    whole("sha1withrsaencryption", 0.6, "NIST SP 800-131A"),
+    whole("modp_768", 0.7, "RFC 8247"),
+    whole("modp_1024", 0.6, "RFC 8247"),
+    whole("des_cbc", 0.8, "RFC 8247"),
+    whole("3des_cbc", 0.55, "NIST SP 800-131A"),
+    whole("hmac_md5_96", 0.6, "RFC 8247"),
+    whole("des-cbc-crc", 0.8, "RFC 6649"),
+    whole("des-cbc-md5", 0.8, "RFC 6649"),
+    whole("arcfour-hmac", 0.6, "RFC 8429"),
+    whole("arcfour-hmac-exp", 0.8, "RFC 6649"),
+    part("rc4", 0.7, "RFC 7465"),
+    part("rc2", 0.8, "RFC 9325"),
+    part("export", 0.85, "RFC 9325"),
+    part("exp", 0.85, "RFC 9325"),
+    part("export40", 0.85, "RFC 9325"),
+    part("null", 0.85, "RFC 9325"),
+    part("3des", 0.55, "NIST SP 800-131A"),
+    part("des-cbc3", 0.55, "NIST SP 800-131A"),
+    part("with_des", 0.8, "NIST SP 800-131A"),
+    whole("des-cbc-sha", 0.8, "NIST SP 800-131A"),
+];
+
+/// Words of a message that reports what a connection uses. In lower case.
+const NEGOTIATED: &[&str] = &[
+    "kex: algorithm:",
+    "kex: host key algorithm:",
+    "kex: client->server",
+    "kex: server->client",
+    "with cipher",
+    "cipher=",
+    "cipher:",
+    "ciphersuite",
+    "cipher suite",
+    "using cipher",
+    "using protocol",
+    "selected proposal",
+    "control channel:",
+    "initialized with",
+    "connection using",
+    "connection established",
+    "protocol=",
+    "protocol:",
+    "ssl_protocol",
+    "version=tls",
+    "version=ssl",
+    "negotiated",
+    "x=tls",
+];
+
+/// Words of a message that reports a refusal. In lower case.
+const REFUSED: &[&str] = &[
+    "no matching",
+    "their offer",
+    "not in pubkeyaccepted",
+    "not in hostbasedaccepted",
+    "not in casignature",
+    "no proposal chosen",
+    "unsupported protocol",
+    "no shared cipher",
+    "version too low",
+    "rejected",
+    "refused",
+];
+
+/// Words of a message that talks about an algorithm without using it. In lower case.
+const MENTIONED: &[&str] = &[
+    "disabled",
+    "disabling",
+    "deprecated",
+    "removed",
+    "removing",
+    "ignoring",
+    "no longer",
+    "not offered",
+    "will be",
+    "kexinit",
+    "ciphers ctos",
+    "ciphers stoc",
+    "configured proposals",
+    "received proposals",
+];
+
+/// Fields of structured logs that hold the protocol or cipher of a connection.
+const FIELDS: &[&str] = &[
+    "ssl_protocol",
+    "ssl_cipher",
+    "tls_protocol",
+    "tls_version",
+    "tls_cipher",
+    "tlsversion",
+    "ciphersuite",
+    "cipher_suite",
+    "cipher",
+    "sslprotocol",
+    "tls.version_protocol",
+    "ssl_version",
+];
+
+static TERMS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasickBuilder::new()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::Standard)
+        .build(WEAKNESSES.iter().map(|weakness| weakness.term))
+        .ok()
+});
+
+/// The worst weak algorithm that a message reports, and what became of it.
+pub fn weak_algorithm(message: &str) -> Option<(Use, &'static Weakness)> {
+    let worst = worst_term(message)?;
+    let lower = message.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if says(REFUSED) {
+        Some((Use::Refused, worst))
+    } else if says(MENTIONED) {
+        None
+    } else {
+        says(NEGOTIATED).then_some((Use::Negotiated, worst))
+    }
+}
+
+/// The same for a field of a structured log.
+pub fn weak_field(key: &str, value: &str) -> Option<&'static Weakness> {
+    let name = key.rsplit(['.', '/']).next().unwrap_or(key).to_ascii_lowercase();
+    FIELDS.contains(&name.as_str()).then(|| worst_term(value))?
+}
+
+fn worst_term(text: &str) -> Option<&'static Weakness> {
+    TERMS
+        .as_ref()?
+        .find_overlapping_iter(text)
+        .filter_map(|found| {
+            let weakness = WEAKNESSES.get(found.pattern().as_usize())?;
+            stands_alone(text, found.start(), found.end(), weakness.part_of_suite).then_some(weakness)
+        })
+        .reduce(|worst, next| if next.score > worst.score { next } else { worst })
+}
+
+/// Whether the range is a whole name: `ssh-rsa` is none in `my-ssh-rsa-tool`, `TLSv1` none in `TLSv1.3`. Part of a
+/// cipher suite is a whole part between hyphens or underscores of a name in capitals.
+fn stands_alone(text: &str, start: usize, end: usize, part_of_suite: bool) -> bool {
+    let (before, rest) = text.split_at_checked(start).unwrap_or_default();
+    let (term, after) = rest.split_at_checked(end - start).unwrap_or_default();
+    let joins = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80;
+    let last = before.bytes().next_back();
+    let mut next = after.bytes();
+    let (first, second) = (next.next(), next.next());
+    if last.is_some_and(joins) || first.is_some_and(joins) {
+        return false;
+    }
+    let hyphen = |byte: Option<u8>| matches!(byte, Some(b'-' | b'_'));
+    if part_of_suite {
+        return (hyphen(last) || hyphen(first)) && !term.bytes().any(|byte| byte.is_ascii_lowercase());
+    }
+    let goes_on = matches!(first, Some(b'.' | b'@')) && second.is_some_and(joins);
+    !hyphen(last)
+        && !hyphen(first)
+        && !goes_on
+        && !(last == Some(b'.') && term.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// A failure of trust that a message reports.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Failure {
+    pub flag: &'static str,
+    /// 0 to 1.
+    pub score: f64,
+    pub attack: &'static [&'static str],
+}
+
+const fn failure(flag: &'static str, score: f64, attack: &'static [&'static str]) -> Failure {
+    Failure { flag, score, attack }
+}
+
+const EXPIRED: Failure = failure("CERTIFICATE_EXPIRED", 0.52, &[]);
+const NOT_YET_VALID: Failure = failure("CERTIFICATE_NOT_YET_VALID", 0.52, &[]);
+const SELF_SIGNED: Failure = failure("CERTIFICATE_SELF_SIGNED", 0.52, &["T1557"]);
+const MISMATCH: Failure = failure("CERTIFICATE_NAME_MISMATCH", 0.6, &["T1557"]);
+const UNTRUSTED: Failure = failure("CERTIFICATE_UNTRUSTED", 0.55, &["T1557"]);
+const REVOKED: Failure = failure("CERTIFICATE_REVOKED", 0.8, &["T1588.004"]);
+const HOST_KEY: Failure = failure("HOST_KEY_CHANGED", 0.8, &["T1557"]);
+const DOWNGRADE: Failure = failure("TLS_DOWNGRADE", 0.7, &["T1557"]);
+const WEAK_KEY: Failure = failure("WEAK_KEY", 0.52, &["T1600.001"]);
+const REPLAY: Failure = failure("CRYPTO_REPLAY", 0.55, &["T1557"]);
+const BAD_SIGNATURE: Failure = failure("SIGNATURE_INVALID", 0.8, &["T1195.002", "T1553"]);
+const PRIVATE_KEY: Failure = failure("PRIVATE_KEY_IN_LOG", 0.92, &["T1552.004"]);
+
+macro_rules! phrases {
+    ($( $meaning:ident [$($all:literal),+] $(not [$($none:literal),+])? ; )+) => {
+        &[$( Phrase { all: &[$($all),+], none: &[$($($none),+)?], programs: &[], meaning: $meaning } ),+]
+    };
+}
+
+static FAILURES: &[Phrase<Failure>] = phrases! {
+    PRIVATE_KEY ["private key-----", "-----begin"];
+    HOST_KEY ["remote host identification has changed"];
+    HOST_KEY ["host key for", "has changed"];
+    HOST_KEY ["host key verification failed"];
+    REVOKED ["certificate revoked"];
+    REVOKED ["certificate has been revoked"];
+    REVOKED ["certificate", "is revoked"];
+    REVOKED ["revoked certificate"];
+    REVOKED ["revoked by file"];
+    EXPIRED ["certificate has expired"] not ["will"];
+    EXPIRED ["certificate expired"];
+    EXPIRED ["cert has expired"];
+    EXPIRED ["certificate is expired"];
+    EXPIRED ["certificate invalid: expired"];
+    NOT_YET_VALID ["certificate is not yet valid"];
+    NOT_YET_VALID ["certificate not yet valid"];
+    NOT_YET_VALID ["certificate invalid: not yet valid"];
+    SELF_SIGNED ["self-signed certificate"] not ["generat", "created", "creating"];
+    SELF_SIGNED ["self signed certificate"] not ["generat", "created", "creating"];
+    MISMATCH ["does not match target host name"];
+    MISMATCH ["hostname mismatch"];
+    MISMATCH ["host name mismatch"];
+    MISMATCH ["certificate subject name", "does not match"];
+    MISMATCH ["server certificate does not match"];
+    MISMATCH ["does not include an id which matches the server name"];
+    MISMATCH ["peer certificate cn", "did not match"];
+    DOWNGRADE ["inappropriate fallback"];
+    DOWNGRADE ["unsafe legacy renegotiation"];
+    BAD_SIGNATURE ["badsig"];
+    BAD_SIGNATURE ["bad signature"];
+    BAD_SIGNATURE ["signatures were invalid"];
+    BAD_SIGNATURE ["certificate signature failure"];
+    BAD_SIGNATURE ["gpg check failed"];
+    WEAK_KEY ["dh key too small"];
+    WEAK_KEY ["ee key too small"];
+    WEAK_KEY ["ca md too weak"];
+    WEAK_KEY ["ca key too small"];
+    WEAK_KEY ["legacy sigalg disallowed"];
+    WEAK_KEY ["uses weak digest algorithm"];
+    WEAK_KEY ["insecure cipher", "block size"];
+    WEAK_KEY ["key length", "too short", "rsa"];
+    REPLAY ["bad packet id (may be a replay)"];
+    REPLAY ["packet hmac authentication failed"];
+    UNTRUSTED ["certificate verify failed"];
+    UNTRUSTED ["certificate verification failed"];
+    UNTRUSTED ["certificate verification error"];
+    UNTRUSTED ["unable to get local issuer certificate"];
+    UNTRUSTED ["unable to verify the first certificate"];
+    UNTRUSTED ["alert unknown ca"];
+    UNTRUSTED ["alert bad certificate"];
+    UNTRUSTED ["verify error:", "depth="];
+    UNTRUSTED ["server certificate verification failed"];
+    UNTRUSTED ["no trusted", "public key found for"];
+    UNTRUSTED ["unknown ca", "tls"];
+    UNTRUSTED ["ssl certificate problem"];
+};
+
+static FAILURE_TABLE: LazyLock<Option<Phrases<Failure>>> = LazyLock::new(|| Phrases::new(FAILURES).ok());
+
+/// The failure of trust that a message reports.
+pub fn failure_of(program: Option<&str>, message: &str) -> Option<&'static Failure> {
+    FAILURE_TABLE.as_ref()?.find(program, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(message: &str) -> Option<(Use, &'static str)> {
+        weak_algorithm(message).map(|(what, weakness)| (what, weakness.term))
+    }
+
+    #[test]
+    fn a_weak_algorithm_in_use_is_told_from_one_refused() {
+        use Use::*;
+        for (message, expected) in [
+            (
+                "debug1: kex: client->server cipher: 3des-cbc MAC: hmac-md5 compression: none [preauth]",
+                (Negotiated, "3des-cbc"),
+            ),
+            ("debug1: kex: algorithm: diffie-hellman-group1-sha1", (Negotiated, "diffie-hellman-group1-sha1")),
+            (
+                "Anonymous TLS connection established from x[192.0.2.1]: TLSv1 with cipher ADH-AES256-SHA (256/256 bits)",
+                (Negotiated, "tlsv1"),
+            ),
+            ("SSL connection using TLSv1.2 / ECDHE-RSA-RC4-SHA", (Negotiated, "rc4")),
+            ("Control Channel: TLSv1.1, cipher TLSv1/SSLv3 DHE-RSA-AES256-SHA", (Negotiated, "sslv3")),
+            ("selected proposal: IKE:3DES_CBC/HMAC_MD5_96/PRF_HMAC_MD5/MODP_1024", (Negotiated, "hmac_md5_96")),
+            (
+                "Unable to negotiate with 192.0.2.1 port 4: no matching key exchange method found. Their offer: diffie-hellman-group1-sha1 [preauth]",
+                (Refused, "diffie-hellman-group1-sha1"),
+            ),
+            (
+                "userauth_pubkey: signature algorithm ssh-rsa not in PubkeyAcceptedAlgorithms [preauth]",
+                (Refused, "ssh-rsa"),
+            ),
+        ] {
+            assert_eq!(verdict(message), Some(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn modern_algorithms_mentions_and_parts_of_words_are_left_alone() {
+        for message in [
+            "debug1: kex: client->server cipher: chacha20-poly1305@openssh.com MAC: <implicit> compression: none",
+            "TLS connection established from x[192.0.2.1]: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384",
+            "SSL connection using TLSv1.2 / ECDHE-RSA-AES256-GCM-SHA384",
+            "ssh-rsa is disabled in this configuration, cipher: aes256-gcm",
+            "Deprecated: TLSv1 will be removed, ssl_protocol",
+            "Accepted publickey for bob from 192.0.2.1 port 2 ssh2: RSA SHA256:abcd",
+            "computed md5sum of the file",
+            "cipher: my-ssh-rsa-tool, description exported to null device",
+            "debug2: peer client KEXINIT proposal: ciphers ctos: aes256-ctr,3des-cbc",
+            "exp-rc4-report.txt copied",
+        ] {
+            assert_eq!(verdict(message), None, "{message}");
+        }
+    }
+
+    #[test]
+    fn fields_of_structured_logs_are_read() {
+        assert_eq!(weak_field("tls.ssl_protocol", "TLSv1").map(|weakness| weakness.term), Some("tlsv1"));
+        assert_eq!(weak_field("cipher", "TLS_RSA_WITH_RC4_128_SHA").map(|weakness| weakness.term), Some("rc4"));
+        assert_eq!(weak_field("cipher", "TLS_AES_128_GCM_SHA256"), None);
+        assert_eq!(weak_field("path", "TLSv1"), None);
+    }
+
+    #[test]
+    fn failures_of_trust_are_named() {
+        for (message, flag) in [
+            ("VERIFY ERROR: depth=0, error=certificate has expired: CN=vpn", "CERTIFICATE_EXPIRED"),
+            (
+                "SSL_do_handshake() failed (SSL: error:0A000086:SSL routines::certificate verify failed)",
+                "CERTIFICATE_UNTRUSTED",
+            ),
+            ("upstream SSL certificate verify error: (18:self-signed certificate)", "CERTIFICATE_SELF_SIGNED"),
+            (
+                "SSL: certificate subject name 'a.example' does not match target host name 'b.example'",
+                "CERTIFICATE_NAME_MISMATCH",
+            ),
+            ("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!", "HOST_KEY_CHANGED"),
+            ("tls alert certificate revoked", "CERTIFICATE_REVOKED"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----", "PRIVATE_KEY_IN_LOG"),
+        ] {
+            assert_eq!(failure_of(None, message).map(|failure| failure.flag), Some(flag), "{message}");
+        }
+        assert_eq!(failure_of(None, "generated self-signed certificate for localhost"), None);
+        assert_eq!(failure_of(None, "certificate renewed, expires in 89 days"), None);
+    }
+}

@@ -1,0 +1,318 @@
+//! Device 51, adversarial ML defence: tells when the logs themselves, or the layers that judge them, are being lied to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::common::{Finding, origin, quote};
+use super::{DeviceSpec, settings};
+use crate::config::Span;
+use crate::detect::burst::Bursts;
+use crate::detect::disagreement::{Disagreement, Judgements};
+use crate::detect::log_clock::{LogClock, Oddity};
+use crate::detect::log_forgery::{self, Forged, Forgery};
+use crate::detect::log_sequence::{Break, LogSequence, audit_serial};
+use crate::detect::log_tampering::{self, Tampering};
+use crate::detect::recent::Recent;
+use crate::event::{Body, Category, Decision, Entity, Event, Interest, Raw, Soc, Stream, Timestamp, Verdict, stream};
+use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+use crate::limits::ENTITIES_PER_DETECTOR_MAX;
+
+const NUMBER: u16 = 51;
+/// Acute stress from which SHRINK's reading counts as high: the contract's bound for HIGH.
+const STRESS_HIGH: f64 = 0.7;
+/// A line whose time is further from its arrival than this is history being read, not a live source.
+const LIVE_WITHIN: Duration = Duration::from_secs(300);
+
+pub const SPEC: DeviceSpec = DeviceSpec {
+    number: NUMBER,
+    stage: "device-51",
+    identifier: "dsmil-soc-advml",
+    title: "Adversarial ML defence",
+    reads: Interest::NONE
+        .stream(Stream::L3In)
+        .stream(Stream::L3Out)
+        .stream(Stream::L4Out)
+        .stream(Stream::Tick)
+        .soc(stream::FUSION),
+    prepare: |table| {
+        let settings: Settings = settings::read(table)?;
+        Ok(Arc::new(move || Box::new(AdvMl::new(settings.clone()))))
+    },
+};
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    /// Lines of one source may come out of order by this much.
+    time_tolerance: Span,
+    /// No silence shorter than this is reported, however steady the source.
+    silence_min: Span,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { time_tolerance: Span::from_millis(300_000), silence_min: Span::from_millis(600_000) }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    sources: Recent<Source>,
+    sequences: Recent<LogSequence>,
+    judgements: Recent<Judgements>,
+    bursts: Bursts,
+}
+
+/// One source and machine.
+#[derive(Debug, Serialize, Deserialize)]
+struct Source {
+    clock: LogClock,
+    compartment: String,
+    host: Option<String>,
+    live: bool,
+}
+
+struct AdvMl {
+    settings: Settings,
+    state: State,
+}
+
+impl AdvMl {
+    fn new(settings: Settings) -> Self {
+        let state = State {
+            sources: Recent::new(ENTITIES_PER_DETECTOR_MAX),
+            sequences: Recent::new(ENTITIES_PER_DETECTOR_MAX),
+            judgements: Recent::new(ENTITIES_PER_DETECTOR_MAX),
+            bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX),
+        };
+        Self { settings, state }
+    }
+
+    fn line(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
+        for finding in forgeries(raw).into_iter().chain(tampering(raw)).chain(self.missing_lines(event, raw)) {
+            let about = finding.entity.key().unwrap_or_default();
+            self.say(finding, &about, &raw.compartment, event.ts, out);
+        }
+        self.time(event, raw, out);
+    }
+
+    fn time(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
+        let host = raw.record().entity.host.clone();
+        let key = format!("{}\0{}", raw.source, host.as_deref().unwrap_or_default());
+        let source = self.state.sources.touch(&key, || Source {
+            clock: LogClock::new(event.ts),
+            compartment: raw.compartment.to_string(),
+            host: host.clone(),
+            live: false,
+        });
+        let arrival = Timestamp::from_millis(event.id.ms());
+        source.live = arrival.since(event.ts).max(event.ts.since(arrival)) <= LIVE_WITHIN;
+        let (tolerance, silence_min) = (self.settings.time_tolerance.get(), self.settings.silence_min.get());
+        let Some(oddity) = source.clock.line(event.ts, tolerance, silence_min) else { return };
+        self.say_time(&key, host, &raw.compartment, oddity, event.ts, out);
+    }
+
+    fn tick(&mut self, event: &Event, out: &mut Outbox) {
+        let silence_min = self.settings.silence_min.get();
+        let silent: Vec<_> = self
+            .state
+            .sources
+            .iter_mut()
+            .filter(|(_, source)| source.live)
+            .filter_map(|(key, source)| {
+                let oddity = source.clock.silence(event.ts, silence_min)?;
+                Some((key.to_owned(), source.host.clone(), source.compartment.clone(), oddity))
+            })
+            .collect();
+        for (key, host, compartment, oddity) in silent {
+            self.say_time(&key, host, &compartment, oddity, event.ts, out);
+        }
+    }
+
+    fn say_time(
+        &mut self,
+        key: &str,
+        host: Option<String>,
+        compartment: &str,
+        oddity: Oddity,
+        now: Timestamp,
+        out: &mut Outbox,
+    ) {
+        let source = quote(key.split('\0').next().unwrap_or_default());
+        let entity = Entity { host, ..Entity::default() };
+        let (finding, at) = match oddity {
+            Oddity::Backwards { by } => {
+                let summary = format!("time of {source} runs backwards by {} s", by.as_secs());
+                (Finding { flag: "LOG_TIME_BACKWARDS", score: 0.6, summary, ..Finding::default() }, now)
+            }
+            Oddity::Silent { at, limit, usual } => {
+                let summary = format!(
+                    "{source} has been silent for more than {} s; it usually logs every {} s",
+                    limit.as_secs(),
+                    usual.as_secs_f64()
+                );
+                (Finding { flag: "LOG_SILENCE", score: 0.6, summary, ..Finding::default() }, at)
+            }
+        };
+        let finding = Finding { entity, attack: &["T1070.002", "T1562.001"], ..finding };
+        self.say_at(finding, key, compartment, at, out);
+    }
+
+    fn missing_lines(&mut self, event: &Event, raw: &Raw) -> Option<Finding> {
+        let record = raw.record();
+        let (counter, number) = sequence_number(raw)?;
+        let key = format!("{counter}\0{}\0{}", raw.source, origin(event, raw));
+        let Break::Missing { after, count } = self.state.sequences.touch(&key, LogSequence::default).line(number)?;
+        Some(Finding {
+            flag: "LOG_SEQUENCE_GAP",
+            score: 0.7,
+            summary: format!("{count} numbered lines are missing from {} after {counter} {after}", quote(&raw.source)),
+            entity: Entity { host: record.entity.host.clone(), ..Entity::default() },
+            attack: &["T1070.002", "T1562.006"],
+            reasons: vec![format!("{counter}-gap")],
+        })
+    }
+
+    fn judged(&mut self, event: &Event, decision: &Decision, out: &mut Outbox) {
+        let Some(about) = decision.entity.key() else { return };
+        let judgements = self.state.judgements.touch(&about, || Judgements::new(event.ts));
+        let found = if event.stream == Stream::L3Out {
+            judgements.lower(decision.verdict, event.ts)
+        } else {
+            judgements.upper(decision.verdict, event.ts)
+        };
+        let Some(found) = found else { return };
+        let (times, says, denies, reason) = match found {
+            Disagreement::LowerOnly { times } => (times, "Layer 3", "Layer 4", "l4-evasion"),
+            Disagreement::UpperOnly { times } => (times, "Layer 4", "Layer 3", "l3-evasion"),
+        };
+        let finding = Finding {
+            flag: "L3_L4_DISCREPANCY",
+            score: 0.7,
+            summary: format!("{says} called {} malicious {times} times, {denies} always benign", quote(&about)),
+            entity: decision.entity.clone(),
+            attack: &[],
+            reasons: vec![reason.to_owned()],
+        };
+        self.say(finding, &about, &decision.compartment, event.ts, out);
+    }
+
+    fn fused(&mut self, event: &Event, soc: &Soc, out: &mut Outbox) {
+        let Some(stress) = soc.shrink_risk.filter(|stress| *stress > STRESS_HIGH) else { return };
+        if soc.decision != Verdict::Malicious {
+            return;
+        }
+        let finding = Finding {
+            flag: "OPERATOR_STRESS_ANOMALY",
+            score: 0.65,
+            summary: format!("acute stress of {stress:.2} while: {}", quote(&soc.summary)),
+            entity: soc.entity.clone(),
+            attack: &[],
+            reasons: vec!["shrink-acute-stress".to_owned()],
+        };
+        let about = soc.entity.key().unwrap_or_default();
+        self.say(finding, &about, &soc.compartment, event.ts, out);
+    }
+
+    fn say(&mut self, finding: Finding, about: &str, compartment: &str, ts: Timestamp, out: &mut Outbox) {
+        self.say_at(finding, about, compartment, ts, out);
+    }
+
+    /// Once for each burst about the same thing.
+    fn say_at(&mut self, mut finding: Finding, about: &str, compartment: &str, ts: Timestamp, out: &mut Outbox) {
+        let Some(count) = self.state.bursts.count(&format!("{}\0{about}", finding.flag), ts) else { return };
+        if count > 1 {
+            finding.summary = format!("{} ({count} times)", finding.summary);
+        }
+        let category = if finding.flag == "OPERATOR_STRESS_ANOMALY" { Category::Operator } else { Category::System };
+        out.emit_at(Stream::SocEvents, ts, Body::Soc(Box::new(finding.into_soc(NUMBER, category, compartment))));
+    }
+}
+
+impl Stage for AdvMl {
+    fn step(&mut self, event: &Event, out: &mut Outbox) {
+        match &event.body {
+            Body::Raw(raw) if event.stream == Stream::L3In => self.line(event, raw, out),
+            Body::Decision(decision) => self.judged(event, decision, out),
+            Body::Soc(soc) => self.fused(event, soc, out),
+            Body::Tick => self.tick(event, out),
+            Body::Raw(_) | Body::Shrink(_) => {}
+        }
+    }
+
+    fn save(&self) -> Vec<u8> {
+        encode(&self.state)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        self.state = decode(bytes)?;
+        Ok(())
+    }
+}
+
+/// The number that this line has among the lines of its source, where it has one.
+fn sequence_number(raw: &Raw) -> Option<(&'static str, u64)> {
+    let record = raw.record();
+    if let Some(number) = record.field("__SEQNUM").and_then(|number| number.parse().ok()) {
+        return Some(("journal", number));
+    }
+    if let Some(number) = record.field("sequenceId").and_then(|number| number.parse().ok()) {
+        return Some(("sequenceId", number));
+    }
+    let line = std::str::from_utf8(&raw.payload).ok()?;
+    audit_serial(line).map(|serial| ("audit", serial))
+}
+
+fn forgeries(raw: &Raw) -> Vec<Finding> {
+    let record = raw.record();
+    let mut forged = log_forgery::inspect(record.program.as_deref(), record.entity.user.as_deref(), &record.message);
+    if let Some(identifier) = record.field("SYSLOG_IDENTIFIER")
+        && log_forgery::impostor(identifier, record.field("_COMM"), record.field("_TRANSPORT"))
+    {
+        let evidence = format!("{identifier} written by {}", record.field("_COMM").unwrap_or("another transport"));
+        forged.push(Forged { kind: Forgery::Program, evidence });
+    }
+    forged
+        .into_iter()
+        .map(|Forged { kind, evidence }| {
+            let (flag, score, what) = match kind {
+                Forgery::EmbeddedLine => ("LOG_INJECTION", 0.85, "a log line inside a message"),
+                Forgery::Address => ("FORGED_ADDRESS", 0.8, "a forged address in a name"),
+                Forgery::TerminalControl => ("TERMINAL_ESCAPE", 0.6, "terminal control characters"),
+                Forgery::Program => ("FORGED_PROGRAM", 0.9, "a program under a false name"),
+            };
+            Finding {
+                flag,
+                score,
+                summary: format!("{what} from {}: {}", quote(&raw.source), quote(&evidence)),
+                entity: record.entity.clone(),
+                attack: if kind == Forgery::Program { &["T1036", "T1565.001"] } else { &["T1565.001"] },
+                reasons: vec![flag.to_ascii_lowercase().replace('_', "-")],
+            }
+        })
+        .collect()
+}
+
+fn tampering(raw: &Raw) -> Option<Finding> {
+    let record = raw.record();
+    let found = log_tampering::of_message(record.program.as_deref(), &record.message)
+        .or_else(|| record.command.as_deref().and_then(log_tampering::of_command))?;
+    let (flag, score, attack): (_, _, &[&str]) = match found {
+        Tampering::Cleared => ("LOG_CLEARED", 0.85, &["T1070.002"]),
+        Tampering::HistoryErased => ("HISTORY_ERASED", 0.7, &["T1070.003"]),
+        Tampering::AuditingDisabled => ("AUDITING_DISABLED", 0.92, &["T1562.012"]),
+        Tampering::LoggingStopped => ("LOGGING_STOPPED", 0.7, &["T1562.001"]),
+        Tampering::Lost => ("LOG_LINES_LOST", 0.55, &["T1562.006"]),
+    };
+    let text = record.command.as_deref().unwrap_or(&record.message);
+    Some(Finding {
+        flag,
+        score,
+        summary: format!("{}: {}", flag.to_ascii_lowercase().replace('_', " "), quote(text)),
+        entity: record.entity.clone(),
+        attack,
+        reasons: vec!["log-tampering".to_owned()],
+    })
+}

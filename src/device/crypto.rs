@@ -1,0 +1,118 @@
+//! Device 53, crypto: weak algorithms in use, certificates that fail, keys that changed or leaked, as the logs tell.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::common::{Finding, origin, quote};
+use super::{DeviceSpec, settings};
+use crate::detect::burst::Bursts;
+use crate::detect::weak_crypto::{self, Use, Weakness};
+use crate::event::{Body, Category, Event, Interest, Raw, Stream};
+use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+use crate::limits::ENTITIES_PER_DETECTOR_MAX;
+use crate::parse::Action;
+
+const NUMBER: u16 = 53;
+/// An attempt that was refused weighs this share of a connection that was made.
+const REFUSED_SHARE: f64 = 0.6;
+
+pub const SPEC: DeviceSpec = DeviceSpec {
+    number: NUMBER,
+    stage: "device-53",
+    identifier: "dsmil-soc-crypto",
+    title: "Crypto",
+    reads: Interest::NONE.stream(Stream::L3In),
+    prepare: |table| {
+        settings::read::<settings::NoSettings>(table)?;
+        Ok(Arc::new(|| Box::new(Crypto::default())))
+    },
+};
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Crypto {
+    bursts: Bursts,
+}
+
+impl Default for Crypto {
+    fn default() -> Self {
+        Self { bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX) }
+    }
+}
+
+impl Crypto {
+    fn line(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
+        let Some((what, mut finding)) = judge(raw) else { return };
+        let record = raw.record();
+        let peer = record.entity.src_ip.as_deref().or(record.entity.dst_ip.as_deref()).unwrap_or_default();
+        let program = record.program.as_deref().unwrap_or_default();
+        let key = format!("{}\0{what}\0{}\0{program}\0{peer}", finding.flag, origin(event, raw));
+        let Some(count) = self.bursts.count(&key, event.ts) else { return };
+        if count > 1 {
+            finding.summary = format!("{} ({count} times)", finding.summary);
+        }
+        out.emit_soc(finding.into_soc(NUMBER, Category::Crypto, &raw.compartment));
+    }
+}
+
+/// What the line tells, and a name for it that is the same for all lines that tell it.
+fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
+    let record = raw.record();
+    if let Some(weakness) = record.fields.iter().find_map(|(key, value)| weak_crypto::weak_field(key, value)) {
+        return Some((weakness.term, weak(raw, Use::Negotiated, weakness)));
+    }
+    // The text of a request is the client's own.
+    if record.action == Action::HttpRequest {
+        return None;
+    }
+    if let Some(failure) = weak_crypto::failure_of(record.program.as_deref(), &record.message) {
+        let words = failure.flag.to_ascii_lowercase().replace('_', " ");
+        let quoted = if failure.flag == "PRIVATE_KEY_IN_LOG" { "not shown".to_owned() } else { quote(&record.message) };
+        let finding = Finding {
+            flag: failure.flag,
+            score: failure.score,
+            summary: format!("{words}: {quoted}"),
+            entity: record.entity.clone(),
+            attack: failure.attack,
+            reasons: vec![words.replace(' ', "-")],
+        };
+        return Some((failure.flag, finding));
+    }
+    let (what, weakness) = weak_crypto::weak_algorithm(&record.message)?;
+    Some((weakness.term, weak(raw, what, weakness)))
+}
+
+fn weak(raw: &Raw, what: Use, weakness: &Weakness) -> Finding {
+    let record = raw.record();
+    let (flag, score, verb): (_, _, _) = match what {
+        Use::Negotiated => ("WEAK_CRYPTO_NEGOTIATED", weakness.score, "in use"),
+        Use::Refused => ("WEAK_CRYPTO_REFUSED", weakness.score * REFUSED_SHARE, "asked for and refused"),
+    };
+    Finding {
+        flag,
+        score,
+        summary: format!("{} {verb} ({}): {}", weakness.term, weakness.standard, quote(&record.message)),
+        entity: record.entity.clone(),
+        attack: &["T1600"],
+        reasons: vec![weakness.term.to_owned(), weakness.standard.to_owned()],
+    }
+}
+
+impl Stage for Crypto {
+    fn step(&mut self, event: &Event, out: &mut Outbox) {
+        if let Body::Raw(raw) = &event.body
+            && event.stream == Stream::L3In
+        {
+            self.line(event, raw, out);
+        }
+    }
+
+    fn save(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        *self = decode(bytes)?;
+        Ok(())
+    }
+}
