@@ -76,7 +76,7 @@ pub const METRICS: &[Metric] = &[
         C,
         Unit::Count,
         &["where", "reason"],
-        "What was given up on purpose, with the place and the reason.",
+        "What was given up or refused on purpose, with the place and the reason.",
     ),
     metric(
         "dsmil_mirror_lag_events",

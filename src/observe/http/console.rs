@@ -1,0 +1,28 @@
+//! `/`: the console page. It holds no data and no secret; its script asks the API for both.
+
+use std::hash::{BuildHasher, RandomState};
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+const PAGE: &str = include_str!("console.html");
+
+pub async fn page() -> Response {
+    let nonce = nonce();
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::REFERRER_POLICY, "no-referrer".to_owned()),
+        (header::X_FRAME_OPTIONS, "DENY".to_owned()),
+    ];
+    (headers, PAGE.replace("{{nonce}}", &nonce)).into_response()
+}
+
+/// 128 bits; each `RandomState` has keys of its own, from the system's randomness.
+fn nonce() -> String {
+    format!("{:016x}{:016x}", RandomState::new().hash_one(0_u8), RandomState::new().hash_one(1_u8))
+}

@@ -1,0 +1,231 @@
+//! The listener: accepts, bounds, encrypts, serves and stops.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+
+use super::access::{Access, TokensError, exposure_findings};
+use super::ingest::ReadEntry;
+use super::routes::{self, Peer, Shared};
+use super::stall::StallGuard;
+use super::tls::{self, TlsError};
+use crate::config::{self, Finding};
+use crate::limits;
+use crate::observe::gateway::Gateway;
+use crate::observe::metrics;
+
+/// For the TLS handshake, and for the head of each request.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+/// For a client to take the next bytes of an answer.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+/// For requests under way when the daemon stops.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// What the server is made of besides its own section of the configuration.
+pub struct Parts {
+    pub gateway: Arc<dyn Gateway>,
+    pub read_entry: ReadEntry,
+    /// `intake.http.enabled`.
+    pub ingest_enabled: bool,
+    /// `audit.log` in `daemon.state_dir`.
+    pub audit_file: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    #[error("{}", .0.iter().map(Finding::to_string).collect::<Vec<_>>().join("; "))]
+    Exposed(Vec<Finding>),
+    #[error("http.listen = {address} could not be opened: {source}; choose a free address of this machine")]
+    Bind { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// A running server; it stops when this is dropped, and gracefully by [`stop`](Self::stop).
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    tls: SharedTls,
+    stop: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+    open: Arc<Semaphore>,
+}
+
+type SharedTls = Arc<RwLock<Option<Arc<ServerConfig>>>>;
+
+/// Opens the port and serves on the current runtime.
+///
+/// # Errors
+/// The listener would be exposed, its files cannot be read, or the port cannot be opened.
+pub async fn start(config: &config::Http, parts: Parts) -> Result<Server, HttpError> {
+    let (access, tls) = prepare(config)?;
+    let listener =
+        TcpListener::bind(config.listen).await.map_err(|source| HttpError::Bind { address: config.listen, source })?;
+    let address = listener.local_addr().unwrap_or(config.listen);
+    let (stop, stopping) = watch::channel(false);
+    let shared = Arc::new(Shared::new(parts, access, stopping.clone()));
+    let tls = Arc::new(RwLock::new(tls));
+    let open = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS_MAX));
+    let acceptor = Acceptor {
+        listener,
+        router: routes::router(Arc::clone(&shared)),
+        tls: Arc::clone(&tls),
+        open: Arc::clone(&open),
+        stopping,
+    };
+    let accepting = tokio::spawn(acceptor.run());
+    log::info!(target: "dsmil-http", "listening on {address}");
+    Ok(Server { address, shared, tls, stop, accepting, open })
+}
+
+type Prepared = (Access, Option<Arc<ServerConfig>>);
+
+fn prepare(config: &config::Http) -> Result<Prepared, HttpError> {
+    let findings = exposure_findings(config);
+    if !findings.is_empty() {
+        return Err(HttpError::Exposed(findings));
+    }
+    let tls = match (&config.tls_cert_file, &config.tls_key_file) {
+        (Some(cert), Some(key)) => Some(tls::load(cert, key)?),
+        _ => None,
+    };
+    Ok((Access::load(config)?, tls))
+}
+
+impl Server {
+    /// Where it listens; with port 0 configured, the port it was given.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes tokens, certificate and key from new files; open connections go on. A changed `listen` needs a new server.
+    ///
+    /// # Errors
+    /// As [`start`]; everything stays as it was.
+    pub fn reload(&self, config: &config::Http, ingest_enabled: bool) -> Result<(), HttpError> {
+        let (access, tls) = prepare(config)?;
+        self.shared.reload(access, ingest_enabled);
+        *self.tls.write().unwrap_or_else(PoisonError::into_inner) = tls;
+        Ok(())
+    }
+
+    /// Accepts no more, ends event streams, and waits a few seconds for requests under way.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.accepting.await;
+        let every = limits::HTTP_CONNECTIONS_MAX as u32;
+        if tokio::time::timeout(STOP_PATIENCE, self.open.acquire_many(every)).await.is_err() {
+            log::warn!(target: "dsmil-http", "stopped with requests still under way");
+        }
+    }
+}
+
+/// Waits for the stop, or for the server to be gone.
+pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+struct Acceptor {
+    listener: TcpListener,
+    router: Router,
+    tls: SharedTls,
+    open: Arc<Semaphore>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Acceptor {
+    async fn run(self) {
+        let mut stopping = self.stopping.clone();
+        let mut upkeep = tokio::time::interval(METRICS_UPKEEP_EVERY);
+        loop {
+            tokio::select! {
+                () = stopped(&mut stopping) => return,
+                _ = upkeep.tick() => metrics::exporter().run_upkeep(),
+                accepted = self.accept() => match accepted {
+                    Ok((stream, peer, permit)) => {
+                        let tls = self.tls.read().unwrap_or_else(PoisonError::into_inner).clone();
+                        let connection = Connection {
+                            router: self.router.clone(), peer: Peer(peer), stopping: stopping.clone(), permit,
+                        };
+                        tokio::spawn(connection.serve(stream, tls));
+                    }
+                    // Out of file descriptors, as a rule: trying again at once would spin.
+                    Err(error) => {
+                        log::warn!(target: "dsmil-http", "a connection could not be accepted: {error}");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                },
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+        let permit = Arc::clone(&self.open).acquire_owned().await.map_err(io::Error::other)?;
+        let (stream, peer) = self.listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok((stream, peer, permit))
+    }
+}
+
+struct Connection {
+    router: Router,
+    peer: Peer,
+    stopping: watch::Receiver<bool>,
+    /// Held as long as the connection is open.
+    permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, tls: Option<Arc<ServerConfig>>) {
+        let Some(tls) = tls else {
+            return self.serve_http(StallGuard::new(stream, WRITE_PATIENCE)).await;
+        };
+        let handshake = TlsAcceptor::from(tls).accept(StallGuard::new(stream, WRITE_PATIENCE));
+        match tokio::time::timeout(HANDSHAKE_PATIENCE, handshake).await {
+            Ok(Ok(stream)) => self.serve_http(stream).await,
+            Ok(Err(error)) => log::debug!(target: "dsmil-http", "TLS handshake with {} failed: {error}", self.peer.0),
+            Err(_) => log::debug!(target: "dsmil-http", "TLS handshake with {} took too long", self.peer.0),
+        }
+    }
+
+    async fn serve_http(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
+        let peer = self.peer;
+        let router = self.router.layer(axum::middleware::map_request(move |mut request: Request| async move {
+            request.extensions_mut().insert(peer);
+            request
+        }));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HANDSHAKE_PATIENCE)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopped(&mut self.stopping) => {
+                connection.as_mut().graceful_shutdown();
+                tokio::time::timeout(STOP_PATIENCE, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            log::debug!(target: "dsmil-http", "connection with {} ended: {error}", self.peer.0);
+        }
+        drop(self.permit);
+    }
+}

@@ -1,0 +1,226 @@
+//! A real listener in front of a daemon that is a list in memory.
+
+mod access;
+mod ingest;
+mod live;
+mod pages;
+mod proposals;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::{Parts, Server, start};
+use crate::config;
+use crate::event::{Body, Decision, Draft, Event, EventId, Raw, Soc, Stream, Timestamp};
+use crate::observe::gateway::{Gateway, GatewayError, IngestError, Status, StoreStatus};
+use crate::parse::Format;
+
+/// Long enough for a busy machine; nothing waits for it to pass.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct FakeGateway {
+    events: Mutex<Vec<Event>>,
+    committed: watch::Sender<EventId>,
+    busy: AtomicBool,
+    /// Events given to readers of streams.
+    handed_out: AtomicUsize,
+    reasons: Mutex<Vec<String>>,
+}
+
+impl FakeGateway {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            events: Mutex::default(),
+            committed: watch::Sender::new(EventId::ZERO),
+            busy: AtomicBool::new(false),
+            handed_out: AtomicUsize::new(0),
+            reasons: Mutex::default(),
+        })
+    }
+
+    fn commit(&self, stream: Stream, body: Body) -> EventId {
+        let mut events = self.events.lock().unwrap();
+        let id = events.last().map_or(EventId::new(1000, 0), |event| event.id.next(0));
+        events.push(Event { id, stream, ts: Timestamp::from_millis(1000), root: id, body });
+        drop(events);
+        self.committed.send_replace(id);
+        id
+    }
+
+    fn commit_line(&self, stream: Stream, payload: &str) -> EventId {
+        self.commit(stream, line(payload))
+    }
+}
+
+fn line(payload: &str) -> Body {
+    let payload = Bytes::copy_from_slice(payload.as_bytes());
+    Body::Raw(Raw::new("test".into(), "ops".into(), Format::Text, payload, Vec::new()))
+}
+
+fn soc(input_ref: &str) -> Body {
+    Body::Soc(Box::new(Soc { src_device: 52, input_ref: input_ref.into(), ..Soc::default() }))
+}
+
+fn proposal() -> Body {
+    let proposal = Some(serde_json::json!({ "action": "block" }));
+    Body::Soc(Box::new(Soc { src_device: 58, proposal, ..Soc::default() }))
+}
+
+fn decision(input: EventId) -> Body {
+    Body::Decision(Box::new(Decision::benign("test".into(), 15, "ops".into(), input)))
+}
+
+impl Gateway for FakeGateway {
+    fn status(&self) -> Status {
+        let events = self.events.lock().unwrap();
+        let reasons = self.reasons.lock().unwrap().clone();
+        let store = StoreStatus {
+            oldest: events.first().map(|event| event.id),
+            last_id: events.last().map(|event| event.id),
+            ..StoreStatus::default()
+        };
+        Status { version: "test".into(), ready: reasons.is_empty(), reasons, store, ..Status::default() }
+    }
+
+    fn after(&self, stream: Stream, after: EventId, count: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
+        let events = self.events.lock().unwrap();
+        let found = events.iter().filter(|event| event.stream == stream && event.id > after).take(count);
+        let found: Vec<Event> = found.cloned().collect();
+        self.handed_out.fetch_add(found.len(), Ordering::Relaxed);
+        Box::pin(async { Ok(found) })
+    }
+
+    fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {
+        let found = self.events.lock().unwrap().iter().find(|event| event.id == id).cloned();
+        Box::pin(async { Ok(found) })
+    }
+
+    fn committed(&self) -> watch::Receiver<EventId> {
+        self.committed.subscribe()
+    }
+
+    fn ingest(&self, drafts: Vec<Draft>) -> BoxFuture<'_, Result<(), IngestError>> {
+        Box::pin(async {
+            if self.busy.load(Ordering::Relaxed) {
+                return Err(IngestError::Busy);
+            }
+            for draft in drafts {
+                self.commit(draft.stream, draft.body);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// As the daemon's own: an entry needs a payload.
+fn read_entry(stream: Stream, mut entry: Map<String, Value>, arrival: Timestamp) -> Result<Draft, String> {
+    let Some(Value::String(payload)) = entry.remove("payload") else { return Err("the entry has no payload".into()) };
+    Ok(Draft { stream, ts: arrival, root: None, body: line(&payload) })
+}
+
+struct Daemon {
+    gateway: Arc<FakeGateway>,
+    server: Server,
+    folder: tempfile::TempDir,
+}
+
+impl Daemon {
+    async fn start() -> Self {
+        Self::with(|_, _| {}).await
+    }
+
+    async fn with_tokens(text: &str) -> Self {
+        Self::with(|config, folder| {
+            std::fs::write(folder.join("tokens"), text).unwrap();
+            config.tokens_file = Some(folder.join("tokens"));
+        })
+        .await
+    }
+
+    async fn with(change: impl FnOnce(&mut config::Http, &Path)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config::Http { listen: "127.0.0.1:0".parse().unwrap(), ..config::Http::default() };
+        change(&mut config, folder.path());
+        let gateway = FakeGateway::new();
+        let parts = Parts {
+            gateway: gateway.clone(),
+            read_entry,
+            ingest_enabled: true,
+            audit_file: folder.path().join("audit.log"),
+        };
+        let server = start(&config, parts).await.unwrap();
+        Self { gateway, server, folder }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, "", "").await
+    }
+
+    async fn post(&self, path: &str, body: &str) -> Answer {
+        self.send("POST", path, "", body).await
+    }
+
+    /// `headers`: whole lines, each with its end.
+    async fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        );
+        self.send_bytes(request.as_bytes()).await
+    }
+
+    async fn send_bytes(&self, request: &[u8]) -> Answer {
+        let exchange = async {
+            let mut connection = TcpStream::connect(self.address()).await.unwrap();
+            // A server that refuses early may close before it has read everything.
+            let _ = connection.write_all(request).await;
+            let mut answer = Vec::new();
+            let _ = connection.read_to_end(&mut answer).await;
+            Answer::read(&String::from_utf8(answer).unwrap())
+        };
+        tokio::time::timeout(PATIENCE, exchange).await.unwrap()
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn read(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Self { status, head: head.to_lowercase(), body: body.to_owned() }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The detail of an error with this status; every error must be a problem.
+    fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{self:?}");
+        assert!(self.head.contains("content-type: application/problem+json"), "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        assert!(problem["title"].is_string() && problem["type"].is_string());
+        problem["detail"].as_str().unwrap().to_owned()
+    }
+}
