@@ -1,1 +1,3 @@
 //! Detectors: pure, each usable alone, none knows of the daemon.
+
+pub mod freshness;
