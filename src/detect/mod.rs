@@ -16,3 +16,4 @@ pub mod recent;
 pub mod risk;
 pub mod sigma;
 pub mod weak_crypto;
+pub mod freshness;
