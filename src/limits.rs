@@ -20,6 +20,8 @@ pub const INSERT_ROWS_MAX: usize = 500;
 
 /// Entities, windows and groups that one detector remembers; the least recently seen go first.
 pub const ENTITIES_PER_DETECTOR_MAX: usize = 10_000;
+/// Accounts whose habits are learnt; each keeps some kilobytes.
+pub const OPERATORS_MAX: usize = 1000;
 
 /// Bytes of one response of SHRINK.
 pub const SHRINK_RESPONSE_BYTES_MAX: usize = 1024 * 1024;

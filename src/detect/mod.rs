@@ -3,7 +3,9 @@
 pub mod boot_messages;
 pub mod boot_versions;
 pub mod burst;
+pub mod command_habits;
 pub mod disagreement;
+pub mod habits;
 pub mod log_clock;
 pub mod log_forgery;
 pub mod log_sequence;
