@@ -65,6 +65,8 @@ pub const ARCHIVE_ROWS_MAX: usize = 50_000;
 pub const LOKI_LABELS_MAX: usize = 15;
 /// Bytes of a name that goes into labels and keys: instance, compartment, prefix, tenant.
 pub const NAME_BYTES_MAX: usize = 64;
+/// Accounts whose habits are learnt; each keeps some kilobytes.
+pub const OPERATORS_MAX: usize = 1000;
 
 /// Bytes of one response of SHRINK.
 pub const SHRINK_RESPONSE_BYTES_MAX: usize = 1024 * 1024;

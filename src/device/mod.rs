@@ -1,6 +1,7 @@
 //! The Layer-8 devices. A new one is a file here and a line in [`DEVICES`].
 
 mod advml;
+mod biometrics;
 mod common;
 mod crypto;
 mod enclave;
@@ -28,7 +29,7 @@ pub struct DeviceSpec {
 }
 
 /// In the order of their numbers.
-pub const DEVICES: &[DeviceSpec] = &[advml::SPEC, crypto::SPEC, enclave::SPEC];
+pub const DEVICES: &[DeviceSpec] = &[advml::SPEC, crypto::SPEC, biometrics::SPEC, enclave::SPEC];
 
 /// Every device that is not disabled, ready to run; a device without a table runs with its defaults.
 ///
