@@ -1,13 +1,18 @@
 //! Detectors: pure, each usable alone, none knows of the daemon.
 
+pub mod beacon;
 pub mod boot_messages;
 pub mod boot_versions;
 pub mod burst;
+pub mod dga;
 pub mod disagreement;
+pub mod dns_names;
+pub mod flow;
 pub mod log_clock;
 pub mod log_forgery;
 pub mod log_sequence;
 pub mod log_tampering;
 pub mod phrases;
 pub mod recent;
+pub mod scan;
 pub mod weak_crypto;

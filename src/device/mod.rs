@@ -4,6 +4,7 @@ mod advml;
 mod common;
 mod crypto;
 mod enclave;
+mod network;
 pub mod settings;
 
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ pub struct DeviceSpec {
 }
 
 /// In the order of their numbers.
-pub const DEVICES: &[DeviceSpec] = &[advml::SPEC, crypto::SPEC, enclave::SPEC];
+pub const DEVICES: &[DeviceSpec] = &[advml::SPEC, crypto::SPEC, enclave::SPEC, network::SPEC];
 
 /// Every device that is not disabled, ready to run; a device without a table runs with its defaults.
 ///
