@@ -5,6 +5,7 @@ mod biometrics;
 mod common;
 mod crypto;
 mod enclave;
+mod network;
 pub mod settings;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,11 @@ pub struct DeviceSpec {
 }
 
 /// In the order of their numbers.
+<<<<<<< HEAD
 pub const DEVICES: &[DeviceSpec] = &[advml::SPEC, crypto::SPEC, biometrics::SPEC, enclave::SPEC];
+=======
+pub const DEVICES: &[DeviceSpec] = &[advml::SPEC, crypto::SPEC, enclave::SPEC, network::SPEC];
+>>>>>>> c974caed903164ac7f5a5a10e33881e577c59a98
 
 /// Every device that is not disabled, ready to run; a device without a table runs with its defaults.
 ///
