@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::client;
-use crate::config::{self, Config, ConfigError, Loaded};
-use crate::daemon::{self, EXIT_CONFIG, Plan};
+use crate::config::{ConfigError, Loaded};
+use crate::daemon::{self, Plan};
 use crate::event::Stream;
 use crate::replay;
 
@@ -65,7 +65,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
 fn check(file: &ConfigFile) -> ExitCode {
     match prepared(file) {
         Ok((loaded, plan)) => {
-            for warning in loaded.warnings.iter().chain(&plan.warnings) {
+            for warning in daemon::warnings(&loaded, &plan) {
                 eprintln!("{}: warning: {warning}", loaded.source);
             }
             eprintln!("{}: nothing wrong", loaded.source);
@@ -76,9 +76,9 @@ fn check(file: &ConfigFile) -> ExitCode {
 }
 
 fn run_replay(options: Replay) -> ExitCode {
-    let (Config { .. }, Ok(input_as)) = (Config::default(), options.input_as.parse()) else { return ExitCode::from(EXIT_CONFIG) };
     match prepared(&options.config) {
         Ok((loaded, plan)) => {
+            let input_as = if options.input_as == "L4_IN" { Stream::L4In } else { Stream::L3In };
             replay::run(&loaded.config, plan, &replay::Options { stream: options.stream, input_as, inputs: options.inputs })
         }
         Err(error) => daemon::refuse(&error),

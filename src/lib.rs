@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 pub mod bus;
+pub mod cli;
 pub mod client;
 pub mod config;
+pub mod daemon;
 pub mod detect;
 pub mod device;
 pub mod event;
@@ -13,5 +15,6 @@ pub mod layer;
 pub mod limits;
 pub mod observe;
 pub mod parse;
+pub mod replay;
 pub mod store;
 pub mod supervise;

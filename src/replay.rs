@@ -10,7 +10,8 @@ use jiff::tz::TimeZone;
 
 use crate::config::{Config, IntakeFile};
 use crate::daemon::Plan;
-use crate::event::{Stream, Timestamp, wire};
+use crate::event::{Stream, Timestamp};
+use crate::observe::http::event_json;
 use crate::intake::Origin;
 use crate::intake::replay::{ReplayError, ReplayInput, merged};
 use crate::layer::pipeline::Pipeline;
@@ -71,7 +72,7 @@ fn print(inputs: Vec<ReplayInput>, plan: Plan, stream: Stream, progress: &Progre
         match line {
             Ok(draft) => {
                 for event in pipeline.push(draft).iter().filter(|event| event.stream == stream) {
-                    serde_json::to_writer(&mut out, &wire::numbered_json(event))?;
+                    serde_json::to_writer(&mut out, &event_json(event))?;
                     out.write_all(b"\n")?;
                 }
                 progress.set_position(lines.bytes_given());

@@ -5,8 +5,9 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use crate::device::DEVICES;
 use crate::event::{Body, Event, Severity, Soc, Timestamp, stream};
+use crate::layer::one_line;
 use crate::limits;
-use crate::observe::{metrics, text};
+use crate::observe::metrics;
 
 /// Held by the writer, so that nothing is told before it is committed and everything is told once.
 pub struct Announcer {
@@ -45,7 +46,7 @@ impl Announcer {
         log::log!(
             target: identifier, level, EVENT_ID = event.id.to_string().as_str(), SCORE = soc.score, DEVICE = soc.src_device,
             SEVERITY = soc.severity.name(), CATEGORY = soc.category.name();
-            "{} {}: {}", soc.severity.name(), soc.category.name(), text::one_line(&soc.summary)
+            "{} {}: {}", soc.severity.name(), soc.category.name(), one_line(&soc.summary)
         );
         if soc.severity >= Severity::Low
             && let Some(terminal) = &self.terminal
@@ -71,7 +72,7 @@ fn line(event: &Event, soc: &Soc) -> String {
         soc.severity.name(),
         soc.category.name(),
         who,
-        text::one_line(&soc.summary)
+        one_line(&soc.summary)
     )
 }
 

@@ -7,12 +7,12 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::writer;
-use crate::bus::Bus;
+use crate::bus::{Bus, EventRef};
 use crate::config::Config;
-use crate::event::{EventId, ShrinkSample, ShrinkState};
+use crate::event::{Event, EventId, Interest, ShrinkSample, ShrinkState};
 use crate::layer::shell::Shell;
 use crate::observe::gateway::{ConfigStatus, OutletStatus, ShrinkStatus, SourceStatus};
-use crate::store::{HotStore, Size};
+use crate::store::{HotStore, Size, StoreError};
 use crate::supervise::Child;
 
 pub struct Core {
@@ -77,9 +77,36 @@ impl Core {
     /// abandoned life that wakes up late finds `superseded` and appends nothing.
     pub fn advance(&self, superseded: impl Fn() -> bool, append: impl FnOnce() -> Vec<(String, Value)>) {
         let mut positions = locked(&self.positions);
-        if !superseded() {
-            positions.extend(append());
+        if superseded() {
+            return;
         }
+        for (source, position) in append() {
+            if position.is_null() {
+                positions.remove(&source);
+            } else {
+                positions.insert(source, position);
+            }
+        }
+    }
+
+    /// Committed events after `after`, from memory or from the hot store, at most `count`; and the id up to which the
+    /// log has been looked through. For outlets, which see only what is committed.
+    ///
+    /// # Errors
+    /// The hot store cannot be read.
+    pub async fn committed_after(&self, after: EventId, reads: Interest, count: usize) -> Result<(Vec<EventRef>, EventId), StoreError> {
+        if let Some(found) = self.bus.committed_after(after, reads, count) {
+            return Ok(found);
+        }
+        let committed = *self.bus.committed().borrow();
+        let events: Arc<[Event]> = self.store.after(after, reads, count).await?.into();
+        let scanned = events.last().map_or(committed, |event| event.id);
+        Ok((EventRef::all(&events).collect(), scanned))
+    }
+
+    /// What an outlet tells of itself.
+    pub fn set_outlet(&self, status: OutletStatus) {
+        locked(&self.board.outlets).insert(status.name.clone(), status);
     }
 
     /// The oldest event that somebody still needs from the store: a stage for its next life, an outlet that is behind.

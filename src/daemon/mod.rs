@@ -9,6 +9,7 @@ mod gateway;
 mod plan;
 mod sources;
 mod start;
+mod web;
 mod writer;
 
 use std::cell::RefCell;
@@ -21,7 +22,7 @@ pub use plan::{Plan, prepare};
 pub use start::{Daemon, Hooks, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{self, ConfigError, Loaded};
+use crate::config::{self, ConfigError, Finding, Loaded};
 use crate::observe::{log as journal, systemd};
 
 /// Exit code for a configuration that cannot be used (EX_CONFIG of sysexits.h).
@@ -37,7 +38,7 @@ pub fn run(path: Option<PathBuf>) -> ExitCode {
         eprintln!("dsmild: logging could not be set up: {error}");
         return ExitCode::FAILURE;
     }
-    for warning in loaded.warnings.iter().chain(&plan.warnings) {
+    for warning in warnings(&loaded, &plan) {
         log::warn!(target: "dsmild", "{warning}");
     }
     let code = actix::System::new().block_on(async move {
@@ -71,6 +72,11 @@ pub fn load(path: Option<&Path>) -> Result<(Loaded, Plan), ConfigError> {
         // Not reached: without findings there is a plan.
         None => Err(ConfigError { source: loaded.source, findings: Vec::new() }),
     }
+}
+
+/// What is no reason to refuse the configuration but an operator should know.
+pub fn warnings(loaded: &Loaded, plan: &Plan) -> Vec<String> {
+    loaded.warnings.iter().cloned().chain(plan.warnings.iter().map(Finding::to_string)).collect()
 }
 
 /// Prints the findings; gives the exit code for them.

@@ -11,7 +11,7 @@ pub struct Plan {
     /// Each after all that it reads from.
     pub stages: Vec<StageSpec>,
     /// What an operator should know but what is no reason to refuse the configuration.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
 }
 
 /// Reads the rules and lists that the configuration names and prepares every enabled stage.

@@ -123,9 +123,12 @@ fn note_sources(core: &Core, drafts: &[Draft]) {
 }
 
 fn report(core: &Core, problem: &Problem) {
-    log::warn!(target: "dsmild", "{problem}");
+    log::warn!(target: "dsmild", "{}: {}", problem.source, problem.text);
+    if problem.lost > 0 {
+        metrics::dropped("intake", problem.reason).increment(problem.lost);
+    }
     let mut sources = locked(&core.board.sources);
     if let Some(status) = sources.get_mut(&problem.source) {
-        status.last_error = Some(problem.to_string());
+        status.last_error = Some(problem.text.clone());
     }
 }

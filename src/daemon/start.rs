@@ -1,15 +1,14 @@
 //! Brings the parts up in order and down in reverse.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 
 use super::core::{Core, locked};
-use super::gateway::DaemonGateway;
 use super::plan::Plan;
-use super::{sources, writer};
+use super::{sources, web, writer};
 use crate::bus::{Bus, Ledger};
 use crate::config::Config;
 use crate::event::{EventId, Interest, Timestamp};
@@ -17,7 +16,7 @@ use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
 use crate::layer::actor;
 use crate::limits;
-use crate::observe::{gateway::ConfigStatus, http, metrics, systemd};
+use crate::observe::{gateway::ConfigStatus, metrics, systemd};
 use crate::store::{HotStore, Recovery, StoreError, positions::Positions};
 use crate::supervise::{Body, ChildSpec, Life, Tree};
 
@@ -50,10 +49,8 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error("starting threads: {0}")]
     Threads(#[from] std::io::Error),
-    #[error("listening for HTTP on {address}: {reason}; choose another http.listen or end who has it")]
-    Listen { address: std::net::SocketAddr, reason: String },
-    #[error("opening the audit log: {0}")]
-    Audit(String),
+    #[error("{0}")]
+    Http(String),
 }
 
 impl Daemon {
@@ -103,24 +100,24 @@ impl Daemon {
         Ok(())
     }
 
+    /// The first server is opened before anything depends on it: an address that is taken ends the start.
     async fn start_http(&mut self, hooks: &Hooks) -> Result<(), StartError> {
-        let config = self.core.config();
-        let server = http::Server::bind(&config.http, &config.daemon.state_dir)
-            .await
-            .map_err(|error| StartError::Listen { address: config.http.listen, reason: error.to_string() })?;
-        let (server, io) = (Arc::new(server), self.io.handle().clone());
+        let io = self.io.handle().clone();
+        let first = io.spawn(web::serve(Arc::clone(&self.core))).await.map_err(|error| StartError::Http(error.to_string()))?;
+        let first = Arc::new(Mutex::new(Some(first.map_err(|error| StartError::Http(error.to_string()))?)));
         self.start_host(hooks, "http", false, move |life, core| {
-            let (server, io) = (Arc::clone(&server), io.clone());
+            let (first, io) = (locked(&first).take(), io.clone());
             async move {
-                let gateway = Arc::new(DaemonGateway::new(core));
-                let (stop, stopped) = tokio::sync::watch::channel(false);
-                let mut serving = io.spawn(async move { server.serve(gateway, stopped).await });
-                if let Some(end) = life.wait(&mut serving).await {
-                    return end.map_err(|error| error.to_string()).and_then(|end| end.map_err(|error| error.to_string()));
-                }
-                stop.send_replace(true);
+                let server = match first {
+                    Some(server) => server,
+                    None => {
+                        let started = io.spawn(web::serve(core)).await.map_err(|error| error.to_string())?;
+                        started.map_err(|error| error.to_string())?
+                    }
+                };
+                life.wait(std::future::pending::<()>()).await;
                 // Open requests get a moment; what is still open then is cut off.
-                let _ = tokio::time::timeout(PATIENCE / 2, serving).await;
+                let _ = tokio::time::timeout(PATIENCE / 2, server.stop()).await;
                 Ok(())
             }
         })

@@ -29,12 +29,15 @@ pub struct DeviceSpec {
     pub prepare: fn(&toml::Table) -> Result<StageFactory, Vec<Finding>>,
 }
 
-/// In the order of their numbers.
-<<<<<<< HEAD
-pub const DEVICES: &[DeviceSpec] = &[advml::SPEC, crypto::SPEC, biometrics::SPEC, enclave::SPEC];
-=======
-pub const DEVICES: &[DeviceSpec] = &[advml::SPEC, crypto::SPEC, enclave::SPEC, network::SPEC];
->>>>>>> c974caed903164ac7f5a5a10e33881e577c59a98
+/// In the order of their numbers, one to a line.
+#[rustfmt::skip]
+pub const DEVICES: &[DeviceSpec] = &[
+    advml::SPEC,
+    crypto::SPEC,
+    biometrics::SPEC,
+    enclave::SPEC,
+    network::SPEC,
+];
 
 /// Every device that is not disabled, ready to run; a device without a table runs with its defaults.
 ///
