@@ -11,7 +11,7 @@ use super::plan::Plan;
 use super::{sources, web, writer};
 use crate::bus::{Bus, Ledger};
 use crate::config::Config;
-use crate::event::{EventId, Interest, Timestamp};
+use crate::event::{Interest, Timestamp};
 use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
 use crate::layer::actor;
