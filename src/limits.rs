@@ -7,6 +7,23 @@ pub const FIELDS_PER_RECORD_MAX: usize = 256;
 /// Longest name of a field, JSON paths included; fields with a longer one are left out.
 pub const KEY_BYTES_MAX: usize = 256;
 
+/// Bytes read from a file in one go.
+pub const FILE_CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes read from all files in one poll; what is left waits for the next.
+pub const FILE_POLL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of payload in one batch of a source.
+pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Files followed at once, over all patterns.
+pub const FILES_MAX: usize = 1024;
+/// Rotated files still read beside the current one, for each path.
+pub const ROTATED_FILES_MAX: usize = 64;
+/// Names looked at in one directory.
+pub const DIRECTORY_ENTRIES_MAX: usize = 100_000;
+/// Bytes kept of one journal field; what is longer is cut here.
+pub const JOURNAL_FIELD_BYTES_MAX: usize = LINE_BYTES_MAX;
+/// Bytes kept of one journal entry; fields past it are left out and counted.
+pub const JOURNAL_ENTRY_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
+
 /// Events that the bus keeps in memory behind the last commit, for readers that are not far behind.
 pub const BUS_EVENTS_MAX: usize = 131_072;
 /// Sources wait while a consumer that they must not outrun has more than this before it.
@@ -113,3 +130,5 @@ const _: () = assert!(LINE_BYTES_MAX < HTTP_BODY_BYTES_MAX);
 const _: () = assert!(HTTP_LIVE_STREAMS_MAX * 2 < HTTP_CONNECTIONS_MAX, "streams leave room for other requests");
 const _: () = assert!(HTTP_INGEST_LINES_MAX <= IN_FLIGHT_EVENTS_MAX, "one request can be in flight as a whole");
 const _: () = assert!(LOG_QUEUE_MAX * LOG_MESSAGE_BYTES_MAX <= 64 * 1024 * 1024);
+const _: () = assert!(LINE_BYTES_MAX < FILE_CHUNK_BYTES, "a chunk holds the longest line");
+const _: () = assert!(LINE_BYTES_MAX < BATCH_BYTES_MAX);

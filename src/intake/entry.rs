@@ -1,0 +1,314 @@
+//! Stream entries as other programs write them: fields of a Redis stream, lines of NDJSON, bodies of `POST`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::Origin;
+use crate::event::wire::{self, WireError};
+use crate::event::{Body, Draft, Stream, Timestamp};
+use crate::limits::{FIELDS_PER_RECORD_MAX, LINE_BYTES_MAX};
+use crate::parse::Format;
+
+/// Why an entry cannot be taken; the text goes to `dead_letters`.
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    #[error("the line is not a JSON object: {0}; write one object a line")]
+    NotAnObject(serde_json::Error),
+    #[error("`payload` is missing; write the text or JSON of the event there")]
+    NoPayload,
+    #[error("`payload` has {0} bytes; at most {LINE_BYTES_MAX} are taken")]
+    PayloadTooLong(usize),
+    #[error(
+        "`ts` is {0}, which is neither epoch seconds nor RFC 3339 between 1970 and 2248; leave it out for the arrival"
+    )]
+    Time(String),
+    #[error("`{0}` is not text")]
+    NotText(&'static str),
+    #[error("the entry has {0} fields; at most {FIELDS_PER_RECORD_MAX} are taken")]
+    TooManyFields(usize),
+    #[error(transparent)]
+    Decision(#[from] WireError),
+    #[error("{0} is not taken from outside; write to L3_IN, L4_IN, L3_OUT or L4_OUT")]
+    Stream(Stream),
+}
+
+/// Reads one line of NDJSON or one element of a body; see [`from_entry`].
+///
+/// # Errors
+/// The line is not a JSON object, or as [`from_entry`].
+pub fn from_json_line(line: &[u8], stream: Stream, source: &Arc<str>, arrival: Timestamp) -> Result<Draft, EntryError> {
+    let entry = serde_json::from_slice(line).map_err(EntryError::NotAnObject)?;
+    from_entry(entry, stream, source, arrival)
+}
+
+/// Reads the fields of a Redis stream entry: bytes each, so that a payload that is not UTF-8 survives. Of a field that
+/// comes twice the last one counts.
+///
+/// # Errors
+/// As [`from_entry`].
+pub fn from_fields(
+    fields: impl IntoIterator<Item = (String, Bytes)>,
+    stream: Stream,
+    source: &Arc<str>,
+    arrival: Timestamp,
+) -> Result<Draft, EntryError> {
+    let mut payload = None;
+    let mut rest = Map::new();
+    for (name, value) in fields {
+        if name == "payload" && is_raw(stream) {
+            payload = Some(value);
+        } else {
+            rest.insert(name, Value::String(String::from_utf8_lossy(&value).into_owned()));
+        }
+    }
+    match (is_raw(stream), payload) {
+        (true, Some(payload)) => raw(payload, rest, stream, source, arrival),
+        _ => from_entry(rest, stream, source, arrival),
+    }
+}
+
+/// Reads an entry of `L3_IN` or `L4_IN`: `ts` (epoch seconds or RFC 3339; absent: `arrival`), `source` (absent: the one
+/// given here), `compartment`, `payload` (text or JSON); other fields become attributes, except `event_id`, which is
+/// only written, never read. An entry of `L3_OUT` or `L4_OUT` is a decision, with every field as JSON or as text of it.
+///
+/// # Errors
+/// A field is missing, of the wrong kind, out of range or too large.
+pub fn from_entry(
+    mut entry: Map<String, Value>,
+    stream: Stream,
+    source: &Arc<str>,
+    arrival: Timestamp,
+) -> Result<Draft, EntryError> {
+    match stream {
+        Stream::L3In | Stream::L4In => {
+            let payload = match entry.shift_remove("payload") {
+                None | Some(Value::Null) => return Err(EntryError::NoPayload),
+                Some(Value::String(text)) => Bytes::from(text),
+                Some(json) => Bytes::from(json.to_string()),
+            };
+            raw(payload, entry, stream, source, arrival)
+        }
+        Stream::L3Out | Stream::L4Out => decision(entry, stream, arrival),
+        Stream::Shrink | Stream::SocEvents | Stream::Tick => Err(EntryError::Stream(stream)),
+    }
+}
+
+fn is_raw(stream: Stream) -> bool {
+    matches!(stream, Stream::L3In | Stream::L4In)
+}
+
+fn raw(
+    payload: Bytes,
+    mut rest: Map<String, Value>,
+    stream: Stream,
+    source: &Arc<str>,
+    arrival: Timestamp,
+) -> Result<Draft, EntryError> {
+    if payload.len() > LINE_BYTES_MAX {
+        return Err(EntryError::PayloadTooLong(payload.len()));
+    }
+    let ts = time(rest.shift_remove("ts"), arrival)?;
+    let source = text(&mut rest, "source")?.map_or_else(|| Arc::clone(source), Arc::from);
+    let compartment = Arc::from(text(&mut rest, "compartment")?.unwrap_or_default());
+    rest.shift_remove("event_id");
+    if rest.len() > FIELDS_PER_RECORD_MAX {
+        return Err(EntryError::TooManyFields(rest.len()));
+    }
+    let attributes = rest.into_iter().map(|(name, value)| (name, plain(value))).collect();
+    Ok(Origin { stream, source, compartment, format: Format::Auto }.message(payload, attributes, ts))
+}
+
+/// JSON as one string: text as it is, everything else as JSON.
+fn plain(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+fn text(entry: &mut Map<String, Value>, name: &'static str) -> Result<Option<String>, EntryError> {
+    match entry.shift_remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Some(_) => Err(EntryError::NotText(name)),
+    }
+}
+
+fn time(value: Option<Value>, arrival: Timestamp) -> Result<Timestamp, EntryError> {
+    let read = match &value {
+        None | Some(Value::Null) => return Ok(arrival),
+        Some(Value::String(text)) if text.is_empty() => return Ok(arrival),
+        Some(Value::Number(seconds)) => seconds.as_f64().and_then(Timestamp::from_seconds),
+        Some(Value::String(text)) => match text.parse::<f64>() {
+            Ok(seconds) => Timestamp::from_seconds(seconds),
+            Err(_) => rfc_3339(text),
+        },
+        Some(_) => None,
+    };
+    read.ok_or_else(|| {
+        EntryError::Time(value.map(|value| value.to_string().chars().take(64).collect()).unwrap_or_default())
+    })
+}
+
+fn rfc_3339(text: &str) -> Option<Timestamp> {
+    let micros = text.parse::<jiff::Timestamp>().ok()?.as_microsecond();
+    let time = Timestamp::from_micros(micros);
+    (time.micros() == micros).then_some(time)
+}
+
+/// What is text in Redis becomes what it stands for; [`wire::decision_from_json`] judges the rest.
+fn decision(mut entry: Map<String, Value>, stream: Stream, arrival: Timestamp) -> Result<Draft, EntryError> {
+    let ts = time(entry.shift_remove("ts"), arrival)?;
+    for name in ["score", "device_id", "entity", "reasons", "attack"] {
+        let Some(Value::String(text)) = entry.get(name) else { continue };
+        if text.is_empty() {
+            entry.shift_remove(name);
+        } else if let Ok(value) = serde_json::from_str(text) {
+            entry.insert(name.to_owned(), value);
+        }
+    }
+    entry.insert("ts".to_owned(), Value::from(ts.seconds()));
+    let (ts, decision) = wire::decision_from_json(stream, Value::Object(entry))?;
+    Ok(Draft { stream, ts, root: None, body: Body::Decision(Box::new(decision)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::event::{Decision, Event, EventId, Raw, Verdict};
+
+    const ARRIVAL: Timestamp = Timestamp::ZERO;
+
+    fn read(entry: &Value) -> Result<Draft, EntryError> {
+        from_json_line(entry.to_string().as_bytes(), Stream::L3In, &Arc::from("http"), ARRIVAL)
+    }
+
+    fn raw_of(draft: Draft) -> Raw {
+        let Body::Raw(raw) = draft.body else { panic!("a raw event") };
+        raw
+    }
+
+    #[test]
+    fn an_entry_gives_time_source_compartment_payload_and_attributes() {
+        let draft = read(
+            &json!({"ts": 1763856000.5, "source": "fw", "compartment": "ops", "payload": "deny", "n": 3, "u": "x"}),
+        );
+        let draft = draft.unwrap();
+        assert_eq!((draft.stream, draft.ts), (Stream::L3In, Timestamp::from_millis(1_763_856_000_500)));
+        let raw = raw_of(draft);
+        assert_eq!((&*raw.source, &*raw.compartment, &*raw.payload), ("fw", "ops", b"deny" as &[u8]));
+        assert_eq!(raw.attributes, [("n".to_owned(), "3".to_owned()), ("u".to_owned(), "x".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_absent_is_the_arrival_and_the_senders_way_in() {
+        let draft = read(&json!({"payload": {"b": 1, "a": [2]}})).unwrap();
+        assert_eq!(draft.ts, ARRIVAL);
+        let raw = raw_of(draft);
+        assert_eq!((&*raw.source, &*raw.payload), ("http", br#"{"b":1,"a":[2]}"# as &[u8]));
+    }
+
+    #[test]
+    fn a_time_is_epoch_seconds_or_rfc_3339() {
+        let expected = Timestamp::from_millis(1_763_856_000_250);
+        for ts in [
+            json!(1763856000.25),
+            json!("1763856000.25"),
+            json!("2025-11-23T00:00:00.25Z"),
+            json!("2025-11-23T01:00:00.250+01:00"),
+        ] {
+            assert_eq!(read(&json!({"ts": ts, "payload": "x"})).unwrap().ts, expected, "{ts}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_has_a_reason() {
+        let many: Map<_, _> = (0..=FIELDS_PER_RECORD_MAX)
+            .map(|n| (format!("k{n}"), json!(n)))
+            .chain([("payload".into(), json!("x"))])
+            .collect();
+        for (entry, word) in [
+            (json!({"ts": 1}), "payload"),
+            (json!({"payload": null}), "payload"),
+            (json!({"payload": "x".repeat(LINE_BYTES_MAX + 1)}), "65537 bytes"),
+            (json!({"payload": "x", "ts": "yesterday"}), "yesterday"),
+            (json!({"payload": "x", "ts": -5}), "-5"),
+            (json!({"payload": "x", "ts": "nan"}), "nan"),
+            (json!({"payload": "x", "ts": "9999-01-01T00:00:00Z"}), "9999"),
+            (json!({"payload": "x", "ts": []}), "[]"),
+            (json!({"payload": "x", "source": 7}), "source"),
+            (Value::Object(many), "fields"),
+            (json!(["payload"]), "object"),
+        ] {
+            let reason = read(&entry).unwrap_err().to_string();
+            assert!(reason.contains(word), "{reason}");
+        }
+        let reason = from_json_line(b"{]", Stream::L3In, &Arc::from("http"), ARRIVAL).unwrap_err().to_string();
+        assert!(reason.contains("JSON object"), "{reason}");
+        assert!(matches!(
+            from_entry(Map::new(), Stream::SocEvents, &Arc::from("x"), ARRIVAL),
+            Err(EntryError::Stream(_))
+        ));
+    }
+
+    #[test]
+    fn a_raw_event_that_was_shown_as_json_is_read_back_the_same() {
+        let draft = read(&json!({"ts": 5, "source": "fw", "compartment": "c", "payload": "p", "k": "v"})).unwrap();
+        let event = Event {
+            id: EventId::new(9, 1),
+            stream: draft.stream,
+            ts: draft.ts,
+            root: EventId::new(9, 1),
+            body: draft.body,
+        };
+        let again = read(&wire::to_json(&event)).unwrap();
+        assert_eq!(again.ts, event.ts);
+        let Body::Raw(before) = event.body else { unreachable!() };
+        let after = raw_of(again);
+        assert_eq!(
+            (&after.source, &after.payload, &after.attributes),
+            (&before.source, &before.payload, &before.attributes)
+        );
+    }
+
+    #[test]
+    fn a_payload_in_redis_that_is_not_utf_8_survives() {
+        let fields =
+            [("payload".to_owned(), Bytes::from_static(b"\xff\x00")), ("ts".to_owned(), Bytes::from_static(b"12"))];
+        let draft = from_fields(fields, Stream::L4In, &Arc::from("redis"), ARRIVAL).unwrap();
+        assert_eq!(draft.ts, Timestamp::from_millis(12_000));
+        assert_eq!(&*raw_of(draft).payload, b"\xff\x00");
+    }
+
+    #[test]
+    fn a_decision_that_was_written_to_redis_is_read_back() {
+        let mut decision = Decision::benign("m".into(), 15, "ops".into(), EventId::new(7, 1));
+        decision.verdict = Verdict::Malicious;
+        decision.score = 0.9;
+        decision.reasons = vec!["r".into()];
+        let ts = Timestamp::from_millis(7);
+        let body = Body::Decision(Box::new(decision.clone()));
+        let event = Event { id: EventId::new(8, 0), stream: Stream::L3Out, ts, root: EventId::new(7, 1), body };
+        let fields = wire::to_fields(&event).into_iter().map(|(name, value)| (name, Bytes::from(value)));
+        let draft = from_fields(fields, Stream::L3Out, &Arc::from("redis"), ARRIVAL).unwrap();
+        let Body::Decision(read) = draft.body else { panic!("a decision") };
+        assert_eq!((draft.ts, *read), (ts, decision));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(line in prop::collection::vec(any::<u8>(), 0..100), text in ".{0,40}") {
+            let source = Arc::from("x");
+            let _ = from_json_line(&line, Stream::L3In, &source, ARRIVAL);
+            let fields = ["ts", "score", "payload", "source"].map(|name| (name.to_owned(), Bytes::from(text.clone())));
+            for stream in Stream::ALL {
+                let _ = from_fields(fields.clone(), stream, &source, ARRIVAL);
+            }
+        }
+    }
+}

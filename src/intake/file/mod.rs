@@ -1,0 +1,328 @@
+//! Log files, followed through rotation, truncation and restarts.
+//!
+//! `tail.rs` reads one open file, `followed.rs` the files that one path has had, and [`FileSet`] all paths together, in
+//! order of time. `position.rs` says what is remembered over a restart, `locate.rs` finds the files again.
+
+mod followed;
+mod locate;
+mod pattern;
+mod position;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use self::followed::Followed;
+use self::position::Position;
+pub use self::tail::modified;
+use self::tail::{Filled, Identity, Poll};
+use super::merge::Merge;
+use super::{Batch, Polled, Problem};
+use crate::config::IntakeFile;
+use crate::event::Timestamp;
+use crate::limits::{BATCH_BYTES_MAX, DIRECTORY_ENTRIES_MAX, FILE_POLL_BYTES_MAX, FILES_MAX};
+use crate::parse::Calendar;
+
+/// A rotated file that did not change for this long is closed once there is a newer one.
+const QUIET_AFTER: Duration = Duration::from_secs(10);
+/// Directories of patterns are listed this often.
+const LIST_EVERY: Duration = Duration::from_secs(1);
+
+struct Entry {
+    config: IntakeFile,
+    zone: TimeZone,
+    is_pattern: bool,
+    listing: Option<String>,
+}
+
+/// All files of the configuration. The last component of a path may have `*` and `?`; a pattern must not match the
+/// copies that a `copytruncate` rotation makes, or their lines come twice.
+pub struct FileSet {
+    entries: Vec<Entry>,
+    /// By entry, then by path: the order of equal times.
+    followed: BTreeMap<(usize, PathBuf), Followed>,
+    positions: BTreeMap<String, Value>,
+    listed: Option<Instant>,
+    quiet_after: Duration,
+    list_every: Duration,
+    /// Said at the first poll.
+    problems: Vec<Problem>,
+    forgotten: Vec<String>,
+}
+
+impl FileSet {
+    /// Continues at these positions, as earlier batches gave them by name; names of other sources are left alone.
+    pub fn open(files: &[IntakeFile], positions: &BTreeMap<String, Value>) -> Self {
+        let mut problems = Vec::new();
+        let entries = files.iter().map(|config| entry(config, &mut problems)).collect();
+        let mut set = Self {
+            entries,
+            followed: BTreeMap::new(),
+            positions: positions.clone(),
+            listed: None,
+            quiet_after: QUIET_AFTER,
+            list_every: LIST_EVERY,
+            problems,
+            forgotten: Vec::new(),
+        };
+        let names: Vec<PathBuf> = positions.keys().map(PathBuf::from).collect();
+        for (index, config) in files.iter().enumerate() {
+            if is_pattern(&config.path) {
+                // Also those that are gone: what was rotated away may have unread lines.
+                names
+                    .iter()
+                    .filter(|name| matches(&config.path, name))
+                    .for_each(|name| set.follow(index, name.clone()));
+            } else {
+                set.follow(index, config.path.clone());
+            }
+        }
+        set.discover(Instant::now());
+        set.positions.clear();
+        // All first take what they have marks for; what is left unclaimed may be a generation that came in between.
+        for followed in set.followed.values_mut() {
+            // What fails here is tried again, and said, when the path is looked at.
+            let _ = followed.resume(&mut set.problems);
+        }
+        for key in set.followed.keys().cloned().collect::<Vec<_>>() {
+            let taken = set.identities();
+            if let Some(followed) = set.followed.get_mut(&key) {
+                let _ = followed.close_gap(&taken);
+            }
+        }
+        set
+    }
+
+    /// Reads what there is, without waiting, up to `max_events` lines. To be called again soon, at once if there is more.
+    pub fn poll(&mut self, max_events: usize) -> Polled {
+        let now = Instant::now();
+        let live = Calendar { zone: TimeZone::UTC, reference: Timestamp::now() };
+        let mut poll = Poll { now, live, bytes_left: FILE_POLL_BYTES_MAX, cut: 0 };
+        if self.listed.is_none_or(|listed| now.duration_since(listed) >= self.list_every) {
+            self.discover(now);
+        }
+        self.look(&poll);
+        let mut batch = Batch::default();
+        let more = self.hand_out(max_events, &mut poll, &mut batch);
+        batch.positions = self.followed.values_mut().filter_map(Followed::position).collect();
+        batch.positions.extend(self.forgotten.drain(..).map(|name| (name, Value::Null)));
+        Polled { batch, more, problems: std::mem::take(&mut self.problems) }
+    }
+
+    fn follow(&mut self, index: usize, path: PathBuf) {
+        if self.followed.keys().any(|(_, known)| *known == path) {
+            return;
+        }
+        let Some(entry) = self.entries.get(index) else { return };
+        let mut followed = Followed::new(path.clone(), &entry.config, entry.zone.clone(), entry.is_pattern);
+        match self.positions.get(followed.name()).filter(|value| !value.is_null()) {
+            None => {}
+            Some(value) => match Position::from_json(value) {
+                Some(position) => followed.continue_at(position),
+                None => self.problems.push(Problem::new(
+                    followed.name(),
+                    "position",
+                    0,
+                    format!(
+                        "{}: the saved position {value} cannot be read; the file is read from its beginning",
+                        followed.name()
+                    ),
+                )),
+            },
+        }
+        self.followed.insert((index, path), followed);
+    }
+
+    /// Lists the directories of patterns for files that are new.
+    fn discover(&mut self, now: Instant) {
+        self.listed = Some(now);
+        for index in 0..self.entries.len() {
+            let Some(entry) = self.entries.get_mut(index).filter(|entry| entry.is_pattern) else { continue };
+            let name = entry.config.path.to_string_lossy().into_owned();
+            let (found, trouble) = match list(&entry.config.path) {
+                Ok(found) => (found, None),
+                Err(error) => (BTreeSet::new(), Some(format!("{name}: the directory cannot be listed ({error})"))),
+            };
+            if entry.listing != trouble {
+                self.problems
+                    .extend(trouble.iter().map(|text| Problem::new(name.as_str(), "unreadable", 0, text.as_str())));
+                entry.listing = trouble;
+            }
+            for path in found {
+                if self.followed.len() < FILES_MAX {
+                    self.follow(index, path);
+                } else if entry_is_new(&self.followed, &path) {
+                    self.say_too_many(index, &name);
+                    break;
+                }
+            }
+        }
+    }
+
+    fn say_too_many(&mut self, index: usize, name: &str) {
+        let text = format!("{name}: more than {FILES_MAX} files; the others are not read. Use a narrower pattern");
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        if entry.listing.as_ref() != Some(&text) {
+            self.problems.push(Problem::new(name, "too_many_files", 0, text.as_str()));
+        }
+        entry.listing = Some(text);
+    }
+
+    fn identities(&self) -> Vec<Identity> {
+        self.followed.values().flat_map(Followed::identities).collect()
+    }
+
+    /// Looks at every path for another file, and at every file for growth.
+    fn look(&mut self, poll: &Poll) {
+        let keys: Vec<_> = self.followed.keys().cloned().collect();
+        for key in &keys {
+            self.look_at_path(key, poll);
+        }
+        for followed in self.followed.values_mut() {
+            followed.look(poll, self.quiet_after, &mut self.problems);
+        }
+    }
+
+    fn look_at_path(&mut self, key: &(usize, PathBuf), poll: &Poll) {
+        let is_behind = self.followed.get(key).is_some_and(Followed::is_behind);
+        let taken = if is_behind { self.identities() } else { Vec::new() };
+        let Some(followed) = self.followed.get_mut(key) else { return };
+        if is_behind && let Err(error) = followed.resume(&mut self.problems).and_then(|()| followed.close_gap(&taken)) {
+            let text = format!("it cannot be opened ({error}); it is tried again, to go on where it was left");
+            followed.trouble("unreadable", Some(text), &mut self.problems);
+            return;
+        }
+        let here = std::fs::metadata(&followed.path);
+        let trouble = match &here {
+            Ok(metadata) if !metadata.is_file() => Some(("unreadable", "it is not a regular file".to_owned())),
+            Ok(metadata) => {
+                let identity = Identity::of(metadata);
+                if followed.current() == Some(identity) { None } else { self.take_up(key, identity, poll.now) }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                if followed.is_found && followed.leave(poll, self.quiet_after) {
+                    self.forgotten.extend(self.followed.remove(key).map(|gone| gone.name().to_owned()));
+                    return;
+                }
+                let is_first = followed.current().is_none();
+                is_first.then(|| ("missing", "there is no such file yet; it is read when it appears".to_owned()))
+            }
+            Err(error) => Some(("unreadable", format!("it cannot be examined ({error}); it is tried again"))),
+        };
+        if let Some(followed) = self.followed.get_mut(key) {
+            let (reason, text) = trouble.map_or(("", None), |(reason, text)| (reason, Some(text)));
+            followed.trouble(reason, text, &mut self.problems);
+        }
+    }
+
+    /// Another file stands at the path: one that was rotated here from another followed path, or a new one.
+    fn take_up(&mut self, key: &(usize, PathBuf), identity: Identity, now: Instant) -> Option<(&'static str, String)> {
+        let holder = self.followed.iter().find(|(_, other)| other.identities().any(|held| held == identity));
+        if let Some(holder) = holder.map(|(holder, _)| holder.clone()) {
+            let is_still_there = std::fs::metadata(&holder.1).is_ok_and(|there| Identity::of(&there) == identity);
+            if holder != *key && is_still_there {
+                return Some(("alias", format!("it is the same file as {}, and read there", holder.1.display())));
+            }
+            let tail = self.followed.get_mut(&holder).and_then(|holder| holder.release(identity));
+            if let (Some(followed), Some(tail)) = (self.followed.get_mut(key), tail) {
+                followed.adopt(tail);
+            }
+            return None;
+        }
+        match tail::open(&key.1) {
+            Ok((file, metadata)) => {
+                let mut taken = self.identities();
+                taken.extend([identity, Identity::of(&metadata)]);
+                let rotated = self.followed.get_mut(key)?.rotate(file, &taken, now, &mut self.problems);
+                rotated.err().map(|error| ("unreadable", format!("it cannot be read ({error}); it is tried again")))
+            }
+            Err(error) => Some(("unreadable", format!("it cannot be opened ({error}); it is tried again"))),
+        }
+    }
+
+    /// Gives lines in order of time; true if there is more.
+    fn hand_out(&mut self, max_events: usize, poll: &mut Poll, batch: &mut Batch) -> bool {
+        let mut merge = Merge::default();
+        let mut paths: Vec<&mut Followed> = self.followed.values_mut().collect();
+        let mut bytes_left = BATCH_BYTES_MAX;
+        let mut fill = |index: usize, path: &mut Followed, merge: &mut Merge| {
+            let cut_before = poll.cut;
+            let filled = path.fill(poll, &mut self.problems);
+            if poll.cut > cut_before {
+                self.problems.push(too_long(path.name(), poll.cut - cut_before));
+            }
+            if let (Filled::Ready, Some(key)) = (filled, path.key()) {
+                merge.offer(index, key);
+            }
+            filled == Filled::Busy
+        };
+        for (index, path) in paths.iter_mut().enumerate() {
+            // Until this one's next line is known, no other may go before it.
+            if fill(index, path, &mut merge) {
+                return true;
+            }
+        }
+        while batch.drafts.len() < max_events && bytes_left > 0 {
+            let Some(index) = merge.earliest() else { return false };
+            let Some(path) = paths.get_mut(index) else { return false };
+            let Some((draft, bytes)) = path.give() else { return false };
+            batch.drafts.push(draft);
+            bytes_left = bytes_left.saturating_sub(bytes);
+            if fill(index, path, &mut merge) {
+                return true;
+            }
+        }
+        !merge.is_empty()
+    }
+}
+
+fn too_long(name: &str, lost: u64) -> Problem {
+    let text = format!("{name}: a line was longer than {} bytes and was cut there", crate::limits::LINE_BYTES_MAX);
+    Problem::new(name, "line_too_long", lost, text)
+}
+
+fn entry_is_new(followed: &BTreeMap<(usize, PathBuf), Followed>, path: &Path) -> bool {
+    followed.keys().all(|(_, known)| known != path)
+}
+
+fn entry(config: &IntakeFile, problems: &mut Vec<Problem>) -> Entry {
+    let zone = match &config.time_zone {
+        None => TimeZone::system(),
+        Some(name) => TimeZone::get(name).unwrap_or_else(|error| {
+            let text = format!("{}: {error}; the machine's time zone is used", config.path.display());
+            problems.push(Problem::new(config.path.to_string_lossy(), "time_zone", 0, text));
+            TimeZone::system()
+        }),
+    };
+    Entry { config: config.clone(), zone, is_pattern: is_pattern(&config.path), listing: None }
+}
+
+fn is_pattern(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| pattern::is_pattern(name.as_bytes()))
+}
+
+fn matches(pattern: &Path, path: &Path) -> bool {
+    let (Some(expected), Some(name)) = (pattern.file_name(), path.file_name()) else { return false };
+    pattern.parent() == path.parent() && pattern::matches(expected.as_bytes(), name.as_bytes())
+}
+
+/// The regular files that match, and links to such.
+fn list(pattern: &Path) -> std::io::Result<BTreeSet<PathBuf>> {
+    let directory = pattern.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(directory.unwrap_or(Path::new(".")))?.take(DIRECTORY_ENTRIES_MAX) {
+        let name = entry?.file_name();
+        let path = directory.map_or_else(|| PathBuf::from(&name), |directory| directory.join(&name));
+        if matches(pattern, &path) && std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+            found.insert(path);
+        }
+    }
+    Ok(found)
+}

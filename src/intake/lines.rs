@@ -1,0 +1,201 @@
+//! Lines out of chunks of bytes, as slices of the chunk, with the offsets at which they stand.
+
+use bytes::Bytes;
+use memchr::memchr;
+
+use crate::limits::LINE_BYTES_MAX;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Without the line's end; not empty, at most [`LINE_BYTES_MAX`].
+    pub payload: Bytes,
+    /// Offset of its first byte.
+    pub start: u64,
+    /// Offset behind its newline.
+    pub end: u64,
+    /// It was longer.
+    pub cut: bool,
+}
+
+/// Splits at newlines. Blank lines are passed over, and so are NUL bytes before a line: a writer that goes on at its old
+/// offset after its file was truncated leaves a hole of them.
+#[derive(Debug, Default)]
+pub struct Lines {
+    pending: Bytes,
+    /// This much of `pending` is known to have no newline.
+    scanned: usize,
+    pending_at: u64,
+    line_at: u64,
+    /// The beginning of a line longer than allowed, while the rest of it is passed over.
+    overlong: Option<Bytes>,
+}
+
+impl Lines {
+    /// Starts at this offset, which must be the beginning of a line.
+    pub fn at(offset: u64) -> Self {
+        Self { pending_at: offset, line_at: offset, ..Self::default() }
+    }
+
+    /// Everything before this offset has been given; the first line not yet given begins here.
+    pub fn line_at(&self) -> u64 {
+        self.line_at
+    }
+
+    /// The next byte to be read.
+    pub fn read_to(&self) -> u64 {
+        self.pending_at + self.pending.len() as u64
+    }
+
+    /// A buffer that begins with what is held back, with room for more. To be called when [`next_line`](Self::next_line) has
+    /// nothing left, and given back with [`put`](Self::put).
+    pub fn take(&mut self, room: usize) -> Vec<u8> {
+        let mut buffer = Vec::with_capacity(self.pending.len() + room);
+        buffer.extend_from_slice(&self.pending);
+        buffer
+    }
+
+    pub fn put(&mut self, buffer: Vec<u8>) {
+        self.pending = Bytes::from(buffer);
+    }
+
+    /// The next whole line.
+    pub fn next_line(&mut self) -> Option<Line> {
+        loop {
+            self.pass_over_hole();
+            let unscanned = self.pending.get(self.scanned..).unwrap_or_default();
+            let Some(newline) = memchr(b'\n', unscanned).map(|found| found + self.scanned) else {
+                self.hold_back();
+                return None;
+            };
+            let mut text = self.pending.split_to(newline + 1);
+            text.truncate(newline);
+            if let Some(line) = self.line(text, newline + 1) {
+                return Some(line);
+            }
+        }
+    }
+
+    /// What is left when nothing more will come: a last line without a newline.
+    pub fn finish(&mut self) -> Option<Line> {
+        self.pass_over_hole();
+        let text = std::mem::take(&mut self.pending);
+        let length = text.len();
+        self.line(text, length)
+    }
+
+    fn line(&mut self, mut text: Bytes, consumed: usize) -> Option<Line> {
+        let start = self.line_at;
+        self.scanned = 0;
+        self.pending_at += consumed as u64;
+        self.line_at = self.pending_at;
+        if text.last() == Some(&b'\r') {
+            text.truncate(text.len() - 1);
+        }
+        let overlong = self.overlong.take();
+        let cut = overlong.is_some() || text.len() > LINE_BYTES_MAX;
+        let mut payload = overlong.unwrap_or(text);
+        payload.truncate(LINE_BYTES_MAX);
+        (!payload.is_empty()).then_some(Line { payload, start, end: self.line_at, cut })
+    }
+
+    fn pass_over_hole(&mut self) {
+        if self.overlong.is_none() && self.pending.first() == Some(&0) {
+            let hole = self.pending.iter().take_while(|byte| **byte == 0).count();
+            self.pass_over(hole);
+        }
+    }
+
+    /// No newline yet: waits for it, but never with more than one line's worth of memory.
+    fn hold_back(&mut self) {
+        self.scanned = self.pending.len();
+        // One more for a carriage return, which is no part of the line.
+        if self.overlong.is_none() && self.pending.len() > LINE_BYTES_MAX + 1 {
+            self.overlong = self.pending.get(..LINE_BYTES_MAX).map(Bytes::copy_from_slice);
+        }
+        if self.overlong.is_some() {
+            self.pass_over(self.pending.len());
+        }
+    }
+
+    fn pass_over(&mut self, count: usize) {
+        drop(self.pending.split_to(count));
+        self.pending_at += count as u64;
+        self.scanned = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// All lines of a text that arrives in chunks of these sizes, over and over.
+    fn split(text: &[u8], sizes: &[usize]) -> Vec<Line> {
+        let (mut lines, mut found, mut rest) = (Lines::at(0), Vec::new(), text);
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (chunk, later) = rest.split_at((*size).clamp(1, rest.len()));
+            let mut buffer = lines.take(chunk.len());
+            buffer.extend_from_slice(chunk);
+            lines.put(buffer);
+            found.extend(std::iter::from_fn(|| lines.next_line()));
+            assert!(lines.pending.len() <= LINE_BYTES_MAX + 1, "memory is bounded");
+            rest = later;
+        }
+        found.extend(lines.finish());
+        found
+    }
+
+    fn texts(lines: &[Line]) -> Vec<&[u8]> {
+        lines.iter().map(|line| &*line.payload).collect()
+    }
+
+    #[test]
+    fn blank_lines_carriage_returns_and_holes_are_not_part_of_a_line() {
+        let lines = split(b"\0\0\0one\r\n\n\r\ntw\0o\n\xff\xfe\nlast", &[3]);
+        assert_eq!(texts(&lines), [b"one" as &[u8], b"tw\0o", b"\xff\xfe", b"last"]);
+        assert_eq!((lines[0].start, lines[0].end), (0, 8));
+        assert_eq!((lines[1].start, lines[1].end), (11, 16));
+    }
+
+    #[test]
+    fn an_overlong_line_is_cut_at_the_limit_and_the_next_one_is_whole() {
+        let mut text = vec![b'x'; 10 * 1024 * 1024];
+        text.extend_from_slice(b"\nnext\n");
+        for size in [1000, LINE_BYTES_MAX, 256 * 1024, text.len()] {
+            let lines = split(&text, &[size]);
+            assert_eq!(
+                lines.iter().map(|line| (line.payload.len(), line.cut)).collect::<Vec<_>>(),
+                [(LINE_BYTES_MAX, true), (4, false)]
+            );
+            assert_eq!(lines[0].end, 10 * 1024 * 1024 + 1);
+        }
+    }
+
+    #[test]
+    fn a_line_of_exactly_the_limit_is_whole() {
+        for end in ["\n", "\r\n"] {
+            let text = format!("{}{end}", "x".repeat(LINE_BYTES_MAX));
+            let lines = split(text.as_bytes(), &[LINE_BYTES_MAX + 1, 1]);
+            assert_eq!((lines.len(), lines[0].payload.len(), lines[0].cut), (1, LINE_BYTES_MAX, false));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_sizes_of_the_chunks_do_not_matter_and_every_offset_starts_the_rest(
+            text in prop::collection::vec(prop::sample::select(b"ab\n\r\0\xff".to_vec()), 0..200),
+            sizes in prop::collection::vec(1_usize..40, 1..8),
+        ) {
+            let whole = split(&text, &[text.len().max(1)]);
+            prop_assert_eq!(&split(&text, &sizes), &whole);
+            for (index, line) in whole.iter().enumerate() {
+                let rest = split(&text[line.end as usize..], &sizes);
+                prop_assert_eq!(texts(&rest), texts(&whole[index + 1..]));
+            }
+        }
+    }
+}

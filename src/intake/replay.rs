@@ -1,0 +1,216 @@
+//! Whole files and streams, once, from beginning to end: the same order as [`FileSet`](super::file::FileSet) gives for
+//! the same files.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::Origin;
+use super::entry::{self, EntryError};
+use super::lines::{Line, Lines};
+use super::merge::Merge;
+use crate::event::{Draft, Stream, Timestamp};
+use crate::limits::FILE_CHUNK_BYTES;
+use crate::parse::{Calendar, Format};
+
+/// One file or stream to be replayed.
+pub struct ReplayInput {
+    pub origin: Origin,
+    /// For times that leave out zone or year, and for lines without any.
+    pub calendar: Calendar,
+    pub reader: Box<dyn BufRead + Send>,
+}
+
+impl ReplayInput {
+    /// A file; `source` is `file:<path as given>`, and what the lines leave out is taken from the file's last change.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn open(path: &Path, stream: Stream, format: Format, compartment: &str, zone: TimeZone) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let reference = super::file::modified(&file.metadata()?);
+        Ok(Self {
+            origin: Origin {
+                stream,
+                source: Arc::from(format!("file:{}", path.display())),
+                compartment: Arc::from(compartment),
+                format,
+            },
+            calendar: Calendar { zone, reference },
+            reader: Box::new(BufReader::with_capacity(FILE_CHUNK_BYTES, file)),
+        })
+    }
+}
+
+/// What stands in the input and cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    #[error("{input}: cannot be read ({error}); what follows in it is left out")]
+    Read { input: Arc<str>, error: io::Error },
+    #[error("{input}: the line at byte {offset} is refused: {error}")]
+    Entry { input: Arc<str>, offset: u64, error: EntryError },
+    #[error("{input}: the line at byte {offset} is longer than allowed and was cut")]
+    Cut { input: Arc<str>, offset: u64 },
+}
+
+/// All lines of all inputs in order of time (see `merge.rs`). A line that is a JSON object with `payload`, as
+/// the daemon shows raw events, is taken as such an entry. An error is said where it stands; the sequence goes on after it.
+pub fn merged(inputs: Vec<ReplayInput>) -> Replay {
+    let mut replay = Replay { inputs: Vec::new(), merge: Merge::default(), errors: VecDeque::new(), bytes_given: 0 };
+    for (index, input) in inputs.into_iter().enumerate() {
+        replay.inputs.push(Reading { input, lines: Lines::at(0), ended: false, newest: Timestamp::ZERO, head: None });
+        replay.offer(index);
+    }
+    replay
+}
+
+/// See [`merged`].
+pub struct Replay {
+    inputs: Vec<Reading>,
+    merge: Merge,
+    errors: VecDeque<ReplayError>,
+    bytes_given: u64,
+}
+
+struct Reading {
+    input: ReplayInput,
+    lines: Lines,
+    ended: bool,
+    newest: Timestamp,
+    head: Option<(Draft, u64)>,
+}
+
+impl Replay {
+    /// Bytes of the inputs behind what was handed out, for a progress bar.
+    pub fn bytes_given(&self) -> u64 {
+        self.bytes_given
+    }
+
+    fn offer(&mut self, index: usize) {
+        let Some(reading) = self.inputs.get_mut(index) else { return };
+        if let Some(time) = reading.read_head(&mut self.errors) {
+            reading.newest = reading.newest.max(time);
+            self.merge.offer(index, reading.newest);
+        }
+    }
+}
+
+impl Iterator for Replay {
+    type Item = Result<Draft, ReplayError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.errors.pop_front() {
+            return Some(Err(error));
+        }
+        let index = self.merge.earliest()?;
+        let (draft, bytes) = self.inputs.get_mut(index)?.head.take()?;
+        self.bytes_given += bytes;
+        self.offer(index);
+        Some(Ok(draft))
+    }
+}
+
+impl Reading {
+    fn read_head(&mut self, errors: &mut VecDeque<ReplayError>) -> Option<Timestamp> {
+        let mut bytes = 0;
+        while let Some(line) = self.next_line(errors) {
+            bytes += line.end - line.start;
+            let input = &self.input.origin.source;
+            if line.cut {
+                errors.push_back(ReplayError::Cut { input: Arc::clone(input), offset: line.start });
+            }
+            let offset = line.start;
+            match self.draft(line) {
+                Ok(draft) => return Some(self.head.insert((draft, bytes)).0.ts),
+                Err(error) => errors.push_back(ReplayError::Entry { input: Arc::clone(input), offset, error }),
+            }
+        }
+        None
+    }
+
+    fn draft(&self, line: Line) -> Result<Draft, EntryError> {
+        let ReplayInput { origin, calendar, .. } = &self.input;
+        match entry_of(&line.payload) {
+            Some(entry) => entry::from_entry(entry, origin.stream, &origin.source, calendar.reference),
+            None => Ok(origin.line(line.payload, calendar)),
+        }
+    }
+
+    fn next_line(&mut self, errors: &mut VecDeque<ReplayError>) -> Option<Line> {
+        loop {
+            if let Some(line) = self.lines.next_line() {
+                return Some(line);
+            }
+            if self.ended {
+                return self.lines.finish();
+            }
+            let mut buffer = self.lines.take(FILE_CHUNK_BYTES);
+            let held_back = buffer.len();
+            let read = (&mut self.input.reader).take(FILE_CHUNK_BYTES as u64).read_to_end(&mut buffer);
+            self.ended = read.is_err() || buffer.len() == held_back;
+            self.lines.put(buffer);
+            if let Err(error) = read {
+                errors.push_back(ReplayError::Read { input: Arc::clone(&self.input.origin.source), error });
+            }
+        }
+    }
+}
+
+fn entry_of(line: &[u8]) -> Option<serde_json::Map<String, serde_json::Value>> {
+    if line.first() != Some(&b'{') || memchr::memmem::find(line, b"\"payload\"").is_none() {
+        return None;
+    }
+    let object: serde_json::Map<_, _> = serde_json::from_slice(line).ok()?;
+    object.contains_key("payload").then_some(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Body;
+
+    fn input(name: &str, text: &'static str) -> ReplayInput {
+        ReplayInput {
+            origin: Origin {
+                stream: Stream::L3In,
+                source: Arc::from(name),
+                compartment: Arc::from(""),
+                format: Format::Auto,
+            },
+            calendar: Calendar { zone: TimeZone::UTC, reference: Timestamp::from_millis(5000) },
+            reader: Box::new(text.as_bytes()),
+        }
+    }
+
+    fn payloads(replay: Replay) -> Vec<String> {
+        replay
+            .map(|item| match item {
+                Ok(Draft { body: Body::Raw(raw), .. }) => String::from_utf8_lossy(&raw.payload).into_owned(),
+                Ok(_) => "other".to_owned(),
+                Err(error) => error.to_string(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn entries_are_replayed_at_their_own_time_and_a_last_line_needs_no_newline() {
+        let late = "{\"ts\":9,\"payload\":\"late\"}\n";
+        let early = "{\"ts\":2,\"payload\":\"early\"}\n{\"ts\":3,\"other\":\"payload\"}";
+        assert_eq!(
+            payloads(merged(vec![input("a", late), input("b", early)])),
+            ["early", "{\"ts\":3,\"other\":\"payload\"}", "late"]
+        );
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_is_said_with_its_place() {
+        let text = "{\"payload\":\"x\"}\n{\"ts\":\"never\",\"payload\":\"y\"}\nline\n";
+        let found = payloads(merged(vec![input("in.ndjson", text)]));
+        assert_eq!(found.len(), 3);
+        assert!(found.iter().any(|text| text.starts_with("in.ndjson: the line at byte 16 is refused")), "{found:?}");
+    }
+}
