@@ -9,7 +9,7 @@ use super::read::read;
 const FILE: &str = include_str!("../../config/dsmil.toml");
 
 /// The file with every key in force: a line `#key = …` or `#[section]` is one, a line `# text` is prose.
-fn uncommented() -> Table {
+pub fn uncommented() -> Table {
     let text: String = FILE
         .lines()
         .map(|line| match line.strip_prefix('#') {
