@@ -9,7 +9,7 @@ use super::read::read;
 const FILE: &str = include_str!("../../config/dsmil.toml");
 
 /// The file with every key in force: a line `#key = …` or `#[section]` is one, a line `# text` is prose.
-fn uncommented() -> Table {
+pub fn uncommented() -> Table {
     let text: String = FILE
         .lines()
         .map(|line| match line.strip_prefix('#') {
@@ -54,6 +54,22 @@ fn the_file_as_it_is_installed_has_no_findings() {
     let reading = read(FILE.parse().unwrap(), &[]);
     assert_eq!(reading.findings, []);
     assert_eq!(check(&reading.config, &reading.broken), []);
+}
+
+#[test]
+fn the_demo_needs_nothing_outside_the_checkout() {
+    let reading = read(include_str!("../../config/demo.toml").parse().unwrap(), &[]);
+    assert_eq!(reading.findings, []);
+    let config = reading.config;
+    assert_eq!(check(&config, &reading.broken), []);
+    assert!(config.daemon.print_events && config.http.listen.ip().is_loopback());
+    let outside = (config.redis, config.archive, config.shrink, config.loki, config.flat_log);
+    assert_eq!(outside, (None, None, None, None, None));
+    let files = config.intake.file.iter().map(|file| &file.path);
+    let paths = files.chain(&config.l3.rules).chain([&config.store.path, &config.daemon.state_dir]);
+    for path in paths {
+        assert!(path.is_relative(), "{}", path.display());
+    }
 }
 
 #[test]
