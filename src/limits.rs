@@ -21,6 +21,11 @@ pub const INSERT_ROWS_MAX: usize = 500;
 /// Entities, windows and groups that one detector remembers; the least recently seen go first.
 pub const ENTITIES_PER_DETECTOR_MAX: usize = 10_000;
 
+/// Indicators of all lists together.
+pub const INDICATORS_MAX: usize = 2_000_000;
+/// Bytes of one list of indicators.
+pub const INDICATOR_LIST_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
 /// Bytes of one response of SHRINK.
 pub const SHRINK_RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 /// Values kept of one SHRINK sample.

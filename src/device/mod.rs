@@ -4,6 +4,8 @@ mod advml;
 mod common;
 mod crypto;
 mod enclave;
+mod intel;
+mod intel_lists;
 mod network;
 pub mod settings;
 
@@ -29,7 +31,7 @@ pub struct DeviceSpec {
 }
 
 /// In the order of their numbers.
-pub const DEVICES: &[DeviceSpec] = &[advml::SPEC, crypto::SPEC, enclave::SPEC, network::SPEC];
+pub const DEVICES: &[DeviceSpec] = &[advml::SPEC, crypto::SPEC, intel::SPEC, enclave::SPEC, network::SPEC];
 
 /// Every device that is not disabled, ready to run; a device without a table runs with its defaults.
 ///
