@@ -87,6 +87,11 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// Accounts whose habits are learnt; each keeps some kilobytes.
 pub const OPERATORS_MAX: usize = 1000;
 
+/// Indicators of all lists together.
+pub const INDICATORS_MAX: usize = 2_000_000;
+/// Bytes of one list of indicators.
+pub const INDICATOR_LIST_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
 /// Bytes of one response of SHRINK.
 pub const SHRINK_RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 /// Values kept of one SHRINK sample.

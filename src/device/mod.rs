@@ -5,6 +5,8 @@ mod biometrics;
 mod common;
 mod crypto;
 mod enclave;
+mod intel;
+mod intel_lists;
 mod network;
 pub mod settings;
 
@@ -34,6 +36,7 @@ pub struct DeviceSpec {
 pub const DEVICES: &[DeviceSpec] = &[
     advml::SPEC,
     crypto::SPEC,
+    intel::SPEC,
     biometrics::SPEC,
     enclave::SPEC,
     network::SPEC,
