@@ -78,7 +78,7 @@ async fn commits_go_on_while_old_events_are_deleted() {
     let store = store(&folder, 100_000).await;
     let pruner = store.clone();
     let pruning =
-        tokio::spawn(async move { pruner.prune(Timestamp::from_millis(90_000_000), line(99_999, 0).id).await });
+        tokio::spawn(async move { pruner.prune(Timestamp::from_millis(90_000_000), line(99_998, 0).id).await });
     let mut commits_meanwhile = 0;
     while !pruning.is_finished() {
         let next = 100_000 + commits_meanwhile;
