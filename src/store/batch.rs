@@ -200,7 +200,7 @@ fn insert<Item>(
         let (chunk, after) = rest.split_at(chunk_rows(rest.len()));
         rest = after;
         let mut builder = QueryBuilder::<Sqlite>::new(head);
-        builder.push_values(chunk, |values, row| bind(values, row)).push(tail);
+        builder.push_values(chunk, &mut bind).push(tail);
         let mut query = builder.build();
         let arguments = query.take_arguments().ok().flatten().unwrap_or_default();
         statements.push(Statement { sql: query.sql(), arguments });

@@ -64,7 +64,7 @@ impl StoreError {
     }
 
     pub(super) fn full(path: PathBuf, tried: &'static str, max_bytes: u64) -> Self {
-        let used_bytes = file_bytes(&path) + file_bytes(&beside(&path, "-wal"));
+        let used_bytes = used_bytes(&path);
         let available_bytes = available_bytes(&path).unwrap_or(0);
         Self::Full { path, tried, used_bytes, max_bytes, available_bytes }
     }
@@ -94,4 +94,19 @@ pub(super) fn file_bytes(path: &Path) -> u64 {
 pub(super) fn available_bytes(path: &Path) -> Option<u64> {
     let space = rustix::fs::statvfs(path.parent()?).ok()?;
     Some(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+pub(super) fn total_bytes(path: &Path) -> Option<u64> {
+    let space = rustix::fs::statvfs(path.parent()?).ok()?;
+    Some(space.f_blocks.saturating_mul(space.f_frsize))
+}
+
+/// The database and its write-ahead log.
+pub(super) fn used_bytes(path: &Path) -> u64 {
+    file_bytes(path) + file_bytes(&beside(path, "-wal"))
+}
+
+/// How large the store could become on its file system.
+pub(super) fn room_bytes(path: &Path) -> u64 {
+    available_bytes(path).unwrap_or(u64::MAX).saturating_add(used_bytes(path))
 }

@@ -96,7 +96,7 @@ impl HotStore {
         let batch = batch::Batch::of(turns);
         let (batch_last_id, events) = (batch.last_id, batch.events);
         let (statements, refused) = batch.statements();
-        inner.writer.lock().await.commit(statements, inner.max_bytes.load(Ordering::Relaxed)).await?;
+        inner.writer.lock().await.commit(statements).await?;
         for error in &refused {
             log::error!("hot store {}: kept as a dead letter: {error}", inner.path.display());
         }
@@ -111,8 +111,9 @@ impl HotStore {
     /// The writer connection is not usable.
     pub async fn reconfigure(&self, config: &crate::config::Store) -> Result<(), StoreError> {
         self.inner.retention_ms.store(millis(config.retention.get()), Ordering::Relaxed);
-        self.inner.max_bytes.store(config.max_size.get(), Ordering::Relaxed);
-        self.inner.writer.lock().await.set_max_bytes(config.max_size.get()).await
+        let max_bytes = open::fitting(&self.inner.path, config.max_size.get());
+        self.inner.max_bytes.store(max_bytes, Ordering::Relaxed);
+        self.inner.writer.lock().await.set_max_bytes(max_bytes).await
     }
 
     /// Moves the write-ahead log into the file and closes all connections. Clones are unusable afterwards.

@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::batch::Statement;
-use super::error::{StoreError, file_bytes};
+use super::error::{StoreError, file_bytes, total_bytes};
 use super::writer::Writer;
 use super::{HotStore, Inner, Recovery, files, millis, schema};
 use crate::config;
@@ -31,8 +31,9 @@ impl HotStore {
     /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::Foreign`] need a person; so does
     /// [`StoreError::Io`].
     pub async fn open(config: &config::Store) -> Result<(Self, Recovery), StoreError> {
-        let (path, max_bytes) = (config.path.as_path(), config.max_size.get());
+        let path = config.path.as_path();
         let lock = files::lock(path)?;
+        let max_bytes = fitting(path, config.max_size.get());
         let (writer, mut recovery) = match open_file(path, max_bytes).await {
             Err(StoreError::Corrupt { reason, .. }) => begin_anew(path, max_bytes, &reason).await?,
             other => other?,
@@ -51,6 +52,19 @@ impl HotStore {
         };
         Ok((Self { inner: Arc::new(inner) }, recovery))
     }
+}
+
+/// `max_size`, or the whole file system where that is smaller.
+pub(super) fn fitting(path: &Path, max_bytes: u64) -> u64 {
+    let total = total_bytes(path).unwrap_or(u64::MAX);
+    if total < max_bytes {
+        log::warn!(
+            "hot store {}: store.max_size is {max_bytes} bytes, the file system has {total}: that is the limit now; \
+             mount a larger one, or lower store.max_size",
+            path.display()
+        );
+    }
+    total.min(max_bytes)
 }
 
 async fn begin_anew(path: &Path, max_bytes: u64, reason: &str) -> Result<(Writer, Recovery), StoreError> {

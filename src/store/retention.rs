@@ -6,7 +6,7 @@ use sqlx::Arguments;
 use sqlx::sqlite::SqliteArguments;
 
 use super::batch::Statement;
-use super::error::{StoreError, available_bytes, beside, file_bytes};
+use super::error::{StoreError, beside, file_bytes, room_bytes};
 use super::writer::PAGE_BYTES;
 use super::{HotStore, schema};
 use crate::event::{EventId, Timestamp};
@@ -63,25 +63,24 @@ impl HotStore {
             self.in_time("reading its size", query).await?;
         let path = &self.inner.path;
         let wal_bytes = file_bytes(&beside(path, "-wal"));
-        let on_disk = file_bytes(path) + wal_bytes;
-        let room = available_bytes(path).unwrap_or(u64::MAX).saturating_add(on_disk);
         Ok(Size {
             used_bytes: u64::try_from(pages - free).unwrap_or(0) * PAGE_BYTES + wal_bytes,
             wal_bytes,
-            max_bytes: self.inner.max_bytes.load(Ordering::Relaxed).min(room),
+            max_bytes: self.inner.max_bytes.load(Ordering::Relaxed).min(room_bytes(path)),
             oldest: oldest.map(EventId::from_packed),
             newest: newest.map(EventId::from_packed),
         })
     }
 
     /// Deletes the oldest events: those that arrived longer than `retention` before `now`, and more while the size is
-    /// near its limit. Never one after `floor`, which some consumer has not handled yet. Works in steps between which
-    /// commits go on, and ends after [`PRUNE_STEPS_MAX`] of them.
+    /// near its limit. Never one after `floor`, which some consumer has not handled yet, and never the newest, from which
+    /// ids go on after a restart. Works in steps between which commits go on, and ends after [`PRUNE_STEPS_MAX`] of them.
     ///
     /// # Errors
     /// As [`commit`](Self::commit); steps done before are not undone.
     pub async fn prune(&self, now: Timestamp, floor: EventId) -> Result<Pruned, StoreError> {
         let retention_ms = self.inner.retention_ms.load(Ordering::Relaxed);
+        let floor = floor.min(EventId::from_packed(self.committed().packed() - 1));
         let expired = EventId::new(now.millis().saturating_sub(retention_ms), 0).min(floor);
         let mut pruned = Pruned::default();
         pruned.dead_letters += self.prune_letters(now, retention_ms).await?;

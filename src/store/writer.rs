@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::batch::Statement;
-use super::error::{StoreError, beside, file_bytes};
+use super::error::{StoreError, beside, file_bytes, used_bytes};
 
 pub(super) const PAGE_BYTES: u64 = 4096;
 /// Another program that holds the write lock for longer than this is reported as busy; commits are repeated.
@@ -80,8 +80,8 @@ impl Writer {
             .disable_statement_logging()
     }
 
-    pub async fn commit(&mut self, statements: Vec<Statement>, max_bytes: u64) -> Result<(), StoreError> {
-        self.hold_wal_down(max_bytes).await?;
+    pub async fn commit(&mut self, statements: Vec<Statement>) -> Result<(), StoreError> {
+        self.hold_wal_down().await?;
         self.transaction("committing turns", statements).await.map(|_| ())
     }
 
@@ -96,19 +96,17 @@ impl Writer {
     }
 
     /// Truncates the write-ahead log when the automatic checkpoints cannot, because some reader was always there.
-    async fn hold_wal_down(&mut self, max_bytes: u64) -> Result<(), StoreError> {
-        let wal = beside(&self.path, "-wal");
-        let (wal_bytes, limit) = (file_bytes(&wal), wal_bytes_max(max_bytes));
-        if wal_bytes <= limit {
+    async fn hold_wal_down(&mut self) -> Result<(), StoreError> {
+        let wal_bytes = file_bytes(&beside(&self.path, "-wal"));
+        if wal_bytes <= wal_bytes_max(self.max_bytes) {
             return Ok(());
         }
         if self.truncated_at.is_none_or(|at| at.elapsed() >= TRUNCATE_EVERY) {
             self.truncated_at = Some(Instant::now());
             self.truncate_wal().await?;
         }
-        let used_bytes = file_bytes(&self.path) + file_bytes(&wal);
-        if used_bytes > max_bytes {
-            return Err(StoreError::full(self.path.clone(), "committing turns", max_bytes));
+        if used_bytes(&self.path) > self.max_bytes {
+            return Err(StoreError::full(self.path.clone(), "committing turns", self.max_bytes));
         }
         Ok(())
     }

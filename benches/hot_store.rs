@@ -1,0 +1,178 @@
+//! Rows a second into the hot store, next to the limit measured in the same run: the same rows through bare sqlx
+//! `push_values` on the same file system, without events, JSON, cursors or checks.
+//!
+//! `cargo bench --bench hot_store [-- FOLDER]`; the folder is `/dev/shm` unless given.
+
+// A bench is a program of its own: what goes wrong ends it.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use dsmild::bus::Turn;
+use dsmild::config;
+use dsmild::event::{Body, Decision, Event, EventId, Interest, Raw, Soc, Stream, Timestamp};
+use dsmild::limits::{INSERT_ROWS_MAX, TURN_EVENTS_MAX};
+use dsmild::parse::Format;
+use dsmild::store::HotStore;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, QueryBuilder, Sqlite, SqliteConnection};
+
+const ROWS: usize = 400_000;
+const ROUNDS: usize = 5;
+/// Turns of one commit, as the writer groups them under load.
+const TURNS_PER_COMMIT: usize = 4;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mix {
+    /// Lines alone.
+    Raw,
+    /// A line and its decision in turn.
+    Decisions,
+    /// Each line with a decision and a SOC event.
+    Soc,
+}
+
+fn event(number: usize, mix: Mix) -> Event {
+    let id = EventId::new(1_763_856_000_000 + number as u64 / 100, number as u32 % 100);
+    let line =
+        "Nov 23 02:00:01 host sshd[4711]: Failed password for invalid user admin from 203.0.113.9 port 50022 ssh2";
+    let (stream, body) = match (mix, number % 3) {
+        (Mix::Decisions, 1 | 2) | (Mix::Soc, 1) => {
+            let mut decision = Decision::benign("sigma".into(), 15, "ops".into(), id);
+            decision.entity.src_ip = Some("203.0.113.9".into());
+            (Stream::L3Out, Body::Decision(Box::new(decision)))
+        }
+        (Mix::Soc, 2) => {
+            let soc = Soc { src_device: 57, summary: line.into(), input_ref: id.to_string(), ..Soc::default() };
+            (Stream::SocEvents, Body::Soc(Box::new(soc)))
+        }
+        _ => {
+            let source: Arc<str> = "file:/var/log/auth.log".into();
+            let raw = Raw::new(source, "ops".into(), Format::Syslog, line.into(), Vec::new());
+            (Stream::L3In, Body::Raw(raw))
+        }
+    };
+    Event { id, stream, ts: Timestamp::from_millis(id.ms()), root: id, body }
+}
+
+fn turns(mix: Mix) -> Vec<Arc<Turn>> {
+    let events: Vec<Event> = (0..ROWS).map(|number| event(number, mix)).collect();
+    let turn = |events: &[Event]| {
+        let (consumer, cursor) = ("bench".to_owned(), events.last().map(|event| event.id));
+        Arc::new(Turn { consumer, cursor, events: events.into(), ..Turn::default() })
+    };
+    events.chunks(TURN_EVENTS_MAX).map(turn).collect()
+}
+
+fn rate(rows: usize, begun: Instant) -> f64 {
+    rows as f64 / begun.elapsed().as_secs_f64()
+}
+
+async fn open(path: &Path) -> HotStore {
+    let config = config::Store { path: path.to_owned(), ..config::Store::default() };
+    HotStore::open(&config).await.unwrap().0
+}
+
+async fn commit_all(path: &Path, turns: &[Arc<Turn>]) -> f64 {
+    let store = open(path).await;
+    let begun = Instant::now();
+    for group in turns.chunks(TURNS_PER_COMMIT) {
+        store.commit(group).await.unwrap();
+    }
+    let rate = rate(ROWS, begun);
+    store.close().await;
+    rate
+}
+
+async fn read_all(path: &Path) -> f64 {
+    let store = open(path).await;
+    let (mut count, mut last, begun) = (0, EventId::ZERO, Instant::now());
+    loop {
+        let page = store.after(last, Interest::ALL, TURN_EVENTS_MAX).await.unwrap();
+        let Some(newest) = page.last() else { break };
+        (count, last) = (count + page.len(), newest.id);
+    }
+    assert_eq!(count, ROWS);
+    let rate = rate(count, begun);
+    store.close().await;
+    rate
+}
+
+async fn bare_connection(path: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Off)
+        .disable_statement_logging();
+    let mut connection = options.connect().await.unwrap();
+    for sql in [
+        "CREATE TABLE raw_events_fast (ts REAL NOT NULL, source TEXT NOT NULL, compartment TEXT NOT NULL,
+            payload BLOB NOT NULL, id INTEGER PRIMARY KEY, layer INTEGER, root INTEGER, format TEXT, attributes INTEGER)",
+        "CREATE INDEX idx_raw_events_fast_ts ON raw_events_fast(ts)",
+    ] {
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+    connection
+}
+
+/// The limit: values that are ready are pushed and inserted, nothing else.
+async fn bare_insert(path: &Path) -> f64 {
+    let mut connection = bare_connection(path).await;
+    let Body::Raw(raw) = event(0, Mix::Raw).body else { return 0.0 };
+    let ids: Vec<usize> = (0..ROWS).collect();
+    let begun = Instant::now();
+    for transaction in ids.chunks(TURN_EVENTS_MAX * TURNS_PER_COMMIT) {
+        sqlx::query("BEGIN").execute(&mut connection).await.unwrap();
+        for rows in transaction.chunks(INSERT_ROWS_MAX) {
+            let mut builder = QueryBuilder::<Sqlite>::new(
+                "INSERT INTO raw_events_fast (id, ts, source, compartment, payload, layer, root, format, attributes) ",
+            );
+            builder.push_values(rows, |mut values, row| {
+                let id = EventId::new(1_763_856_000_000 + *row as u64 / 100, *row as u32 % 100).packed();
+                values.push_bind(id).push_bind(id as f64).push_bind(raw.source.clone());
+                values.push_bind(raw.compartment.clone()).push_bind(&*raw.payload).push_bind(3_i64);
+                values.push_bind(None::<i64>).push_bind("syslog").push_bind(0_i64);
+            });
+            builder.build().execute(&mut connection).await.unwrap();
+        }
+        sqlx::query("COMMIT").execute(&mut connection).await.unwrap();
+    }
+    rate(ROWS, begun)
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates.get(rates.len() / 2).copied().unwrap_or_default()
+}
+
+#[tokio::main]
+async fn main() {
+    let folder = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
+    let folder = folder.map_or_else(|| PathBuf::from("/dev/shm"), PathBuf::from);
+    let mixes = [(Mix::Raw, "raw lines"), (Mix::Decisions, "1 line, 2 decisions"), (Mix::Soc, "line, decision, SOC")];
+    let all: Vec<_> = mixes.iter().map(|(mix, name)| (turns(*mix), *name)).collect();
+    let mut limit = Vec::new();
+    let mut written = vec![Vec::new(); all.len()];
+    let mut read = vec![Vec::new(); all.len()];
+    // Interleaved, so that what else the machine does falls on all of them.
+    for _ in 0..ROUNDS {
+        limit.push(bare_insert(&tempfile::tempdir_in(&folder).unwrap().path().join("bare.db")).await);
+        for ((turns, _), (written, read)) in all.iter().zip(written.iter_mut().zip(&mut read)) {
+            let folder = tempfile::tempdir_in(&folder).unwrap();
+            let path = folder.path().join("hotpath.db");
+            written.push(commit_all(&path, turns).await);
+            read.push(read_all(&path).await);
+        }
+    }
+    let limit = median(limit);
+    println!("{ROWS} rows, median of {ROUNDS} rounds, in {}", folder.display());
+    println!("limit: bare push_values, raw lines   {limit:>9.0} rows/s");
+    for ((_, name), (written, read)) in all.into_iter().zip(written.into_iter().zip(read)) {
+        let (written, read) = (median(written), median(read));
+        println!("commit {name:<22}        {written:>9.0} rows/s, {:.2} of the limit", written / limit);
+        println!("after  {name:<22}        {read:>9.0} rows/s");
+    }
+}
