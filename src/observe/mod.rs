@@ -3,4 +3,7 @@
 pub mod audit;
 pub mod gateway;
 pub mod http;
+pub mod log;
 pub mod metrics;
+pub mod plain;
+pub mod systemd;

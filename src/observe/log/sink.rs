@@ -1,0 +1,164 @@
+//! Where log lines go: the journal, or standard error.
+
+use std::io::{self, Write};
+
+use log::{Level, Record};
+use systemd_journal_logger::JournalLog;
+
+use super::{INSTANCE_FIELD, Line};
+use crate::observe::plain::plain;
+
+/// Called by the writer thread alone, so it may block.
+pub trait Sink: Send {
+    /// # Errors
+    /// The line did not get there.
+    fn write(&mut self, line: &Line) -> io::Result<()>;
+}
+
+/// The journal, with a connection for each SYSLOG_IDENTIFIER that has spoken.
+pub struct Journal {
+    instance: String,
+    logs: Vec<(&'static str, JournalLog)>,
+}
+
+impl Journal {
+    /// # Errors
+    /// Nobody listens on the journal's socket.
+    pub fn connect(instance: &str) -> io::Result<Self> {
+        JournalLog::empty()?;
+        Ok(Self { instance: instance.to_owned(), logs: Vec::new() })
+    }
+
+    fn log_of(&mut self, identifier: &'static str) -> io::Result<&JournalLog> {
+        let index = match self.logs.iter().position(|(known, _)| *known == identifier) {
+            Some(index) => index,
+            None => {
+                let log = JournalLog::empty()?
+                    .with_syslog_identifier(identifier.to_owned())
+                    .add_extra_field(INSTANCE_FIELD, &self.instance);
+                self.logs.push((identifier, log));
+                self.logs.len() - 1
+            }
+        };
+        self.logs.get(index).map(|(_, log)| log).ok_or_else(|| io::Error::other("no connection"))
+    }
+}
+
+impl Sink for Journal {
+    fn write(&mut self, line: &Line) -> io::Result<()> {
+        self.log_of(line.identifier)?.journal_send(
+            &Record::builder()
+                .level(level_for_priority(line.level))
+                .target(&line.target)
+                .key_values(&line.fields)
+                .args(format_args!("{}", line.message))
+                .build(),
+        )
+    }
+}
+
+/// `JournalLog` writes info as PRIORITY 5 (notice), debug as 6 (info) and trace as 7 (debug). One level lower each gives
+/// what `journalctl -p info` and `-p debug` are asked for.
+fn level_for_priority(level: Level) -> Level {
+    match level {
+        Level::Error | Level::Warn => level,
+        Level::Info => Level::Debug,
+        Level::Debug | Level::Trace => Level::Trace,
+    }
+}
+
+/// One line of text each: time, level, identifier, message, `KEY=value`.
+pub struct Stderr;
+
+impl Sink for Stderr {
+    fn write(&mut self, line: &Line) -> io::Result<()> {
+        io::stderr().write_all(text_of(line).as_bytes())
+    }
+}
+
+fn text_of(line: &Line) -> String {
+    let mut text = format!("{} {:<5} {} {}", line.time, line.level, line.identifier, plain(&line.message));
+    for (key, value) in &line.fields {
+        text.push_str(&format!(" {}={}", plain(key), plain(value)));
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Timestamp;
+
+    #[test]
+    fn a_line_on_standard_error_stays_one_line() {
+        let line = Line {
+            time: Timestamp::from_millis(1_763_856_000_123),
+            level: Level::Warn,
+            identifier: "dsmil-l3",
+            target: "dsmil-l3".into(),
+            message: "bad\nERROR forged \x1b[31m".into(),
+            fields: vec![("EVENT_ID".into(), "1-0".into())],
+        };
+        assert_eq!(
+            text_of(&line),
+            "2025-11-23T00:00:00.123Z WARN  dsmil-l3 bad\\nERROR forged \\u{1b}[31m EVENT_ID=1-0\n"
+        );
+    }
+    fn line(level: Level) -> Line {
+        Line {
+            time: Timestamp::ZERO,
+            level,
+            identifier: "dsmil-l3",
+            target: "dsmil-l3".into(),
+            message: "forged\nPRIORITY=0".into(),
+            fields: vec![("EVENT_ID".into(), "1-0".into())],
+        }
+    }
+
+    #[test]
+    #[ignore = "run by the next one where /run is its own"]
+    fn speaks_to_a_journal_of_its_own() {
+        std::fs::create_dir_all("/run/systemd/journal").unwrap();
+        let socket = std::os::unix::net::UnixDatagram::bind("/run/systemd/journal/socket").unwrap();
+        let mut journal = Journal::connect("soc-1").unwrap();
+        let heard = || {
+            let mut buffer = [0; 4096];
+            loop {
+                // Each connection begins with an empty datagram.
+                let length = socket.recv(&mut buffer).unwrap();
+                if length > 0 {
+                    return String::from_utf8_lossy(&buffer[..length]).into_owned();
+                }
+            }
+        };
+        for (level, priority) in
+            [(Level::Error, 3), (Level::Warn, 4), (Level::Info, 6), (Level::Debug, 7), (Level::Trace, 7)]
+        {
+            journal.write(&line(level)).unwrap();
+            let heard = heard();
+            assert!(heard.starts_with(&format!("PRIORITY={priority}\n")), "{level}: {heard}");
+            assert!(heard.contains("SYSLOG_IDENTIFIER=dsmil-l3\n") && heard.contains("DSMILD_INSTANCE=soc-1\n"));
+            assert!(heard.contains("EVENT_ID\n\u{3}\0\0\0\0\0\0\u{0}1-0\n"), "{heard:?}");
+            assert!(heard.contains("MESSAGE\n\u{11}\0\0\0\0\0\0\0forged\nPRIORITY=0\n"), "{heard:?}");
+        }
+    }
+
+    #[test]
+    fn the_journal_is_told_the_priority_that_journalctl_filters_by() {
+        let script = "mount -t tmpfs tmpfs /run && exec \"$0\" --exact observe::log::sink::tests::speaks_to_a_journal_of_its_own --ignored";
+        let unshared = |script: &str| {
+            std::process::Command::new("unshare")
+                .args(["--mount", "sh", "-c", script])
+                .arg(std::env::current_exe().unwrap())
+                .output()
+        };
+        if !unshared("mount -t tmpfs tmpfs /run").is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: a mount namespace needs root and unshare");
+            return;
+        }
+        let output = unshared(script).unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+}
