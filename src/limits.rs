@@ -23,6 +23,11 @@ pub const ENTITIES_PER_DETECTOR_MAX: usize = 10_000;
 /// Accounts whose habits are learnt; each keeps some kilobytes.
 pub const OPERATORS_MAX: usize = 1000;
 
+/// Bytes read of one measurement log of the boot.
+pub const BOOT_LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Entries taken of one measurement log of the boot.
+pub const BOOT_LOG_ENTRIES_MAX: usize = 200_000;
+
 /// Bytes of one response of SHRINK.
 pub const SHRINK_RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 /// Values kept of one SHRINK sample.
