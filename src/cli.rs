@@ -79,7 +79,11 @@ fn run_replay(options: Replay) -> ExitCode {
     match prepared(&options.config) {
         Ok((loaded, plan)) => {
             let input_as = if options.input_as == "L4_IN" { Stream::L4In } else { Stream::L3In };
-            replay::run(&loaded.config, plan, &replay::Options { stream: options.stream, input_as, inputs: options.inputs })
+            replay::run(
+                &loaded.config,
+                plan,
+                &replay::Options { stream: options.stream, input_as, inputs: options.inputs },
+            )
         }
         Err(error) => daemon::refuse(&error),
     }

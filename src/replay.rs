@@ -11,11 +11,11 @@ use jiff::tz::TimeZone;
 use crate::config::{Config, IntakeFile};
 use crate::daemon::Plan;
 use crate::event::{Stream, Timestamp};
-use crate::observe::http::event_json;
 use crate::intake::Origin;
 use crate::intake::replay::{ReplayError, ReplayInput, merged};
 use crate::layer::pipeline::Pipeline;
 use crate::limits;
+use crate::observe::http::event_json;
 use crate::parse::{Calendar, Format};
 
 /// Exit code for input that could not be read or used (EX_DATAERR of sysexits.h).
@@ -39,7 +39,10 @@ pub fn run(config: &Config, plan: Plan, options: &Options) -> ExitCode {
         match open(config, path, options.input_as) {
             Ok(input) => inputs.push(input),
             Err(error) => {
-                eprintln!("dsmild: {}: cannot be opened ({error}); name a readable file, or - for standard input", path.display());
+                eprintln!(
+                    "dsmild: {}: cannot be opened ({error}); name a readable file, or - for standard input",
+                    path.display()
+                );
                 return ExitCode::from(EXIT_INPUT);
             }
         }

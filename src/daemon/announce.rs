@@ -64,7 +64,11 @@ fn identifier(producer: u16) -> &'static str {
 
 /// One SOC event for a person.
 fn line(event: &Event, soc: &Soc) -> String {
-    let who = if soc.producer() == stream::FUSION { format!("layer {}", soc.src_layer) } else { format!("device {}", soc.src_device) };
+    let who = if soc.producer() == stream::FUSION {
+        format!("layer {}", soc.src_layer)
+    } else {
+        format!("device {}", soc.src_device)
+    };
     let flags = if soc.flags.is_empty() { String::new() } else { format!("  [{}]", soc.flags.join(" ")) };
     format!(
         "{}  {:8}  {:8}  {:9}  {}{flags}",

@@ -94,7 +94,12 @@ impl Core {
     ///
     /// # Errors
     /// The hot store cannot be read.
-    pub async fn committed_after(&self, after: EventId, reads: Interest, count: usize) -> Result<(Vec<EventRef>, EventId), StoreError> {
+    pub async fn committed_after(
+        &self,
+        after: EventId,
+        reads: Interest,
+        count: usize,
+    ) -> Result<(Vec<EventRef>, EventId), StoreError> {
         if let Some(found) = self.bus.committed_after(after, reads, count) {
             return Ok(found);
         }

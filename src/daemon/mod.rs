@@ -34,7 +34,7 @@ pub fn run(path: Option<PathBuf>) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error),
     };
-    if let Err(error) = journal::init(&loaded.config.log, &loaded.config.daemon.instance) {
+    if let Err(error) = journal::install(&loaded.config.log, &loaded.config.daemon.instance) {
         eprintln!("dsmild: logging could not be set up: {error}");
         return ExitCode::FAILURE;
     }
@@ -50,7 +50,7 @@ pub fn run(path: Option<PathBuf>) -> ExitCode {
             }
         }
     });
-    journal::flush();
+    log::logger().flush();
     code
 }
 
@@ -99,8 +99,8 @@ async fn until_told(mut daemon: Daemon) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let mut fatal = daemon.tree.fatal();
-    systemd::ready();
-    let mut watchdog = systemd::Watchdog::from_env();
+    systemd::ready(&daemon.summary());
+    let mut watchdog = Heartbeat::new();
     let mut meters = Instant::now();
     let code = loop {
         tokio::select! {
@@ -110,9 +110,7 @@ async fn until_told(mut daemon: Daemon) -> ExitCode {
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         daemon.tree.look();
-        if daemon.tree.healthy(LATE_AFTER) {
-            watchdog.tick();
-        }
+        watchdog.beat(daemon.tree.healthy(LATE_AFTER));
         if meters.elapsed() >= Duration::from_secs(1) {
             meters = Instant::now();
             daemon.observe();
@@ -122,6 +120,25 @@ async fn until_told(mut daemon: Daemon) -> ExitCode {
     systemd::stopping();
     daemon.stop().await;
     code
+}
+
+/// Tells systemd's watchdog that all is well, as often as it asks for.
+struct Heartbeat {
+    every: Option<Duration>,
+    last: Instant,
+}
+
+impl Heartbeat {
+    fn new() -> Self {
+        Self { every: systemd::watchdog_interval(), last: Instant::now() }
+    }
+
+    fn beat(&mut self, healthy: bool) {
+        if healthy && self.every.is_some_and(|every| self.last.elapsed() >= every) {
+            self.last = Instant::now();
+            systemd::watchdog();
+        }
+    }
 }
 
 async fn told(signal: &mut Signal) {

@@ -12,13 +12,13 @@ use super::{sources, web, writer};
 use crate::bus::{Bus, Ledger};
 use crate::config::Config;
 use crate::event::{Interest, Timestamp};
+use crate::layer::actor;
 use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
-use crate::layer::actor;
 use crate::limits;
-use crate::observe::{gateway::ConfigStatus, metrics, systemd};
+use crate::observe::{gateway::ConfigStatus, metrics};
 use crate::store::{HotStore, Recovery, StoreError, positions::Positions};
-use crate::supervise::{Body, ChildSpec, Life, Tree};
+use crate::supervise::{Body, ChildSpec, Life, State, Tree};
 
 /// What a child gets to end in order.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -62,23 +62,30 @@ impl Daemon {
         let recovery = recovery.or_saved(Positions::load(&config.daemon.state_dir));
         let bus = Arc::new(Bus::new(ledger(&plan.stages, &recovery), recovery.last_id));
         let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone());
-        *locked(&core.board.config) = ConfigStatus { path: Some(source), loaded_at: Timestamp::now().to_string(), last_reload: None };
+        *locked(&core.board.config) =
+            ConfigStatus { path: Some(source), loaded_at: Timestamp::now().to_string(), last_reload: None };
         recover(&core).await?;
 
         let config = core.config();
-        let io = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build()?;
+        let io =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build()?;
         let mut daemon = Self { core, tree: Tree::new(config.supervisor.clone()), io };
         daemon.start_host(&hooks, "store", true, writer::run)?;
         daemon.start_stages(&hooks, plan.stages).await?;
         daemon.start_http(&hooks).await?;
         daemon.start_sources(&hooks)?;
         *locked(&daemon.core.board.children) = daemon.tree.children();
-        systemd::status(&format!("reading {} sources", config.intake.file.len() + config.intake.journal.len()));
         log::info!(target: "dsmild", "up: http://{} serves the console, /metrics and /api/v1/status", config.http.listen);
         Ok(daemon)
     }
 
-    fn start_host<Run, Running>(&mut self, hooks: &Hooks, name: &str, critical: bool, run: Run) -> Result<(), StartError>
+    fn start_host<Run, Running>(
+        &mut self,
+        hooks: &Hooks,
+        name: &str,
+        critical: bool,
+        run: Run,
+    ) -> Result<(), StartError>
     where
         Run: Fn(Life, Arc<Core>) -> Running + Send + Sync + 'static,
         Running: Future<Output = Result<(), String>> + 'static,
@@ -93,7 +100,13 @@ impl Daemon {
         for spec in stages {
             let Some(consumer) = self.core.bus.consumer(spec.name) else { continue };
             let snapshot = self.core.store.snapshot(spec.name).await?;
-            let shell = Shell::new((hooks.stage)(spec), consumer, Arc::clone(&self.core.bus), self.core.store.clone(), snapshot);
+            let shell = Shell::new(
+                (hooks.stage)(spec),
+                consumer,
+                Arc::clone(&self.core.bus),
+                self.core.store.clone(),
+                snapshot,
+            );
             locked(&self.core.board.shells).push(Arc::clone(&shell));
             self.tree.start(actor::child(&shell))?;
         }
@@ -103,7 +116,8 @@ impl Daemon {
     /// The first server is opened before anything depends on it: an address that is taken ends the start.
     async fn start_http(&mut self, hooks: &Hooks) -> Result<(), StartError> {
         let io = self.io.handle().clone();
-        let first = io.spawn(web::serve(Arc::clone(&self.core))).await.map_err(|error| StartError::Http(error.to_string()))?;
+        let first =
+            io.spawn(web::serve(Arc::clone(&self.core))).await.map_err(|error| StartError::Http(error.to_string()))?;
         let first = Arc::new(Mutex::new(Some(first.map_err(|error| StartError::Http(error.to_string()))?)));
         self.start_host(hooks, "http", false, move |life, core| {
             let (first, io) = (locked(&first).take(), io.clone());
@@ -139,10 +153,19 @@ impl Daemon {
         Ok(())
     }
 
+    /// One line for `systemctl status`.
+    pub fn summary(&self) -> String {
+        let config = self.core.config();
+        let children = self.tree.children();
+        let up = children.iter().filter(|child| child.state() == State::Up).count();
+        let sources = config.intake.file.len() + config.intake.journal.len();
+        format!("{up} of {} actors up, {sources} sources, http://{}", children.len(), config.http.listen)
+    }
+
     /// Brings the gauges up to date; about once a second.
     pub fn observe(&self) {
         for child in self.tree.children() {
-            metrics::actor_up(child.name.clone()).set(if child.state() == crate::supervise::State::Up { 1.0 } else { 0.0 });
+            metrics::actor_up(child.name.clone()).set(if child.state() == State::Up { 1.0 } else { 0.0 });
         }
         for consumer in self.core.bus.consumers() {
             metrics::stage_lag_events(consumer.name.clone()).set(consumer.in_flight() as f64);

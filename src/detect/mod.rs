@@ -1,21 +1,22 @@
 //! Detectors: pure, each usable alone, none knows of the daemon.
 
-pub mod attack;
 pub mod allow_list;
+pub mod attack;
 pub mod beacon;
 pub mod boot_digest;
 pub mod boot_messages;
 pub mod boot_versions;
 pub mod burst;
 pub mod command_habits;
-pub mod disagreement;
-pub mod habits;
 pub mod dga;
+pub mod disagreement;
 pub mod dns_names;
 pub mod flow;
+pub mod freshness;
+pub mod habits;
+pub mod ima_log;
 pub mod indicator_list;
 pub mod indicators;
-pub mod ima_log;
 pub mod log_clock;
 pub mod log_forgery;
 pub mod log_sequence;
@@ -26,8 +27,7 @@ pub mod phrases;
 pub mod rates;
 pub mod recent;
 pub mod risk;
-pub mod sigma;
 pub mod scan;
+pub mod sigma;
 pub mod tcg_log;
 pub mod weak_crypto;
-pub mod freshness;

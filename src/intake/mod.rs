@@ -1,6 +1,3 @@
-//! Where events come from.
-
-pub mod shrink;
 //! Where events come from. Every source hands out [`Batch`]es and the positions that belong to them; the daemon commits
 //! both together and gives the positions back at the next start.
 
@@ -11,6 +8,7 @@ mod lines;
 mod merge;
 mod raw;
 pub mod replay;
+pub mod shrink;
 
 pub use raw::Origin;
 

@@ -115,7 +115,7 @@ impl Watch {
     fn is_repeated(&mut self, record: &Record, ts: Timestamp) -> bool {
         let (Some(peer), Some(pid)) = (peer(record), record.pid) else { return false };
         let user = record.entity.user.clone().unwrap_or_default();
-        let before = self.attempts.touch(&format!("{} {pid}", peer.key));
+        let before = self.attempts.touch(&format!("{} {pid}", peer.key), Default::default);
         let near = ts.since(before.at).max(before.at.since(ts)) < SAME_ATTEMPT;
         if near && (before.user == user || before.user.is_empty() || user.is_empty()) {
             return true;
