@@ -25,6 +25,8 @@ pub(super) fn bsd(text: &str) -> Option<Stamp<'_>> {
     let (day, rest) = day_of_month(rest.strip_prefix(' ')?)?;
     let rest = rest.strip_prefix(' ')?;
     if let Some((time, rest)) = time_of_day(rest) {
+        // 2000 had a 29 February.
+        Date::new(2000, month, day).ok()?;
         return Some((LogTime::Yearless { month, day, time }, rest));
     }
     let (year, rest) = number(rest, 4)?;

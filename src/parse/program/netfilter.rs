@@ -54,6 +54,23 @@ pub(super) fn packet(message: &str, record: &mut Record) -> bool {
     true
 }
 
+/// pf of pfSense and OPNsense: `rule,,,id,em0,match,block,in,4,…,tcp,60,192.0.2.1,198.51.100.1,4242,22,…`.
+pub(super) fn filterlog(message: &str, record: &mut Record) -> bool {
+    let parts: Vec<&str> = message.split(',').collect();
+    let at = |index: usize| parts.get(index).copied().unwrap_or_default();
+    let first = match at(8) {
+        "4" => 18,
+        "6" => 15,
+        _ => return false,
+    };
+    let (Some(source), Some(target)) = (Address::whole(at(first)), Address::whole(at(first + 1))) else { return false };
+    record.set_source(Address { port: at(first + 2).parse().ok(), ..source });
+    fill(&mut record.entity.dst_ip, &target.ip.to_string());
+    record.entity.dst_port = record.entity.dst_port.or(at(first + 3).parse().ok());
+    record.says(Action::Connection, verdict(at(6)));
+    true
+}
+
 /// The rule's author chose the prefix; these are the words of UFW, firewalld, Shorewall and pf.
 fn verdict(prefix: &str) -> Option<bool> {
     let upper = prefix.to_ascii_uppercase();
