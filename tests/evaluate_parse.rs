@@ -241,3 +241,49 @@ fn crowdsec_hub_asserts_hold() {
     assert_eq!(programs.wrong + programs.silent, 0, "{programs:?}");
     assert!(users.recall() >= 0.65, "{users:?}");
 }
+
+/// `cargo test --release --test evaluate_parse -- --ignored --nocapture lines_per_second`
+#[test]
+#[ignore = "a measurement: it says nothing on a busy or an unoptimized machine"]
+fn lines_per_second_of_one_core() {
+    let kinds: [(&str, &[&str]); 4] = [
+        (
+            "syslog",
+            &[
+                "Jan  2 03:04:05 web-1 sshd[42]: Failed password for invalid user eve from 192.0.2.1 port 22 ssh2",
+                "2026-01-02T03:04:05.678901+01:00 web-1 systemd[1]: Started session-7.scope - Session 7 of user eve.",
+                "Jan  2 03:04:05 web-1 kernel: [12.5] [UFW BLOCK] IN=eth0 OUT= SRC=192.0.2.1 DST=198.51.100.1 LEN=40 PROTO=TCP SPT=4 DPT=22",
+                "Jan  2 03:04:05 web-1 portal[7]: request 4711 of tenant blue took 17 ms, cache warm, queue empty",
+                "Jan  2 03:04:05 web-1 CRON[9]: (root) CMD (/usr/lib/sysstat/debian-sa1 1 1)",
+            ],
+        ),
+        (
+            "access log",
+            &[
+                "192.0.2.1 - - [31/Jan/2026:10:00:00 +0000] \"GET /a/b?c=d HTTP/1.1\" 200 5123 \"https://example.org/\" \"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\"",
+            ],
+        ),
+        (
+            "json",
+            &[
+                "{\"ts\":1769853600.5,\"level\":\"info\",\"msg\":\"request handled\",\"client\":{\"ip\":\"192.0.2.1\"},\"status\":200,\"path\":\"/a\"}",
+            ],
+        ),
+        (
+            "auditd",
+            &[
+                "type=SYSCALL msg=audit(1604994496.155:92733): arch=c000003e syscall=59 success=yes exit=0 a0=558e251634a0 a1=558e25162a50 items=2 ppid=29002 pid=1631 auid=1000 uid=1000 gid=1000 euid=1000 tty=pts0 ses=104 comm=\"arp\" exe=\"/usr/sbin/arp\" key=(null)",
+            ],
+        ),
+    ];
+    for (kind, lines) in kinds {
+        let count = 1_000_000;
+        let start = std::time::Instant::now();
+        let mut fields = 0;
+        for line in lines.iter().cycle().take(count) {
+            fields += parse(line.as_bytes(), Format::Auto, &[]).record.fields.len();
+        }
+        let rate = count as f64 / start.elapsed().as_secs_f64();
+        eprintln!("{kind}: {rate:.0} lines/s on one core ({fields} fields)");
+    }
+}

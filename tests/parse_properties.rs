@@ -66,7 +66,6 @@ const TEMPLATES: &[&str] = &[
     "[Sat Jan 31 10:00:00 2026] [error] [client 192.0.2.1] user {} not found: /",
     "2026-01-31 10:00:00 login authenticator failed for (x) [192.0.2.1]: 535 Incorrect authentication data (set_id={})",
     "[2026-01-31 10:00:00] NOTICE[1] chan_sip.c: Registration from '{}' failed for '192.0.2.1:5060' - Wrong password",
-    "type=USER_LOGIN msg=audit(1.2:3): pid=1 msg='op=login acct=\"root\" exe=\"/usr/sbin/sshd\" hostname=? addr=192.0.2.1 res=failed' {}",
     "Jan  2 03:04:05 h portal[1]: login failed for {} from 192.0.2.1",
     "Jan  2 03:04:05 h portal[1]: login failed from 192.0.2.1 for {}",
     "Jan  2 03:04:05 h portal[1]: FAILED LOGIN for {} [192.0.2.1] to portal",

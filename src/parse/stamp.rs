@@ -153,7 +153,7 @@ fn offset(text: &str) -> Option<(Offset, &str)> {
     if rest.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
         return None;
     }
-    let seconds = i32::from(sign) * (i32::from(hours) * 3600 + i32::from(minutes) * 60);
+    let seconds = sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60);
     Some((Offset::from_seconds(seconds).ok()?, rest))
 }
 

@@ -43,7 +43,7 @@ pub(super) fn describe(message: &str, record: &mut Record) -> bool {
         record.outcome = record.outcome.or(outcome);
     }
     if record.entity.src_ip.is_none()
-        && let Some(address) = leading(message).or_else(|| only_marked(message))
+        && let Some(address) = only_source(message)
     {
         record.set_source(address);
     }
@@ -69,11 +69,11 @@ pub(super) fn leading(message: &str) -> Option<Address> {
     }
 }
 
-/// The one address of the message, if a mark stands before it. A second one, marked or not, may be the true source
+/// The one address of the message, if it leads the message or a mark stands before it. A second one, marked or not, may be the true source
 /// of a line whose first was forged, or the other way round.
-fn only_marked(message: &str) -> Option<Address> {
-    let mut found: Option<Address> = None;
-    let mut marked = false;
+fn only_source(message: &str) -> Option<Address> {
+    let mut found = leading(message);
+    let mut marked = found.is_some();
     let mut from = 0;
     while let Some((at, address, end)) = next_address(message, from) {
         if found.as_ref().is_some_and(|found| found.ip != address.ip) {
@@ -86,6 +86,23 @@ fn only_marked(message: &str) -> Option<Address> {
         from = message.len() - rest.len();
     }
     found.filter(|_| marked)
+}
+
+/// Whether the message names no two addresses, so that none can be the forgery of another.
+pub(super) fn is_undisputed(message: &str) -> bool {
+    let mut first = None;
+    let mut from = 0;
+    while let Some((_, address, end)) = next_address(message, from) {
+        if *first.get_or_insert(address.ip) != address.ip {
+            return false;
+        }
+        from = end;
+    }
+    true
+}
+
+pub(super) fn is_free_of_addresses(text: &str) -> bool {
+    next_address(text, 0).is_none()
 }
 
 /// Where an address begins, it, and where it ends.

@@ -1,7 +1,7 @@
 //! Web servers: access logs (fields with the names of W3C logs), error logs, HAProxy and Squid.
 
 use super::super::scan::{Address, only_after};
-use super::super::{Action, Record, stamp};
+use super::super::{Action, Record, level, stamp};
 use super::verdict::verdict;
 
 pub(super) fn describe(message: &str, record: &mut Record) -> bool {
@@ -151,7 +151,8 @@ fn bracket_group(inner: &str) -> Option<(&str, &str)> {
 
 /// `[error] 1#1: *2 text, client: 192.0.2.1, server: _, request: "…", host: "…"`: the client's words stand on both sides.
 fn nginx_error(message: &str, record: &mut Record) -> bool {
-    if !message.contains(", client: ") {
+    let level = message.strip_prefix('[').and_then(|inner| inner.split_once("] ")).map(|(level, _)| level);
+    if level.and_then(level::read).is_none() || !message.contains(", client: ") {
         return false;
     }
     if let Some(address) = only_after(message, ", client: ") {
