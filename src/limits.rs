@@ -22,6 +22,21 @@ pub const INSERT_ROWS_MAX: usize = 500;
 
 /// Entities, windows and groups that one detector remembers; the least recently seen go first.
 pub const ENTITIES_PER_DETECTOR_MAX: usize = 10_000;
+/// Events of one window of the rate detectors.
+pub const BURST_EVENTS_MAX: usize = 64;
+/// Different values remembered of one entity.
+pub const HABITS_PER_ENTITY_MAX: usize = 128;
+/// Reasons, and techniques, remembered and named with one decision.
+pub const REASONS_MAX: usize = 16;
+/// Characters of a summary.
+pub const SUMMARY_CHARS_MAX: usize = 240;
+
+/// Bytes of one rule file.
+pub const RULE_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Rule files of one configuration.
+pub const RULE_FILES_MAX: usize = 20_000;
+/// Good samples of SHRINK that fusion can look back on.
+pub const SHRINK_SAMPLES_MAX: usize = 64;
 
 /// Bytes of one response of SHRINK.
 pub const SHRINK_RESPONSE_BYTES_MAX: usize = 1024 * 1024;

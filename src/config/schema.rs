@@ -245,8 +245,10 @@ pub struct Loki {
 #[serde(default, deny_unknown_fields)]
 pub struct L3 {
     pub enabled: bool,
-    /// Sigma rule files or folders of them.
+    /// Sigma rule files or folders of them. A rule here replaces a built-in one with the same id.
     pub rules: Vec<PathBuf>,
+    /// Load the rules that come with the daemon as well.
+    pub builtin_rules: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -354,7 +356,7 @@ impl Default for FlatLog {
 
 impl Default for L3 {
     fn default() -> Self {
-        Self { enabled: true, rules: Vec::new() }
+        Self { enabled: true, rules: Vec::new(), builtin_rules: true }
     }
 }
 

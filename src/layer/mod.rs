@@ -1,3 +1,12 @@
 //! Layer 3, Layer 4 and fusion, and what makes any of them an actor.
 
+pub mod fusion;
+mod judgement;
+pub mod l3;
+pub mod l4;
+pub mod severity;
 pub mod stage;
+#[cfg(test)]
+mod story_tests;
+
+pub use judgement::{one_line, verdict};

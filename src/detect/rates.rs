@@ -1,0 +1,180 @@
+//! Too much of the same within a short time: password guessing, spraying, scans.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::recent::Recent;
+use crate::event::Timestamp;
+use crate::limits;
+
+/// What is counted within the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Every event.
+    Events,
+    /// Different items: ports, paths, users, addresses.
+    DistinctItems,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Threshold {
+    pub window: Duration,
+    pub measure: Measure,
+    /// The alarm comes when the measure reaches this.
+    pub at: usize,
+}
+
+/// Counts events for each key in a window that slides with the events' own time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rates {
+    bursts: Recent<Burst>,
+}
+
+/// Events that follow each other with no gap longer than the window.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Burst {
+    /// Time and item of the newest events, at most [`limits::BURST_EVENTS_MAX`].
+    window: VecDeque<(Timestamp, u64)>,
+    total: u64,
+    alarms: u32,
+    next_alarm_at: u64,
+}
+
+/// What one more event made of its key's burst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alarm {
+    /// 1 for the first alarm of a burst; one more each time the burst has grown tenfold since.
+    pub grade: u32,
+    /// Events of the burst so far.
+    pub total: u64,
+    pub distinct: usize,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self { bursts: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX) }
+    }
+}
+
+impl Rates {
+    /// Counts an event. An alarm is given when the threshold is reached and then each time the burst has grown
+    /// tenfold, so that a flood of any size gives a handful of alarms.
+    pub fn observe(&mut self, threshold: &Threshold, key: &str, item: &str, ts: Timestamp) -> Option<Alarm> {
+        let burst = self.bursts.touch(key);
+        burst.slide(ts, threshold.window);
+        if burst.window.is_empty() {
+            *burst = Burst::default();
+        }
+        if burst.window.len() == limits::BURST_EVENTS_MAX {
+            burst.window.pop_front();
+        }
+        burst.window.push_back((ts, fingerprint(item)));
+        burst.total += 1;
+
+        let reached = burst.measure(threshold.measure) >= threshold.at;
+        if !reached || burst.total < burst.next_alarm_at {
+            return None;
+        }
+        burst.alarms += 1;
+        burst.next_alarm_at = burst.total.saturating_mul(10);
+        Some(burst.alarm())
+    }
+
+    /// The burst of a key, if it has reached the threshold and is not over by `ts`.
+    pub fn ongoing(&self, threshold: &Threshold, key: &str, ts: Timestamp) -> Option<Alarm> {
+        let mut burst = self.bursts.get(key)?.clone();
+        burst.slide(ts, threshold.window);
+        (burst.measure(threshold.measure) >= threshold.at).then(|| burst.alarm())
+    }
+
+    pub fn forget(&mut self, key: &str) {
+        self.bursts.forget(key);
+    }
+}
+
+impl Burst {
+    /// Drops what is further away than the window, in either direction: a clock that was set back, or a line with a
+    /// forged time, must not keep old events alive.
+    fn slide(&mut self, ts: Timestamp, window: Duration) {
+        self.window.retain(|(at, _)| at.since(ts).max(ts.since(*at)) <= window);
+    }
+
+    fn measure(&self, measure: Measure) -> usize {
+        match measure {
+            Measure::Events => self.window.len(),
+            Measure::DistinctItems => self.distinct(),
+        }
+    }
+
+    fn alarm(&self) -> Alarm {
+        Alarm { grade: self.alarms, total: self.total, distinct: self.distinct() }
+    }
+
+    fn distinct(&self) -> usize {
+        self.window.iter().map(|(_, item)| item).collect::<BTreeSet<_>>().len()
+    }
+}
+
+/// Items may be long and are written by attackers; equal fingerprints mean equal items.
+pub(super) fn fingerprint(item: &str) -> u64 {
+    let hash = blake3::hash(item.as_bytes());
+    hash.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIVE_IN_TEN_MINUTES: Threshold =
+        Threshold { window: Duration::from_secs(600), measure: Measure::Events, at: 5 };
+
+    fn second(number: u64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + number * 1000)
+    }
+
+    #[test]
+    fn a_flood_gives_one_alarm_for_each_order_of_magnitude() {
+        let mut rates = Rates::default();
+        let alarms: Vec<u64> = (0..600)
+            .filter_map(|at| rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(at)))
+            .map(|alarm| alarm.total)
+            .collect();
+        assert_eq!(alarms, [5, 50, 500]);
+    }
+
+    #[test]
+    fn slow_events_never_reach_the_threshold() {
+        let mut rates = Rates::default();
+        assert!((0..100).all(|at| rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(at * 151)).is_none()));
+    }
+
+    #[test]
+    fn a_new_burst_after_a_quiet_window_alarms_again() {
+        let mut rates = Rates::default();
+        let alarms =
+            (0..5).chain(5000..5005).filter_map(|at| rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(at))).count();
+        assert_eq!(alarms, 2);
+    }
+
+    #[test]
+    fn repeating_one_item_is_not_a_scan() {
+        let five_ports = Threshold { measure: Measure::DistinctItems, ..FIVE_IN_TEN_MINUTES };
+        let mut rates = Rates::default();
+        assert!((0..50).all(|at| rates.observe(&five_ports, "a", "443", second(at)).is_none()));
+        let alarm = (0..4).find_map(|port| rates.observe(&five_ports, "a", &port.to_string(), second(60)));
+        assert_eq!(alarm.map(|alarm| alarm.distinct), Some(5));
+    }
+
+    #[test]
+    fn events_from_before_the_clock_was_set_back_do_not_count() {
+        let mut rates = Rates::default();
+        for at in 0..4 {
+            rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(100_000 + at));
+        }
+        assert_eq!(rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(0)), None);
+        assert_eq!(rates.ongoing(&FIVE_IN_TEN_MINUTES, "a", second(0)), None);
+    }
+}

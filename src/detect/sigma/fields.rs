@@ -1,0 +1,201 @@
+//! The names that public Sigma rules use, over a record as it was parsed.
+
+use std::borrow::Cow;
+
+use rsigma_eval::{Event, EventValue};
+use serde_json::Value;
+
+use super::logsource::{Classes, is_auditd};
+use crate::parse::Record;
+
+/// A record as Sigma sees it. A field that the line itself has wins over a derived one of the same name.
+pub struct SigmaRecord<'a> {
+    record: &'a Record,
+    command: Option<Cow<'a, str>>,
+    is_process_creation: bool,
+}
+
+impl<'a> SigmaRecord<'a> {
+    pub fn new(record: &'a Record, classes: &Classes) -> Self {
+        let is_process_creation = classes.has_category("process_creation");
+        let command = record.command.as_deref().map(Cow::Borrowed).or_else(|| {
+            let journal = is_process_creation.then(|| record.field("_CMDLINE")).flatten();
+            journal.map(Cow::Borrowed)
+        });
+        Self { record, command, is_process_creation }
+    }
+
+    /// Derived fields; see the Sigma taxonomy for what each name means.
+    fn derived(&self, name: &str) -> Option<Cow<'_, str>> {
+        let entity = &self.record.entity;
+        let text = |value: &'a Option<String>| value.as_deref().map(Cow::Borrowed);
+        let number = |value: Option<u16>| value.map(|number| Cow::Owned(number.to_string()));
+        match name {
+            "user" => text(&entity.user),
+            "program" => text(&self.record.program),
+            "message" => Some(Cow::Borrowed(self.record.message.as_str())),
+            "CommandLine" => self.command.as_deref().map(Cow::Borrowed),
+            "Image" => self.image(),
+            "ParentImage" if self.is_process_creation => self.parent_image(),
+            "User" => self.first_of(&["USER"]).or_else(|| text(&entity.user)),
+            "CurrentDirectory" => self.first_of(&["PWD", "cwd"]),
+            "src_ip" | "SourceIp" | "c-ip" => text(&entity.src_ip),
+            "src_port" | "SourcePort" => number(self.record.src_port),
+            "dst_ip" | "DestinationIp" => text(&entity.dst_ip),
+            "dst_port" | "DestinationPort" => number(entity.dst_port),
+            "DestinationHostname" | "query" | "QueryName" => text(&entity.domain),
+            "record_type" | "qtype_name" => self.first_of(&["query_type", "qtype"]),
+            "TargetFilename" => text(&entity.file),
+            "Initiated" => self.initiated(),
+            web if web.starts_with(['c', 's']) => self.web(web),
+            _ => None,
+        }
+    }
+
+    fn first_of(&self, names: &[&str]) -> Option<Cow<'_, str>> {
+        names.iter().find_map(|name| self.record.field(name)).map(Cow::Borrowed)
+    }
+
+    /// The program that was started. Rules compare the end of a path (`/nc`), and an audit record or a command often
+    /// has the bare name only: that gets the slash.
+    fn image(&self) -> Option<Cow<'_, str>> {
+        if let Some(path) = self.first_of(&["exe"]) {
+            return Some(path);
+        }
+        let program = self.command.as_deref()?.split_whitespace().next()?;
+        Some(if program.contains('/') { Cow::Borrowed(program) } else { Cow::Owned(format!("/{program}")) })
+    }
+
+    /// What reports a command being run (sudo, cron) is what started it; an audit record does not say.
+    fn parent_image(&self) -> Option<Cow<'_, str>> {
+        if is_auditd(self.record) {
+            return None;
+        }
+        self.first_of(&["_EXE"]).or_else(|| self.record.program.as_ref().map(|name| Cow::Owned(format!("/{name}"))))
+    }
+
+    /// Whether this machine opened the connection: netfilter lines name the interface that a packet leaves by.
+    fn initiated(&self) -> Option<Cow<'_, str>> {
+        let (incoming, outgoing) = (self.record.field("IN")?, self.record.field("OUT")?);
+        Some(Cow::Borrowed(if incoming.is_empty() && !outgoing.is_empty() { "true" } else { "false" }))
+    }
+
+    /// Fields of access logs, in the names of the W3C extended log format. Public rules look for paths in
+    /// `cs-uri-query`, so that is the whole request target.
+    fn web(&self, name: &str) -> Option<Cow<'_, str>> {
+        let target = || self.first_of(&["target", "uri", "url", "path"]);
+        match name {
+            "cs-method" => self.first_of(&["method"]),
+            "cs-uri" | "cs-uri-query" | "c-uri" | "c-uri-query" => target(),
+            "cs-uri-stem" | "c-uri-stem" => target().map(before_query),
+            "c-uri-extension" => target().and_then(extension),
+            "sc-status" => self.first_of(&["status"]),
+            "cs-user-agent" | "c-useragent" => self.first_of(&["user_agent"]),
+            "cs-referer" => self.first_of(&["referer", "referrer"]),
+            "cs-host" => self.first_of(&["host"]).or_else(|| self.record.entity.domain.as_deref().map(Cow::Borrowed)),
+            "cs-username" => self.record.entity.user.as_deref().map(Cow::Borrowed),
+            _ => None,
+        }
+    }
+
+    fn strings(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.record.message.as_str()).chain(self.record.fields.iter().map(|(_, value)| value.as_str()))
+    }
+}
+
+fn before_query(target: Cow<'_, str>) -> Cow<'_, str> {
+    match target {
+        Cow::Borrowed(target) => Cow::Borrowed(target.split('?').next().unwrap_or_default()),
+        Cow::Owned(target) => Cow::Owned(target.split('?').next().unwrap_or_default().to_owned()),
+    }
+}
+
+fn extension(target: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    let path = before_query(target);
+    let name = path.rsplit('/').next()?;
+    name.rsplit_once('.').map(|(_, extension)| Cow::Owned(extension.to_owned()))
+}
+
+impl Event for SigmaRecord<'_> {
+    fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
+        let value = self.record.field(path).map(Cow::Borrowed).or_else(|| self.derived(path))?;
+        Some(EventValue::Str(value))
+    }
+
+    fn any_string_value(&self, pred: &dyn Fn(&str) -> bool) -> bool {
+        self.strings().any(pred)
+    }
+
+    fn all_string_values(&self) -> Vec<Cow<'_, str>> {
+        self.strings().map(Cow::Borrowed).collect()
+    }
+
+    fn visit_string_values(&self, visit: &mut dyn FnMut(&str)) {
+        self.strings().for_each(visit);
+    }
+
+    /// Asked for only by rules that want the event in their result, which nothing here reads.
+    fn to_json(&self) -> Value {
+        Value::String(self.record.message.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Entity;
+    use crate::parse::Action;
+
+    fn get(record: &Record, name: &str) -> Option<String> {
+        let view = SigmaRecord::new(record, &Classes::of(record));
+        view.get_field(name).and_then(|value| value.as_str().map(Cow::into_owned))
+    }
+
+    fn fields(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_sudo_command_is_a_process_creation() {
+        let record = Record {
+            program: Some("sudo".into()),
+            action: Action::PrivilegeUse,
+            command: Some("/usr/bin/cat /etc/shadow".into()),
+            fields: fields(&[("PWD", "/home/bob"), ("USER", "root")]),
+            ..Record::default()
+        };
+        assert_eq!(get(&record, "Image").as_deref(), Some("/usr/bin/cat"));
+        assert_eq!(get(&record, "CommandLine").as_deref(), Some("/usr/bin/cat /etc/shadow"));
+        assert_eq!(get(&record, "ParentImage").as_deref(), Some("/sudo"));
+        assert_eq!(get(&record, "User").as_deref(), Some("root"));
+        assert_eq!(get(&record, "CurrentDirectory").as_deref(), Some("/home/bob"));
+    }
+
+    #[test]
+    fn an_audit_record_keeps_its_own_fields_and_names_its_program_as_a_path() {
+        let record = Record {
+            message: "type=EXECVE msg=audit(1:1): argc=2 a0=\"nc\" a1=\"-l\"".into(),
+            command: Some("nc -l".into()),
+            fields: fields(&[("type", "EXECVE"), ("a0", "nc"), ("a1", "-l")]),
+            ..Record::default()
+        };
+        assert_eq!(get(&record, "a1").as_deref(), Some("-l"));
+        assert_eq!(get(&record, "Image").as_deref(), Some("/nc"));
+        assert_eq!(get(&record, "ParentImage"), None);
+    }
+
+    #[test]
+    fn an_access_log_line_has_the_fields_of_webserver_rules() {
+        let record = Record {
+            action: Action::HttpRequest,
+            fields: fields(&[("method", "GET"), ("path", "/a/b.php?id=1"), ("status", "404")]),
+            entity: Entity { src_ip: Some("192.0.2.1".into()), ..Entity::default() },
+            ..Record::default()
+        };
+        assert_eq!(get(&record, "cs-uri-stem").as_deref(), Some("/a/b.php"));
+        assert_eq!(get(&record, "cs-uri-query").as_deref(), Some("/a/b.php?id=1"));
+        assert_eq!(get(&record, "c-uri-extension").as_deref(), Some("php"));
+        assert_eq!(get(&record, "sc-status").as_deref(), Some("404"));
+        assert_eq!(get(&record, "c-ip").as_deref(), Some("192.0.2.1"));
+    }
+}

@@ -1,0 +1,7 @@
+//! Sigma rules: loaded from text, and matched against one record at a time. Stateless once loaded.
+
+mod fields;
+mod logsource;
+mod rules;
+
+pub use rules::{Problem, RuleMatch, RuleSet, RuleText};

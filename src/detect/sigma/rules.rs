@@ -1,0 +1,288 @@
+//! A set of Sigma rules, compiled once and shared.
+
+use std::collections::BTreeMap;
+
+use rsigma_eval::Engine;
+use rsigma_parser::{FilterRule, FilterRuleTarget, Level, LogSource, SigmaCollection, SigmaRule, parse_sigma_yaml};
+
+use super::fields::SigmaRecord;
+use super::logsource::{Classes, can_fit};
+use crate::detect::attack::technique_of_tag;
+use crate::parse::Record;
+
+/// One rule file.
+#[derive(Debug, Clone)]
+pub struct RuleText {
+    /// The file's path, for messages.
+    pub file: String,
+    pub yaml: String,
+}
+
+/// A rule that was not loaded, or can never match.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    pub file: String,
+    pub reason: String,
+}
+
+/// A rule that matched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleMatch {
+    pub title: String,
+    /// 0 to 1, after the rule's level.
+    pub score: f64,
+    /// ATT&CK techniques, as the rule's tags name them.
+    pub techniques: Vec<String>,
+}
+
+/// Rules in groups of one log source each, so that a record is only compared with rules that are meant for it.
+#[derive(Default)]
+pub struct RuleSet {
+    groups: Vec<Group>,
+}
+
+struct Group {
+    logsource: LogSource,
+    engine: Engine,
+}
+
+/// What identifies a group: product, category and service.
+type Source = (Option<String>, Option<String>, Option<String>);
+
+impl RuleSet {
+    /// Compiles all rules that can be; says of every other one why not. Of two rules with the same id the later one
+    /// counts, so that an operator's file replaces a rule that came with the daemon.
+    pub fn compile(texts: &[RuleText]) -> (Self, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let mut rules: BTreeMap<String, (String, SigmaRule)> = BTreeMap::new();
+        let mut filters = Vec::new();
+        for text in texts {
+            let collection = parse(text, &mut problems);
+            for rule in collection.rules {
+                let id = rule.id.clone().unwrap_or_else(|| format!("{}: {}", text.file, rule.title));
+                rules.insert(id, (text.file.clone(), rule));
+            }
+            filters.extend(collection.filters.into_iter().map(|filter| (text.file.clone(), filter)));
+        }
+        let mut set = Self { groups: groups(rules.into_values(), &mut problems) };
+        for (file, filter) in &filters {
+            set.filter(file, filter, &mut problems);
+        }
+        problems.sort();
+        (set, problems)
+    }
+
+    pub fn len(&self) -> usize {
+        self.groups.iter().map(|group| group.engine.rule_count()).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The rules that match a record, highest score first, then by title. A function of the record alone.
+    pub fn matches(&self, record: &Record) -> Vec<RuleMatch> {
+        let classes = Classes::of(record);
+        let view = SigmaRecord::new(record, &classes);
+        let mut matches: Vec<RuleMatch> = self
+            .groups
+            .iter()
+            .filter(|group| classes.fit(&group.logsource))
+            .flat_map(|group| group.engine.evaluate(&view))
+            .map(|result| RuleMatch {
+                title: result.header.rule_title,
+                score: score(result.header.level),
+                techniques: result.header.tags.iter().filter_map(|tag| technique_of_tag(tag)).collect(),
+            })
+            .collect();
+        matches.sort_by(|left, right| right.score.total_cmp(&left.score).then_with(|| left.title.cmp(&right.title)));
+        matches
+    }
+
+    fn filter(&mut self, file: &str, filter: &FilterRule, problems: &mut Vec<Problem>) {
+        let mut applied = false;
+        for group in self.groups.iter_mut().filter(|group| concerns(filter, &group.engine)) {
+            match group.engine.apply_filter(filter) {
+                Ok(()) => applied = true,
+                Err(error) => problems.push(Problem { file: file.to_owned(), reason: error.to_string() }),
+            }
+        }
+        if !applied {
+            let reason = format!("the filter `{}` names no rule that is loaded", filter.title);
+            problems.push(Problem { file: file.to_owned(), reason });
+        }
+    }
+}
+
+fn concerns(filter: &FilterRule, engine: &Engine) -> bool {
+    match &filter.rules {
+        FilterRuleTarget::Any => true,
+        FilterRuleTarget::Specific(names) => engine
+            .rules()
+            .iter()
+            .any(|rule| names.iter().any(|name| rule.id.as_ref() == Some(name) || rule.title == *name)),
+    }
+}
+
+/// The score of a rule's level; one without a level counts as medium.
+fn score(level: Option<Level>) -> f64 {
+    match level {
+        Some(Level::Informational) => 0.1,
+        Some(Level::Low) => 0.35,
+        Some(Level::Medium) | None => 0.55,
+        Some(Level::High) => 0.8,
+        Some(Level::Critical) => 0.95,
+    }
+}
+
+fn parse(text: &RuleText, problems: &mut Vec<Problem>) -> SigmaCollection {
+    let mut problem = |reason: String| problems.push(Problem { file: text.file.clone(), reason });
+    let collection = match parse_sigma_yaml(&text.yaml) {
+        Ok(collection) => collection,
+        Err(error) => {
+            problem(error.to_string());
+            return SigmaCollection::new();
+        }
+    };
+    collection.errors.iter().for_each(|error| problem(error.clone()));
+    for correlation in &collection.correlations {
+        problem(format!(
+            "`{}` is a correlation rule, and those are not supported; the detectors of bursts and of accumulated risk \
+             correlate",
+            correlation.title
+        ));
+    }
+    if collection.is_empty() && collection.errors.is_empty() {
+        problem("the file holds no rule".to_owned());
+    }
+    collection
+}
+
+fn groups(rules: impl Iterator<Item = (String, SigmaRule)>, problems: &mut Vec<Problem>) -> Vec<Group> {
+    let mut by_source: BTreeMap<Source, Vec<(String, SigmaRule)>> = BTreeMap::new();
+    for (file, rule) in rules {
+        let LogSource { product, category, service, .. } = &rule.logsource;
+        by_source.entry((product.clone(), category.clone(), service.clone())).or_default().push((file, rule));
+    }
+    let mut groups = Vec::new();
+    for ((product, category, service), rules) in by_source {
+        let logsource = LogSource { product, category, service, ..LogSource::default() };
+        if !can_fit(&logsource) {
+            problems.extend(rules.iter().map(|(file, _)| never_matches(file, &logsource)));
+        }
+        let mut engine = Engine::new();
+        for (index, error) in engine.add_rules(rules.iter().map(|(_, rule)| rule)) {
+            let file = rules.get(index).map_or_else(String::new, |(file, _)| file.clone());
+            problems.push(Problem { file, reason: error.to_string() });
+        }
+        groups.push(Group { logsource, engine });
+    }
+    groups
+}
+
+fn never_matches(file: &str, logsource: &LogSource) -> Problem {
+    let part = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));
+    let parts: Vec<String> = [
+        part("product", &logsource.product),
+        part("category", &logsource.category),
+        part("service", &logsource.service),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    Problem { file: file.to_owned(), reason: format!("no event here is of its log source ({})", parts.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Entity;
+    use crate::parse::Action;
+
+    fn rule(id: &str, title: &str, logsource: &str, detection: &str, rest: &str) -> RuleText {
+        let yaml = format!(
+            "title: {title}\nid: {id}\nlogsource:\n  {logsource}\ndetection:\n  selection:\n    {detection}\n  \
+             condition: selection\n{rest}"
+        );
+        RuleText { file: format!("{id}.yml"), yaml }
+    }
+
+    fn web(status: &str) -> Record {
+        Record {
+            action: Action::HttpRequest,
+            message: "GET /x.php".into(),
+            fields: vec![("status".into(), status.into()), ("path".into(), "/x.php".into())],
+            ..Record::default()
+        }
+    }
+
+    #[test]
+    fn a_match_carries_level_and_techniques_and_the_strongest_comes_first() {
+        let (set, problems) = RuleSet::compile(&[
+            rule("1", "Low", "category: webserver", "sc-status: 404", "level: low\ntags: [attack.t1595.003]\n"),
+            rule("2", "High", "category: webserver", "cs-uri-stem|endswith: .php", "level: high\n"),
+            rule("3", "Other source", "category: dns", "sc-status: 404", "level: high\n"),
+        ]);
+        assert_eq!(problems, []);
+        let matches = set.matches(&web("404"));
+        assert_eq!(matches.iter().map(|hit| hit.title.as_str()).collect::<Vec<_>>(), ["High", "Low"]);
+        assert_eq!((matches[0].score, matches[1].score), (0.8, 0.35));
+        assert_eq!(matches[1].techniques, ["T1595.003"]);
+        assert_eq!(set.matches(&web("200")).len(), 1);
+    }
+
+    #[test]
+    fn keywords_are_looked_for_in_the_message() {
+        let yaml = "title: K\nid: k\nlogsource:\n  product: linux\ndetection:\n  keywords:\n    - 'entered promiscuous mode'\n  \
+                    condition: keywords\n";
+        let (set, _) = RuleSet::compile(&[RuleText { file: "k.yml".into(), yaml: yaml.into() }]);
+        let record = Record { message: "device eth0 entered promiscuous mode".into(), ..Record::default() };
+        assert_eq!(set.matches(&record).len(), 1);
+        assert!(set.matches(&Record::default()).is_empty());
+    }
+
+    #[test]
+    fn every_rule_that_is_not_loaded_is_named_with_its_reason_and_the_others_are_loaded() {
+        let correlation = "title: C\ncorrelation:\n  type: event_count\n  rules: [good]\n  group-by: [user]\n  timespan: 1m\n  \
+                           condition:\n    gte: 3\n";
+        let (set, problems) = RuleSet::compile(&[
+            rule("good", "Good", "product: linux", "a: b", ""),
+            rule("regex", "Bad regex", "product: linux", "a|re: '('", ""),
+            rule("modifier", "Bad modifier", "product: linux", "a|sounds_like: b", ""),
+            rule("source", "Windows", "product: windows", "a: b", ""),
+            RuleText { file: "yaml.yml".into(), yaml: "title: [".into() },
+            RuleText { file: "empty.yml".into(), yaml: String::new() },
+            RuleText { file: "correlation.yml".into(), yaml: correlation.into() },
+        ]);
+        let mut files: Vec<&str> = problems.iter().map(|problem| problem.file.as_str()).collect();
+        files.dedup();
+        assert_eq!(files, ["correlation.yml", "empty.yml", "modifier.yml", "regex.yml", "source.yml", "yaml.yml"]);
+        assert!(problems.iter().all(|problem| !problem.reason.is_empty()));
+        assert_eq!(set.len(), 2);
+    }
+
+    #[test]
+    fn an_operators_rule_replaces_the_one_with_the_same_id() {
+        let ours = rule("same", "Ours", "product: linux", "user: eve", "");
+        let theirs = rule("same", "Theirs", "product: linux", "user: eve", "");
+        let (set, _) = RuleSet::compile(&[ours, theirs]);
+        let record = Record { entity: Entity { user: Some("eve".into()), ..Entity::default() }, ..Record::default() };
+        assert_eq!(set.matches(&record).iter().map(|hit| hit.title.as_str()).collect::<Vec<_>>(), ["Theirs"]);
+    }
+
+    #[test]
+    fn a_filter_excludes_what_it_describes() {
+        let filter = "title: F\nlogsource:\n  product: linux\nfilter:\n  rules: [same]\n  selection:\n    user: eve\n  \
+                      condition: not selection\n";
+        let (set, problems) = RuleSet::compile(&[
+            rule("same", "Any", "product: linux", "user|contains: e", ""),
+            RuleText { file: "filter.yml".into(), yaml: filter.into() },
+        ]);
+        assert_eq!(problems, []);
+        let by = |user: &str| Record {
+            entity: Entity { user: Some(user.into()), ..Entity::default() },
+            ..Record::default()
+        };
+        assert_eq!((set.matches(&by("eve")).len(), set.matches(&by("steve")).len()), (0, 1));
+    }
+}

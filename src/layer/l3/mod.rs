@@ -1,0 +1,246 @@
+//! Layer 3: judges each line. One decision for every event of `L3_IN`.
+//!
+//! Sigma rules say what a single line means, the detectors of bursts and of novelty what it means after the lines
+//! before it. The decision has the score of the strongest of these voices and names them all.
+
+mod rule_files;
+mod watch;
+
+use std::sync::Arc;
+
+use self::watch::Watch;
+use super::stage::{Outbox, Stage, StageSpec, StateError, decode, encode};
+use super::{one_line, verdict};
+use crate::config::{self, Finding};
+use crate::detect::sigma::{RuleMatch, RuleSet};
+use crate::event::{Body, Category, Decision, Event, Interest, Raw, Stream, Verdict};
+use crate::limits;
+use crate::parse::{Action, Record};
+
+/// Layer 3 ready to run, and what the operator should know of the rules.
+pub struct Prepared {
+    pub spec: StageSpec,
+    /// Rules of a folder that could not be loaded or can never match, each with its file and reason.
+    pub warnings: Vec<Finding>,
+    /// Rules loaded.
+    pub rules: usize,
+}
+
+/// Reads and compiles the rules. A bad rule in a folder is a warning, since packs of rules written for all products hold
+/// some that are not for this one; a bad rule in a file that the configuration names itself is an error.
+///
+/// # Errors
+/// A path cannot be read, holds no rule file, or is a file with a bad rule.
+pub fn prepare(config: &config::L3) -> Result<Prepared, Vec<Finding>> {
+    let files = rule_files::read(config)?;
+    let (rules, problems) = RuleSet::compile(&files.texts);
+    let (errors, warnings): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| files.is_named(&problem.file));
+    if !errors.is_empty() {
+        return Err(errors.iter().map(rule_files::finding).collect());
+    }
+    let count = rules.len();
+    let rules = Arc::new(rules);
+    let spec = StageSpec {
+        name: "l3",
+        identifier: "dsmil-l3",
+        reads: Interest::NONE.stream(Stream::L3In),
+        writes: Interest::NONE.stream(Stream::L3Out),
+        critical: true,
+        make: Arc::new(move || {
+            Box::new(L3 { rules: Arc::clone(&rules), models: Models::new(), watch: Watch::default() })
+        }),
+    };
+    Ok(Prepared { spec, warnings: warnings.iter().map(rule_files::finding).collect(), rules: count })
+}
+
+struct L3 {
+    rules: Arc<RuleSet>,
+    models: Models,
+    watch: Watch,
+}
+
+/// Who speaks of a line: its name in `model` and its device, 15 to 22 being Layer 3's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Model {
+    Sigma = 15,
+    Rates = 16,
+    Novelty = 17,
+}
+
+/// The names as decisions share them.
+struct Models {
+    sigma: Arc<str>,
+    rates: Arc<str>,
+    novelty: Arc<str>,
+}
+
+/// One rule or detector that has something to say of a line.
+#[derive(Debug, Clone, PartialEq)]
+struct Voice {
+    model: Model,
+    score: f64,
+    reason: String,
+    techniques: Vec<String>,
+    summary: String,
+}
+
+impl Stage for L3 {
+    fn step(&mut self, event: &Event, out: &mut Outbox) {
+        let Body::Raw(raw) = &event.body else { return };
+        let matches = self.rules.matches(raw.record());
+        let decision = self.judge(event, raw, matches);
+        out.emit(Stream::L3Out, Body::Decision(Box::new(decision)));
+    }
+
+    fn save(&self) -> Vec<u8> {
+        encode(&self.watch)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        self.watch = decode(bytes)?;
+        Ok(())
+    }
+}
+
+impl L3 {
+    /// The stateful half: what the rules found, and what the lines before this one make of it.
+    fn judge(&mut self, event: &Event, raw: &Raw, matches: Vec<RuleMatch>) -> Decision {
+        let record = raw.record();
+        let mut voices: Vec<Voice> = matches.into_iter().map(|hit| sigma_voice(hit, record)).collect();
+        voices.extend(self.watch.observe(record, event.ts));
+        // Stable: of equal scores the earlier voice leads.
+        voices.sort_by(|left, right| right.score.total_cmp(&left.score));
+        voices.truncate(limits::REASONS_MAX);
+
+        let (score, model) = voices.first().map_or((0.0, Model::Sigma), |voice| (voice.score, voice.model));
+        let verdict = verdict(score);
+        let summary = match voices.first() {
+            Some(voice) if verdict != Verdict::Benign => one_line(&voice.summary),
+            _ => String::new(),
+        };
+        let mut attack: Vec<String> = voices.iter().flat_map(|voice| voice.techniques.iter().cloned()).collect();
+        attack.sort();
+        attack.dedup();
+        Decision {
+            verdict,
+            score,
+            model: self.models.name(model),
+            device_id: model as u16,
+            compartment: Arc::clone(&raw.compartment),
+            input_ref: String::new(),
+            entity: record.entity.clone(),
+            category: category(record),
+            reasons: voices.into_iter().map(|voice| voice.reason).collect(),
+            attack,
+            summary,
+        }
+    }
+}
+
+impl Models {
+    fn new() -> Self {
+        Self { sigma: "sigma".into(), rates: "rates".into(), novelty: "novelty".into() }
+    }
+
+    fn name(&self, model: Model) -> Arc<str> {
+        Arc::clone(match model {
+            Model::Sigma => &self.sigma,
+            Model::Rates => &self.rates,
+            Model::Novelty => &self.novelty,
+        })
+    }
+}
+
+fn sigma_voice(hit: RuleMatch, record: &Record) -> Voice {
+    let summary = format!("{}: {}", hit.title, record.message);
+    Voice { model: Model::Sigma, score: hit.score, reason: hit.title, techniques: hit.techniques, summary }
+}
+
+fn category(record: &Record) -> Category {
+    match record.action {
+        Action::Login | Action::Logout | Action::PrivilegeUse | Action::AccountChange => Category::Auth,
+        Action::Connection | Action::DnsQuery => Category::Network,
+        Action::HttpRequest => Category::App,
+        Action::Other if matches!(record.program.as_deref(), Some("sshd" | "sshd-session" | "sudo" | "su")) => {
+            Category::Auth
+        }
+        _ => Category::System,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::event::{Entity, EventId, Timestamp};
+    use crate::parse::Format;
+
+    fn event(record: Record) -> Event {
+        let raw = Raw::new("test".into(), "ops".into(), Format::Auto, "".into(), Vec::new()).with_record(record);
+        let id = EventId::new(1_700_000_000_000, 0);
+        Event { id, stream: Stream::L3In, ts: Timestamp::from_millis(id.ms()), root: id, body: Body::Raw(raw) }
+    }
+
+    fn decide(record: Record) -> Decision {
+        let mut out = Outbox::default();
+        let event = event(record);
+        out.begin(&event);
+        (prepare(&config::L3::default()).unwrap().spec.make)().step(&event, &mut out);
+        let Body::Decision(decision) = out.take().remove(0).body else { unreachable!() };
+        *decision
+    }
+
+    #[test]
+    fn an_ordinary_line_gets_a_benign_decision_about_its_entity() {
+        let entity = Entity { host: Some("atlas".into()), ..Entity::default() };
+        let decision = decide(Record { message: "Started Daily apt download.".into(), entity, ..Record::default() });
+        assert_eq!((decision.verdict, decision.score, decision.summary.as_str()), (Verdict::Benign, 0.0, ""));
+        assert_eq!(decision.input_ref, "1700000000000-0");
+        assert_eq!(decision.entity.host.as_deref(), Some("atlas"));
+    }
+
+    #[test]
+    fn an_attackers_text_is_shown_escaped() {
+        let record = Record {
+            program: Some("sudo".into()),
+            action: Action::PrivilegeUse,
+            message: "eve : COMMAND=/usr/bin/cat /etc/shadow \u{1b}[2J".into(),
+            command: Some("/usr/bin/cat /etc/shadow \u{1b}[2J".into()),
+            outcome: Some(true),
+            ..Record::default()
+        };
+        let decision = decide(record);
+        assert_eq!((decision.verdict, decision.category), (Verdict::Malicious, Category::Auth));
+        assert!(decision.summary.contains("\\u{1b}") && !decision.summary.contains('\u{1b}'), "{}", decision.summary);
+        assert!(decision.attack.contains(&"T1003.008".to_owned()), "{:?}", decision.attack);
+    }
+
+    #[test]
+    fn a_bad_rule_is_a_warning_in_a_folder_and_an_error_in_a_named_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let bad = folder.path().join("bad.yml");
+        std::fs::write(&bad, "title: Bad\nlogsource: {product: linux}\n").unwrap();
+        let of = |path: &Path| config::L3 { rules: vec![path.to_owned()], ..config::L3::default() };
+        let warnings = prepare(&of(folder.path())).unwrap().warnings;
+        assert!(warnings.len() == 1 && warnings[0].problem.contains("bad.yml"), "{warnings:?}");
+        assert!(prepare(&of(&bad)).is_err());
+        assert!(prepare(&of(&folder.path().join("absent"))).is_err());
+    }
+
+    #[test]
+    fn every_rule_of_a_public_pack_loads_or_is_reported() {
+        let Some(data) = std::env::var_os("DSMIL_DATA") else {
+            eprintln!("skipped: DSMIL_DATA is not set");
+            return;
+        };
+        let pack = Path::new(&data).join("sigma");
+        let config = config::L3 { rules: vec![pack], builtin_rules: false, ..config::L3::default() };
+        let prepared = prepare(&config).unwrap();
+        let files = rule_files::read(&config).unwrap().texts.len();
+        let unreadable: Vec<&Finding> =
+            prepared.warnings.iter().filter(|warning| !warning.problem.contains("log source")).collect();
+        eprintln!("{files} files, {} rules loaded, not loaded: {unreadable:?}", prepared.rules);
+        assert!(prepared.rules + unreadable.len() >= files);
+    }
+}

@@ -1,0 +1,285 @@
+//! What a line means after the lines before it: the stateful detectors of Layer 3.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Model, Voice};
+use crate::detect::novelty::Novelty;
+use crate::detect::rates::{Alarm, Measure, Rates, Threshold};
+use crate::event::Timestamp;
+use crate::parse::{Action, Record};
+
+/// Five failures within ten minutes: the defaults of fail2ban (`maxretry`, `findtime`).
+const GUESSING: Threshold = Threshold { window: Duration::from_secs(600), measure: Measure::Events, at: 5 };
+/// So many different users tried from one address make it spraying rather than guessing.
+const SPRAYED_USERS: usize = 5;
+/// One user tried from so many addresses: no single address need ever reach the threshold above.
+const DISTRIBUTED: Threshold = Threshold { window: Duration::from_secs(600), measure: Measure::DistinctItems, at: 10 };
+/// Fifteen ports: the capacity of CrowdSec's `iptables-scan-multi_ports`.
+const PORT_SCAN: Threshold = Threshold { window: Duration::from_secs(60), measure: Measure::DistinctItems, at: 15 };
+/// A page with dead links asks for a few missing files at once; a scanner for many.
+const PATH_SCAN: Threshold = Threshold { window: Duration::from_secs(60), measure: Measure::DistinctItems, at: 20 };
+
+const FAILED_LOGIN_SCORE: f64 = 0.1;
+/// Guessing goes on everywhere all day, so it is suspicious, and more so the larger it grows; that it has succeeded is
+/// what matters.
+const GUESSING_SCORES: [f64; 3] = [0.6, 0.7, 0.78];
+const SCAN_SCORES: [f64; 3] = [0.45, 0.55, 0.6];
+/// One user's few failures may be the user; many failures or many names are not.
+const LOGIN_AFTER_FAILURES_SCORE: f64 = 0.85;
+const LOGIN_AFTER_GUESSING_SCORE: f64 = 0.95;
+const GUESSING_FAILURES: u64 = 10;
+/// Below the suspicious: a surprise is a signal for Layer 4 to add to others.
+const NOVELTY_SCORE: f64 = 0.25;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Watch {
+    /// Failed logins by address (by user where the login was local); items are users.
+    failures_by_peer: Rates,
+    /// Failed logins by user; items are addresses.
+    failures_by_user: Rates,
+    /// Refused connections by address; items are ports.
+    refused_ports: Rates,
+    /// Failed requests by address; items are paths.
+    failed_paths: Rates,
+    novelty: Novelty,
+}
+
+impl Watch {
+    /// What the detectors say of this line. Takes it into their state.
+    pub fn observe(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
+        let mut voices = match (record.action, record.outcome) {
+            (Action::Login | Action::PrivilegeUse, Some(false)) => self.failed_login(record, ts),
+            (Action::Login | Action::PrivilegeUse, Some(true)) => self.login(record, ts),
+            (Action::Connection, Some(false)) => self.refused_connection(record, ts),
+            (Action::HttpRequest, Some(false)) => self.failed_request(record, ts),
+            _ => Vec::new(),
+        };
+        voices.extend(self.habits(record, ts));
+        voices
+    }
+
+    fn failed_login(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
+        let mut voices = vec![Voice {
+            model: Model::Rates,
+            score: FAILED_LOGIN_SCORE,
+            reason: "failed_login".to_owned(),
+            techniques: Vec::new(),
+            summary: String::new(),
+        }];
+        let user = record.entity.user.as_deref().unwrap_or_default();
+        if let Some(peer) = peer(record)
+            && let Some(alarm) = self.failures_by_peer.observe(&GUESSING, &peer.key, user, ts)
+        {
+            voices.push(guessing_voice(&peer.name, &alarm));
+        }
+        if let (Some(address), false) = (record.entity.src_ip.as_deref(), user.is_empty())
+            && let Some(alarm) = self.failures_by_user.observe(&DISTRIBUTED, user, address, ts)
+        {
+            let summary = format!("{} failed logins of {user} from {} addresses", alarm.total, alarm.distinct);
+            voices.push(rate_voice("distributed_brute_force", "T1110", graded(GUESSING_SCORES, &alarm), summary));
+        }
+        voices
+    }
+
+    /// A login from where passwords have just been guessed: said once, and the guessing is then over.
+    fn login(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
+        let Some(peer) = peer(record) else { return Vec::new() };
+        let Some(failures) = self.failures_by_peer.ongoing(&GUESSING, &peer.key, ts) else { return Vec::new() };
+        self.failures_by_peer.forget(&peer.key);
+        let guessed = failures.total >= GUESSING_FAILURES || failures.distinct > 1;
+        let score = if guessed { LOGIN_AFTER_GUESSING_SCORE } else { LOGIN_AFTER_FAILURES_SCORE };
+        let user = record.entity.user.as_deref().unwrap_or("an unnamed user");
+        let summary = format!("login of {user} from {} succeeded after {} failures", peer.name, failures.total);
+        vec![rate_voice("success_after_failures", "T1110", score, summary)]
+    }
+
+    fn refused_connection(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
+        let (Some(address), Some(port)) = (record.entity.src_ip.as_deref(), record.entity.dst_port) else {
+            return Vec::new();
+        };
+        let Some(alarm) = self.refused_ports.observe(&PORT_SCAN, address, &port.to_string(), ts) else {
+            return Vec::new();
+        };
+        let summary = format!("{address} was refused on {} ports ({} attempts)", alarm.distinct, alarm.total);
+        vec![rate_voice("port_scan", "T1046", graded(SCAN_SCORES, &alarm), summary)]
+    }
+
+    fn failed_request(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
+        let path = ["path", "target", "uri", "url"].iter().find_map(|name| record.field(name));
+        let (Some(address), Some(path)) = (record.entity.src_ip.as_deref(), path) else { return Vec::new() };
+        let path = path.split('?').next().unwrap_or_default();
+        let Some(alarm) = self.failed_paths.observe(&PATH_SCAN, address, path, ts) else { return Vec::new() };
+        let summary =
+            format!("{address} asked for {} paths that are not there ({} requests)", alarm.distinct, alarm.total);
+        vec![rate_voice("path_scan", "T1595.003", graded(SCAN_SCORES, &alarm), summary)]
+    }
+
+    /// First times: a program on a host, an address that a user logs in from, a program that a user runs with the
+    /// rights of another.
+    fn habits(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
+        let entity = &record.entity;
+        let host = entity.host.as_deref().unwrap_or_default();
+        let mut voices = Vec::new();
+        let mut note = |reason: &str, whose: String, value: &str, technique: Option<&str>| {
+            if let Some(surprise) = self.novelty.observe(&whose, value, ts) {
+                voices.push(Voice {
+                    model: Model::Novelty,
+                    score: NOVELTY_SCORE * surprise,
+                    reason: reason.to_owned(),
+                    techniques: technique.map(str::to_owned).into_iter().collect(),
+                    summary: String::new(),
+                });
+            }
+        };
+        if let Some(program) = &record.program {
+            note("first_program_on_host", format!("program {host}"), program, None);
+        }
+        let Some(user) = &entity.user else { return voices };
+        match (record.action, record.outcome) {
+            (Action::Login, Some(true)) => {
+                let address = entity.src_ip.as_deref().unwrap_or("local");
+                note("first_login_from_address", format!("login {host} {user}"), address, Some("T1078"));
+            }
+            (Action::PrivilegeUse, Some(true)) => {
+                let command = record.command.as_deref().and_then(|command| command.split_whitespace().next());
+                if let Some(program) = command {
+                    note("first_program_of_user", format!("privileged {host} {user}"), program, None);
+                }
+            }
+            _ => {}
+        }
+        voices
+    }
+}
+
+/// Where a login comes from.
+struct Peer {
+    key: String,
+    name: String,
+}
+
+/// The address; for a local login the user on the host.
+fn peer(record: &Record) -> Option<Peer> {
+    if let Some(address) = &record.entity.src_ip {
+        return Some(Peer { key: address.clone(), name: address.clone() });
+    }
+    let user = record.entity.user.as_deref()?;
+    let host = record.entity.host.as_deref().unwrap_or_default();
+    Some(Peer { key: format!("local {host} {user}"), name: format!("the console as {user}") })
+}
+
+fn guessing_voice(peer: &str, alarm: &Alarm) -> Voice {
+    let score = graded(GUESSING_SCORES, alarm);
+    let failures = format!("{} failed logins from {peer}", alarm.total);
+    if alarm.distinct >= SPRAYED_USERS {
+        let summary = format!("{failures}, as {} users", alarm.distinct);
+        rate_voice("password_spraying", "T1110.003", score, summary)
+    } else {
+        rate_voice("brute_force", "T1110.001", score, failures)
+    }
+}
+
+fn rate_voice(reason: &str, technique: &str, score: f64, summary: String) -> Voice {
+    Voice { model: Model::Rates, score, reason: reason.to_owned(), techniques: vec![technique.to_owned()], summary }
+}
+
+/// The score of an alarm by its grade; the last one for all higher grades.
+fn graded(scores: [f64; 3], alarm: &Alarm) -> f64 {
+    let [first, second, third] = scores;
+    match alarm.grade {
+        0 | 1 => first,
+        2 => second,
+        _ => third,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Entity;
+
+    fn second(number: u64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + number * 1000)
+    }
+
+    fn login(user: &str, address: &str, succeeded: bool) -> Record {
+        let entity = Entity { user: Some(user.into()), src_ip: Some(address.into()), ..Entity::default() };
+        Record { action: Action::Login, outcome: Some(succeeded), entity, ..Record::default() }
+    }
+
+    /// Reasons of everything above a failed login, in order.
+    fn loud(watch: &mut Watch, lines: impl IntoIterator<Item = (u64, Record)>) -> Vec<(String, f64)> {
+        lines
+            .into_iter()
+            .flat_map(|(at, record)| watch.observe(&record, second(at)))
+            .filter(|voice| voice.score > FAILED_LOGIN_SCORE)
+            .map(|voice| (voice.reason, voice.score))
+            .collect()
+    }
+
+    #[test]
+    fn guessing_gives_one_alarm_and_its_success_another() {
+        let mut watch = Watch::default();
+        let guesses = (0..12).map(|at| (at * 5, login("root", "203.0.113.7", false)));
+        let success = [(70, login("root", "203.0.113.7", true)), (71, login("root", "203.0.113.7", true))];
+        let alarms = loud(&mut watch, guesses.chain(success));
+        assert_eq!(alarms, [("brute_force".to_owned(), 0.6), ("success_after_failures".to_owned(), 0.95)]);
+    }
+
+    #[test]
+    fn a_user_who_mistypes_and_gets_in_is_no_alarm() {
+        let mistyped = (0..4).map(|at| (at * 5, login("alice", "192.0.2.4", false)));
+        let success = [(25, login("alice", "192.0.2.4", true))];
+        assert_eq!(loud(&mut Watch::default(), mistyped.chain(success)), []);
+    }
+
+    #[test]
+    fn a_success_from_another_address_is_not_the_guessers() {
+        let guesses = (0..12).map(|at| (at, login("root", "203.0.113.7", false)));
+        let other = [(20, login("root", "192.0.2.4", true))];
+        assert_eq!(loud(&mut Watch::default(), guesses.chain(other)).len(), 1);
+    }
+
+    #[test]
+    fn many_users_from_one_address_are_sprayed_and_one_user_from_many_addresses_is_attacked_from_all() {
+        let spray = (0..6).map(|at| (at, login(&format!("user{at}"), "203.0.113.7", false)));
+        assert_eq!(loud(&mut Watch::default(), spray)[0].0, "password_spraying");
+        let botnet = (0..12).map(|at| (at, login("root", &format!("203.0.113.{at}"), false)));
+        assert_eq!(loud(&mut Watch::default(), botnet), [("distributed_brute_force".to_owned(), 0.6)]);
+    }
+
+    #[test]
+    fn scans_of_ports_and_paths_are_told_from_retries() {
+        let entity = |port| Entity { src_ip: Some("203.0.113.9".into()), dst_port: Some(port), ..Entity::default() };
+        let refused = |port| Record {
+            action: Action::Connection,
+            outcome: Some(false),
+            entity: entity(port),
+            ..Record::default()
+        };
+        let missing = |number: u64| Record {
+            action: Action::HttpRequest,
+            outcome: Some(false),
+            fields: vec![("path".into(), format!("/{number}?x=1"))],
+            entity: entity(80),
+            ..Record::default()
+        };
+        let mut watch = Watch::default();
+        assert_eq!(loud(&mut watch, (0..40).map(|at| (at, refused(443)))), []);
+        assert_eq!(loud(&mut watch, (0..40).map(|at| (40 + at / 4, refused(1000 + at as u16)))).len(), 1);
+        assert_eq!(loud(&mut watch, (0..40).map(|at| (100 + at, missing(at % 3)))), []);
+        assert_eq!(loud(&mut watch, (0..40).map(|at| (200 + at, missing(at)))).len(), 1);
+    }
+
+    #[test]
+    fn a_login_from_a_new_address_is_a_weak_signal_after_the_learning_period() {
+        let day = 24 * 3600;
+        let known = (0..60).map(|at| (at * 1800, login("alice", "192.0.2.4", true)));
+        let new = [(2 * day, login("alice", "198.51.100.9", true))];
+        let alarms = loud(&mut Watch::default(), known.chain(new));
+        assert_eq!(alarms.len(), 1);
+        assert!(alarms[0].0 == "first_login_from_address" && alarms[0].1 > 0.2 && alarms[0].1 < 0.35, "{alarms:?}");
+    }
+}

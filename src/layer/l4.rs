@@ -1,0 +1,436 @@
+//! Layer 4: what many decisions about one user, address or host mean together.
+//!
+//! Reads the decisions of Layer 3 and the events of `L4_IN`, adds their scores to the risk of every entity they concern
+//! (see [`crate::detect::risk`]), and decides when an entity's risk rises over a threshold: once, and again only after
+//! the risk has fallen below half of it. An `L4_IN` event may carry a score, reasons and techniques of its own (a model
+//! elsewhere found them); each gets a decision. Risk fades with the time of the events themselves, so no tick is needed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::stage::{Outbox, Stage, StageSpec, StateError, decode, encode};
+use super::{one_line, verdict};
+use crate::config::{self, Finding};
+use crate::detect::recent::Recent;
+use crate::detect::risk::{Risk, Signal};
+use crate::event::{Body, Category, Decision, Entity, Event, Interest, Raw, Stream, Timestamp, Verdict};
+use crate::limits;
+
+const MODEL: &str = "risk";
+/// Devices 23 to 30 are Layer 4's.
+const DEVICE: u16 = 23;
+
+/// Scores below this are no signal: an informational rule or a single failed login says nothing of anybody.
+const SIGNAL_FROM: f64 = 0.2;
+/// A host is concerned by everything that its users and peers do, so it gets half of it.
+const HOST_SHARE: f64 = 0.5;
+
+/// The stage that writes `L4_OUT`.
+///
+/// # Errors
+/// The thresholds are not positive numbers in ascending order.
+pub fn prepare(config: &config::L4) -> Result<StageSpec, Vec<Finding>> {
+    let mut findings = Vec::new();
+    if !(config.suspicious_at.is_finite() && config.suspicious_at > 0.0) {
+        findings.push(Finding::new(
+            "l4.suspicious_at",
+            format!("{} is not a risk", config.suspicious_at),
+            "write a number greater than 0, like 1.0",
+        ));
+    }
+    if !(config.malicious_at.is_finite() && config.malicious_at > config.suspicious_at) {
+        findings.push(Finding::new(
+            "l4.malicious_at",
+            format!("{} is not above l4.suspicious_at", config.malicious_at),
+            "write a larger number, like 2.5",
+        ));
+    }
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    let thresholds = Thresholds {
+        half_life: config.half_life.get(),
+        suspicious_at: config.suspicious_at,
+        malicious_at: config.malicious_at,
+    };
+    Ok(StageSpec {
+        name: "l4",
+        identifier: "dsmil-l4",
+        reads: Interest::NONE.stream(Stream::L3Out).stream(Stream::L4In),
+        writes: Interest::NONE.stream(Stream::L4Out),
+        critical: true,
+        make: Arc::new(move || Box::new(L4 { thresholds, model: MODEL.into(), watched: watched() })),
+    })
+}
+
+fn watched() -> Recent<Watched> {
+    Recent::new(limits::ENTITIES_PER_DETECTOR_MAX)
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Thresholds {
+    half_life: Duration,
+    suspicious_at: f64,
+    malicious_at: f64,
+}
+
+struct L4 {
+    thresholds: Thresholds,
+    model: Arc<str>,
+    watched: Recent<Watched>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Watched {
+    risk: Risk,
+    /// What has already been said of it.
+    announced: Option<Verdict>,
+}
+
+/// One user, address or host that an event concerns.
+struct Subject {
+    key: String,
+    entity: Entity,
+    share: f64,
+}
+
+/// A detection as it reaches Layer 4.
+struct Heard {
+    score: f64,
+    reasons: Vec<String>,
+    techniques: Vec<String>,
+    entity: Entity,
+    category: Category,
+    compartment: Arc<str>,
+}
+
+impl Stage for L4 {
+    fn step(&mut self, event: &Event, out: &mut Outbox) {
+        match &event.body {
+            Body::Decision(decision) if event.stream == Stream::L3Out => {
+                let heard = Heard::from_decision(decision);
+                if let Some(decision) = self.weigh(event.ts, &heard, decision.verdict) {
+                    out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
+                }
+            }
+            Body::Raw(raw) if event.stream == Stream::L4In => {
+                let heard = Heard::from_context(raw);
+                let own = heard.decision(Arc::from("l4"));
+                let tipped = self.weigh(event.ts, &heard, own.verdict).filter(|tipped| tipped.score >= own.score);
+                out.emit(Stream::L4Out, Body::Decision(Box::new(tipped.unwrap_or(own))));
+            }
+            _ => {}
+        }
+    }
+
+    fn save(&self) -> Vec<u8> {
+        encode(&self.watched)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        self.watched = decode(bytes)?;
+        Ok(())
+    }
+}
+
+impl L4 {
+    /// Adds a detection to everything it concerns. A decision follows when that lifts any of it over a threshold: one,
+    /// on the subject with the highest risk, for one event has one cause.
+    fn weigh(&mut self, ts: Timestamp, heard: &Heard, said: Verdict) -> Option<Decision> {
+        if heard.score < SIGNAL_FROM && said == Verdict::Benign {
+            return None;
+        }
+        let mut highest: Option<(Subject, f64, Verdict)> = None;
+        for subject in subjects(&heard.entity) {
+            let watched = self.watched.touch(&subject.key);
+            let Some((risk, reached)) = watched.weigh(&self.thresholds, ts, heard, subject.share, said) else {
+                continue;
+            };
+            if highest.as_ref().is_none_or(|(_, other, _)| risk > *other) {
+                highest = Some((subject, risk, reached));
+            }
+        }
+        let (subject, risk, reached) = highest?;
+        let watched = self.watched.get(&subject.key)?;
+        Some(self.decide(&subject, risk, reached, watched, heard))
+    }
+
+    fn decide(&self, subject: &Subject, value: f64, reached: Verdict, watched: &Watched, heard: &Heard) -> Decision {
+        let reasons = watched.risk.reasons();
+        let name = subject.key.replacen(':', " ", 1);
+        let summary = format!("risk of {name} has risen to {value:.2} through {}", reasons.join(", "));
+        Decision {
+            verdict: reached,
+            score: self.thresholds.score(value),
+            model: Arc::clone(&self.model),
+            device_id: DEVICE,
+            compartment: Arc::clone(&heard.compartment),
+            input_ref: String::new(),
+            entity: subject.entity.clone(),
+            category: heard.category,
+            reasons,
+            attack: watched.risk.techniques(),
+            summary: one_line(&summary),
+        }
+    }
+}
+
+impl Watched {
+    /// The risk with this detection and the verdict it reaches, if that has not been said yet.
+    fn weigh(
+        &mut self,
+        thresholds: &Thresholds,
+        ts: Timestamp,
+        heard: &Heard,
+        share: f64,
+        said: Verdict,
+    ) -> Option<(f64, Verdict)> {
+        self.risk.fade(ts, thresholds.half_life);
+        self.rearm(thresholds);
+        let score = heard.score * share;
+        let risk = self.risk.add(&Signal { score, reasons: &heard.reasons, techniques: &heard.techniques });
+        let reached = thresholds.verdict(risk);
+        // A malicious decision has alarmed already: the same entity being "suspicious" on top is no news.
+        let known = if said == Verdict::Malicious { Verdict::Suspicious } else { Verdict::Benign };
+        let announced = self.announced.unwrap_or(Verdict::Benign).max(known);
+        self.announced = Some(announced.max(reached));
+        (reached > announced).then_some((risk, reached))
+    }
+
+    /// Half of a threshold is the hysteresis: risk that hovers at the threshold alarms once.
+    fn rearm(&mut self, thresholds: &Thresholds) {
+        let still = thresholds.verdict(self.risk.value() * 2.0);
+        self.announced = self.announced.map(|announced| announced.min(still));
+    }
+}
+
+impl Thresholds {
+    fn verdict(&self, risk: f64) -> Verdict {
+        if risk >= self.malicious_at {
+            Verdict::Malicious
+        } else if risk >= self.suspicious_at {
+            Verdict::Suspicious
+        } else {
+            Verdict::Benign
+        }
+    }
+
+    /// Risk as a score: 0.5 at `suspicious_at`, 0.8 at `malicious_at`, linear between, towards 1 beyond.
+    fn score(&self, risk: f64) -> f64 {
+        if risk >= self.malicious_at {
+            1.0 - 0.2 * self.malicious_at / risk
+        } else {
+            let way = (risk - self.suspicious_at) / (self.malicious_at - self.suspicious_at);
+            0.5 + 0.3 * way.clamp(0.0, 1.0)
+        }
+    }
+}
+
+/// In order of precedence: where risks are equal the first is named.
+fn subjects(entity: &Entity) -> Vec<Subject> {
+    let host = entity.host.clone();
+    let user = entity.user.as_ref().map(|user| Subject {
+        key: format!("user:{user}"),
+        entity: Entity { user: Some(user.clone()), host: host.clone(), ..Entity::default() },
+        share: 1.0,
+    });
+    let address = entity.src_ip.as_ref().map(|address| Subject {
+        key: format!("src_ip:{address}"),
+        entity: Entity { src_ip: Some(address.clone()), host: host.clone(), ..Entity::default() },
+        share: 1.0,
+    });
+    let machine = host.as_ref().map(|name| Subject {
+        key: format!("host:{name}"),
+        entity: Entity { host: Some(name.clone()), ..Entity::default() },
+        share: HOST_SHARE,
+    });
+    [user, address, machine].into_iter().flatten().collect()
+}
+
+impl Heard {
+    fn from_decision(decision: &Decision) -> Self {
+        let reasons =
+            if decision.reasons.is_empty() { vec![decision.model.to_string()] } else { decision.reasons.clone() };
+        Self {
+            score: decision.score,
+            reasons,
+            techniques: decision.attack.clone(),
+            entity: decision.entity.clone(),
+            category: decision.category,
+            compartment: Arc::clone(&decision.compartment),
+        }
+    }
+
+    /// An event of `L4_IN`: `score` (0 to 1), `reasons` and `attack` where the sender names them.
+    fn from_context(raw: &Raw) -> Self {
+        let record = raw.record();
+        let list = |name: &str| -> Vec<String> {
+            let prefix = format!("{name}.");
+            let named = record.fields.iter().filter(|(key, _)| key == name || key.starts_with(&prefix));
+            named.map(|(_, value)| value.clone()).take(limits::REASONS_MAX).collect()
+        };
+        let score = record.field("score").and_then(|score| score.parse::<f64>().ok());
+        let mut reasons = list("reasons");
+        if reasons.is_empty() {
+            reasons.push(record.field("model").unwrap_or(&raw.source).to_owned());
+        }
+        Self {
+            score: score.filter(|score| (0.0..=1.0).contains(score)).unwrap_or(0.0),
+            reasons,
+            techniques: list("attack"),
+            entity: record.entity.clone(),
+            category: Category::System,
+            compartment: Arc::clone(&raw.compartment),
+        }
+    }
+
+    fn decision(&self, model: Arc<str>) -> Decision {
+        let verdict = verdict(self.score);
+        let summary = if verdict == Verdict::Benign {
+            String::new()
+        } else {
+            one_line(&format!("reported by {}", self.reasons.join(", ")))
+        };
+        Decision {
+            verdict,
+            score: self.score,
+            model,
+            device_id: DEVICE,
+            compartment: Arc::clone(&self.compartment),
+            input_ref: String::new(),
+            entity: self.entity.clone(),
+            category: self.category,
+            reasons: if self.score > 0.0 { self.reasons.clone() } else { Vec::new() },
+            attack: self.techniques.clone(),
+            summary,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventId;
+    use crate::parse::{Format, Record};
+
+    fn stage() -> Box<dyn Stage> {
+        (prepare(&config::L4::default()).unwrap().make)()
+    }
+
+    fn decision(minute: u64, user: &str, score: f64, reason: &str) -> Event {
+        let decision = Decision {
+            verdict: verdict(score),
+            score,
+            entity: Entity { user: Some(user.into()), host: Some("atlas".into()), ..Entity::default() },
+            reasons: vec![reason.into()],
+            ..Decision::benign("sigma".into(), 15, "ops".into(), EventId::ZERO)
+        };
+        event(minute, Stream::L3Out, Body::Decision(Box::new(decision)))
+    }
+
+    fn event(minute: u64, stream: Stream, body: Body) -> Event {
+        let ms = 1_700_000_000_000 + minute * 60_000;
+        Event { id: EventId::new(ms, 0), stream, ts: Timestamp::from_millis(ms), root: EventId::new(ms, 0), body }
+    }
+
+    fn run(stage: &mut dyn Stage, events: &[Event]) -> Vec<Decision> {
+        let mut out = Outbox::default();
+        for event in events {
+            out.begin(event);
+            stage.step(event, &mut out);
+        }
+        let decision = |draft: crate::event::Draft| match draft.body {
+            Body::Decision(decision) => *decision,
+            other => panic!("{other:?}"),
+        };
+        out.take().into_iter().map(decision).collect()
+    }
+
+    #[test]
+    fn ten_weak_signals_on_one_user_become_one_malicious_decision() {
+        let weak: Vec<Event> = (0..10).map(|at| decision(at, "alice", 0.35, &format!("rule {at}"))).collect();
+        let decisions = run(&mut *stage(), &weak);
+        let malicious: Vec<&Decision> =
+            decisions.iter().filter(|decision| decision.verdict == Verdict::Malicious).collect();
+        assert_eq!(malicious.len(), 1);
+        assert_eq!(malicious[0].entity.user.as_deref(), Some("alice"));
+        assert!(malicious[0].reasons.len() >= 7 && malicious[0].score >= 0.8, "{malicious:?}");
+    }
+
+    #[test]
+    fn the_same_signals_on_ten_users_or_over_ten_days_become_nothing_malicious() {
+        let users: Vec<Event> =
+            (0..10).map(|at| decision(at, &format!("user{at}"), 0.35, &format!("rule {at}"))).collect();
+        assert!(run(&mut *stage(), &users).iter().all(|decision| decision.verdict != Verdict::Malicious));
+        let days: Vec<Event> = (0..10).map(|at| decision(at * 1440, "alice", 0.35, &format!("rule {at}"))).collect();
+        assert_eq!(run(&mut *stage(), &days), []);
+    }
+
+    #[test]
+    fn the_decision_names_the_one_that_tipped_it() {
+        let signals: Vec<Event> = (0..3).map(|at| decision(at, "alice", 0.4, &format!("rule {at}"))).collect();
+        let decisions = run(&mut *stage(), &signals);
+        assert_eq!(decisions.len(), 1);
+        assert_eq!(decisions[0].input_ref, signals[2].id.to_string());
+        assert_eq!((decisions[0].verdict, decisions[0].score >= 0.5), (Verdict::Suspicious, true));
+    }
+
+    #[test]
+    fn risk_that_hovers_at_a_threshold_alarms_once_and_again_after_it_has_fallen() {
+        let mut stage = stage();
+        let hovering: Vec<Event> = (0..6).map(|at| decision(at * 30, "alice", 0.4, &format!("rule {at}"))).collect();
+        assert_eq!(run(&mut *stage, &hovering).len(), 1);
+        let later: Vec<Event> = (0..3).map(|at| decision(2000 + at, "alice", 0.4, &format!("rule {at}"))).collect();
+        assert_eq!(run(&mut *stage, &later).len(), 1);
+    }
+
+    #[test]
+    fn benign_decisions_and_one_loud_one_are_no_news_to_layer_4() {
+        let quiet: Vec<Event> = (0..500).map(|at| decision(at / 10, "alice", 0.1, "informational")).collect();
+        assert_eq!(run(&mut *stage(), &quiet), []);
+        let loud = [decision(0, "alice", 0.95, "critical"), decision(1, "alice", 0.35, "weak")];
+        assert_eq!(run(&mut *stage(), &loud), []);
+    }
+
+    #[test]
+    fn every_event_of_l4_in_gets_one_decision_and_its_score_counts() {
+        let context = |minute: u64, score: &str| {
+            let record = Record {
+                entity: Entity { user: Some("bob".into()), ..Entity::default() },
+                fields: vec![("score".into(), score.into()), ("reasons.0".into(), format!("model {minute}"))],
+                ..Record::default()
+            };
+            let raw = Raw::new("hr".into(), "ops".into(), Format::Json, "".into(), Vec::new()).with_record(record);
+            event(minute, Stream::L4In, Body::Raw(raw))
+        };
+        let events = [context(0, ""), context(1, "0.4"), context(2, "0.3"), context(3, "NaN"), context(4, "0.4")];
+        let verdicts: Vec<Verdict> = run(&mut *stage(), &events).iter().map(|decision| decision.verdict).collect();
+        assert_eq!(
+            verdicts,
+            [Verdict::Benign, Verdict::Suspicious, Verdict::Benign, Verdict::Benign, Verdict::Suspicious]
+        );
+    }
+
+    #[test]
+    fn a_restored_stage_goes_on_where_it_was() {
+        let signals: Vec<Event> = (0..12).map(|at| decision(at, "alice", 0.35, &format!("rule {}", at % 5))).collect();
+        let whole = run(&mut *stage(), &signals);
+        let mut first = stage();
+        let mut halves = run(&mut *first, &signals[..5]);
+        let mut second = stage();
+        second.load(&first.save()).unwrap();
+        halves.extend(run(&mut *second, &signals[5..]));
+        assert_eq!(halves, whole);
+        assert!(!whole.is_empty());
+    }
+
+    #[test]
+    fn thresholds_that_make_no_sense_are_findings() {
+        let config = config::L4 { suspicious_at: 3.0, malicious_at: 2.0, ..config::L4::default() };
+        assert_eq!(prepare(&config).err().unwrap()[0].key, "l4.malicious_at");
+        let config = config::L4 { suspicious_at: f64::NAN, ..config::L4::default() };
+        assert_eq!(prepare(&config).err().unwrap().len(), 2);
+    }
+}
