@@ -23,6 +23,14 @@ pub struct RuleText {
 pub struct Problem {
     pub file: String,
     pub reason: String,
+    /// The rule is there, but no event of this machine can be of its log source.
+    pub is_loaded: bool,
+}
+
+impl Problem {
+    fn not_loaded(file: &str, reason: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), reason: reason.into(), is_loaded: false }
+    }
 }
 
 /// A rule that matched.
@@ -104,12 +112,12 @@ impl RuleSet {
         for group in self.groups.iter_mut().filter(|group| concerns(filter, &group.engine)) {
             match group.engine.apply_filter(filter) {
                 Ok(()) => applied = true,
-                Err(error) => problems.push(Problem { file: file.to_owned(), reason: error.to_string() }),
+                Err(error) => problems.push(Problem::not_loaded(file, error.to_string())),
             }
         }
         if !applied {
             let reason = format!("the filter `{}` names no rule that is loaded", filter.title);
-            problems.push(Problem { file: file.to_owned(), reason });
+            problems.push(Problem::not_loaded(file, reason));
         }
     }
 }
@@ -136,7 +144,7 @@ fn score(level: Option<Level>) -> f64 {
 }
 
 fn parse(text: &RuleText, problems: &mut Vec<Problem>) -> SigmaCollection {
-    let mut problem = |reason: String| problems.push(Problem { file: text.file.clone(), reason });
+    let mut problem = |reason: String| problems.push(Problem::not_loaded(&text.file, reason));
     let collection = match parse_sigma_yaml(&text.yaml) {
         Ok(collection) => collection,
         Err(error) => {
@@ -172,8 +180,8 @@ fn groups(rules: impl Iterator<Item = (String, SigmaRule)>, problems: &mut Vec<P
         }
         let mut engine = Engine::new();
         for (index, error) in engine.add_rules(rules.iter().map(|(_, rule)| rule)) {
-            let file = rules.get(index).map_or_else(String::new, |(file, _)| file.clone());
-            problems.push(Problem { file, reason: error.to_string() });
+            let file = rules.get(index).map_or("", |(file, _)| file.as_str());
+            problems.push(Problem::not_loaded(file, error.to_string()));
         }
         groups.push(Group { logsource, engine });
     }
@@ -190,7 +198,8 @@ fn never_matches(file: &str, logsource: &LogSource) -> Problem {
     .into_iter()
     .flatten()
     .collect();
-    Problem { file: file.to_owned(), reason: format!("no event here is of its log source ({})", parts.join(", ")) }
+    let reason = format!("no event here is of its log source ({})", parts.join(", "));
+    Problem { file: file.to_owned(), reason, is_loaded: true }
 }
 
 #[cfg(test)]

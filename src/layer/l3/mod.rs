@@ -34,7 +34,8 @@ pub struct Prepared {
 pub fn prepare(config: &config::L3) -> Result<Prepared, Vec<Finding>> {
     let files = rule_files::read(config)?;
     let (rules, problems) = RuleSet::compile(&files.texts);
-    let (errors, warnings): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| files.is_named(&problem.file));
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        problems.into_iter().partition(|problem| !problem.is_loaded && files.is_named(&problem.file));
     if !errors.is_empty() {
         return Err(errors.iter().map(rule_files::finding).collect());
     }
