@@ -80,22 +80,28 @@ impl<'a> SigmaRecord<'a> {
         Some(Cow::Borrowed(if incoming.is_empty() && !outgoing.is_empty() { "true" } else { "false" }))
     }
 
-    /// Fields of access logs, in the names of the W3C extended log format. Public rules look for paths in
-    /// `cs-uri-query`, so that is the whole request target.
+    /// Fields of access logs that go by several names.
     fn web(&self, name: &str) -> Option<Cow<'_, str>> {
-        let target = || self.first_of(&["target", "uri", "url", "path"]);
+        let target = || self.first_of(&["c-uri", "cs-uri", "uri", "url", "path"]);
         match name {
             "cs-method" => self.first_of(&["method"]),
             "cs-uri" | "cs-uri-query" | "c-uri" | "c-uri-query" => target(),
             "cs-uri-stem" | "c-uri-stem" => target().map(before_query),
             "c-uri-extension" => target().and_then(extension),
             "sc-status" => self.first_of(&["status"]),
-            "cs-user-agent" | "c-useragent" => self.first_of(&["user_agent"]),
+            "cs-user-agent" | "c-useragent" => self.first_of(&["cs-user-agent", "user_agent"]),
             "cs-referer" => self.first_of(&["referer", "referrer"]),
             "cs-host" => self.first_of(&["host"]).or_else(|| self.record.entity.domain.as_deref().map(Cow::Borrowed)),
             "cs-username" => self.record.entity.user.as_deref().map(Cow::Borrowed),
             _ => None,
         }
+    }
+
+    /// The field under the line's own name. Public rules look for paths in `cs-uri-query` as well, so where the whole
+    /// request target is known it is compared instead of the part after the question mark.
+    fn own(&self, name: &str) -> Option<&str> {
+        let target = (name == "cs-uri-query").then(|| self.record.field("c-uri")).flatten();
+        target.or_else(|| self.record.field(name))
     }
 
     fn strings(&self) -> impl Iterator<Item = &str> {
@@ -118,7 +124,7 @@ fn extension(target: Cow<'_, str>) -> Option<Cow<'_, str>> {
 
 impl Event for SigmaRecord<'_> {
     fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
-        let value = self.record.field(path).map(Cow::Borrowed).or_else(|| self.derived(path))?;
+        let value = self.own(path).map(Cow::Borrowed).or_else(|| self.derived(path))?;
         Some(EventValue::Str(value))
     }
 
@@ -188,7 +194,12 @@ mod tests {
     fn an_access_log_line_has_the_fields_of_webserver_rules() {
         let record = Record {
             action: Action::HttpRequest,
-            fields: fields(&[("method", "GET"), ("path", "/a/b.php?id=1"), ("status", "404")]),
+            fields: fields(&[
+                ("cs-method", "GET"),
+                ("c-uri", "/a/b.php?id=1"),
+                ("cs-uri-query", "id=1"),
+                ("status", "404"),
+            ]),
             entity: Entity { src_ip: Some("192.0.2.1".into()), ..Entity::default() },
             ..Record::default()
         };

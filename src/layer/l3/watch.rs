@@ -7,11 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::{Model, Voice};
 use crate::detect::novelty::Novelty;
 use crate::detect::rates::{Alarm, Measure, Rates, Threshold};
+use crate::detect::recent::Recent;
 use crate::event::Timestamp;
+use crate::limits;
 use crate::parse::{Action, Record};
 
 /// Five failures within ten minutes: the defaults of fail2ban (`maxretry`, `findtime`).
 const GUESSING: Threshold = Threshold { window: Duration::from_secs(600), measure: Measure::Events, at: 5 };
+/// PAM answers a wrong password after two seconds; lines of one process closer than this tell of one attempt.
+const SAME_ATTEMPT: Duration = Duration::from_secs(3);
 /// So many different users tried from one address make it spraying rather than guessing.
 const SPRAYED_USERS: usize = 5;
 /// One user tried from so many addresses: no single address need ever reach the threshold above.
@@ -33,8 +37,10 @@ const GUESSING_FAILURES: u64 = 10;
 /// Below the suspicious: a surprise is a signal for Layer 4 to add to others.
 const NOVELTY_SCORE: f64 = 0.25;
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Watch {
+    /// The last failed login that was counted, by peer and process.
+    attempts: Recent<Attempt>,
     /// Failed logins by address (by user where the login was local); items are users.
     failures_by_peer: Rates,
     /// Failed logins by user; items are addresses.
@@ -44,6 +50,25 @@ pub struct Watch {
     /// Failed requests by address; items are paths.
     failed_paths: Rates,
     novelty: Novelty,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Attempt {
+    at: Timestamp,
+    user: String,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            attempts: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX),
+            failures_by_peer: Rates::default(),
+            failures_by_user: Rates::default(),
+            refused_ports: Rates::default(),
+            failed_paths: Rates::default(),
+            novelty: Novelty::default(),
+        }
+    }
 }
 
 impl Watch {
@@ -68,6 +93,9 @@ impl Watch {
             techniques: Vec::new(),
             summary: String::new(),
         }];
+        if self.is_repeated(record, ts) {
+            return voices;
+        }
         let user = record.entity.user.as_deref().unwrap_or_default();
         if let Some(peer) = peer(record)
             && let Some(alarm) = self.failures_by_peer.observe(&GUESSING, &peer.key, user, ts)
@@ -81,6 +109,19 @@ impl Watch {
             voices.push(rate_voice("distributed_brute_force", "T1110", graded(GUESSING_SCORES, &alarm), summary));
         }
         voices
+    }
+
+    /// One failed attempt is often reported by several lines of one process (`Invalid user`, PAM, `Failed password`).
+    fn is_repeated(&mut self, record: &Record, ts: Timestamp) -> bool {
+        let (Some(peer), Some(pid)) = (peer(record), record.pid) else { return false };
+        let user = record.entity.user.clone().unwrap_or_default();
+        let before = self.attempts.touch(&format!("{} {pid}", peer.key));
+        let near = ts.since(before.at).max(before.at.since(ts)) < SAME_ATTEMPT;
+        if near && (before.user == user || before.user.is_empty() || user.is_empty()) {
+            return true;
+        }
+        *before = Attempt { at: ts, user };
+        false
     }
 
     /// A login from where passwords have just been guessed: said once, and the guessing is then over.
@@ -107,7 +148,7 @@ impl Watch {
     }
 
     fn failed_request(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
-        let path = ["path", "target", "uri", "url"].iter().find_map(|name| record.field(name));
+        let path = ["cs-uri-stem", "c-uri", "path", "uri"].iter().find_map(|name| record.field(name));
         let (Some(address), Some(path)) = (record.entity.src_ip.as_deref(), path) else { return Vec::new() };
         let path = path.split('?').next().unwrap_or_default();
         let Some(alarm) = self.failed_paths.observe(&PATH_SCAN, address, path, ts) else { return Vec::new() };
@@ -233,6 +274,16 @@ mod tests {
         let mistyped = (0..4).map(|at| (at * 5, login("alice", "192.0.2.4", false)));
         let success = [(25, login("alice", "192.0.2.4", true))];
         assert_eq!(loud(&mut Watch::default(), mistyped.chain(success)), []);
+    }
+
+    #[test]
+    fn three_lines_about_one_attempt_count_once() {
+        let line = |user: &str, pid| Record { pid: Some(pid), ..login(user, "192.0.2.4", false) };
+        let attempt = |at, pid| [(at, line("alice", pid)), (at, line("", pid)), (at + 2, line("alice", pid))];
+        let mistyped = [attempt(0, 7), attempt(10, 7), attempt(20, 8)].into_iter().flatten();
+        assert_eq!(loud(&mut Watch::default(), mistyped), []);
+        let parallel = (0..5).map(|pid| (pid as u64 / 5, line("alice", pid)));
+        assert_eq!(loud(&mut Watch::default(), parallel).len(), 1);
     }
 
     #[test]
