@@ -137,19 +137,24 @@ impl Stage for L4 {
 
 impl L4 {
     /// Adds a detection to everything it concerns. A decision follows when that lifts any of it over a threshold: one,
-    /// on the subject with the highest risk, for one event has one cause.
+    /// on the subject with the highest risk, for one event has one cause; and none on an address or host when that much
+    /// has been said of the user or address before it, which is where its risk comes from.
     fn weigh(&mut self, ts: Timestamp, heard: &Heard, said: Verdict) -> Option<Decision> {
         if heard.score < SIGNAL_FROM && said == Verdict::Benign {
             return None;
         }
         let mut highest: Option<(Subject, f64, Verdict)> = None;
+        let mut already_said = Verdict::Benign;
         for subject in subjects(&heard.entity) {
             let watched = self.watched.touch(&subject.key);
-            let Some((risk, reached)) = watched.weigh(&self.thresholds, ts, heard, subject.share, said) else {
-                continue;
-            };
-            if highest.as_ref().is_none_or(|(_, other, _)| risk > *other) {
-                highest = Some((subject, risk, reached));
+            let news = watched.weigh(&self.thresholds, ts, heard, subject.share, said);
+            let higher = |risk| highest.as_ref().is_none_or(|(_, other, _)| risk > *other);
+            match news {
+                Some((risk, reached)) if reached > already_said && higher(risk) => {
+                    highest = Some((subject, risk, reached));
+                }
+                Some(_) => {}
+                None => already_said = already_said.max(watched.announced.unwrap_or(Verdict::Benign)),
             }
         }
         let (subject, risk, reached) = highest?;
@@ -375,6 +380,17 @@ mod tests {
         assert_eq!(decisions.len(), 1);
         assert_eq!(decisions[0].input_ref, signals[2].id.to_string());
         assert_eq!((decisions[0].verdict, decisions[0].score >= 0.5), (Verdict::Suspicious, true));
+    }
+
+    #[test]
+    fn a_host_is_no_news_once_the_user_is_and_is_when_many_users_share_the_risk() {
+        let one: Vec<Event> = (0..30).map(|at| decision(at, "alice", 0.5, &format!("rule {at}"))).collect();
+        assert!(run(&mut *stage(), &one).iter().all(|decision| decision.entity.user.is_some()));
+        let many: Vec<Event> =
+            (0..30).map(|at| decision(at, &format!("user{at}"), 0.5, &format!("rule {at}"))).collect();
+        let verdicts: Vec<(Option<String>, Verdict)> =
+            run(&mut *stage(), &many).into_iter().map(|decision| (decision.entity.user, decision.verdict)).collect();
+        assert_eq!(verdicts, [(None, Verdict::Suspicious), (None, Verdict::Malicious)]);
     }
 
     #[test]

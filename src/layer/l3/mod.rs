@@ -153,7 +153,7 @@ impl Models {
 }
 
 fn sigma_voice(hit: RuleMatch, record: &Record) -> Voice {
-    let summary = format!("{}: {}", hit.title, record.message);
+    let summary = format!("{}: {}", hit.title, record.message.trim_start());
     Voice { model: Model::Sigma, score: hit.score, reason: hit.title, techniques: hit.techniques, summary }
 }
 
