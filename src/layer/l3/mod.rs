@@ -54,6 +54,10 @@ pub fn prepare(config: &config::L3) -> Result<Prepared, Vec<Finding>> {
     Ok(Prepared { spec, warnings: warnings.iter().map(rule_files::finding).collect(), rules: count })
 }
 
+/// What a match still counts once the same rule has been heard often enough of the same entity: it stays on the record
+/// and alarms nobody.
+const HEARD_SCORE: f64 = 0.1;
+
 struct L3 {
     rules: Arc<RuleSet>,
     models: Models,
@@ -83,6 +87,8 @@ struct Voice {
     reason: String,
     techniques: Vec<String>,
     summary: String,
+    /// It concerns the address; the user that the line names is only whom it was tried on.
+    is_of_address: bool,
 }
 
 impl Stage for L3 {
@@ -107,7 +113,12 @@ impl L3 {
     /// The stateful half: what the rules found, and what the lines before this one make of it.
     fn judge(&mut self, event: &Event, raw: &Raw, matches: Vec<RuleMatch>) -> Decision {
         let record = raw.record();
-        let mut voices: Vec<Voice> = matches.into_iter().map(|hit| sigma_voice(hit, record)).collect();
+        let mut voices = Vec::with_capacity(matches.len() + 1);
+        for hit in matches {
+            let heard = self.watch.has_heard(&hit.title, record, event.ts);
+            let voice = sigma_voice(hit, record);
+            voices.push(if heard { Voice { score: voice.score.min(HEARD_SCORE), ..voice } } else { voice });
+        }
         voices.extend(self.watch.observe(record, event.ts));
         // Stable: of equal scores the earlier voice leads.
         voices.sort_by(|left, right| right.score.total_cmp(&left.score));
@@ -119,6 +130,10 @@ impl L3 {
             Some(voice) if verdict != Verdict::Benign => one_line(&voice.summary),
             _ => String::new(),
         };
+        let mut entity = record.entity.clone();
+        if voices.first().is_some_and(|voice| voice.is_of_address) {
+            entity.user = None;
+        }
         let mut attack: Vec<String> = voices.iter().flat_map(|voice| voice.techniques.iter().cloned()).collect();
         attack.sort();
         attack.dedup();
@@ -129,7 +144,7 @@ impl L3 {
             device_id: model as u16,
             compartment: Arc::clone(&raw.compartment),
             input_ref: String::new(),
-            entity: record.entity.clone(),
+            entity,
             category: category(record),
             reasons: voices.into_iter().map(|voice| voice.reason).collect(),
             attack,
@@ -154,7 +169,14 @@ impl Models {
 
 fn sigma_voice(hit: RuleMatch, record: &Record) -> Voice {
     let summary = format!("{}: {}", hit.title, record.message.trim_start());
-    Voice { model: Model::Sigma, score: hit.score, reason: hit.title, techniques: hit.techniques, summary }
+    Voice {
+        model: Model::Sigma,
+        score: hit.score,
+        reason: hit.title,
+        techniques: hit.techniques,
+        summary,
+        is_of_address: false,
+    }
 }
 
 fn category(record: &Record) -> Category {
