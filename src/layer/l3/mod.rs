@@ -206,12 +206,7 @@ mod tests {
     }
 
     fn decide(record: Record) -> Decision {
-        let mut out = Outbox::default();
-        let event = event(record);
-        out.begin(&event);
-        (prepare(&config::L3::default()).unwrap().spec.make)().step(&event, &mut out);
-        let Body::Decision(decision) = out.take().remove(0).body else { unreachable!() };
-        *decision
+        decide_all([record]).remove(0)
     }
 
     #[test]
@@ -237,6 +232,39 @@ mod tests {
         assert_eq!((decision.verdict, decision.category), (Verdict::Malicious, Category::Auth));
         assert!(decision.summary.contains("\\u{1b}") && !decision.summary.contains('\u{1b}'), "{}", decision.summary);
         assert!(decision.attack.contains(&"T1003.008".to_owned()), "{:?}", decision.attack);
+    }
+
+    fn decide_all(records: impl IntoIterator<Item = Record>) -> Vec<Decision> {
+        let mut stage = (prepare(&config::L3::default()).unwrap().spec.make)();
+        let mut out = Outbox::default();
+        for record in records {
+            let event = event(record);
+            out.begin(&event);
+            stage.step(&event, &mut out);
+        }
+        let decision = |body| match body {
+            Body::Decision(decision) => *decision,
+            other => panic!("{other:?}"),
+        };
+        out.take().into_iter().map(|draft| decision(draft.body)).collect()
+    }
+
+    #[test]
+    fn a_flood_of_one_match_alarms_ten_times_and_keeps_every_line_on_the_record() {
+        let record = Record { message: "audit log cleared".into(), ..Record::default() };
+        let decisions = decide_all(std::iter::repeat_n(record, 99));
+        assert_eq!(decisions.iter().filter(|decision| decision.verdict == Verdict::Malicious).count(), 10);
+        assert!(decisions.iter().all(|decision| decision.reasons == ["Log Reported As Cleared"]));
+    }
+
+    #[test]
+    fn guessing_is_laid_to_the_address_and_not_to_the_user_it_is_tried_on() {
+        let entity = Entity { user: Some("root".into()), src_ip: Some("203.0.113.7".into()), ..Entity::default() };
+        let failed = Record { action: Action::Login, outcome: Some(false), entity, ..Record::default() };
+        let guessed = decide_all(std::iter::repeat_n(failed, 5)).remove(4);
+        assert_eq!((guessed.verdict, guessed.entity.user), (Verdict::Suspicious, None));
+        assert_eq!(guessed.entity.src_ip.as_deref(), Some("203.0.113.7"));
+        assert!(guessed.summary.ends_with("last as root"), "{}", guessed.summary);
     }
 
     #[test]

@@ -99,14 +99,7 @@ impl Watch {
     }
 
     fn failed_login(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
-        let mut voices = vec![Voice {
-            model: Model::Rates,
-            score: FAILED_LOGIN_SCORE,
-            reason: "failed_login".to_owned(),
-            techniques: Vec::new(),
-            summary: String::new(),
-            is_of_address: false,
-        }];
+        let mut voices = vec![rate_voice("failed_login", None, FAILED_LOGIN_SCORE, String::new())];
         if self.is_repeated(record, ts) {
             return voices;
         }
@@ -121,7 +114,7 @@ impl Watch {
             && let Some(alarm) = self.failures_by_user.observe(&DISTRIBUTED, user, address, ts)
         {
             let summary = format!("{} failed logins of {user} from {} addresses", alarm.total, alarm.distinct);
-            voices.push(rate_voice("distributed_brute_force", "T1110", graded(GUESSING_SCORES, &alarm), summary));
+            voices.push(rate_voice("distributed_brute_force", Some("T1110"), graded(GUESSING_SCORES, &alarm), summary));
         }
         voices
     }
@@ -148,7 +141,7 @@ impl Watch {
         let score = if guessed { LOGIN_AFTER_GUESSING_SCORE } else { LOGIN_AFTER_FAILURES_SCORE };
         let user = record.entity.user.as_deref().unwrap_or("an unnamed user");
         let summary = format!("login of {user} from {} succeeded after {} failures", peer.name, failures.total);
-        vec![rate_voice("success_after_failures", "T1110", score, summary)]
+        vec![rate_voice("success_after_failures", Some("T1110"), score, summary)]
     }
 
     fn refused_connection(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
@@ -160,7 +153,7 @@ impl Watch {
         };
         let summary =
             format!("{address} tried {} ports that are not open to it ({} attempts)", alarm.distinct, alarm.total);
-        vec![rate_voice("port_scan", "T1046", graded(SCAN_SCORES, &alarm), summary)]
+        vec![rate_voice("port_scan", Some("T1046"), graded(SCAN_SCORES, &alarm), summary)]
     }
 
     fn failed_request(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
@@ -170,7 +163,7 @@ impl Watch {
         let Some(alarm) = self.failed_paths.observe(&PATH_SCAN, address, path, ts) else { return Vec::new() };
         let summary =
             format!("{address} asked for {} paths that are not there ({} requests)", alarm.distinct, alarm.total);
-        vec![rate_voice("path_scan", "T1595.003", graded(SCAN_SCORES, &alarm), summary)]
+        vec![rate_voice("path_scan", Some("T1595.003"), graded(SCAN_SCORES, &alarm), summary)]
     }
 
     /// First times: a program on a host, an address that a user logs in from, a program that a user runs with the
@@ -181,14 +174,8 @@ impl Watch {
         let mut voices = Vec::new();
         let mut note = |reason: &str, whose: String, value: &str, technique: Option<&str>| {
             if let Some(surprise) = self.novelty.observe(&whose, value, ts) {
-                voices.push(Voice {
-                    model: Model::Novelty,
-                    score: NOVELTY_SCORE * surprise,
-                    reason: reason.to_owned(),
-                    techniques: technique.map(str::to_owned).into_iter().collect(),
-                    summary: String::new(),
-                    is_of_address: false,
-                });
+                let score = NOVELTY_SCORE * surprise;
+                voices.push(Voice { model: Model::Novelty, ..rate_voice(reason, technique, score, String::new()) });
             }
         };
         if let Some(program) = &record.program {
@@ -245,18 +232,18 @@ fn guessing_voice(peer: &str, user: &str, alarm: &Alarm) -> Voice {
     let failures = format!("{} failed logins from {peer}", alarm.total);
     if alarm.distinct >= SPRAYED_USERS {
         let summary = format!("{failures} as {} users, last as {user}", alarm.distinct);
-        rate_voice("password_spraying", "T1110.003", score, summary)
+        rate_voice("password_spraying", Some("T1110.003"), score, summary)
     } else {
-        rate_voice("brute_force", "T1110.001", score, format!("{failures}, last as {user}"))
+        rate_voice("brute_force", Some("T1110.001"), score, format!("{failures}, last as {user}"))
     }
 }
 
-fn rate_voice(reason: &str, technique: &str, score: f64, summary: String) -> Voice {
+fn rate_voice(reason: &str, technique: Option<&str>, score: f64, summary: String) -> Voice {
     Voice {
         model: Model::Rates,
         score,
         reason: reason.to_owned(),
-        techniques: vec![technique.to_owned()],
+        techniques: technique.map(str::to_owned).into_iter().collect(),
         summary,
         is_of_address: false,
     }
@@ -320,6 +307,17 @@ mod tests {
         assert_eq!(loud(&mut Watch::default(), mistyped), []);
         let parallel = (0..5).map(|pid| (pid as u64 / 5, line("alice", pid)));
         assert_eq!(loud(&mut Watch::default(), parallel).len(), 1);
+    }
+
+    #[test]
+    fn a_line_of_sshd_without_an_address_is_counted_for_nobody_and_one_of_another_program_for_its_user() {
+        let line = |program: &str| {
+            let entity = Entity { user: Some("admin".into()), ..Entity::default() };
+            let program = Some(program.to_owned());
+            Record { program, action: Action::Login, outcome: Some(false), entity, ..Record::default() }
+        };
+        assert_eq!(loud(&mut Watch::default(), (0..9).map(|at| (at, line("sshd-session")))), []);
+        assert_eq!(loud(&mut Watch::default(), (0..9).map(|at| (at, line("login")))).len(), 1);
     }
 
     #[test]
