@@ -54,6 +54,10 @@ pub fn prepare(config: &config::L3) -> Result<Prepared, Vec<Finding>> {
     Ok(Prepared { spec, warnings: warnings.iter().map(rule_files::finding).collect(), rules: count })
 }
 
+/// What a match still counts once the same rule has been heard often enough of the same entity: it stays on the record
+/// and alarms nobody.
+const HEARD_SCORE: f64 = 0.1;
+
 struct L3 {
     rules: Arc<RuleSet>,
     models: Models,
@@ -83,6 +87,8 @@ struct Voice {
     reason: String,
     techniques: Vec<String>,
     summary: String,
+    /// It concerns the address; the user that the line names is only whom it was tried on.
+    is_of_address: bool,
 }
 
 impl Stage for L3 {
@@ -107,7 +113,12 @@ impl L3 {
     /// The stateful half: what the rules found, and what the lines before this one make of it.
     fn judge(&mut self, event: &Event, raw: &Raw, matches: Vec<RuleMatch>) -> Decision {
         let record = raw.record();
-        let mut voices: Vec<Voice> = matches.into_iter().map(|hit| sigma_voice(hit, record)).collect();
+        let mut voices = Vec::with_capacity(matches.len() + 1);
+        for hit in matches {
+            let heard = self.watch.has_heard(&hit.title, record, event.ts);
+            let voice = sigma_voice(hit, record);
+            voices.push(if heard { Voice { score: voice.score.min(HEARD_SCORE), ..voice } } else { voice });
+        }
         voices.extend(self.watch.observe(record, event.ts));
         // Stable: of equal scores the earlier voice leads.
         voices.sort_by(|left, right| right.score.total_cmp(&left.score));
@@ -119,6 +130,10 @@ impl L3 {
             Some(voice) if verdict != Verdict::Benign => one_line(&voice.summary),
             _ => String::new(),
         };
+        let mut entity = record.entity.clone();
+        if voices.first().is_some_and(|voice| voice.is_of_address) {
+            entity.user = None;
+        }
         let mut attack: Vec<String> = voices.iter().flat_map(|voice| voice.techniques.iter().cloned()).collect();
         attack.sort();
         attack.dedup();
@@ -129,7 +144,7 @@ impl L3 {
             device_id: model as u16,
             compartment: Arc::clone(&raw.compartment),
             input_ref: String::new(),
-            entity: record.entity.clone(),
+            entity,
             category: category(record),
             reasons: voices.into_iter().map(|voice| voice.reason).collect(),
             attack,
@@ -154,7 +169,14 @@ impl Models {
 
 fn sigma_voice(hit: RuleMatch, record: &Record) -> Voice {
     let summary = format!("{}: {}", hit.title, record.message.trim_start());
-    Voice { model: Model::Sigma, score: hit.score, reason: hit.title, techniques: hit.techniques, summary }
+    Voice {
+        model: Model::Sigma,
+        score: hit.score,
+        reason: hit.title,
+        techniques: hit.techniques,
+        summary,
+        is_of_address: false,
+    }
 }
 
 fn category(record: &Record) -> Category {
@@ -184,12 +206,7 @@ mod tests {
     }
 
     fn decide(record: Record) -> Decision {
-        let mut out = Outbox::default();
-        let event = event(record);
-        out.begin(&event);
-        (prepare(&config::L3::default()).unwrap().spec.make)().step(&event, &mut out);
-        let Body::Decision(decision) = out.take().remove(0).body else { unreachable!() };
-        *decision
+        decide_all([record]).remove(0)
     }
 
     #[test]
@@ -215,6 +232,39 @@ mod tests {
         assert_eq!((decision.verdict, decision.category), (Verdict::Malicious, Category::Auth));
         assert!(decision.summary.contains("\\u{1b}") && !decision.summary.contains('\u{1b}'), "{}", decision.summary);
         assert!(decision.attack.contains(&"T1003.008".to_owned()), "{:?}", decision.attack);
+    }
+
+    fn decide_all(records: impl IntoIterator<Item = Record>) -> Vec<Decision> {
+        let mut stage = (prepare(&config::L3::default()).unwrap().spec.make)();
+        let mut out = Outbox::default();
+        for record in records {
+            let event = event(record);
+            out.begin(&event);
+            stage.step(&event, &mut out);
+        }
+        let decision = |body| match body {
+            Body::Decision(decision) => *decision,
+            other => panic!("{other:?}"),
+        };
+        out.take().into_iter().map(|draft| decision(draft.body)).collect()
+    }
+
+    #[test]
+    fn a_flood_of_one_match_alarms_ten_times_and_keeps_every_line_on_the_record() {
+        let record = Record { message: "audit log cleared".into(), ..Record::default() };
+        let decisions = decide_all(std::iter::repeat_n(record, 99));
+        assert_eq!(decisions.iter().filter(|decision| decision.verdict == Verdict::Malicious).count(), 10);
+        assert!(decisions.iter().all(|decision| decision.reasons == ["Log Reported As Cleared"]));
+    }
+
+    #[test]
+    fn guessing_is_laid_to_the_address_and_not_to_the_user_it_is_tried_on() {
+        let entity = Entity { user: Some("root".into()), src_ip: Some("203.0.113.7".into()), ..Entity::default() };
+        let failed = Record { action: Action::Login, outcome: Some(false), entity, ..Record::default() };
+        let guessed = decide_all(std::iter::repeat_n(failed, 5)).remove(4);
+        assert_eq!((guessed.verdict, guessed.entity.user), (Verdict::Suspicious, None));
+        assert_eq!(guessed.entity.src_ip.as_deref(), Some("203.0.113.7"));
+        assert!(guessed.summary.ends_with("last as root"), "{}", guessed.summary);
     }
 
     #[test]

@@ -24,6 +24,8 @@ const DISTRIBUTED: Threshold = Threshold { window: Duration::from_secs(600), mea
 const PORT_SCAN: Threshold = Threshold { window: Duration::from_secs(60), measure: Measure::DistinctItems, at: 15 };
 /// A page with dead links asks for a few missing files at once; a scanner for many.
 const PATH_SCAN: Threshold = Threshold { window: Duration::from_secs(60), measure: Measure::DistinctItems, at: 20 };
+/// A rule that matches this often about one entity has been heard.
+const REPETITION: Threshold = Threshold { window: Duration::from_secs(600), measure: Measure::Events, at: 10 };
 
 const FAILED_LOGIN_SCORE: f64 = 0.1;
 /// Guessing goes on everywhere all day, so it is suspicious, and more so the larger it grows; that it has succeeded is
@@ -49,6 +51,8 @@ pub struct Watch {
     refused_ports: Rates,
     /// Failed requests by address; items are paths.
     failed_paths: Rates,
+    /// Matches of rules, by rule and entity.
+    repeated_rules: Rates,
     novelty: Novelty,
 }
 
@@ -66,18 +70,27 @@ impl Default for Watch {
             failures_by_user: Rates::default(),
             refused_ports: Rates::default(),
             failed_paths: Rates::default(),
+            repeated_rules: Rates::default(),
             novelty: Novelty::default(),
         }
     }
 }
 
 impl Watch {
+    /// Whether a rule's match is one too many: a rule that goes on matching about the same entity is heard ten times,
+    /// then each time the burst has grown tenfold.
+    pub fn has_heard(&mut self, rule: &str, record: &Record, ts: Timestamp) -> bool {
+        let key = format!("{rule} {}", record.entity.key().unwrap_or_default());
+        let alarm = self.repeated_rules.observe(&REPETITION, &key, "", ts);
+        alarm.is_none() && self.repeated_rules.ongoing(&REPETITION, &key, ts).is_some()
+    }
+
     /// What the detectors say of this line. Takes it into their state.
     pub fn observe(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
         let mut voices = match (record.action, record.outcome) {
             (Action::Login | Action::PrivilegeUse, Some(false)) => self.failed_login(record, ts),
             (Action::Login | Action::PrivilegeUse, Some(true)) => self.login(record, ts),
-            (Action::Connection, Some(false)) => self.refused_connection(record, ts),
+            (Action::Connection, _) if is_unwelcome(record) => self.refused_connection(record, ts),
             (Action::HttpRequest, Some(false)) => self.failed_request(record, ts),
             _ => Vec::new(),
         };
@@ -86,13 +99,7 @@ impl Watch {
     }
 
     fn failed_login(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
-        let mut voices = vec![Voice {
-            model: Model::Rates,
-            score: FAILED_LOGIN_SCORE,
-            reason: "failed_login".to_owned(),
-            techniques: Vec::new(),
-            summary: String::new(),
-        }];
+        let mut voices = vec![rate_voice("failed_login", None, FAILED_LOGIN_SCORE, String::new())];
         if self.is_repeated(record, ts) {
             return voices;
         }
@@ -100,13 +107,14 @@ impl Watch {
         if let Some(peer) = peer(record)
             && let Some(alarm) = self.failures_by_peer.observe(&GUESSING, &peer.key, user, ts)
         {
-            voices.push(guessing_voice(&peer.name, &alarm));
+            let voice = guessing_voice(&peer.name, user, &alarm);
+            voices.push(Voice { is_of_address: record.entity.src_ip.is_some(), ..voice });
         }
         if let (Some(address), false) = (record.entity.src_ip.as_deref(), user.is_empty())
             && let Some(alarm) = self.failures_by_user.observe(&DISTRIBUTED, user, address, ts)
         {
             let summary = format!("{} failed logins of {user} from {} addresses", alarm.total, alarm.distinct);
-            voices.push(rate_voice("distributed_brute_force", "T1110", graded(GUESSING_SCORES, &alarm), summary));
+            voices.push(rate_voice("distributed_brute_force", Some("T1110"), graded(GUESSING_SCORES, &alarm), summary));
         }
         voices
     }
@@ -133,7 +141,7 @@ impl Watch {
         let score = if guessed { LOGIN_AFTER_GUESSING_SCORE } else { LOGIN_AFTER_FAILURES_SCORE };
         let user = record.entity.user.as_deref().unwrap_or("an unnamed user");
         let summary = format!("login of {user} from {} succeeded after {} failures", peer.name, failures.total);
-        vec![rate_voice("success_after_failures", "T1110", score, summary)]
+        vec![rate_voice("success_after_failures", Some("T1110"), score, summary)]
     }
 
     fn refused_connection(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
@@ -143,8 +151,9 @@ impl Watch {
         let Some(alarm) = self.refused_ports.observe(&PORT_SCAN, address, &port.to_string(), ts) else {
             return Vec::new();
         };
-        let summary = format!("{address} was refused on {} ports ({} attempts)", alarm.distinct, alarm.total);
-        vec![rate_voice("port_scan", "T1046", graded(SCAN_SCORES, &alarm), summary)]
+        let summary =
+            format!("{address} tried {} ports that are not open to it ({} attempts)", alarm.distinct, alarm.total);
+        vec![rate_voice("port_scan", Some("T1046"), graded(SCAN_SCORES, &alarm), summary)]
     }
 
     fn failed_request(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
@@ -154,7 +163,7 @@ impl Watch {
         let Some(alarm) = self.failed_paths.observe(&PATH_SCAN, address, path, ts) else { return Vec::new() };
         let summary =
             format!("{address} asked for {} paths that are not there ({} requests)", alarm.distinct, alarm.total);
-        vec![rate_voice("path_scan", "T1595.003", graded(SCAN_SCORES, &alarm), summary)]
+        vec![rate_voice("path_scan", Some("T1595.003"), graded(SCAN_SCORES, &alarm), summary)]
     }
 
     /// First times: a program on a host, an address that a user logs in from, a program that a user runs with the
@@ -165,13 +174,8 @@ impl Watch {
         let mut voices = Vec::new();
         let mut note = |reason: &str, whose: String, value: &str, technique: Option<&str>| {
             if let Some(surprise) = self.novelty.observe(&whose, value, ts) {
-                voices.push(Voice {
-                    model: Model::Novelty,
-                    score: NOVELTY_SCORE * surprise,
-                    reason: reason.to_owned(),
-                    techniques: technique.map(str::to_owned).into_iter().collect(),
-                    summary: String::new(),
-                });
+                let score = NOVELTY_SCORE * surprise;
+                voices.push(Voice { model: Model::Novelty, ..rate_voice(reason, technique, score, String::new()) });
             }
         };
         if let Some(program) = &record.program {
@@ -201,29 +205,48 @@ struct Peer {
     name: String,
 }
 
-/// The address; for a local login the user on the host.
+/// The address, or the name that PAM gives for it; else the user on the host. Lines of sshd that name no address repeat
+/// what another line has said with one.
 fn peer(record: &Record) -> Option<Peer> {
-    if let Some(address) = &record.entity.src_ip {
-        return Some(Peer { key: address.clone(), name: address.clone() });
+    if let Some(address) = record.entity.src_ip.as_deref().or_else(|| record.field("rhost")) {
+        return Some(Peer { key: address.to_owned(), name: address.to_owned() });
+    }
+    if record.program.as_deref().is_some_and(|program| program.starts_with("sshd")) {
+        return None;
     }
     let user = record.entity.user.as_deref()?;
     let host = record.entity.host.as_deref().unwrap_or_default();
-    Some(Peer { key: format!("local {host} {user}"), name: format!("the console as {user}") })
+    Some(Peer { key: format!("local {host} {user}"), name: format!("no named address (user {user})") })
 }
 
-fn guessing_voice(peer: &str, alarm: &Alarm) -> Voice {
-    let score = graded(GUESSING_SCORES, alarm);
-    let failures = format!("{} failed logins from {peer}", alarm.total);
-    if alarm.distinct >= SPRAYED_USERS {
-        let summary = format!("{failures}, as {} users", alarm.distinct);
-        rate_voice("password_spraying", "T1110.003", score, summary)
-    } else {
-        rate_voice("brute_force", "T1110.001", score, failures)
+/// A packet that was refused, or that came in and was worth logging: many firewalls log what they drop without a word.
+fn is_unwelcome(record: &Record) -> bool {
+    match record.outcome {
+        Some(welcome) => !welcome,
+        None => record.field("IN").is_some_and(|interface| !interface.is_empty()),
     }
 }
 
-fn rate_voice(reason: &str, technique: &str, score: f64, summary: String) -> Voice {
-    Voice { model: Model::Rates, score, reason: reason.to_owned(), techniques: vec![technique.to_owned()], summary }
+fn guessing_voice(peer: &str, user: &str, alarm: &Alarm) -> Voice {
+    let score = graded(GUESSING_SCORES, alarm);
+    let failures = format!("{} failed logins from {peer}", alarm.total);
+    if alarm.distinct >= SPRAYED_USERS {
+        let summary = format!("{failures} as {} users, last as {user}", alarm.distinct);
+        rate_voice("password_spraying", Some("T1110.003"), score, summary)
+    } else {
+        rate_voice("brute_force", Some("T1110.001"), score, format!("{failures}, last as {user}"))
+    }
+}
+
+fn rate_voice(reason: &str, technique: Option<&str>, score: f64, summary: String) -> Voice {
+    Voice {
+        model: Model::Rates,
+        score,
+        reason: reason.to_owned(),
+        techniques: technique.map(str::to_owned).into_iter().collect(),
+        summary,
+        is_of_address: false,
+    }
 }
 
 /// The score of an alarm by its grade; the last one for all higher grades.
@@ -287,6 +310,17 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_sshd_without_an_address_is_counted_for_nobody_and_one_of_another_program_for_its_user() {
+        let line = |program: &str| {
+            let entity = Entity { user: Some("admin".into()), ..Entity::default() };
+            let program = Some(program.to_owned());
+            Record { program, action: Action::Login, outcome: Some(false), entity, ..Record::default() }
+        };
+        assert_eq!(loud(&mut Watch::default(), (0..9).map(|at| (at, line("sshd-session")))), []);
+        assert_eq!(loud(&mut Watch::default(), (0..9).map(|at| (at, line("login")))).len(), 1);
+    }
+
+    #[test]
     fn a_success_from_another_address_is_not_the_guessers() {
         let guesses = (0..12).map(|at| (at, login("root", "203.0.113.7", false)));
         let other = [(20, login("root", "192.0.2.4", true))];
@@ -322,6 +356,27 @@ mod tests {
         assert_eq!(loud(&mut watch, (0..40).map(|at| (40 + at / 4, refused(1000 + at as u16)))).len(), 1);
         assert_eq!(loud(&mut watch, (0..40).map(|at| (100 + at, missing(at % 3)))), []);
         assert_eq!(loud(&mut watch, (0..40).map(|at| (200 + at, missing(at)))).len(), 1);
+    }
+
+    #[test]
+    fn logged_packets_without_a_verdict_count_when_they_come_in() {
+        let packet = |port, incoming: &str| Record {
+            action: Action::Connection,
+            fields: vec![("IN".into(), incoming.into())],
+            entity: Entity { src_ip: Some("203.0.113.9".into()), dst_port: Some(port), ..Entity::default() },
+            ..Record::default()
+        };
+        assert_eq!(loud(&mut Watch::default(), (0..20).map(|at| (at / 2, packet(at as u16, "eth0")))).len(), 1);
+        assert_eq!(loud(&mut Watch::default(), (0..20).map(|at| (at / 2, packet(at as u16, "")))), []);
+    }
+
+    #[test]
+    fn a_rule_that_never_stops_matching_is_heard_ten_times_and_then_by_orders_of_magnitude() {
+        let mut watch = Watch::default();
+        let record = login("root", "203.0.113.7", false);
+        let heard: Vec<u64> = (1..=1000).filter(|at| !watch.has_heard("rule", &record, second(*at))).collect();
+        assert_eq!(heard, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 100, 1000]);
+        assert!(!watch.has_heard("another rule", &record, second(1001)));
     }
 
     #[test]

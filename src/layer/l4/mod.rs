@@ -5,17 +5,20 @@
 //! the risk has fallen below half of it. An `L4_IN` event may carry a score, reasons and techniques of its own (a model
 //! elsewhere found them); each gets a decision. Risk fades with the time of the events themselves, so no tick is needed.
 
+mod heard;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::heard::{Heard, Subject, subjects};
+use super::one_line;
 use super::stage::{Outbox, Stage, StageSpec, StateError, decode, encode};
-use super::{one_line, verdict};
 use crate::config::{self, Finding};
 use crate::detect::recent::Recent;
 use crate::detect::risk::{Risk, Signal};
-use crate::event::{Body, Category, Decision, Entity, Event, Interest, Raw, Stream, Timestamp, Verdict};
+use crate::event::{Body, Decision, Event, Interest, Stream, Timestamp, Verdict};
 use crate::limits;
 
 const MODEL: &str = "risk";
@@ -24,9 +27,6 @@ const DEVICE: u16 = 23;
 
 /// Scores below this are no signal: an informational rule or a single failed login says nothing of anybody.
 const SIGNAL_FROM: f64 = 0.2;
-/// A host is concerned by everything that its users and peers do, so it gets half of it.
-const HOST_SHARE: f64 = 0.5;
-
 /// The stage that writes `L4_OUT`.
 ///
 /// # Errors
@@ -87,23 +87,6 @@ struct Watched {
     risk: Risk,
     /// What has already been said of it.
     announced: Option<Verdict>,
-}
-
-/// One user, address or host that an event concerns.
-struct Subject {
-    key: String,
-    entity: Entity,
-    share: f64,
-}
-
-/// A detection as it reaches Layer 4.
-struct Heard {
-    score: f64,
-    reasons: Vec<String>,
-    techniques: Vec<String>,
-    entity: Entity,
-    category: Category,
-    compartment: Arc<str>,
 }
 
 impl Stage for L4 {
@@ -233,91 +216,11 @@ impl Thresholds {
     }
 }
 
-/// In order of precedence: where risks are equal the first is named.
-fn subjects(entity: &Entity) -> Vec<Subject> {
-    let host = entity.host.clone();
-    let user = entity.user.as_ref().map(|user| Subject {
-        key: format!("user:{user}"),
-        entity: Entity { user: Some(user.clone()), host: host.clone(), ..Entity::default() },
-        share: 1.0,
-    });
-    let address = entity.src_ip.as_ref().map(|address| Subject {
-        key: format!("src_ip:{address}"),
-        entity: Entity { src_ip: Some(address.clone()), host: host.clone(), ..Entity::default() },
-        share: 1.0,
-    });
-    let machine = host.as_ref().map(|name| Subject {
-        key: format!("host:{name}"),
-        entity: Entity { host: Some(name.clone()), ..Entity::default() },
-        share: HOST_SHARE,
-    });
-    [user, address, machine].into_iter().flatten().collect()
-}
-
-impl Heard {
-    fn from_decision(decision: &Decision) -> Self {
-        let reasons =
-            if decision.reasons.is_empty() { vec![decision.model.to_string()] } else { decision.reasons.clone() };
-        Self {
-            score: decision.score,
-            reasons,
-            techniques: decision.attack.clone(),
-            entity: decision.entity.clone(),
-            category: decision.category,
-            compartment: Arc::clone(&decision.compartment),
-        }
-    }
-
-    /// An event of `L4_IN`: `score` (0 to 1), `reasons` and `attack` where the sender names them.
-    fn from_context(raw: &Raw) -> Self {
-        let record = raw.record();
-        let list = |name: &str| -> Vec<String> {
-            let prefix = format!("{name}.");
-            let named = record.fields.iter().filter(|(key, _)| key == name || key.starts_with(&prefix));
-            named.map(|(_, value)| value.clone()).take(limits::REASONS_MAX).collect()
-        };
-        let score = record.field("score").and_then(|score| score.parse::<f64>().ok());
-        let mut reasons = list("reasons");
-        if reasons.is_empty() {
-            reasons.push(record.field("model").unwrap_or(&raw.source).to_owned());
-        }
-        Self {
-            score: score.filter(|score| (0.0..=1.0).contains(score)).unwrap_or(0.0),
-            reasons,
-            techniques: list("attack"),
-            entity: record.entity.clone(),
-            category: Category::System,
-            compartment: Arc::clone(&raw.compartment),
-        }
-    }
-
-    fn decision(&self, model: Arc<str>) -> Decision {
-        let verdict = verdict(self.score);
-        let summary = if verdict == Verdict::Benign {
-            String::new()
-        } else {
-            one_line(&format!("reported by {}", self.reasons.join(", ")))
-        };
-        Decision {
-            verdict,
-            score: self.score,
-            model,
-            device_id: DEVICE,
-            compartment: Arc::clone(&self.compartment),
-            input_ref: String::new(),
-            entity: self.entity.clone(),
-            category: self.category,
-            reasons: if self.score > 0.0 { self.reasons.clone() } else { Vec::new() },
-            attack: self.techniques.clone(),
-            summary,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventId;
+    use crate::event::{Entity, EventId, Raw};
+    use crate::layer::verdict;
     use crate::parse::{Format, Record};
 
     fn stage() -> Box<dyn Stage> {

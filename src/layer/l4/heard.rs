@@ -1,0 +1,109 @@
+//! What reaches Layer 4, and whom it concerns.
+
+use std::sync::Arc;
+
+use super::DEVICE;
+use crate::event::{Category, Decision, Entity, Raw, Verdict};
+use crate::layer::{one_line, verdict};
+use crate::limits;
+
+/// A host is concerned by everything that its users and peers do, so it gets half of it.
+const HOST_SHARE: f64 = 0.5;
+
+/// One user, address or host that an event concerns.
+pub struct Subject {
+    pub key: String,
+    pub entity: Entity,
+    pub share: f64,
+}
+
+/// A detection as it reaches Layer 4.
+pub struct Heard {
+    pub score: f64,
+    pub reasons: Vec<String>,
+    pub techniques: Vec<String>,
+    pub entity: Entity,
+    pub category: Category,
+    pub compartment: Arc<str>,
+}
+
+/// In order of precedence: where risks are equal the first is named.
+pub fn subjects(entity: &Entity) -> Vec<Subject> {
+    let host = entity.host.clone();
+    let user = entity.user.as_ref().map(|user| Subject {
+        key: format!("user:{user}"),
+        entity: Entity { user: Some(user.clone()), host: host.clone(), ..Entity::default() },
+        share: 1.0,
+    });
+    let address = entity.src_ip.as_ref().map(|address| Subject {
+        key: format!("src_ip:{address}"),
+        entity: Entity { src_ip: Some(address.clone()), host: host.clone(), ..Entity::default() },
+        share: 1.0,
+    });
+    let machine = host.as_ref().map(|name| Subject {
+        key: format!("host:{name}"),
+        entity: Entity { host: Some(name.clone()), ..Entity::default() },
+        share: HOST_SHARE,
+    });
+    [user, address, machine].into_iter().flatten().collect()
+}
+
+impl Heard {
+    pub fn from_decision(decision: &Decision) -> Self {
+        let reasons =
+            if decision.reasons.is_empty() { vec![decision.model.to_string()] } else { decision.reasons.clone() };
+        Self {
+            score: decision.score,
+            reasons,
+            techniques: decision.attack.clone(),
+            entity: decision.entity.clone(),
+            category: decision.category,
+            compartment: Arc::clone(&decision.compartment),
+        }
+    }
+
+    /// An event of `L4_IN`: `score` (0 to 1), `reasons` and `attack` where the sender names them.
+    pub fn from_context(raw: &Raw) -> Self {
+        let record = raw.record();
+        let list = |name: &str| -> Vec<String> {
+            let prefix = format!("{name}.");
+            let named = record.fields.iter().filter(|(key, _)| key == name || key.starts_with(&prefix));
+            named.map(|(_, value)| value.clone()).take(limits::REASONS_MAX).collect()
+        };
+        let score = record.field("score").and_then(|score| score.parse::<f64>().ok());
+        let mut reasons = list("reasons");
+        if reasons.is_empty() {
+            reasons.push(record.field("model").unwrap_or(&raw.source).to_owned());
+        }
+        Self {
+            score: score.filter(|score| (0.0..=1.0).contains(score)).unwrap_or(0.0),
+            reasons,
+            techniques: list("attack"),
+            entity: record.entity.clone(),
+            category: Category::System,
+            compartment: Arc::clone(&raw.compartment),
+        }
+    }
+
+    pub fn decision(&self, model: Arc<str>) -> Decision {
+        let verdict = verdict(self.score);
+        let summary = if verdict == Verdict::Benign {
+            String::new()
+        } else {
+            one_line(&format!("reported by {}", self.reasons.join(", ")))
+        };
+        Decision {
+            verdict,
+            score: self.score,
+            model,
+            device_id: DEVICE,
+            compartment: Arc::clone(&self.compartment),
+            input_ref: String::new(),
+            entity: self.entity.clone(),
+            category: self.category,
+            reasons: if self.score > 0.0 { self.reasons.clone() } else { Vec::new() },
+            attack: self.techniques.clone(),
+            summary,
+        }
+    }
+}
