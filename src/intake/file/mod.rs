@@ -4,6 +4,8 @@
 //! order of time. `position.rs` says what is remembered over a restart, `locate.rs` finds the files again.
 
 mod followed;
+#[cfg(test)]
+mod history;
 mod locate;
 mod pattern;
 mod position;

@@ -167,10 +167,11 @@ impl Export {
         }
     }
 
-    fn keep(&mut self, name: String, value: Bytes) {
+    fn keep(&mut self, name: String, mut value: Bytes) {
         let kept = cut(&value).len();
         self.entry.curtailed += u64::from(kept < value.len());
-        self.entry.push(name, value.slice(..kept));
+        value.truncate(kept);
+        self.entry.push(name, value);
     }
 }
 
