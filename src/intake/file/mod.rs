@@ -260,8 +260,8 @@ impl FileSet {
             if poll.cut > cut_before {
                 self.problems.push(too_long(path.name(), poll.cut - cut_before));
             }
-            if let (Filled::Ready, Some(key)) = (filled, path.key()) {
-                merge.offer(index, key);
+            if let (Filled::Ready, Some(time)) = (filled, path.next_time()) {
+                merge.offer(index, time);
             }
             filled == Filled::Busy
         };
