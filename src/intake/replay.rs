@@ -62,7 +62,7 @@ pub enum ReplayError {
 pub fn merged(inputs: Vec<ReplayInput>) -> Replay {
     let mut replay = Replay { inputs: Vec::new(), merge: Merge::default(), errors: VecDeque::new(), bytes_given: 0 };
     for (index, input) in inputs.into_iter().enumerate() {
-        replay.inputs.push(Reading { input, lines: Lines::at(0), ended: false, newest: Timestamp::ZERO, head: None });
+        replay.inputs.push(Reading { input, lines: Lines::at(0), ended: false, head: None });
         replay.offer(index);
     }
     replay
@@ -80,7 +80,6 @@ struct Reading {
     input: ReplayInput,
     lines: Lines,
     ended: bool,
-    newest: Timestamp,
     head: Option<(Draft, u64)>,
 }
 
@@ -93,8 +92,7 @@ impl Replay {
     fn offer(&mut self, index: usize) {
         let Some(reading) = self.inputs.get_mut(index) else { return };
         if let Some(time) = reading.read_head(&mut self.errors) {
-            reading.newest = reading.newest.max(time);
-            self.merge.offer(index, reading.newest);
+            self.merge.offer(index, time);
         }
     }
 }

@@ -36,8 +36,6 @@ pub struct Followed {
     pending: Option<Position>,
     /// Generations newer than this came while nobody looked.
     gap_after: Option<Timestamp>,
-    /// Largest time given: the path's key in the merge.
-    newest: Timestamp,
     told: Vec<(u64, u64)>,
     opening: Option<String>,
     reading: Option<String>,
@@ -62,7 +60,6 @@ impl Followed {
             finished: VecDeque::new(),
             pending: None,
             gap_after: None,
-            newest: Timestamp::ZERO,
             told: Vec::new(),
             opening: None,
             reading: None,
@@ -290,11 +287,9 @@ impl Followed {
         }
     }
 
-    /// The key of the next line in the merge.
-    pub fn key(&mut self) -> Option<Timestamp> {
-        let time = self.tails.iter().find_map(Tail::next_time)?;
-        self.newest = self.newest.max(time);
-        Some(self.newest)
+    /// The time of the next line.
+    pub fn next_time(&self) -> Option<Timestamp> {
+        self.tails.iter().find_map(Tail::next_time)
     }
 
     /// Hands out the next line, with the number of its bytes.

@@ -4,6 +4,8 @@
 //! order of time. `position.rs` says what is remembered over a restart, `locate.rs` finds the files again.
 
 mod followed;
+#[cfg(test)]
+mod history;
 mod locate;
 mod pattern;
 mod position;
@@ -258,8 +260,8 @@ impl FileSet {
             if poll.cut > cut_before {
                 self.problems.push(too_long(path.name(), poll.cut - cut_before));
             }
-            if let (Filled::Ready, Some(key)) = (filled, path.key()) {
-                merge.offer(index, key);
+            if let (Filled::Ready, Some(time)) = (filled, path.next_time()) {
+                merge.offer(index, time);
             }
             filled == Filled::Busy
         };

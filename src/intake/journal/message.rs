@@ -1,0 +1,125 @@
+//! From a journal entry to an event, and which entries are wanted.
+
+use bytes::Bytes;
+
+use super::export::Entry;
+use crate::event::{Draft, Timestamp};
+use crate::intake::Origin;
+
+/// The journal field that the daemon adds to every line of its own log.
+pub const OWN_FIELD: &str = "DSMILD_INSTANCE";
+
+/// Addresses of the entry and of its sender's run: they say nothing about what happened.
+const LEFT_OUT: [&str; 6] =
+    ["_BOOT_ID", "_MACHINE_ID", "_CAP_EFFECTIVE", "_RUNTIME_SCOPE", "_STREAM_ID", "_SYSTEMD_INVOCATION_ID"];
+
+/// How journald knows this daemon; senders cannot forge these.
+#[derive(Debug, Clone)]
+pub struct Own {
+    pub uid: String,
+    pub pid: String,
+    pub exe: Option<String>,
+}
+
+impl Own {
+    /// Whether this daemon wrote it, in this run or an earlier one. Its mark alone would let anybody hide an entry, so
+    /// that the user has to be the same as well.
+    pub fn wrote(&self, entry: &Entry) -> bool {
+        let exe = entry.text("_EXE").map(without_deleted);
+        entry.text("_UID") == Some(&self.uid)
+            && (entry.field(OWN_FIELD).is_some()
+                || entry.text("_PID") == Some(&self.pid)
+                || (exe.is_some() && exe == self.exe.as_deref().map(without_deleted)))
+    }
+}
+
+/// After an update of the program, the one that runs is called `… (deleted)`.
+fn without_deleted(exe: &str) -> &str {
+    exe.strip_suffix(" (deleted)").unwrap_or(exe)
+}
+
+/// Whether the entry's identifier is among these; `*` at the end matches any rest, no identifiers match all.
+pub fn is_wanted(entry: &Entry, identifiers: &[String]) -> bool {
+    let identifier = entry.text("SYSLOG_IDENTIFIER").unwrap_or_default();
+    identifiers.is_empty()
+        || identifiers.iter().any(|wanted| match wanted.strip_suffix('*') {
+            Some(beginning) => identifier.starts_with(beginning),
+            None => identifier == wanted,
+        })
+}
+
+/// The event of an entry, at the time when the sender handed it over; that is journald's word and not the sender's.
+pub fn draft(entry: &Entry, origin: &Origin) -> Draft {
+    let payload = entry.field("MESSAGE").map(|message| Bytes::copy_from_slice(message)).unwrap_or_default();
+    let is_kept = |name: &str| name != "MESSAGE" && !name.starts_with("__") && !LEFT_OUT.contains(&name);
+    let attributes = entry.fields.iter().filter(|(name, _)| is_kept(name) && !name.ends_with("_TIMESTAMP"));
+    let attributes = attributes.map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned()));
+    origin.message(payload, attributes.collect(), time(entry))
+}
+
+fn time(entry: &Entry) -> Timestamp {
+    let micros = |name| entry.text(name).and_then(|text| text.parse::<i64>().ok()).filter(|micros| *micros > 0);
+    let micros = micros("_SOURCE_REALTIME_TIMESTAMP").or_else(|| micros("__REALTIME_TIMESTAMP"));
+    Timestamp::from_micros(micros.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::{Body, Stream};
+    use crate::parse::Format;
+
+    fn entry(fields: &[(&str, &'static str)]) -> Entry {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), Bytes::from_static(value.as_bytes())));
+        let mut entry = Entry::default();
+        entry.fields = fields.collect();
+        entry
+    }
+
+    #[test]
+    fn an_entry_becomes_its_message_with_the_fields_that_say_something() {
+        let entry = entry(&[
+            ("__CURSOR", "c"),
+            ("__REALTIME_TIMESTAMP", "1763856000999999"),
+            ("_SOURCE_REALTIME_TIMESTAMP", "1763856000000001"),
+            ("_BOOT_ID", "b"),
+            ("SYSLOG_IDENTIFIER", "sshd"),
+            ("MESSAGE", "hello"),
+            ("_PID", "7"),
+        ]);
+        let origin = Origin {
+            stream: Stream::L3In,
+            source: Arc::from("journal"),
+            compartment: Arc::from(""),
+            format: Format::Auto,
+        };
+        let draft = draft(&entry, &origin);
+        assert_eq!(draft.ts, Timestamp::from_micros(1_763_856_000_000_001));
+        let Body::Raw(raw) = draft.body else { panic!("a raw event") };
+        assert_eq!(&*raw.payload, b"hello");
+        let expected = [("SYSLOG_IDENTIFIER", "sshd"), ("_PID", "7")];
+        assert_eq!(raw.attributes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn identifiers_match_whole_or_by_their_beginning() {
+        let wanted = ["sshd".to_owned(), "dsmil-*".to_owned()];
+        for (identifier, expected) in [("sshd", true), ("sshd2", false), ("dsmil-l3", true), ("dsmil", false)] {
+            assert_eq!(is_wanted(&entry(&[("SYSLOG_IDENTIFIER", identifier)]), &wanted), expected, "{identifier}");
+        }
+        assert!(is_wanted(&entry(&[]), &[]));
+        assert!(!is_wanted(&entry(&[]), &wanted));
+    }
+
+    #[test]
+    fn own_lines_are_known_by_what_cannot_be_forged() {
+        let own = Own { uid: "990".into(), pid: "42".into(), exe: Some("/usr/bin/dsmild".into()) };
+        assert!(own.wrote(&entry(&[("_UID", "990"), (OWN_FIELD, "a")])), "an earlier run, by its mark");
+        assert!(own.wrote(&entry(&[("_UID", "990"), ("_PID", "42")])), "standard error of this run");
+        assert!(own.wrote(&entry(&[("_UID", "990"), ("_EXE", "/usr/bin/dsmild (deleted)")])), "before an update");
+        assert!(!own.wrote(&entry(&[("_UID", "1000"), (OWN_FIELD, "a")])), "somebody who wants to hide");
+        assert!(!own.wrote(&entry(&[("_UID", "990"), ("SYSLOG_IDENTIFIER", "dsmil-l3"), ("_PID", "43")])));
+    }
+}
