@@ -22,9 +22,13 @@ impl Statement {
     pub fn plain(sql: String) -> Self {
         Self { sql: AssertSqlSafe(sql).into_sql_str(), arguments: SqliteArguments::default() }
     }
+}
 
-    pub fn with(sql: &'static str, arguments: SqliteArguments) -> Self {
-        Self { sql: sql.into_sql_str(), arguments }
+impl From<QueryBuilder<Sqlite>> for Statement {
+    fn from(mut builder: QueryBuilder<Sqlite>) -> Self {
+        let mut query = builder.build();
+        let arguments = query.take_arguments().ok().flatten().unwrap_or_default();
+        Self { sql: query.sql(), arguments }
     }
 }
 
@@ -201,9 +205,7 @@ fn insert<Item>(
         rest = after;
         let mut builder = QueryBuilder::<Sqlite>::new(head);
         builder.push_values(chunk, &mut bind).push(tail);
-        let mut query = builder.build();
-        let arguments = query.take_arguments().ok().flatten().unwrap_or_default();
-        statements.push(Statement { sql: query.sql(), arguments });
+        statements.push(builder.into());
     }
 }
 

@@ -84,18 +84,20 @@ async fn open_file(path: &Path, max_bytes: u64) -> Result<(Writer, Recovery), St
     files::create(path).map_err(|error| StoreError::file(path, "making the file", &error))?;
     let fresh = file_bytes(path) == 0 || is_fresh(path, max_bytes).await?;
     let mut writer = Writer::connect(path.to_owned(), max_bytes).await?;
-    writer.transaction("making its tables", create_statements()).await?;
+    writer.transaction("making its tables", create_statements(fresh)).await?;
     let mut connection = writer.take().await?;
     let recovery = recover(&mut connection).await.map_err(|error| writer.error("reading how far it was", &error))?;
     writer.put(connection);
     Ok((writer, Recovery { created: fresh, ..recovery }))
 }
 
-fn create_statements() -> Vec<Statement> {
+/// For a store that is not fresh they write nothing, so that a full file system does not keep it from opening.
+fn create_statements(fresh: bool) -> Vec<Statement> {
     let marks = [
         format!("PRAGMA application_id = {}", schema::APPLICATION_ID),
         format!("PRAGMA user_version = {}", schema::SCHEMA_VERSION),
     ];
+    let marks = marks.into_iter().filter(|_| fresh);
     schema::CREATE.into_iter().map(str::to_owned).chain(marks).map(Statement::plain).collect()
 }
 

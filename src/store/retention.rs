@@ -2,8 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use sqlx::Arguments;
-use sqlx::sqlite::SqliteArguments;
+use sqlx::{QueryBuilder, Sqlite};
 
 use super::batch::Statement;
 use super::error::{StoreError, beside, file_bytes, room_bytes};
@@ -116,21 +115,19 @@ impl HotStore {
     }
 
     async fn delete_through(&self, through: EventId) -> Result<u64, StoreError> {
-        let statements = schema::EVENT_TABLES.map(|table| {
-            let sql = format!("DELETE FROM {table} WHERE id <= {}", through.packed());
-            Statement::plain(sql)
+        let statements = schema::DELETE_THROUGH.map(|sql| {
+            let mut builder = QueryBuilder::<Sqlite>::new(sql);
+            builder.push_bind(through.packed());
+            Statement::from(builder)
         });
         self.inner.writer.lock().await.transaction("deleting old events", statements.into()).await
     }
 
     async fn prune_letters(&self, now: Timestamp, retention_ms: u64) -> Result<u64, StoreError> {
         let cutoff = now.seconds() - retention_ms as f64 / 1000.0;
-        let sql = "DELETE FROM dead_letters WHERE kept_at < ?1
-            OR number <= (SELECT max(number) FROM dead_letters) - ?2";
-        let mut arguments = SqliteArguments::default();
-        let bound = arguments.add(cutoff).and_then(|()| arguments.add(DEAD_LETTERS_MAX as i64));
-        debug_assert!(bound.is_ok());
-        let statement = Statement::with(sql, arguments);
-        self.inner.writer.lock().await.transaction("deleting old dead letters", vec![statement]).await
+        let mut builder = QueryBuilder::<Sqlite>::new("DELETE FROM dead_letters WHERE kept_at < ");
+        builder.push_bind(cutoff).push(" OR number <= (SELECT max(number) FROM dead_letters) - ");
+        builder.push_bind(DEAD_LETTERS_MAX as i64);
+        self.inner.writer.lock().await.transaction("deleting old dead letters", vec![builder.into()]).await
     }
 }

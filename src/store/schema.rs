@@ -39,8 +39,12 @@ pub(super) const CREATE: [&str; 9] = [
         consumer TEXT PRIMARY KEY, version TEXT NOT NULL, cursor INTEGER NOT NULL, state BLOB NOT NULL)",
 ];
 
-/// The tables that hold events, for deletion by age.
-pub(super) const EVENT_TABLES: [&str; 3] = ["raw_events_fast", "model_outputs_fast", "control_events_fast"];
+/// Deletes the events up to an id, which follows.
+pub(super) const DELETE_THROUGH: [&str; 3] = [
+    "DELETE FROM raw_events_fast WHERE id <= ",
+    "DELETE FROM model_outputs_fast WHERE id <= ",
+    "DELETE FROM control_events_fast WHERE id <= ",
+];
 
 /// The columns of one event, whichever table it comes from: see `read::stored`. `?3` to `?6` are the masks of
 /// `rows::Masks`.

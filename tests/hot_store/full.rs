@@ -120,6 +120,38 @@ async fn a_store_at_its_max_size_takes_commits_again_after_deletion() {
 }
 
 #[tokio::test]
+async fn a_larger_max_size_counts_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hotpath.db");
+    let (store, _) = HotStore::open(&config(&path, "1MiB")).await.unwrap();
+    let (committed, refused, _) = fill(&store, 0).await;
+    store.reconfigure(&config(&path, "2MiB")).await.unwrap();
+    store.commit(&[refused]).await.unwrap();
+    assert_eq!(count(&store).await, committed + 50);
+}
+
+#[tokio::test]
+async fn a_store_on_a_full_file_system_can_be_opened_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(_mounted) = Tmpfs::mount(folder.path(), "4m") else { return };
+    let (path, ballast) = (folder.path().join("hotpath.db"), folder.path().join("ballast"));
+    let (store, _) = HotStore::open(&config(&path, "64MiB")).await.unwrap();
+    store.commit(&[lines(0..50, 10)]).await.unwrap();
+    store.close().await;
+    // All but the shared index of the write-ahead log.
+    let free = 128 * 1024;
+    let space = Command::new("stat").args(["-f", "-c", "%a %S"]).arg(folder.path()).output().unwrap().stdout;
+    let space: Vec<usize> =
+        String::from_utf8(space).unwrap().split_whitespace().map(|number| number.parse().unwrap()).collect();
+    std::fs::write(&ballast, vec![1; space[0] * space[1] - free]).unwrap();
+    let (store, recovery) = HotStore::open(&config(&path, "64MiB")).await.unwrap();
+    assert!(!recovery.created);
+    assert_eq!(count(&store).await, 50);
+    let error = store.commit(&[lines(50..1050, 400)]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Full { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_reader_that_stays_cannot_make_the_store_grow_past_max_size() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hotpath.db");

@@ -112,3 +112,27 @@ async fn kills_at_any_moment_leave_a_prefix() {
     }
     assert!(before > 0, "no round came to a commit");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_is_given_up_half_way_is_there_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hotpath.db");
+    let (store, _) = HotStore::open(&config(&path, "64MiB")).await.unwrap();
+    let mut count = 0;
+    for microseconds in (0..4000).step_by(100) {
+        let turns = step(count..count + 300);
+        // However far it came: the commit's future is dropped.
+        let _ = tokio::time::timeout(Duration::from_micros(microseconds), store.commit(&turns)).await;
+        let mut attempts = 0;
+        while let Err(error) = store.commit(&turns).await {
+            attempts += 1;
+            assert!(attempts < 100, "{error}");
+        }
+        count += 300;
+    }
+    store.close().await;
+    let (store, recovery) = HotStore::open(&config(&path, "64MiB")).await.unwrap();
+    assert_eq!(count_of_a_prefix(&store, &recovery).await, count);
+    store.close().await;
+    assert_sound(&path).await;
+}

@@ -4,7 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use dsmild::store::HotStore;
+use dsmild::event::{EventId, Interest};
+use dsmild::store::{HotStore, StoreError};
 
 use crate::{config, decision, lines, outsider};
 
@@ -103,4 +104,18 @@ async fn the_group_may_read_and_others_may_not() {
     for name in ["hotpath.db", "hotpath.db-wal", "hotpath.db-shm"] {
         assert_eq!(mode(&path.with_file_name(name)), 0o660, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_commit_while_another_program_holds_the_write_lock_is_busy_and_works_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hotpath.db");
+    let (store, _) = HotStore::open(&config(&path, "64MiB")).await.unwrap();
+    let mut other = outsider(&path).await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let error = store.commit(&[lines(0..10, 1)]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Busy { .. }), "{error}");
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    store.commit(&[lines(0..10, 1)]).await.unwrap();
+    assert_eq!(store.after(EventId::ZERO, Interest::ALL, 100).await.unwrap().len(), 10);
 }
