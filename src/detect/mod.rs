@@ -1,6 +1,7 @@
 //! Detectors: pure, each usable alone, none knows of the daemon.
 
 pub mod allow_list;
+
 pub mod beacon;
 pub mod boot_messages;
 pub mod boot_versions;
@@ -9,6 +10,7 @@ pub mod dga;
 pub mod disagreement;
 pub mod dns_names;
 pub mod flow;
+pub mod incident;
 pub mod indicator_list;
 pub mod indicators;
 pub mod log_clock;
@@ -19,4 +21,6 @@ pub mod observable;
 pub mod phrases;
 pub mod recent;
 pub mod scan;
+pub mod tactic;
+pub mod top;
 pub mod weak_crypto;

@@ -1,6 +1,7 @@
 //! The Layer-8 devices. A new one is a file here and a line in [`DEVICES`].
 
 mod advml;
+mod analytics;
 mod common;
 mod crypto;
 mod enclave;
@@ -31,7 +32,8 @@ pub struct DeviceSpec {
 }
 
 /// In the order of their numbers.
-pub const DEVICES: &[DeviceSpec] = &[advml::SPEC, crypto::SPEC, intel::SPEC, enclave::SPEC, network::SPEC];
+pub const DEVICES: &[DeviceSpec] =
+    &[advml::SPEC, analytics::SPEC, crypto::SPEC, intel::SPEC, enclave::SPEC, network::SPEC];
 
 /// Every device that is not disabled, ready to run; a device without a table runs with its defaults.
 ///
