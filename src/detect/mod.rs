@@ -1,7 +1,6 @@
 //! Detectors: pure, each usable alone, none knows of the daemon.
 
 pub mod allow_list;
-
 pub mod beacon;
 pub mod boot_messages;
 pub mod boot_versions;
@@ -19,7 +18,9 @@ pub mod log_sequence;
 pub mod log_tampering;
 pub mod observable;
 pub mod phrases;
+pub mod playbook;
 pub mod recent;
+pub mod response;
 pub mod scan;
 pub mod tactic;
 pub mod top;

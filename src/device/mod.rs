@@ -9,6 +9,7 @@ mod intel;
 mod intel_lists;
 mod network;
 pub mod settings;
+mod soar;
 
 use std::collections::BTreeMap;
 
@@ -33,7 +34,7 @@ pub struct DeviceSpec {
 
 /// In the order of their numbers.
 pub const DEVICES: &[DeviceSpec] =
-    &[advml::SPEC, analytics::SPEC, crypto::SPEC, intel::SPEC, enclave::SPEC, network::SPEC];
+    &[advml::SPEC, analytics::SPEC, crypto::SPEC, intel::SPEC, enclave::SPEC, network::SPEC, soar::SPEC];
 
 /// Every device that is not disabled, ready to run; a device without a table runs with its defaults.
 ///
