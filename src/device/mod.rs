@@ -1,6 +1,7 @@
 //! The Layer-8 devices. A new one is a file here and a line in [`DEVICES`].
 
 mod advml;
+mod analytics;
 mod biometrics;
 mod common;
 mod crypto;
@@ -9,6 +10,7 @@ mod intel;
 mod intel_lists;
 mod network;
 pub mod settings;
+mod soar;
 
 use std::collections::BTreeMap;
 
@@ -35,11 +37,13 @@ pub struct DeviceSpec {
 #[rustfmt::skip]
 pub const DEVICES: &[DeviceSpec] = &[
     advml::SPEC,
+    analytics::SPEC,
     crypto::SPEC,
     intel::SPEC,
     biometrics::SPEC,
     enclave::SPEC,
     network::SPEC,
+    soar::SPEC,
 ];
 
 /// Every device that is not disabled, ready to run; a device without a table runs with its defaults.
