@@ -4,6 +4,8 @@
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Fields kept of one line.
 pub const FIELDS_PER_RECORD_MAX: usize = 256;
+/// Longest name of a field, JSON paths included; fields with a longer one are left out.
+pub const KEY_BYTES_MAX: usize = 256;
 
 /// Events that the bus keeps in memory behind the last commit, for readers that are not far behind.
 pub const BUS_EVENTS_MAX: usize = 131_072;

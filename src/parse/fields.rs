@@ -1,0 +1,179 @@
+//! What the keys of structured logs mean, whoever chose their spelling: `src_ip`, `SrcIP` and `source.ip` are one.
+
+use super::record::fill;
+use super::scan::Address;
+use super::{Action, LogTime, Parsed, Record, level, stamp};
+
+/// Below these, a client chooses keys and values.
+const CLIENT_PARTS: &[&str] =
+    &["headers", "header", "args", "params", "query", "body", "form", "cookies", "resp_headers"];
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Role {
+    /// With a rank: the lowest wins, since `ip` may be anything and `src_ip` is meant.
+    Source(u8),
+    SourcePort,
+    Destination,
+    DestinationPort,
+    User,
+    Process,
+    Command,
+    Domain,
+    File,
+    Outcome,
+    Event,
+    Method,
+    Status,
+}
+
+fn role(key: &str) -> Option<Role> {
+    let (parent, last) = key.rsplit_once('.').unwrap_or(("", key));
+    if last.len() > 24 || parent.split('.').any(|part| CLIENT_PARTS.contains(&part)) {
+        return None;
+    }
+    let mut buffer = [0; 24];
+    let mut length = 0;
+    for byte in last.bytes().filter(u8::is_ascii_alphanumeric) {
+        *buffer.get_mut(length)? = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    Some(match buffer.get(..length)? {
+        b"srcip" | b"sourceip" | b"srcaddr" | b"sourceaddress" | b"sourceipaddress" | b"idorigh" => Role::Source(0),
+        b"clientip" | b"clientaddr" | b"clientaddress" | b"clienthost" | b"cip" => Role::Source(1),
+        b"remoteip" | b"remoteaddr" | b"remoteaddress" | b"rhost" | b"peerip" | b"peeraddr" => Role::Source(2),
+        b"ip" | b"ipaddress" if matches!(parent, "source" | "client") => Role::Source(0),
+        b"ip" | b"ipaddress" if parent == "destination" || parent == "server" => Role::Destination,
+        b"ip" | b"ipaddress" if parent.is_empty() => Role::Source(3),
+        b"addr" | b"client" | b"remote" if !parent.contains("local") => Role::Source(4),
+        b"srcport" | b"sourceport" | b"clientport" | b"remoteport" | b"idorigp" => Role::SourcePort,
+        b"dstip" | b"destip" | b"destinationip" | b"destinationaddress" | b"dstaddr" | b"idresph" => Role::Destination,
+        b"dstport" | b"destport" | b"destinationport" | b"idrespp" => Role::DestinationPort,
+        b"user" | b"username" | b"acct" | b"targetuser" | b"remoteuser" | b"principalname" | b"login" => Role::User,
+        b"exe" | b"image" | b"processname" | b"comm" => Role::Process,
+        b"commandline" | b"cmdline" => Role::Command,
+        b"qname" | b"dnsquestionname" | b"rrname" => Role::Domain,
+        b"targetfilename" | b"filepath" => Role::File,
+        b"success" | b"outcome" | b"result" | b"res" => Role::Outcome,
+        b"event" | b"eventname" | b"eventtype" | b"action" | b"operation" => Role::Event,
+        b"method" | b"requestmethod" | b"httpmethod" => Role::Method,
+        b"status" | b"statuscode" | b"httpstatus" | b"downstreamstatus" | b"responsecode" => Role::Status,
+        _ => return None,
+    })
+}
+
+/// Fills what is still unknown from keys with a known meaning.
+pub(super) fn describe(fields: &[(String, String)], record: &mut Record) {
+    let mut source: Option<(u8, usize, Address)> = None;
+    let (mut method, mut status) = (false, None);
+    for (key, value) in fields {
+        // The journal's own fields are about the sender of the line, not about what the line says.
+        if key.starts_with('_') || key.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
+            continue;
+        }
+        match role(key) {
+            None => {}
+            Some(Role::Source(rank)) => {
+                let rank = (rank, key.matches('.').count());
+                if let Some(address) = Address::whole(value).or_else(|| Address::with_port(value))
+                    && source.as_ref().is_none_or(|(best, depth, _)| rank < (*best, *depth))
+                {
+                    source = Some((rank.0, rank.1, address));
+                }
+            }
+            Some(Role::SourcePort) => record.src_port = record.src_port.or(value.parse().ok()),
+            Some(Role::Destination) => {
+                if let Some(address) = Address::whole(value) {
+                    fill(&mut record.entity.dst_ip, &address.ip.to_string());
+                }
+            }
+            Some(Role::DestinationPort) => record.entity.dst_port = record.entity.dst_port.or(value.parse().ok()),
+            Some(Role::User) => record.set_user(value),
+            Some(Role::Process) => fill(&mut record.entity.process, value),
+            Some(Role::Command) => {
+                record.set_command(value);
+                record.action = Action::ProcessStart;
+            }
+            Some(Role::Domain) => fill(&mut record.entity.domain, value),
+            Some(Role::File) => fill(&mut record.entity.file, value),
+            Some(Role::Outcome) => record.outcome = record.outcome.or(outcome(value)),
+            Some(Role::Event) => {
+                if record.action == Action::Other
+                    && let Some((action, outcome)) = super::program::verdict(value)
+                {
+                    record.action = action;
+                    record.outcome = record.outcome.or(outcome);
+                }
+            }
+            Some(Role::Method) => method = true,
+            Some(Role::Status) => status = value.parse::<u16>().ok().or(status),
+        }
+    }
+    if let Some((_, _, address)) = source {
+        record.set_source(address);
+    }
+    if let (true, Some(status @ 100..=599)) = (method, status)
+        && record.action == Action::Other
+    {
+        record.says(Action::HttpRequest, Some(status < 400));
+    }
+}
+
+fn outcome(value: &str) -> Option<bool> {
+    let is = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    if is(&["true", "success", "succeeded", "yes", "ok", "allowed", "accepted"]) {
+        return Some(true);
+    }
+    is(&["false", "failure", "failed", "fail", "no", "denied", "blocked", "rejected", "error"]).then_some(false)
+}
+
+const TIME: &[&str] = &[
+    "ts",
+    "timestamp",
+    "@timestamp",
+    "time",
+    "__REALTIME_TIMESTAMP",
+    "_SOURCE_REALTIME_TIMESTAMP",
+    "eventTime",
+    "datetime",
+    "asctime",
+    "date",
+    "t",
+    "t.$date",
+    "event_time",
+    "StartUTC",
+];
+const MESSAGE: &[&str] = &["message", "msg", "MESSAGE", "log", "event.original", "Message"];
+const LEVEL: &[&str] = &["level", "severity", "lvl", "log.level", "levelname", "PRIORITY", "loglevel", "priority"];
+const PROGRAM: &[&str] =
+    &["SYSLOG_IDENTIFIER", "program", "appname", "app", "application", "service.name", "service", "_COMM", "ident"];
+const PID: &[&str] = &["_PID", "SYSLOG_PID", "pid", "process.pid", "ProcessId"];
+const HOST: &[&str] = &["_HOSTNAME", "hostname", "host.name", "host", "Computer"];
+
+/// Time, message, program, pid, host and level out of the fields of a structured line.
+pub(super) fn header(fields: Vec<(String, String)>, line: &str) -> Parsed {
+    let mut record = Record { fields, ..Record::default() };
+    let time = first(&record, TIME).map_or(LogTime::Absent, time);
+    record.message = first(&record, MESSAGE).unwrap_or(line).to_owned();
+    record.level = first(&record, LEVEL).and_then(level::read);
+    record.program = first(&record, PROGRAM).map(str::to_owned);
+    record.pid = first(&record, PID).and_then(|pid| pid.parse().ok());
+    // In a record of a web request `host` is what the client asked for.
+    let web = record.fields.iter().any(|(key, _)| role(key) == Some(Role::Method));
+    let host = first(&record, HOST).filter(|_| !web || record.field("host").is_none()).map(str::to_owned);
+    record.entity.host = host;
+    Parsed { time, record }
+}
+
+fn first<'a>(record: &'a Record, names: &[&str]) -> Option<&'a str> {
+    names.iter().find_map(|name| record.field(name)).filter(|value| !value.is_empty())
+}
+
+fn time(value: &str) -> LogTime {
+    if let Some((time, _)) = stamp::iso(value) {
+        return time;
+    }
+    match value.parse::<f64>().ok().and_then(stamp::epoch_of_any_unit) {
+        Some(time) => LogTime::Instant(time),
+        None => stamp::any(value).map_or(LogTime::Absent, |(time, _)| time),
+    }
+}

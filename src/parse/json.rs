@@ -1,0 +1,102 @@
+//! One JSON object a line; nested keys are joined with dots.
+
+use serde_json::{Map, Value};
+
+use super::{Parsed, fields};
+use crate::limits;
+
+/// `None` where the line is no object.
+pub(super) fn read(line: &str) -> Option<Parsed> {
+    let object: Map<String, Value> = serde_json::from_str(line).ok()?;
+    let mut flat = Vec::new();
+    for (key, value) in object {
+        flatten(key, value, &mut flat);
+    }
+    Some(fields::header(flat, line))
+}
+
+/// As deep as the JSON reader goes: it refuses more than 128 levels.
+fn flatten(key: String, value: Value, flat: &mut Vec<(String, String)>) {
+    if flat.len() >= limits::FIELDS_PER_RECORD_MAX || key.len() > limits::KEY_BYTES_MAX {
+        return;
+    }
+    match value {
+        Value::Null => {}
+        Value::String(text) => flat.push((key, text)),
+        Value::Bool(_) | Value::Number(_) => flat.push((key, value.to_string())),
+        // The journal writes a value that is no UTF-8 as its bytes.
+        Value::Array(items) if is_bytes(&items) => flat.push((key, text_of(&items))),
+        Value::Array(items) => {
+            for (at, item) in items.into_iter().enumerate() {
+                flatten(format!("{key}.{at}"), item, flat);
+            }
+        }
+        Value::Object(object) => {
+            for (name, item) in object {
+                flatten(format!("{key}.{name}"), item, flat);
+            }
+        }
+    }
+}
+
+fn is_bytes(items: &[Value]) -> bool {
+    items.len() > 1 && items.iter().all(|item| item.as_u64().is_some_and(|number| number <= 255))
+}
+
+fn text_of(items: &[Value]) -> String {
+    let bytes: Vec<u8> = items.iter().filter_map(|item| u8::try_from(item.as_u64()?).ok()).collect();
+    String::from_utf8_lossy(&bytes).replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Timestamp;
+    use crate::parse::{Action, Format, LogTime, parse};
+
+    #[test]
+    fn nested_keys_are_joined_and_known_ones_understood() {
+        let line = r#"{"ts":1769853600.5,"level":"warn","msg":"login failed for bob","service":{"name":"portal"},
+            "client":{"ip":"192.0.2.7"},"tags":["a","b"],"gone":null}"#;
+        let Parsed { time, record } = parse(line.as_bytes(), Format::Auto, &[]);
+        assert_eq!(time, LogTime::Instant(Timestamp::from_micros(1_769_853_600_500_000)));
+        assert_eq!((record.program.as_deref(), record.level), (Some("portal"), Some(4)));
+        assert_eq!(record.message, "login failed for bob");
+        assert_eq!(record.entity.src_ip.as_deref(), Some("192.0.2.7"));
+        assert_eq!((record.action, record.outcome), (Action::Login, Some(false)));
+        assert_eq!(record.field("tags.1"), Some("b"));
+        assert_eq!(record.field("gone"), None);
+    }
+
+    #[test]
+    fn every_unit_of_epoch_time_is_told_by_its_size() {
+        let expected = LogTime::Instant(Timestamp::from_micros(1_769_853_600_000_000));
+        for number in ["1769853600", "\"1769853600\"", "1769853600000", "1769853600000000", "1769853600000000000"] {
+            let line = format!("{{\"time\":{number}}}");
+            assert_eq!(read(&line).unwrap().time, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_client_s_header_is_not_the_source_address() {
+        let line = r#"{"request":{"remote_ip":"192.0.2.7","method":"GET","headers":{"Client-Ip":["203.0.113.9"],
+            "src_ip":"203.0.113.9"}},"status":403,"message":"handled"}"#;
+        let record = parse(line.as_bytes(), Format::Json, &[]).record;
+        assert_eq!(record.entity.src_ip.as_deref(), Some("192.0.2.7"));
+        assert_eq!((record.action, record.outcome), (Action::HttpRequest, Some(false)));
+    }
+
+    #[test]
+    fn the_journal_s_byte_arrays_are_text() {
+        let record = read(r#"{"MESSAGE":[104,105,255],"_PID":"9","SYSLOG_IDENTIFIER":"x"}"#).unwrap().record;
+        assert_eq!((record.message.as_str(), record.pid), ("hi\u{fffd}", Some(9)));
+    }
+
+    #[test]
+    fn too_deep_too_wide_and_broken_objects_are_bounded() {
+        assert_eq!(read(&"{\"a\":".repeat(5000)), None);
+        let wide: Vec<String> = (0..1000).map(|at| format!("\"k{at}\":{at}")).collect();
+        let record = read(&format!("{{{}}}", wide.join(","))).unwrap().record;
+        assert_eq!(record.fields.len(), limits::FIELDS_PER_RECORD_MAX);
+    }
+}

@@ -1,0 +1,94 @@
+//! What the messages of known programs mean, and a careful guess for the others.
+
+mod account;
+mod audit;
+mod database;
+mod dns;
+mod exim;
+mod ftp;
+mod generic;
+mod mail;
+mod netfilter;
+mod pam;
+mod privilege;
+mod service;
+mod sshd;
+mod telephony;
+mod verdict;
+mod web;
+
+pub(super) use verdict::verdict;
+
+use super::record::fill;
+use super::{Record, fields};
+
+/// Fills entity, action, command and outcome from fields and message.
+pub(super) fn describe(record: &mut Record) {
+    let written = std::mem::take(&mut record.fields);
+    fields::describe(&written, record);
+    record.fields = written;
+    let message = std::mem::take(&mut record.message);
+    let program = record.program.take();
+    by_program(program.as_deref(), &message, record);
+    if let Some(program) = &program {
+        fill(&mut record.entity.process, program);
+    }
+    record.program = program;
+    record.message = message;
+}
+
+/// rsyslog folds repeated lines into one.
+fn unfolded(message: &str) -> &str {
+    let inner = message.strip_prefix("message repeated ").and_then(|rest| rest.split_once(" times: [ "));
+    inner.and_then(|(_, inner)| inner.strip_suffix(']')).unwrap_or(message)
+}
+
+fn by_program(program: Option<&str>, message: &str, record: &mut Record) {
+    let message = unfolded(message);
+    if pam::describe(program, message, record) {
+        return;
+    }
+    let known = match program.unwrap_or_default() {
+        "sshd" | "sshd-session" | "sshd-auth" | "ssh" => sshd::describe(message, record),
+        "sudo" | "su" | "doas" | "pkexec" | "polkitd" | "run0" => {
+            privilege::describe(program.unwrap_or_default(), message, record)
+        }
+        "useradd" | "userdel" | "usermod" | "groupadd" | "groupdel" | "groupmod" | "passwd" | "chpasswd" | "chage"
+        | "gpasswd" | "chfn" | "chsh" | "newusers" | "adduser" | "deluser" => account::describe(message, record),
+        "systemd" => service::systemd(message, record),
+        "systemd-logind" => service::logind(message, record),
+        "CRON" | "cron" | "crond" | "crontab" | "anacron" | "fcron" => service::cron(message, record),
+        "login" | "agetty" => privilege::console(message, record),
+        "kernel" => netfilter::kernel(message, record),
+        "auditd" | "audit" | "audisp-syslog" => audit::describe(record),
+        "named" => dns::named(message, record),
+        "dnsmasq" => dns::dnsmasq(message, record),
+        "unbound" => dns::unbound(message, record),
+        "nginx" | "httpd" | "apache" | "apache2" | "haproxy" | "lighttpd" => web::describe(message, record),
+        "vsftpd" | "proftpd" | "pure-ftpd" => ftp::describe(message, record),
+        "mysqld" | "mariadbd" | "mariadb" | "mysql" | "postgres" | "postgresql" => database::describe(message, record),
+        "exim" | "exim4" => exim::describe(message, record),
+        "asterisk" => telephony::describe(message, record),
+        name if name.starts_with("postfix") => mail::postfix(message, record),
+        name if mail::is_dovecot(name) => mail::dovecot(message, record),
+        name if name.starts_with("httpd/") => web::describe(message, record),
+        name if name.starts_with("sendmail") || name.starts_with("sm-") => mail::sendmail(message, record),
+        "" => by_shape(message, record),
+        _ => false,
+    };
+    if !known {
+        generic::describe(message, record);
+    }
+}
+
+/// Lines of files that hold one program's messages and so do not name it.
+fn by_shape(message: &str, record: &mut Record) -> bool {
+    audit::describe(record)
+        || web::describe(message, record)
+        || ftp::describe(message, record)
+        || dns::named(message, record)
+        || database::describe(message, record)
+        || telephony::describe(message, record)
+        || exim::describe(message, record)
+        || netfilter::suricata(message, record)
+}
