@@ -14,5 +14,6 @@ pub mod log_sequence;
 pub mod log_tampering;
 pub mod phrases;
 pub mod recent;
+pub mod session_order;
 pub mod tcg_log;
 pub mod weak_crypto;

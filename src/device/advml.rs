@@ -15,9 +15,10 @@ use crate::detect::log_forgery::{self, Forged, Forgery};
 use crate::detect::log_sequence::{Break, LogSequence, audit_serial};
 use crate::detect::log_tampering::{self, Tampering};
 use crate::detect::recent::Recent;
+use crate::detect::session_order::SessionOrder;
 use crate::event::{Body, Category, Decision, Entity, Event, Interest, Raw, Soc, Stream, Timestamp, Verdict, stream};
 use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
-use crate::limits::ENTITIES_PER_DETECTOR_MAX;
+use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX};
 
 const NUMBER: u16 = 51;
 /// Acute stress from which SHRINK's reading counts as high: the contract's bound for HIGH.
@@ -61,6 +62,7 @@ impl Default for Settings {
 struct State {
     sources: Recent<Source>,
     sequences: Recent<LogSequence>,
+    sessions: Recent<SessionOrder>,
     judgements: Recent<Judgements>,
     bursts: Bursts,
 }
@@ -84,6 +86,7 @@ impl AdvMl {
         let state = State {
             sources: Recent::new(ENTITIES_PER_DETECTOR_MAX),
             sequences: Recent::new(ENTITIES_PER_DETECTOR_MAX),
+            sessions: Recent::new(OPERATORS_MAX),
             judgements: Recent::new(ENTITIES_PER_DETECTOR_MAX),
             bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX),
         };
@@ -91,7 +94,12 @@ impl AdvMl {
     }
 
     fn line(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
-        for finding in forgeries(raw).into_iter().chain(tampering(raw)).chain(self.missing_lines(raw)) {
+        for finding in forgeries(raw)
+            .into_iter()
+            .chain(tampering(raw))
+            .chain(self.missing_lines(raw))
+            .chain(self.unannounced_login(raw))
+        {
             let about = finding.entity.key().unwrap_or_default();
             self.say(finding, &about, &raw.compartment, event.ts, out);
         }
@@ -111,7 +119,8 @@ impl AdvMl {
         source.live = arrival.since(event.ts).max(event.ts.since(arrival)) <= LIVE_WITHIN;
         let (tolerance, silence_min) = (self.settings.time_tolerance.get(), self.settings.silence_min.get());
         let Some(oddity) = source.clock.line(event.ts, tolerance, silence_min) else { return };
-        self.say_time(&key, host, &raw.compartment, oddity, event.ts, out);
+        let latest = source.clock.latest();
+        self.say_time(&key, host, &raw.compartment, oddity, (event.ts, latest), out);
     }
 
     fn tick(&mut self, event: &Event, out: &mut Outbox) {
@@ -127,7 +136,7 @@ impl AdvMl {
             })
             .collect();
         for (key, host, compartment, oddity) in silent {
-            self.say_time(&key, host, &compartment, oddity, event.ts, out);
+            self.say_time(&key, host, &compartment, oddity, (event.ts, event.ts), out);
         }
     }
 
@@ -137,7 +146,7 @@ impl AdvMl {
         host: Option<String>,
         compartment: &str,
         oddity: Oddity,
-        now: Timestamp,
+        (now, latest): (Timestamp, Timestamp),
         out: &mut Outbox,
     ) {
         let source = quote(key.split('\0').next().unwrap_or_default());
@@ -157,7 +166,9 @@ impl AdvMl {
             }
         };
         let finding = Finding { entity, attack: &["T1070.002", "T1562.001"], ..finding };
-        self.say_at(finding, key, compartment, at, out);
+        // A burst of old times is one burst however they jump, so it is counted on the source's own clock.
+        let counted_at = if matches!(oddity, Oddity::Backwards { .. }) { latest } else { at };
+        self.say_at(finding, key, compartment, (at, counted_at), out);
     }
 
     fn missing_lines(&mut self, raw: &Raw) -> Option<Finding> {
@@ -172,6 +183,22 @@ impl AdvMl {
             entity: Entity { host: record.entity.host.clone(), ..Entity::default() },
             attack: &["T1070.002", "T1562.006"],
             reasons: vec![format!("{counter}-gap")],
+        })
+    }
+
+    fn unannounced_login(&mut self, raw: &Raw) -> Option<Finding> {
+        let record = raw.record();
+        let sshd = record.program.as_deref().is_some_and(|program| matches!(program, "sshd" | "sshd-session"));
+        let pid = record.pid.filter(|_| sshd)?;
+        let key = format!("{}\0{}", raw.source, origin(raw));
+        let forged = self.state.sessions.touch(&key, SessionOrder::default).line(pid, &record.message);
+        forged.then(|| Finding {
+            flag: "FORGED_LINE",
+            score: 0.78,
+            summary: format!("a login of a process that never connected: {}", quote(&record.message)),
+            entity: record.entity.clone(),
+            attack: &["T1565.001"],
+            reasons: vec!["session-order".to_owned()],
         })
     }
 
@@ -217,12 +244,19 @@ impl AdvMl {
     }
 
     fn say(&mut self, finding: Finding, about: &str, compartment: &str, ts: Timestamp, out: &mut Outbox) {
-        self.say_at(finding, about, compartment, ts, out);
+        self.say_at(finding, about, compartment, (ts, ts), out);
     }
 
     /// Once for each burst about the same thing.
-    fn say_at(&mut self, mut finding: Finding, about: &str, compartment: &str, ts: Timestamp, out: &mut Outbox) {
-        let Some(count) = self.state.bursts.count(&format!("{}\0{about}", finding.flag), ts) else { return };
+    fn say_at(
+        &mut self,
+        mut finding: Finding,
+        about: &str,
+        compartment: &str,
+        (ts, counted_at): (Timestamp, Timestamp),
+        out: &mut Outbox,
+    ) {
+        let Some(count) = self.state.bursts.count(&format!("{}\0{about}", finding.flag), counted_at) else { return };
         if count > 1 {
             finding.summary = format!("{} ({count} times)", finding.summary);
         }

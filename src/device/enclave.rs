@@ -55,7 +55,7 @@ impl Enclave {
             .or_else(|| record.command.as_deref().and_then(boot_messages::of_command));
         if let Some(sign) = told {
             let text = record.command.as_deref().unwrap_or(&record.message);
-            self.say(sign, quote(text), event, raw, out);
+            self.say(sign, &quote(text), event, raw, out);
         }
         if record.program.as_deref().is_none_or(|program| program == "kernel")
             && let Some(fact) = BootVersions::fact(&record.message)
@@ -82,7 +82,7 @@ impl Enclave {
             _ => return,
         };
         let sign = Sign { flag, score, attack: &["T1542", "T1565.001"] };
-        self.say(sign, quote(&record.message), event, raw, out);
+        self.say(sign, &quote(&record.message), event, raw, out);
     }
 
     /// What changed from one boot to the next.
@@ -104,10 +104,10 @@ impl Enclave {
                 ("BOOT_MEASUREMENT_CHANGED", 0.52, format!("register {} differs from the last boot", quote(&name)))
             }
         };
-        self.say(Sign { flag, score, attack: &["T1542.001", "T1542.003"] }, summary, event, raw, out);
+        self.say(Sign { flag, score, attack: &["T1542.001", "T1542.003"] }, &summary, event, raw, out);
     }
 
-    fn say(&mut self, sign: Sign, text: String, event: &Event, raw: &Raw, out: &mut Outbox) {
+    fn say(&mut self, sign: Sign, text: &str, event: &Event, raw: &Raw, out: &mut Outbox) {
         let key = format!("{}\0{}", sign.flag, origin(raw));
         let Some(count) = self.bursts.count(&key, event.ts) else { return };
         let words = sign.flag.to_ascii_lowercase().replace('_', " ");
