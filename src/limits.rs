@@ -30,6 +30,11 @@ pub const BOOT_LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Entries taken of one measurement log of the boot.
 pub const BOOT_LOG_ENTRIES_MAX: usize = 200_000;
 
+/// Indicators of all lists together.
+pub const INDICATORS_MAX: usize = 2_000_000;
+/// Bytes of one list of indicators.
+pub const INDICATOR_LIST_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
 /// Bytes of one response of SHRINK.
 pub const SHRINK_RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 /// Values kept of one SHRINK sample.

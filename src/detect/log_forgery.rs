@@ -69,7 +69,7 @@ const MONTH: &str = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
 static HEADER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let program = r"[A-Za-z_][\w./-]{0,40}(?:\[\d{1,8}\])?: ";
     let rfc3164 = format!(r"{MONTH} {{1,2}}\d{{1,2}} \d\d:\d\d:\d\d \S{{1,64}} {program}");
-let rfc3339 = format!(r"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\S{{0,13}} \S{{1,64}} {program}");
+    let rfc3339 = format!(r"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\S{{0,13}} \S{{1,64}} {program}");
     let spaced = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S{0,13} \S{1,64} [A-Za-z_][\w./-]{0,40}\[\d{1,8}\]: ";
     let privileged = r"\b(?:sshd(?:-session)?|sudo|su|login|CRON|systemd|kernel|auditd|polkitd)\[\d{1,8}\]: ";
     let audit = r"\btype=[A-Z_]{3,30} msg=audit\(\d+\.\d+:\d+\)";

@@ -1,10 +1,14 @@
 //! The Layer-8 devices. A new one is a file here and a line in [`DEVICES`].
 
 mod advml;
+mod analytics;
 mod biometrics;
 mod common;
 mod crypto;
 mod enclave;
+mod intel;
+mod intel_lists;
+mod network;
 pub mod settings;
 
 use std::collections::BTreeMap;
@@ -29,7 +33,8 @@ pub struct DeviceSpec {
 }
 
 /// In the order of their numbers.
-pub const DEVICES: &[DeviceSpec] = &[advml::SPEC, crypto::SPEC, biometrics::SPEC, enclave::SPEC];
+pub const DEVICES: &[DeviceSpec] =
+    &[advml::SPEC, analytics::SPEC, crypto::SPEC, intel::SPEC, biometrics::SPEC, enclave::SPEC, network::SPEC];
 
 /// Every device that is not disabled, ready to run; a device without a table runs with its defaults.
 ///

@@ -1,0 +1,239 @@
+//! Beacons: contacts at intervals too regular for a person.
+//!
+//! Regularity alone accuses every updater and every mail client, so it takes evidence beside it: nobody answers and the
+//! client asks on at the same pace, it asks more often than software does that could as well keep its connection open,
+//! the port belongs to no known service, or the name was made by an algorithm.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::recent::Recent;
+use crate::event::Timestamp;
+
+/// Contacts remembered of one pair.
+const CONTACTS_MAX: usize = 33;
+const PAIRS_MAX: usize = 8192;
+/// Contacts closer than this are one: browsers and agents open several connections at once.
+const SAME_CONTACT: Duration = Duration::from_secs(1);
+/// An interval within this share of the median is on time. Sleep with up to 50 % jitter stays within it.
+const ON_TIME_WITHIN: f64 = 0.3;
+/// Missed contacts in a row after which an interval no longer counts as on time.
+const MISSED_MAX: f64 = 2.0;
+/// An interval longer than this many medians is a pause: the machine slept or the network was away.
+const PAUSE_FROM: f64 = 8.0;
+/// Share of the intervals that are on time, from which the pair is regular; for random arrivals it is 0.21.
+const REGULAR_FROM: f64 = 0.8;
+/// Below this interval software that keeps in touch keeps its connection open.
+const FAST: Duration = Duration::from_secs(120);
+const SAID_AGAIN_AFTER: Duration = Duration::from_secs(3600);
+const GROWTH: u64 = 10;
+
+/// Ports on which regular contact is what the service is for.
+const SERVICE_PORTS: &[u16] = &[
+    20, 21, 22, 25, 80, 88, 110, 143, 179, 389, 443, 445, 465, 587, 631, 636, 873, 990, 993, 995, 1194, 1883, 3128,
+    3306, 3389, 3478, 4500, 5060, 5061, 5222, 5223, 5228, 5432, 6379, 8000, 8080, 8086, 8443, 8883, 9090, 9092, 9100,
+    9200, 27017, 51820,
+];
+
+/// One contact of a pair.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Contact {
+    pub answered: Option<bool>,
+    pub port: u16,
+    /// How much the name looked for seems made by an algorithm, 0 to 1.
+    pub algorithmic: f64,
+    /// Whether server and client belong to networks that only their owner routes.
+    pub is_internal: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Beacon {
+    /// 0 to 1.
+    pub score: f64,
+    pub interval: Duration,
+    /// Share of intervals on time, 0 to 1.
+    pub regularity: f64,
+    pub contacts: u64,
+    pub evidence: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Pair {
+    /// The last ones, in order of time.
+    contacts: VecDeque<Timestamp>,
+    total: u64,
+    unanswered: u64,
+    said_total: u64,
+    said_at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Beacons {
+    pairs: Recent<Pair>,
+}
+
+impl Default for Beacons {
+    fn default() -> Self {
+        Self { pairs: Recent::new(PAIRS_MAX) }
+    }
+}
+
+/// Beacons scoring less are not said.
+const SAID_FROM: f64 = 0.5;
+
+impl Beacons {
+    /// Takes in one contact of the pair named `key`; gives a beacon when it is to be said now. `contacts_min`: contacts
+    /// before anything is judged.
+    pub fn contact(&mut self, key: &str, contact: Contact, now: Timestamp, contacts_min: usize) -> Option<Beacon> {
+        let pair = self.pairs.touch(key, Pair::default);
+        if !pair.take(now, contact.answered) || pair.contacts.len() < contacts_min {
+            return None;
+        }
+        let since_said = now.since(pair.said_at);
+        let is_news = pair.said_total == 0
+            || since_said >= SAID_AGAIN_AFTER
+            || pair.total >= pair.said_total.saturating_mul(GROWTH);
+        is_news.then_some(())?;
+        let (interval, regularity) = regularity(pair.contacts.make_contiguous())?;
+        let beacon = judge(pair, contact, interval, regularity)?;
+        pair.said_total = pair.total;
+        pair.said_at = now;
+        Some(beacon)
+    }
+}
+
+impl Pair {
+    /// Whether it was a contact of its own.
+    fn take(&mut self, now: Timestamp, answered: Option<bool>) -> bool {
+        self.unanswered += u64::from(answered == Some(false));
+        if let Some(last) = self.contacts.back() {
+            if now < *last {
+                // Late lines say nothing about intervals. Far too late: the clock was set back, or the last one was forged.
+                if last.since(now) > SAID_AGAIN_AFTER {
+                    *self = Self { said_total: self.said_total, said_at: now, ..Self::default() };
+                }
+                return false;
+            }
+            if now.since(*last) < SAME_CONTACT {
+                return false;
+            }
+        }
+        if self.contacts.len() == CONTACTS_MAX {
+            self.contacts.pop_front();
+        }
+        self.contacts.push_back(now);
+        self.total += 1;
+        true
+    }
+}
+
+/// Median interval, and the share of intervals that are on time: about the median, or about twice or three times of it
+/// where contacts were missed. `None` for less than 4 intervals or when pauses prevail.
+fn regularity(contacts: &[Timestamp]) -> Option<(f64, f64)> {
+    let mut gaps: Vec<f64> = contacts
+        .iter()
+        .zip(contacts.iter().skip(1))
+        .map(|(earlier, later)| later.since(*earlier).as_secs_f64())
+        .collect();
+    gaps.sort_by(f64::total_cmp);
+    let median = *gaps.get(gaps.len() / 2)?;
+    let all = gaps.len();
+    gaps.retain(|gap| *gap < median * PAUSE_FROM);
+    if gaps.len() < 4 || gaps.len() * 4 < all * 3 {
+        return None;
+    }
+    let on_time = |gap: &&f64| {
+        let periods = (**gap / median).round().clamp(1.0, 1.0 + MISSED_MAX);
+        (**gap - periods * median).abs() <= ON_TIME_WITHIN * median
+    };
+    let share = gaps.iter().filter(on_time).count() as f64 / gaps.len() as f64;
+    Some((median, share))
+}
+
+fn judge(pair: &Pair, contact: Contact, interval_s: f64, regularity: f64) -> Option<Beacon> {
+    if regularity < REGULAR_FROM {
+        return None;
+    }
+    let interval = Duration::from_secs_f64(interval_s);
+    let mut evidence = Vec::new();
+    let mut score = 0.35;
+    let mut add = |is_there: bool, weight: f64, name: &'static str| {
+        if is_there {
+            score += weight;
+            evidence.push(name);
+        }
+    };
+    add(pair.unanswered * 2 > pair.total, 0.25, "unanswered");
+    add(contact.algorithmic > 0.5, 0.3, "algorithmic-name");
+    add(!SERVICE_PORTS.contains(&contact.port), 0.15, "uncommon-port");
+    add(interval <= FAST && !contact.is_internal, 0.2, "frequent");
+    let score = (score * (0.5 + 0.5 * regularity)).min(0.95);
+    (score >= SAID_FROM).then_some(Beacon { score, interval, regularity, contacts: pair.total, evidence })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Contact = Contact { answered: Some(true), port: 443, algorithmic: 0.0, is_internal: false };
+
+    /// Small and deterministic; uniform in 0 to 1.
+    fn noise(step: u64) -> f64 {
+        let bits = (step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let bits = (bits ^ bits >> 31).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (bits >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn run(contact: Contact, gaps: impl Iterator<Item = f64>) -> Vec<Beacon> {
+        let mut beacons = Beacons::default();
+        let mut now = 1e9;
+        gaps.filter_map(|gap| {
+            now += gap;
+            beacons.contact("a>b:443", contact, Timestamp::from_seconds(now).unwrap(), 12)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_minute_with_half_of_it_jitter_and_gaps_is_a_beacon_and_said_once() {
+        let gaps = (0..60).map(|step| 60.0 * (1.0 - 0.5 * noise(step)) * if step % 9 == 0 { 2.0 } else { 1.0 });
+        let said = run(PLAIN, gaps);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!(said[0].evidence, ["frequent"]);
+    }
+
+    #[test]
+    fn a_person_is_not_regular() {
+        let gaps = (0..500).map(|step| -40.0 * noise(step).ln() + 1.0);
+        assert_eq!(run(PLAIN, gaps), []);
+    }
+
+    #[test]
+    fn an_updater_on_its_quarter_of_an_hour_is_none() {
+        assert_eq!(run(PLAIN, (0..500).map(|_| 900.0)), []);
+    }
+
+    #[test]
+    fn asking_on_at_the_same_pace_without_an_answer_is_evidence() {
+        let dead = Contact { answered: Some(false), port: 1177, ..PLAIN };
+        let said = run(dead, (0..100).map(|step| 600.0 + 60.0 * noise(step)));
+        assert_eq!(said[0].evidence, ["unanswered", "uncommon-port"]);
+        assert!(said[0].score > 0.7, "{said:?}");
+    }
+
+    #[test]
+    fn a_service_of_the_own_network_asked_every_minute_is_none() {
+        assert_eq!(run(Contact { is_internal: true, ..PLAIN }, (0..500).map(|_| 15.0)), []);
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_silence_the_pair_for_good() {
+        let mut beacons = Beacons::default();
+        let mut tell = |seconds: u64| beacons.contact("p", PLAIN, Timestamp::from_millis(seconds * 1000), 12);
+        assert_eq!(tell(4_000_000_000), None);
+        let said = (0..40).filter_map(|step| tell(1_000_000_000 + step * 30)).count();
+        assert_eq!(said, 1);
+    }
+}

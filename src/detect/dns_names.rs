@@ -1,0 +1,245 @@
+//! What one client asks the name service for: names made by an algorithm, and names that carry data.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::dga;
+use super::recent::Recent;
+use crate::event::Timestamp;
+use crate::parse::{Action, Record};
+
+const CLIENTS_MAX: usize = 2048;
+/// Registrable names remembered of one client.
+const NAMES_MAX: usize = 128;
+/// Names below one registrable name remembered of one client.
+const CHILDREN_MAX: usize = 64;
+/// From this score on a name is taken for an algorithm's: one in a hundred popular names scores as much.
+pub const ALGORITHMIC_FROM: f64 = 0.92;
+/// Share of the names asked for lately that must be algorithmic.
+const SHARE_MIN: f64 = 0.2;
+/// Characters below the registrable name from which a name can carry data worth the trouble.
+const PAYLOAD_BYTES_MIN: usize = 30;
+/// Bits a character of what is below the registrable name; words have about 3 at this length.
+const PAYLOAD_ENTROPY_MIN: f64 = 3.4;
+
+/// A question to the name service.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Question<'a> {
+    /// The address that asked, or the machine that logged it.
+    pub client: &'a str,
+    pub name: &'a str,
+}
+
+impl<'a> Question<'a> {
+    pub fn of(record: &'a Record) -> Option<Self> {
+        let entity = &record.entity;
+        let name = match record.field("qtype_name").or_else(|| record.field("qclass_name")) {
+            Some(_) => record.field("query"),
+            None => (record.action == Action::DnsQuery).then_some(entity.domain.as_deref()).flatten(),
+        }?;
+        let client = record.field("id.orig_h").or(entity.src_ip.as_deref()).or(entity.host.as_deref());
+        Some(Self { client: client.unwrap_or("localhost"), name: name.trim_end_matches('.') })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Oddity {
+    /// Several names that an algorithm made, none of them asked for before in the window.
+    Algorithmic { names: usize, examples: Vec<String>, score: f64 },
+    /// Many long names of high entropy below one registrable name.
+    Tunnel { domain: String, names: usize },
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Client {
+    /// Registrable names, when they were last asked for and how algorithmic they are.
+    names: BTreeMap<String, (Timestamp, f64)>,
+    /// Hashes of long names by registrable name.
+    children: BTreeMap<String, Children>,
+    said_algorithmic: usize,
+    said_at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Children {
+    names: BTreeSet<u64>,
+    since: Timestamp,
+    said: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DnsNames {
+    clients: Recent<Client>,
+}
+
+impl Default for DnsNames {
+    fn default() -> Self {
+        Self { clients: Recent::new(CLIENTS_MAX) }
+    }
+}
+
+impl DnsNames {
+    /// Takes in one question; gives what is to be said now. `names_min`: algorithmic names that make a finding.
+    pub fn ask(
+        &mut self,
+        question: Question<'_>,
+        now: Timestamp,
+        window: Duration,
+        names_min: usize,
+    ) -> Option<Oddity> {
+        let lower = question.name.to_ascii_lowercase();
+        let domain = psl::domain_str(&lower)?;
+        let client = self.clients.touch(question.client, Client::default);
+        if let Some(tunnel) = client.child(domain, &lower, now, window) {
+            return Some(tunnel);
+        }
+        if let Some((at, _)) = client.names.get_mut(domain) {
+            *at = now;
+            return None;
+        }
+        client.new_name(domain, now, window, names_min)
+    }
+}
+
+impl Client {
+    fn new_name(&mut self, domain: &str, now: Timestamp, window: Duration, names_min: usize) -> Option<Oddity> {
+        let score = dga::score(domain);
+        if self.names.len() >= NAMES_MAX {
+            let oldest = self.names.iter().min_by_key(|(_, (at, _))| *at).map(|(name, _)| name.clone());
+            self.names.remove(&oldest?);
+        }
+        self.names.insert(domain.to_owned(), (now, score));
+        if score < ALGORITHMIC_FROM {
+            return None;
+        }
+        self.names.retain(|_, (at, _)| now.since(*at) <= window);
+        let made: Vec<(&String, f64)> = self
+            .names
+            .iter()
+            .filter(|(_, (_, score))| *score >= ALGORITHMIC_FROM)
+            .map(|(name, (_, score))| (name, *score))
+            .collect();
+        let enough = made.len() >= names_min && made.len() as f64 >= SHARE_MIN * self.names.len() as f64;
+        let apart = now.since(self.said_at).max(self.said_at.since(now));
+        let is_news = self.said_algorithmic == 0
+            || apart >= window.max(Duration::from_secs(3600))
+            || made.len() >= self.said_algorithmic * 10;
+        (enough && is_news).then_some(())?;
+        self.said_algorithmic = made.len();
+        self.said_at = now;
+        Some(Oddity::Algorithmic {
+            names: made.len(),
+            examples: made.iter().take(3).map(|(name, _)| (*name).clone()).collect(),
+            score: made.iter().map(|(_, score)| score).sum::<f64>() / made.len() as f64,
+        })
+    }
+
+    fn child(&mut self, domain: &str, name: &str, now: Timestamp, window: Duration) -> Option<Oddity> {
+        let below = name.strip_suffix(domain)?.trim_end_matches('.');
+        if below.len() < PAYLOAD_BYTES_MIN || entropy(below) < PAYLOAD_ENTROPY_MIN {
+            return None;
+        }
+        if !self.children.contains_key(domain) && self.children.len() >= CHILDREN_MAX {
+            let oldest = self.children.iter().min_by_key(|(_, child)| child.since).map(|(name, _)| name.clone());
+            self.children.remove(&oldest?);
+        }
+        let children =
+            self.children.entry(domain.to_owned()).or_insert_with(|| Children { since: now, ..Children::default() });
+        if now.since(children.since).max(children.since.since(now)) > window {
+            *children = Children { since: now, ..Children::default() };
+        }
+        if children.names.len() < CHILDREN_MAX {
+            let hash = blake3::hash(name.as_bytes());
+            children.names.insert(u64::from_le_bytes(hash.as_bytes().first_chunk().copied().unwrap_or_default()));
+        }
+        let is_tunnel = children.names.len() >= CHILDREN_MAX / 2;
+        let is_news = is_tunnel && !children.said;
+        children.said |= is_tunnel;
+        is_news.then(|| Oddity::Tunnel { domain: domain.to_owned(), names: children.names.len() })
+    }
+}
+
+/// Shannon entropy in bits a character.
+fn entropy(text: &str) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in text.bytes() {
+        if let Some(count) = counts.get_mut(usize::from(byte)) {
+            *count += 1;
+        }
+    }
+    let all = text.len() as f64;
+    counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count) / all)
+        .map(|share| -share * share.log2())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_secs(600);
+
+    fn ask(names: &mut DnsNames, name: &str, second: u64) -> Option<Oddity> {
+        names.ask(
+            Question { client: "192.0.2.7", name },
+            Timestamp::from_millis(1_000_000_000 + second * 1000),
+            WINDOW,
+            4,
+        )
+    }
+
+    #[test]
+    fn several_algorithmic_names_are_one_finding() {
+        let made = [
+            "xqzvkwpjrtbn.com",
+            "qwjxkzvbptlm.net",
+            "kq3v9zx7wj2p.org",
+            "zzxqjvwkpbtr.info",
+            "vbqxzjkwprtd.com",
+            "pqxkzjvwbntr.biz",
+        ];
+        let mut names = DnsNames::default();
+        let said: Vec<_> = made.iter().zip(0..).filter_map(|(name, second)| ask(&mut names, name, second)).collect();
+        assert!(matches!(said.as_slice(), [Oddity::Algorithmic { names: 4, .. }]), "{said:?}");
+    }
+
+    #[test]
+    fn everyday_names_are_none() {
+        let mut names = DnsNames::default();
+        for (second, name) in [
+            "www.wikipedia.org",
+            "github.com",
+            "deb.debian.org",
+            "security.ubuntu.com",
+            "crates.io",
+            "fonts.gstatic.com",
+            "s3.eu-central-1.amazonaws.com",
+            "d1a2b3c4d5e6f7.cloudfront.net",
+            "pool.ntp.org",
+            "bbc.co.uk",
+            "t.co",
+        ]
+        .iter()
+        .enumerate()
+        {
+            assert_eq!(ask(&mut names, name, second as u64), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn data_in_names_is_a_tunnel_said_once() {
+        let mut names = DnsNames::default();
+        let said: Vec<_> = (0..200_u64)
+            .filter_map(|step| {
+                let payload = blake3::hash(&step.to_le_bytes()).to_hex();
+                ask(&mut names, &format!("{}.t.example.com", &payload[..48]), step / 10)
+            })
+            .collect();
+        assert_eq!(said, [Oddity::Tunnel { domain: "example.com".into(), names: 32 }]);
+    }
+}

@@ -1,0 +1,191 @@
+//! A contact of one machine with another, as firewalls, Zeek and servers log it.
+
+use std::net::IpAddr;
+
+use crate::parse::{Action, Record};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Tcp,
+    Udp,
+    /// ICMP and everything without ports.
+    Other,
+}
+
+/// Who contacted whom, and whether anybody answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flow<'a> {
+    pub client: IpAddr,
+    /// An address, or the name of the machine that logged it.
+    pub server: &'a str,
+    pub port: u16,
+    pub transport: Transport,
+    /// `Some(false)`: refused, dropped or never answered.
+    pub answered: Option<bool>,
+    /// The name under which the client looked for the server, where the line has it.
+    pub domain: Option<&'a str>,
+}
+
+/// Zeek's `conn_state` of an attempt that found nobody: no reply, refused, given up after the first packet.
+const UNANSWERED_STATES: &[&str] = &["S0", "REJ", "RSTOS0", "SH"];
+/// Zeek's `conn_state` of a connection that was established.
+const ANSWERED_STATES: &[&str] = &["SF", "S1", "S2", "S3", "RSTO", "RSTR"];
+
+/// What sshd says of a client that connected and never spoke the protocol.
+const SSH_PROBES: &[&str] = &[
+    "Did not receive identification string from ",
+    "banner exchange: Connection from ",
+    "Bad protocol version identification ",
+    "Unable to negotiate with ",
+];
+const SSH_PORT: u16 = 22;
+
+/// Ports of the network's own upkeep: names, times, addresses and neighbours are asked for on a timer everywhere.
+const INFRASTRUCTURE_PORTS: &[u16] =
+    &[0, 53, 67, 68, 123, 137, 138, 161, 162, 323, 514, 546, 547, 853, 1900, 3702, 5351, 5353, 5355];
+
+impl<'a> Flow<'a> {
+    /// The contact that a record reports, if it reports one.
+    pub fn of(record: &'a Record) -> Option<Self> {
+        zeek(record).or_else(|| ssh_probe(record)).or_else(|| connection(record))
+    }
+
+    /// Asked for by the network's own upkeep, or sent to nobody in particular: never a scan, never a beacon.
+    pub fn is_upkeep(&self) -> bool {
+        let nobody = match self.server.parse::<IpAddr>() {
+            Ok(IpAddr::V4(v4)) => {
+                v4.is_multicast() || v4.is_broadcast() || v4.is_link_local() || v4.octets().last() == Some(&255)
+            }
+            Ok(IpAddr::V6(v6)) => v6.is_multicast() || v6.is_unicast_link_local(),
+            Err(_) => false,
+        };
+        let same = self.client.is_loopback() || self.client.is_unspecified();
+        self.transport == Transport::Other || nobody || same || INFRASTRUCTURE_PORTS.contains(&self.port)
+    }
+}
+
+/// A line of Zeek's conn.log, ssl.log or http.log.
+fn zeek(record: &Record) -> Option<Flow<'_>> {
+    let client = record.field("id.orig_h")?.parse().ok()?;
+    let state = record.field("conn_state");
+    let of = |states: &[&str]| state.is_some_and(|state| states.contains(&state));
+    Some(Flow {
+        client,
+        server: record.field("id.resp_h")?,
+        port: record.field("id.resp_p")?.parse().ok()?,
+        // Only conn.log names the protocol; the other logs are of protocols over TCP.
+        transport: record.field("proto").map_or(Transport::Tcp, transport),
+        answered: if of(UNANSWERED_STATES) { Some(false) } else { of(ANSWERED_STATES).then_some(true) },
+        domain: record.field("server_name").or_else(|| record.field("host")).or(record.entity.domain.as_deref()),
+    })
+}
+
+fn ssh_probe(record: &Record) -> Option<Flow<'_>> {
+    let is_sshd = record.program.as_deref().is_some_and(|program| program.starts_with("sshd"));
+    let is_probe = is_sshd && SSH_PROBES.iter().any(|probe| record.message.contains(probe));
+    is_probe.then_some(())?;
+    Some(Flow {
+        client: record.entity.src_ip.as_deref()?.parse().ok()?,
+        server: record.entity.dst_ip.as_deref().or(record.entity.host.as_deref()).unwrap_or("localhost"),
+        port: record.entity.dst_port.unwrap_or(SSH_PORT),
+        transport: Transport::Tcp,
+        answered: Some(false),
+        domain: None,
+    })
+}
+
+/// A firewall's or a proxy's line.
+fn connection(record: &Record) -> Option<Flow<'_>> {
+    matches!(record.action, Action::Connection | Action::HttpRequest).then_some(())?;
+    let entity = &record.entity;
+    let server = entity.dst_ip.as_deref().or(entity.domain.as_deref())?;
+    let proto = record.field("PROTO").or_else(|| record.field("proto"));
+    Some(Flow {
+        client: entity.src_ip.as_deref()?.parse().ok()?,
+        server,
+        port: entity.dst_port.or_else(|| record.field("DPT")?.parse().ok()).unwrap_or(0),
+        transport: proto.map_or(Transport::Tcp, transport),
+        answered: record.outcome,
+        domain: entity.domain.as_deref(),
+    })
+}
+
+fn transport(name: &str) -> Transport {
+    match name {
+        "tcp" | "TCP" | "6" => Transport::Tcp,
+        "udp" | "UDP" | "17" => Transport::Udp,
+        _ => Transport::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Entity;
+
+    fn record(fields: &[(&str, &str)]) -> Record {
+        let fields = fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Record { fields, ..Record::default() }
+    }
+
+    #[test]
+    fn a_zeek_connection_without_a_reply_is_unanswered() {
+        let mut record = record(&[
+            ("id.orig_h", "192.0.2.7"),
+            ("id.resp_h", "198.51.100.1"),
+            ("id.resp_p", "445"),
+            ("proto", "tcp"),
+            ("conn_state", "S0"),
+        ]);
+        let flow = Flow::of(&record).unwrap();
+        assert_eq!((flow.port, flow.answered, flow.is_upkeep()), (445, Some(false), false));
+        record.fields.last_mut().unwrap().1 = "SF".into();
+        assert_eq!(Flow::of(&record).unwrap().answered, Some(true));
+    }
+
+    #[test]
+    fn neighbours_names_and_times_are_upkeep() {
+        for (server, port, proto) in [
+            ("ff02::1", "131", "icmp"),
+            ("224.0.0.251", "5353", "udp"),
+            ("192.0.2.53", "53", "udp"),
+            ("192.0.2.255", "9999", "udp"),
+            ("203.0.113.9", "123", "udp"),
+        ] {
+            let fields = [("id.orig_h", "192.0.2.7"), ("id.resp_h", server), ("id.resp_p", port), ("proto", proto)];
+            assert!(Flow::of(&record(&fields)).unwrap().is_upkeep(), "{server} {port}");
+        }
+    }
+
+    #[test]
+    fn a_firewall_line_and_a_silent_ssh_client_are_contacts() {
+        let entity = Entity {
+            src_ip: Some("203.0.113.5".into()),
+            dst_ip: Some("192.0.2.1".into()),
+            dst_port: Some(23),
+            host: Some("gate".into()),
+            ..Entity::default()
+        };
+        let blocked = Record {
+            action: Action::Connection,
+            outcome: Some(false),
+            entity: entity.clone(),
+            ..record(&[("PROTO", "TCP")])
+        };
+        assert_eq!(Flow::of(&blocked).unwrap().port, 23);
+        let silent = Record {
+            program: Some("sshd".into()),
+            message: "Did not receive identification string from 203.0.113.5 port 4711".into(),
+            entity: Entity { dst_ip: None, dst_port: None, ..entity },
+            ..Record::default()
+        };
+        let flow = Flow::of(&silent).unwrap();
+        assert_eq!((flow.server, flow.port, flow.answered), ("gate", 22, Some(false)));
+    }
+
+    #[test]
+    fn a_line_about_no_contact_gives_none() {
+        assert_eq!(Flow::of(&record(&[("id.orig_h", "not an address")])), None);
+        assert_eq!(Flow::of(&Record::default()), None);
+    }
+}

@@ -1,0 +1,285 @@
+//! Indicators of compromise: a set that answers for one observable whether it is known to be bad.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::allow_list::AllowList;
+use super::observable::{Observable, url_host};
+use crate::event::Timestamp;
+
+/// Where an indicator was read, and until when it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Name of the list.
+    pub list: Arc<str>,
+    /// From 1; the number of the object in a bundle.
+    pub line: u32,
+    /// `valid_until` of STIX.
+    pub until: Option<Timestamp>,
+}
+
+/// Why a value cannot be an indicator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("it is a public suffix: the names below it belong to many owners")]
+    PublicSuffix,
+    #[error("the network is too wide to say anything about one machine")]
+    TooWide,
+    #[error("there are already as many indicators as fit")]
+    Full,
+}
+
+/// Widest networks taken: a list that names more of the internet names it by mistake.
+const PREFIX_MIN_V4: u8 = 8;
+const PREFIX_MIN_V6: u8 = 16;
+
+/// Looked up, never iterated over, so hash maps do not endanger that the same input gives the same bytes.
+#[derive(Debug, Default)]
+pub struct Indicators {
+    /// Single machines are networks of full length.
+    nets: Nets<Origin>,
+    names: HashMap<Box<str>, Origin>,
+    urls: HashMap<Box<str>, Origin>,
+    hashes: HashMap<Box<str>, Origin>,
+    allow: AllowList,
+}
+
+impl Indicators {
+    /// With an allow list that wins over every indicator.
+    pub fn new(allow: AllowList) -> Self {
+        Self { allow, ..Self::default() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.nets.len + self.names.len() + self.urls.len() + self.hashes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The first list that names a value keeps it.
+    ///
+    /// # Errors
+    /// The value would accuse the innocent, or the set is full.
+    pub fn insert(&mut self, value: Observable, origin: Origin) -> Result<(), Refused> {
+        if self.len() >= crate::limits::INDICATORS_MAX {
+            return Err(Refused::Full);
+        }
+        match value {
+            Observable::Ip(address) => self.nets.insert(IpNet::from(address), origin),
+            Observable::Net(net) if is_too_wide(&net) => return Err(Refused::TooWide),
+            Observable::Net(net) => self.nets.insert(net, origin),
+            Observable::Domain(name) if is_public_suffix(&name) => return Err(Refused::PublicSuffix),
+            Observable::Domain(name) => drop(self.names.entry(name.into()).or_insert(origin)),
+            Observable::Url(url) => drop(self.urls.entry(url.into()).or_insert(origin)),
+            Observable::Hash(hash) => drop(self.hashes.entry(hash.into()).or_insert(origin)),
+        }
+        Ok(())
+    }
+
+    /// The indicator that this observable is or lies under, unless it is allowed or has expired by `now`.
+    pub fn look_up(&self, value: &Observable, now: Timestamp) -> Option<&Origin> {
+        let origin = match value {
+            Observable::Ip(address) if is_local(*address) => None,
+            Observable::Ip(address) => self.nets.longest(*address),
+            Observable::Net(_) => None,
+            Observable::Domain(name) => below(name).find_map(|name| self.names.get(name)),
+            Observable::Url(url) => self.urls.get(url.as_str()),
+            Observable::Hash(hash) => self.hashes.get(hash.as_str()),
+        }?;
+        let holds = origin.until.is_none_or(|until| now <= until);
+        (holds && !self.is_allowed(value)).then_some(origin)
+    }
+
+    fn is_allowed(&self, value: &Observable) -> bool {
+        if self.allow.covers(value) {
+            return true;
+        }
+        let Observable::Url(url) = value else { return false };
+        // An indicator for one page of an allowed site is what URL indicators are for; a whole site is not.
+        let is_whole_site = url.split_once("://").is_some_and(|(_, rest)| rest.find('/') == Some(rest.len() - 1));
+        is_whole_site && url_host(url).and_then(Observable::read).is_some_and(|host| self.allow.covers(&host))
+    }
+}
+
+/// The name and the names above it, down to the registrable one.
+pub fn below(name: &str) -> impl Iterator<Item = &str> {
+    let shortest = psl::domain_str(name).map_or(name.len(), str::len);
+    std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, parent)| parent))
+        .take_while(move |name| name.len() >= shortest)
+}
+
+fn is_public_suffix(name: &str) -> bool {
+    psl::suffix_str(name) == Some(name)
+}
+
+fn is_too_wide(net: &IpNet) -> bool {
+    match net {
+        IpNet::V4(v4) => v4.prefix_len() < PREFIX_MIN_V4,
+        IpNet::V6(v6) => v6.prefix_len() < PREFIX_MIN_V6,
+    }
+}
+
+/// Addresses that mean another machine in every network; lists of unroutable networks name them.
+fn is_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_unspecified()
+                || v4.is_multicast()
+                || v4.is_broadcast()
+        }
+        IpAddr::V6(v6) => {
+            v6.is_unique_local()
+                || v6.is_loopback()
+                || v6.is_unicast_link_local()
+                || v6.is_unspecified()
+                || v6.is_multicast()
+        }
+    }
+}
+
+/// Networks by prefix length: a look-up is one hash look-up for each length that occurs.
+#[derive(Debug)]
+pub struct Nets<Value> {
+    /// Longest prefix first.
+    by_length: Vec<(u8, HashMap<IpNet, Value>)>,
+    len: usize,
+}
+
+impl<Value> Default for Nets<Value> {
+    fn default() -> Self {
+        Self { by_length: Vec::new(), len: 0 }
+    }
+}
+
+impl<Value> Nets<Value> {
+    /// The first value for a network stays.
+    pub fn insert(&mut self, net: IpNet, value: Value) {
+        let net = net.trunc();
+        let length = net.prefix_len();
+        let at = match self.by_length.binary_search_by(|(other, _)| length.cmp(other)) {
+            Ok(at) => at,
+            Err(at) => {
+                self.by_length.insert(at, (length, HashMap::new()));
+                at
+            }
+        };
+        if let Some((_, nets)) = self.by_length.get_mut(at) {
+            let before = nets.len();
+            nets.entry(net).or_insert(value);
+            self.len += nets.len() - before;
+        }
+    }
+
+    /// The value of the longest network that holds the address.
+    pub fn longest(&self, address: IpAddr) -> Option<&Value> {
+        self.by_length.iter().find_map(|(length, nets)| nets.get(&IpNet::new(address, *length).ok()?.trunc()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(values: &[&str], allow: &[&str]) -> Indicators {
+        let mut allowed = AllowList::default();
+        for value in allow {
+            allowed.insert(Observable::read(value).unwrap());
+        }
+        let mut indicators = Indicators::new(allowed);
+        for value in values {
+            let origin = Origin { list: "test".into(), line: 1, until: None };
+            indicators.insert(Observable::read(value).unwrap(), origin).unwrap();
+        }
+        indicators
+    }
+
+    fn hits(indicators: &Indicators, value: &str) -> bool {
+        indicators.look_up(&Observable::read(value).unwrap(), Timestamp::ZERO).is_some()
+    }
+
+    #[test]
+    fn an_indicator_covers_what_lies_under_it_and_nothing_beside_it() {
+        let indicators = set(
+            &[
+                "203.0.113.0/28",
+                "198.51.100.7",
+                "evil.example",
+                "bad.host.example",
+                "http://x.example/drop",
+                "2001:db8:bad::/48",
+            ],
+            &[],
+        );
+        for hit in [
+            "203.0.113.15",
+            "198.51.100.7",
+            "evil.example",
+            "a.b.evil.example",
+            "bad.host.example",
+            "http://x.example:80/drop",
+            "2001:db8:bad::1",
+        ] {
+            assert!(hits(&indicators, hit), "{hit}");
+        }
+        for miss in [
+            "203.0.113.16",
+            "198.51.100.8",
+            "notevil.example",
+            "host.example",
+            "example.com",
+            "http://x.example/",
+            "x.example",
+            "2001:db8:bae::1",
+        ] {
+            assert!(!hits(&indicators, miss), "{miss}");
+        }
+    }
+
+    #[test]
+    fn an_allow_list_wins() {
+        let indicators =
+            set(&["203.0.113.9", "cdn.good.example", "https://good.example/"], &["203.0.113.0/24", "good.example"]);
+        for allowed in ["203.0.113.9", "cdn.good.example", "x.cdn.good.example", "https://good.example/"] {
+            assert!(!hits(&indicators, allowed), "{allowed}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_an_allowed_site_can_be_an_indicator() {
+        assert!(hits(&set(&["https://good.example/dropper"], &["good.example"]), "https://good.example/dropper"));
+    }
+
+    #[test]
+    fn what_would_accuse_everybody_is_refused() {
+        let mut indicators = Indicators::default();
+        let origin = Origin { list: "test".into(), line: 1, until: None };
+        for (value, refused) in [
+            ("co.uk", Refused::PublicSuffix),
+            ("github.io", Refused::PublicSuffix),
+            ("0.0.0.0/0", Refused::TooWide),
+            ("2000::/3", Refused::TooWide),
+        ] {
+            assert_eq!(indicators.insert(Observable::read(value).unwrap(), origin.clone()), Err(refused), "{value}");
+        }
+        indicators.insert(Observable::read("10.0.0.0/8").unwrap(), origin).unwrap();
+        assert!(!hits(&indicators, "10.1.2.3"), "an address that is another machine in every network");
+    }
+
+    #[test]
+    fn an_indicator_ends_with_its_validity() {
+        let mut indicators = Indicators::default();
+        let until = Some(Timestamp::from_millis(1000));
+        let value = Observable::read("evil.example").unwrap();
+        indicators.insert(value.clone(), Origin { list: "test".into(), line: 1, until }).unwrap();
+        assert!(indicators.look_up(&value, Timestamp::from_millis(1000)).is_some());
+        assert!(indicators.look_up(&value, Timestamp::from_millis(1001)).is_none());
+    }
+}

@@ -1,0 +1,302 @@
+//! Scans: a source that tries many doors and finds most of them shut.
+//!
+//! After the sequential test of Jung, Paxson, Berger and Balakrishnan (Fast Portscan Detection Using Sequential
+//! Hypothesis Testing, 2004): only first contacts count, a failed one speaks for a scanner and an answered one against.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::flow::Flow;
+use super::recent::Recent;
+use crate::event::Timestamp;
+
+/// Doors remembered of one source, and sources remembered of one machine.
+const MEMORY_MAX: usize = 256;
+/// Sources and machines remembered.
+const SOURCES_MAX: usize = 4096;
+/// A scan is news again when it has grown by this factor.
+const GROWTH: u64 = 10;
+/// A service that is down fails its own clients on one port; scanners of a machine try several.
+const PORTS_OF_A_DISTRIBUTED_SCAN: usize = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScanSettings {
+    /// Failed first contacts of a source, less the answered ones, that make it a scanner.
+    pub targets: usize,
+    /// Sources that fail on one machine that make it the target of a distributed scan.
+    pub sources: usize,
+    pub window: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Many ports of one machine.
+    Ports,
+    /// One port of many machines.
+    Hosts,
+    /// Many ports of many machines.
+    Both,
+    /// One machine, from many sources.
+    Distributed,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scan {
+    pub shape: Shape,
+    /// Failed first contacts in this scan so far; for a distributed one, sources.
+    pub count: u64,
+    pub hosts: usize,
+    pub ports: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Contact {
+    at: Timestamp,
+    answered: bool,
+}
+
+/// When something was last said, and how large it was then.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+struct Said {
+    count: u64,
+    at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Source {
+    /// By server and port.
+    contacts: BTreeMap<(String, u16), Contact>,
+    /// Failed first contacts since the scan began.
+    failed: u64,
+    said: Said,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Machine {
+    /// The port that each source failed on first, and when.
+    sources: BTreeMap<String, (u16, Timestamp)>,
+    failed: u64,
+    said: Said,
+}
+
+/// Everything remembered about who contacted whom; bounded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scans {
+    sources: Recent<Source>,
+    machines: Recent<Machine>,
+}
+
+impl Default for Scans {
+    fn default() -> Self {
+        Self { sources: Recent::new(SOURCES_MAX), machines: Recent::new(SOURCES_MAX) }
+    }
+}
+
+impl Scans {
+    /// Takes in one contact; gives what is to be said now: by its source, and to its machine.
+    pub fn contact(&mut self, flow: &Flow<'_>, now: Timestamp, settings: &ScanSettings) -> [Option<Scan>; 2] {
+        let Some(answered) = flow.answered else { return [None, None] };
+        let client = flow.client.to_string();
+        let source = self.sources.touch(&client, Source::default);
+        let by_source = source.contact(flow, answered, now, settings);
+        let is_scanner = source.said.count > 0;
+        if answered || is_scanner || is_same_network(flow) {
+            return [by_source, None];
+        }
+        let machine = self.machines.touch(flow.server, Machine::default);
+        [by_source, machine.contact(client, flow.port, now, settings)]
+    }
+}
+
+/// A distributed scan comes from elsewhere; neighbours that find a machine silent have found it switched off.
+fn is_same_network(flow: &Flow<'_>) -> bool {
+    match (flow.client, flow.server.parse()) {
+        (IpAddr::V4(client), Ok(IpAddr::V4(server))) => client.octets().get(..2) == server.octets().get(..2),
+        (IpAddr::V6(client), Ok(IpAddr::V6(server))) => client.octets().get(..6) == server.octets().get(..6),
+        _ => false,
+    }
+}
+
+impl Source {
+    fn contact(&mut self, flow: &Flow<'_>, answered: bool, now: Timestamp, settings: &ScanSettings) -> Option<Scan> {
+        let door = (flow.server.to_owned(), flow.port);
+        if let Some(known) = self.contacts.get_mut(&door) {
+            known.at = now;
+            known.answered |= answered;
+            return None;
+        }
+        if self.contacts.len() >= MEMORY_MAX {
+            drop_oldest(&mut self.contacts, |contact| contact.at);
+        }
+        self.contacts.insert(door, Contact { at: now, answered });
+        if answered {
+            return None;
+        }
+        self.failed += 1;
+        let may_be_one = self.contacts.len() >= settings.targets;
+        if may_be_one && self.is_scanning(now, settings) && self.said.is_news(self.failed, now, settings.window) {
+            return Some(self.describe());
+        }
+        None
+    }
+
+    fn is_scanning(&mut self, now: Timestamp, settings: &ScanSettings) -> bool {
+        self.contacts.retain(|_, contact| now.since(contact.at) <= settings.window);
+        let answered = self.contacts.values().filter(|contact| contact.answered).count();
+        let failed = self.contacts.len() - answered;
+        if failed < settings.targets {
+            self.failed = failed as u64;
+        }
+        failed >= answered + settings.targets
+    }
+
+    fn describe(&self) -> Scan {
+        let failed = || self.contacts.iter().filter(|(_, contact)| !contact.answered).map(|(door, _)| door);
+        let hosts = failed().map(|(host, _)| host).collect::<BTreeSet<_>>().len();
+        let ports = failed().map(|(_, port)| port).collect::<BTreeSet<_>>().len();
+        let shape = match (hosts, ports) {
+            (1, _) => Shape::Ports,
+            (_, 1) => Shape::Hosts,
+            _ => Shape::Both,
+        };
+        Scan { shape, count: self.failed, hosts, ports }
+    }
+}
+
+impl Machine {
+    fn contact(&mut self, client: String, port: u16, now: Timestamp, settings: &ScanSettings) -> Option<Scan> {
+        if let Some((_, at)) = self.sources.get_mut(&client) {
+            *at = now;
+            return None;
+        }
+        if self.sources.len() >= MEMORY_MAX {
+            drop_oldest(&mut self.sources, |(_, at)| *at);
+        }
+        self.sources.insert(client, (port, now));
+        self.failed += 1;
+        if self.sources.len() < settings.sources {
+            return None;
+        }
+        self.sources.retain(|_, (_, at)| now.since(*at) <= settings.window);
+        let ports = self.sources.values().map(|(port, _)| port).collect::<BTreeSet<_>>().len();
+        if self.sources.len() < settings.sources {
+            self.failed = self.sources.len() as u64;
+            return None;
+        }
+        let is_scan = ports >= PORTS_OF_A_DISTRIBUTED_SCAN;
+        // The background of the internet never ends; it is said once a day, not once an hour.
+        let is_news = is_scan && self.said.is_news(self.failed, now, settings.window * 24);
+        is_news.then_some(Scan { shape: Shape::Distributed, count: self.failed, hosts: 1, ports })
+    }
+}
+
+impl Said {
+    fn is_news(&mut self, count: u64, now: Timestamp, forget_after: Duration) -> bool {
+        let apart = now.since(self.at).max(self.at.since(now));
+        let news = self.count == 0 || apart >= forget_after || count >= self.count.saturating_mul(GROWTH);
+        if news {
+            *self = Self { count, at: now };
+        }
+        news
+    }
+}
+
+fn drop_oldest<Key: Ord + Clone, Value>(map: &mut BTreeMap<Key, Value>, at: impl Fn(&Value) -> Timestamp) {
+    let oldest = map.iter().min_by_key(|(_, value)| at(value)).map(|(key, _)| key.clone());
+    if let Some(oldest) = oldest {
+        map.remove(&oldest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::flow::Transport;
+    use super::*;
+
+    const SETTINGS: ScanSettings = ScanSettings { targets: 10, sources: 20, window: Duration::from_secs(3600) };
+
+    fn flow(client: [u8; 4], server: &str, port: u16, answered: bool) -> Flow<'_> {
+        let answered = Some(answered);
+        Flow { client: IpAddr::from(client), server, port, transport: Transport::Tcp, answered, domain: None }
+    }
+
+    fn at(second: u64) -> Timestamp {
+        Timestamp::from_millis(1_000_000_000 + second * 1000)
+    }
+
+    #[test]
+    fn a_port_scan_is_said_once_and_again_when_it_is_ten_times_as_large() {
+        let mut scans = Scans::default();
+        let said: Vec<Scan> = (0..1000_u16)
+            .flat_map(|port| {
+                scans.contact(&flow([203, 0, 113, 5], "192.0.2.1", port, false), at(port.into()), &SETTINGS)
+            })
+            .flatten()
+            .collect();
+        assert_eq!(
+            said.iter().map(|scan| (scan.shape, scan.count)).collect::<Vec<_>>(),
+            [(Shape::Ports, 10), (Shape::Ports, 100), (Shape::Ports, 1000)]
+        );
+    }
+
+    #[test]
+    fn one_port_of_many_machines_is_a_sweep() {
+        let mut scans = Scans::default();
+        let servers: Vec<String> = (1..40).map(|host| format!("192.0.2.{host}")).collect();
+        let said: Vec<Scan> = servers
+            .iter()
+            .flat_map(|server| scans.contact(&flow([10, 0, 0, 9], server, 445, false), at(0), &SETTINGS))
+            .flatten()
+            .collect();
+        assert_eq!(said.iter().map(|scan| scan.shape).collect::<Vec<_>>(), [Shape::Hosts]);
+    }
+
+    #[test]
+    fn a_busy_client_with_some_dead_servers_is_no_scanner() {
+        let mut scans = Scans::default();
+        for host in 0..200_u8 {
+            let server = format!("198.51.100.{host}");
+            let answered = host % 3 != 0;
+            assert_eq!(
+                scans.contact(&flow([10, 0, 0, 9], &server, 443, answered), at(host.into()), &SETTINGS),
+                [None, None]
+            );
+        }
+    }
+
+    #[test]
+    fn trying_the_same_shut_door_again_is_no_scan() {
+        let mut scans = Scans::default();
+        for second in 0..1000 {
+            assert_eq!(
+                scans.contact(&flow([10, 0, 0, 9], "192.0.2.1", 443, false), at(second), &SETTINGS),
+                [None, None]
+            );
+        }
+    }
+
+    #[test]
+    fn a_scan_slower_than_the_window_is_below_the_bound() {
+        let mut scans = Scans::default();
+        for port in 0..100_u16 {
+            let now = at(u64::from(port) * 600);
+            assert_eq!(scans.contact(&flow([203, 0, 113, 5], "192.0.2.1", port, false), now, &SETTINGS), [None, None]);
+        }
+    }
+
+    #[test]
+    fn many_sources_on_many_ports_of_one_machine_are_a_distributed_scan_but_an_outage_is_not() {
+        let mut scans = Scans::default();
+        let mut said = Vec::new();
+        for source in 0..60_u8 {
+            let outage = flow([198, 51, source, 1], "192.0.2.80", 443, false);
+            assert_eq!(scans.contact(&outage, at(source.into()), &SETTINGS), [None, None]);
+            let probe = flow([203, 0, source, 1], "192.0.2.1", u16::from(source) * 7, false);
+            said.extend(scans.contact(&probe, at(source.into()), &SETTINGS).into_iter().flatten());
+        }
+        assert_eq!(said.iter().map(|scan| scan.shape).collect::<Vec<_>>(), [Shape::Distributed]);
+    }
+}

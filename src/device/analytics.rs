@@ -1,0 +1,316 @@
+//! Device 52, security analytics: incidents out of what fusion and the other devices say, and an hourly account.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::common::{quote, severity_of_score};
+use super::{DeviceSpec, settings};
+use crate::config::Span;
+use crate::detect::incident::{Alert, Incident, Incidents};
+use crate::detect::tactic::Tactic;
+use crate::detect::top::Top;
+use crate::event::{Body, Category, Entity, Event, Interest, Severity, Soc, Stream, Timestamp, Verdict, stream};
+use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+
+const NUMBER: u16 = 52;
+const HOUR: Duration = Duration::from_secs(3600);
+/// Names counted for the account.
+const NAMES_COUNTED: usize = 256;
+const NAMES_SHOWN: usize = 3;
+
+pub const SPEC: DeviceSpec = DeviceSpec {
+    number: NUMBER,
+    stage: "device-52",
+    identifier: "dsmil-soc-analytics",
+    title: "Security analytics",
+    reads: Interest::NONE.soc(stream::FUSION).soc(51).soc(53).soc(54).soc(55).soc(56).soc(57),
+    prepare: |table| {
+        let settings: Settings = settings::read(table)?;
+        Ok(Arc::new(move || Box::new(Analytics::new(settings.clone()))))
+    },
+};
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    /// Related alerts further apart than this are different incidents.
+    window: Span,
+    /// Write an account of each hour that had events other than benign ones.
+    hourly: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { window: Span::from_millis(3600 * 1000), hourly: true }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    incidents: Incidents,
+    hour: Hour,
+}
+
+/// What one hour of event time had.
+#[derive(Serialize, Deserialize)]
+struct Hour {
+    /// Number of the hour since the epoch.
+    number: u64,
+    events: u64,
+    /// From HIGH on.
+    severe: u64,
+    entities: Top,
+    kinds: Top,
+}
+
+struct Analytics {
+    settings: Settings,
+    state: State,
+}
+
+impl Analytics {
+    fn new(settings: Settings) -> Self {
+        let hour =
+            Hour { number: 0, events: 0, severe: 0, entities: Top::new(NAMES_COUNTED), kinds: Top::new(NAMES_COUNTED) };
+        Self { settings, state: State { incidents: Incidents::default(), hour } }
+    }
+}
+
+impl Stage for Analytics {
+    fn step(&mut self, event: &Event, out: &mut Outbox) {
+        let Body::Soc(soc) = &event.body else { return };
+        if soc.decision == Verdict::Benign {
+            return;
+        }
+        if let Some((end, account)) = self.state.hour.count(event.ts, soc).filter(|_| self.settings.hourly) {
+            out.emit_at(Stream::SocEvents, end, Body::Soc(Box::new(account)));
+        }
+        let alert = Alert {
+            id: event.id.to_string(),
+            root: event.root.to_string(),
+            kind: kind(soc),
+            score: soc.score,
+            entity: &soc.entity,
+            attack: &soc.attack,
+        };
+        let step_of = |score: f64| severity_of_score(score) as u8;
+        if let Some(incident) = self.state.incidents.alert(&alert, event.ts, self.settings.window.get(), step_of) {
+            out.emit_soc(describe(incident, soc));
+        }
+    }
+
+    fn save(&self) -> Vec<u8> {
+        encode(&self.state)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        self.state = decode(bytes)?;
+        Ok(())
+    }
+}
+
+/// What is new about an event: its flag, else its technique, else its category.
+fn kind(soc: &Soc) -> String {
+    let technique = soc.attack.first().map(|id| id.split('.').next().unwrap_or(id).to_owned());
+    soc.flags.first().cloned().or(technique).unwrap_or_else(|| soc.category.name().to_owned())
+}
+
+impl Hour {
+    /// Counts one event; gives the account of the hour before when this one is the first of a later hour, and when that
+    /// hour ended.
+    fn count(&mut self, now: Timestamp, soc: &Soc) -> Option<(Timestamp, Soc)> {
+        let number = now.millis() / 1000 / HOUR.as_secs();
+        let ended = (number > self.number && self.events > 0).then(|| self.account());
+        if number > self.number {
+            self.number = number;
+            self.events = 0;
+            self.severe = 0;
+            self.entities.clear();
+            self.kinds.clear();
+        }
+        self.events += 1;
+        self.severe += u64::from(soc.severity >= Severity::High);
+        self.kinds.count(&kind(soc));
+        if let Some(key) = soc.entity.key() {
+            self.entities.count(&key);
+        }
+        ended
+    }
+
+    fn account(&self) -> (Timestamp, Soc) {
+        let list = |top: &Top| {
+            let largest = top.largest(NAMES_SHOWN).into_iter();
+            largest.map(|(name, count)| format!("{} {count}", quote(name))).collect::<Vec<_>>().join(", ")
+        };
+        let start = Timestamp::from_millis(self.number * HOUR.as_secs() * 1000);
+        let soc = Soc {
+            src_device: NUMBER,
+            decision: Verdict::Benign,
+            severity: Severity::Info,
+            category: Category::System,
+            summary: format!(
+                "hour from {start}: {} events, {} of them HIGH or CRITICAL; most: {}; about: {}",
+                self.events,
+                self.severe,
+                list(&self.kinds),
+                list(&self.entities)
+            ),
+            flags: vec!["HOURLY_ACCOUNT".to_owned()],
+            ..Soc::default()
+        };
+        (start.plus(HOUR), soc)
+    }
+}
+
+fn describe(incident: &Incident, cause: &Soc) -> Soc {
+    let score = incident.score();
+    let severity = severity_of_score(score);
+    let tactics: Vec<&str> = incident.tactics.iter().map(|tactic| tactic.name()).collect();
+    let stages = if tactics.is_empty() { "no known tactic".to_owned() } else { tactics.join(" → ") };
+    let kinds: Vec<String> = incident.kinds.keys().map(|kind| quote(kind)).collect();
+    let minutes = incident.last.since(incident.first).as_secs().div_ceil(60);
+    let mut reasons = vec![format!("incident:{}", incident.id)];
+    reasons.extend(kinds.iter().map(|kind| format!("kind:{kind}")));
+    reasons.extend(incident.named.iter().map(|id| format!("event:{id}")));
+    Soc {
+        src_device: NUMBER,
+        decision: if severity >= Severity::High { Verdict::Malicious } else { Verdict::Suspicious },
+        score,
+        shrink_risk: cause.shrink_risk,
+        shrink: cause.shrink.clone(),
+        severity,
+        category: category(incident, cause),
+        compartment: cause.compartment.clone(),
+        summary: format!(
+            "incident of {} alerts in {minutes} min about {}: {stages} ({})",
+            incident.alerts,
+            about(&incident.entity),
+            kinds.join(", ")
+        ),
+        entity: incident.entity.clone(),
+        flags: vec!["INCIDENT".to_owned()],
+        attack: incident.techniques.iter().cloned().collect(),
+        reasons,
+        ..Soc::default()
+    }
+}
+
+fn category(incident: &Incident, cause: &Soc) -> Category {
+    let network = [Tactic::CommandAndControl, Tactic::Exfiltration, Tactic::LateralMovement];
+    if network.iter().any(|tactic| incident.tactics.contains(tactic)) { Category::Network } else { cause.category }
+}
+
+fn about(entity: &Entity) -> String {
+    let parts = [
+        ("user", &entity.user),
+        ("source", &entity.src_ip),
+        ("destination", &entity.dst_ip),
+        ("domain", &entity.domain),
+        ("host", &entity.host),
+    ];
+    let known: Vec<String> =
+        parts.iter().filter_map(|(name, value)| Some(format!("{name} {}", quote(value.as_deref()?)))).collect();
+    if known.is_empty() { "an unnamed entity".to_owned() } else { known.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventId;
+
+    fn event(number: u64, second: u64, soc: Soc) -> Event {
+        let id = EventId::new(number, 0);
+        let ts = Timestamp::from_millis(1_000_000_000_000 + second * 1000);
+        Event { id, stream: Stream::SocEvents, ts, root: id, body: Body::Soc(Box::new(soc)) }
+    }
+
+    fn soc(flag: &str, technique: &str, user: &str, score: f64) -> Soc {
+        Soc {
+            src_device: 57,
+            score,
+            flags: vec![flag.to_owned()],
+            attack: vec![technique.to_owned()],
+            entity: Entity { user: Some(user.to_owned()), host: Some("web1".into()), ..Entity::default() },
+            compartment: "ops".into(),
+            ..Soc::default()
+        }
+    }
+
+    fn run(stage: &mut dyn Stage, events: &[Event]) -> Vec<Soc> {
+        let mut out = Outbox::default();
+        for event in events {
+            out.begin(event);
+            stage.step(event, &mut out);
+        }
+        out.take()
+            .into_iter()
+            .map(|draft| match draft.body {
+                Body::Soc(soc) => *soc,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    fn make() -> Box<dyn Stage> {
+        (SPEC.prepare)(&toml::Table::new()).unwrap()()
+    }
+
+    fn story() -> Vec<Event> {
+        vec![
+            event(1, 0, soc("BRUTE_FORCE", "T1110.001", "alice", 0.6)),
+            event(2, 5, soc("BRUTE_FORCE", "T1110.001", "alice", 0.6)),
+            event(3, 60, soc("NEW_LOGIN", "T1078", "alice", 0.6)),
+            event(4, 90, soc("SUDO", "T1548.003", "alice", 0.7)),
+            event(5, 95, soc("SUDO", "T1548.003", "alice", 0.7)),
+            event(6, 120, soc("BEACON", "T1071", "alice", 0.7)),
+        ]
+    }
+
+    #[test]
+    fn an_intrusion_is_told_when_it_opens_and_at_each_new_stage() {
+        let said = run(make().as_mut(), &story());
+        assert_eq!(said.len(), 3, "{said:#?}");
+        assert!(said.iter().is_sorted_by_key(|soc| soc.severity));
+        let last = said.last().unwrap();
+        assert_eq!(last.attack, ["T1071", "T1078", "T1110.001", "T1548.003"]);
+        assert!(last.reasons.contains(&"incident:1-0".to_owned()));
+        assert!(
+            last.summary.contains("initial-access → privilege-escalation → credential-access → command-and-control")
+        );
+        assert_eq!((last.severity, last.category), (Severity::Critical, Category::Network));
+    }
+
+    #[test]
+    fn benign_events_and_lone_alerts_say_nothing() {
+        let benign = Soc { decision: Verdict::Benign, ..soc("X", "T1110", "bob", 0.0) };
+        let events = [event(1, 0, benign), event(2, 10, soc("BEACON", "T1071", "carol", 0.9))];
+        assert_eq!(run(make().as_mut(), &events), []);
+    }
+
+    #[test]
+    fn an_hour_is_accounted_for_when_the_next_one_begins() {
+        let mut events = story();
+        events.push(event(9, 9000, soc("BEACON", "T1071", "bob", 0.7)));
+        let accounts: Vec<Soc> =
+            run(make().as_mut(), &events).into_iter().filter(|soc| soc.flags == ["HOURLY_ACCOUNT"]).collect();
+        assert_eq!(accounts.len(), 1);
+        assert!(accounts[0].summary.contains("6 events"), "{}", accounts[0].summary);
+        assert_eq!((accounts[0].severity, accounts[0].decision), (Severity::Info, Verdict::Benign));
+    }
+
+    #[test]
+    fn a_saved_state_goes_on_where_it_was() {
+        let events = story();
+        let whole = run(make().as_mut(), &events);
+        for cut in 0..events.len() {
+            let mut first = make();
+            let mut said = run(first.as_mut(), &events[..cut]);
+            let mut second = make();
+            second.load(&first.save()).unwrap();
+            said.extend(run(second.as_mut(), &events[cut..]));
+            assert_eq!(said, whole, "cut at {cut}");
+        }
+    }
+}

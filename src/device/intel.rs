@@ -1,0 +1,254 @@
+//! Device 54, threat intelligence: addresses, names, URLs and hashes in log lines that a local list knows to be bad.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::common::{Finding, quote};
+use super::{DeviceSpec, intel_lists, settings};
+use crate::detect::burst::Bursts;
+use crate::detect::indicators::Indicators;
+use crate::detect::observable::{Observable, find_in};
+use crate::event::{Body, Category, Entity, Event, Interest, Raw, Stream};
+use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+use crate::limits::ENTITIES_PER_DETECTOR_MAX;
+use crate::parse::{Action, Record};
+
+const NUMBER: u16 = 54;
+/// Hits reported of one line; more than these are one list of indicators being logged.
+const HITS_PER_LINE_MAX: usize = 4;
+
+pub const SPEC: DeviceSpec = DeviceSpec {
+    number: NUMBER,
+    stage: "device-54",
+    identifier: "dsmil-soc-intel",
+    title: "Threat intelligence",
+    reads: Interest::NONE.stream(Stream::L3In),
+    prepare: |table| {
+        let settings: Settings = settings::read(table)?;
+        let indicators = Arc::new(intel_lists::load(&settings.indicators, &settings.allow)?);
+        Ok(Arc::new(move || Box::new(Intel::new(Arc::clone(&indicators)))))
+    },
+};
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    /// Lists of indicators: text, CSV, hosts files, STIX 2.1 bundles.
+    indicators: Vec<PathBuf>,
+    /// Lists that win over the indicators: text, CSV, MISP warninglists.
+    allow: Vec<PathBuf>,
+}
+
+struct Intel {
+    indicators: Arc<Indicators>,
+    bursts: Bursts,
+}
+
+/// How an indicator takes part in what the line reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Somebody known to be bad contacts this machine.
+    Source,
+    /// Something here reaches out to it, or holds it.
+    Target,
+}
+
+impl Intel {
+    fn new(indicators: Arc<Indicators>) -> Self {
+        Self { indicators, bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX) }
+    }
+
+    /// What the line names and a list knows, each once, in the order of the line.
+    fn hits(&self, event: &Event, raw: &Raw) -> Vec<(Observable, String)> {
+        let record = raw.record();
+        let mut hits: Vec<(Observable, String)> = Vec::new();
+        let mut look_up = |value: Observable| {
+            let seen = hits.len() >= HITS_PER_LINE_MAX || hits.iter().any(|(hit, _)| *hit == value);
+            if let Some(origin) = self.indicators.look_up(&value, event.ts).filter(|_| !seen) {
+                hits.push((value, format!("{} line {}", origin.list, origin.line)));
+            }
+        };
+        let entity = &record.entity;
+        for text in [&entity.src_ip, &entity.dst_ip, &entity.domain].into_iter().flatten() {
+            find_in(text, &mut look_up);
+        }
+        find_in(&record.message, &mut look_up);
+        for (_, value) in &record.fields {
+            // A field that the message holds as well was seen there.
+            if !record.message.contains(value.as_str()) {
+                find_in(value, &mut look_up);
+            }
+        }
+        // The page says more than its host.
+        let pages: Vec<Observable> =
+            hits.iter().map(|(hit, _)| hit).filter(|hit| matches!(hit, Observable::Url(_))).cloned().collect();
+        hits.retain(|(hit, _)| !pages.iter().any(|page| is_host_of(hit, page)));
+        hits
+    }
+}
+
+fn is_host_of(hit: &Observable, page: &Observable) -> bool {
+    let Observable::Url(url) = page else { return false };
+    hit != page && crate::detect::observable::url_host(url) == Some(hit.to_string().as_str())
+}
+
+impl Stage for Intel {
+    fn step(&mut self, event: &Event, out: &mut Outbox) {
+        let Body::Raw(raw) = &event.body else { return };
+        if self.indicators.is_empty() {
+            return;
+        }
+        for (value, origin) in self.hits(event, raw) {
+            let record = raw.record();
+            let about = record.entity.src_ip.as_deref().or(record.entity.host.as_deref()).unwrap_or_default();
+            if let Some(count) = self.bursts.count(&format!("{about} {value}"), event.ts) {
+                let finding = describe(&value, &origin, count, record);
+                out.emit_soc(finding.into_soc(NUMBER, Category::Intel, &raw.compartment));
+            }
+        }
+    }
+
+    fn save(&self) -> Vec<u8> {
+        encode(&self.bursts)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        self.bursts = decode(bytes)?;
+        Ok(())
+    }
+}
+
+fn describe(value: &Observable, origin: &str, count: u64, record: &Record) -> Finding {
+    let shown = quote(&value.to_string());
+    let role = match value {
+        Observable::Ip(address) if record.entity.src_ip.as_deref() == Some(address.to_string().as_str()) => {
+            Role::Source
+        }
+        _ => Role::Target,
+    };
+    let prevented = record.outcome == Some(false);
+    let (flag, base, attack): (_, _, &[&str]) = match (value, role) {
+        (Observable::Hash(_), _) => ("IOC_HASH", 0.9, &["T1204"]),
+        (Observable::Url(_), _) => ("IOC_URL", 0.85, &["T1071.001"]),
+        (Observable::Domain(_), _) => {
+            ("IOC_DOMAIN", 0.85, if record.action == Action::DnsQuery { &["T1071.004"] } else { &["T1071"] })
+        }
+        // Sources of scans fill such lists; each contact of them is no incident.
+        (_, Role::Source) => ("IOC_ADDRESS", if record.outcome == Some(true) { 0.8 } else { 0.6 }, &[]),
+        (_, Role::Target) => ("IOC_ADDRESS", 0.85, &["T1071"]),
+    };
+    let score = if prevented && role == Role::Target { base - 0.15 } else { base };
+    let times = if count > 1 { format!(", {count} times") } else { String::new() };
+    let program =
+        record.program.as_deref().map(|program| format!(" in a line of {}", quote(program))).unwrap_or_default();
+    let mut entity = record.entity.clone();
+    add_to(&mut entity, value, role);
+    Finding {
+        flag,
+        score,
+        summary: format!("{} {shown} is on the list {}{program}{times}", value.kind(), quote(origin)),
+        entity,
+        attack,
+        reasons: vec![format!("indicator:{shown}"), format!("list:{}", quote(origin))],
+    }
+}
+
+/// The indicator where the line's parser had found nothing.
+fn add_to(entity: &mut Entity, value: &Observable, role: Role) {
+    let place = match (value, role) {
+        (Observable::Ip(_), Role::Source) => &mut entity.src_ip,
+        (Observable::Ip(_), Role::Target) => &mut entity.dst_ip,
+        (Observable::Domain(_) | Observable::Url(_), _) => &mut entity.domain,
+        _ => return,
+    };
+    let text = match value {
+        Observable::Url(url) => crate::detect::observable::url_host(url).unwrap_or_default().to_owned(),
+        _ => value.to_string(),
+    };
+    place.get_or_insert(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::event::{EventId, Severity, Soc, Timestamp};
+    use crate::parse::Format;
+
+    fn stage(indicators: &str) -> Box<dyn Stage> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("own.txt");
+        std::fs::write(&path, indicators).unwrap();
+        let table = toml::Table::from_iter([("indicators".to_owned(), vec![path.display().to_string()].into())]);
+        (SPEC.prepare)(&table).unwrap()()
+    }
+
+    fn event(second: u64, record: Record) -> Event {
+        let ts = Timestamp::from_millis(1_000_000_000_000 + second * 1000);
+        let id = EventId::new(ts.millis(), 0);
+        let raw = Raw::new("test".into(), "ops".into(), Format::Text, Bytes::new(), Vec::new()).with_record(record);
+        Event { id, stream: Stream::L3In, ts, root: id, body: Body::Raw(raw) }
+    }
+
+    fn said(stage: &mut dyn Stage, events: &[Event]) -> Vec<Soc> {
+        let mut out = Outbox::default();
+        for event in events {
+            out.begin(event);
+            stage.step(event, &mut out);
+        }
+        out.take()
+            .into_iter()
+            .map(|draft| match draft.body {
+                Body::Soc(soc) => *soc,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    fn message(text: &str) -> Record {
+        Record { message: text.to_owned(), ..Record::default() }
+    }
+
+    #[test]
+    fn a_name_on_a_list_is_said_with_the_list_and_once_for_a_burst() {
+        let mut stage = stage("# own\nevil[.]example\n");
+        let line = |second| event(second, message("query[A] www.evil.example from 192.0.2.7"));
+        let events: Vec<Event> = (0..9).map(line).collect();
+        let said = said(stage.as_mut(), &events);
+        assert_eq!(said.len(), 1, "{said:#?}");
+        assert_eq!((said[0].severity, said[0].category), (Severity::High, Category::Intel));
+        assert!(said[0].reasons.contains(&"list:own.txt line 2".to_owned()), "{said:#?}");
+        assert_eq!(said[0].entity.domain.as_deref(), Some("www.evil.example"));
+    }
+
+    #[test]
+    fn a_listed_source_weighs_less_than_a_listed_destination() {
+        let mut stage = stage("203.0.113.9\n");
+        let with = |entity: Entity| Record { entity, action: Action::Connection, ..Record::default() };
+        let address = || Some("203.0.113.9".to_owned());
+        let source = with(Entity { src_ip: address(), ..Entity::default() });
+        let target = with(Entity { dst_ip: address(), src_ip: Some("192.0.2.7".into()), ..Entity::default() });
+        let said = said(stage.as_mut(), &[event(0, source), event(1, target)]);
+        assert_eq!(said.iter().map(|soc| soc.severity).collect::<Vec<_>>(), [Severity::Medium, Severity::High]);
+    }
+
+    #[test]
+    fn a_page_on_a_list_is_one_hit_not_two() {
+        let mut stage = stage("evil.example\nhttp://evil.example/x\n");
+        let said = said(stage.as_mut(), &[event(0, message("GET http://evil.example/x"))]);
+        assert_eq!(said.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["IOC_URL"]);
+    }
+
+    #[test]
+    fn a_saved_state_does_not_repeat_what_was_said() {
+        let mut first = stage("evil.example\n");
+        let line = || event(0, message("evil.example"));
+        assert_eq!(said(first.as_mut(), &[line()]).len(), 1);
+        let mut second = stage("evil.example\n");
+        second.load(&first.save()).unwrap();
+        assert_eq!(said(second.as_mut(), &[line()]), []);
+    }
+}

@@ -1,0 +1,101 @@
+//! The files of device 54: reads lists of indicators and allow lists into one set.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::Finding;
+use crate::detect::allow_list::AllowList;
+use crate::detect::indicator_list::{Problem, read_allowed, read_indicators};
+use crate::detect::indicators::Indicators;
+use crate::limits::INDICATOR_LIST_BYTES_MAX;
+
+/// Lines of one list named in the log; the rest is counted.
+const PROBLEMS_NAMED_MAX: usize = 5;
+
+/// Everything in these files. Lines that cannot be used are named in the log and block nothing.
+///
+/// # Errors
+/// One finding for each file that cannot be read.
+pub fn load(indicators: &[PathBuf], allow: &[PathBuf]) -> Result<Indicators, Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut allowed = AllowList::default();
+    let mut parts = Vec::new();
+    for (key, path, content) in contents("allow", allow, &mut findings) {
+        let (substrings, problems) = read_allowed(&content, &mut allowed);
+        parts.extend(substrings);
+        warn(&key, path, &problems);
+    }
+    if let Err(problem) = allowed.set_parts(&parts) {
+        findings.push(Finding::new("allow", problem, "leave out lists of type `substring`"));
+    }
+    let mut set = Indicators::new(allowed);
+    for (key, path, content) in contents("indicators", indicators, &mut findings) {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        let problems = read_indicators(&Arc::from(&*name), &content, &mut set);
+        warn(&key, path, &problems);
+    }
+    if findings.is_empty() { Ok(set) } else { Err(findings) }
+}
+
+fn contents<'a>(key: &str, paths: &'a [PathBuf], findings: &mut Vec<Finding>) -> Vec<(String, &'a Path, String)> {
+    let mut contents = Vec::new();
+    for (index, path) in paths.iter().enumerate() {
+        let key = format!("{key}[{index}]");
+        match read(path) {
+            Ok(content) => contents.push((key, path.as_path(), content)),
+            Err(problem) => findings.push(Finding::new(
+                key,
+                format!("the list {} cannot be read: {problem}", path.display()),
+                "expected a readable text, CSV or JSON file",
+            )),
+        }
+    }
+    contents
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let read = file.take(INDICATOR_LIST_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if read as u64 > INDICATOR_LIST_BYTES_MAX {
+        return Err(format!("it is larger than {INDICATOR_LIST_BYTES_MAX} bytes"));
+    }
+    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+fn warn(key: &str, path: &Path, problems: &[Problem]) {
+    let path = path.display();
+    for problem in problems.iter().take(PROBLEMS_NAMED_MAX) {
+        log::warn!(target: "dsmil-soc-intel", "{path}:{}: {}", problem.line, problem.text);
+    }
+    if problems.len() > PROBLEMS_NAMED_MAX {
+        let more = problems.len() - PROBLEMS_NAMED_MAX;
+        log::warn!(target: "dsmil-soc-intel", "{path} ({key}): {more} more lines are left out");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::observable::Observable;
+    use crate::event::Timestamp;
+
+    #[test]
+    fn every_unreadable_list_is_a_finding_at_its_key() {
+        let missing = [PathBuf::from("/nonexistent/a"), PathBuf::from("/nonexistent/b")];
+        let findings = load(&missing, &missing[..1]).unwrap_err();
+        let keys: Vec<&str> = findings.iter().map(|finding| finding.key.as_str()).collect();
+        assert_eq!(keys, ["allow[0]", "indicators[0]", "indicators[1]"]);
+    }
+
+    #[test]
+    fn a_list_with_bad_bytes_and_lines_still_gives_its_good_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list.txt");
+        std::fs::write(&path, b"\xff\xfe nonsense\n203.0.113.9\n").unwrap();
+        let set = load(&[path], &[]).unwrap();
+        assert!(set.look_up(&Observable::read("203.0.113.9").unwrap(), Timestamp::ZERO).is_some());
+    }
+}
