@@ -33,6 +33,7 @@ pub mod sigma;
 pub mod tcg_log;
 pub mod playbook;
 pub mod response;
+pub mod session_order;
 pub mod tactic;
 pub mod top;
 pub mod weak_crypto;

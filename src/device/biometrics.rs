@@ -155,3 +155,81 @@ impl Stage for Biometrics {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::common::testing::{Line, flags};
+    use super::*;
+
+    const DAY: u64 = 86_400;
+
+    fn device() -> Box<dyn Stage> {
+        (SPEC.prepare)(&toml::Table::new()).unwrap()()
+    }
+
+    fn login(second: u64, src_ip: &'static str, outcome: bool) -> Line {
+        let (user, program) = (Some("alice"), "sshd");
+        Line {
+            second,
+            user,
+            program,
+            src_ip: Some(src_ip),
+            host: Some("web"),
+            action: Action::Login,
+            outcome: Some(outcome),
+            ..Line::default()
+        }
+    }
+
+    fn office_weeks(weeks: u64) -> Vec<Line> {
+        (0..weeks * 7)
+            .filter(|day| day % 7 < 5)
+            .flat_map(|day| (9..17).map(move |hour| login(day * DAY + hour * 3600, "198.51.100.7", true)))
+            .collect()
+    }
+
+    #[test]
+    fn a_login_at_night_from_elsewhere_weighs_more_than_either() {
+        for (second, src_ip, expected) in [
+            (28 * DAY + 3 * 3600, "203.0.113.9", "UNUSUAL_LOGIN"),
+            (28 * DAY + 3 * 3600, "198.51.100.9", "UNUSUAL_HOUR"),
+            (28 * DAY + 10 * 3600, "203.0.113.9", "UNUSUAL_SOURCE"),
+        ] {
+            let mut lines = office_weeks(4);
+            lines.push(login(second, src_ip, true));
+            assert_eq!(flags(&mut *device(), &lines), [expected]);
+        }
+    }
+
+    #[test]
+    fn somebody_elses_failed_attempts_are_neither_judged_nor_learnt() {
+        let mut lines = office_weeks(4);
+        lines.extend((0..100).map(|attempt| login(28 * DAY + attempt, "203.0.113.9", false)));
+        lines.push(login(28 * DAY + 3 * 3600, "203.0.113.9", true));
+        assert_eq!(flags(&mut *device(), &lines), ["UNUSUAL_LOGIN"]);
+    }
+
+    #[test]
+    fn nothing_is_said_of_an_account_that_is_hardly_known() {
+        let mut lines = office_weeks(1);
+        lines.push(login(7 * DAY + 3 * 3600, "203.0.113.9", true));
+        lines.retain(|line| line.second > 4 * DAY);
+        assert_eq!(flags(&mut *device(), &lines), [""; 0]);
+    }
+
+    #[test]
+    fn a_block_of_another_hands_commands_is_noticed() {
+        let command = |turn: u64, names: &[&str]| Line {
+            second: turn * 60,
+            user: Some("alice"),
+            action: Action::PrivilegeUse,
+            command: Some(format!("/usr/bin/{}", names[(turn * 7 % 11) as usize % names.len()])),
+            ..Line::default()
+        };
+        let own = ["vim", "make", "ls", "cd", "grep", "cat", "less", "man", "find", "ssh", "top"];
+        let other = ["id", "nmap", "wget", "chmod", "nc", "base64", "ps", "ss", "crontab", "dd", "tar"];
+        let mut lines: Vec<Line> = (0..2500).map(|turn| command(turn, &own)).collect();
+        lines.extend((2500..2600).map(|turn| command(turn, &other)));
+        assert_eq!(flags(&mut *device(), &lines), ["UNUSUAL_COMMANDS"]);
+    }
+}

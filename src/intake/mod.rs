@@ -52,3 +52,6 @@ impl Problem {
         Self { source: source.into(), reason, lost, text: text.into() }
     }
 }
+//! Where events come from.
+
+pub mod boot;
