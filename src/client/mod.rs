@@ -1,10 +1,107 @@
-//! tmp
-pub mod args {
-    #[derive(Debug, clap::Subcommand)]
-    pub enum Command {
-        Status,
+//! The commands that talk to a running daemon: `status`, `tail`, `explain`, `verify`, `top`.
+
+mod args;
+mod connection;
+mod lines;
+mod tail;
+mod tls;
+mod top;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::Value;
+
+pub use args::{ClientCommand, ConnectionArgs};
+pub use connection::{Client, ClientError};
+
+use crate::config::Config;
+use crate::event::EventId;
+use crate::observe::audit;
+use crate::observe::gateway::Status;
+
+/// Exit codes, of sysexits where there is one.
+pub const EXIT_OK: u8 = 0;
+/// The daemon is there and its answer is bad, or it is not ready.
+pub const EXIT_BAD: u8 = 1;
+/// `EX_UNAVAILABLE`: no daemon answers.
+pub const EXIT_NO_DAEMON: u8 = 69;
+
+/// Runs a command to its end; gives the exit code of the process.
+pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
+    let result = match command {
+        ClientCommand::Verify { file, .. } => {
+            let log = config.daemon.state_dir.join("audit.log");
+            verify(file.as_deref().unwrap_or(&log))
+        }
+        ClientCommand::Status { connection, json } => {
+            with(connection, config, async |client| status(client, *json).await).await
+        }
+        ClientCommand::Explain { connection, id, json } => {
+            with(connection, config, async |client| explain(client, *id, *json).await).await
+        }
+        ClientCommand::Tail { connection, stream, after, json } => {
+            with(connection, config, async |client| tail::tail(client, *stream, *after, *json).await).await
+        }
+        ClientCommand::Top { connection } => with(connection, config, top::top).await,
+    };
+    match result {
+        Ok(code) => code,
+        // Whoever reads has read enough, as in `dsmild tail | head`.
+        Err(ClientError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => EXIT_OK,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "dsmild: {error}");
+            error.exit_code()
+        }
     }
 }
-pub fn run(_: args::Command) -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+
+async fn with(
+    connection: &ConnectionArgs,
+    config: &Config,
+    command: impl AsyncFnOnce(&Client) -> Result<u8, ClientError>,
+) -> Result<u8, ClientError> {
+    command(&Client::new(connection, config)?).await
 }
+
+/// The health table; [`EXIT_BAD`] when the daemon is not ready.
+async fn status(client: &Client, json: bool) -> Result<u8, ClientError> {
+    let answer: Value = client.get("/api/v1/status").await?;
+    let status: Status =
+        serde_json::from_value(answer.clone()).map_err(|error| client.bad_answer(&error.to_string()))?;
+    if json {
+        writeln!(io::stdout(), "{answer:#}")?;
+    } else {
+        io::stdout().write_all(lines::status_table(&status).as_bytes())?;
+    }
+    Ok(if status.ready { EXIT_OK } else { EXIT_BAD })
+}
+
+/// The chain from an event back to its line; [`EXIT_BAD`] when it is not complete.
+async fn explain(client: &Client, id: EventId, json: bool) -> Result<u8, ClientError> {
+    let answer: Value = client.get(&format!("/api/v1/events/{id}/explain")).await?;
+    if json {
+        writeln!(io::stdout(), "{answer:#}")?;
+    } else {
+        io::stdout().write_all(lines::chain(&answer).as_bytes())?;
+    }
+    let complete = answer.get("complete").and_then(Value::as_bool);
+    complete.map(|complete| if complete { EXIT_OK } else { EXIT_BAD }).ok_or_else(|| client.bad_answer("no `complete`"))
+}
+
+/// The hash chain of the audit log; reads the file, asks no daemon.
+fn verify(file: &Path) -> Result<u8, ClientError> {
+    match audit::verify(file) {
+        Ok(head) => {
+            writeln!(io::stdout(), "{}: {} lines, whole; head {}", file.display(), head.lines, head.hash)?;
+            Ok(EXIT_OK)
+        }
+        Err(error) => {
+            writeln!(io::stderr(), "dsmild: {error}")?;
+            Ok(EXIT_BAD)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -149,10 +149,13 @@ impl Access {
     }
 
     /// Refuses what a web page of another origin made a browser send: without tokens the listener trusts everyone who
-    /// can reach it, and a browser can be sent to it under any name (DNS rebinding).
+    /// can reach it, and a browser can be sent to it under any name (DNS rebinding). A token no foreign page has.
     pub fn refuse_foreign_pages(&self, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+        if self.tokens.is_some() {
+            return Ok(());
+        }
         let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
-        if self.tokens.is_none() && host.is_some_and(|host| !is_loopback_name(host)) {
+        if host.is_some_and(|host| !is_loopback_name(host)) {
             return Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "the Host header names another machine: use localhost, 127.0.0.1 or [::1]",

@@ -28,13 +28,13 @@ use crate::parse::Format;
 /// Long enough for a busy machine; nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct FakeGateway {
+pub(crate) struct FakeGateway {
     events: Mutex<Vec<Event>>,
     committed: watch::Sender<EventId>,
     busy: AtomicBool,
     /// Events given to readers of streams.
     handed_out: AtomicUsize,
-    reasons: Mutex<Vec<String>>,
+    pub(crate) reasons: Mutex<Vec<String>>,
 }
 
 impl FakeGateway {
@@ -48,7 +48,7 @@ impl FakeGateway {
         })
     }
 
-    fn commit(&self, stream: Stream, body: Body) -> EventId {
+    pub(crate) fn commit(&self, stream: Stream, body: Body) -> EventId {
         let mut events = self.events.lock().unwrap();
         let id = events.last().map_or(EventId::new(1000, 0), |event| event.id.next(0));
         events.push(Event { id, stream, ts: Timestamp::from_millis(1000), root: id, body });
@@ -57,7 +57,7 @@ impl FakeGateway {
         id
     }
 
-    fn commit_line(&self, stream: Stream, payload: &str) -> EventId {
+    pub(crate) fn commit_line(&self, stream: Stream, payload: &str) -> EventId {
         self.commit(stream, line(payload))
     }
 }
@@ -67,7 +67,7 @@ fn line(payload: &str) -> Body {
     Body::Raw(Raw::new("test".into(), "ops".into(), Format::Text, payload, Vec::new()))
 }
 
-fn soc(input_ref: &str) -> Body {
+pub(crate) fn soc(input_ref: &str) -> Body {
     Body::Soc(Box::new(Soc { src_device: 52, input_ref: input_ref.into(), ..Soc::default() }))
 }
 
@@ -128,18 +128,18 @@ fn read_entry(stream: Stream, mut entry: Map<String, Value>, arrival: Timestamp)
     Ok(Draft { stream, ts: arrival, root: None, body: line(&payload) })
 }
 
-struct Daemon {
-    gateway: Arc<FakeGateway>,
-    server: Server,
-    folder: tempfile::TempDir,
+pub(crate) struct Daemon {
+    pub(crate) gateway: Arc<FakeGateway>,
+    pub(crate) server: Server,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Daemon {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(|_, _| {}).await
     }
 
-    async fn with_tokens(text: &str) -> Self {
+    pub(crate) async fn with_tokens(text: &str) -> Self {
         Self::with(|config, folder| {
             std::fs::write(folder.join("tokens"), text).unwrap();
             config.tokens_file = Some(folder.join("tokens"));
@@ -147,7 +147,7 @@ impl Daemon {
         .await
     }
 
-    async fn with(change: impl FnOnce(&mut config::Http, &Path)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut config::Http, &Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config::Http { listen: "127.0.0.1:0".parse().unwrap(), ..config::Http::default() };
         change(&mut config, folder.path());
@@ -162,7 +162,7 @@ impl Daemon {
         Self { gateway, server, folder }
     }
 
-    fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
     }
 

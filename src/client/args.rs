@@ -1,0 +1,82 @@
+//! Arguments of the commands, for `main` to embed.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use crate::event::{EventId, Stream};
+
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Show the health of a running daemon; exit 1 when it is not ready, 69 when there is none
+    Status {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        /// The answer as it came
+        #[arg(long)]
+        json: bool,
+    },
+    /// Follow a stream, one line an event
+    Tail {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        /// L3_IN, L3_OUT, L4_IN, L4_OUT, SHRINK, SOC_EVENTS or TICK
+        stream: Stream,
+        /// Begin after this event instead of with the next one; 0-0 is the oldest kept
+        #[arg(long)]
+        after: Option<EventId>,
+        /// One JSON object an event
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the chain from an event back to its raw line
+    Explain {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        /// Like 1763856000123-4
+        id: EventId,
+        /// The answer as it came
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check the hash chain of the audit log
+    Verify {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        /// Another file than audit.log in daemon.state_dir
+        file: Option<PathBuf>,
+    },
+    /// Watch actors, rates and SOC events on a live screen; q quits
+    Top {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    },
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConnectionArgs {
+    /// Configuration that names the daemon's address and files
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Like http://127.0.0.1:8600; default: http.listen of the configuration
+    #[arg(long)]
+    pub url: Option<String>,
+    /// File whose first line is a token with the role read; default: the first one in http.tokens_file, if readable
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Certificates to trust, PEM: authorities, or the daemon's own; default: http.tls_cert_file
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
+impl ClientCommand {
+    /// `-c`, for whoever loads the configuration.
+    pub fn config(&self) -> Option<&Path> {
+        let (Self::Status { connection, .. }
+        | Self::Tail { connection, .. }
+        | Self::Explain { connection, .. }
+        | Self::Verify { connection, .. }
+        | Self::Top { connection }) = self;
+        connection.config.as_deref()
+    }
+}

@@ -1,0 +1,216 @@
+//! Answers of the daemon as text for a terminal. Everything in them is untrusted.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::event::Timestamp;
+use crate::observe::gateway::{ActorStatus, OutletStatus, SourceStatus, Status};
+use crate::observe::plain::plain;
+
+/// Longest summary or payload on a line.
+const TEXT_CHARS_MAX: usize = 300;
+
+pub fn status_table(status: &Status) -> String {
+    let mut text = String::new();
+    let state = if status.ready { "ready" } else { "NOT READY" };
+    let _ = writeln!(
+        text,
+        "{} {} {state}, up {}",
+        plain(&status.instance),
+        plain(&status.version),
+        duration(status.uptime_s)
+    );
+    for reason in &status.reasons {
+        let _ = writeln!(text, "  {}", plain(reason));
+    }
+    let rows = status.actors.iter().map(actor_row);
+    table(&mut text, ["ACTOR", "STATE", "RESTARTS", "LAG", "LAST ERROR"], rows);
+    table(&mut text, ["SOURCE", "STATE", "EVENTS", "LAG", "LAST ERROR"], status.sources.iter().map(source_row));
+    table(&mut text, ["OUTLET", "STATE", "", "LAG", "LAST ERROR"], status.outlets.iter().map(outlet_row));
+    let store = &status.store;
+    let last = store.last_id.map_or_else(|| "none".to_owned(), |id| id.to_string());
+    let [bytes, max] = [store.bytes, store.max_bytes].map(bytesize::ByteSize::b);
+    let _ = writeln!(text, "\nstore   {bytes} of {max}, newest event {last}");
+    let age = status.shrink.age_s.map_or_else(|| "never seen".to_owned(), |age| format!("{} old", duration(age)));
+    let _ = writeln!(text, "shrink  {}, {age}", format!("{:?}", status.shrink.state).to_lowercase());
+    let path = status.config.path.as_deref().unwrap_or("built-in defaults");
+    let reload = status.config.last_reload.as_deref().unwrap_or("none");
+    let _ = writeln!(
+        text,
+        "config  {}, loaded {}, last reload: {}",
+        plain(path),
+        plain(&status.config.loaded_at),
+        plain(reload)
+    );
+    text
+}
+
+fn actor_row(actor: &ActorStatus) -> [String; 5] {
+    let mark = if actor.critical { "*" } else { "" };
+    [
+        format!("{}{mark}", actor.name),
+        actor.state.name().to_owned(),
+        actor.restarts.to_string(),
+        actor.lag_events.to_string(),
+        actor.last_error.clone().unwrap_or_default(),
+    ]
+}
+
+fn source_row(source: &SourceStatus) -> [String; 5] {
+    [
+        source.name.clone(),
+        up_or_down(source.up),
+        source.events.to_string(),
+        source.lag_s.map(duration).unwrap_or_default(),
+        source.last_error.clone().unwrap_or_default(),
+    ]
+}
+
+fn outlet_row(outlet: &OutletStatus) -> [String; 5] {
+    [
+        outlet.name.clone(),
+        up_or_down(outlet.up),
+        String::new(),
+        outlet.lag_events.to_string(),
+        outlet.last_error.clone().unwrap_or_default(),
+    ]
+}
+
+fn up_or_down(up: bool) -> String {
+    if up { "up" } else { "down" }.to_owned()
+}
+
+fn duration(seconds: f64) -> String {
+    let whole = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
+    if whole < 10 {
+        format!("{seconds:.1}s")
+    } else {
+        humantime::format_duration(std::time::Duration::from_secs(whole)).to_string()
+    }
+}
+
+/// Nothing at all when there are no rows.
+fn table<const N: usize>(text: &mut String, heads: [&str; N], rows: impl Iterator<Item = [String; N]>) {
+    let rows: Vec<[String; N]> = rows.map(|row| row.map(|cell| shortened(&cell))).collect();
+    if rows.is_empty() {
+        return;
+    }
+    text.push('\n');
+    let heads = heads.map(str::to_owned);
+    let mut widths = [0; N];
+    for row in rows.iter().chain([&heads]) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    for row in [&heads].into_iter().chain(&rows) {
+        let mut line = String::new();
+        for (width, cell) in widths.iter().zip(row) {
+            let _ = write!(line, "{cell:<width$}  ");
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+}
+
+/// One event of a stream on one line.
+pub fn event(event: &Value) -> String {
+    let ts = event.get("ts").and_then(Value::as_f64).and_then(Timestamp::from_seconds).unwrap_or_default();
+    let mut line = format!("{} {ts} ", field(event, "id"));
+    if event.get("payload").is_some() {
+        let _ = write!(line, "{} {}", field(event, "source"), field(event, "payload"));
+    } else if event.get("severity").is_some() {
+        let _ = write!(line, "{:<8} {:<8} ", field(event, "severity"), field(event, "category"));
+        let _ = write!(line, "{} {:.2} {}", field(event, "src_device"), score(event), field(event, "summary"));
+        describe(&mut line, event);
+    } else if event.get("decision").is_some() {
+        let _ = write!(line, "{:<10} {:.2} {}", field(event, "decision"), score(event), field(event, "model"));
+        describe(&mut line, event);
+    } else {
+        let _ = write!(line, "{} {}", field(event, "values"), field(event, "failure"));
+    }
+    line.trim_end().to_owned()
+}
+
+fn describe(line: &mut String, event: &Value) {
+    for (key, value) in event.get("entity").and_then(Value::as_object).into_iter().flatten() {
+        let _ = write!(line, " {}={}", plain(key), text_of(value));
+    }
+    for key in ["flags", "attack", "reasons"] {
+        if event.get(key).and_then(Value::as_array).is_some_and(|list| !list.is_empty()) {
+            let _ = write!(line, " {key}={}", field(event, key));
+        }
+    }
+}
+
+/// The chain of `explain`, the raw line last.
+pub fn chain(answer: &Value) -> String {
+    let mut text = String::new();
+    for (depth, step) in answer.get("steps").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let arrow = if depth == 0 { "" } else { "└─ from " };
+        let _ = writeln!(text, "{}{arrow}{} {}", "  ".repeat(depth), field(step, "stream"), event(step));
+    }
+    if let Some(reason) = answer.get("ends_because").and_then(Value::as_str) {
+        let _ = writeln!(text, "the chain ends here: {}", plain(reason));
+    }
+    text
+}
+
+fn score(event: &Value) -> f64 {
+    event.get("score").and_then(Value::as_f64).unwrap_or_default()
+}
+
+pub fn field(event: &Value, name: &str) -> String {
+    event.get(name).map(text_of).unwrap_or_default()
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => shortened(text),
+        other => shortened(&other.to_string()),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let text: Cow<'_, str> = plain(text);
+    match text.char_indices().nth(TEXT_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::observe::gateway::ActorState;
+
+    #[test]
+    fn an_event_is_one_line_and_cannot_move_the_cursor() {
+        let soc = json!({ "id": "1-0", "ts": 0.0, "severity": "HIGH", "category": "AUTH", "src_device": 52, "score": 0.8,
+            "summary": "evil\n\x1b[2J", "entity": { "user": "a\rb" }, "reasons": ["r1"], "flags": [] });
+        assert_eq!(
+            event(&soc),
+            "1-0 1970-01-01T00:00:00Z HIGH     AUTH     52 0.80 evil\\n\\u{1b}[2J user=a\\rb reasons=[\"r1\"]"
+        );
+    }
+
+    #[test]
+    fn the_table_names_every_actor_and_why_the_daemon_is_not_ready() {
+        let mut status = Status { reasons: vec!["actor l3 is failed".into()], ..Status::default() };
+        status.actors.push(ActorStatus {
+            name: "l3".into(),
+            state: ActorState::Failed,
+            critical: true,
+            last_error: Some("boom\nboom".into()),
+            ..ActorStatus::default()
+        });
+        let text = status_table(&status);
+        for part in ["NOT READY", "actor l3 is failed", "l3*    failed  0         0    boom\\nboom"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

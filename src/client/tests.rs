@@ -1,0 +1,108 @@
+//! The commands against a real listener.
+
+use super::*;
+use crate::event::Stream;
+use crate::observe::http::tests::{Daemon, soc};
+
+fn args(daemon: &Daemon) -> ConnectionArgs {
+    ConnectionArgs { url: Some(format!("http://{}", daemon.address())), ..ConnectionArgs::default() }
+}
+
+async fn exit_of(command: ClientCommand) -> u8 {
+    run(&command, &Config::default()).await
+}
+
+#[tokio::test]
+async fn status_tells_ready_not_ready_and_no_daemon_apart() {
+    let daemon = Daemon::start().await;
+    let connection = args(&daemon);
+    let status = || ClientCommand::Status { connection: connection.clone(), json: false };
+    assert_eq!(exit_of(status()).await, EXIT_OK);
+    daemon.gateway.reasons.lock().unwrap().push("actor l3 is failed".into());
+    assert_eq!(exit_of(status()).await, EXIT_BAD);
+    daemon.server.stop().await;
+    assert_eq!(exit_of(status()).await, EXIT_NO_DAEMON);
+}
+
+#[tokio::test]
+async fn a_token_comes_from_the_file_and_its_absence_is_a_bad_answer() {
+    let daemon = Daemon::with_tokens("ingest i\nread r\n").await;
+    let connection = args(&daemon);
+    let bare = ClientCommand::Status { connection: connection.clone(), json: true };
+    assert_eq!(exit_of(bare).await, EXIT_BAD);
+    let mut config = Config::default();
+    config.http.tokens_file = Some(daemon.folder.path().join("tokens"));
+    let configured = ClientCommand::Status { connection: connection.clone(), json: true };
+    assert_eq!(run(&configured, &config).await, EXIT_OK);
+    let file = daemon.folder.path().join("token");
+    std::fs::write(&file, "r\n").unwrap();
+    let named = ConnectionArgs { token_file: Some(file), ..connection };
+    assert_eq!(exit_of(ClientCommand::Status { connection: named, json: true }).await, EXIT_OK);
+}
+
+#[tokio::test]
+async fn explain_is_bad_when_the_chain_or_the_event_is_missing() {
+    let daemon = Daemon::start().await;
+    let line = daemon.gateway.commit_line(Stream::L3In, "x");
+    let whole = daemon.gateway.commit(Stream::SocEvents, soc(&line.to_string()));
+    let broken = daemon.gateway.commit(Stream::SocEvents, soc("5-5"));
+    for (id, code) in [(whole, EXIT_OK), (broken, EXIT_BAD), (EventId::new(7, 7), EXIT_BAD)] {
+        let command = ClientCommand::Explain { connection: args(&daemon), id, json: false };
+        assert_eq!(exit_of(command).await, code, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn tail_reads_on_after_the_id_it_is_given() {
+    let daemon = Daemon::start().await;
+    let first = daemon.gateway.commit_line(Stream::L3In, "one").to_string();
+    let second = daemon.gateway.commit_line(Stream::L3In, "two").to_string();
+    let client = Client::new(&args(&daemon), &Config::default()).unwrap();
+    let mut events = tail::Events::open(&client, Stream::L3In, Some(&first)).await.unwrap();
+    assert_eq!(events.next().await.unwrap().id, Some(second));
+}
+
+#[tokio::test]
+async fn verify_needs_no_daemon_and_names_the_broken_line() {
+    let daemon = Daemon::start().await;
+    let file = daemon.folder.path().join("audit.log");
+    let verify = || ClientCommand::Verify { connection: ConnectionArgs::default(), file: Some(file.clone()) };
+    assert_eq!(exit_of(verify()).await, EXIT_OK);
+    std::fs::write(&file, "{}\n").unwrap();
+    assert_eq!(exit_of(verify()).await, EXIT_BAD);
+}
+
+#[tokio::test]
+async fn https_works_with_the_daemons_own_certificate_and_not_with_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = ["own", "other"].map(|name| {
+        let (cert, key) = (folder.path().join(format!("{name}.pem")), folder.path().join(format!("{name}.key")));
+        let done = std::process::Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+            .args(["-subj", "/CN=dsmild", "-addext", "subjectAltName=IP:127.0.0.1"])
+            .args(["-out".as_ref(), cert.as_os_str(), "-keyout".as_ref(), key.as_os_str()])
+            .output();
+        done.is_ok_and(|output| output.status.success()).then_some((cert, key))
+    });
+    let [Some((cert, key)), Some((other, _))] = made else {
+        eprintln!("skipped: openssl is not installed");
+        return;
+    };
+    let daemon = Daemon::with(|config, _| {
+        config.tls_cert_file = Some(cert.clone());
+        config.tls_key_file = Some(key);
+    })
+    .await;
+    let status = |trusted: &Path| ClientCommand::Status {
+        connection: ConnectionArgs {
+            url: Some(format!("https://{}", daemon.address())),
+            ca_file: Some(trusted.to_owned()),
+            ..ConnectionArgs::default()
+        },
+        json: true,
+    };
+    assert_eq!(exit_of(status(&cert)).await, EXIT_OK);
+    assert_eq!(exit_of(status(&other)).await, EXIT_BAD);
+    let plain_text = ClientCommand::Status { connection: args(&daemon), json: true };
+    assert_eq!(exit_of(plain_text).await, EXIT_BAD);
+}

@@ -1,0 +1,95 @@
+//! Whom the client trusts: the given authorities, and a given certificate itself (a daemon with a certificate that
+//! nobody signed is the usual case on one machine).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+
+/// # Errors
+/// The file has no certificate that can be read; says which file and why.
+pub fn connector(trusted: &Path) -> Result<TlsConnector, String> {
+    let failed =
+        |error: &dyn std::fmt::Display| format!("certificates could not be read from {}: {error}", trusted.display());
+    let given = CertificateDer::pem_file_iter(trusted)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| failed(&error))?;
+    let provider = Arc::new(ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    let (usable, _) = roots.add_parsable_certificates(given.iter().cloned());
+    if usable == 0 {
+        return Err(failed(&"there is none in it"));
+    }
+    let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| failed(&error))?;
+    let trust = Trust { given, authorities, provider: Arc::clone(&provider) };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed(&error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(trust))
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+#[derive(Debug)]
+struct Trust {
+    given: Vec<CertificateDer<'static>>,
+    authorities: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Trust {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        // The very certificate was named by the user. That its key is at the other end, the signature below proves.
+        if self.given.iter().any(|given| given == end_entity) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        self.authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).map_err(
+            |error| match error {
+                Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                    Error::General("its certificate is signed by none that --ca-file names".into())
+                }
+                other => other,
+            },
+        )
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
