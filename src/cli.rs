@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::client;
-use crate::config::{ConfigError, Loaded};
+use crate::config::{self, ConfigError, Loaded};
 use crate::daemon::{self, Plan};
 use crate::event::Stream;
 use crate::replay;
@@ -28,7 +28,7 @@ pub enum Command {
     /// Run log files through the whole pipeline in memory and print one stream as NDJSON.
     Replay(Replay),
     #[command(flatten)]
-    Client(client::args::Command),
+    Client(client::ClientCommand),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -58,7 +58,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Run(file) => daemon::run(file.config),
         Command::Check(file) => check(&file),
         Command::Replay(options) => run_replay(options),
-        Command::Client(command) => client::run(command),
+        Command::Client(command) => run_client(&command),
     }
 }
 
@@ -72,6 +72,21 @@ fn check(file: &ConfigFile) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => daemon::refuse(&error),
+    }
+}
+
+/// Asks a running daemon. Its address is in the configuration; `--url` needs none.
+fn run_client(command: &client::ClientCommand) -> ExitCode {
+    let config = match config::load(command.config()) {
+        Ok(loaded) => loaded.config,
+        Err(error) => return daemon::refuse(&error),
+    };
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => ExitCode::from(runtime.block_on(client::run(command, &config))),
+        Err(error) => {
+            eprintln!("dsmild: starting failed: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

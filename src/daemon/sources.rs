@@ -30,13 +30,13 @@ pub async fn files(life: Life, core: Arc<Core>) -> Result<(), String> {
     Ok(())
 }
 
-/// One `[[intake.journal]]`.
-pub async fn journal(life: Life, core: Arc<Core>, config: IntakeJournal) -> Result<(), String> {
-    let mut journal = JournalReader::new(config, &core.positions());
+/// One `[[intake.journal]]`; the name is that of its position.
+pub async fn journal(life: Life, core: Arc<Core>, name: String, config: IntakeJournal) -> Result<(), String> {
+    let mut journal = JournalReader::new(name.clone(), &config, core.positions().get(&name));
     while life.wait(core.bus.admission()).await.is_some() {
-        let Some(batch) = life.wait(journal.next_batch(limits::TURN_EVENTS_MAX)).await else { break };
-        journal.take_problems().iter().for_each(|problem| report(&core, problem));
-        append(&life, &core, "intake-journal", batch.map_err(|error| error.to_string())?);
+        let Some(polled) = life.wait(journal.next_batch(limits::TURN_EVENTS_MAX)).await else { break };
+        polled.problems.iter().for_each(|problem| report(&core, problem));
+        append(&life, &core, "intake-journal", polled.batch);
     }
     Ok(())
 }

@@ -148,7 +148,10 @@ impl Daemon {
         }
         for (index, journal) in config.intake.journal.iter().enumerate() {
             let (name, journal) = (format!("intake-journal-{index}"), journal.clone());
-            self.start_host(hooks, &name, false, move |life, core| sources::journal(life, core, journal.clone()))?;
+            let position = format!("journal-{index}");
+            self.start_host(hooks, &name, false, move |life, core| {
+                sources::journal(life, core, position.clone(), journal.clone())
+            })?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Where events come from. Every source hands out [`Batch`]es and the positions that belong to them; the daemon commits
 //! both together and gives the positions back at the next start.
 
+pub mod boot;
 pub mod entry;
 pub mod file;
 pub mod journal;
@@ -52,6 +53,3 @@ impl Problem {
         Self { source: source.into(), reason, lost, text: text.into() }
     }
 }
-//! Where events come from.
-
-pub mod boot;

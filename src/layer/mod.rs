@@ -10,11 +10,6 @@ mod meters;
 pub mod pipeline;
 pub mod severity;
 pub mod shell;
-pub mod fusion;
-mod judgement;
-pub mod l3;
-pub mod l4;
-pub mod severity;
 pub mod stage;
 #[cfg(test)]
 mod story_tests;
