@@ -1,6 +1,7 @@
 //! Brings the parts up in order and down in reverse.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -118,20 +119,25 @@ impl Daemon {
         let io = self.io.handle().clone();
         let first =
             io.spawn(web::serve(Arc::clone(&self.core))).await.map_err(|error| StartError::Http(error.to_string()))?;
-        let first = Arc::new(Mutex::new(Some(first.map_err(|error| StartError::Http(error.to_string()))?)));
+        let first = first.map_err(|error| StartError::Http(error.to_string()))?;
+        // Kept outside of any life: a frozen one would hold the port for ever.
+        let slot = Arc::new(Mutex::new(Some(first)));
+        let fresh = Arc::new(AtomicBool::new(true));
         self.start_host(hooks, "http", false, move |life, core| {
-            let (first, io) = (locked(&first).take(), io.clone());
+            let (slot, io, keep) = (Arc::clone(&slot), io.clone(), fresh.swap(false, Ordering::AcqRel));
             async move {
-                let server = match first {
-                    Some(server) => server,
-                    None => {
-                        let started = io.spawn(web::serve(core)).await.map_err(|error| error.to_string())?;
-                        started.map_err(|error| error.to_string())?
-                    }
-                };
+                if !keep {
+                    drop(locked(&slot).take());
+                    let started = io.spawn(web::serve(core)).await.map_err(|error| error.to_string())?;
+                    let server = started.map_err(|error| error.to_string())?;
+                    locked(&slot).replace(server);
+                }
                 life.wait(std::future::pending::<()>()).await;
-                // Open requests get a moment; what is still open then is cut off.
-                let _ = tokio::time::timeout(PATIENCE / 2, server.stop()).await;
+                let server = locked(&slot).take();
+                if let Some(server) = server {
+                    // Open requests get a moment; what is still open then is cut off.
+                    let _ = tokio::time::timeout(PATIENCE / 2, server.stop()).await;
+                }
                 Ok(())
             }
         })
