@@ -139,6 +139,15 @@ impl Bus {
             events.into_iter().filter(|event| event.root > cursor && reads.overlaps(event.kind())).count() as u64;
     }
 
+    /// Has the cursors of these consumers, which the store does not know yet, committed as they are.
+    pub fn begin_at<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        let mut inner = self.lock();
+        for name in names {
+            let cursor = inner.ledger.find(name).and_then(|id| inner.ledger.get(id)).map(|consumer| consumer.cursor);
+            inner.enqueue(Turn { consumer: name.to_owned(), cursor, ..Turn::default() });
+        }
+    }
+
     /// Begins a new life of a consumer's actor: from now on only this generation is listened to. `at` is where its
     /// state stands. Gives the generation, the cursor up to which its outputs are already in the log, and the reader.
     pub fn begin(&self, id: ConsumerId, at: EventId, wake: Wake) -> Option<(u64, EventId, Reader)> {

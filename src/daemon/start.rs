@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::core::{Core, locked};
+use super::core::{Core, Standing, locked};
 use super::plan::Plan;
 use super::{sources, web, writer};
-use crate::bus::{Bus, Ledger};
+use crate::bus::{Bus, Ledger, Snapshot};
 use crate::config::Config;
-use crate::event::{Interest, Timestamp};
+use crate::event::{EventId, Interest, Timestamp};
 use crate::layer::actor;
 use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
@@ -62,17 +62,25 @@ impl Daemon {
         let (store, recovery) = HotStore::open(&config.store).await?;
         let recovery = recovery.or_saved(Positions::load(&config.daemon.state_dir));
         let bus = Arc::new(Bus::new(ledger(&plan.stages, &recovery), recovery.last_id));
-        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone());
+        let snapshots = snapshots(&store, &plan.stages).await?;
+        let standing = plan.stages.iter().map(|spec| {
+            let cursor = recovery.cursors.get(spec.name).copied().unwrap_or(recovery.last_id);
+            let snapshot = snapshots.get(spec.name).map_or(EventId::ZERO, |snapshot| snapshot.cursor);
+            (spec.name.to_owned(), Standing { cursor, snapshot })
+        });
+        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone(), standing.collect());
         *locked(&core.board.config) =
             ConfigStatus { path: Some(source), loaded_at: Timestamp::now().to_string(), last_reload: None };
         recover(&core).await?;
+        // Before anything else is committed, so that a stage which dies before its first turn still begins there.
+        bus.begin_at(plan.stages.iter().map(|spec| spec.name).filter(|name| !recovery.cursors.contains_key(*name)));
 
         let config = core.config();
         let io =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build()?;
         let mut daemon = Self { core, tree: Tree::new(config.supervisor.clone()), io };
         daemon.start_host(&hooks, "store", true, writer::run)?;
-        daemon.start_stages(&hooks, plan.stages).await?;
+        daemon.start_stages(&hooks, plan.stages, snapshots)?;
         daemon.start_http(&hooks).await?;
         daemon.start_sources(&hooks)?;
         *locked(&daemon.core.board.children) = daemon.tree.children();
@@ -97,10 +105,15 @@ impl Daemon {
         Ok(())
     }
 
-    async fn start_stages(&mut self, hooks: &Hooks, stages: Vec<StageSpec>) -> Result<(), StartError> {
+    fn start_stages(
+        &mut self,
+        hooks: &Hooks,
+        stages: Vec<StageSpec>,
+        mut snapshots: BTreeMap<&'static str, Snapshot>,
+    ) -> Result<(), StartError> {
         for spec in stages {
             let Some(consumer) = self.core.bus.consumer(spec.name) else { continue };
-            let snapshot = self.core.store.snapshot(spec.name).await?;
+            let snapshot = snapshots.remove(spec.name);
             let shell = Shell::new(
                 (hooks.stage)(spec),
                 consumer,
@@ -108,7 +121,6 @@ impl Daemon {
                 self.core.store.clone(),
                 snapshot,
             );
-            locked(&self.core.board.shells).push(Arc::clone(&shell));
             self.tree.start(actor::child(&shell))?;
         }
         Ok(())
@@ -188,6 +200,16 @@ impl Daemon {
         self.core.store.clone().close().await;
         self.io.shutdown_background();
     }
+}
+
+async fn snapshots(store: &HotStore, stages: &[StageSpec]) -> Result<BTreeMap<&'static str, Snapshot>, StoreError> {
+    let mut snapshots = BTreeMap::new();
+    for spec in stages {
+        if let Some(snapshot) = store.snapshot(spec.name).await? {
+            snapshots.insert(spec.name, snapshot);
+        }
+    }
+    Ok(snapshots)
 }
 
 /// A stage that the store does not know begins at the end: it learns from what there is, but says nothing about it.

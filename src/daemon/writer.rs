@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::announce::Announcer;
 use super::core::Core;
 use crate::bus::Turn;
-use crate::event::{EventId, Timestamp};
+use crate::event::Timestamp;
 use crate::limits;
 use crate::observe::metrics;
 use crate::store::{StoreError, positions::Positions};
@@ -83,6 +83,7 @@ impl Writer {
             log::info!(target: "dsmild", "the hot store takes events again");
             self.core.set_store_trouble(None);
         }
+        self.core.note_committed(turns);
         for turn in turns {
             self.announcer.announce(&turn.events);
             for (source, position) in &turn.positions {
@@ -101,7 +102,7 @@ impl Writer {
             self.trouble = Some(text);
         }
         if matches!(error, StoreError::Full { .. }) {
-            self.prune().await;
+            self.prune(true).await;
         }
     }
 
@@ -110,7 +111,7 @@ impl Writer {
             self.save_positions();
         }
         if self.pruned.elapsed() >= PRUNE_EVERY {
-            self.prune().await;
+            self.prune(false).await;
         }
     }
 
@@ -123,9 +124,9 @@ impl Writer {
         }
     }
 
-    async fn prune(&mut self) {
+    async fn prune(&mut self, in_need: bool) {
         self.pruned = Instant::now();
-        let floor = self.core.floor();
+        let floor = self.core.floor(in_need);
         if let Err(error) = self.core.store.prune(Timestamp::now(), floor).await {
             log::warn!(target: "dsmild", "old events could not be removed from the hot store: {error}");
         }
@@ -137,9 +138,4 @@ impl Writer {
             Err(error) => log::warn!(target: "dsmild", "the size of the hot store could not be read: {error}"),
         }
     }
-}
-
-/// The oldest event that somebody still needs from the store.
-pub fn floor(needs: impl IntoIterator<Item = EventId>) -> EventId {
-    needs.into_iter().min().unwrap_or(EventId::MAX)
 }

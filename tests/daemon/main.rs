@@ -2,5 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test fails by panicking
 
+mod check;
+mod full_store;
 mod harness;
+mod http;
 mod kill;
+mod replay;
