@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::advml_lines::{forgeries, sequence_number, tampering};
+use super::advml_lines::{forgeries, odd_time, sequence_number, tampering};
 use super::common::{Finding, origin, quote};
 use super::{DeviceSpec, settings};
 use crate::config::Span;
@@ -148,23 +148,8 @@ impl AdvMl {
         (now, latest): (Timestamp, Timestamp),
         out: &mut Outbox,
     ) {
-        let source = quote(key.split('\0').next().unwrap_or_default());
-        let entity = Entity { host, ..Entity::default() };
-        let (finding, at) = match oddity {
-            Oddity::Backwards { by } => {
-                let summary = format!("time of {source} runs backwards by {} s", by.as_secs());
-                (Finding { flag: "LOG_TIME_BACKWARDS", score: 0.6, summary, ..Finding::default() }, now)
-            }
-            Oddity::Silent { at, limit, usual } => {
-                let summary = format!(
-                    "{source} has been silent for more than {} s; it usually logs every {} s",
-                    limit.as_secs(),
-                    usual.as_secs_f64()
-                );
-                (Finding { flag: "LOG_SILENCE", score: 0.6, summary, ..Finding::default() }, at)
-            }
-        };
-        let finding = Finding { entity, attack: &["T1070.002", "T1562.001"], ..finding };
+        let finding = odd_time(key.split('\0').next().unwrap_or_default(), host, oddity);
+        let at = if let Oddity::Silent { at, .. } = oddity { at } else { now };
         // A burst of old times is one burst however they jump, so it is counted on the source's own clock.
         let counted_at = if matches!(oddity, Oddity::Backwards { .. }) { latest } else { at };
         self.say_at(finding, key, compartment, (at, counted_at), out);

@@ -1,10 +1,11 @@
-//! What device 51 finds in one line by itself, without remembering others.
+//! How device 51 words what it finds, and what one line shows by itself.
 
 use super::common::{Finding, quote};
+use crate::detect::log_clock::Oddity;
 use crate::detect::log_forgery::{self, Forged, Forgery};
 use crate::detect::log_sequence::audit_serial;
 use crate::detect::log_tampering::{self, Tampering};
-use crate::event::Raw;
+use crate::event::{Entity, Raw};
 
 /// The number that this line has among the lines of its source, where it has one.
 pub fn sequence_number(raw: &Raw) -> Option<(&'static str, u64)> {
@@ -71,4 +72,24 @@ pub fn tampering(raw: &Raw) -> Option<Finding> {
         attack,
         reasons: vec!["log-tampering".to_owned()],
     })
+}
+
+/// What is odd about the time of a source on a machine.
+pub fn odd_time(source: &str, host: Option<String>, oddity: Oddity) -> Finding {
+    let source = quote(source);
+    let (flag, summary) = match oddity {
+        Oddity::Backwards { by } => {
+            ("LOG_TIME_BACKWARDS", format!("time of {source} runs backwards by {} s", by.as_secs()))
+        }
+        Oddity::Silent { limit, usual, .. } => {
+            let (limit, usual) = (limit.as_secs(), usual.as_secs_f64());
+            (
+                "LOG_SILENCE",
+                format!("{source} has been silent for more than {limit} s; it usually logs every {usual} s"),
+            )
+        }
+    };
+    let entity = Entity { host, ..Entity::default() };
+    let reasons = vec![flag.to_ascii_lowercase().replace('_', "-")];
+    Finding { flag, score: 0.6, summary, entity, attack: &["T1070.002", "T1562.001"], reasons }
 }
