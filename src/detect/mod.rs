@@ -36,4 +36,5 @@ pub mod sigma;
 pub mod tactic;
 pub mod tcg_log;
 pub mod top;
+pub mod trust_failures;
 pub mod weak_crypto;
