@@ -25,3 +25,4 @@ pub mod scan;
 pub mod tactic;
 pub mod top;
 pub mod weak_crypto;
+pub mod zeek;
