@@ -7,6 +7,7 @@ pub mod config;
 pub mod detect;
 pub mod device;
 pub mod event;
+pub mod intake;
 pub mod layer;
 pub mod limits;
 pub mod parse;

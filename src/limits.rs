@@ -22,6 +22,13 @@ pub const INSERT_ROWS_MAX: usize = 500;
 
 /// Entities, windows and groups that one detector remembers; the least recently seen go first.
 pub const ENTITIES_PER_DETECTOR_MAX: usize = 10_000;
+/// Accounts whose habits are learnt; each keeps some kilobytes.
+pub const OPERATORS_MAX: usize = 1000;
+
+/// Bytes read of one measurement log of the boot.
+pub const BOOT_LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Entries taken of one measurement log of the boot.
+pub const BOOT_LOG_ENTRIES_MAX: usize = 200_000;
 
 /// Indicators of all lists together.
 pub const INDICATORS_MAX: usize = 2_000_000;

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use super::recent::Recent;
 use serde::{Deserialize, Serialize};
+
+/// Registers of all banks that are remembered.
+const REGISTERS_MAX: usize = 16;
 
 /// A date, in the order of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -19,27 +23,40 @@ impl fmt::Display for Day {
 }
 
 /// One thing that the kernel says of the boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     SecureBoot(bool),
     Microcode(u64),
     /// Date of the firmware.
     Firmware(Day),
+    /// What a register of the TPM held, by bank and number.
+    Register {
+        name: String,
+        value: String,
+    },
 }
 
 /// For the worse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     SecureBootOff { was_on: bool },
     Microcode { from: u64, to: u64 },
     Firmware { from: Day, to: Day },
+    Register { name: String },
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BootVersions {
     secure_boot: Option<bool>,
     microcode: Option<u64>,
     firmware: Option<Day>,
+    registers: Recent<String>,
+}
+
+impl Default for BootVersions {
+    fn default() -> Self {
+        Self { secure_boot: None, microcode: None, firmware: None, registers: Recent::new(REGISTERS_MAX) }
+    }
 }
 
 impl BootVersions {
@@ -71,6 +88,10 @@ impl BootVersions {
             }
             Fact::Microcode(to) => {
                 self.microcode.replace(to).filter(|from| *from > to).map(|from| Change::Microcode { from, to })
+            }
+            Fact::Register { name, value } => {
+                let before = std::mem::replace(self.registers.touch(&name, || value.clone()), value.clone());
+                (before != value).then_some(Change::Register { name })
             }
             Fact::Firmware(to) => {
                 self.firmware.replace(to).filter(|from| *from > to).map(|from| Change::Firmware { from, to })

@@ -69,10 +69,11 @@ const MONTH: &str = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
 static HEADER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let program = r"[A-Za-z_][\w./-]{0,40}(?:\[\d{1,8}\])?: ";
     let rfc3164 = format!(r"{MONTH} {{1,2}}\d{{1,2}} \d\d:\d\d:\d\d \S{{1,64}} {program}");
-    let rfc3339 = format!(r"\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{{0,13}} \S{{1,64}} {program}");
+    let rfc3339 = format!(r"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\S{{0,13}} \S{{1,64}} {program}");
+    let spaced = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S{0,13} \S{1,64} [A-Za-z_][\w./-]{0,40}\[\d{1,8}\]: ";
     let privileged = r"\b(?:sshd(?:-session)?|sudo|su|login|CRON|systemd|kernel|auditd|polkitd)\[\d{1,8}\]: ";
     let audit = r"\btype=[A-Z_]{3,30} msg=audit\(\d+\.\d+:\d+\)";
-    Regex::new(&format!("(?:<\\d{{1,3}}>1? ?)?(?:{rfc3164}|{rfc3339}|{privileged}|{audit})")).ok()
+    Regex::new(&format!("(?:<\\d{{1,3}}>1? ?)?(?:{rfc3164}|{rfc3339}|{spaced}|{privileged}|{audit})")).ok()
 });
 
 /// A control sequence other than a change of colour, as the byte itself or as syslog daemons write it.
@@ -131,8 +132,9 @@ fn embedded_line<'a>(user: Option<&'a str>, message: &'a str) -> Option<&'a str>
     {
         return Some(user);
     }
-    // At the very start it is the header of a relayed line.
-    HEADER.as_ref()?.find_iter(message).find(|header| header.start() > 0).map(|header| header.as_str())
+    // At the start, or behind no more than a host name, it is the header of a relayed line.
+    let relayed = |start: usize| message.get(..start).is_none_or(|before| before.split_whitespace().count() < 2);
+    HEADER.as_ref()?.find_iter(message).find(|header| !relayed(header.start())).map(|header| header.as_str())
 }
 
 fn forged_address<'a>(program: Option<&str>, user: Option<&'a str>, message: &'a str) -> Option<&'a str> {
@@ -191,8 +193,8 @@ mod tests {
     fn a_log_line_inside_a_message_is_flagged() {
         for message in [
             "Invalid user x#012Nov  3 10:00:00 web sshd[77]: Accepted password for root from 192.0.2.1 port 2 ssh2",
-            "login of \"a\nsshd[12]: Accepted password for root from 192.0.2.1\"",
-            "note 2026-01-02T03:04:05+00:00 web sudo[3]: root : COMMAND=/bin/sh",
+            "login of x \"a\nsshd[12]: Accepted password for root from 192.0.2.1\"",
+            "a note 2026-01-02T03:04:05+00:00 web sudo[3]: root : COMMAND=/bin/sh",
         ] {
             assert!(kinds("app", None, message).contains(&Forgery::EmbeddedLine), "{message}");
         }
@@ -216,6 +218,8 @@ mod tests {
             ("sshd", "Connection from 192.0.2.4 port 5 on 192.0.2.1 port 22"),
             ("sshd", "Disconnected from authenticating user root 198.51.100.4 port 22 [preauth]"),
             ("relay", "Nov  3 10:00:00 web sshd[77]: Accepted password for root from 192.0.2.1 port 2 ssh2"),
+            ("relay", "web sshd[77]: Accepted password for root from 192.0.2.1 port 2 ssh2"),
+            ("app", "wrong code, server time: 2026-01-02 03:04:05 UTC IP: 192.0.2.1"),
             ("backup", "copied from 192.0.2.1 what was taken from 192.0.2.2"),
             ("kernel", "[UFW BLOCK] IN=eth0 SRC=192.0.2.1 DST=192.0.2.2 [SRC=192.0.2.2 DST=192.0.2.3]"),
         ] {

@@ -2,13 +2,17 @@
 
 pub mod allow_list;
 pub mod beacon;
+pub mod boot_digest;
 pub mod boot_messages;
 pub mod boot_versions;
 pub mod burst;
+pub mod command_habits;
 pub mod dga;
 pub mod disagreement;
 pub mod dns_names;
 pub mod flow;
+pub mod habits;
+pub mod ima_log;
 pub mod incident;
 pub mod indicator_list;
 pub mod indicators;
@@ -22,7 +26,9 @@ pub mod playbook;
 pub mod recent;
 pub mod response;
 pub mod scan;
+pub mod session_order;
 pub mod tactic;
+pub mod tcg_log;
 pub mod top;
 pub mod weak_crypto;
 pub mod zeek;

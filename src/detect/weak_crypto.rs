@@ -225,10 +225,7 @@ fn stands_alone(text: &str, start: usize, end: usize, part_of_suite: bool) -> bo
         return (hyphen(last) || hyphen(first)) && !term.bytes().any(|byte| byte.is_ascii_lowercase());
     }
     let goes_on = matches!(first, Some(b'.' | b'@')) && second.is_some_and(joins);
-    !hyphen(last)
-        && !hyphen(first)
-        && !goes_on
-        && !(last == Some(b'.') && term.starts_with(|c: char| c.is_ascii_digit()))
+    !hyphen(last) && !hyphen(first) && !goes_on
 }
 
 /// A failure of trust that a message reports.

@@ -15,9 +15,10 @@ use crate::detect::log_forgery::{self, Forged, Forgery};
 use crate::detect::log_sequence::{Break, LogSequence, audit_serial};
 use crate::detect::log_tampering::{self, Tampering};
 use crate::detect::recent::Recent;
+use crate::detect::session_order::SessionOrder;
 use crate::event::{Body, Category, Decision, Entity, Event, Interest, Raw, Soc, Stream, Timestamp, Verdict, stream};
 use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
-use crate::limits::ENTITIES_PER_DETECTOR_MAX;
+use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX};
 
 const NUMBER: u16 = 51;
 /// Acute stress from which SHRINK's reading counts as high: the contract's bound for HIGH.
@@ -61,6 +62,7 @@ impl Default for Settings {
 struct State {
     sources: Recent<Source>,
     sequences: Recent<LogSequence>,
+    sessions: Recent<SessionOrder>,
     judgements: Recent<Judgements>,
     bursts: Bursts,
 }
@@ -84,6 +86,7 @@ impl AdvMl {
         let state = State {
             sources: Recent::new(ENTITIES_PER_DETECTOR_MAX),
             sequences: Recent::new(ENTITIES_PER_DETECTOR_MAX),
+            sessions: Recent::new(OPERATORS_MAX),
             judgements: Recent::new(ENTITIES_PER_DETECTOR_MAX),
             bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX),
         };
@@ -91,7 +94,12 @@ impl AdvMl {
     }
 
     fn line(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
-        for finding in forgeries(raw).into_iter().chain(tampering(raw)).chain(self.missing_lines(event, raw)) {
+        for finding in forgeries(raw)
+            .into_iter()
+            .chain(tampering(raw))
+            .chain(self.missing_lines(raw))
+            .chain(self.unannounced_login(raw))
+        {
             let about = finding.entity.key().unwrap_or_default();
             self.say(finding, &about, &raw.compartment, event.ts, out);
         }
@@ -111,7 +119,8 @@ impl AdvMl {
         source.live = arrival.since(event.ts).max(event.ts.since(arrival)) <= LIVE_WITHIN;
         let (tolerance, silence_min) = (self.settings.time_tolerance.get(), self.settings.silence_min.get());
         let Some(oddity) = source.clock.line(event.ts, tolerance, silence_min) else { return };
-        self.say_time(&key, host, &raw.compartment, oddity, event.ts, out);
+        let latest = source.clock.latest();
+        self.say_time(&key, host, &raw.compartment, oddity, (event.ts, latest), out);
     }
 
     fn tick(&mut self, event: &Event, out: &mut Outbox) {
@@ -127,7 +136,7 @@ impl AdvMl {
             })
             .collect();
         for (key, host, compartment, oddity) in silent {
-            self.say_time(&key, host, &compartment, oddity, event.ts, out);
+            self.say_time(&key, host, &compartment, oddity, (event.ts, event.ts), out);
         }
     }
 
@@ -137,7 +146,7 @@ impl AdvMl {
         host: Option<String>,
         compartment: &str,
         oddity: Oddity,
-        now: Timestamp,
+        (now, latest): (Timestamp, Timestamp),
         out: &mut Outbox,
     ) {
         let source = quote(key.split('\0').next().unwrap_or_default());
@@ -157,13 +166,15 @@ impl AdvMl {
             }
         };
         let finding = Finding { entity, attack: &["T1070.002", "T1562.001"], ..finding };
-        self.say_at(finding, key, compartment, at, out);
+        // A burst of old times is one burst however they jump, so it is counted on the source's own clock.
+        let counted_at = if matches!(oddity, Oddity::Backwards { .. }) { latest } else { at };
+        self.say_at(finding, key, compartment, (at, counted_at), out);
     }
 
-    fn missing_lines(&mut self, event: &Event, raw: &Raw) -> Option<Finding> {
+    fn missing_lines(&mut self, raw: &Raw) -> Option<Finding> {
         let record = raw.record();
         let (counter, number) = sequence_number(raw)?;
-        let key = format!("{counter}\0{}\0{}", raw.source, origin(event, raw));
+        let key = format!("{counter}\0{}\0{}", raw.source, origin(raw));
         let Break::Missing { after, count } = self.state.sequences.touch(&key, LogSequence::default).line(number)?;
         Some(Finding {
             flag: "LOG_SEQUENCE_GAP",
@@ -172,6 +183,22 @@ impl AdvMl {
             entity: Entity { host: record.entity.host.clone(), ..Entity::default() },
             attack: &["T1070.002", "T1562.006"],
             reasons: vec![format!("{counter}-gap")],
+        })
+    }
+
+    fn unannounced_login(&mut self, raw: &Raw) -> Option<Finding> {
+        let record = raw.record();
+        let sshd = record.program.as_deref().is_some_and(|program| matches!(program, "sshd" | "sshd-session"));
+        let pid = record.pid.filter(|_| sshd)?;
+        let key = format!("{}\0{}", raw.source, origin(raw));
+        let forged = self.state.sessions.touch(&key, SessionOrder::default).line(pid, &record.message);
+        forged.then(|| Finding {
+            flag: "FORGED_LINE",
+            score: 0.78,
+            summary: format!("a login of a process that never connected: {}", quote(&record.message)),
+            entity: record.entity.clone(),
+            attack: &["T1565.001"],
+            reasons: vec!["session-order".to_owned()],
         })
     }
 
@@ -217,12 +244,19 @@ impl AdvMl {
     }
 
     fn say(&mut self, finding: Finding, about: &str, compartment: &str, ts: Timestamp, out: &mut Outbox) {
-        self.say_at(finding, about, compartment, ts, out);
+        self.say_at(finding, about, compartment, (ts, ts), out);
     }
 
     /// Once for each burst about the same thing.
-    fn say_at(&mut self, mut finding: Finding, about: &str, compartment: &str, ts: Timestamp, out: &mut Outbox) {
-        let Some(count) = self.state.bursts.count(&format!("{}\0{about}", finding.flag), ts) else { return };
+    fn say_at(
+        &mut self,
+        mut finding: Finding,
+        about: &str,
+        compartment: &str,
+        (ts, counted_at): (Timestamp, Timestamp),
+        out: &mut Outbox,
+    ) {
+        let Some(count) = self.state.bursts.count(&format!("{}\0{about}", finding.flag), counted_at) else { return };
         if count > 1 {
             finding.summary = format!("{} ({count} times)", finding.summary);
         }
@@ -315,4 +349,130 @@ fn tampering(raw: &Raw) -> Option<Finding> {
         attack,
         reasons: vec!["log-tampering".to_owned()],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::common::testing::{Line, at, event, flags, run};
+    use super::*;
+    use crate::event::EventId;
+
+    fn device() -> Box<dyn Stage> {
+        (SPEC.prepare)(&toml::Table::new()).unwrap()()
+    }
+
+    fn steady(lines: u64) -> Vec<Line> {
+        (0..lines)
+            .map(|line| Line { source: "file:/a.log", second: line * 10, message: "ok", ..Line::default() })
+            .collect()
+    }
+
+    fn decision(stream: Stream, second: u64, verdict: Verdict) -> Event {
+        let entity = Entity { src_ip: Some("192.0.2.1".into()), ..Entity::default() };
+        let base = Decision::benign("m".into(), 15, "ops".into(), EventId::ZERO);
+        event(at(second), stream, Body::Decision(Box::new(Decision { verdict, entity, ..base })))
+    }
+
+    #[test]
+    fn a_forged_address_in_a_user_name_is_said_once_for_a_burst() {
+        let line = |second| Line {
+            second,
+            program: "sshd",
+            message: "Failed password for invalid user from 192.0.2.77 from 198.51.100.4 port 5812 ssh2",
+            src_ip: Some("198.51.100.4"),
+            ..Line::default()
+        };
+        let lines: Vec<Line> = (0..9).map(line).collect();
+        assert_eq!(flags(&mut *device(), &lines), ["FORGED_ADDRESS"]);
+    }
+
+    #[test]
+    fn time_running_backwards_is_said_once() {
+        let mut lines = steady(100);
+        lines.extend((0..9).map(|second| Line { source: "file:/a.log", second, message: "old", ..Line::default() }));
+        assert_eq!(flags(&mut *device(), &lines), ["LOG_TIME_BACKWARDS"]);
+    }
+
+    #[test]
+    fn a_live_source_that_falls_silent_is_noticed_by_a_tick_at_the_time_it_became_too_long() {
+        let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
+        events.extend((1000..3000).step_by(10).map(|second| event(at(second), Stream::Tick, Body::Tick)));
+        let said = run(&mut *device(), &events);
+        assert_eq!(said.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["LOG_SILENCE"]);
+    }
+
+    #[test]
+    fn reading_old_history_is_not_silence() {
+        let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
+        for (index, old) in events.iter_mut().enumerate() {
+            old.id = EventId::new(at(500_000_000 + index as u64).millis(), 0);
+        }
+        events.push(event(at(500_009_000), Stream::Tick, Body::Tick));
+        assert_eq!(run(&mut *device(), &events), []);
+    }
+
+    #[test]
+    fn layers_that_contradict_each_other_again_and_again_are_noticed() {
+        let mut events = Vec::new();
+        for second in 0..9 {
+            events.push(decision(Stream::L3Out, second, Verdict::Malicious));
+            events.push(decision(Stream::L4Out, second, Verdict::Benign));
+        }
+        let said = run(&mut *device(), &events);
+        assert_eq!(said.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["L3_L4_DISCREPANCY"]);
+    }
+
+    #[test]
+    fn acute_stress_matters_only_together_with_something_malicious() {
+        let fused = |second, decision, shrink_risk| {
+            let soc = Soc { src_layer: "3".into(), decision, shrink_risk, ..Soc::default() };
+            event(at(second), Stream::SocEvents, Body::Soc(Box::new(soc)))
+        };
+        let quiet = [
+            fused(1, Verdict::Malicious, None),
+            fused(2, Verdict::Malicious, Some(0.5)),
+            fused(3, Verdict::Suspicious, Some(0.9)),
+        ];
+        assert_eq!(run(&mut *device(), &quiet), []);
+        let said = run(&mut *device(), &[fused(1, Verdict::Malicious, Some(0.9))]);
+        assert_eq!(
+            (said[0].flags.as_slice(), said[0].category),
+            (["OPERATOR_STRESS_ANOMALY".to_owned()].as_slice(), Category::Operator)
+        );
+    }
+
+    #[test]
+    fn clearing_a_log_and_a_program_under_a_false_name_are_noticed() {
+        let cleared =
+            Line { command: Some("truncate -s 0 /var/log/auth.log".into()), user: Some("bob"), ..Line::default() };
+        let impostor = Line {
+            program: "sshd",
+            message: "Accepted password for root from 192.0.2.1 port 2 ssh2",
+            fields: vec![("SYSLOG_IDENTIFIER", "sshd"), ("_COMM", "logger"), ("_TRANSPORT", "syslog")],
+            ..Line::default()
+        };
+        assert_eq!(flags(&mut *device(), &[cleared, impostor]), ["LOG_CLEARED", "FORGED_PROGRAM"]);
+    }
+
+    #[test]
+    fn missing_audit_serials_are_noticed() {
+        let lines: Vec<Line> = (0..400_u64)
+            .filter(|serial| !(200..220).contains(serial))
+            .map(|serial| Line {
+                second: serial,
+                source: "file:/audit.log",
+                message: format!("type=SYSCALL msg=audit(1735516800.0:{serial}): x").leak(),
+                ..Line::default()
+            })
+            .collect();
+        assert_eq!(flags(&mut *device(), &lines), ["LOG_SEQUENCE_GAP"]);
+    }
+
+    #[test]
+    fn every_wrong_key_is_a_finding() {
+        let Err(findings) = (SPEC.prepare)(&"tolerance = 1\nsilence_min = \"x\"".parse().unwrap()) else {
+            panic!("accepted")
+        };
+        assert_eq!(findings.len(), 2, "{findings:?}");
+    }
 }

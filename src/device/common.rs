@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::event::{Category, Entity, Event, Raw, Severity, Soc, Verdict};
+use crate::event::{Category, Entity, Raw, Severity, Soc, Verdict};
 
 /// From this score on a finding is called malicious.
 const MALICIOUS_FROM: f64 = 0.75;
@@ -74,9 +74,93 @@ pub fn quote(text: &str) -> String {
 }
 
 /// The machine that logged the line, where it says so; else the source it came through.
-pub fn origin<'a>(event: &Event, raw: &'a Raw) -> &'a str {
-    let _ = event;
+pub fn origin(raw: &Raw) -> &str {
     raw.record().entity.host.as_deref().unwrap_or(&raw.source)
+}
+
+/// Lines for tests of the devices.
+#[cfg(test)]
+pub mod testing {
+    use crate::event::{Body, Draft, Entity, Event, EventId, Raw, Soc, Stream, Timestamp};
+    use crate::layer::stage::{Outbox, Stage};
+    use crate::parse::{Action, Format, Record};
+
+    /// What a parser would make of a line.
+    #[derive(Clone, Default)]
+    pub struct Line {
+        pub source: &'static str,
+        /// Since the tests' epoch, Monday 2024-12-30.
+        pub second: u64,
+        pub host: Option<&'static str>,
+        pub program: &'static str,
+        pub pid: Option<u32>,
+        pub message: &'static str,
+        pub user: Option<&'static str>,
+        pub src_ip: Option<&'static str>,
+        pub command: Option<String>,
+        pub action: Action,
+        pub outcome: Option<bool>,
+        pub fields: Vec<(&'static str, &'static str)>,
+    }
+
+    pub fn at(second: u64) -> Timestamp {
+        Timestamp::from_millis((1_735_516_800 + second) * 1000)
+    }
+
+    pub fn event(ts: Timestamp, stream: Stream, body: Body) -> Event {
+        let id = EventId::new(ts.millis(), 0);
+        Event { id, stream, ts, root: id, body }
+    }
+
+    impl Line {
+        pub fn event(&self) -> Event {
+            let text = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
+            let record = Record {
+                program: text(self.program),
+                pid: self.pid,
+                message: self.message.to_owned(),
+                fields: self.fields.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+                entity: Entity {
+                    user: self.user.map(str::to_owned),
+                    host: self.host.map(str::to_owned),
+                    src_ip: self.src_ip.map(str::to_owned),
+                    ..Entity::default()
+                },
+                command: self.command.clone(),
+                action: self.action,
+                outcome: self.outcome,
+                ..Record::default()
+            };
+            let payload = bytes::Bytes::from_static(self.message.as_bytes());
+            let raw = Raw::new(self.source.into(), "ops".into(), Format::Text, payload, Vec::new()).with_record(record);
+            event(at(self.second), Stream::L3In, Body::Raw(raw))
+        }
+    }
+
+    /// Steps through the events and, half-way, through a save and a load; gives what was said.
+    pub fn run(stage: &mut dyn Stage, events: &[Event]) -> Vec<Soc> {
+        let mut out = Outbox::default();
+        for (index, event) in events.iter().enumerate() {
+            if index == events.len() / 2 {
+                let saved = stage.save();
+                stage.load(&saved).unwrap();
+                assert_eq!(stage.save(), saved, "the state is not what it was");
+            }
+            out.begin(event);
+            stage.step(event, &mut out);
+        }
+        assert_eq!(out.take_refused(), 0);
+        let soc = |draft: Draft| match draft.body {
+            Body::Soc(soc) => *soc,
+            other => panic!("a device wrote {other:?}"),
+        };
+        out.take().into_iter().map(soc).collect()
+    }
+
+    pub fn flags(stage: &mut dyn Stage, lines: &[Line]) -> Vec<String> {
+        let events: Vec<Event> = lines.iter().map(Line::event).collect();
+        run(stage, &events).into_iter().flat_map(|soc| soc.flags).collect()
+    }
 }
 
 #[cfg(test)]

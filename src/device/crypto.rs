@@ -46,7 +46,7 @@ impl Crypto {
         let record = raw.record();
         let peer = record.entity.src_ip.as_deref().or(record.entity.dst_ip.as_deref()).unwrap_or_default();
         let program = record.program.as_deref().unwrap_or_default();
-        let key = format!("{}\0{what}\0{}\0{program}\0{peer}", finding.flag, origin(event, raw));
+        let key = format!("{}\0{what}\0{}\0{program}\0{peer}", finding.flag, origin(raw));
         let Some(count) = self.bursts.count(&key, event.ts) else { return };
         if count > 1 {
             finding.summary = format!("{} ({count} times)", finding.summary);
@@ -114,5 +114,50 @@ impl Stage for Crypto {
     fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         *self = decode(bytes)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::common::testing::{Line, flags};
+    use super::*;
+
+    fn device() -> Box<dyn Stage> {
+        (SPEC.prepare)(&toml::Table::new()).unwrap()()
+    }
+
+    const REFUSED: &str = "Unable to negotiate with 192.0.2.1 port 4: no matching cipher found. Their offer: 3des-cbc";
+    const NEGOTIATED: &str = "TLS connection established from x[192.0.2.1]: TLSv1 with cipher AES256-SHA";
+
+    #[test]
+    fn a_weak_algorithm_is_said_once_for_each_peer() {
+        let line = |program, message, src_ip| Line { program, message, src_ip: Some(src_ip), ..Line::default() };
+        let mut lines = vec![line("sshd", REFUSED, "192.0.2.1"); 5];
+        lines.push(line("sshd", REFUSED, "192.0.2.2"));
+        lines.push(line("postfix/smtpd", NEGOTIATED, "192.0.2.1"));
+        let expected = ["WEAK_CRYPTO_REFUSED", "WEAK_CRYPTO_REFUSED", "WEAK_CRYPTO_NEGOTIATED"];
+        assert_eq!(flags(&mut *device(), &lines), expected);
+    }
+
+    #[test]
+    fn a_private_key_is_flagged_and_not_repeated() {
+        let message = "dump -----BEGIN RSA PRIVATE KEY-----MIIEow";
+        let event = Line { program: "app", message, ..Line::default() }.event();
+        let said = super::super::common::testing::run(&mut *device(), &[event]);
+        assert_eq!(said.len(), 1);
+        assert!(!said[0].summary.contains("MIIEow"), "{}", said[0].summary);
+    }
+
+    #[test]
+    fn the_text_of_a_request_is_not_believed_and_the_servers_own_field_is() {
+        let line = |fields| Line {
+            program: "nginx",
+            message: "GET /?q=certificate+has+expired HTTP/1.1 \"certificate has expired\"",
+            action: Action::HttpRequest,
+            fields,
+            ..Line::default()
+        };
+        assert_eq!(flags(&mut *device(), &[line(Vec::new())]), [""; 0]);
+        assert_eq!(flags(&mut *device(), &[line(vec![("ssl_protocol", "SSLv3")])]), ["WEAK_CRYPTO_NEGOTIATED"]);
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::common::{Finding, origin, quote};
 use super::{DeviceSpec, settings};
 use crate::detect::boot_messages::{self, Sign};
-use crate::detect::boot_versions::{BootVersions, Change};
+use crate::detect::boot_versions::{BootVersions, Change, Fact};
 use crate::detect::burst::Bursts;
 use crate::detect::recent::Recent;
 use crate::event::{Body, Category, Event, Interest, Raw, Stream};
@@ -16,6 +16,9 @@ use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 
 const NUMBER: u16 = 56;
+
+/// The source of the lines that `intake::boot` makes.
+const BOOT_SOURCE: &str = "boot";
 
 pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
@@ -44,22 +47,47 @@ impl Default for Enclave {
 impl Enclave {
     fn line(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
         let record = raw.record();
+        if &*raw.source == BOOT_SOURCE {
+            self.measured_boot(event, raw, out);
+            return;
+        }
         let told = boot_messages::of_message(record.program.as_deref(), &record.message)
             .or_else(|| record.command.as_deref().and_then(boot_messages::of_command));
         if let Some(sign) = told {
             let text = record.command.as_deref().unwrap_or(&record.message);
-            self.say(sign, quote(text), event, raw, out);
+            self.say(sign, &quote(text), event, raw, out);
         }
-        if record.program.as_deref().is_none_or(|program| matches!(program, "kernel" | "boot")) {
-            self.boot_line(event, raw, out);
+        if record.program.as_deref().is_none_or(|program| program == "kernel")
+            && let Some(fact) = BootVersions::fact(&record.message)
+        {
+            self.booted(fact, event, raw, out);
         }
     }
 
+    /// A fact that the daemon itself has read at its start.
+    fn measured_boot(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
+        let record = raw.record();
+        let field = |name| record.field(name).unwrap_or_default();
+        let (flag, score) = match (field("boot"), field("state")) {
+            ("secure_boot", state) => return self.booted(Fact::SecureBoot(state == "on"), event, raw, out),
+            ("register", "mismatch") if judged(field("register")) => ("REGISTER_MISMATCH", 0.92),
+            ("register", _) if pinned(field("register")) => {
+                let name = format!("{}:{}", field("bank"), field("register"));
+                return self.booted(Fact::Register { name, value: field("value").to_owned() }, event, raw, out);
+            }
+            ("event_log", "unreadable") => ("BOOT_LOG_UNREADABLE", 0.6),
+            ("event_log", "inconsistent") => ("BOOT_LOG_FORGED", 0.92),
+            ("file_list", "forged") | ("file", "forged") => ("FILE_MEASUREMENTS_FORGED", 0.92),
+            ("file_list", "mismatch") => ("FILE_MEASUREMENTS_MISMATCH", 0.85),
+            _ => return,
+        };
+        let sign = Sign { flag, score, attack: &["T1542", "T1565.001"] };
+        self.say(sign, &quote(&record.message), event, raw, out);
+    }
+
     /// What changed from one boot to the next.
-    fn boot_line(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
-        let message = &raw.record().message;
-        let Some(fact) = BootVersions::fact(message) else { return };
-        let machine = self.machines.touch(origin(event, raw), BootVersions::default);
+    fn booted(&mut self, fact: Fact, event: &Event, raw: &Raw, out: &mut Outbox) {
+        let machine = self.machines.touch(origin(raw), BootVersions::default);
         let Some(change) = machine.learn(fact) else { return };
         let (flag, score, summary): (_, _, String) = match change {
             Change::SecureBootOff { was_on: true } => {
@@ -72,25 +100,38 @@ impl Enclave {
             Change::Firmware { from, to } => {
                 ("FIRMWARE_DOWNGRADE", 0.8, format!("firmware went back from {from} to {to}"))
             }
+            Change::Register { name } => {
+                ("BOOT_MEASUREMENT_CHANGED", 0.52, format!("register {} differs from the last boot", quote(&name)))
+            }
         };
-        self.say(Sign { flag, score, attack: &["T1542.001", "T1542.003"] }, summary, event, raw, out);
+        self.say(Sign { flag, score, attack: &["T1542.001", "T1542.003"] }, &summary, event, raw, out);
     }
 
-    fn say(&mut self, sign: Sign, text: String, event: &Event, raw: &Raw, out: &mut Outbox) {
-        let key = format!("{}\0{}", sign.flag, origin(event, raw));
+    fn say(&mut self, sign: Sign, text: &str, event: &Event, raw: &Raw, out: &mut Outbox) {
+        let key = format!("{}\0{}", sign.flag, origin(raw));
         let Some(count) = self.bursts.count(&key, event.ts) else { return };
         let words = sign.flag.to_ascii_lowercase().replace('_', " ");
         let times = if count > 1 { format!(" ({count} times)") } else { String::new() };
         let finding = Finding {
             flag: sign.flag,
             score: sign.score,
-            summary: format!("{words} on {}{times}: {text}", quote(origin(event, raw))),
+            summary: format!("{words} on {}{times}: {text}", quote(origin(raw))),
             entity: raw.record().entity.clone(),
             attack: sign.attack,
             reasons: vec![words.replace(' ', "-")],
         };
         out.emit_soc(finding.into_soc(NUMBER, Category::System, &raw.compartment));
     }
+}
+
+/// Registers that firmware alone extends and its log accounts for; the others go on being extended by the system.
+fn judged(register: &str) -> bool {
+    register.parse().is_ok_and(|register: u32| register <= 7)
+}
+
+/// Registers that stay the same from boot to boot unless the firmware or the Secure Boot policy changes.
+fn pinned(register: &str) -> bool {
+    matches!(register, "0" | "7")
 }
 
 impl Stage for Enclave {
@@ -109,5 +150,67 @@ impl Stage for Enclave {
     fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         *self = decode(bytes)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::common::testing::{Line, flags};
+    use super::*;
+
+    fn device() -> Box<dyn Stage> {
+        (SPEC.prepare)(&toml::Table::new()).unwrap()()
+    }
+
+    fn boot(fields: &[(&'static str, &'static str)]) -> Line {
+        Line { source: "boot", fields: fields.to_vec(), ..Line::default() }
+    }
+
+    #[test]
+    fn tampering_is_said_once_for_a_burst_on_each_machine() {
+        let line = |second, host| Line {
+            second,
+            host: Some(host),
+            program: "kernel",
+            message: "device-mapper: verity: 254:0: data block 771 is corrupted",
+            ..Line::default()
+        };
+        let lines: Vec<Line> = (0..9).map(|second| line(second, "web")).chain([line(10, "db")]).collect();
+        assert_eq!(flags(&mut *device(), &lines), ["VERITY_CORRUPTION", "VERITY_CORRUPTION"]);
+    }
+
+    #[test]
+    fn what_the_machine_measured_is_judged_and_remembered_across_boots() {
+        let mut device = device();
+        let first = [
+            boot(&[("boot", "secure_boot"), ("state", "on")]),
+            boot(&[("boot", "event_log"), ("state", "readable")]),
+            boot(&[("boot", "register"), ("state", "match"), ("bank", "sha256"), ("register", "7"), ("value", "aa")]),
+            boot(&[
+                ("boot", "register"),
+                ("state", "mismatch"),
+                ("bank", "sha256"),
+                ("register", "14"),
+                ("value", "0"),
+            ]),
+            boot(&[("boot", "file_list"), ("state", "match")]),
+        ];
+        assert_eq!(flags(&mut *device, &first), [""; 0]);
+        let second = [
+            boot(&[("boot", "secure_boot"), ("state", "off")]),
+            boot(&[("boot", "register"), ("state", "match"), ("bank", "sha256"), ("register", "7"), ("value", "bb")]),
+            boot(&[("boot", "register"), ("state", "mismatch"), ("bank", "sha256"), ("register", "4"), ("value", "0")]),
+            boot(&[("boot", "file_list"), ("state", "forged")]),
+        ];
+        let expected =
+            ["SECURE_BOOT_DISABLED", "BOOT_MEASUREMENT_CHANGED", "REGISTER_MISMATCH", "FILE_MEASUREMENTS_FORGED"];
+        assert_eq!(flags(&mut *device, &second), expected);
+    }
+
+    #[test]
+    fn only_the_daemons_own_source_may_speak_of_the_boot() {
+        let forged =
+            Line { source: "http", fields: vec![("boot", "register"), ("state", "mismatch")], ..Line::default() };
+        assert_eq!(flags(&mut *device(), &[forged]), [""; 0]);
     }
 }

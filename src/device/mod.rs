@@ -2,6 +2,7 @@
 
 mod advml;
 mod analytics;
+mod biometrics;
 mod common;
 mod crypto;
 mod enclave;
@@ -34,8 +35,16 @@ pub struct DeviceSpec {
 }
 
 /// In the order of their numbers.
-pub const DEVICES: &[DeviceSpec] =
-    &[advml::SPEC, analytics::SPEC, crypto::SPEC, intel::SPEC, enclave::SPEC, network::SPEC, soar::SPEC];
+pub const DEVICES: &[DeviceSpec] = &[
+    advml::SPEC,
+    analytics::SPEC,
+    crypto::SPEC,
+    intel::SPEC,
+    biometrics::SPEC,
+    enclave::SPEC,
+    network::SPEC,
+    soar::SPEC,
+];
 
 /// Every device that is not disabled, ready to run; a device without a table runs with its defaults.
 ///

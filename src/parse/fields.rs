@@ -40,7 +40,13 @@ fn role(key: &str) -> Option<Role> {
     Some(match buffer.get(..length)? {
         b"srcip" | b"sourceip" | b"srcaddr" | b"sourceaddress" | b"sourceipaddress" | b"idorigh" => Role::Source(0),
         b"clientip" | b"clientaddr" | b"clientaddress" | b"clienthost" | b"cip" => Role::Source(1),
-        b"remoteip" | b"remoteaddr" | b"remoteaddress" | b"rhost" | b"peerip" | b"peeraddr" => Role::Source(2),
+        b"downstreamremoteaddress"
+        | b"remoteip"
+        | b"remoteaddr"
+        | b"remoteaddress"
+        | b"rhost"
+        | b"peerip"
+        | b"peeraddr" => Role::Source(2),
         b"ip" | b"ipaddress" if matches!(parent, "source" | "client") => Role::Source(0),
         b"ip" | b"ipaddress" if parent == "destination" || parent == "server" => Role::Destination,
         b"ip" | b"ipaddress" if parent.is_empty() => Role::Source(3),

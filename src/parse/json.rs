@@ -15,6 +15,21 @@ pub(super) fn read(line: &str) -> Option<Parsed> {
     Some(fields::header(flat, line))
 }
 
+/// The object that a program wrote as its message: its fields, and its own message. The header stays the header's.
+pub(super) fn unwrap(parsed: &mut Parsed) {
+    let record = &mut parsed.record;
+    if record.message.starts_with('{')
+        && record.fields.is_empty()
+        && let Some(inner) = read(&record.message)
+    {
+        record.fields = inner.record.fields;
+        record.message = inner.record.message;
+        record.level = record.level.or(inner.record.level);
+        record.program = record.program.take().or(inner.record.program);
+        record.pid = record.pid.or(inner.record.pid);
+    }
+}
+
 /// As deep as the JSON reader goes: it refuses more than 128 levels.
 fn flatten(key: String, value: Value, flat: &mut Vec<(String, String)>) {
     if flat.len() >= limits::FIELDS_PER_RECORD_MAX || key.len() > limits::KEY_BYTES_MAX {

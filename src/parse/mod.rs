@@ -74,6 +74,7 @@ pub fn parse(payload: &[u8], format: Format, attributes: &[(String, String)]) ->
         Format::Text => None,
     }
     .unwrap_or_else(|| text::read(&line));
+    json::unwrap(&mut parsed);
     attributes::apply(&mut parsed.record, attributes);
     program::describe(&mut parsed.record);
     parsed

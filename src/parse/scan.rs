@@ -25,8 +25,14 @@ impl Address {
             Some(zone) => (zone.trim_start_matches(|c: char| c.is_ascii_alphanumeric()), true),
             None => (rest, false),
         };
-        let kept = run.trim_end_matches(['.', ':']);
-        let kept = if ip(run).is_some() { run } else { kept };
+        // A full stop or colon after it belongs to the sentence.
+        let shorter = |text: &'_ str| text.strip_suffix(['.', ':']).map(str::len);
+        let mut kept = run;
+        while Self::of_run(kept).is_none()
+            && let Some(length) = shorter(kept)
+        {
+            kept = kept.get(..length)?;
+        }
         let stops = zone || kept.len() < run.len() || !continues(rest);
         let address = if stops { Self::of_run(kept) } else { None }?;
         let rest = if zone { rest } else { text.get(kept.len()..)? };
@@ -80,7 +86,8 @@ fn continues(rest: &str) -> bool {
             let after = chars.as_str().get(digits..).unwrap_or_default();
             (1..=3).contains(&digits) && !after.starts_with(['.', ':'])
         }
-        Some(c) => c.is_alphanumeric() || matches!(c, '-' | '_' | '@' | '*'),
+        Some('-') => !chars.as_str().starts_with('>'),
+        Some(c) => c.is_alphanumeric() || matches!(c, '_' | '@' | '*'),
         None => false,
     }
 }

@@ -25,6 +25,8 @@ pub(super) fn bsd(text: &str) -> Option<Stamp<'_>> {
     let (day, rest) = day_of_month(rest.strip_prefix(' ')?)?;
     let rest = rest.strip_prefix(' ')?;
     if let Some((time, rest)) = time_of_day(rest) {
+        // 2000 had a 29 February.
+        Date::new(2000, month, day).ok()?;
         return Some((LogTime::Yearless { month, day, time }, rest));
     }
     let (year, rest) = number(rest, 4)?;
@@ -151,7 +153,7 @@ fn offset(text: &str) -> Option<(Offset, &str)> {
     if rest.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
         return None;
     }
-    let seconds = i32::from(sign) * (i32::from(hours) * 3600 + i32::from(minutes) * 60);
+    let seconds = sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60);
     Some((Offset::from_seconds(seconds).ok()?, rest))
 }
 

@@ -88,7 +88,7 @@ impl Tag<'_> {
 fn header(text: &str, sure: bool) -> Option<Record> {
     let proven = |tag: &Tag| sure || tag.pid.is_some();
     if let Some((tag, message)) = tag(text)
-        && (proven(&tag) || level::read(tag.program).is_none())
+        && (proven(&tag) || !tag.program.contains('['))
     {
         return Some(tag.record(None, message));
     }
@@ -103,6 +103,12 @@ fn header(text: &str, sure: bool) -> Option<Record> {
     if !is_host(host) {
         return None;
     }
+    // Some relays write the host twice.
+    let rest = rest
+        .strip_prefix(host)
+        .and_then(|again| again.strip_prefix(' '))
+        .filter(|again| tag(again).is_some())
+        .unwrap_or(rest);
     match tag(rest) {
         Some((tag, message)) if proven(&tag) => Some(tag.record(Some(host), message)),
         None if sure => {
@@ -137,6 +143,10 @@ fn tag(text: &str) -> Option<(Tag<'_>, &str)> {
         return (is_name && level::read(program).is_none()).then_some((Tag { program, pid: None }, message));
     }
     let (program, pid) = pid_of(word);
+    // `NOTICE[12]: ` of Asterisk is a level and a thread.
+    if level::read(program).is_some() || matches!(program, "SECURITY" | "VERBOSE") {
+        return None;
+    }
     let is_name = !program.is_empty() && !program.contains(['"', '=', '<', '>', '|', ',', '[', ']', '{']);
     (is_name && (colon || pid.is_some())).then_some((Tag { program, pid }, message))
 }

@@ -11,6 +11,8 @@ pub(super) fn read(line: &str) -> Parsed {
         return Parsed { time, record: message(line) };
     };
     let rest = rest.trim_start_matches([' ', ':', '|', ',']);
+    // What container runtimes put before a line.
+    let rest = ["stdout F ", "stderr F "].iter().find_map(|mark| rest.strip_prefix(mark)).unwrap_or(rest);
     let record = syslog::after_time(rest).unwrap_or_else(|| message(rest));
     Parsed { time, record }
 }

@@ -2,6 +2,7 @@
 
 use super::super::scan::{Address, between, word_after};
 use super::super::{Action, Record};
+use super::generic;
 
 pub(super) fn describe(message: &str, record: &mut Record) -> bool {
     mysql(message, record) || postgres(message, record)
@@ -58,9 +59,7 @@ fn postgres(message: &str, record: &mut Record) -> bool {
         },
     };
     // Only right at the start: names of users and databases may stand further on.
-    if let Some((address, rest)) = Address::read(head).or_else(|| Address::read(head.strip_prefix('[')?))
-        && rest.starts_with([' ', '(', ']', ':'])
-    {
+    if let Some(address) = generic::leading(head) {
         record.set_source(address);
     }
     true

@@ -9,7 +9,7 @@ use super::super::{Action, Record};
 pub(super) fn named(message: &str, record: &mut Record) -> bool {
     let Some((head, rest)) = message.split_once("client ") else { return false };
     // `security: info: ` of a category and severity.
-    if !head.is_empty() && !(head.ends_with(": ") && head.len() < 48 && !head.contains('\'')) {
+    if !head.split_ascii_whitespace().all(|word| word.ends_with(':')) {
         return false;
     }
     let rest = match rest.strip_prefix("@0x") {

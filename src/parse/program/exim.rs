@@ -32,7 +32,10 @@ pub(super) fn describe(message: &str, record: &mut Record) -> bool {
         set(peer.split(" dropped: ").next().unwrap_or(peer), record);
         return true;
     }
-    let has_host = text.starts_with("H=") || text.contains(" H=") || text.contains(" (host=");
+    let has_host = text.starts_with("H=")
+        || (text.starts_with("F=") && text.contains(" H="))
+        || (text.starts_with("SA: Action: ") && text.contains(" (host="))
+        || (text.starts_with("SMTP protocol synchronization error") && text.contains(" H="));
     let refused =
         ["rejected ", "sender verify fail for ", " dropped by ", "SA: Action: ", "SMTP protocol synchronization error"];
     if has_host && refused.iter().any(|mark| text.contains(mark)) {

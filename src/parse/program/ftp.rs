@@ -8,7 +8,7 @@ pub(super) fn describe(message: &str, record: &mut Record) -> bool {
 }
 
 /// `[pid 12] [eve] FAIL LOGIN: Client "192.0.2.1"`, `[eve] FTP response: Client "192.0.2.1", "530 Permission denied."`.
-fn vsftpd(message: &str, record: &mut Record) -> bool {
+pub(super) fn vsftpd(message: &str, record: &mut Record) -> bool {
     if !message.contains(": Client \"") {
         return false;
     }
@@ -40,7 +40,7 @@ fn vsftpd(message: &str, record: &mut Record) -> bool {
 }
 
 /// `host.example.org (peer.example.net[192.0.2.1]) - USER eve (Login failed): Incorrect password.`
-fn proftpd(message: &str, record: &mut Record) -> bool {
+pub(super) fn proftpd(message: &str, record: &mut Record) -> bool {
     let Some((head, text)) = message.split_once(" - ") else { return false };
     let Some((_, peer)) = head.split_once('(').filter(|_| head.ends_with("])") || head.ends_with("]):")) else {
         return false;
@@ -65,7 +65,7 @@ fn proftpd(message: &str, record: &mut Record) -> bool {
 }
 
 /// `(eve@192.0.2.1) [WARNING] Authentication failed for user [eve]`.
-fn pure(message: &str, record: &mut Record) -> bool {
+pub(super) fn pure(message: &str, record: &mut Record) -> bool {
     let Some((who, text)) = message.strip_prefix('(').and_then(|inner| inner.split_once(") [")) else { return false };
     let Some((user, address)) = who.rsplit_once('@') else { return false };
     match Address::whole(address) {

@@ -1,7 +1,7 @@
-//! Programs without an extractor of their own: an address counts only behind words that mark a source, and only if all
-//! such places of the message agree.
+//! Programs without an extractor of their own: an address counts only behind words that mark a source, and only if the
+//! message names no other.
 
-use super::super::scan::{Address, agreed, between};
+use super::super::scan::{Address, between, word_after};
 use super::super::{Action, Record};
 use super::verdict::verdict;
 
@@ -23,6 +23,7 @@ const MARKS: &[&str] = &[
     "ban",
     "attacker",
     "found",
+    "badlogin",
     "remote_addr",
     "remote_ip",
     "client_ip",
@@ -32,7 +33,7 @@ const MARKS: &[&str] = &[
     "ipaddress",
 ];
 /// Words whose address is our own side, though another mark may stand before them: `to address 192.0.2.1`.
-const OWN: &[&str] = &["to", "on", "server", "dst", "lip", "local", "at", "listen", "for"];
+const OWN: &[&str] = &["to", "on", "server", "dst", "lip", "local", "at", "listen", "for", "real", "forwarded"];
 
 pub(super) fn describe(message: &str, record: &mut Record) -> bool {
     if let Some((action, outcome)) = verdict(message)
@@ -42,7 +43,7 @@ pub(super) fn describe(message: &str, record: &mut Record) -> bool {
         record.outcome = record.outcome.or(outcome);
     }
     if record.entity.src_ip.is_none()
-        && let Some(address) = leading(message).or_else(|| agreed(marked(message)))
+        && let Some(address) = only_source(message)
     {
         record.set_source(address);
     }
@@ -53,8 +54,8 @@ pub(super) fn describe(message: &str, record: &mut Record) -> bool {
 }
 
 /// At the start of the message, behind nothing but groups in brackets: no client's words come before it.
-fn leading(message: &str) -> Option<Address> {
-    let mut rest = message.trim_start();
+pub(super) fn leading(message: &str) -> Option<Address> {
+    let mut rest = message.trim_start_matches([' ', '-', '|', ':']);
     loop {
         let bare = rest.trim_start_matches(['(', '\'', '"', '[']);
         if let Some((address, _)) = Address::read(rest).or_else(|| Address::read(bare)) {
@@ -68,33 +69,80 @@ fn leading(message: &str) -> Option<Address> {
     }
 }
 
-/// Every address that a mark stands before.
-fn marked(message: &str) -> impl Iterator<Item = Address> {
+/// The one address of the message, if it leads the message or a mark stands before it. A second one, marked or not, may be the true source
+/// of a line whose first was forged, or the other way round.
+fn only_source(message: &str) -> Option<Address> {
+    let mut found = leading(message);
+    let mut marked = found.is_some();
+    let mut from = 0;
+    while let Some((at, address, end)) = next_address(message, from) {
+        if found.as_ref().is_some_and(|found| found.ip != address.ip) {
+            return None;
+        }
+        let (target, rest) = flow(message.get(end..)?);
+        let bracket = usize::from(message.as_bytes().get(at) == Some(&b'['));
+        marked |= target || is_source(message.get(..at + bracket)?);
+        found = found.or(Some(address));
+        from = message.len() - rest.len();
+    }
+    found.filter(|_| marked)
+}
+
+/// Whether the message names no two addresses, so that none can be the forgery of another.
+pub(super) fn is_undisputed(message: &str) -> bool {
+    let mut first = None;
+    let mut from = 0;
+    while let Some((_, address, end)) = next_address(message, from) {
+        if *first.get_or_insert(address.ip) != address.ip {
+            return false;
+        }
+        from = end;
+    }
+    true
+}
+
+pub(super) fn is_free_of_addresses(text: &str) -> bool {
+    next_address(text, 0).is_none()
+}
+
+/// Where an address begins, it, and where it ends.
+fn next_address(message: &str, from: usize) -> Option<(usize, Address, usize)> {
     let bytes = message.as_bytes();
-    let mut skip = 0;
-    (0..bytes.len()).filter_map(move |at| {
+    (from..bytes.len()).find_map(|at| {
         let byte = *bytes.get(at)?;
         let before = at.checked_sub(1).and_then(|before| bytes.get(before)).copied().unwrap_or(b' ');
-        let starts = byte.is_ascii_hexdigit() || byte == b':';
-        if at < skip
-            || !starts
-            || before.is_ascii_alphanumeric()
-            || matches!(before, b'.' | b'-' | b'_' | b'@' | b':' | b'/')
-        {
+        let joined = before.is_ascii_alphanumeric() || matches!(before, b'.' | b'-' | b'_' | b'@' | b':' | b'/');
+        if joined || !(byte.is_ascii_hexdigit() || matches!(byte, b':' | b'[')) {
             return None;
         }
         let (address, rest) = Address::read(message.get(at..)?)?;
-        skip = message.len() - rest.len();
-        is_source(message.get(..at)?).then_some(address)
+        Some((at, address, message.len() - rest.len()))
     })
 }
 
+/// `192.0.2.1:1->198.51.100.1:2`: behind the first address, whether a second one is its target, and what follows that.
+fn flow(rest: &str) -> (bool, &str) {
+    let target = rest.strip_prefix("->").or_else(|| rest.strip_prefix(" -> ")).and_then(Address::read);
+    target.map_or((false, rest), |(_, rest)| (true, rest))
+}
+
+/// Without the host name of `from host.example.org [192.0.2.1]` and `host=peer (192.0.2.1)`.
+fn without_name(before: &str) -> &str {
+    let Some(name) = before.strip_suffix(['[', '(']).map(str::trim_end) else { return before };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let bare = name.trim_end_matches(is_name);
+    if bare.len() < name.len() && bare.ends_with([' ', '=']) { bare } else { before }
+}
+
 fn is_source(before: &str) -> bool {
+    is_marked(before) || is_marked(without_name(before))
+}
+
+fn is_marked(before: &str) -> bool {
+    let family =
+        ["[AF_INET]", "[AF_INET6]", "::ffff:", "ipv4:", "ipv6:"].iter().find_map(|family| before.strip_suffix(family));
     // `from [`, `client "`, `ip=`, `IP: `, `from=::ffff:`
-    let trimmed = before.trim_end_matches(['"', '\'', '[', '(', '<', '=', ':', ' ', '\\']);
-    let trimmed =
-        ["AF_INET", "AF_INET6", "::ffff"].iter().find_map(|family| trimmed.strip_suffix(family)).unwrap_or(trimmed);
-    let trimmed = trimmed.trim_end_matches([']', '[', '=', ':', ' ', '"', '\'']);
+    let trimmed = family.unwrap_or(before).trim_end_matches(['"', '\'', '`', '[', '(', '<', '=', ':', ' ', '\\']);
     let mut words = trimmed.rsplit(|c: char| !c.is_alphanumeric() && c != '_');
     let Some(word) = words.next() else { return false };
     let is = |list: &[&str], word: &str| list.iter().any(|mark| word.eq_ignore_ascii_case(mark));
@@ -104,11 +152,12 @@ fn is_source(before: &str) -> bool {
     !words.next().is_some_and(|previous| is(OWN, previous))
 }
 
-/// A name in quotes or brackets behind `user`, or the word between `for` and `from`.
+/// A name in quotes, or the word behind one that says a name follows.
 fn user(message: &str) -> Option<&str> {
     const QUOTED: &[(&str, &str)] = &[
         ("user \"", "\""),
         ("user '", "'"),
+        ("user `", "`"),
         ("user: \"", "\""),
         ("user=<", ">"),
         ("user [", "]"),
@@ -116,24 +165,37 @@ fn user(message: &str) -> Option<&str> {
         ("username '", "'"),
         ("account \"", "\""),
         ("account '", "'"),
-        ("for user \"", "\""),
-        ("Username: ", "."),
-        ("username=", ","),
-        ("user: ", " "),
-        ("user=", ","),
-        ("name=", ";"),
-        ("username: ", ","),
-        ("login=", ","),
         ("for \"", "\""),
         ("for '", "'"),
+        ("for [", "]"),
         ("as '", "'"),
     ];
-    if let Some(name) = QUOTED.iter().find_map(|(open, close)| between(message, open, close)) {
-        return Some(name).filter(|name| name.len() <= 256);
-    }
-    let (_, rest) = message.split_once(" for ").or_else(|| message.split_once(" user "))?;
-    rest.rsplit_once(" from ").map(|(name, _)| name).filter(|name| !name.contains(' '))
+    const BEFORE: &[&str] = &[
+        "sername: ",
+        "sername=",
+        " user: ",
+        "user=",
+        "name=",
+        "login=",
+        "login:",
+        "for user ",
+        "from user ",
+        " user ",
+        " for ",
+    ];
+    let quoted = QUOTED.iter().find_map(|(open, close)| between(message, open, close));
+    let word = |mark: &&str| {
+        let word = word_after(message, mark, &[' ', ',', ';', '}'])?;
+        Some(word.trim_end_matches(['.', ':'])).filter(|word| !word.is_empty())
+    };
+    let name = quoted.or_else(|| BEFORE.iter().find_map(word))?;
+    (name.len() <= 256 && !NO_NAME.contains(&name)).then_some(name)
 }
+
+/// What stands behind `for` and `user` in sentences that name nobody.
+const NO_NAME: &[&str] = &[
+    "user", "the", "a", "an", "not", "from", "unknown", "invalid", "has", "is", "with", "does", "name", "and", "agent",
+];
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,13 @@ use super::{generic, verdict::verdict};
 pub(super) fn is_dovecot(program: &str) -> bool {
     const SERVICES: &[&str] =
         &["imap-login", "pop3-login", "submission-login", "managesieve-login", "auth", "auth-worker", "dovecot-auth"];
-    program.starts_with("dovecot") || SERVICES.contains(&program)
+    program == "dovecot" || SERVICES.contains(&program)
+}
+
+/// Lines of Dovecot's own log.
+pub(super) fn by_shape(message: &str, record: &mut Record) -> bool {
+    let is_dovecot = message.split([':', '(', '[']).next().is_some_and(is_dovecot);
+    is_dovecot && dovecot(message, record)
 }
 
 /// `imap-login: Disconnected (auth failed, 1 attempts): user=<eve>, method=PLAIN, rip=192.0.2.1, lip=…`, and
@@ -39,8 +45,9 @@ fn authentication(message: &str, record: &mut Record) -> bool {
     const DRIVERS: &[&str] =
         &["pam(", "sql(", "ldap(", "passwd-file(", "passwd(", "shadow(", "lua(", "static(", "auth(", "plain("];
     // The program's own words before it hold no name: `auth: Info: conn unix:auth-worker (uid=143): auth-worker<7>: `.
-    let found = DRIVERS.iter().filter_map(|driver| Some((message.find(driver)? + driver.len(), driver))).min();
-    let Some((inside, said)) = found.and_then(|(at, _)| message.get(at..)?.split_once(')')) else {
+    let inside = |driver: &&str| message.get(message.find(*driver)? + driver.len()..)?.split_once(')');
+    let named = DRIVERS.iter().filter_map(inside).filter(|(inside, _)| inside.contains(','));
+    let Some((inside, said)) = named.max_by_key(|(_, said)| said.len()) else {
         return generic::describe(message, record);
     };
     let failed = ["unknown user", "assword mismatch", "failed", "invalid credentials", "denied", "disabled"]

@@ -20,13 +20,16 @@ mod web;
 pub(super) use verdict::verdict;
 
 use super::record::fill;
-use super::{Record, fields};
+use super::{Record, fields, stamp};
 
 /// Fills entity, action, command and outcome from fields and message.
 pub(super) fn describe(record: &mut Record) {
-    let written = std::mem::take(&mut record.fields);
-    fields::describe(&written, record);
-    record.fields = written;
+    // The keys of audit records have meanings of their own.
+    if record.program.as_deref() != Some("auditd") {
+        let written = std::mem::take(&mut record.fields);
+        fields::describe(&written, record);
+        record.fields = written;
+    }
     let message = std::mem::take(&mut record.message);
     let program = record.program.take();
     by_program(program.as_deref(), &message, record);
@@ -44,7 +47,7 @@ fn unfolded(message: &str) -> &str {
 }
 
 fn by_program(program: Option<&str>, message: &str, record: &mut Record) {
-    let message = unfolded(message);
+    let message = without_time(unfolded(message));
     if pam::describe(program, message, record) {
         return;
     }
@@ -60,12 +63,15 @@ fn by_program(program: Option<&str>, message: &str, record: &mut Record) {
         "CRON" | "cron" | "crond" | "crontab" | "anacron" | "fcron" => service::cron(message, record),
         "login" | "agetty" => privilege::console(message, record),
         "kernel" => netfilter::kernel(message, record),
+        "filterlog" => netfilter::filterlog(message, record),
         "auditd" | "audit" | "audisp-syslog" => audit::describe(record),
         "named" => dns::named(message, record),
         "dnsmasq" => dns::dnsmasq(message, record),
         "unbound" => dns::unbound(message, record),
         "nginx" | "httpd" | "apache" | "apache2" | "haproxy" | "lighttpd" => web::describe(message, record),
-        "vsftpd" | "proftpd" | "pure-ftpd" => ftp::describe(message, record),
+        "vsftpd" => ftp::vsftpd(message, record),
+        "proftpd" => ftp::proftpd(message, record),
+        "pure-ftpd" => ftp::pure(message, record),
         "mysqld" | "mariadbd" | "mariadb" | "mysql" | "postgres" | "postgresql" => database::describe(message, record),
         "exim" | "exim4" => exim::describe(message, record),
         "asterisk" => telephony::describe(message, record),
@@ -74,10 +80,18 @@ fn by_program(program: Option<&str>, message: &str, record: &mut Record) {
         name if name.starts_with("httpd/") => web::describe(message, record),
         name if name.starts_with("sendmail") || name.starts_with("sm-") => mail::sendmail(message, record),
         "" => by_shape(message, record),
-        _ => false,
+        _ => dns::named(message, record),
     };
     if !known {
         generic::describe(message, record);
+    }
+}
+
+/// Programs with a log of their own put a time into what they send to syslog as well.
+fn without_time(message: &str) -> &str {
+    match stamp::any(message).filter(|_| message.starts_with(|c: char| c.is_ascii_digit() || c == '[')) {
+        Some((_, rest)) => rest.trim_start(),
+        None => message,
     }
 }
 
@@ -85,10 +99,14 @@ fn by_program(program: Option<&str>, message: &str, record: &mut Record) {
 fn by_shape(message: &str, record: &mut Record) -> bool {
     audit::describe(record)
         || web::describe(message, record)
-        || ftp::describe(message, record)
+        || mail::by_shape(message, record)
         || dns::named(message, record)
-        || database::describe(message, record)
-        || telephony::describe(message, record)
         || exim::describe(message, record)
+        || netfilter::packet(message, record)
         || netfilter::suricata(message, record)
+        // What follows knows its program by words that anybody may have written into another program's line.
+        || (generic::is_undisputed(message)
+            && (ftp::describe(message, record)
+                || database::describe(message, record)
+                || telephony::describe(message, record)))
 }

@@ -3,7 +3,7 @@
 use super::super::record::fill;
 use super::super::scan::{Address, between};
 use super::super::{Action, Record, auditd};
-use super::audit;
+use super::{audit, generic};
 
 pub(super) fn kernel(message: &str, record: &mut Record) -> bool {
     if packet(message, record) {
@@ -31,6 +31,10 @@ pub(super) fn packet(message: &str, record: &mut Record) -> bool {
         return false;
     }
     let Some((prefix, pairs)) = message.split_once("IN=") else { return false };
+    let is_pair = |word: &str| word.contains('=') || word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    if !pairs.split([' ', '[', ']']).skip(1).all(is_pair) || !generic::is_free_of_addresses(prefix) {
+        return false;
+    }
     // In brackets: the packet that an ICMP error is about, which the sender made up.
     let own = pairs.split_once(" [SRC=").map_or(pairs, |(own, _)| own);
     record.push("prefix", prefix.trim().trim_end_matches(':'));
@@ -54,6 +58,23 @@ pub(super) fn packet(message: &str, record: &mut Record) -> bool {
     true
 }
 
+/// pf of pfSense and OPNsense: `rule,,,id,em0,match,block,in,4,…,tcp,60,192.0.2.1,198.51.100.1,4242,22,…`.
+pub(super) fn filterlog(message: &str, record: &mut Record) -> bool {
+    let parts: Vec<&str> = message.split(',').collect();
+    let at = |index: usize| parts.get(index).copied().unwrap_or_default();
+    let first = match at(8) {
+        "4" => 18,
+        "6" => 15,
+        _ => return false,
+    };
+    let (Some(source), Some(target)) = (Address::whole(at(first)), Address::whole(at(first + 1))) else { return false };
+    record.set_source(Address { port: at(first + 2).parse().ok(), ..source });
+    fill(&mut record.entity.dst_ip, &target.ip.to_string());
+    record.entity.dst_port = record.entity.dst_port.or(at(first + 3).parse().ok());
+    record.says(Action::Connection, verdict(at(6)));
+    true
+}
+
 /// The rule's author chose the prefix; these are the words of UFW, firewalld, Shorewall and pf.
 fn verdict(prefix: &str) -> Option<bool> {
     let upper = prefix.to_ascii_uppercase();
@@ -66,7 +87,7 @@ fn verdict(prefix: &str) -> Option<bool> {
 
 /// `[1:2008578:4] ET SCAN … {UDP} 192.0.2.1:5116 -> 198.51.100.1:5060` of Suricata and Snort.
 pub(super) fn suricata(message: &str, record: &mut Record) -> bool {
-    if !message.starts_with("[**] [") && !message.contains(" [**] [") {
+    if !message.starts_with("[**] [") {
         return false;
     }
     let Some((before, target)) = message.rsplit_once(" -> ") else { return false };

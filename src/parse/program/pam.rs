@@ -10,6 +10,11 @@ const NO_LOGIN: &[&str] =
 /// `pam_unix(sshd:auth): …`, `(pam_unix) …`; with old versions the module is part of the program's name.
 /// False: not of PAM.
 pub(super) fn describe(program: Option<&str>, message: &str, record: &mut Record) -> bool {
+    // `dovecot-auth: pam_unix(…` of logs that have no tag.
+    let message = match message.split_once(": ") {
+        Some((word, rest)) if rest.starts_with("pam_") && !word.contains([' ', '(']) => rest,
+        _ => message,
+    };
     let (service, text) = if let Some(rest) = message.strip_prefix("pam_") {
         let Some((module, text)) = rest.split_once(": ") else { return false };
         let inside = between(module, "(", ")").unwrap_or_default();

@@ -12,9 +12,10 @@ pub(super) fn describe(message: &str, record: &mut Record) -> bool {
     if text.starts_with("PAM ") {
         return pam::conversation(text, record);
     }
+    let before_login = message.ends_with("[preauth]");
     proof(text, record)
         || refused(text, record)
-        || ended(text, record)
+        || ended(text, before_login, record)
         || connection(text, record)
         || session(text, record)
 }
@@ -35,7 +36,7 @@ fn proof(text: &str, record: &mut Record) -> bool {
     let rest = rest.strip_prefix("invalid user ").or_else(|| rest.strip_prefix("illegal user ")).unwrap_or(rest);
     // What follows `ssh2: ` may be the client's as well as what stands before ` from `: all readings must agree.
     let details = rest.match_indices(" ssh").filter_map(|(at, _)| {
-        let (protocol, _) = rest.get(at..)?.split_at_checked(6)?;
+        let (protocol, _) = rest.get(at..)?.split_at_checked(5)?;
         rest.get(at + protocol.len()..)?.strip_prefix(": ")?;
         Tail::read(rest.get(..at)?)
     });
@@ -100,7 +101,7 @@ fn without_via(text: &str) -> &str {
 }
 
 /// `Connection closed by authenticating user NAME ADDRESS port N`, and what else ends a connection.
-fn ended(text: &str, record: &mut Record) -> bool {
+fn ended(text: &str, before_login: bool, record: &mut Record) -> bool {
     const ENDS: &[&str] = &["Connection closed by ", "Connection reset by ", "Disconnected from ", "Disconnecting "];
     if let Some(rest) = ENDS.iter().find_map(|mark| text.strip_prefix(mark)) {
         let named = [("invalid user ", true), ("authenticating user ", true), ("user ", false)];
@@ -108,7 +109,12 @@ fn ended(text: &str, record: &mut Record) -> bool {
             .iter()
             .find_map(|(mark, failed)| Some((rest.strip_prefix(mark)?, *failed, true)))
             .unwrap_or((rest, false, false));
-        record.says(if has_name && !failed { Action::Logout } else { Action::Connection }, None);
+        let (action, outcome) = match (has_name, failed) {
+            (true, false) => (Action::Logout, None),
+            _ if rest.ends_with(": Too many authentication failures") => (Action::Login, Some(false)),
+            _ => (Action::Connection, (failed || before_login).then_some(false)),
+        };
+        record.says(action, outcome);
         // `Disconnecting … ADDRESS port N: reason`, where the reason may repeat what the client said.
         let tail = if text.starts_with("Disconnecting ") { Tail::before_reason(rest) } else { Tail::read(rest) };
         if let Some(tail) = tail {
@@ -123,7 +129,8 @@ fn ended(text: &str, record: &mut Record) -> bool {
     }
     if let Some(rest) = text.strip_prefix("Received disconnect from ") {
         let failed = rest.contains("Auth fail") || rest.contains("authentication methods available");
-        record.says(if failed { Action::Login } else { Action::Connection }, failed.then_some(false));
+        let outcome = (failed || before_login).then_some(false);
+        record.says(if failed { Action::Login } else { Action::Connection }, outcome);
         set(record, rest);
         return true;
     }

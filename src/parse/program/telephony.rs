@@ -24,8 +24,20 @@ pub(super) fn describe(message: &str, record: &mut Record) -> bool {
             record.set_source(address);
         }
     } else {
-        return false;
+        return manager(message, record);
     }
+    true
+}
+
+/// `NOTICE[12] manager.c: 192.0.2.1 failed to authenticate as 'admin'`.
+fn manager(message: &str, record: &mut Record) -> bool {
+    let is_level = ["NOTICE", "WARNING", "SECURITY", "ERROR"].iter().any(|level| message.starts_with(level));
+    let Some((_, text)) = message.split_once(".c: ").filter(|(head, _)| is_level && head.len() < 64) else {
+        return false;
+    };
+    let Some((address, _)) = Address::read(text) else { return false };
+    record.set_source(address);
+    record.says(Action::Login, text.contains("authenticate").then_some(false));
     true
 }
 

@@ -41,6 +41,8 @@ const PHRASES: &[(Action, Option<bool>, &[&str])] = &[
             "authentication was not successful",
             "auth failed",
             "auth failure",
+            "auth-failure",
+            "auth-error",
             "auth fail",
             "auth error",
             "failed to authenticate",

@@ -1,18 +1,25 @@
 //! Web servers: access logs (fields with the names of W3C logs), error logs, HAProxy and Squid.
 
 use super::super::scan::{Address, only_after};
-use super::super::{Action, Record};
+use super::super::{Action, Record, level, stamp};
 use super::verdict::verdict;
 
 pub(super) fn describe(message: &str, record: &mut Record) -> bool {
-    access(message, record) || apache_error(message, record) || nginx_error(message, record) || squid(message, record)
+    access(message, record)
+        || gin(message, record)
+        || apache_error(message, record)
+        || nginx_error(message, record)
+        || squid(message, record)
 }
 
 /// `[vhost] ADDRESS ident user [time] "METHOD uri HTTP/1.1" 200 123 "referer" "agent"`; HAProxy has more before the
 /// status. Everything from the first quote on is the client's.
 fn access(message: &str, record: &mut Record) -> bool {
     let Some((head, rest)) = message.split_once('"') else { return false };
-    let Some((before, _)) = head.split_once('[') else { return false };
+    let Some((before, time)) = head.split_once('[') else { return false };
+    if stamp::day_first(time).is_none() {
+        return false;
+    }
     let mut words = before.split_ascii_whitespace().peekable();
     let Some(first) = words.next() else { return false };
     let is_haproxy = rest.ends_with('"') && head.contains("] ") && head.matches('/').count() >= 6;
@@ -118,16 +125,7 @@ fn apache_error(message: &str, record: &mut Record) -> bool {
         record.set_user(at.and_then(|at| user.get(..at)).unwrap_or_default());
         return true;
     }
-    let refused = [
-        "client denied",
-        "authentication",
-        "Authorization of user",
-        "nonce",
-        "realm mismatch",
-        "not found",
-        "File does not exist",
-    ];
-    let failed = refused.iter().any(|mark| code_off.contains(mark)).then_some(false);
+    let failed = message.split("client ").next().is_some_and(|head| head.contains("error]")).then_some(false);
     match verdict(code_off) {
         Some((Action::Login, outcome)) => record.says(Action::Login, outcome),
         _ => record.says(Action::HttpRequest, failed),
@@ -153,7 +151,8 @@ fn bracket_group(inner: &str) -> Option<(&str, &str)> {
 
 /// `[error] 1#1: *2 text, client: 192.0.2.1, server: _, request: "…", host: "…"`: the client's words stand on both sides.
 fn nginx_error(message: &str, record: &mut Record) -> bool {
-    if !message.contains(", client: ") {
+    let level = message.strip_prefix('[').and_then(|inner| inner.split_once("] ")).map(|(level, _)| level);
+    if level.and_then(level::read).is_none() || !message.contains(", client: ") {
         return false;
     }
     if let Some(address) = only_after(message, ", client: ") {
@@ -174,6 +173,24 @@ fn nginx_error(message: &str, record: &mut Record) -> bool {
             record.says(Action::HttpRequest, refused.then_some(false));
         }
     }
+    true
+}
+
+/// `[GIN] 2026/01/31 - 10:00:00 | 401 | 1.2ms | 192.0.2.1 | POST "/login"`.
+fn gin(message: &str, record: &mut Record) -> bool {
+    let Some(rest) = message.strip_prefix("[GIN] ") else { return false };
+    let mut columns = rest.split('|').map(str::trim);
+    let (Some(status), Some(client), Some(request)) = (columns.nth(1), columns.nth(1), columns.next()) else {
+        return false;
+    };
+    let (Ok(code), Some(client)) = (status.parse::<u16>(), Address::whole(client)) else { return false };
+    record.set_source(client);
+    record.push("sc-status", status);
+    if let Some((method, uri)) = request.split_once(char::is_whitespace) {
+        record.push("cs-method", method);
+        record.push("c-uri", uri.trim().trim_matches('"'));
+    }
+    record.says(Action::HttpRequest, Some(code < 400));
     true
 }
 

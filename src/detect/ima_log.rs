@@ -1,0 +1,263 @@
+//! The kernel's list of measured files (IMA, `ascii_runtime_measurements`): each entry's template hash against its
+//! content, the register that all of them extend, and the files against those that are allowed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::boot_digest::{Bank, Register, from_hex, hex};
+
+/// Bytes of a file name in the first template (`ima`), which has no lengths.
+const OLD_NAME_BYTES: usize = 256;
+
+/// How one entry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// The template hash is that of the content.
+    Intact,
+    /// It is not: the list was edited.
+    Forged,
+    /// The kernel could not measure reliably (a file open for writing was read or the other way round).
+    Violation,
+    /// The template or its hash is not known here.
+    Unverifiable,
+}
+
+/// One line of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measurement {
+    pub register: u32,
+    pub template_hash: Vec<u8>,
+    pub standing: Entry,
+    /// `sha256:…`, as the line has it.
+    pub file_digest: String,
+    pub path: String,
+    template_data: Option<Vec<u8>>,
+}
+
+/// Reads one line; `None` where it is not a measurement.
+pub fn measurement(line: &str) -> Option<Measurement> {
+    let mut parts = line.splitn(4, ' ');
+    let register = parts.next()?.parse().ok()?;
+    let template_hash = from_hex(parts.next()?)?;
+    let (template, rest) = (parts.next()?, parts.next()?);
+    if template_hash.is_empty() {
+        return None;
+    }
+    let (digest, path) = rest.split_once(' ')?;
+    let (path, template_data) = content(template, digest, path);
+    let standing = if template_hash.iter().all(|byte| *byte == 0) {
+        Entry::Violation
+    } else {
+        standing(&template_hash, template_data.as_deref())
+    };
+    Some(Measurement { register, template_hash, standing, file_digest: digest.to_owned(), path, template_data })
+}
+
+fn standing(template_hash: &[u8], data: Option<&[u8]>) -> Entry {
+    let (Some(data), Some(bank)) = (data, Bank::from_size(template_hash.len())) else { return Entry::Unverifiable };
+    if bank.digest(data) == template_hash { Entry::Intact } else { Entry::Forged }
+}
+
+/// The path, and the bytes that the template hash is over.
+fn content(template: &str, digest: &str, rest: &str) -> (String, Option<Vec<u8>>) {
+    let (path, extra) = match template {
+        "ima" | "ima-ng" | "ima-ngv2" => (rest, None),
+        _ => rest.rsplit_once(' ').map_or((rest, None), |(path, extra)| (path, Some(extra))),
+    };
+    let data = match template {
+        "ima" => old_template(digest, path),
+        "ima-ng" | "ima-ngv2" => fields(digest, path, None),
+        // Without a signature the last field is empty, and the line ends after the path or in a blank.
+        "ima-sig" | "ima-sigv2" => match extra.map(from_hex) {
+            Some(Some(signature)) => return (path.to_owned(), fields(digest, path, Some(&signature))),
+            _ => return (rest.trim_end().to_owned(), fields(digest, rest.trim_end(), Some(&[]))),
+        },
+        "ima-buf" => extra.and_then(from_hex).and_then(|buffer| fields(digest, path, Some(&buffer))),
+        _ => None,
+    };
+    (path.to_owned(), data)
+}
+
+/// `d-ng`, `n-ng` and perhaps a third field, each with its length before it.
+fn fields(digest: &str, path: &str, third: Option<&[u8]>) -> Option<Vec<u8>> {
+    let (algorithm, value) = digest.rsplit_once(':')?;
+    let digest = [algorithm.as_bytes(), b":\0", &from_hex(value)?].concat();
+    let name = [path.as_bytes(), b"\0"].concat();
+    let mut data = Vec::new();
+    for field in [Some(digest.as_slice()), Some(name.as_slice()), third].into_iter().flatten() {
+        data.extend(u32::try_from(field.len()).ok()?.to_le_bytes());
+        data.extend(field);
+    }
+    Some(data)
+}
+
+fn old_template(digest: &str, path: &str) -> Option<Vec<u8>> {
+    let mut data = from_hex(digest)?;
+    let mut name = path.as_bytes().to_vec();
+    name.resize(OLD_NAME_BYTES, 0);
+    data.extend(name);
+    Some(data)
+}
+
+/// Whether the register holds what these entries, or the first of them, extend it to: the list grows while the register
+/// is read, so read the register first.
+pub fn replays_to(measurements: &[Measurement], bank: Bank, actual: &[u8]) -> bool {
+    let mut register = Register::new(bank, 0);
+    let mut reached = register.value() == actual;
+    for measurement in measurements {
+        register.extend(&extension(measurement, bank));
+        reached = reached || register.value() == actual;
+    }
+    reached
+}
+
+/// What an entry extends a bank with: its template hash; for other banks the hash of the content by that bank's
+/// algorithm; for a violation all ones.
+fn extension(measurement: &Measurement, bank: Bank) -> Vec<u8> {
+    if measurement.standing == Entry::Violation {
+        return vec![0xff; bank.size()];
+    }
+    if measurement.template_hash.len() == bank.size() {
+        return measurement.template_hash.clone();
+    }
+    measurement.template_data.as_ref().map(|data| bank.digest(data)).unwrap_or_default()
+}
+
+/// Digests that each path may have, as a Keylime runtime policy or a `sha256sum` list has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AllowedFiles {
+    digests: BTreeMap<String, BTreeSet<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowed {
+    Yes,
+    /// The path is listed with other digests.
+    Changed,
+    /// The path is not listed.
+    Unlisted,
+}
+
+impl AllowedFiles {
+    /// # Errors
+    /// Why the text is neither such a policy nor such a list, with the line where that applies.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.trim_start().starts_with('{') { Self::from_policy(text) } else { Self::from_list(text) }
+    }
+
+    fn from_policy(text: &str) -> Result<Self, String> {
+        #[derive(serde::Deserialize)]
+        struct Policy {
+            digests: BTreeMap<String, BTreeSet<String>>,
+        }
+        let policy: Policy = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let mut allowed = Self::default();
+        for (path, digests) in policy.digests {
+            for digest in digests {
+                allowed.add(&path, &digest).ok_or_else(|| format!("`{digest}` of {path} is not hexadecimal"))?;
+            }
+        }
+        Ok(allowed)
+    }
+
+    fn from_list(text: &str) -> Result<Self, String> {
+        let mut allowed = Self::default();
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let entry = line.split_once(' ').map(|(digest, path)| (digest, path.trim_start_matches([' ', '*'])));
+            entry
+                .and_then(|(digest, path)| allowed.add(path, digest))
+                .ok_or_else(|| format!("line {} is not a hexadecimal digest and a path", number + 1))?;
+        }
+        Ok(allowed)
+    }
+
+    fn add(&mut self, path: &str, digest: &str) -> Option<()> {
+        let digest = hex(&from_hex(digest)?);
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        self.digests.entry(path).or_default().insert(digest);
+        Some(())
+    }
+
+    /// `file_digest` as in [`Measurement::file_digest`].
+    pub fn judge(&self, path: &str, file_digest: &str) -> Allowed {
+        let Some(digests) = self.digests.get(path) else { return Allowed::Unlisted };
+        let value = file_digest.rsplit(':').next().unwrap_or_default().to_ascii_lowercase();
+        if digests.contains(&value) { Allowed::Yes } else { Allowed::Changed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn line(bank: Bank, path: &str) -> String {
+        let digest = format!("sha256:{}", hex(&Bank::Sha256.digest(path.as_bytes())));
+        let data = fields(&digest, path, None).unwrap();
+        format!("10 {} ima-ng {digest} {path}", hex(&bank.digest(&data)))
+    }
+
+    #[test]
+    fn an_entry_is_intact_until_its_path_or_digest_is_edited() {
+        for bank in [Bank::Sha1, Bank::Sha256] {
+            let line = line(bank, "/usr/bin/my tool");
+            let entry = measurement(&line).unwrap();
+            assert_eq!((entry.standing, entry.path.as_str()), (Entry::Intact, "/usr/bin/my tool"));
+            let edited = measurement(&line.replace("tool", "fool")).unwrap();
+            assert_eq!(edited.standing, Entry::Forged);
+        }
+    }
+
+    #[test]
+    fn signatures_are_part_of_the_entry_and_may_be_absent() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        for (signature, shown) in [(vec![3, 2, 4], " 030204"), (vec![], " "), (vec![], "")] {
+            let data = fields(&digest, "/bin/x", Some(&signature)).unwrap();
+            let line = format!("10 {} ima-sig {digest} /bin/x{shown}", hex(&Bank::Sha1.digest(&data)));
+            let entry = measurement(&line).unwrap();
+            assert_eq!((entry.standing, entry.path.as_str()), (Entry::Intact, "/bin/x"), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn the_register_is_reached_by_the_whole_list_or_its_beginning_and_not_by_an_edited_one() {
+        let lines: Vec<String> = ["/a", "/b", "/c"].map(|path| line(Bank::Sha1, path)).to_vec();
+        let entries: Vec<Measurement> = lines.iter().filter_map(|line| measurement(line)).collect();
+        for bank in [Bank::Sha1, Bank::Sha256] {
+            let mut register = Register::new(bank, 0);
+            entries.iter().take(2).for_each(|entry| register.extend(&extension(entry, bank)));
+            assert!(replays_to(&entries, bank, register.value()));
+            assert!(!replays_to(&entries[1..], bank, register.value()));
+        }
+    }
+
+    #[test]
+    fn violations_and_unknown_templates_are_told_apart() {
+        let zero = format!("10 {} ima-ng sha1:{} /x", "0".repeat(40), "0".repeat(40));
+        assert_eq!(measurement(&zero).unwrap().standing, Entry::Violation);
+        let unknown = format!("10 {} own-template sha1:{} /x", "1".repeat(40), "0".repeat(40));
+        assert_eq!(measurement(&unknown).unwrap().standing, Entry::Unverifiable);
+        assert_eq!(measurement("10 xyz ima-ng sha1:00 /x"), None);
+    }
+
+    #[test]
+    fn files_are_judged_by_a_list_or_a_policy() {
+        let list = AllowedFiles::parse("ABCD  bin/x\n0102 */bin/y\n").unwrap();
+        assert_eq!(list.judge("/bin/x", "sha256:abcd"), Allowed::Yes);
+        assert_eq!(list.judge("/bin/y", "sha256:abcd"), Allowed::Changed);
+        assert_eq!(list.judge("/bin/z", "sha256:abcd"), Allowed::Unlisted);
+        let policy = AllowedFiles::parse(r#"{"digests": {"/bin/x": ["abcd"]}, "excludes": []}"#).unwrap();
+        assert_eq!(policy.judge("/bin/x", "sha1:abcd"), Allowed::Yes);
+        assert!(AllowedFiles::parse("no-digest").unwrap_err().contains("line 1"));
+        assert!(AllowedFiles::parse("{").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_lines_never_panic(text in ".{0,200}") {
+            let _ = measurement(&text);
+            let _ = measurement(&format!("10 00ff ima-sig sha1:{text} {text}"));
+            let _ = AllowedFiles::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Device 55, behavioural biometrics: an account used at hours, from places or with commands that are not its owner's.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::common::{Finding, quote};
+use super::{DeviceSpec, settings};
+use crate::detect::burst::Bursts;
+use crate::detect::command_habits::{CommandHabits, command_name};
+use crate::detect::habits::{Hours, Places, network_of};
+use crate::detect::recent::Recent;
+use crate::event::{Body, Category, Event, Interest, Raw, Stream};
+use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX};
+use crate::parse::{Action, Record};
+
+const NUMBER: u16 = 55;
+
+pub const SPEC: DeviceSpec = DeviceSpec {
+    number: NUMBER,
+    stage: "device-55",
+    identifier: "dsmil-soc-biometrics",
+    title: "Behavioural biometrics",
+    reads: Interest::NONE.stream(Stream::L3In),
+    prepare: |table| {
+        let settings: Settings = settings::read(table)?;
+        Ok(Arc::new(move || Box::new(Biometrics::new(settings.clone()))))
+    },
+};
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    /// Commands that are judged together.
+    commands_per_block: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { commands_per_block: 100 }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    users: Recent<Profile>,
+    bursts: Bursts,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Profile {
+    hours: Hours,
+    networks: Places,
+    hosts: Places,
+    commands: CommandHabits,
+}
+
+struct Biometrics {
+    settings: Settings,
+    state: State,
+}
+
+impl Biometrics {
+    fn new(settings: Settings) -> Self {
+        let state = State { users: Recent::new(OPERATORS_MAX), bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX) };
+        Self { settings, state }
+    }
+
+    fn line(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
+        let record = raw.record();
+        let Some(user) = record.entity.user.as_deref().filter(|_| is_the_users_own_doing(record)) else { return };
+        let profile = self.state.users.touch(user, Profile::default);
+        let mut findings = Vec::new();
+        if record.action == Action::Login {
+            findings.extend(login(profile, event, record));
+        }
+        if let Some(name) = record.command.as_deref().and_then(command_name)
+            && let Some(unusual) = profile.commands.see(&name, self.settings.commands_per_block.max(1))
+        {
+            findings.push(Finding {
+                flag: "UNUSUAL_COMMANDS",
+                score: (0.5 + unusual.deviations / 40.0).min(0.9),
+                summary: format!(
+                    "commands of {} are unlike the account's own, such as {}",
+                    quote(user),
+                    quote(&unusual.commands.join(", "))
+                ),
+                attack: &["T1078", "T1059"],
+                reasons: vec!["command-habits".to_owned()],
+                ..Finding::default()
+            });
+        }
+        for mut finding in findings {
+            let key = format!("{}\0{user}", finding.flag);
+            if self.state.bursts.count(&key, event.ts).is_some() {
+                finding.entity = record.entity.clone();
+                out.emit_soc(finding.into_soc(NUMBER, Category::Operator, &raw.compartment));
+            }
+        }
+    }
+}
+
+/// What a login has that is unlike the earlier ones: together they weigh more than one by one.
+fn login(profile: &mut Profile, event: &Event, record: &Record) -> Option<Finding> {
+    let hour = profile.hours.see(event.ts);
+    let source = record.entity.src_ip.as_deref();
+    let network = source.is_some_and(|source| profile.networks.see(&network_of(source), event.ts));
+    let host = record.entity.host.as_deref().is_some_and(|host| profile.hosts.see(host, event.ts));
+    let parts: Vec<&str> = [(hour, "hour"), (network, "source"), (host, "host")]
+        .iter()
+        .filter(|(odd, _)| *odd)
+        .map(|(_, name)| *name)
+        .collect();
+    let (flag, score) = match parts.as_slice() {
+        [] => return None,
+        ["hour"] => ("UNUSUAL_HOUR", 0.52),
+        ["source"] => ("UNUSUAL_SOURCE", 0.55),
+        ["host"] => ("UNUSUAL_HOST", 0.52),
+        _ => ("UNUSUAL_LOGIN", 0.78),
+    };
+    let user = record.entity.user.as_deref().unwrap_or_default();
+    let from = source.map(|source| format!(" from {}", quote(source))).unwrap_or_default();
+    Some(Finding {
+        flag,
+        score,
+        summary: format!("login of {}{from} at {}: unusual {}", quote(user), event.ts, parts.join(" and ")),
+        attack: &["T1078"],
+        reasons: parts.iter().map(|part| format!("unusual-{part}")).collect(),
+        ..Finding::default()
+    })
+}
+
+/// Failed attempts are somebody else's, and must not become the user's habits.
+fn is_the_users_own_doing(record: &Record) -> bool {
+    record.outcome != Some(false)
+        && matches!(record.action, Action::Login | Action::PrivilegeUse | Action::ProcessStart)
+}
+
+impl Stage for Biometrics {
+    fn step(&mut self, event: &Event, out: &mut Outbox) {
+        if let Body::Raw(raw) = &event.body
+            && event.stream == Stream::L3In
+        {
+            self.line(event, raw, out);
+        }
+    }
+
+    fn save(&self) -> Vec<u8> {
+        encode(&self.state)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        self.state = decode(bytes)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::common::testing::{Line, flags};
+    use super::*;
+
+    const DAY: u64 = 86_400;
+
+    fn device() -> Box<dyn Stage> {
+        (SPEC.prepare)(&toml::Table::new()).unwrap()()
+    }
+
+    fn login(second: u64, src_ip: &'static str, outcome: bool) -> Line {
+        let (user, program) = (Some("alice"), "sshd");
+        Line {
+            second,
+            user,
+            program,
+            src_ip: Some(src_ip),
+            host: Some("web"),
+            action: Action::Login,
+            outcome: Some(outcome),
+            ..Line::default()
+        }
+    }
+
+    fn office_weeks(weeks: u64) -> Vec<Line> {
+        (0..weeks * 7)
+            .filter(|day| day % 7 < 5)
+            .flat_map(|day| (9..17).map(move |hour| login(day * DAY + hour * 3600, "198.51.100.7", true)))
+            .collect()
+    }
+
+    #[test]
+    fn a_login_at_night_from_elsewhere_weighs_more_than_either() {
+        for (second, src_ip, expected) in [
+            (28 * DAY + 3 * 3600, "203.0.113.9", "UNUSUAL_LOGIN"),
+            (28 * DAY + 3 * 3600, "198.51.100.9", "UNUSUAL_HOUR"),
+            (28 * DAY + 10 * 3600, "203.0.113.9", "UNUSUAL_SOURCE"),
+        ] {
+            let mut lines = office_weeks(4);
+            lines.push(login(second, src_ip, true));
+            assert_eq!(flags(&mut *device(), &lines), [expected]);
+        }
+    }
+
+    #[test]
+    fn somebody_elses_failed_attempts_are_neither_judged_nor_learnt() {
+        let mut lines = office_weeks(4);
+        lines.extend((0..100).map(|attempt| login(28 * DAY + attempt, "203.0.113.9", false)));
+        lines.push(login(28 * DAY + 3 * 3600, "203.0.113.9", true));
+        assert_eq!(flags(&mut *device(), &lines), ["UNUSUAL_LOGIN"]);
+    }
+
+    #[test]
+    fn nothing_is_said_of_an_account_that_is_hardly_known() {
+        let mut lines = office_weeks(1);
+        lines.push(login(7 * DAY + 3 * 3600, "203.0.113.9", true));
+        lines.retain(|line| line.second > 4 * DAY);
+        assert_eq!(flags(&mut *device(), &lines), [""; 0]);
+    }
+
+    #[test]
+    fn a_block_of_another_hands_commands_is_noticed() {
+        let command = |turn: u64, names: &[&str]| Line {
+            second: turn * 60,
+            user: Some("alice"),
+            action: Action::PrivilegeUse,
+            command: Some(format!("/usr/bin/{}", names[(turn * 7 % 11) as usize % names.len()])),
+            ..Line::default()
+        };
+        let own = ["vim", "make", "ls", "cd", "grep", "cat", "less", "man", "find", "ssh", "top"];
+        let other = ["id", "nmap", "wget", "chmod", "nc", "base64", "ps", "ss", "crontab", "dd", "tar"];
+        let mut lines: Vec<Line> = (0..2500).map(|turn| command(turn, &own)).collect();
+        lines.extend((2500..2600).map(|turn| command(turn, &other)));
+        assert_eq!(flags(&mut *device(), &lines), ["UNUSUAL_COMMANDS"]);
+    }
+}
