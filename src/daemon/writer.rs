@@ -40,6 +40,8 @@ struct Writer {
     positions_changed: bool,
     positions_saved: Instant,
     pruned: Instant,
+    /// Events of one transaction; fewer after it did not fit, so that little space is enough to go on.
+    batch: usize,
     /// The trouble that has been said, so that it is said once.
     trouble: Option<String>,
 }
@@ -49,12 +51,12 @@ impl Writer {
         let announcer = Announcer::new(core.config().daemon.print_events);
         let positions = Positions { last_id: core.bus.last(), positions: core.positions() };
         let now = Instant::now();
-        Self { core, announcer, positions, positions_changed: false, positions_saved: now, pruned: now, trouble: None }
+        Self { core, announcer, positions, positions_changed: false, positions_saved: now, pruned: now, batch: limits::COMMIT_EVENTS_MAX, trouble: None }
     }
 
     /// Commits what waits; whether it could.
     async fn commit(&mut self, life: &Life) -> Result<bool, String> {
-        let turns = self.core.bus.pending(limits::COMMIT_EVENTS_MAX);
+        let turns = self.core.bus.pending(self.batch);
         if turns.is_empty() {
             return Ok(true);
         }
@@ -67,6 +69,7 @@ impl Writer {
                 }
                 metrics::commit_seconds().record(started.elapsed());
                 self.core.bus.confirm(&turns);
+                self.batch = (self.batch * 2).min(limits::COMMIT_EVENTS_MAX);
                 self.after_commit(&turns);
                 Ok(true)
             }
@@ -102,6 +105,7 @@ impl Writer {
             self.trouble = Some(text);
         }
         if matches!(error, StoreError::Full { .. }) {
+            self.batch = (self.batch / 2).max(1);
             self.prune(true).await;
         }
     }

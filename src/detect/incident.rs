@@ -210,7 +210,7 @@ impl Incidents {
         other.kinds.into_iter().for_each(|(kind, score)| incident.add_kind(kind, score));
         incident.techniques.extend(other.techniques);
         incident.tactics.extend(other.tactics);
-        fill(&mut incident.entity, &other.entity);
+        incident.entity.fill(&other.entity);
         incident.named.extend(other.named);
         incident.named.truncate(ALERTS_NAMED_MAX);
         incident.said = match (incident.said.take(), other.said) {
@@ -252,7 +252,7 @@ impl Incident {
             }
             self.tactics.extend(Tactic::of(technique));
         }
-        fill(&mut self.entity, alert.entity);
+        self.entity.fill(alert.entity);
         if self.named.len() < ALERTS_NAMED_MAX {
             self.named.push(alert.id.clone());
         }
@@ -278,23 +278,6 @@ impl Incident {
         }
         news
     }
-}
-
-/// Parts that are known in `more` and not yet in `entity`.
-fn fill(entity: &mut Entity, more: &Entity) {
-    let first = |mine: &mut Option<String>, other: &Option<String>| {
-        if mine.is_none() {
-            mine.clone_from(other);
-        }
-    };
-    first(&mut entity.user, &more.user);
-    first(&mut entity.host, &more.host);
-    first(&mut entity.src_ip, &more.src_ip);
-    first(&mut entity.dst_ip, &more.dst_ip);
-    first(&mut entity.process, &more.process);
-    first(&mut entity.domain, &more.domain);
-    first(&mut entity.file, &more.file);
-    entity.dst_port = entity.dst_port.or(more.dst_port);
 }
 
 #[cfg(test)]

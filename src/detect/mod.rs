@@ -38,3 +38,4 @@ pub mod tcg_log;
 pub mod top;
 pub mod trust_failures;
 pub mod weak_crypto;
+pub mod zeek;

@@ -15,6 +15,8 @@ use crate::event::Timestamp;
 
 /// Doors remembered of one source, and sources remembered of one machine.
 const MEMORY_MAX: usize = 256;
+/// Bytes of a page's path that tell it from others.
+const PAGE_BYTES_MAX: usize = 96;
 /// Sources and machines remembered.
 const SOURCES_MAX: usize = 4096;
 /// A scan is news again when it has grown by this factor.
@@ -87,11 +89,14 @@ struct Machine {
 pub struct Scans {
     sources: Recent<Source>,
     machines: Recent<Machine>,
+    /// Clients of web servers; their doors are pages.
+    visitors: Recent<Source>,
 }
 
 impl Default for Scans {
     fn default() -> Self {
-        Self { sources: Recent::new(SOURCES_MAX), machines: Recent::new(SOURCES_MAX) }
+        let (sources, visitors) = (Recent::new(SOURCES_MAX), Recent::new(SOURCES_MAX));
+        Self { sources, machines: Recent::new(SOURCES_MAX), visitors }
     }
 }
 
@@ -101,13 +106,27 @@ impl Scans {
         let Some(answered) = flow.answered else { return [None, None] };
         let client = flow.client.to_string();
         let source = self.sources.touch(&client, Source::default);
-        let by_source = source.contact(flow, answered, now, settings);
+        let by_source = source.contact((flow.server.to_owned(), flow.port), answered, now, settings);
         let is_scanner = source.said.count > 0;
         if answered || is_scanner || is_same_network(flow) {
             return [by_source, None];
         }
         let machine = self.machines.touch(flow.server, Machine::default);
         [by_source, machine.contact(client, flow.port, now, settings)]
+    }
+
+    /// The same for pages of a web server: who asks for many that are not there. Gives how many so far.
+    pub fn page(
+        &mut self,
+        client: &str,
+        page: &str,
+        is_there: bool,
+        now: Timestamp,
+        settings: &ScanSettings,
+    ) -> Option<u64> {
+        let page = page.get(..page.floor_char_boundary(PAGE_BYTES_MAX)).unwrap_or(page).to_owned();
+        let visitor = self.visitors.touch(client, Source::default);
+        visitor.contact((page, 0), is_there, now, settings).map(|scan| scan.count)
     }
 }
 
@@ -121,8 +140,13 @@ fn is_same_network(flow: &Flow<'_>) -> bool {
 }
 
 impl Source {
-    fn contact(&mut self, flow: &Flow<'_>, answered: bool, now: Timestamp, settings: &ScanSettings) -> Option<Scan> {
-        let door = (flow.server.to_owned(), flow.port);
+    fn contact(
+        &mut self,
+        door: (String, u16),
+        answered: bool,
+        now: Timestamp,
+        settings: &ScanSettings,
+    ) -> Option<Scan> {
         if let Some(known) = self.contacts.get_mut(&door) {
             known.at = now;
             known.answered |= answered;
@@ -285,6 +309,16 @@ mod tests {
             let now = at(u64::from(port) * 600);
             assert_eq!(scans.contact(&flow([203, 0, 113, 5], "192.0.2.1", port, false), now, &SETTINGS), [None, None]);
         }
+    }
+
+    #[test]
+    fn many_pages_that_are_not_there_are_a_web_scan_but_a_site_with_dead_links_is_not() {
+        let mut scans = Scans::default();
+        let mut visit = |client: &str, page: u64, is_there| {
+            scans.page(client, &format!("/page/{page}"), is_there, at(page), &SETTINGS)
+        };
+        assert_eq!((0..50).filter_map(|page| visit("203.0.113.5", page, false)).collect::<Vec<_>>(), [10]);
+        assert_eq!((0..200).filter_map(|page| visit("198.51.100.7", page, page % 3 != 0)).count(), 0);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod enclave;
 mod intel;
 mod intel_lists;
 mod network;
+mod network_findings;
 pub mod settings;
 mod soar;
 

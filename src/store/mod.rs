@@ -6,6 +6,7 @@ mod files;
 mod open;
 pub mod positions;
 mod read;
+mod reserve;
 mod retention;
 pub mod rows;
 mod schema;

@@ -8,6 +8,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::batch::Statement;
 use super::error::{StoreError, beside, file_bytes, used_bytes};
+use super::reserve::Reserve;
 
 pub(super) const PAGE_BYTES: u64 = 4096;
 /// Another program that holds the write lock for longer than this is reported as busy; commits are repeated.
@@ -25,6 +26,7 @@ pub(super) struct Writer {
     connection: Option<SqliteConnection>,
     closed: bool,
     truncated_at: Option<Instant>,
+    reserve: Reserve,
 }
 
 /// How far the write-ahead log may grow before readers are asked to let go of it; a part of `max_size`.
@@ -34,7 +36,8 @@ fn wal_bytes_max(max_bytes: u64) -> u64 {
 
 impl Writer {
     pub async fn connect(path: PathBuf, max_bytes: u64) -> Result<Self, StoreError> {
-        let mut writer = Self { path, max_bytes, connection: None, closed: false, truncated_at: None };
+        let reserve = Reserve::new(&path, wal_bytes_max(max_bytes));
+        let mut writer = Self { path, max_bytes, connection: None, closed: false, truncated_at: None, reserve };
         let connection = writer.take().await?;
         writer.put(connection);
         Ok(writer)
@@ -82,7 +85,9 @@ impl Writer {
 
     pub async fn commit(&mut self, statements: Vec<Statement>) -> Result<(), StoreError> {
         self.hold_wal_down().await?;
-        self.transaction("committing turns", statements).await.map(|_| ())
+        self.transaction("committing turns", statements).await?;
+        self.reserve.take();
+        Ok(())
     }
 
     /// Runs the statements in one transaction. Whatever goes wrong, none of them is left.
@@ -92,7 +97,20 @@ impl Writer {
         if result.is_ok() || sqlx::query("ROLLBACK").execute(&mut connection).await.is_ok() {
             self.put(connection);
         }
-        result.map_err(|error| self.error(tried, &error))
+        let result = result.map_err(|error| self.error(tried, &error));
+        if matches!(result, Err(StoreError::Full { .. })) {
+            self.make_room().await;
+        }
+        result
+    }
+
+    /// What a failed transaction has written to the write-ahead log keeps the space until the log is truncated, and
+    /// that may need space in the file.
+    async fn make_room(&mut self) {
+        self.reserve.give_up();
+        if let Err(error) = self.truncate_wal().await {
+            log::debug!("{error}; it is tried again");
+        }
     }
 
     /// Truncates the write-ahead log when the automatic checkpoints cannot, because some reader was always there.
