@@ -51,7 +51,16 @@ impl Writer {
         let announcer = Announcer::new(core.config().daemon.print_events);
         let positions = Positions { last_id: core.bus.last(), positions: core.positions() };
         let now = Instant::now();
-        Self { core, announcer, positions, positions_changed: false, positions_saved: now, pruned: now, batch: limits::COMMIT_EVENTS_MAX, trouble: None }
+        Self {
+            core,
+            announcer,
+            positions,
+            positions_changed: false,
+            positions_saved: now,
+            pruned: now,
+            batch: limits::COMMIT_EVENTS_MAX,
+            trouble: None,
+        }
     }
 
     /// Commits what waits; whether it could.
