@@ -13,7 +13,7 @@ mod web;
 mod writer;
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -29,8 +29,8 @@ use crate::observe::{log as journal, systemd};
 pub const EXIT_CONFIG: u8 = 78;
 
 /// `dsmild run`.
-pub fn run(path: Option<PathBuf>) -> ExitCode {
-    let (loaded, plan) = match load(path.as_deref()) {
+pub fn run(path: Option<&Path>) -> ExitCode {
+    let (loaded, plan) = match load(path) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error),
     };

@@ -30,12 +30,14 @@ pub struct Daemon {
     io: tokio::runtime::Runtime,
 }
 
+/// Called with an actor's name and its body.
+pub type WrapBody = Arc<dyn Fn(&str, Body) -> Body>;
+
 /// Wraps parts before they run; tests put faults in with it.
 #[derive(Clone)]
 pub struct Hooks {
     pub stage: Arc<dyn Fn(StageSpec) -> StageSpec>,
-    /// Called with the actor's name.
-    pub body: Arc<dyn Fn(&str, Body) -> Body>,
+    pub body: WrapBody,
 }
 
 impl Default for Hooks {
