@@ -161,6 +161,16 @@ impl Bus {
         Some((consumer.generation, consumer.cursor, Reader::new(id, consumer.reads, at)))
     }
 
+    /// A consumer that was not wanted until now goes on from the newest event: what was before is not its business.
+    pub fn skip_to_end(&self, id: ConsumerId) {
+        let mut inner = self.lock();
+        let end = inner.log.last_root();
+        if let Some(consumer) = inner.ledger.get_mut(id) {
+            consumer.cursor = consumer.cursor.max(end);
+            consumer.received = consumer.handled + consumer.quarantined;
+        }
+    }
+
     /// A consumer that failed for good no longer holds anybody up.
     pub fn detach(&self, id: ConsumerId) {
         let mut inner = self.lock();

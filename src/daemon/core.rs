@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::bus::{Bus, EventRef, Turn};
 use crate::config::Config;
@@ -18,6 +19,8 @@ pub struct Core {
     pub store: HotStore,
     pub started: Instant,
     pub board: Board,
+    /// Moves when outside files are to be opened anew, as after a rotation.
+    reopen: watch::Sender<u64>,
     config: RwLock<Arc<Config>>,
     /// By consumer: how far its committed turns go.
     committed: Mutex<BTreeMap<String, Standing>>,
@@ -68,6 +71,7 @@ impl Core {
             store,
             started: Instant::now(),
             board: Board::default(),
+            reopen: watch::Sender::new(0),
             config: RwLock::new(Arc::new(config)),
             committed: Mutex::new(committed),
             positions: Mutex::new(positions),
@@ -80,6 +84,16 @@ impl Core {
 
     pub fn set_config(&self, config: Config) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// Has outlets that write files open them anew.
+    pub fn reopen(&self) {
+        self.reopen.send_modify(|count| *count += 1);
+    }
+
+    /// Moves at every [`reopen`](Self::reopen).
+    pub fn reopened(&self) -> watch::Receiver<u64> {
+        self.reopen.subscribe()
     }
 
     pub fn positions(&self) -> BTreeMap<String, Value> {

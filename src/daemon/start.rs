@@ -8,12 +8,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::core::{Core, Standing, locked};
+use super::parts::{OUTLETS, SOURCES};
 use super::plan::Plan;
 use super::{sources, web, writer};
 use crate::bus::{Bus, Ledger, Snapshot};
 use crate::config::Config;
 use crate::event::{EventId, Interest, Timestamp};
 use crate::layer::actor;
+use crate::layer::graph::Node;
 use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
 use crate::limits;
@@ -27,7 +29,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Daemon {
     pub core: Arc<Core>,
     pub tree: Tree,
-    io: tokio::runtime::Runtime,
+    pub(super) io: tokio::runtime::Runtime,
+    hooks: Hooks,
+    /// Of the stages that run.
+    pub(super) shells: BTreeMap<&'static str, Arc<Shell>>,
+    /// Digests of the files that they were prepared from.
+    pub(super) running_files: BTreeMap<&'static str, String>,
 }
 
 /// Called with an actor's name and its body.
@@ -53,7 +60,7 @@ pub enum StartError {
     #[error("starting threads: {0}")]
     Threads(#[from] std::io::Error),
     #[error("{0}")]
-    Http(String),
+    Part(String),
 }
 
 impl Daemon {
@@ -63,7 +70,7 @@ impl Daemon {
         metrics::exporter();
         let (store, recovery) = HotStore::open(&config.store).await?;
         let recovery = recovery.or_saved(Positions::load(&config.daemon.state_dir));
-        let bus = Arc::new(Bus::new(ledger(&plan.stages, &recovery), recovery.last_id));
+        let bus = Arc::new(Bus::new(ledger(&plan, &recovery), recovery.last_id));
         let snapshots = snapshots(&store, &plan.stages).await?;
         let standing = plan.stages.iter().map(|spec| {
             let cursor = recovery.cursors.get(spec.name).copied().unwrap_or(recovery.last_id);
@@ -80,64 +87,75 @@ impl Daemon {
         let config = core.config();
         let io =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build()?;
-        let mut daemon = Self { core, tree: Tree::new(config.supervisor.clone()), io };
-        daemon.start_host(&hooks, "store", true, writer::run)?;
-        daemon.start_stages(&hooks, plan.stages, snapshots)?;
-        daemon.start_http(&hooks).await?;
-        daemon.start_sources(&hooks)?;
+        let mut daemon = Self {
+            core,
+            tree: Tree::new(config.supervisor.clone()),
+            io,
+            hooks,
+            shells: BTreeMap::new(),
+            running_files: plan.files,
+        };
+        daemon.start_host("store", true, writer::run)?;
+        daemon.start_stages(&plan.known, plan.stages, snapshots)?;
+        daemon.start_http().await?;
+        for part in OUTLETS.into_iter().chain(SOURCES) {
+            daemon.start_part(part).await?;
+        }
+        daemon.start_host("tick", false, sources::tick)?;
         *locked(&daemon.core.board.children) = daemon.tree.children();
         log::info!(target: "dsmild", "up: http://{} serves the console, /metrics and /api/v1/status", config.http.listen);
         Ok(daemon)
     }
 
-    fn start_host<Run, Running>(
-        &mut self,
-        hooks: &Hooks,
-        name: &str,
-        critical: bool,
-        run: Run,
-    ) -> Result<(), StartError>
+    pub(super) fn start_host<Run, Running>(&mut self, name: &str, critical: bool, run: Run) -> Result<(), StartError>
     where
         Run: Fn(Life, Arc<Core>) -> Running + Send + Sync + 'static,
         Running: Future<Output = Result<(), String>> + 'static,
     {
         let core = Arc::clone(&self.core);
         let body: Body = Arc::new(move |life| run(life, Arc::clone(&core)).boxed_local());
-        self.tree.start(ChildSpec::host(name, critical, (hooks.body)(name, body)))?;
+        self.tree.start(ChildSpec::host(name, critical, (self.hooks.body)(name, body)))?;
         Ok(())
     }
 
     fn start_stages(
         &mut self,
-        hooks: &Hooks,
+        known: &[Node],
         stages: Vec<StageSpec>,
         mut snapshots: BTreeMap<&'static str, Snapshot>,
     ) -> Result<(), StartError> {
+        for (name, ..) in known.iter().filter(|(name, ..)| !stages.iter().any(|spec| spec.name == *name)) {
+            if let Some(consumer) = self.core.bus.consumer(name) {
+                self.core.bus.detach(consumer);
+            }
+        }
         for spec in stages {
-            let Some(consumer) = self.core.bus.consumer(spec.name) else { continue };
             let snapshot = snapshots.remove(spec.name);
-            let shell = Shell::new(
-                (hooks.stage)(spec),
-                consumer,
-                Arc::clone(&self.core.bus),
-                self.core.store.clone(),
-                snapshot,
-            );
-            self.tree.start(actor::child(&shell))?;
+            self.start_stage(spec, snapshot)?;
         }
         Ok(())
     }
 
+    pub(super) fn start_stage(&mut self, spec: StageSpec, snapshot: Option<Snapshot>) -> Result<(), StartError> {
+        let Some(consumer) = self.core.bus.consumer(spec.name) else { return Ok(()) };
+        let name = spec.name;
+        let (bus, store) = (Arc::clone(&self.core.bus), self.core.store.clone());
+        let shell = Shell::new((self.hooks.stage)(spec), consumer, bus, store, snapshot);
+        self.shells.insert(name, Arc::clone(&shell));
+        self.tree.start(actor::child(&shell))?;
+        Ok(())
+    }
+
     /// The first server is opened before anything depends on it: an address that is taken ends the start.
-    async fn start_http(&mut self, hooks: &Hooks) -> Result<(), StartError> {
+    pub(super) async fn start_http(&mut self) -> Result<(), StartError> {
         let io = self.io.handle().clone();
         let first =
-            io.spawn(web::serve(Arc::clone(&self.core))).await.map_err(|error| StartError::Http(error.to_string()))?;
-        let first = first.map_err(|error| StartError::Http(error.to_string()))?;
+            io.spawn(web::serve(Arc::clone(&self.core))).await.map_err(|error| StartError::Part(error.to_string()))?;
+        let first = first.map_err(|error| StartError::Part(error.to_string()))?;
         // Kept outside of any life: a frozen one would hold the port for ever.
         let slot = Arc::new(Mutex::new(Some(first)));
         let fresh = Arc::new(AtomicBool::new(true));
-        self.start_host(hooks, "http", false, move |life, core| {
+        self.start_host("http", false, move |life, core| {
             let (slot, io, keep) = (Arc::clone(&slot), io.clone(), fresh.swap(false, Ordering::AcqRel));
             async move {
                 if !keep {
@@ -155,25 +173,6 @@ impl Daemon {
                 Ok(())
             }
         })
-    }
-
-    fn start_sources(&mut self, hooks: &Hooks) -> Result<(), StartError> {
-        let config = self.core.config();
-        self.start_host(hooks, "tick", false, sources::tick)?;
-        if config.shrink.is_some() {
-            self.start_host(hooks, "shrink", false, sources::shrink)?;
-        }
-        if !config.intake.file.is_empty() {
-            self.start_host(hooks, "intake-file", false, sources::files)?;
-        }
-        for (index, journal) in config.intake.journal.iter().enumerate() {
-            let (name, journal) = (format!("intake-journal-{index}"), journal.clone());
-            let position = format!("journal-{index}");
-            self.start_host(hooks, &name, false, move |life, core| {
-                sources::journal(life, core, position.clone(), journal.clone())
-            })?;
-        }
-        Ok(())
     }
 
     /// One line for `systemctl status`.
@@ -215,9 +214,9 @@ async fn snapshots(store: &HotStore, stages: &[StageSpec]) -> Result<BTreeMap<&'
 }
 
 /// A stage that the store does not know begins at the end: it learns from what there is, but says nothing about it.
-fn ledger(stages: &[StageSpec], recovery: &Recovery) -> Ledger {
+fn ledger(plan: &Plan, recovery: &Recovery) -> Ledger {
     let cursor = |name: &str| recovery.cursors.get(name).copied().unwrap_or(recovery.last_id);
-    Ledger::new(stages.iter().map(|spec| (spec.name.to_owned(), spec.reads, spec.writes, cursor(spec.name))))
+    Ledger::new(plan.known.iter().map(|(name, reads, writes)| ((*name).to_owned(), *reads, *writes, cursor(name))))
 }
 
 /// Counts what each stage had before it when the last process ended, so that the ledger adds up.
