@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::error::{available_bytes, beside};
+use super::error::{available_bytes, beside, file_bytes};
 
 pub(super) struct Reserve {
     path: PathBuf,
@@ -19,11 +19,15 @@ impl Reserve {
 
     /// Takes the space where twice as much is free; says nothing where not, for then it is needed elsewhere.
     pub fn take(&self) {
-        let there = std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() >= self.bytes);
+        let there = self.held_bytes() >= self.bytes;
         let room = available_bytes(&self.path).is_some_and(|available| available >= 2 * self.bytes);
         if !there && room && self.fill().is_err() {
             self.give_up();
         }
+    }
+
+    pub fn held_bytes(&self) -> u64 {
+        file_bytes(&self.path)
     }
 
     pub fn give_up(&self) {

@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::batch::Statement;
-use super::error::{StoreError, beside, file_bytes, used_bytes};
+use super::error::{StoreError, available_bytes, beside, file_bytes, used_bytes};
 use super::reserve::Reserve;
 
 pub(super) const PAGE_BYTES: u64 = 4096;
@@ -26,6 +26,8 @@ pub(super) struct Writer {
     connection: Option<SqliteConnection>,
     closed: bool,
     truncated_at: Option<Instant>,
+    /// The file's limit that the connection was given.
+    pages: u64,
     reserve: Reserve,
 }
 
@@ -37,7 +39,8 @@ fn wal_bytes_max(max_bytes: u64) -> u64 {
 impl Writer {
     pub async fn connect(path: PathBuf, max_bytes: u64) -> Result<Self, StoreError> {
         let reserve = Reserve::new(&path, wal_bytes_max(max_bytes));
-        let mut writer = Self { path, max_bytes, connection: None, closed: false, truncated_at: None, reserve };
+        let mut writer =
+            Self { path, max_bytes, connection: None, closed: false, truncated_at: None, pages: 0, reserve };
         let connection = writer.take().await?;
         writer.put(connection);
         Ok(writer)
@@ -56,7 +59,10 @@ impl Writer {
         }
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => self.options().connect().await.map_err(|error| self.error("opening it", &error)),
+            None => {
+                self.pages = 0;
+                self.options().connect().await.map_err(|error| self.error("opening it", &error))
+            }
         }
     }
 
@@ -85,6 +91,7 @@ impl Writer {
 
     pub async fn commit(&mut self, statements: Vec<Statement>) -> Result<(), StoreError> {
         self.hold_wal_down().await?;
+        self.limit_pages().await?;
         self.transaction("committing turns", statements).await?;
         self.reserve.take();
         Ok(())
@@ -111,6 +118,22 @@ impl Writer {
         if let Err(error) = self.truncate_wal().await {
             log::debug!("{error}; it is tried again");
         }
+    }
+
+    /// Others use the file system too: the file may grow as far as there would still be room for what deleting needs.
+    async fn limit_pages(&mut self) -> Result<(), StoreError> {
+        let room = available_bytes(&self.path).unwrap_or(u64::MAX).saturating_add(used_bytes(&self.path));
+        let pages = max_pages(room.saturating_add(self.reserve.held_bytes()).min(self.max_bytes));
+        if pages == self.pages {
+            return Ok(());
+        }
+        let mut connection = self.take().await?;
+        // Below the size that the file has, SQLite takes that size.
+        let sql = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        let result = sqlx::query(sql).execute(&mut connection).await;
+        self.put(connection);
+        self.pages = pages;
+        result.map(|_| ()).map_err(|error| self.error("setting its limit", &error))
     }
 
     /// Truncates the write-ahead log when the automatic checkpoints cannot, because some reader was always there.
@@ -160,9 +183,10 @@ impl Writer {
     }
 }
 
-/// Pages of the file alone; the write-ahead log has its own part of `max_size`.
+/// Pages of the file alone; the write-ahead log has its own part of `max_size`, and so have the reserve and what one
+/// transaction may add to the log beyond its part.
 fn max_pages(max_bytes: u64) -> u64 {
-    (max_bytes.saturating_sub(wal_bytes_max(max_bytes)) / PAGE_BYTES).max(64)
+    (max_bytes.saturating_sub(3 * wal_bytes_max(max_bytes)) / PAGE_BYTES).max(64)
 }
 
 /// Written out because sqlx's own transactions lose count when SQLite rolls back by itself (a full file system).

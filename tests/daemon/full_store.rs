@@ -52,7 +52,6 @@ fn a_full_tmpfs_pauses_the_sources_and_loses_nothing() {
     wait_for("every line to have been judged in the end", || {
         let (_, metrics) = daemon.get("/metrics").unwrap();
         let judged = metrics.lines().find_map(|line| line.strip_prefix("dsmil_events_total{stream=\"L3_OUT\"} "));
-        eprintln!("{judged:?} {}", daemon.get("/readyz").unwrap().1);
         judged.is_some_and(|judged| judged.parse::<u64>().unwrap() >= lines)
     });
     assert_eq!(daemon.terminate(), Some(0));
