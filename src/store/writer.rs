@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::batch::Statement;
-use super::error::{StoreError, available_bytes, beside, file_bytes, used_bytes};
+use super::error::{StoreError, beside, file_bytes, room_bytes, used_bytes};
 use super::reserve::Reserve;
 
 pub(super) const PAGE_BYTES: u64 = 4096;
@@ -122,9 +122,9 @@ impl Writer {
 
     /// Others use the file system too: the file may grow as far as there would still be room for what deleting needs.
     async fn limit_pages(&mut self) -> Result<(), StoreError> {
-        let room = available_bytes(&self.path).unwrap_or(u64::MAX).saturating_add(used_bytes(&self.path));
-        let pages = max_pages(room.saturating_add(self.reserve.held_bytes()).min(self.max_bytes));
-        if pages == self.pages {
+        let pages = max_pages(room_bytes(&self.path).min(self.max_bytes));
+        // Small changes are others' small files, and not worth a statement.
+        if self.pages.abs_diff(pages) <= self.pages / 16 {
             return Ok(());
         }
         let mut connection = self.take().await?;
@@ -183,10 +183,9 @@ impl Writer {
     }
 }
 
-/// Pages of the file alone; the write-ahead log has its own part of `max_size`, and so have the reserve and what one
-/// transaction may add to the log beyond its part.
-fn max_pages(max_bytes: u64) -> u64 {
-    (max_bytes.saturating_sub(3 * wal_bytes_max(max_bytes)) / PAGE_BYTES).max(64)
+/// Pages of the file alone; the write-ahead log has its own part of `max_size`, and so has the reserve.
+pub(super) fn max_pages(max_bytes: u64) -> u64 {
+    (max_bytes.saturating_sub(2 * wal_bytes_max(max_bytes)) / PAGE_BYTES).max(64)
 }
 
 /// Written out because sqlx's own transactions lose count when SQLite rolls back by itself (a full file system).
