@@ -14,6 +14,7 @@ pub mod flow;
 pub mod habits;
 pub mod ima_log;
 pub mod incident;
+pub mod incidents;
 pub mod indicator_list;
 pub mod indicators;
 pub mod log_clock;

@@ -5,6 +5,7 @@ mod analytics;
 mod biometrics;
 mod common;
 mod crypto;
+mod culprit;
 mod enclave;
 mod intel;
 mod intel_lists;

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::common::quote;
+use super::culprit::{Culprit, culprit, is_compromised};
 use super::{DeviceSpec, settings};
 use crate::config::Span;
-use crate::detect::observable::Observable;
 use crate::detect::playbook::{Frame, playbook, uuid};
 use crate::detect::recent::Recent;
 use crate::detect::response::{
@@ -135,39 +135,6 @@ impl Soar {
         self.state.in_hour += 1;
         self.state.in_hour <= self.settings.per_hour
     }
-}
-
-enum Culprit<'a> {
-    Address(&'a str),
-    Domain(&'a str),
-}
-
-/// Whom to keep out. Where something here reaches out, the other end, not the machine that was made to do it.
-fn culprit(soc: &Soc) -> Option<Culprit<'_>> {
-    let entity = &soc.entity;
-    if let Some(indicator) = soc.reasons.iter().find_map(|reason| reason.strip_prefix("indicator:")) {
-        match Observable::read(indicator) {
-            Some(Observable::Ip(_)) => return Some(Culprit::Address(indicator)),
-            Some(Observable::Domain(_)) => return Some(Culprit::Domain(indicator)),
-            _ => {}
-        }
-    }
-    let reaches_out =
-        soc.flags.iter().any(|flag| matches!(flag.as_str(), "BEACON" | "DGA_NAME" | "DNS_TUNNEL" | "IOC_URL"));
-    if reaches_out {
-        let address = entity.dst_ip.as_deref().map(Culprit::Address);
-        return address.or(entity.domain.as_deref().map(Culprit::Domain));
-    }
-    let from_outside = matches!(soc.category, Category::Auth | Category::Network | Category::Intel | Category::App);
-    entity.src_ip.as_deref().filter(|_| from_outside).map(Culprit::Address)
-}
-
-/// Whether an intruder is in rather than at the door.
-fn is_compromised(soc: &Soc) -> bool {
-    use crate::detect::tactic::Tactic;
-    soc.attack.iter().filter_map(|id| Tactic::of(id)).any(|tactic| {
-        tactic >= Tactic::LateralMovement || matches!(tactic, Tactic::Persistence | Tactic::PrivilegeEscalation)
-    })
 }
 
 impl Stage for Soar {
@@ -341,6 +308,18 @@ mod tests {
             ..attack_from("")
         };
         assert_eq!(actions(&proposals(stage("").as_mut(), &[event(0, beacon)])), [("block_address", "203.0.113.66")]);
+    }
+
+    #[test]
+    fn of_an_incident_the_end_that_came_in_is_blocked_and_no_other() {
+        let mut incident = attack_from("192.0.2.1");
+        incident.flags = vec!["INCIDENT".into()];
+        assert_eq!(
+            actions(&proposals(stage("").as_mut(), &[event(0, incident.clone())])),
+            [("snapshot_evidence", "web1")]
+        );
+        incident.reasons = vec!["attacker:203.0.113.66".into()];
+        assert_eq!(actions(&proposals(stage("").as_mut(), &[event(0, incident)])), [("block_address", "203.0.113.66")]);
     }
 
     #[test]
