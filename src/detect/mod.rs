@@ -6,6 +6,7 @@ pub mod boot_digest;
 pub mod boot_messages;
 pub mod boot_versions;
 pub mod burst;
+pub mod cacao;
 pub mod command_habits;
 pub mod dga;
 pub mod disagreement;

@@ -11,6 +11,7 @@ mod intel;
 mod intel_lists;
 mod network;
 mod network_findings;
+mod playbook_files;
 pub mod settings;
 mod soar;
 

@@ -1,14 +1,16 @@
 //! Device 58, response: proposes what could be done about HIGH and CRITICAL events. It never acts; a person approves.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::common::quote;
 use super::culprit::{Culprit, culprit, is_compromised};
-use super::{DeviceSpec, settings};
+use super::{DeviceSpec, playbook_files, settings};
 use crate::config::Span;
+use crate::detect::cacao::labels;
 use crate::detect::playbook::{Frame, playbook, uuid};
 use crate::detect::recent::Recent;
 use crate::detect::response::{
@@ -20,11 +22,10 @@ use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 
 const NUMBER: u16 = 58;
 const EVIDENCE_FOLDER: &str = "/var/lib/dsmil/evidence";
-/// Proposals for one event: more than these nobody weighs.
+/// More for one event nobody weighs.
 const PROPOSALS_PER_EVENT: usize = 3;
 
-/// Techniques that need the account itself: locking it stops them. Guessing passwords does not, and locking on it would
-/// let anybody lock anybody out.
+/// Techniques that need the account itself. Locking it on guessed passwords would let anybody lock anybody out.
 const ACCOUNT_IN_USE: &[&str] = &["T1078", "T1548", "T1098", "T1136", "T1021", "T1068"];
 
 pub const SPEC: DeviceSpec = DeviceSpec {
@@ -35,7 +36,8 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     reads: Interest::NONE.soc(stream::FUSION).soc(51).soc(52).soc(53).soc(54).soc(55).soc(56).soc(57),
     prepare: |table| {
         let settings: Settings = settings::read(table)?;
-        Ok(Arc::new(move || Box::new(Soar::new(settings.clone()))))
+        let playbooks: Arc<[Value]> = playbook_files::load(&settings.playbooks)?.into();
+        Ok(Arc::new(move || Box::new(Soar::new(settings.clone(), Arc::clone(&playbooks)))))
     },
 };
 
@@ -48,6 +50,9 @@ struct Settings {
     protected_users: Vec<String>,
     /// A proposal lapses after this time, is not repeated before, and a block lasts so long.
     valid_for: Span,
+    /// The site's own CACAO 2.0 playbooks. One that has a flag (`BEACON`) or a measure (`block_address`) among its labels
+    /// is proposed beside what is made here.
+    playbooks: Vec<PathBuf>,
     /// Proposals an hour; a flood of them would bury the ones that matter.
     per_hour: u64,
 }
@@ -57,6 +62,7 @@ impl Default for Settings {
         Self {
             protected: Vec::new(),
             protected_users: Vec::new(),
+            playbooks: Vec::new(),
             valid_for: Span::from_millis(3600 * 1000),
             per_hour: 60,
         }
@@ -74,14 +80,15 @@ struct State {
 struct Soar {
     settings: Settings,
     protected: Protected,
+    playbooks: Arc<[Value]>,
     state: State,
 }
 
 impl Soar {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: Settings, playbooks: Arc<[Value]>) -> Self {
         let protected = Protected { nets: settings.protected.clone(), users: settings.protected_users.clone() };
         let state = State { proposed: Recent::new(ENTITIES_PER_DETECTOR_MAX), hour: 0, in_hour: 0 };
-        Self { settings, protected, state }
+        Self { settings, protected, playbooks, state }
     }
 
     /// The most fitting first.
@@ -125,6 +132,12 @@ impl Soar {
         is_new
     }
 
+    /// The site's playbook for this flag or measure.
+    fn own_playbook(&self, soc: &Soc, response: &Response) -> Option<&Value> {
+        let fits = |label: &str| label == response.measure.name() || soc.flags.iter().any(|flag| flag == label);
+        self.playbooks.iter().find(|playbook| labels(playbook).any(fits))
+    }
+
     /// Counts one more in this hour of event time; false when there have been enough.
     fn has_room(&mut self, now: Timestamp) -> bool {
         let hour = now.millis() / 3_600_000;
@@ -146,7 +159,8 @@ impl Stage for Soar {
         for response in self.responses(event, soc) {
             if self.is_new(&response, event.ts) && self.has_room(event.ts) {
                 let until = event.ts.plus(self.settings.valid_for.get());
-                out.emit_soc(proposal(event, soc, &response, until));
+                let own = self.own_playbook(soc, &response);
+                out.emit_soc(proposal(event, soc, &response, own, until));
             }
         }
     }
@@ -161,7 +175,7 @@ impl Stage for Soar {
     }
 }
 
-fn proposal(event: &Event, soc: &Soc, response: &Response, expires: Timestamp) -> Soc {
+fn proposal(event: &Event, soc: &Soc, response: &Response, own: Option<&Value>, expires: Timestamp) -> Soc {
     let measure = response.measure.name();
     let target = quote(&response.target);
     let seed = format!("{} {measure} {}", event.id, response.target);
@@ -207,6 +221,7 @@ fn proposal(event: &Event, soc: &Soc, response: &Response, expires: Timestamp) -
             "cause": event.id,
             "requires_approval": true,
             "playbook": book,
+            "site_playbook": own,
         })),
         ..Soc::default()
     }
@@ -214,8 +229,6 @@ fn proposal(event: &Event, soc: &Soc, response: &Response, expires: Timestamp) -
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
     use crate::event::{Entity, EventId, Stream, Verdict};
 
@@ -280,7 +293,7 @@ mod tests {
     #[test]
     fn what_is_below_high_proposes_nothing() {
         let medium = Soc { severity: Severity::Medium, ..attack_from("203.0.113.5") };
-        assert_eq!(proposals(stage("").as_mut(), &[event(0, medium)]), Vec::<Value>::new());
+        assert!(proposals(stage("").as_mut(), &[event(0, medium)]).is_empty());
     }
 
     #[test]
@@ -358,12 +371,24 @@ mod tests {
     }
 
     #[test]
+    fn the_sites_own_playbook_for_a_measure_is_proposed_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("own.json");
+        let mut book = proposals(stage("").as_mut(), &[event(0, attack_from("203.0.113.5"))])[0]["playbook"].clone();
+        book["labels"] = json!(["block_address"]);
+        std::fs::write(&path, book.to_string()).unwrap();
+        let table = format!("playbooks = [\"{}\"]", path.display());
+        let said = proposals(stage(&table).as_mut(), &[event(0, attack_from("203.0.113.5"))]);
+        assert_eq!(said[0]["site_playbook"], book);
+    }
+
+    #[test]
     fn a_saved_state_does_not_propose_again() {
         let mut first = stage("");
         assert_eq!(proposals(first.as_mut(), &[event(0, attack_from("203.0.113.5"))]).len(), 1);
         let mut second = stage("");
         second.load(&first.save()).unwrap();
-        assert_eq!(proposals(second.as_mut(), &[event(1, attack_from("203.0.113.5"))]), Vec::<Value>::new());
+        assert!(proposals(second.as_mut(), &[event(1, attack_from("203.0.113.5"))]).is_empty());
     }
 
     #[test]
