@@ -32,5 +32,6 @@ pub mod session_order;
 pub mod tactic;
 pub mod tcg_log;
 pub mod top;
+pub mod trust_failures;
 pub mod weak_crypto;
 pub mod zeek;

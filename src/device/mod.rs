@@ -1,6 +1,7 @@
 //! The Layer-8 devices. A new one is a file here and a line in [`DEVICES`].
 
 mod advml;
+mod advml_lines;
 mod analytics;
 mod biometrics;
 mod common;
