@@ -91,6 +91,8 @@ pub const OPERATORS_MAX: usize = 1000;
 
 /// Indicators of all lists together.
 pub const INDICATORS_MAX: usize = 2_000_000;
+/// Bytes of one playbook that a site brings.
+pub const PLAYBOOK_BYTES_MAX: u64 = 1024 * 1024;
 /// Bytes of one list of indicators.
 pub const INDICATOR_LIST_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Bytes read of one measurement log of the boot.

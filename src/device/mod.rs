@@ -6,11 +6,13 @@ mod analytics;
 mod biometrics;
 mod common;
 mod crypto;
+mod culprit;
 mod enclave;
 mod intel;
 mod intel_lists;
 mod network;
 mod network_findings;
+mod playbook_files;
 pub mod settings;
 mod soar;
 

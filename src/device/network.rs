@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::common::Finding;
-use super::network_findings::{Link, beacon_finding, is_private, name_finding, page_finding, scan_finding};
+use super::network_findings::{Link, beacon_finding, name_finding, page_finding, scan_finding};
 use super::{DeviceSpec, settings};
 use crate::config::Span;
 use crate::detect::beacon::{Beacon, Beacons, Contact};
@@ -14,7 +14,7 @@ use crate::detect::dga;
 use crate::detect::dns_names::{DnsNames, Question};
 use crate::detect::flow::Flow;
 use crate::detect::recent::Recent;
-use crate::detect::scan::{ScanSettings, Scans};
+use crate::detect::scan::{ScanSettings, Scans, is_private};
 use crate::detect::zeek;
 use crate::event::{Body, Category, Event, Interest, Raw, Stream, Timestamp};
 use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
@@ -64,7 +64,7 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            scan_window: Span::from_millis(3600 * 1000),
+            scan_window: Span::from_millis(6 * 3600 * 1000),
             scan_targets: 10,
             scan_sources: 30,
             beacon_contacts: 12,
@@ -290,8 +290,8 @@ mod tests {
         let events: Vec<Event> =
             (1..60).map(|port| event(f64::from(port), blocked("203.0.113.5", "192.0.2.1", port))).collect();
         let said = run(make().as_mut(), &events);
-        assert_eq!(said.len(), 1, "{said:#?}");
-        let soc = &said[0];
+        assert_eq!(said.len(), 2, "when it is one, and ten times as large: {said:#?}");
+        let soc = &said[1];
         assert_eq!((soc.src_device, soc.flags.as_slice()), (57, &["PORT_SCAN".to_owned()][..]));
         assert_eq!(soc.entity.src_ip.as_deref(), Some("203.0.113.5"));
         assert_eq!((soc.severity, soc.attack.as_slice()), (Severity::Medium, &["T1595.001".to_owned()][..]));

@@ -6,7 +6,7 @@ use super::common::{Finding, quote};
 use crate::detect::beacon::Beacon;
 use crate::detect::dns_names::{Oddity, Question};
 use crate::detect::flow::Flow;
-use crate::detect::scan::{Scan, Shape};
+use crate::detect::scan::{Scan, Shape, is_private};
 use crate::event::Entity;
 
 /// Who keeps contact with whom.
@@ -24,18 +24,11 @@ impl<'a> Link<'a> {
     }
 }
 
-/// Addresses that only their owner routes.
-pub fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
-    }
-}
-
 /// The internet scans everybody; a machine of the own network that does is another matter.
 fn scan_score(count: u64, from_inside: bool) -> f64 {
     let size = (count as f64 / 10.0).max(1.0).log10();
-    (0.6 + 0.08 * size + if from_inside { 0.16 } else { 0.0 }).min(0.9)
+    let start = if count < 10 { 0.5 } else { 0.6 };
+    (start + 0.08 * size + if from_inside { 0.16 } else { 0.0 }).min(0.9)
 }
 
 pub fn scan_finding(flow: &Flow<'_>, scan: &Scan) -> Finding {
@@ -45,15 +38,23 @@ pub fn scan_finding(flow: &Flow<'_>, scan: &Scan) -> Finding {
         Shape::Ports => ("PORT_SCAN", format!("{client} tried {} ports of {server} in vain", scan.count)),
         Shape::Hosts => ("HOST_SWEEP", format!("{client} tried port {} of {} machines in vain", flow.port, scan.count)),
         Shape::Both => ("PORT_SCAN", format!("{client} tried {} ports of {} machines in vain", scan.ports, scan.hosts)),
+        Shape::Persistent => (
+            "UNANSWERED_CONTACTS",
+            format!("{client} tried {} ports of {server} {} times in vain", scan.ports, scan.count),
+        ),
         Shape::Distributed => (
             "DISTRIBUTED_SCAN",
             format!("{server} was tried in vain by {} sources on {} ports", scan.count, scan.ports),
         ),
     };
     let distributed = scan.shape == Shape::Distributed;
-    let score = if distributed { 0.45 } else { scan_score(scan.count, from_inside) };
+    let score = match scan.shape {
+        // A service that is down makes its clients look so, and the background of the internet is no incident.
+        Shape::Persistent | Shape::Distributed => 0.45,
+        _ => scan_score(scan.count, from_inside),
+    };
     let attack: &[&str] = if from_inside { &["T1046"] } else { &["T1595.001"] };
-    let one_server = matches!(scan.shape, Shape::Ports | Shape::Distributed);
+    let one_server = scan.hosts == 1;
     Finding {
         flag,
         score,
