@@ -3,7 +3,6 @@
 //! is used. With `DSMIL_DATA` set the training is repeated and must give the weights in the repository; with
 //! `DSMIL_WRITE=1` as well they are written anew. Skipped without `DSMIL_DATA`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test fails by panicking
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -10,6 +10,7 @@ mod gateway;
 mod parts;
 mod plan;
 mod reload;
+mod signals;
 mod sources;
 mod start;
 mod web;
@@ -22,8 +23,8 @@ use std::time::{Duration, Instant};
 
 pub use self::core::Core;
 pub use plan::{Plan, prepare};
+use signals::{Signals, Told};
 pub use start::{Daemon, Hooks, StartError};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{self, ConfigError, Finding, Loaded};
 use crate::observe::{log as journal, systemd};
@@ -45,8 +46,15 @@ pub fn run(path: Option<&Path>) -> ExitCode {
         log::warn!(target: "dsmild", "{warning}");
     }
     let code = actix::System::new().block_on(async move {
+        let signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => {
+                log::error!(target: "dsmild", "signals could not be listened for: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
         match Daemon::start(loaded.config, loaded.source.to_string(), plan, Hooks::default()).await {
-            Ok(daemon) => until_told(daemon, path.map(Path::to_path_buf)).await,
+            Ok(daemon) => until_told(daemon, signals, path.map(Path::to_path_buf)).await,
             Err(error) => {
                 log::error!(target: "dsmild", "the daemon could not start: {error}");
                 ExitCode::FAILURE
@@ -95,33 +103,31 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A critical actor that gave no sign of life for this long keeps the watchdog from being told that all is well.
 const LATE_AFTER: Duration = Duration::from_secs(3);
 
-async fn until_told(mut daemon: Daemon, path: Option<PathBuf>) -> ExitCode {
-    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
-    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
-        log::error!(target: "dsmild", "signals could not be listened for");
-        return ExitCode::FAILURE;
-    };
+async fn until_told(mut daemon: Daemon, mut signals: Signals, path: Option<PathBuf>) -> ExitCode {
     let mut fatal = daemon.tree.fatal();
     systemd::ready(&daemon.summary());
     let mut watchdog = Heartbeat::new();
     let mut meters = Instant::now();
-    // One reload at a time; a signal that comes meanwhile waits and starts the next.
-    let mut reloading = None;
+    // One reload at a time; a signal that comes meanwhile is remembered and starts the next.
+    let (mut reloading, mut again) = (None, false);
     let code = loop {
         tokio::select! {
-            () = told(&mut terminate) => break ExitCode::SUCCESS,
-            () = told(&mut interrupt) => break ExitCode::SUCCESS,
+            told = signals.next() => match told {
+                Told::Stop => break ExitCode::SUCCESS,
+                Told::Reload => again = true,
+            },
             _ = fatal.changed() => break ExitCode::FAILURE,
-            () = told(&mut hangup), if reloading.is_none() => {
-                systemd::reloading();
-                reloading = Some(Box::pin(reload::prepare(path.clone())));
-            }
             prepared = ready(&mut reloading) => {
                 reloading = None;
                 daemon.reload(prepared).await;
                 systemd::ready(&daemon.summary());
             }
             () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        if again && reloading.is_none() {
+            again = false;
+            systemd::reloading();
+            reloading = Some(Box::pin(reload::prepare(path.clone())));
         }
         daemon.tree.look();
         watchdog.beat(daemon.tree.healthy(LATE_AFTER));
@@ -161,9 +167,4 @@ impl Heartbeat {
             systemd::watchdog();
         }
     }
-}
-
-async fn told(signal: &mut Signal) {
-    // `None` would mean that the runtime is gone.
-    let _ = signal.recv().await;
 }

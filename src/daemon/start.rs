@@ -59,6 +59,8 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error("starting threads: {0}")]
     Threads(#[from] std::io::Error),
+    #[error("daemon.state_dir {path} could not be made: {source}; make it for this user, or name another")]
+    StateDir { path: String, source: std::io::Error },
     #[error("{0}")]
     Part(String),
 }
@@ -68,6 +70,9 @@ impl Daemon {
     /// The hot store, a thread or the listener could not be had.
     pub async fn start(config: Config, source: String, plan: Plan, hooks: Hooks) -> Result<Self, StartError> {
         metrics::exporter();
+        let state_dir = &config.daemon.state_dir;
+        std::fs::create_dir_all(state_dir)
+            .map_err(|source| StartError::StateDir { path: state_dir.display().to_string(), source })?;
         let (store, recovery) = HotStore::open(&config.store).await?;
         let recovery = recovery.or_saved(Positions::load(&config.daemon.state_dir));
         let bus = Arc::new(Bus::new(ledger(&plan, &recovery), recovery.last_id));

@@ -38,6 +38,7 @@ struct Writer {
     announcer: Announcer,
     positions: Positions,
     positions_changed: bool,
+    positions_trouble: bool,
     positions_saved: Instant,
     pruned: Instant,
     /// Events of one transaction; fewer after it did not fit, so that little space is enough to go on.
@@ -56,6 +57,7 @@ impl Writer {
             announcer,
             positions,
             positions_changed: false,
+            positions_trouble: false,
             positions_saved: now,
             pruned: now,
             batch: limits::COMMIT_EVENTS_MAX,
@@ -132,8 +134,15 @@ impl Writer {
         self.positions.last_id = *self.core.bus.committed().borrow();
         self.positions_saved = Instant::now();
         match self.positions.save(&self.core.config().daemon.state_dir) {
-            Ok(()) => self.positions_changed = false,
-            Err(error) => log::warn!(target: "dsmild", "positions for after a reboot could not be saved: {error}"),
+            Ok(()) => {
+                self.positions_changed = false;
+                self.positions_trouble = false;
+            }
+            // It is tried again each second; said once.
+            Err(error) if !std::mem::replace(&mut self.positions_trouble, true) => {
+                log::warn!(target: "dsmild", "positions for after a reboot could not be saved: {error}");
+            }
+            Err(_) => {}
         }
     }
 

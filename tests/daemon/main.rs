@@ -7,4 +7,5 @@ mod full_store;
 mod harness;
 mod http;
 mod kill;
+mod reload;
 mod replay;
