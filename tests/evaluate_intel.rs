@@ -1,6 +1,6 @@
 //! Device 54 against the MISP warninglists: names and addresses that everybody uses are never accused, even by a feed
 //! that names them all. Run with `DSMIL_DATA=FOLDER cargo test --test evaluate_intel -- --nocapture`.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)] // a test fails by panicking
 
 use std::path::{Path, PathBuf};
 

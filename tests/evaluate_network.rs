@@ -1,6 +1,6 @@
 //! Device 57 against public data that nobody here wrote: names of DGA families, labelled Zeek logs. Run with
 //! `DSMIL_DATA=FOLDER cargo test --test evaluate_network -- --nocapture`; skipped without it.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)] // a test fails by panicking
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 //! MISP warninglists) against names drawn from the kinds of generators that malware uses. No name of a malware family
 //! is used. With `DSMIL_DATA` set the training is repeated and must give the weights in the repository; with
 //! `DSMIL_WRITE=1` as well they are written anew. Skipped without `DSMIL_DATA`.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)] // a test fails by panicking
 
 use std::collections::BTreeSet;
 use std::path::Path;
