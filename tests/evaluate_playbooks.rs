@@ -1,7 +1,7 @@
 //! CACAO 2.0 playbooks that nobody here wrote: whole ones are taken, broken ones refused with a reason. Run with
 //! `DSMIL_DATA=FOLDER cargo test --test evaluate_playbooks -- --nocapture`; skipped without it.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use std::path::Path;
 
