@@ -102,6 +102,10 @@ pub const SHRINK_RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 pub const SHRINK_VALUES_MAX: usize = 256;
 /// Bytes of the name of a SHRINK value.
 pub const SHRINK_NAME_BYTES_MAX: usize = 64;
+/// Events of one batch for Redis: more gains nothing and keeps other clients of Redis waiting.
+pub const MIRROR_BATCH_EVENTS_MAX: usize = 1000;
+/// Bytes of one batch for Redis, beyond its first event.
+pub const MIRROR_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of one HTTP request.
 pub const HTTP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Events of one answer of `/api/v1/streams/…`.

@@ -4,3 +4,5 @@
 
 mod harness;
 mod kill;
+mod redis_mirror;
+mod redis_server;
