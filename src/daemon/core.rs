@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::writer;
 use crate::bus::{Bus, EventRef};
@@ -107,6 +108,11 @@ impl Core {
         let events: Arc<[Event]> = self.store.after(after, reads, count).await?.into();
         let scanned = events.last().map_or(committed, |event| event.id);
         Ok((EventRef::all(&events).collect(), scanned))
+    }
+
+    /// The id up to which nothing is lost by what `store.durability` speaks of: a source's outside position may move.
+    pub fn durable(&self) -> watch::Receiver<EventId> {
+        self.bus.committed()
     }
 
     /// What an outlet tells of itself.

@@ -6,6 +6,7 @@
 mod announce;
 mod core;
 mod gateway;
+mod ingest;
 mod mirror;
 mod plan;
 mod sources;

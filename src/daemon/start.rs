@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 
 use super::core::{Core, locked};
 use super::plan::Plan;
-use super::{mirror, sources, web, writer};
+use super::{ingest, mirror, sources, web, writer};
 use crate::bus::{Bus, Ledger};
 use crate::config::Config;
 use crate::event::{Interest, Timestamp};
@@ -155,6 +155,10 @@ impl Daemon {
         }
         if !config.intake.file.is_empty() {
             self.start_host(hooks, "intake-file", false, sources::files)?;
+        }
+        if config.redis.as_ref().is_some_and(|redis| !ingest::ingested(redis).is_empty()) {
+            let io = self.io.handle().clone();
+            self.start_host(hooks, "intake-redis", false, move |life, core| ingest::run(life, core, io.clone()))?;
         }
         for (index, journal) in config.intake.journal.iter().enumerate() {
             let (name, journal) = (format!("intake-journal-{index}"), journal.clone());

@@ -31,6 +31,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("MOVED", "cluster", "this Redis is part of a cluster: write redis-cluster:// in redis.url"),
     ("WRONGTYPE", "wrongtype", "the key holds something that is not a stream: rename it, or set redis.key_prefix"),
     ("NOGROUP", "nogroup", "the consumer group is gone and is made again"),
+    ("no longer exists", "nogroup", "the stream is gone and is made again"),
     ("unknown command", "old", "this needs Redis 5 or newer with streams and scripts"),
     ("DB index is out of range", "database", "the database number in redis.url does not exist there"),
     ("onnection refused", "refused", "is Redis running, and is redis.url right?"),

@@ -4,5 +4,7 @@
 
 mod harness;
 mod kill;
+mod redis_ingest;
 mod redis_mirror;
 mod redis_server;
+mod redis_trouble;

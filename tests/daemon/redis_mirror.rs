@@ -14,21 +14,21 @@ use crate::redis_server::{Connection, Server, installed};
 
 /// What happens while lines come in.
 #[derive(Clone, Copy, PartialEq, Debug)]
-enum Blow {
+pub enum Blow {
     KillDaemon,
     KillRedis,
     Flush,
     Freeze,
 }
 
-struct Plan {
-    lines: u64,
-    blows: Vec<Blow>,
+pub struct Plan {
+    pub lines: u64,
+    pub blows: Vec<Blow>,
 }
 
 impl Plan {
     /// The order follows from the seed alone.
-    fn new(lines: u64, counts: [(Blow, usize); 4], random: &mut u64) -> Self {
+    pub fn new(lines: u64, counts: [(Blow, usize); 4], random: &mut u64) -> Self {
         let mut blows: Vec<Blow> =
             counts.into_iter().flat_map(|(blow, count)| std::iter::repeat_n(blow, count)).collect();
         for place in (1..blows.len()).rev() {
@@ -64,17 +64,17 @@ fn line(number: u64) -> String {
     )
 }
 
-fn pause(random: &mut u64, millis_max: u64) {
+pub fn pause(random: &mut u64, millis_max: u64) {
     std::thread::sleep(Duration::from_millis(next_random(random) % millis_max)); // the moment of the blow is random
 }
 
-fn outlet(daemon: &Daemon) -> Value {
+pub fn outlet(daemon: &Daemon) -> Value {
     let status = daemon.status();
     let outlets = status["outlets"].as_array().unwrap();
     outlets.iter().find(|outlet| outlet["name"] == "mirror").cloned().unwrap_or_default()
 }
 
-fn wait_until_mirrored(daemon: &Daemon) {
+pub fn wait_until_mirrored(daemon: &Daemon) {
     wait_for("every stage to have handled everything and the mirror to be complete", || {
         let mirror = outlet(daemon);
         let idle = daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0);
@@ -101,7 +101,7 @@ fn stored(site: &Site, layer: u8) -> Vec<(String, Value)> {
 }
 
 /// Each stream in Redis has the entries of the hot store: the same ids in the same order, and the same scores.
-fn assert_mirrored(site: &Site, redis: &Server, prefix: &str) -> usize {
+pub fn assert_mirrored(site: &Site, redis: &Server, prefix: &str) -> usize {
     let mut total = 0;
     for (stream, layer) in [("L3_OUT", 3), ("L4_OUT", 4), ("SOC_EVENTS", 8)] {
         let (entries, stored) = (entries(&mut redis.connect(), &format!("{prefix}{stream}")), stored(site, layer));
