@@ -106,6 +106,14 @@ pub const SHRINK_RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 pub const SHRINK_VALUES_MAX: usize = 256;
 /// Bytes of the name of a SHRINK value.
 pub const SHRINK_NAME_BYTES_MAX: usize = 64;
+/// Events of one batch for Redis: more gains nothing and keeps other clients of Redis waiting.
+pub const MIRROR_BATCH_EVENTS_MAX: usize = 1000;
+/// Bytes of one batch for Redis, beyond its first event.
+pub const MIRROR_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Turns of one ingested stream that wait for the commit; then its reader waits too.
+pub const REDIS_TURNS_MAX: usize = 16;
+/// Entries taken over from other consumers of which it is remembered that they were.
+pub const REDIS_CLAIMED_MAX: usize = 20_000;
 /// Bytes of one HTTP request.
 pub const HTTP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Events of one answer of `/api/v1/streams/…`.
@@ -138,6 +146,7 @@ pub const LOG_QUEUE_MAX: usize = 8192;
 const _: () = assert!(IN_FLIGHT_EVENTS_MAX < BUS_EVENTS_MAX, "what is in flight is read from memory");
 const _: () = assert!(TURN_EVENTS_MAX <= IN_FLIGHT_EVENTS_MAX);
 const _: () = assert!(TURN_EVENTS_MAX * OUTPUTS_PER_EVENT_MAX <= COMMIT_EVENTS_MAX, "one turn fits one transaction");
+const _: () = assert!(REDIS_TURNS_MAX * TURN_EVENTS_MAX < REDIS_CLAIMED_MAX, "what waits for the commit is remembered");
 const _: () = assert!(INSERT_ROWS_MAX * 16 < 32_766, "SQLite binds at most 32766 values in a statement");
 const _: () = assert!(LINE_BYTES_MAX < HTTP_BODY_BYTES_MAX);
 const _: () = assert!(HTTP_LIVE_STREAMS_MAX * 2 < HTTP_CONNECTIONS_MAX, "streams leave room for other requests");

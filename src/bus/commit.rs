@@ -39,9 +39,9 @@ impl Bus {
                 inner.pending.pop_front();
                 inner.pending_events -= turn.events.len();
                 inner.pending_bytes -= turn_weight(turn);
-                if let Some(last) = turn.events.last() {
-                    inner.committed = inner.committed.max(last.id);
-                }
+                // A turn may bring dead letters alone: whoever waits for its end waits for theirs.
+                let ends = [turn.events.last().map(|event| event.id), turn.dead_letters.last().map(|letter| letter.id)];
+                inner.committed = ends.into_iter().flatten().fold(inner.committed, EventId::max);
             }
         }
         let committed = inner.committed;

@@ -136,6 +136,11 @@ impl Core {
         Ok((EventRef::all(&events).collect(), scanned))
     }
 
+    /// The id up to which nothing is lost by what `store.durability` speaks of: a source's outside position may move.
+    pub fn durable(&self) -> watch::Receiver<EventId> {
+        self.bus.committed()
+    }
+
     /// What an outlet tells of itself.
     pub fn set_outlet(&self, status: OutletStatus) {
         locked(&self.board.outlets).insert(status.name.clone(), status);

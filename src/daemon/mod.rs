@@ -7,6 +7,8 @@ mod announce;
 mod core;
 mod files;
 mod gateway;
+mod ingest;
+mod mirror;
 mod parts;
 mod plan;
 mod reload;

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::sources;
 use super::start::{Daemon, StartError};
+use super::{ingest, mirror, sources};
 use crate::config::Part;
 
 /// What an ending child gets.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Started before the sources, so that nothing is missed while they come up.
-pub const OUTLETS: [Part; 0] = [];
-pub const SOURCES: [Part; 3] = [Part::ShrinkPoller, Part::FileIntake, Part::JournalIntake];
+pub const OUTLETS: [Part; 1] = [Part::Mirror];
+pub const SOURCES: [Part; 4] = [Part::ShrinkPoller, Part::FileIntake, Part::JournalIntake, Part::RedisIntake];
 
 impl Daemon {
     /// Starts whatever the configuration asks of this part; nothing when it asks for nothing.
@@ -19,6 +19,14 @@ impl Daemon {
         let config = self.core.config();
         match part {
             Part::Http | Part::HttpIntake => self.start_http().await,
+            Part::Mirror if config.redis.as_ref().is_some_and(|redis| !mirror::mirrored(redis).is_empty()) => {
+                let io = self.io.handle().clone();
+                self.start_host("mirror", false, move |life, core| mirror::run(life, core, io.clone()))
+            }
+            Part::RedisIntake if config.redis.as_ref().is_some_and(|redis| !ingest::ingested(redis).is_empty()) => {
+                let io = self.io.handle().clone();
+                self.start_host("intake-redis", false, move |life, core| ingest::run(life, core, io.clone()))
+            }
             Part::ShrinkPoller if config.shrink.is_some() => self.start_host("shrink", false, sources::shrink),
             Part::FileIntake if !config.intake.file.is_empty() => self.start_host("intake-file", false, sources::files),
             Part::JournalIntake => {

@@ -1,6 +1,7 @@
 //! The hot store: the last hours of the log in SQLite on a tmpfs. A commit here is the commit of the daemon.
 
 mod batch;
+mod count;
 mod error;
 mod files;
 mod open;
