@@ -28,6 +28,8 @@ struct Inner {
     ledger: Ledger,
     wakes: Vec<Option<Wake>>,
     committed: EventId,
+    /// Events committed since the start.
+    committed_events: u64,
     pending: VecDeque<Arc<Turn>>,
     pending_events: usize,
     pending_bytes: usize,
@@ -59,6 +61,7 @@ impl Bus {
                 ledger,
                 wakes,
                 committed: last,
+                committed_events: 0,
                 pending: VecDeque::new(),
                 pending_events: 0,
                 pending_bytes: 0,
@@ -97,10 +100,10 @@ impl Bus {
         self.lock().pending.len()
     }
 
-    /// How much waits for the hot store: events and bytes.
-    pub fn uncommitted(&self) -> (usize, usize) {
+    /// The id up to which everything is committed, and how many events were committed since the start.
+    pub fn committed_count(&self) -> (EventId, u64) {
         let inner = self.lock();
-        (inner.pending_events, inner.pending_bytes)
+        (inner.committed, inner.committed_events)
     }
 
     /// The id up to which everything is committed: what the outside may see.
@@ -251,6 +254,7 @@ impl Bus {
             if inner.pending.front().is_some_and(|front| Arc::ptr_eq(front, turn)) {
                 inner.pending.pop_front();
                 inner.pending_events -= turn.events.len();
+                inner.committed_events += turn.events.len() as u64;
                 inner.pending_bytes -= turn_weight(turn);
                 if let Some(last) = turn.events.last() {
                     inner.committed = inner.committed.max(last.id);

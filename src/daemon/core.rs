@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::writer;
 use crate::bus::{Bus, EventRef};
-use crate::config::Config;
+use crate::config::{Config, Durability};
 use crate::event::{Event, EventId, Interest, ShrinkSample, ShrinkState};
 use crate::layer::shell::Shell;
 use crate::observe::gateway::{ConfigStatus, OutletStatus, ShrinkStatus, SourceStatus};
@@ -23,6 +24,9 @@ pub struct Core {
     config: RwLock<Arc<Config>>,
     /// Of every source, as appended to the bus; what a source's next life goes on from.
     positions: Mutex<BTreeMap<String, Value>>,
+    /// By outlet: the id up to which it has passed everything on. What comes after stays in the hot store.
+    passed: Mutex<BTreeMap<&'static str, EventId>>,
+    archived: watch::Sender<EventId>,
 }
 
 /// What the parts tell of themselves for status.
@@ -58,7 +62,37 @@ impl Core {
             board: Board::default(),
             config: RwLock::new(Arc::new(config)),
             positions: Mutex::new(positions),
+            passed: Mutex::default(),
+            archived: watch::Sender::new(EventId::ZERO),
         })
+    }
+
+    /// The id up to which Postgres has everything; with `durability = "power"` also what to go on from.
+    pub fn archived(&self) -> watch::Receiver<EventId> {
+        self.archived.subscribe()
+    }
+
+    pub fn set_archived(&self, id: EventId) {
+        self.archived.send_if_modified(|archived| std::mem::replace(archived, id) != id);
+    }
+
+    pub fn is_power_durable(&self) -> bool {
+        self.config().store.durability == Durability::Power
+    }
+
+    /// The id up to which nothing is lost by what `store.durability` speaks of: who sent an event up to here may be told
+    /// that it is safe, and a source's outside position may move.
+    pub fn durable(&self) -> watch::Receiver<EventId> {
+        if self.is_power_durable() { self.archived() } else { self.bus.committed() }
+    }
+
+    /// An outlet has passed on everything up to `id`; called once before it starts, for the store to keep the rest.
+    pub fn set_passed(&self, outlet: &'static str, id: EventId) {
+        locked(&self.passed).insert(outlet, id);
+    }
+
+    pub fn passed(&self, outlet: &str) -> EventId {
+        locked(&self.passed).get(outlet).copied().unwrap_or_default()
     }
 
     pub fn config(&self) -> Arc<Config> {
@@ -122,7 +156,8 @@ impl Core {
             let consumer = consumers.iter().find(|consumer| consumer.name == shell.spec.name)?;
             consumer.attached.then(|| shell.snapshot().map_or(consumer.cursor, |snapshot| snapshot.cursor))
         });
-        writer::floor(needs)
+        let passed = locked(&self.passed).clone();
+        writer::floor(needs.chain(passed.into_values()))
     }
 
     pub fn note_shrink(&self, sample: &ShrinkSample) {

@@ -1,14 +1,18 @@
 //! The daemon: what starts in which order, what runs meanwhile, and how it stops.
 //!
-//! Start: hot store → bus → writer (the commit point) → stages in the order of their graph → HTTP → sources. Each waits
+//! Start: hot store → bus → archive → writer (the commit point) → stages in the order of their graph → HTTP → sources. Each waits
 //! only for those before it. Stop is the reverse, so that sources fall silent first and the writer commits what is left.
 
 mod announce;
+mod archive;
+mod archive_meter;
 mod core;
 mod gateway;
 mod plan;
+mod restore;
 mod sources;
 mod start;
+mod waiting;
 mod web;
 mod writer;
 
@@ -41,17 +45,30 @@ pub fn run(path: Option<PathBuf>) -> ExitCode {
     for warning in warnings(&loaded, &plan) {
         log::warn!(target: "dsmild", "{warning}");
     }
-    let code = actix::System::new().block_on(async move {
-        match Daemon::start(loaded.config, loaded.source.to_string(), plan, Hooks::default()).await {
-            Ok(daemon) => until_told(daemon).await,
-            Err(error) => {
-                log::error!(target: "dsmild", "the daemon could not start: {error}");
-                ExitCode::FAILURE
-            }
-        }
-    });
+    let code = actix::System::new().block_on(start_and_run(loaded, plan));
     log::logger().flush();
     code
+}
+
+async fn start_and_run(loaded: Loaded, plan: Plan) -> ExitCode {
+    let [Ok(mut terminate), Ok(mut interrupt)] = [SignalKind::terminate(), SignalKind::interrupt()].map(signal) else {
+        log::error!(target: "dsmild", "signals could not be listened for");
+        return ExitCode::FAILURE;
+    };
+    let start = Daemon::start(loaded.config, loaded.source.to_string(), plan, Hooks::default());
+    let started = tokio::select! {
+        started = start => started,
+        // The start may wait for Postgres.
+        () = told(&mut terminate) => return ExitCode::SUCCESS,
+        () = told(&mut interrupt) => return ExitCode::SUCCESS,
+    };
+    match started {
+        Ok(daemon) => until_told(daemon, terminate, interrupt).await,
+        Err(error) => {
+            log::error!(target: "dsmild", "the daemon could not start: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The configuration and the stages that it comes to, or the findings of both.
@@ -92,12 +109,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A critical actor that gave no sign of life for this long keeps the watchdog from being told that all is well.
 const LATE_AFTER: Duration = Duration::from_secs(3);
 
-async fn until_told(mut daemon: Daemon) -> ExitCode {
-    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
-    let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
-        log::error!(target: "dsmild", "signals could not be listened for");
-        return ExitCode::FAILURE;
-    };
+async fn until_told(mut daemon: Daemon, mut terminate: Signal, mut interrupt: Signal) -> ExitCode {
     let mut fatal = daemon.tree.fatal();
     systemd::ready(&daemon.summary());
     let mut watchdog = Heartbeat::new();

@@ -8,7 +8,8 @@ use futures_util::FutureExt;
 
 use super::core::{Core, locked};
 use super::plan::Plan;
-use super::{sources, web, writer};
+use super::waiting::Waiting;
+use super::{archive, restore, sources, web, writer};
 use crate::bus::{Bus, Ledger};
 use crate::config::Config;
 use crate::event::{Interest, Timestamp};
@@ -17,7 +18,7 @@ use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
 use crate::limits;
 use crate::observe::{gateway::ConfigStatus, metrics};
-use crate::store::{HotStore, Recovery, StoreError, positions::Positions};
+use crate::store::{HotStore, Recovery, StoreError};
 use crate::supervise::{Body, ChildSpec, Life, State, Tree};
 
 /// What a child gets to end in order.
@@ -26,7 +27,32 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Daemon {
     pub core: Arc<Core>,
     pub tree: Tree,
-    io: tokio::runtime::Runtime,
+    /// Ends with it, without waiting.
+    io: Io,
+}
+
+/// The threads of what is no actor: the HTTP server.
+struct Io(Option<tokio::runtime::Runtime>);
+
+impl Io {
+    fn new() -> std::io::Result<Self> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        Ok(Self(Some(builder.worker_threads(2).thread_name("io").enable_all().build()?)))
+    }
+
+    fn handle(&self) -> std::io::Result<tokio::runtime::Handle> {
+        let runtime = self.0.as_ref().ok_or_else(|| std::io::Error::other("the daemon has been stopped"))?;
+        Ok(runtime.handle().clone())
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        // Its own drop would wait, which is not allowed on the thread of the actors.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Wraps parts before they run; tests put faults in with it.
@@ -59,7 +85,10 @@ impl Daemon {
     pub async fn start(config: Config, source: String, plan: Plan, hooks: Hooks) -> Result<Self, StartError> {
         metrics::exporter();
         let (store, recovery) = HotStore::open(&config.store).await?;
-        let recovery = recovery.or_saved(Positions::load(&config.daemon.state_dir));
+        let io = Io::new()?;
+        let mut waiting = Waiting::new(&config, io.handle()?);
+        let recovery = restore::begin(&config, &store, recovery, &plan.stages, &mut waiting).await?;
+        waiting.end().await;
         let bus = Arc::new(Bus::new(ledger(&plan.stages, &recovery), recovery.last_id));
         let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone());
         *locked(&core.board.config) =
@@ -67,9 +96,13 @@ impl Daemon {
         recover(&core).await?;
 
         let config = core.config();
-        let io =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build()?;
         let mut daemon = Self { core, tree: Tree::new(config.supervisor.clone()), io };
+        if config.archive.is_some() {
+            let archived = recovery.cursors.get(archive::NAME).copied().unwrap_or_default();
+            daemon.core.set_passed(archive::NAME, archived);
+            daemon.core.set_archived(archived);
+            daemon.start_host(&hooks, archive::NAME, false, archive::run)?;
+        }
         daemon.start_host(&hooks, "store", true, writer::run)?;
         daemon.start_stages(&hooks, plan.stages).await?;
         daemon.start_http(&hooks).await?;
@@ -115,7 +148,7 @@ impl Daemon {
 
     /// The first server is opened before anything depends on it: an address that is taken ends the start.
     async fn start_http(&mut self, hooks: &Hooks) -> Result<(), StartError> {
-        let io = self.io.handle().clone();
+        let io = self.io.handle()?;
         let first =
             io.spawn(web::serve(Arc::clone(&self.core))).await.map_err(|error| StartError::Http(error.to_string()))?;
         let first = Arc::new(Mutex::new(Some(first.map_err(|error| StartError::Http(error.to_string()))?)));
@@ -180,7 +213,6 @@ impl Daemon {
     pub async fn stop(mut self) {
         self.tree.stop_all(PATIENCE).await;
         self.core.store.clone().close().await;
-        self.io.shutdown_background();
     }
 }
 

@@ -145,7 +145,7 @@ async fn inspect(connection: &mut SqliteConnection) -> Result<Inspection, sqlx::
     Ok(Inspection { application_id, version, tables, fault })
 }
 
-async fn recover(connection: &mut SqliteConnection) -> Result<Recovery, sqlx::Error> {
+pub(super) async fn recover(connection: &mut SqliteConnection) -> Result<Recovery, sqlx::Error> {
     // Rows of other programs are left out: one with the largest possible id would end the log.
     let newest = "SELECT max(
         ifnull((SELECT id FROM raw_events_fast WHERE format IS NOT NULL ORDER BY id DESC LIMIT 1), 0),

@@ -72,7 +72,7 @@ impl Site {
 }
 
 /// On tmpfs where there is one, as in production.
-fn memory_dir() -> PathBuf {
+pub fn memory_dir() -> PathBuf {
     let shm = Path::new("/dev/shm");
     if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() }
 }

@@ -1,0 +1,3 @@
+//! Where committed events go. Each outlet asks the outside how far it is and goes on from there.
+
+pub mod archive;
