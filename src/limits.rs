@@ -82,6 +82,14 @@ pub const CONFIG_FINDINGS_MAX: usize = 100;
 pub const STORE_BYTES_MIN: u64 = 64 * 1024 * 1024;
 /// Rows of one statement of the archive: more gains nothing and holds a transaction open.
 pub const ARCHIVE_ROWS_MAX: usize = 50_000;
+/// Bytes of one batch of the archive, beyond the last row.
+pub const ARCHIVE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Partitions that one batch of the archive touches: each takes locks in Postgres, of which there are few thousand.
+pub const ARCHIVE_BATCH_DAYS_MAX: usize = 64;
+/// Dead letters of one statement of the archive.
+pub const ARCHIVE_LETTERS_MAX: usize = 100;
+/// How far, in microseconds, a row moves whose id and time another daemon's row has already.
+pub const ARCHIVE_SHIFT_MAX: i32 = 1000;
 /// Labels of a Loki stream: what Loki itself accepts by default.
 pub const LOKI_LABELS_MAX: usize = 15;
 /// Bytes of a name that goes into labels and keys: instance, compartment, prefix, tenant.

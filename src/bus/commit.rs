@@ -38,6 +38,7 @@ impl Bus {
             if inner.pending.front().is_some_and(|front| Arc::ptr_eq(front, turn)) {
                 inner.pending.pop_front();
                 inner.pending_events -= turn.events.len();
+                inner.committed_events += turn.events.len() as u64;
                 inner.pending_bytes -= turn_weight(turn);
                 // A turn may bring dead letters alone: whoever waits for its end waits for theirs.
                 let ends = [turn.events.last().map(|event| event.id), turn.dead_letters.last().map(|letter| letter.id)];

@@ -28,6 +28,8 @@ pub(super) struct Inner {
     ledger: Ledger,
     wakes: Vec<Option<Wake>>,
     pub(super) committed: EventId,
+    /// Events committed since the start.
+    pub(super) committed_events: u64,
     pub(super) pending: VecDeque<Arc<Turn>>,
     pub(super) pending_events: usize,
     pub(super) pending_bytes: usize,
@@ -59,6 +61,7 @@ impl Bus {
                 ledger,
                 wakes,
                 committed: last,
+                committed_events: 0,
                 pending: VecDeque::new(),
                 pending_events: 0,
                 pending_bytes: 0,
@@ -97,10 +100,10 @@ impl Bus {
         self.lock().pending.len()
     }
 
-    /// How much waits for the hot store: events and bytes.
-    pub fn uncommitted(&self) -> (usize, usize) {
+    /// The id up to which everything is committed, and how many events were committed since the start.
+    pub fn committed_count(&self) -> (EventId, u64) {
         let inner = self.lock();
-        (inner.pending_events, inner.pending_bytes)
+        (inner.committed, inner.committed_events)
     }
 
     /// The id up to which everything is committed: what the outside may see.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::bus::{Bus, EventRef, Turn};
-use crate::config::Config;
+use crate::config::{Config, Durability};
 use crate::event::{Event, EventId, Interest, ShrinkSample, ShrinkState};
 use crate::observe::gateway::{ConfigStatus, OutletStatus, ShrinkStatus, SourceStatus};
 use crate::store::{HotStore, Size, StoreError};
@@ -26,6 +26,9 @@ pub struct Core {
     committed: Mutex<BTreeMap<String, Standing>>,
     /// Of every source, as appended to the bus; what a source's next life goes on from.
     positions: Mutex<BTreeMap<String, Value>>,
+    /// By outlet: the id up to which it has passed everything on. What comes after stays in the hot store.
+    passed: Mutex<BTreeMap<&'static str, EventId>>,
+    archived: watch::Sender<EventId>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,7 +78,37 @@ impl Core {
             config: RwLock::new(Arc::new(config)),
             committed: Mutex::new(committed),
             positions: Mutex::new(positions),
+            passed: Mutex::default(),
+            archived: watch::Sender::new(EventId::ZERO),
         })
+    }
+
+    /// The id up to which Postgres has everything; with `durability = "power"` also what to go on from.
+    pub fn archived(&self) -> watch::Receiver<EventId> {
+        self.archived.subscribe()
+    }
+
+    pub fn set_archived(&self, id: EventId) {
+        self.archived.send_if_modified(|archived| std::mem::replace(archived, id) != id);
+    }
+
+    pub fn is_power_durable(&self) -> bool {
+        self.config().store.durability == Durability::Power
+    }
+
+    /// The id up to which nothing is lost by what `store.durability` speaks of: who sent an event up to here may be told
+    /// that it is safe, and a source's outside position may move.
+    pub fn durable(&self) -> watch::Receiver<EventId> {
+        if self.is_power_durable() { self.archived() } else { self.bus.committed() }
+    }
+
+    /// An outlet has passed on everything up to `id`; called once before it starts, for the store to keep the rest.
+    pub fn set_passed(&self, outlet: &'static str, id: EventId) {
+        locked(&self.passed).insert(outlet, id);
+    }
+
+    pub fn passed(&self, outlet: &str) -> EventId {
+        locked(&self.passed).get(outlet).copied().unwrap_or_default()
     }
 
     pub fn config(&self) -> Arc<Config> {
@@ -136,11 +169,6 @@ impl Core {
         Ok((EventRef::all(&events).collect(), scanned))
     }
 
-    /// The id up to which nothing is lost by what `store.durability` speaks of: a source's outside position may move.
-    pub fn durable(&self) -> watch::Receiver<EventId> {
-        self.bus.committed()
-    }
-
     /// What an outlet tells of itself.
     pub fn set_outlet(&self, status: OutletStatus) {
         locked(&self.board.outlets).insert(status.name.clone(), status);
@@ -168,7 +196,8 @@ impl Core {
             let standing = committed.get(&consumer.name).copied().unwrap_or_default();
             if in_need { standing.cursor } else { standing.cursor.min(standing.snapshot) }
         });
-        needs.min().unwrap_or(EventId::MAX)
+        let passed = locked(&self.passed).clone();
+        needs.chain(passed.into_values()).min().unwrap_or(EventId::MAX)
     }
 
     pub fn note_shrink(&self, sample: &ShrinkSample) {

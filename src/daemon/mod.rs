@@ -1,9 +1,11 @@
 //! The daemon: what starts in which order, what runs meanwhile, and how it stops.
 //!
-//! Start: hot store → bus → writer (the commit point) → stages in the order of their graph → HTTP → sources. Each waits
+//! Start: hot store → bus → archive → writer (the commit point) → stages in the order of their graph → HTTP → sources. Each waits
 //! only for those before it. Stop is the reverse, so that sources fall silent first and the writer commits what is left.
 
 mod announce;
+mod archive;
+mod archive_meter;
 mod core;
 mod files;
 mod gateway;
@@ -12,9 +14,11 @@ mod mirror;
 mod parts;
 mod plan;
 mod reload;
+mod restore;
 mod signals;
 mod sources;
 mod start;
+mod waiting;
 mod web;
 mod writer;
 
@@ -47,24 +51,32 @@ pub fn run(path: Option<&Path>) -> ExitCode {
     for warning in warnings(&loaded, &plan) {
         log::warn!(target: "dsmild", "{warning}");
     }
-    let code = actix::System::new().block_on(async move {
-        let signals = match Signals::listen() {
-            Ok(signals) => signals,
-            Err(error) => {
-                log::error!(target: "dsmild", "signals could not be listened for: {error}");
-                return ExitCode::FAILURE;
-            }
-        };
-        match Daemon::start(loaded.config, loaded.source.to_string(), plan, Hooks::default()).await {
-            Ok(daemon) => until_told(daemon, signals, path.map(Path::to_path_buf)).await,
-            Err(error) => {
-                log::error!(target: "dsmild", "the daemon could not start: {error}");
-                ExitCode::FAILURE
-            }
-        }
-    });
+    let code = actix::System::new().block_on(start_and_run(loaded, plan, path.map(Path::to_path_buf)));
     log::logger().flush();
     code
+}
+
+async fn start_and_run(loaded: Loaded, plan: Plan, path: Option<PathBuf>) -> ExitCode {
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            log::error!(target: "dsmild", "signals could not be listened for: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let start = Daemon::start(loaded.config, loaded.source.to_string(), plan, Hooks::default());
+    let started = tokio::select! {
+        started = start => started,
+        // The start may wait for Postgres.
+        () = signals.stop() => return ExitCode::SUCCESS,
+    };
+    match started {
+        Ok(daemon) => until_told(daemon, signals, path).await,
+        Err(error) => {
+            log::error!(target: "dsmild", "the daemon could not start: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The configuration and the stages that it comes to, or the findings of both.

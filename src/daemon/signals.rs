@@ -29,6 +29,11 @@ impl Signals {
             _ = self.hangup.recv() => Told::Reload,
         }
     }
+
+    /// Waits until the process is to end; a reload has nothing to reload before the start is over.
+    pub async fn stop(&mut self) {
+        while self.next().await != Told::Stop {}
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use futures_util::FutureExt;
 use super::core::{Core, Standing, locked};
 use super::parts::{OUTLETS, SOURCES};
 use super::plan::Plan;
-use super::{sources, web, writer};
+use super::waiting::Waiting;
+use super::{archive, restore, sources, web, writer};
 use crate::bus::{Bus, Ledger, Snapshot};
 use crate::config::Config;
 use crate::event::{EventId, Interest, Timestamp};
@@ -20,7 +21,7 @@ use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
 use crate::limits;
 use crate::observe::{gateway::ConfigStatus, metrics};
-use crate::store::{HotStore, Recovery, StoreError, positions::Positions};
+use crate::store::{HotStore, Recovery, StoreError};
 use crate::supervise::{Body, ChildSpec, Life, State, Tree};
 
 /// What a child gets to end in order.
@@ -29,12 +30,37 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Daemon {
     pub core: Arc<Core>,
     pub tree: Tree,
-    pub(super) io: tokio::runtime::Runtime,
+    /// Ends with it, without waiting.
+    pub(super) io: Io,
     hooks: Hooks,
     /// Of the stages that run.
     pub(super) shells: BTreeMap<&'static str, Arc<Shell>>,
     /// Digests of the files that they were prepared from.
     pub(super) running_files: BTreeMap<&'static str, String>,
+}
+
+/// The threads of what is no actor: the HTTP server.
+pub(super) struct Io(Option<tokio::runtime::Runtime>);
+
+impl Io {
+    fn new() -> std::io::Result<Self> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        Ok(Self(Some(builder.worker_threads(2).thread_name("io").enable_all().build()?)))
+    }
+
+    pub(super) fn handle(&self) -> std::io::Result<tokio::runtime::Handle> {
+        let runtime = self.0.as_ref().ok_or_else(|| std::io::Error::other("the daemon has been stopped"))?;
+        Ok(runtime.handle().clone())
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        // Its own drop would wait, which is not allowed on the thread of the actors.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Called with an actor's name and its body.
@@ -74,7 +100,10 @@ impl Daemon {
         std::fs::create_dir_all(state_dir)
             .map_err(|source| StartError::StateDir { path: state_dir.display().to_string(), source })?;
         let (store, recovery) = HotStore::open(&config.store).await?;
-        let recovery = recovery.or_saved(Positions::load(&config.daemon.state_dir));
+        let io = Io::new()?;
+        let mut waiting = Waiting::new(&config, io.handle()?);
+        let recovery = restore::begin(&config, &store, recovery, &plan.stages, &mut waiting).await?;
+        waiting.end().await;
         let bus = Arc::new(Bus::new(ledger(&plan, &recovery), recovery.last_id));
         let snapshots = snapshots(&store, &plan.stages).await?;
         let standing = plan.stages.iter().map(|spec| {
@@ -90,8 +119,6 @@ impl Daemon {
         bus.begin_at(plan.stages.iter().map(|spec| spec.name).filter(|name| !recovery.cursors.contains_key(*name)));
 
         let config = core.config();
-        let io =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build()?;
         let mut daemon = Self {
             core,
             tree: Tree::new(config.supervisor.clone()),
@@ -100,6 +127,11 @@ impl Daemon {
             shells: BTreeMap::new(),
             running_files: plan.files,
         };
+        if config.archive.is_some() {
+            let archived = recovery.cursors.get(archive::NAME).copied().unwrap_or_default();
+            daemon.core.set_passed(archive::NAME, archived);
+            daemon.core.set_archived(archived);
+        }
         daemon.start_host("store", true, writer::run)?;
         daemon.start_stages(&plan.known, plan.stages, snapshots)?;
         daemon.start_http().await?;
@@ -153,7 +185,7 @@ impl Daemon {
 
     /// The first server is opened before anything depends on it: an address that is taken ends the start.
     pub(super) async fn start_http(&mut self) -> Result<(), StartError> {
-        let io = self.io.handle().clone();
+        let io = self.io.handle()?;
         let first =
             io.spawn(web::serve(Arc::clone(&self.core))).await.map_err(|error| StartError::Part(error.to_string()))?;
         let first = first.map_err(|error| StartError::Part(error.to_string()))?;
@@ -204,7 +236,6 @@ impl Daemon {
     pub async fn stop(mut self) {
         self.tree.stop_all(PATIENCE).await;
         self.core.store.clone().close().await;
-        self.io.shutdown_background();
     }
 }
 

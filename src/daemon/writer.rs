@@ -122,7 +122,9 @@ impl Writer {
     }
 
     async fn upkeep(&mut self, last: bool) {
-        if self.positions_changed && (last || self.positions_saved.elapsed() >= POSITIONS_EVERY) {
+        let due = self.positions_changed && (last || self.positions_saved.elapsed() >= POSITIONS_EVERY);
+        // What Postgres does not have yet may be lost with the power: then the archive saves them.
+        if due && !self.core.is_power_durable() {
             self.save_positions();
         }
         if self.pruned.elapsed() >= PRUNE_EVERY {

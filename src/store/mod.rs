@@ -1,6 +1,7 @@
 //! The hot store: the last hours of the log in SQLite on a tmpfs. A commit here is the commit of the daemon.
 
 mod batch;
+mod checkpoint;
 mod count;
 mod error;
 mod files;
@@ -24,6 +25,7 @@ use serde_json::Value;
 use sqlx::SqlitePool;
 use tokio::sync::Mutex;
 
+pub use checkpoint::{Checkpoint, LetterRow, SavedState};
 pub use error::StoreError;
 pub use read::KeptLetter;
 pub use retention::{Pruned, Size};

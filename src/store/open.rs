@@ -155,7 +155,7 @@ async fn fault(connection: &mut SqliteConnection, whole: bool) -> Result<Option<
     Ok(None)
 }
 
-async fn recover(connection: &mut SqliteConnection) -> Result<Recovery, sqlx::Error> {
+pub(super) async fn recover(connection: &mut SqliteConnection) -> Result<Recovery, sqlx::Error> {
     // Rows of other programs are left out: one with the largest possible id would end the log.
     let newest = "SELECT max(
         ifnull((SELECT id FROM raw_events_fast WHERE format IS NOT NULL ORDER BY id DESC LIMIT 1), 0),

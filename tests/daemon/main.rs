@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test fails by panicking
 
+mod archive;
+mod archive_keys;
+mod archive_power;
 mod check;
 mod full_store;
 mod harness;
 mod http;
 mod kill;
+mod postgres;
 mod redis_ingest;
 mod redis_mirror;
 mod redis_server;
