@@ -14,6 +14,7 @@ pub mod intake;
 pub mod layer;
 pub mod limits;
 pub mod observe;
+pub mod outlet;
 pub mod parse;
 pub mod replay;
 pub mod store;

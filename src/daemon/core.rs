@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use super::writer;
 use crate::bus::{Bus, EventRef};
@@ -20,6 +21,8 @@ pub struct Core {
     pub store: HotStore,
     pub started: Instant,
     pub board: Board,
+    /// Notified at a reload: the flat log is opened again.
+    pub reopen_logs: Notify,
     config: RwLock<Arc<Config>>,
     /// Of every source, as appended to the bus; what a source's next life goes on from.
     positions: Mutex<BTreeMap<String, Value>>,
@@ -56,6 +59,7 @@ impl Core {
             store,
             started: Instant::now(),
             board: Board::default(),
+            reopen_logs: Notify::new(),
             config: RwLock::new(Arc::new(config)),
             positions: Mutex::new(positions),
         })

@@ -5,6 +5,7 @@
 
 mod announce;
 mod core;
+mod flat_log;
 mod gateway;
 mod plan;
 mod sources;

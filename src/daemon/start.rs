@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 
 use super::core::{Core, locked};
 use super::plan::Plan;
-use super::{sources, web, writer};
+use super::{flat_log, sources, web, writer};
 use crate::bus::{Bus, Ledger};
 use crate::config::Config;
 use crate::event::{Interest, Timestamp};
@@ -73,6 +73,7 @@ impl Daemon {
         daemon.start_host(&hooks, "store", true, writer::run)?;
         daemon.start_stages(&hooks, plan.stages).await?;
         daemon.start_http(&hooks).await?;
+        daemon.start_outlets(&hooks)?;
         daemon.start_sources(&hooks)?;
         *locked(&daemon.core.board.children) = daemon.tree.children();
         log::info!(target: "dsmild", "up: http://{} serves the console, /metrics and /api/v1/status", config.http.listen);
@@ -135,6 +136,13 @@ impl Daemon {
                 Ok(())
             }
         })
+    }
+
+    fn start_outlets(&mut self, hooks: &Hooks) -> Result<(), StartError> {
+        if self.core.config().flat_log.is_some() {
+            self.start_host(hooks, "flat-log", false, flat_log::run)?;
+        }
+        Ok(())
     }
 
     fn start_sources(&mut self, hooks: &Hooks) -> Result<(), StartError> {
