@@ -26,6 +26,11 @@ pub const JOURNAL_FIELD_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Bytes kept of one journal entry; fields past it are left out and counted.
 pub const JOURNAL_ENTRY_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
 
+/// Lines of the flat log are written when there are so many bytes of them, or no more come at once.
+pub const FLAT_LOG_BATCH_BYTES: usize = 256 * 1024;
+/// No write of the flat log is longer: tabs become eight spaces, and every line of a message gets the indent of its head.
+pub const FLAT_LOG_WRITE_BYTES_MAX: usize = 128 * 1024 * 1024;
+
 /// Events that the bus keeps in memory behind the last commit, for readers that are not far behind.
 pub const BUS_EVENTS_MAX: usize = 131_072;
 /// Sources wait while a consumer that they must not outrun has more than this before it.
@@ -162,3 +167,7 @@ const _: () = assert!(HTTP_INGEST_LINES_MAX <= IN_FLIGHT_EVENTS_MAX, "one reques
 const _: () = assert!(LOG_QUEUE_MAX * LOG_MESSAGE_BYTES_MAX <= 64 * 1024 * 1024);
 const _: () = assert!(LINE_BYTES_MAX < FILE_CHUNK_BYTES, "a chunk holds the longest line");
 const _: () = assert!(LINE_BYTES_MAX < BATCH_BYTES_MAX);
+const _: () = assert!(
+    FLAT_LOG_BATCH_BYTES + JOURNAL_FIELD_BYTES_MAX * 1024 <= FLAT_LOG_WRITE_BYTES_MAX,
+    "a message of newlines alone, each with the indent of a head of three names of 300 bytes"
+);

@@ -8,6 +8,7 @@ mod archive;
 mod archive_meter;
 mod core;
 mod files;
+mod flat_log;
 mod gateway;
 mod ingest;
 mod mirror;

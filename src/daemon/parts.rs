@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::start::{Daemon, StartError};
-use super::{archive, ingest, mirror, sources};
+use super::{archive, flat_log, ingest, mirror, sources};
 use crate::config::Part;
 
 /// What an ending child gets.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Started before the sources, so that nothing is missed while they come up.
-pub const OUTLETS: [Part; 2] = [Part::Archive, Part::Mirror];
+pub const OUTLETS: [Part; 3] = [Part::Archive, Part::Mirror, Part::FlatLog];
 pub const SOURCES: [Part; 4] = [Part::ShrinkPoller, Part::FileIntake, Part::JournalIntake, Part::RedisIntake];
 
 impl Daemon {
@@ -20,6 +20,7 @@ impl Daemon {
         match part {
             Part::Http | Part::HttpIntake => self.start_http().await,
             Part::Archive if config.archive.is_some() => self.start_host(archive::NAME, false, archive::run),
+            Part::FlatLog if config.flat_log.is_some() => self.start_host("flat-log", false, flat_log::run),
             Part::Mirror if config.redis.as_ref().is_some_and(|redis| !mirror::mirrored(redis).is_empty()) => {
                 let io = self.io.handle()?;
                 self.start_host("mirror", false, move |life, core| mirror::run(life, core, io.clone()))
