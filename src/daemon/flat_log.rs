@@ -90,6 +90,7 @@ impl Report {
             up: trouble.is_none(),
             lag_events: 0,
             last_error: trouble.clone(),
+            progress: None,
         });
         self.trouble = Some(trouble);
     }

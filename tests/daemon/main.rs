@@ -9,7 +9,6 @@ mod check;
 mod flat_log;
 mod full_store;
 mod harness;
-mod harness;
 mod http;
 mod journald;
 mod kill;

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use sqlx::Row;
 
 use crate::harness::{Daemon, Site, wait_for};
-use crate::kill::{next_random, read};
+use crate::kill::read;
 use crate::redis_mirror::{Blow, Plan, pause, seed};
 use crate::redis_server::{Reply, Server, installed};
 
