@@ -234,7 +234,7 @@ impl Daemon {
 
     /// Stops everything, last started first; what was accepted is committed.
     pub async fn stop(mut self) {
-        self.tree.stop_all(PATIENCE).await;
+        self.tree.stop_all(|name| if name == archive::NAME { archive::STOP_PATIENCE } else { PATIENCE }).await;
         self.core.store.clone().close().await;
     }
 }

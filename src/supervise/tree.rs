@@ -111,9 +111,10 @@ impl Tree {
         }
     }
 
-    /// Stops all children, last first; each gets at most `patience`.
-    pub async fn stop_all(&mut self, patience: Duration) {
+    /// Stops all children, last first; each gets at most what `patience` says for its name.
+    pub async fn stop_all(&mut self, patience: impl Fn(&str) -> Duration) {
         while let Some(running) = self.running.pop() {
+            let patience = patience(&running.spec.name);
             running.end(patience).await;
         }
     }

@@ -118,7 +118,7 @@ fn the_archive_equals_the_hot_store_after_kills_of_both() {
     for life in 0..6 {
         let daemon = if life == 0 { site.start_ready() } else { site.start() };
         for _ in 0..4 {
-            let count = random.below(300);
+            let count = random.below(100);
             write_lines(&site, written..written + count);
             written += count;
             std::thread::sleep(Duration::from_millis(random.below(300))); // the moment of death is random
@@ -135,7 +135,7 @@ fn the_archive_equals_the_hot_store_after_kills_of_both() {
     block_on(async {
         let mut store = SqliteConnectOptions::new().filename(site.path("hot/hotpath.db")).connect().await.unwrap();
         for _ in 0..2 {
-            sqlx::query(letter).execute(&mut store).await.unwrap();
+            sqlx::query(AssertSqlSafe(letter.clone())).execute(&mut store).await.unwrap();
         }
     });
     let daemon = site.start_ready();
@@ -219,15 +219,11 @@ fn partitions_are_made_for_the_days_of_the_lines_and_dropped_after_the_retention
     let site = site(&postgres.url(), "");
     let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
     let day = |ago: i64| now.saturating_sub(jiff::Span::new().days(ago));
-    let times = [day(0), day(3), day(20)].map(|day| day.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string());
-    let lines: String = times
-        .iter()
-        .chain(["2045-01-01T00:00:00+00:00".to_owned(), "1971-01-01T00:00:00+00:00".to_owned()].iter())
-        .map(|time| format!("{time} atlas dated[1]: a line\n"))
-        .collect();
+    let times = [day(0), day(3), day(20), day(400)].map(|day| day.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string());
+    let lines: String = times.iter().map(|time| format!("{time} atlas dated[1]: a line\n")).collect();
     std::fs::write(site.path("in.log"), lines).unwrap();
     let daemon = site.start_ready();
-    wait_for("the lines to be judged", || daemon.stream("L3_OUT").len() == 5);
+    wait_for("the lines to be judged", || daemon.stream("L3_OUT").len() == 4);
     wait_until_archived(&daemon);
     assert_eq!(daemon.terminate(), Some(0));
     let partition = |ago: i64| format!("raw_events_fast_{}", day(ago).strftime("%Y%m%d"));
@@ -236,7 +232,7 @@ fn partitions_are_made_for_the_days_of_the_lines_and_dropped_after_the_retention
         assert!(exists(&partition(ago)), "{} is missing", partition(ago));
     }
     assert_eq!(postgres.count(&partition(20)), 1);
-    assert_eq!(postgres.count("raw_events_fast_default"), 2, "times that get no partition are kept all the same");
+    assert_eq!(postgres.count("raw_events_fast_default"), 1, "a time that gets no partition is kept all the same");
 
     site.configure(&configuration(&postgres.url(), "").replace("every =", "retention = \"10d\"\nevery ="));
     let daemon = site.start_ready();
@@ -244,6 +240,6 @@ fn partitions_are_made_for_the_days_of_the_lines_and_dropped_after_the_retention
     wait_until_archived(&daemon);
     assert_eq!(daemon.terminate(), Some(0));
     assert!(exists(&partition(3)) && exists(&partition(-1)));
-    assert_eq!(postgres.count("raw_events_fast"), 4);
+    assert_eq!(postgres.count("raw_events_fast"), 3);
     assert!(site.log().contains(&partition(20)), "the drop is told");
 }

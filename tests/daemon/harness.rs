@@ -22,6 +22,7 @@ impl Site {
     pub fn new(extra: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("dsmild-test").tempdir_in(memory_dir()).unwrap();
         let site = Self { dir, port: free_port() };
+        std::fs::create_dir(site.path("state")).unwrap();
         site.configure(extra);
         site
     }
@@ -68,6 +69,14 @@ impl Site {
 
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the daemon's log:\n{}", self.log());
+        }
     }
 }
 

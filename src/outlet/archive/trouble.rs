@@ -51,7 +51,7 @@ fn remedy(code: &str) -> &'static str {
     match code {
         "28P01" | "28000" => "check the user in archive.url, archive.password_file, and pg_hba.conf of the server",
         "3D000" => "create the database, or correct archive.url",
-        "42501" => {
+        "42501" | "3F000" => {
             "let this user work there: GRANT CREATE, USAGE ON SCHEMA public, and ownership of the archive's tables"
         }
         "42P07" => "tables of these names belong to another program: give the archive a database of its own",
