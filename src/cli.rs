@@ -62,7 +62,7 @@ pub struct Replay {
 
 pub fn dispatch(cli: Cli) -> ExitCode {
     match cli.command {
-        Command::Run(file) => daemon::run(file.config),
+        Command::Run(file) => daemon::run(file.config.as_deref()),
         Command::Check(file) => check(&file),
         Command::Replay(options) => run_replay(options),
         Command::Client(command) => run_client(&command),

@@ -7,6 +7,8 @@ pub const FIELDS_PER_RECORD_MAX: usize = 256;
 /// Longest name of a field, JSON paths included; fields with a longer one are left out.
 pub const KEY_BYTES_MAX: usize = 256;
 
+/// Bytes at the beginning of a file that tell it from another one.
+pub const FINGERPRINT_BYTES_MAX: usize = 1024;
 /// Bytes read from a file in one go.
 pub const FILE_CHUNK_BYTES: usize = 256 * 1024;
 /// Bytes read from all files in one poll; what is left waits for the next.
@@ -94,6 +96,8 @@ pub const OPERATORS_MAX: usize = 1000;
 
 /// Indicators of all lists together.
 pub const INDICATORS_MAX: usize = 2_000_000;
+/// Bytes of one playbook that a site brings.
+pub const PLAYBOOK_BYTES_MAX: u64 = 1024 * 1024;
 /// Bytes of one list of indicators.
 pub const INDICATOR_LIST_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Bytes read of one measurement log of the boot.

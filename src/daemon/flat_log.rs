@@ -29,12 +29,13 @@ pub async fn run(life: Life, core: Arc<Core>) -> Result<(), String> {
             return Ok(());
         }
     };
+    let mut reopened = core.reopened();
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let is_time_to_look = life.wait(async {
             tokio::select! {
-                () = core.reopen_logs.notified() => true,
+                _ = reopened.changed() => true,
                 _ = look.tick() => true,
                 problems = log.collect() => {
                     problems.iter().for_each(|problem| report.problem(problem));

@@ -5,9 +5,12 @@
 
 mod announce;
 mod core;
+mod files;
 mod flat_log;
 mod gateway;
+mod parts;
 mod plan;
+mod reload;
 mod sources;
 mod start;
 mod web;
@@ -30,8 +33,8 @@ use crate::observe::{log as journal, systemd};
 pub const EXIT_CONFIG: u8 = 78;
 
 /// `dsmild run`.
-pub fn run(path: Option<PathBuf>) -> ExitCode {
-    let (loaded, plan) = match load(path.as_deref()) {
+pub fn run(path: Option<&Path>) -> ExitCode {
+    let (loaded, plan) = match load(path) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error),
     };
@@ -44,7 +47,7 @@ pub fn run(path: Option<PathBuf>) -> ExitCode {
     }
     let code = actix::System::new().block_on(async move {
         match Daemon::start(loaded.config, loaded.source.to_string(), plan, Hooks::default()).await {
-            Ok(daemon) => until_told(daemon).await,
+            Ok(daemon) => until_told(daemon, path.map(Path::to_path_buf)).await,
             Err(error) => {
                 log::error!(target: "dsmild", "the daemon could not start: {error}");
                 ExitCode::FAILURE
@@ -93,9 +96,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A critical actor that gave no sign of life for this long keeps the watchdog from being told that all is well.
 const LATE_AFTER: Duration = Duration::from_secs(3);
 
-async fn until_told(mut daemon: Daemon) -> ExitCode {
-    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
-    let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
+async fn until_told(mut daemon: Daemon, path: Option<PathBuf>) -> ExitCode {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
         log::error!(target: "dsmild", "signals could not be listened for");
         return ExitCode::FAILURE;
     };
@@ -103,11 +106,22 @@ async fn until_told(mut daemon: Daemon) -> ExitCode {
     systemd::ready(&daemon.summary());
     let mut watchdog = Heartbeat::new();
     let mut meters = Instant::now();
+    // One reload at a time; a signal that comes meanwhile waits and starts the next.
+    let mut reloading = None;
     let code = loop {
         tokio::select! {
             () = told(&mut terminate) => break ExitCode::SUCCESS,
             () = told(&mut interrupt) => break ExitCode::SUCCESS,
             _ = fatal.changed() => break ExitCode::FAILURE,
+            () = told(&mut hangup), if reloading.is_none() => {
+                systemd::reloading();
+                reloading = Some(Box::pin(reload::prepare(path.clone())));
+            }
+            prepared = ready(&mut reloading) => {
+                reloading = None;
+                daemon.reload(prepared).await;
+                systemd::ready(&daemon.summary());
+            }
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         daemon.tree.look();
@@ -121,6 +135,14 @@ async fn until_told(mut daemon: Daemon) -> ExitCode {
     systemd::stopping();
     daemon.stop().await;
     code
+}
+
+/// What the running preparation gives; never while there is none.
+async fn ready<Preparation: Future + Unpin>(preparation: &mut Option<Preparation>) -> Preparation::Output {
+    match preparation {
+        Some(preparation) => preparation.await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Tells systemd's watchdog that all is well, as often as it asks for.

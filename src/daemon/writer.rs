@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::announce::Announcer;
 use super::core::Core;
 use crate::bus::Turn;
-use crate::event::{EventId, Timestamp};
+use crate::event::Timestamp;
 use crate::limits;
 use crate::observe::metrics;
 use crate::store::{StoreError, positions::Positions};
@@ -40,6 +40,8 @@ struct Writer {
     positions_changed: bool,
     positions_saved: Instant,
     pruned: Instant,
+    /// Events of one transaction; fewer after it did not fit, so that little space is enough to go on.
+    batch: usize,
     /// The trouble that has been said, so that it is said once.
     trouble: Option<String>,
 }
@@ -49,12 +51,21 @@ impl Writer {
         let announcer = Announcer::new(core.config().daemon.print_events);
         let positions = Positions { last_id: core.bus.last(), positions: core.positions() };
         let now = Instant::now();
-        Self { core, announcer, positions, positions_changed: false, positions_saved: now, pruned: now, trouble: None }
+        Self {
+            core,
+            announcer,
+            positions,
+            positions_changed: false,
+            positions_saved: now,
+            pruned: now,
+            batch: limits::COMMIT_EVENTS_MAX,
+            trouble: None,
+        }
     }
 
     /// Commits what waits; whether it could.
     async fn commit(&mut self, life: &Life) -> Result<bool, String> {
-        let turns = self.core.bus.pending(limits::COMMIT_EVENTS_MAX);
+        let turns = self.core.bus.pending(self.batch);
         if turns.is_empty() {
             return Ok(true);
         }
@@ -67,6 +78,7 @@ impl Writer {
                 }
                 metrics::commit_seconds().record(started.elapsed());
                 self.core.bus.confirm(&turns);
+                self.batch = (self.batch * 2).min(limits::COMMIT_EVENTS_MAX);
                 self.after_commit(&turns);
                 Ok(true)
             }
@@ -83,6 +95,7 @@ impl Writer {
             log::info!(target: "dsmild", "the hot store takes events again");
             self.core.set_store_trouble(None);
         }
+        self.core.note_committed(turns);
         for turn in turns {
             self.announcer.announce(&turn.events);
             for (source, position) in &turn.positions {
@@ -101,7 +114,8 @@ impl Writer {
             self.trouble = Some(text);
         }
         if matches!(error, StoreError::Full { .. }) {
-            self.prune().await;
+            self.batch = (self.batch / 2).max(1);
+            self.prune(true).await;
         }
     }
 
@@ -110,7 +124,7 @@ impl Writer {
             self.save_positions();
         }
         if self.pruned.elapsed() >= PRUNE_EVERY {
-            self.prune().await;
+            self.prune(false).await;
         }
     }
 
@@ -123,9 +137,9 @@ impl Writer {
         }
     }
 
-    async fn prune(&mut self) {
+    async fn prune(&mut self, in_need: bool) {
         self.pruned = Instant::now();
-        let floor = self.core.floor();
+        let floor = self.core.floor(in_need);
         if let Err(error) = self.core.store.prune(Timestamp::now(), floor).await {
             log::warn!(target: "dsmild", "old events could not be removed from the hot store: {error}");
         }
@@ -137,9 +151,4 @@ impl Writer {
             Err(error) => log::warn!(target: "dsmild", "the size of the hot store could not be read: {error}"),
         }
     }
-}
-
-/// The oldest event that somebody still needs from the store.
-pub fn floor(needs: impl IntoIterator<Item = EventId>) -> EventId {
-    needs.into_iter().min().unwrap_or(EventId::MAX)
 }

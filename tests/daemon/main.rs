@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test fails by panicking
 
+mod check;
 mod flat_log;
+mod full_store;
 mod harness;
+mod http;
 mod journald;
 mod kill;
+mod replay;
