@@ -20,7 +20,6 @@ impl Daemon {
         match part {
             Part::Http | Part::HttpIntake => self.start_http().await,
             Part::Archive if config.archive.is_some() => self.start_host(archive::NAME, false, archive::run),
-            Part::FlatLog if config.flat_log.is_some() => self.start_host("flat-log", false, flat_log::run),
             Part::Mirror if config.redis.as_ref().is_some_and(|redis| !mirror::mirrored(redis).is_empty()) => {
                 let io = self.io.handle()?;
                 self.start_host("mirror", false, move |life, core| mirror::run(life, core, io.clone()))
@@ -29,6 +28,7 @@ impl Daemon {
                 let io = self.io.handle()?;
                 self.start_host("intake-redis", false, move |life, core| ingest::run(life, core, io.clone()))
             }
+            Part::FlatLog if config.flat_log.is_some() => self.start_host("flat-log", false, flat_log::run),
             Part::ShrinkPoller if config.shrink.is_some() => self.start_host("shrink", false, sources::shrink),
             Part::FileIntake if !config.intake.file.is_empty() => self.start_host("intake-file", false, sources::files),
             Part::JournalIntake => {

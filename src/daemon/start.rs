@@ -1,6 +1,8 @@
 //! Brings the parts up in order and down in reverse.
 
 use std::collections::BTreeMap;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -97,7 +99,10 @@ impl Daemon {
     pub async fn start(config: Config, source: String, plan: Plan, hooks: Hooks) -> Result<Self, StartError> {
         metrics::exporter();
         let state_dir = &config.daemon.state_dir;
-        std::fs::create_dir_all(state_dir)
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o750)
+            .create(state_dir)
             .map_err(|source| StartError::StateDir { path: state_dir.display().to_string(), source })?;
         let (store, recovery) = HotStore::open(&config.store).await?;
         let io = Io::new()?;
