@@ -135,7 +135,7 @@ fn the_archive_equals_the_hot_store_after_kills_of_both() {
     block_on(async {
         let mut store = SqliteConnectOptions::new().filename(site.path("hot/hotpath.db")).connect().await.unwrap();
         for _ in 0..2 {
-            sqlx::query(AssertSqlSafe(letter.clone())).execute(&mut store).await.unwrap();
+            sqlx::query(AssertSqlSafe(letter)).execute(&mut store).await.unwrap();
         }
     });
     let daemon = site.start_ready();
