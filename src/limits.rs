@@ -7,6 +7,8 @@ pub const FIELDS_PER_RECORD_MAX: usize = 256;
 /// Longest name of a field, JSON paths included; fields with a longer one are left out.
 pub const KEY_BYTES_MAX: usize = 256;
 
+/// Bytes at the beginning of a file that tell it from another one.
+pub const FINGERPRINT_BYTES_MAX: usize = 1024;
 /// Bytes read from a file in one go.
 pub const FILE_CHUNK_BYTES: usize = 256 * 1024;
 /// Bytes read from all files in one poll; what is left waits for the next.
@@ -23,6 +25,11 @@ pub const DIRECTORY_ENTRIES_MAX: usize = 100_000;
 pub const JOURNAL_FIELD_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Bytes kept of one journal entry; fields past it are left out and counted.
 pub const JOURNAL_ENTRY_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
+
+/// Lines of the flat log are written when there are so many bytes of them, or no more come at once.
+pub const FLAT_LOG_BATCH_BYTES: usize = 256 * 1024;
+/// No write of the flat log is longer: tabs become eight spaces, and every line of a message gets the indent of its head.
+pub const FLAT_LOG_WRITE_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Events that the bus keeps in memory behind the last commit, for readers that are not far behind.
 pub const BUS_EVENTS_MAX: usize = 131_072;
@@ -97,6 +104,8 @@ pub const OPERATORS_MAX: usize = 1000;
 
 /// Indicators of all lists together.
 pub const INDICATORS_MAX: usize = 2_000_000;
+/// Bytes of one playbook that a site brings.
+pub const PLAYBOOK_BYTES_MAX: u64 = 1024 * 1024;
 /// Bytes of one list of indicators.
 pub const INDICATOR_LIST_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Bytes read of one measurement log of the boot.
@@ -110,6 +119,14 @@ pub const SHRINK_RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 pub const SHRINK_VALUES_MAX: usize = 256;
 /// Bytes of the name of a SHRINK value.
 pub const SHRINK_NAME_BYTES_MAX: usize = 64;
+/// Events of one batch for Redis: more gains nothing and keeps other clients of Redis waiting.
+pub const MIRROR_BATCH_EVENTS_MAX: usize = 1000;
+/// Bytes of one batch for Redis, beyond its first event.
+pub const MIRROR_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Turns of one ingested stream that wait for the commit; then its reader waits too.
+pub const REDIS_TURNS_MAX: usize = 16;
+/// Entries taken over from other consumers of which it is remembered that they were.
+pub const REDIS_CLAIMED_MAX: usize = 20_000;
 /// Bytes of one HTTP request.
 pub const HTTP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Events of one answer of `/api/v1/streams/…`.
@@ -142,6 +159,7 @@ pub const LOG_QUEUE_MAX: usize = 8192;
 const _: () = assert!(IN_FLIGHT_EVENTS_MAX < BUS_EVENTS_MAX, "what is in flight is read from memory");
 const _: () = assert!(TURN_EVENTS_MAX <= IN_FLIGHT_EVENTS_MAX);
 const _: () = assert!(TURN_EVENTS_MAX * OUTPUTS_PER_EVENT_MAX <= COMMIT_EVENTS_MAX, "one turn fits one transaction");
+const _: () = assert!(REDIS_TURNS_MAX * TURN_EVENTS_MAX < REDIS_CLAIMED_MAX, "what waits for the commit is remembered");
 const _: () = assert!(INSERT_ROWS_MAX * 16 < 32_766, "SQLite binds at most 32766 values in a statement");
 const _: () = assert!(LINE_BYTES_MAX < HTTP_BODY_BYTES_MAX);
 const _: () = assert!(HTTP_LIVE_STREAMS_MAX * 2 < HTTP_CONNECTIONS_MAX, "streams leave room for other requests");
@@ -149,3 +167,7 @@ const _: () = assert!(HTTP_INGEST_LINES_MAX <= IN_FLIGHT_EVENTS_MAX, "one reques
 const _: () = assert!(LOG_QUEUE_MAX * LOG_MESSAGE_BYTES_MAX <= 64 * 1024 * 1024);
 const _: () = assert!(LINE_BYTES_MAX < FILE_CHUNK_BYTES, "a chunk holds the longest line");
 const _: () = assert!(LINE_BYTES_MAX < BATCH_BYTES_MAX);
+const _: () = assert!(
+    FLAT_LOG_BATCH_BYTES + JOURNAL_FIELD_BYTES_MAX * 1024 <= FLAT_LOG_WRITE_BYTES_MAX,
+    "a message of newlines alone, each with the indent of a head of three names of 300 bytes"
+);

@@ -99,6 +99,6 @@ impl Meter {
         };
         metrics::archive_up().set(if up { 1.0 } else { 0.0 });
         metrics::archive_lag_events().set(lag_events as f64);
-        self.core.set_outlet(OutletStatus { name: NAME.to_owned(), up, lag_events, last_error });
+        self.core.set_outlet(OutletStatus { name: NAME.to_owned(), up, lag_events, last_error, progress: None });
     }
 }

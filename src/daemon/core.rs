@@ -7,11 +7,9 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::writer;
-use crate::bus::{Bus, EventRef};
+use crate::bus::{Bus, EventRef, Turn};
 use crate::config::{Config, Durability};
 use crate::event::{Event, EventId, Interest, ShrinkSample, ShrinkState};
-use crate::layer::shell::Shell;
 use crate::observe::gateway::{ConfigStatus, OutletStatus, ShrinkStatus, SourceStatus};
 use crate::store::{HotStore, Size, StoreError};
 use crate::supervise::Child;
@@ -21,12 +19,23 @@ pub struct Core {
     pub store: HotStore,
     pub started: Instant,
     pub board: Board,
+    /// Moves when outside files are to be opened anew, as after a rotation.
+    reopen: watch::Sender<u64>,
     config: RwLock<Arc<Config>>,
+    /// By consumer: how far its committed turns go.
+    committed: Mutex<BTreeMap<String, Standing>>,
     /// Of every source, as appended to the bus; what a source's next life goes on from.
     positions: Mutex<BTreeMap<String, Value>>,
     /// By outlet: the id up to which it has passed everything on. What comes after stays in the hot store.
     passed: Mutex<BTreeMap<&'static str, EventId>>,
     archived: watch::Sender<EventId>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Standing {
+    pub cursor: EventId,
+    /// Cursor of its saved state.
+    pub snapshot: EventId,
 }
 
 /// What the parts tell of themselves for status.
@@ -35,7 +44,6 @@ pub struct Board {
     pub sources: Mutex<BTreeMap<String, SourceStatus>>,
     pub outlets: Mutex<BTreeMap<String, OutletStatus>>,
     pub children: Mutex<Vec<Arc<Child>>>,
-    pub shells: Mutex<Vec<Arc<Shell>>>,
     pub config: Mutex<ConfigStatus>,
     store_size: Mutex<Option<Size>>,
     store_trouble: Mutex<Option<String>>,
@@ -54,13 +62,21 @@ pub fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Core {
-    pub fn new(bus: Arc<Bus>, store: HotStore, config: Config, positions: BTreeMap<String, Value>) -> Arc<Self> {
+    pub fn new(
+        bus: Arc<Bus>,
+        store: HotStore,
+        config: Config,
+        positions: BTreeMap<String, Value>,
+        committed: BTreeMap<String, Standing>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             bus,
             store,
             started: Instant::now(),
             board: Board::default(),
+            reopen: watch::Sender::new(0),
             config: RwLock::new(Arc::new(config)),
+            committed: Mutex::new(committed),
             positions: Mutex::new(positions),
             passed: Mutex::default(),
             archived: watch::Sender::new(EventId::ZERO),
@@ -101,6 +117,16 @@ impl Core {
 
     pub fn set_config(&self, config: Config) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// Has outlets that write files open them anew.
+    pub fn reopen(&self) {
+        self.reopen.send_modify(|count| *count += 1);
+    }
+
+    /// Moves at every [`reopen`](Self::reopen).
+    pub fn reopened(&self) -> watch::Receiver<u64> {
+        self.reopen.subscribe()
     }
 
     pub fn positions(&self) -> BTreeMap<String, Value> {
@@ -148,16 +174,30 @@ impl Core {
         locked(&self.board.outlets).insert(status.name.clone(), status);
     }
 
-    /// The oldest event that somebody still needs from the store: a stage for its next life, an outlet that is behind.
-    pub fn floor(&self) -> EventId {
+    /// Notes how far committed turns have brought their consumers.
+    pub fn note_committed(&self, turns: &[Arc<Turn>]) {
+        let mut committed = locked(&self.committed);
+        for turn in turns {
+            let standing = committed.entry(turn.consumer.clone()).or_default();
+            standing.cursor = standing.cursor.max(turn.cursor.unwrap_or_default());
+            if let Some(snapshot) = &turn.snapshot {
+                standing.snapshot = standing.snapshot.max(snapshot.cursor);
+            }
+        }
+    }
+
+    /// The oldest event that a stage's next life needs from the store: the first that it has not handled, by what is
+    /// committed, and normally also the first after its saved state. In `need`, when the store is full, the state may
+    /// miss what it has learnt since it was saved; what was not handled is never given up.
+    pub fn floor(&self, in_need: bool) -> EventId {
+        let committed = locked(&self.committed);
         let consumers = self.bus.consumers();
-        let shells = locked(&self.board.shells).clone();
-        let needs = shells.iter().filter_map(|shell| {
-            let consumer = consumers.iter().find(|consumer| consumer.name == shell.spec.name)?;
-            consumer.attached.then(|| shell.snapshot().map_or(consumer.cursor, |snapshot| snapshot.cursor))
+        let needs = consumers.iter().filter(|consumer| consumer.attached).map(|consumer| {
+            let standing = committed.get(&consumer.name).copied().unwrap_or_default();
+            if in_need { standing.cursor } else { standing.cursor.min(standing.snapshot) }
         });
         let passed = locked(&self.passed).clone();
-        writer::floor(needs.chain(passed.into_values()))
+        needs.chain(passed.into_values()).min().unwrap_or(EventId::MAX)
     }
 
     pub fn note_shrink(&self, sample: &ShrinkSample) {

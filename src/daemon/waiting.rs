@@ -75,7 +75,13 @@ impl Waiting {
 impl Gateway for Notice {
     fn status(&self) -> Status {
         let reason = locked(&self.reason).clone();
-        let archive = OutletStatus { name: NAME.to_owned(), up: false, lag_events: 0, last_error: reason.clone() };
+        let archive = OutletStatus {
+            name: NAME.to_owned(),
+            up: false,
+            lag_events: 0,
+            last_error: reason.clone(),
+            progress: None,
+        };
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: self.instance.clone(),

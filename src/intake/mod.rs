@@ -8,6 +8,7 @@ pub mod journal;
 mod lines;
 mod merge;
 mod raw;
+pub mod redis;
 pub mod replay;
 pub mod shrink;
 

@@ -117,6 +117,8 @@ pub struct OutletStatus {
     /// Committed events that it has not passed on.
     pub lag_events: u64,
     pub last_error: Option<String>,
+    /// How far it is with catching up; `None` while it is not far behind.
+    pub progress: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

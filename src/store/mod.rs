@@ -2,11 +2,13 @@
 
 mod batch;
 mod checkpoint;
+mod count;
 mod error;
 mod files;
 mod open;
 pub mod positions;
 mod read;
+mod reserve;
 mod retention;
 pub mod rows;
 mod schema;
@@ -59,6 +61,14 @@ struct Inner {
     _lock: File,
 }
 
+impl Inner {
+    fn note_damage(&self, error: &StoreError) {
+        if matches!(error, StoreError::Corrupt { .. }) {
+            files::suspect(&self.path);
+        }
+    }
+}
+
 /// What the store knew when it was opened.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Recovery {
@@ -98,7 +108,8 @@ impl HotStore {
         let batch = batch::Batch::of(turns);
         let (batch_last_id, events) = (batch.last_id, batch.events);
         let (statements, refused) = batch.statements();
-        inner.writer.lock().await.commit(statements).await?;
+        let written = inner.writer.lock().await.commit(statements).await;
+        written.inspect_err(|error| inner.note_damage(error))?;
         for error in &refused {
             log::error!("hot store {}: kept as a dead letter: {error}", inner.path.display());
         }

@@ -39,6 +39,14 @@ pub(super) const CREATE: [&str; 9] = [
         consumer TEXT PRIMARY KEY, version TEXT NOT NULL, cursor INTEGER NOT NULL, state BLOB NOT NULL)",
 ];
 
+/// For a file too large to be checked as a whole at every start.
+pub(super) const CHECK_SMALL_TABLES: [&str; 4] = [
+    "PRAGMA quick_check('cursors')",
+    "PRAGMA quick_check('positions')",
+    "PRAGMA quick_check('snapshots')",
+    "PRAGMA quick_check('dead_letters')",
+];
+
 /// Deletes the events up to an id, which follows.
 pub(super) const DELETE_THROUGH: [&str; 3] = [
     "DELETE FROM raw_events_fast WHERE id <= ",
@@ -74,3 +82,13 @@ macro_rules! select_events {
 pub(super) const SELECT_RANGE: &str = select_events!("id > ?1 AND id <= ?2", "ORDER BY id LIMIT ?7");
 /// The event with the id `?1` (`?2` is the same).
 pub(super) const SELECT_ONE: &str = select_events!("id = ?1 AND id = ?2", "LIMIT 1");
+
+/// How many events have `?1 < id <= ?2`; the masks are those of `select_events`. A table whose mask is empty is not read.
+pub(super) const COUNT_RANGE: &str = "SELECT
+    (SELECT count(*) FROM raw_events_fast
+     WHERE ?3 <> 0 AND id > ?1 AND id <= ?2 AND format IS NOT NULL AND (?3 >> layer) & 1)
+    + (SELECT count(*) FROM model_outputs_fast
+       WHERE ?4 <> 0 AND id > ?1 AND id <= ?2 AND root IS NOT NULL AND (?4 >> layer) & 1
+         AND (layer <> 8 OR (?5 >> (producer - 50)) & 1))
+    + (SELECT count(*) FROM control_events_fast
+       WHERE ?6 <> 0 AND id > ?1 AND id <= ?2 AND (?6 >> (stream = 'TICK')) & 1)";

@@ -54,6 +54,11 @@ impl Tree {
         self.running.iter().map(|running| Arc::clone(&running.child)).collect()
     }
 
+    /// For what starts or is looked at from now on.
+    pub fn reconfigure(&mut self, config: &config::Supervisor) {
+        self.config = config.clone();
+    }
+
     /// Starts a child after all that are there.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ fn line(number: u64) -> String {
 }
 
 /// A small generator, so that a run can be repeated from its seed.
-fn next_random(state: &mut u64) -> u64 {
+pub fn next_random(state: &mut u64) -> u64 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     *state >> 33
 }
@@ -78,7 +78,7 @@ fn check(site: &Site, written: u64) {
     assert!(judged.iter().eq(raw.keys()), "every line has exactly one decision of layer 3");
 }
 
-fn read<T>(site: &Site, sql: &str, row: impl Fn(sqlx::sqlite::SqliteRow) -> T) -> Vec<T> {
+pub fn read<T>(site: &Site, sql: &str, row: impl Fn(sqlx::sqlite::SqliteRow) -> T) -> Vec<T> {
     let options =
         SqliteConnectOptions::new().filename(site.path("hot/hotpath.db")).busy_timeout(Duration::from_secs(10));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

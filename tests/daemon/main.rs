@@ -5,6 +5,17 @@
 mod archive;
 mod archive_keys;
 mod archive_power;
+mod check;
+mod flat_log;
+mod full_store;
 mod harness;
+mod http;
+mod journald;
 mod kill;
 mod postgres;
+mod redis_ingest;
+mod redis_mirror;
+mod redis_server;
+mod redis_trouble;
+mod reload;
+mod replay;

@@ -1,0 +1,294 @@
+//! The actor that reads streams from Redis: takes entries, and acknowledges them when what came of them is safe.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::{Either, join_all, select};
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use super::core::{Core, locked};
+use crate::config::{self, StreamRole};
+use crate::event::{Draft, Stream, Timestamp};
+use crate::intake::redis::{Claimed, Entry, EntryId, Group, Member, Place, Taken, Unacknowledged};
+use crate::limits;
+use crate::observe::gateway::SourceStatus;
+use crate::observe::metrics;
+use crate::redis::{Link, Notice, Trouble};
+use crate::supervise::Life;
+
+/// Between two attempts to connect; doubles.
+const CONNECT_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
+const GOOD_AFTER: Duration = Duration::from_secs(5);
+/// How long Redis holds a question for new entries.
+const BLOCK: Duration = Duration::from_secs(1);
+/// How often a reader looks for consumers that are gone and for entries that it missed, and, while it may not read,
+/// shows that it is alive.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A consumer that was not heard of for this long is gone. Several times what a live one lets pass.
+const DEAD_AFTER: Duration = Duration::from_secs(6);
+
+/// The body of the actor: every ingested stream by itself.
+pub async fn run(life: Life, core: Arc<Core>, io: Handle) -> Result<(), String> {
+    let Some(config) = core.config().redis.clone() else { return Err("no [redis] section".to_owned()) };
+    let streams: Vec<Ingest> =
+        ingested(&config).into_iter().map(|stream| Ingest::new(&life, &core, &config, &io, stream)).collect();
+    life.wait(join_all(streams.iter().map(Ingest::stay_connected))).await;
+    Ok(())
+}
+
+/// The streams that `[redis.streams]` ingests.
+pub fn ingested(config: &config::Redis) -> Vec<Stream> {
+    Stream::ALL.into_iter().filter(|stream| config.role(*stream) == StreamRole::Ingest).collect()
+}
+
+struct Ingest {
+    life: Life,
+    core: Arc<Core>,
+    config: config::Redis,
+    io: Handle,
+    stream: Stream,
+    group: Group,
+    /// Name of the source, of its position and of its line in status: `redis:L3_IN`.
+    source: Arc<str>,
+    place: RefCell<Place>,
+    claimed: RefCell<Claimed>,
+    unacknowledged: RefCell<VecDeque<Unacknowledged>>,
+    /// Something was added to `unacknowledged`, or taken from it.
+    moved: Notify,
+    /// Entries to ask for; fewer where they are large.
+    count: Cell<usize>,
+    looked: Cell<Option<Instant>>,
+    notice: RefCell<Notice>,
+}
+
+impl Ingest {
+    fn new(life: &Life, core: &Arc<Core>, config: &config::Redis, io: &Handle, stream: Stream) -> Self {
+        let key = format!("{}{stream}", config.key_prefix);
+        let source = format!("redis:{key}");
+        let positions = core.positions();
+        let from = format!("{} {key}", config::redact(&config.url));
+        Self {
+            life: life.clone(),
+            core: Arc::clone(core),
+            config: config.clone(),
+            io: io.clone(),
+            stream,
+            group: Group::new(key, &core.config().daemon.instance),
+            place: RefCell::new(Place::load(from, positions.get(&source))),
+            claimed: RefCell::new(Claimed::load(positions.get(&claimed_position(&source)))),
+            source: Arc::from(source),
+            unacknowledged: RefCell::default(),
+            moved: Notify::new(),
+            count: Cell::new(limits::TURN_EVENTS_MAX),
+            looked: Cell::new(None),
+            notice: RefCell::default(),
+        }
+    }
+
+    async fn stay_connected(&self) {
+        let [first, last] = CONNECT_AGAIN;
+        let mut pause = first;
+        self.tell(|_| ());
+        loop {
+            let begun = Instant::now();
+            let Err(trouble) = self.session().await else { return };
+            self.tell(|status| {
+                status.up = false;
+                status.last_error = Some(trouble.to_string());
+            });
+            if self.notice.borrow_mut().has(trouble.clone(), Instant::now()) {
+                log::warn!(target: "dsmild", "{}: entries wait in Redis: {trouble}", self.source);
+            }
+            pause = if begun.elapsed() >= GOOD_AFTER { first } else { (pause * 2).min(last) };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Until the first trouble; without one, until this life has been replaced.
+    async fn session(&self) -> Result<(), Trouble> {
+        let reading = Link::connect(&self.config, &self.io).await?;
+        let acknowledging = Link::connect(&self.config, &self.io).await?;
+        self.unacknowledged.borrow_mut().clear();
+        self.looked.set(None);
+        let end = self.group.join(&reading).await?;
+        if self.place.borrow_mut().ends_at(end) {
+            log::warn!(
+                target: "dsmild",
+                "{}: the stream ends at {end} in Redis, before what was taken from it: Redis has lost entries or was emptied",
+                self.source
+            );
+        }
+        self.well();
+        let (read, acknowledge) = (self.read(&reading), self.acknowledge(&acknowledging));
+        tokio::pin!(read, acknowledge);
+        match select(read, acknowledge).await {
+            Either::Left((end, _)) | Either::Right((end, _)) => end,
+        }
+    }
+
+    async fn read(&self, link: &Link) -> Result<(), Trouble> {
+        for member in [Member::Reader, Member::Heir] {
+            let mut after = EntryId::ZERO;
+            loop {
+                self.wait_for_room(link).await?;
+                let entries = self.group.read_own(link, member, after).await?;
+                let Some(last) = entries.last() else { break };
+                after = last.id;
+                self.take(member, entries);
+            }
+        }
+        while !self.life.superseded() {
+            self.wait_for_room(link).await?;
+            self.look(link).await?;
+            let entries = self.group.read_new(link, self.count.get(), BLOCK).await?;
+            self.adapt(&entries);
+            self.take(Member::Reader, entries);
+        }
+        Ok(())
+    }
+
+    /// Waits until the log has room and not too much waits for its commit. The group hears of this daemon meanwhile.
+    async fn wait_for_room(&self, link: &Link) -> Result<(), Trouble> {
+        let room = async {
+            self.core.bus.admission().await;
+            while self.unacknowledged.borrow().len() >= limits::REDIS_TURNS_MAX {
+                self.moved.notified().await;
+            }
+        };
+        tokio::pin!(room);
+        while tokio::time::timeout(LOOK_EVERY, &mut room).await.is_err() {
+            self.group.beat(link).await?;
+        }
+        Ok(())
+    }
+
+    /// From time to time: takes over what dead consumers hold, and counts what was trimmed before anybody read it.
+    async fn look(&self, link: &Link) -> Result<(), Trouble> {
+        if self.looked.get().is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
+            return Ok(());
+        }
+        self.looked.set(Some(Instant::now()));
+        if self.unacknowledged.borrow().iter().any(|waiting| waiting.member == Member::Heir) {
+            self.group.beat(link).await?;
+        }
+        let standing = self.group.standing(link).await?;
+        if let Some(total) = standing.missed {
+            let news = self.place.borrow_mut().missed(total);
+            self.lost(news, "were trimmed from the stream before anybody read them; raise its MAXLEN");
+        }
+        let (entries, gone) = self.group.claim(link, DEAD_AFTER).await?;
+        if !entries.is_empty() {
+            log::info!(target: "dsmild", "{}: {} entries of a consumer that is gone are taken over", self.source, entries.len());
+        }
+        self.take(Member::Heir, entries);
+        let trimmed = gone.iter().filter(|id| standing.first.is_none_or(|first| **id < first)).count();
+        self.lost(trimmed as u64, "of a consumer that is gone were trimmed before they could be taken over");
+        Ok(())
+    }
+
+    /// Appends what came of the entries, with the place after them, as one turn.
+    fn take(&self, member: Member, entries: Vec<Entry>) {
+        if entries.is_empty() {
+            return;
+        }
+        let is_new = |id| match member {
+            Member::Reader => self.place.borrow_mut().take(id),
+            Member::Heir => self.claimed.borrow_mut().take(id),
+        };
+        let taken = Taken::from(entries, is_new, (self.stream, &self.source), Timestamp::now());
+        self.lost(taken.trimmed, "were trimmed from the stream after they had been given to this daemon");
+        self.note(&taken.drafts);
+        // What was taken before is in the log already.
+        let mut after = self.core.bus.last();
+        if taken.news {
+            let position = match member {
+                Member::Reader => (self.source.to_string(), self.place.borrow().save()),
+                Member::Heir => (claimed_position(&self.source), self.claimed.borrow().save()),
+            };
+            self.core.advance(
+                || self.life.superseded(),
+                || {
+                    let positions: Vec<(String, Value)> = vec![position];
+                    after = self.core.bus.append("intake-redis", taken.drafts, positions.clone(), taken.dead_letters);
+                    positions
+                },
+            );
+        }
+        if !self.life.superseded() {
+            self.unacknowledged.borrow_mut().push_back(Unacknowledged { member, ids: taken.ids, after });
+            self.moved.notify_waiters();
+        }
+    }
+
+    /// Acknowledges in order what is safe.
+    async fn acknowledge(&self, link: &Link) -> Result<(), Trouble> {
+        let mut durable = self.core.durable();
+        loop {
+            let Some(after) = self.unacknowledged.borrow().front().map(|first| first.after) else {
+                self.moved.notified().await;
+                continue;
+            };
+            if durable.wait_for(|durable| *durable >= after).await.is_err() {
+                return Ok(()); // the bus is gone
+            }
+            let upto = *durable.borrow();
+            let mut ids = Vec::new();
+            let mut waiting = self.unacknowledged.borrow().iter().take_while(|waiting| waiting.after <= upto).count();
+            while waiting > 0 {
+                waiting -= 1;
+                ids.extend(self.unacknowledged.borrow_mut().pop_front().into_iter().flat_map(|done| done.ids));
+            }
+            self.group.acknowledge(link, &ids).await?;
+            self.moved.notify_waiters();
+        }
+    }
+
+    /// The next question asks for about as much as fits a batch.
+    fn adapt(&self, entries: &[Entry]) {
+        let bytes: usize = entries.iter().map(Entry::bytes).sum();
+        if let Some(each) = bytes.checked_div(entries.len()) {
+            self.count.set((limits::BATCH_BYTES_MAX / each.max(1)).clamp(1, limits::TURN_EVENTS_MAX));
+        }
+    }
+
+    fn lost(&self, entries: u64, how: &str) {
+        if entries > 0 {
+            metrics::dropped("redis", "trimmed").increment(entries);
+            log::error!(target: "dsmild", "{}: {entries} entries {how}", self.source);
+        }
+    }
+
+    fn well(&self) {
+        if self.notice.borrow_mut().is_well() {
+            log::info!(target: "dsmild", "{}: Redis gives entries again", self.source);
+        }
+        self.tell(|status| {
+            status.up = true;
+            status.last_error = None;
+        });
+    }
+
+    fn note(&self, drafts: &[Draft]) {
+        let Some(newest) = drafts.last() else { return };
+        let lag_s = Timestamp::now().since(newest.ts).as_secs_f64();
+        metrics::intake_lag_seconds(self.source.to_string()).set(lag_s);
+        self.tell(|status| {
+            status.events += drafts.len() as u64;
+            status.lag_s = Some(lag_s);
+        });
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut SourceStatus)) {
+        let name = self.source.to_string();
+        let mut sources = locked(&self.core.board.sources);
+        change(sources.entry(name.clone()).or_insert_with(|| SourceStatus { name, ..SourceStatus::default() }));
+    }
+}
+
+fn claimed_position(source: &str) -> String {
+    format!("{source}:claimed")
+}

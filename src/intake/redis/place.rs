@@ -1,0 +1,112 @@
+//! How far a stream has been taken, as committed with the events.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::EntryId;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Which Redis and stream: ids of another one mean nothing.
+    from: String,
+    /// Of what was given to this consumer as new, everything up to here is committed.
+    last: EntryId,
+    /// Entries that were trimmed before any consumer of the group got them, as far as they have been counted.
+    missed: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Form {
+    from: String,
+    last: String,
+    missed: Option<u64>,
+}
+
+impl Place {
+    /// From the committed value; the beginning where there is none or it is of another stream.
+    pub fn load(from: String, committed: Option<&Value>) -> Self {
+        let form = committed.and_then(|value| serde_json::from_value::<Form>(value.clone()).ok());
+        match form.filter(|form| form.from == from) {
+            Some(form) => Self { from, last: form.last.parse().unwrap_or_default(), missed: form.missed },
+            None => Self { from, last: EntryId::ZERO, missed: None },
+        }
+    }
+
+    pub fn save(&self) -> Value {
+        json!(Form { from: self.from.clone(), last: self.last.to_string(), missed: self.missed })
+    }
+
+    /// Whether this entry, given as new or as one's own, is to be taken; if so it counts as taken from now on.
+    pub fn take(&mut self, id: EntryId) -> bool {
+        let new = id > self.last;
+        self.last = self.last.max(id);
+        new
+    }
+
+    pub fn last(&self) -> EntryId {
+        self.last
+    }
+
+    /// The stream ends here in Redis. When that is before what was taken, Redis has lost its end or all of it, and may
+    /// give those ids to new entries. Whether it is so.
+    pub fn ends_at(&mut self, end: EntryId) -> bool {
+        let lost = end < self.last;
+        if lost {
+            self.last = end;
+            self.missed = None;
+        }
+        lost
+    }
+
+    /// So many entries have been missed since the stream began; gives how many of them are news. What was missed before
+    /// the group was first looked at is not.
+    pub fn missed(&mut self, total: u64) -> u64 {
+        let news = self.missed.map_or(0, |known| total.saturating_sub(known));
+        self.missed = Some(total);
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u64) -> EntryId {
+        EntryId::new(n, 0)
+    }
+
+    fn place() -> Place {
+        Place::load("redis://h L3_IN".to_owned(), None)
+    }
+
+    #[test]
+    fn what_was_committed_is_not_taken_again_after_a_restart() {
+        let mut before = place();
+        assert!(before.take(id(5)) && before.take(id(6)));
+        let mut after = Place::load("redis://h L3_IN".to_owned(), Some(&before.save()));
+        assert_eq!((after.take(id(5)), after.take(id(6)), after.take(id(7))), (false, false, true));
+    }
+
+    #[test]
+    fn the_place_in_another_redis_means_nothing() {
+        let mut before = place();
+        before.take(id(9));
+        assert!(Place::load("redis://other L3_IN".to_owned(), Some(&before.save())).take(id(1)));
+        assert!(Place::load("redis://h L3_IN".to_owned(), Some(&json!("?"))).take(id(1)));
+    }
+
+    #[test]
+    fn a_stream_that_lost_its_end_may_give_ids_again() {
+        let mut place = place();
+        place.take(id(9));
+        assert!(!place.ends_at(id(9)) && !place.take(id(8)));
+        assert!(place.ends_at(id(4)));
+        assert_eq!((place.take(id(4)), place.take(id(8))), (false, true));
+    }
+
+    #[test]
+    fn missed_entries_are_news_once() {
+        let mut place = place();
+        assert_eq!([place.missed(3), place.missed(10), place.missed(10), place.missed(2)], [0, 7, 0, 0]);
+    }
+}

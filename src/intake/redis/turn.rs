@@ -1,0 +1,120 @@
+//! From entries to the turn that is appended to the log.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::{Entry, EntryId, Member};
+use crate::bus::DeadLetter;
+use crate::event::{Draft, EventId, Stream, Timestamp};
+use crate::intake::entry::from_fields;
+use crate::limits::LINE_BYTES_MAX;
+
+/// Entries that wait for the commit of what came of them.
+#[derive(Debug)]
+pub struct Unacknowledged {
+    pub member: Member,
+    pub ids: Vec<EntryId>,
+    /// They may be acknowledged when everything up to here is safe.
+    pub after: EventId,
+}
+
+/// What came of a list of entries.
+#[derive(Debug, Default)]
+pub struct Taken {
+    pub drafts: Vec<Draft>,
+    pub dead_letters: Vec<DeadLetter>,
+    /// Entries that were gone before they could be read.
+    pub trimmed: u64,
+    /// All of them, also those taken before.
+    pub ids: Vec<EntryId>,
+    /// Some were new.
+    pub news: bool,
+}
+
+impl Taken {
+    /// `is_new` says whether an entry was not taken before.
+    pub fn from(
+        entries: Vec<Entry>,
+        mut is_new: impl FnMut(EntryId) -> bool,
+        (stream, source): (Stream, &Arc<str>),
+        arrival: Timestamp,
+    ) -> Self {
+        let mut taken = Self { ids: entries.iter().map(|entry| entry.id).collect(), ..Self::default() };
+        for entry in entries {
+            if !is_new(entry.id) {
+                continue;
+            }
+            taken.news = true;
+            let Some(fields) = entry.fields else {
+                taken.trimmed += 1;
+                continue;
+            };
+            match from_fields(fields.iter().cloned(), stream, source, arrival) {
+                Ok(draft) => taken.drafts.push(draft),
+                Err(error) => {
+                    taken.dead_letters.push(dead_letter(stream, error.to_string(), entry.id, &fields));
+                }
+            }
+        }
+        taken
+    }
+}
+
+/// The bus gives it its id.
+fn dead_letter(stream: Stream, reason: String, id: EntryId, fields: &[(String, Bytes)]) -> DeadLetter {
+    let mut form = Map::from_iter([("redis_id".to_owned(), Value::String(id.to_string()))]);
+    let mut room = LINE_BYTES_MAX;
+    for (name, value) in fields {
+        let size = name.len() + value.len();
+        if size > room {
+            form.insert("cut".to_owned(), json!(true));
+            break;
+        }
+        room -= size;
+        form.insert(name.clone(), Value::String(String::from_utf8_lossy(value).into_owned()));
+    }
+    let payload = Bytes::from(Value::Object(form).to_string());
+    DeadLetter { id: EventId::ZERO, stream: stream.name().to_owned(), reason, payload }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(n: u64, fields: &[(&str, &str)]) -> Entry {
+        let fields =
+            fields.iter().map(|(name, value)| ((*name).to_owned(), Bytes::from((*value).to_owned()))).collect();
+        Entry { id: EntryId::new(n, 0), fields: Some(fields) }
+    }
+
+    #[test]
+    fn each_entry_becomes_an_event_or_a_dead_letter_or_is_counted_and_all_are_acknowledged() {
+        let entries = vec![
+            entry(1, &[("payload", "old")]),
+            entry(2, &[("payload", "new")]),
+            entry(3, &[("no_payload", "x")]),
+            Entry { id: EntryId::new(4, 0), fields: None },
+        ];
+        let source = Arc::from("redis:L3_IN");
+        let taken = Taken::from(entries, |id| id > EntryId::new(1, 0), (Stream::L3In, &source), Timestamp::ZERO);
+        assert_eq!((taken.drafts.len(), taken.dead_letters.len(), taken.trimmed, taken.ids.len()), (1, 1, 1, 4));
+        let letter = &taken.dead_letters[0];
+        assert!(
+            letter.reason.contains("payload") && letter.payload.starts_with(br#"{"redis_id":"3-0","no_payload":"x"}"#)
+        );
+    }
+
+    #[test]
+    fn a_dead_letter_is_bounded_however_large_the_entry_was() {
+        let large = "x".repeat(2 * LINE_BYTES_MAX);
+        let taken = Taken::from(
+            vec![entry(1, &[("a", "b"), ("payload", &large)])],
+            |_| true,
+            (Stream::L3In, &Arc::from("r")),
+            Timestamp::ZERO,
+        );
+        assert!(taken.dead_letters[0].payload.len() < LINE_BYTES_MAX);
+    }
+}

@@ -1,0 +1,104 @@
+//! What can go wrong with Redis, and what a person can do about it.
+
+use crate::config::redact;
+
+/// A call that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct Trouble {
+    /// One word: the same trouble again is not told again.
+    pub reason: &'static str,
+    /// What was tried, why it failed, what to do.
+    pub text: String,
+    /// The connection is of no more use. Otherwise Redis answered, and the answer was a refusal.
+    pub lost: bool,
+}
+
+/// Start of what Redis or the system says, the word for it, and what to do. The first that is found counts.
+const KNOWN: &[(&str, &str, &str)] = &[
+    ("WRONGPASS", "password", "check redis.username and the file that redis.password_file names"),
+    ("without any password configured", "password", "this Redis asks for no password: remove redis.password_file"),
+    ("NOAUTH", "password", "this Redis asks for a password: write it to a file and name that in redis.password_file"),
+    ("NOPERM", "permission", "let the ACL user do it: `+@stream +@scripting +@connection +info ~KEY`"),
+    ("OOM", "full", "Redis is at its maxmemory: raise it, lower redis.maxlen, or remove other keys"),
+    ("MISCONF", "misconf", "Redis cannot save to its disk and refuses writes: its log says why"),
+    ("NOREPLICAS", "noreplicas", "Redis has fewer replicas than its min-replicas-to-write"),
+    ("READONLY", "readonly", "this Redis is a read-only replica: point redis.url to the primary"),
+    ("LOADING", "loading", "Redis is reading its data set and will be there when it is done"),
+    ("MASTERDOWN", "masterdown", "this replica has lost its primary: point redis.url to the primary"),
+    ("CLUSTERDOWN", "clusterdown", "the cluster does not cover all slots: `redis-cli cluster info` says more"),
+    ("cluster support disabled", "cluster", "this Redis is no cluster: write redis:// in redis.url"),
+    ("MOVED", "cluster", "this Redis is part of a cluster: write redis-cluster:// in redis.url"),
+    ("WRONGTYPE", "wrongtype", "the key holds something that is not a stream: rename it, or set redis.key_prefix"),
+    ("NOGROUP", "nogroup", "the consumer group is gone and is made again"),
+    ("no longer exists", "nogroup", "the stream is gone and is made again"),
+    ("unknown command", "old", "this needs Redis 5 or newer with streams and scripts"),
+    ("DB index is out of range", "database", "the database number in redis.url does not exist there"),
+    ("onnection refused", "refused", "is Redis running, and is redis.url right?"),
+    ("No such file", "refused", "is Redis running, and is redis.url right?"),
+    ("ermission denied", "permission", "let the daemon's user open the socket or file"),
+    ("no answer within", "silent", "Redis is frozen, overloaded or out of reach"),
+    ("lookup address", "name", "the host in redis.url cannot be resolved"),
+    ("ertificate", "tls", "name the authority of its certificate in redis.tls_ca_file"),
+];
+
+impl Trouble {
+    /// Redis answered with a refusal.
+    pub(super) fn refused(tried: &str, answer: &str) -> Self {
+        let mut trouble = Self::of(tried, answer);
+        // Where a primary has become a replica, another connection may lead to the new primary.
+        trouble.lost = matches!(trouble.reason, "readonly" | "password" | "masterdown" | "clusterdown" | "loading");
+        trouble
+    }
+
+    /// Redis could not be asked, or did not answer.
+    pub fn lost(tried: &str, cause: &str) -> Self {
+        Self { lost: true, ..Self::of(tried, cause) }
+    }
+
+    /// Redis answered something that this version does not understand, or holds what it should not.
+    pub fn unexpected(reason: &'static str, text: String) -> Self {
+        Self { reason, text, lost: false }
+    }
+
+    fn of(tried: &str, cause: &str) -> Self {
+        let cause = redact(&crate::layer::one_line(cause));
+        let known = KNOWN.iter().find(|(found, ..)| cause.contains(found));
+        let (reason, remedy) = known.map_or(("error", "its log may say more"), |(_, reason, remedy)| (reason, remedy));
+        Self { reason, text: format!("{tried}: {cause}; {remedy}"), lost: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_redis_says_comes_with_what_to_do() {
+        for (answer, reason, remedy) in [
+            ("WRONGPASS invalid username-password pair or user is disabled.", "password", "redis.password_file"),
+            ("NOAUTH Authentication required.", "password", "redis.password_file"),
+            ("OOM command not allowed when used memory > 'maxmemory'. script: 1, on @user_script:7.", "full", "maxlen"),
+            ("READONLY You can't write against a read only replica.", "readonly", "primary"),
+            ("LOADING Redis is loading the dataset in memory", "loading", "will be there"),
+            ("ERR something new", "error", "log"),
+        ] {
+            let trouble = Trouble::refused("writing to SOC_EVENTS", answer);
+            assert_eq!(trouble.reason, reason);
+            assert!(trouble.text.contains(remedy) && trouble.text.contains(answer), "{trouble}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_keeps_the_connection_unless_another_one_may_do_better() {
+        assert!(!Trouble::refused("x", "OOM command not allowed").lost);
+        assert!(Trouble::refused("x", "READONLY You can't write").lost);
+        assert!(Trouble::lost("x", "no answer within 5s").lost);
+    }
+
+    #[test]
+    fn a_secret_in_an_error_is_not_shown() {
+        let trouble = Trouble::lost("connecting", "cannot parse redis://u:hunter2@h");
+        assert!(!trouble.text.contains("hunter2"), "{trouble}");
+    }
+}

@@ -1,0 +1,168 @@
+//! Entries that others write to Redis are taken exactly once, whoever dies meanwhile.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use sqlx::Row;
+
+use crate::harness::{Daemon, Site, wait_for};
+use crate::kill::read;
+use crate::redis_mirror::{Blow, Plan, pause, seed};
+use crate::redis_server::{Reply, Server, installed};
+
+fn site(redis: &Server, instance: &str) -> Site {
+    let site = Site::new("");
+    let text = std::fs::read_to_string(site.path("dsmil.toml")).unwrap();
+    let text = text.replace("[daemon]\n", &format!("[daemon]\ninstance = \"{instance}\"\n"));
+    let more = format!(
+        "[redis]\nurl = \"{}\"\n[redis.streams]\nL3_OUT = \"off\"\nL4_OUT = \"off\"\nSOC_EVENTS = \"off\"\n",
+        redis.url()
+    );
+    std::fs::write(site.path("dsmil.toml"), text + &more).unwrap();
+    site
+}
+
+/// Writes the numbers to the stream, each once, although Redis may die between.
+fn write(redis: &Server, numbers: std::ops::Range<u64>) {
+    let mut connection = redis.connect();
+    for number in numbers.clone() {
+        let payload = format!("number={number}");
+        connection.send(&["XADD", "L3_IN", "*", "source", "writer", "payload", &payload]).unwrap();
+    }
+    for _ in numbers {
+        assert!(!connection.read().unwrap().text().starts_with('-'));
+    }
+}
+
+/// The numbers in the hot store in the order of the log.
+fn taken(site: &Site) -> Vec<u64> {
+    read(site, "SELECT payload FROM raw_events_fast ORDER BY id", |row| {
+        let payload = String::from_utf8(row.get::<Vec<u8>, _>("payload")).unwrap();
+        payload.rsplit_once("number=").unwrap().1.trim_end_matches(['"', '}']).parse().unwrap()
+    })
+}
+
+fn count(site: &Site) -> u64 {
+    read(site, "SELECT count(*) AS n FROM raw_events_fast", |row| row.get::<i64, _>("n"))[0] as u64
+}
+
+fn pending(redis: &Server) -> i64 {
+    match redis.ask(&["XPENDING", "L3_IN", "dsmil"]) {
+        Reply::List(summary) => summary[0].number(),
+        _ => 0, // the group is gone
+    }
+}
+
+fn plan(random: &mut u64) -> Plan {
+    use Blow::{Flush, Freeze, KillDaemon, KillRedis};
+    if std::env::var("DSMILD_ORACLE").is_ok_and(|size| size == "full") {
+        return Plan::new(200_000, [(KillDaemon, 50), (KillRedis, 10), (Flush, 2), (Freeze, 3)], random);
+    }
+    Plan::new(20_000, [(KillDaemon, 10), (KillRedis, 3), (Flush, 1), (Freeze, 1)], random)
+}
+
+#[test]
+fn every_entry_is_taken_exactly_once_and_in_order_whoever_dies() {
+    if !installed() {
+        return;
+    }
+    let mut random = seed();
+    let plan = plan(&mut random);
+    // What the writer was told is written must be there after a kill, or the test would not know what to expect.
+    let mut redis = Server::started(&["--appendfsync", "always"]);
+    let site = site(&redis, "one");
+    let mut daemon = site.start();
+    let mut written = 0;
+    let share = plan.lines / (plan.blows.len() as u64 + 1);
+    for blow in &plan.blows {
+        for _ in 0..4 {
+            write(&redis, written..written + share / 4);
+            written += share / 4;
+            pause(&mut random, 60);
+        }
+        match blow {
+            Blow::KillDaemon => {
+                daemon.kill();
+                daemon = site.start();
+            }
+            Blow::KillRedis => {
+                redis.kill();
+                pause(&mut random, 500);
+                redis.start();
+            }
+            Blow::Flush => {
+                // What nobody has read yet would be lost with it.
+                wait_for("everything to be taken", || count(&site) == written);
+                redis.ask(&["FLUSHALL"]);
+            }
+            Blow::Freeze => {
+                redis.signal(Signal::STOP);
+                std::thread::sleep(dsmild::redis::CALL_TIMEOUT + Duration::from_millis(1500));
+                redis.signal(Signal::CONT);
+            }
+        }
+    }
+    wait_for("everything to be taken", || count(&site) >= written);
+    wait_for("everything to be acknowledged", || pending(&redis) == 0);
+    assert!(taken(&site).into_iter().eq(0..written), "every number once and in order");
+    assert_eq!(daemon.terminate(), Some(0));
+    eprintln!("{written} entries over {} blows", plan.blows.len());
+}
+
+#[test]
+fn what_a_dead_daemon_held_is_taken_over_by_another_of_the_group() {
+    if !installed() {
+        return;
+    }
+    let redis = Server::started(&[]);
+    let sites = [site(&redis, "one"), site(&redis, "two")];
+    let [dies, lives]: [Daemon; 2] = sites.each_ref().map(Site::start_ready);
+    let mut written = 0;
+    for _ in 0..20 {
+        write(&redis, written..written + 500);
+        written += 500;
+    }
+    dies.kill();
+    // Held by the dead one for certain, whatever it was doing when it died.
+    redis.ask(&["XADD", "L3_IN", "*", "payload", "number=10000"]);
+    redis.ask(&["XREADGROUP", "GROUP", "dsmil", "one", "COUNT", "1", "STREAMS", "L3_IN", ">"]);
+    write(&redis, 10_001..10_500);
+    wait_for("everything to be acknowledged", || pending(&redis) == 0);
+    let [dead, alive] = sites.each_ref().map(taken);
+    let union: BTreeSet<u64> = dead.iter().chain(&alive).copied().collect();
+    assert!(union.into_iter().eq(0..10_500), "every entry is taken");
+    let unique: BTreeSet<u64> = alive.iter().copied().collect();
+    assert_eq!(unique.len(), alive.len(), "the living one takes none twice");
+    assert!(!alive.is_empty() && !dead.is_empty(), "both have had a share: {} and {}", dead.len(), alive.len());
+    assert_eq!(lives.terminate(), Some(0));
+}
+
+#[test]
+fn what_cannot_be_read_or_was_trimmed_is_told_and_does_not_come_again() {
+    if !installed() {
+        return;
+    }
+    let redis = Server::started(&[]);
+    let site = site(&redis, "one");
+    let daemon = site.start_ready();
+    write(&redis, 0..10);
+    redis.ask(&["XADD", "L3_IN", "*", "ts", "yesterday", "payload", "number=77"]);
+    wait_for("the unreadable entry to be acknowledged", || count(&site) == 10 && pending(&redis) == 0);
+    let letters = read(&site, "SELECT reason, payload FROM dead_letters", |row| {
+        (row.get::<String, _>(0), row.get::<Vec<u8>, _>(1))
+    });
+    assert_eq!(letters.len(), 1);
+    assert!(letters[0].0.contains("yesterday") && String::from_utf8_lossy(&letters[0].1).contains("number=77"));
+    daemon.kill();
+    write(&redis, 10..1000);
+    redis.ask(&["XTRIM", "L3_IN", "MAXLEN", "90"]);
+    let daemon = site.start_ready();
+    wait_for("the rest to be taken", || count(&site) == 100);
+    wait_for("the trimmed ones to be counted", || {
+        let metrics = daemon.get("/metrics").unwrap().1;
+        metrics.contains("dsmil_dropped_total{where=\"redis\",reason=\"trimmed\"} 900")
+    });
+    assert!(taken(&site).into_iter().eq((0..10).chain(910..1000)));
+    assert_eq!(letters.len(), 1);
+}

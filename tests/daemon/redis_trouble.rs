@@ -1,0 +1,118 @@
+//! What the daemon says when Redis is not as it should be, and that it goes on by itself when it is again.
+
+use std::io::Write;
+
+use crate::harness::{Daemon, Site, wait_for};
+use crate::redis_mirror::{assert_mirrored, outlet, wait_until_mirrored};
+use crate::redis_server::{Server, installed};
+
+struct Story {
+    site: Site,
+    daemon: Daemon,
+    file: std::fs::File,
+    lines: u32,
+}
+
+impl Story {
+    fn begin(redis: &Server, more: &str) -> Self {
+        let extra = format!(
+            "[[intake.file]]\npath = \"{{dir}}/in.log\"\n[redis]\nurl = \"{}\"\n{more}\n[redis.streams]\nL3_IN = \"off\"\nL4_IN = \"off\"\n",
+            redis.url()
+        );
+        let site = Site::new(&extra);
+        let file = std::fs::File::create(site.path("in.log")).unwrap();
+        let daemon = site.start_ready();
+        Self { site, daemon, file, lines: 0 }
+    }
+
+    /// More events, so that there is something to mirror.
+    fn feed(&mut self) {
+        for _ in 0..50 {
+            self.lines += 1;
+            writeln!(self.file, "2026-11-20T10:00:00+00:00 atlas numbered[1]: number={}", self.lines).unwrap();
+        }
+    }
+
+    /// The outlet is down with this in its words, the journal has it once, and the daemon is ready all the same.
+    fn expect_trouble(&self, words: &[&str]) {
+        wait_for(&format!("the mirror to say {words:?}"), || {
+            let outlet = outlet(&self.daemon);
+            let said = outlet["last_error"].as_str().unwrap_or_default();
+            outlet["up"] == false && words.iter().all(|word| said.contains(word))
+        });
+        let metrics = self.daemon.get("/metrics").unwrap().1;
+        assert!(metrics.contains("dsmil_mirror_up 0"), "the metric follows");
+        assert_eq!(self.daemon.get("/readyz").map(|(code, _)| code), Some(200), "nothing else is touched");
+        let log = self.site.log();
+        let lines = log.lines().filter(|line| words.iter().all(|word| line.contains(word))).count();
+        assert_eq!(lines, 1, "{words:?} once in {log}");
+    }
+
+    fn expect_mirrored(&self, redis: &Server) {
+        wait_for("the lines to be judged", || {
+            self.daemon.get("/metrics").is_some_and(|(_, text)| {
+                text.contains(&format!("dsmil_events_total{{stream=\"L3_OUT\"}} {}", self.lines))
+            })
+        });
+        wait_until_mirrored(&self.daemon);
+        assert!(assert_mirrored(&self.site, redis, "") >= self.lines as usize);
+    }
+}
+
+#[test]
+fn the_mirror_says_what_is_wrong_with_redis_once_and_goes_on_when_it_is_right() {
+    if !installed() {
+        return;
+    }
+    let mut redis = Server::new(&[]);
+    let mut story = Story::begin(&redis, "");
+    story.feed();
+    story.expect_trouble(&["onnection refused", "is Redis running"]);
+    redis.start();
+    story.expect_mirrored(&redis);
+
+    redis.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    story.feed();
+    story.expect_trouble(&["OOM", "maxmemory", "redis.maxlen"]);
+    redis.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    story.expect_mirrored(&redis);
+
+    redis.ask(&["REPLICAOF", "127.0.0.1", "1"]);
+    story.feed();
+    story.expect_trouble(&["READONLY", "primary"]);
+    redis.ask(&["REPLICAOF", "NO", "ONE"]);
+    story.expect_mirrored(&redis);
+
+    redis.ask(&["XADD", "L3_OUT", "9999999999999-0", "not", "ours"]);
+    story.expect_trouble(&["L3_OUT", "9999999999999-0", "did not write", "DEL L3_OUT"]);
+    redis.ask(&["DEL", "L3_OUT"]);
+    story.expect_mirrored(&redis);
+
+    redis.ask(&["DEL", "L3_OUT"]);
+    redis.ask(&["SET", "L3_OUT", "x"]);
+    story.expect_trouble(&["WRONGTYPE", "not a stream", "key_prefix"]);
+    redis.ask(&["DEL", "L3_OUT"]);
+    story.feed();
+    story.expect_mirrored(&redis);
+    assert_eq!(story.daemon.terminate(), Some(0));
+}
+
+#[test]
+fn a_wrong_password_is_told_without_it_and_a_corrected_file_needs_no_restart() {
+    if !installed() {
+        return;
+    }
+    let redis = Server::started(&["--requirepass", "correct-horse"]);
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "hunter2\n").unwrap();
+    let mut story = Story::begin(&redis, &format!("password_file = \"{}\"", secret.path().display()));
+    story.feed();
+    story.expect_trouble(&["WRONGPASS", "password_file"]);
+    std::fs::write(secret.path(), "correct-horse\n").unwrap();
+    wait_for("the mirror to be up", || outlet(&story.daemon)["up"] == true);
+    let mut connection = redis.connect();
+    connection.ask(&["AUTH", "correct-horse"]);
+    wait_for("the entries", || connection.ask(&["XLEN", "L3_OUT"]).number() == 50);
+    let said = format!("{}{}", story.site.log(), story.daemon.status());
+    assert!(!said.contains("hunter2") && !said.contains("correct-horse"), "{said}");
+}
