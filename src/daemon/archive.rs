@@ -104,14 +104,14 @@ impl Outlet {
     async fn session(&mut self) -> Result<(), Trouble> {
         let core = Arc::clone(&self.core);
         // Counts what waits even while Postgres cannot be reached.
-        self.meter.recount(core.passed(NAME)).await.map_err(|error| store_trouble(&error))?;
+        self.meter.recount(core.passed(NAME)).await?;
         let mut link = Link::open(&self.config, &core.config().daemon.instance).await?;
         self.progress = self.place(&mut link).await?;
         if !core.is_power_durable() {
             link.forget_checkpoint().await?;
         }
         (self.checkpoint, self.states_at, self.tended_at) = (None, None, None);
-        self.meter.recount(self.progress.rows).await.map_err(|error| store_trouble(&error))?;
+        self.meter.recount(self.progress.rows).await?;
         loop {
             self.tend_if_due(&mut link).await?;
             let last = self.over();
@@ -127,8 +127,7 @@ impl Outlet {
     /// Where to go on. A hot store without this outlet's cursor is not the one that Postgres speaks of: everything in it
     /// is offered again, and what is there already is left as it is.
     async fn place(&self, link: &mut Link) -> Result<Progress, Trouble> {
-        let known =
-            self.core.store.checkpoint(false).await.map_err(|error| store_trouble(&error))?.cursors.contains_key(NAME);
+        let known = self.core.store.checkpoint(false).await?.cursors.contains_key(NAME);
         let progress = link.progress().await?;
         Ok(progress.filter(|_| known).unwrap_or_default())
     }
@@ -138,7 +137,7 @@ impl Outlet {
         let core = Arc::clone(&self.core);
         let power = core.is_power_durable();
         let with_states = power && self.states_at.is_none_or(|at| at.elapsed() >= STATES_EVERY);
-        let checkpoint = core.store.checkpoint(with_states).await.map_err(|error| store_trouble(&error))?;
+        let checkpoint = core.store.checkpoint(with_states).await?;
         let nothing_new = checkpoint.id <= self.progress.rows && checkpoint.letters <= self.progress.letters;
         if nothing_new && (!power || self.checkpoint.as_ref() == Some(&checkpoint)) {
             self.meter.up(self.progress.rows);
@@ -170,9 +169,7 @@ impl Outlet {
     async fn batch(&mut self, link: &mut Link, checkpoint: &Checkpoint) -> Result<bool, Trouble> {
         let core = Arc::clone(&self.core);
         let (events, scanned) = if self.progress.rows < checkpoint.id {
-            core.committed_after(self.progress.rows, Interest::ALL, self.config.batch)
-                .await
-                .map_err(|error| store_trouble(&error))?
+            core.committed_after(self.progress.rows, Interest::ALL, self.config.batch).await?
         } else {
             (Vec::new(), checkpoint.id)
         };
@@ -190,7 +187,7 @@ impl Outlet {
         if done {
             while progress.letters < checkpoint.letters {
                 let page = core.store.letter_rows(progress.letters, checkpoint.letters, limits::ARCHIVE_LETTERS_MAX);
-                let letters = page.await.map_err(|error| store_trouble(&error))?;
+                let letters = page.await?;
                 batch.letters(&letters).await?;
                 progress.letters = letters.last().map_or(checkpoint.letters, |letter| letter.number);
             }
@@ -218,7 +215,7 @@ impl Outlet {
         match self.core.store.commit(&[Arc::new(turn)]).await {
             // A full store takes it later.
             Ok(_) | Err(StoreError::Full { .. } | StoreError::Busy { .. }) => Ok(()),
-            Err(error) => Err(store_trouble(&error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -264,8 +261,4 @@ impl Outlet {
             }
         }
     }
-}
-
-fn store_trouble(error: &StoreError) -> Trouble {
-    Trouble::new("reading the hot store", error.to_string(), "it goes on when the hot store can be read again")
 }

@@ -14,7 +14,7 @@ use crate::observe::gateway::{ActorState, ActorStatus, Gateway, GatewayError, In
 use crate::supervise::{Child, State};
 
 /// What a sender waits at most for its events to be durable; then it is told to send them again.
-const DURABLE_PATIENCE: Duration = Duration::from_secs(20);
+const DURABLE_PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct DaemonGateway {
     core: Arc<Core>,

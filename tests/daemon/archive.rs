@@ -158,9 +158,11 @@ fn what_happened_while_postgres_was_absent_is_archived_when_it_comes() {
     write_lines(&site, 0..500);
     let daemon = site.start_ready();
     wait_for("the lines to be judged without Postgres", || daemon.stream("L3_OUT").len() == 500);
+    wait_for("what waits to be counted", || {
+        archive_status(&daemon)["lag_events"].as_u64().is_some_and(|events| events >= 1000)
+    });
     let status = archive_status(&daemon);
     assert_eq!(status["up"], false);
-    assert!(status["lag_events"].as_u64().unwrap() >= 1000, "{status}");
     assert!(status["last_error"].as_str().unwrap().contains("start Postgres there"), "{status}");
     let (_, metrics) = daemon.get("/metrics").unwrap();
     assert!(metrics.contains("dsmil_archive_up 0"), "{metrics}");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::redact;
+use crate::store::StoreError;
 
 /// What was tried, why it failed, what to do. Never holds a secret or a value of a row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +36,12 @@ impl Trouble {
     pub fn silent(tried: &'static str, waited: Duration) -> Self {
         let reason = format!("no answer within {} s", waited.as_secs());
         Self::new(tried, reason, "look whether Postgres is stalled or its disk is slow")
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::new("reading the hot store", error.to_string(), "it goes on when the hot store can be read again")
     }
 }
 

@@ -1,0 +1,155 @@
+//! Rows a second into Postgres, next to `psql \copy` of the same rows in the same run.
+//!
+//! `cargo bench --bench archive`; PostgreSQL is started in `/dev/shm` (as user `postgres` when run as root).
+
+// A bench is a program of its own: what goes wrong ends it.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use dsmild::config;
+use dsmild::event::{Body, Decision, Event, EventId, Raw, Stream, Timestamp};
+use dsmild::outlet::archive::{Link, Progress, Rows, Window};
+use dsmild::parse::Format;
+
+const ROWS: usize = 400_000;
+const ROUNDS: usize = 3;
+const BATCH: usize = 5000;
+const NOW_MS: u64 = 1_763_856_000_000;
+
+fn event(number: usize) -> Event {
+    let id = EventId::new(NOW_MS + number as u64 / 100, number as u32 % 100);
+    let line =
+        "Nov 23 02:00:01 host sshd[4711]: Failed password for invalid user admin from 203.0.113.9 port 50022 ssh2";
+    let (stream, body) = if number.is_multiple_of(2) {
+        let raw = Raw::new("file:/var/log/auth.log".into(), "ops".into(), Format::Syslog, line.into(), Vec::new());
+        (Stream::L3In, Body::Raw(raw))
+    } else {
+        let decision = Decision::benign("sigma".into(), 15, "ops".into(), id);
+        (Stream::L3Out, Body::Decision(Box::new(decision)))
+    };
+    Event { id, stream, ts: Timestamp::from_millis(id.ms()), root: id, body }
+}
+
+struct Server {
+    dir: tempfile::TempDir,
+    child: Child,
+}
+
+impl Server {
+    fn start() -> Self {
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        if rustix::process::geteuid().is_root() {
+            assert!(Command::new("chown").arg("postgres").arg(dir.path()).status().unwrap().success());
+        }
+        let data = dir.path().join("data");
+        let made =
+            as_server("initdb").args(["--no-sync", "-U", "postgres", "-A", "trust", "-E", "UTF8", "-D"]).arg(&data);
+        assert!(made.stdout(Stdio::null()).status().unwrap().success());
+        let child = as_server("postgres")
+            .arg("-D")
+            .arg(&data)
+            .arg("-k")
+            .arg(dir.path())
+            .args(["-p", "54329", "-c", "listen_addresses=", "-c", "max_wal_size=4GB"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { dir, child }
+    }
+
+    fn psql(&self, sql: &str) -> bool {
+        let mut command = Command::new("psql");
+        command.arg("-h").arg(self.dir.path()).args(["-p", "54329", "-U", "postgres", "-q", "-c", sql]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // SIGKILL: nothing in it is to be kept.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn as_server(name: &str) -> Command {
+    let folders = std::fs::read_dir("/usr/lib/postgresql").unwrap().flatten().map(|version| version.path().join("bin"));
+    let binary: PathBuf = folders.map(|folder| folder.join(name)).find(|file| file.is_file()).unwrap();
+    if !rustix::process::geteuid().is_root() {
+        return Command::new(binary);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(binary).current_dir("/");
+    command
+}
+
+async fn archive(server: &Server, events: &[Event]) -> f64 {
+    let url = format!("postgres://postgres@localhost:54329/postgres?host={}", server.dir.path().display());
+    let config: config::Archive = toml::from_str(&format!("url = \"{url}\"")).unwrap();
+    let window = Window::at(Timestamp::from_millis(NOW_MS), Duration::from_secs(86_400));
+    let mut link = loop {
+        match Link::open(&config, "bench").await {
+            Ok(link) => break link,
+            Err(trouble) if trouble.reason.contains("os error") => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(trouble) if trouble.reason.contains("starting up") => {
+                tokio::time::sleep(Duration::from_millis(50)).await
+            }
+            Err(trouble) => panic!("{trouble}"),
+        }
+    };
+    link.tend(window).await.unwrap();
+    let begun = Instant::now();
+    for events in events.chunks(BATCH) {
+        let rows = Rows::of(events, window);
+        link.prepare_for(&rows).await.unwrap();
+        let mut batch = link.batch().await.unwrap();
+        batch.rows(&rows).await.unwrap();
+        batch.commit(Progress { rows: rows.through.unwrap(), letters: 0 }, None).await.unwrap();
+    }
+    let rate = events.len() as f64 / begun.elapsed().as_secs_f64();
+    link.close().await;
+    rate
+}
+
+/// Takes the rows out as text and copies them into tables of the same shape.
+fn copy(server: &Server, folder: &Path) -> f64 {
+    let file = |table: &str| folder.join(format!("{table}.copy"));
+    let tables = ["raw_events_fast", "model_outputs_fast"];
+    for table in tables {
+        assert!(server.psql(&format!("\\copy (SELECT * FROM {table}) TO '{}'", file(table).display())));
+        assert!(server.psql(&format!("TRUNCATE {table}")));
+    }
+    let begun = Instant::now();
+    for table in tables {
+        assert!(server.psql(&format!("\\copy {table} FROM '{}'", file(table).display())));
+    }
+    ROWS as f64 / begun.elapsed().as_secs_f64()
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates.get(rates.len() / 2).copied().unwrap_or_default()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let events: Vec<Event> = (0..ROWS).map(event).collect();
+    let (mut archived, mut copied) = (Vec::new(), Vec::new());
+    // Interleaved, so that what else the machine does falls on both.
+    for _ in 0..ROUNDS {
+        let server = Server::start();
+        let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+        archived.push(archive(&server, &events).await);
+        copied.push(copy(&server, folder.path()));
+        std::io::stdout().flush().unwrap();
+    }
+    let (archived, copied) = (median(archived), median(copied));
+    println!("{ROWS} rows, half lines and half decisions, batches of {BATCH}, median of {ROUNDS} rounds");
+    println!("psql \\copy  {copied:>9.0} rows/s");
+    println!("archive     {archived:>9.0} rows/s, {:.2} of that", archived / copied);
+}
