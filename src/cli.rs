@@ -1,9 +1,10 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::client;
 use crate::config::{self, ConfigError, Loaded};
@@ -29,6 +30,12 @@ pub enum Command {
     Replay(Replay),
     #[command(flatten)]
     Client(client::ClientCommand),
+    /// Write the manual pages and shell completions into a folder, for packages.
+    #[command(hide = true)]
+    Generate {
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -55,11 +62,27 @@ pub struct Replay {
 
 pub fn dispatch(cli: Cli) -> ExitCode {
     match cli.command {
-        Command::Run(file) => daemon::run(file.config),
+        Command::Run(file) => daemon::run(file.config.as_deref()),
         Command::Check(file) => check(&file),
         Command::Replay(options) => run_replay(options),
         Command::Client(command) => run_client(&command),
+        Command::Generate { folder } => match generate(&folder) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("dsmild: writing manual pages and completions to {}: {error}", folder.display());
+                ExitCode::FAILURE
+            }
+        },
     }
+}
+
+fn generate(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let mut command = Cli::command();
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        clap_complete::generate_to(shell, &mut command, "dsmild", folder)?;
+    }
+    clap_mangen::generate_to(command, folder)
 }
 
 fn check(file: &ConfigFile) -> ExitCode {

@@ -1,4 +1,20 @@
 //! dsmild turns logs and model outputs of one machine into fused security events.
+//!
+//! ```text
+//! intake ──► bus ──► L3 ──► L4 ──► fusion ──► devices 51-58 ──► SOAR
+//! journald   one     decision      + SHRINK    flags, incidents   proposals
+//! files      ordered per event     = SOC event
+//! HTTP       log
+//!             │
+//!             ├─► hot store   SQLite on tmpfs: the commit point
+//!             └─► outlets     what is outside sees only what is committed
+//! ```
+//!
+//! To read it in the order that data takes: [`intake`] makes drafts of lines, [`parse`] gives them time and fields, the
+//! [`bus`] gives them ids and an order, [`layer`] judges (a [`layer::stage::Stage`] is a pure function with state; its
+//! actor is the shell round it), [`device`] looks at what was fused, [`detect`] holds what both are made of, [`store`]
+//! commits. [`supervise`] starts actors again, [`observe`] shows what goes on, [`daemon`] puts everything together.
+//! [`limits`] has every bound.
 
 #![forbid(unsafe_code)]
 

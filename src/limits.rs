@@ -7,6 +7,8 @@ pub const FIELDS_PER_RECORD_MAX: usize = 256;
 /// Longest name of a field, JSON paths included; fields with a longer one are left out.
 pub const KEY_BYTES_MAX: usize = 256;
 
+/// Bytes at the beginning of a file that tell it from another one.
+pub const FINGERPRINT_BYTES_MAX: usize = 1024;
 /// Bytes read from a file in one go.
 pub const FILE_CHUNK_BYTES: usize = 256 * 1024;
 /// Bytes read from all files in one poll; what is left waits for the next.
@@ -23,6 +25,11 @@ pub const DIRECTORY_ENTRIES_MAX: usize = 100_000;
 pub const JOURNAL_FIELD_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Bytes kept of one journal entry; fields past it are left out and counted.
 pub const JOURNAL_ENTRY_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
+
+/// Lines of the flat log are written when there are so many bytes of them, or no more come at once.
+pub const FLAT_LOG_BATCH_BYTES: usize = 256 * 1024;
+/// No write of the flat log is longer: tabs become eight spaces, and every line of a message gets the indent of its head.
+pub const FLAT_LOG_WRITE_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Events that the bus keeps in memory behind the last commit, for readers that are not far behind.
 pub const BUS_EVENTS_MAX: usize = 131_072;
@@ -80,6 +87,14 @@ pub const CONFIG_FINDINGS_MAX: usize = 100;
 pub const STORE_BYTES_MIN: u64 = 64 * 1024 * 1024;
 /// Rows of one statement of the archive: more gains nothing and holds a transaction open.
 pub const ARCHIVE_ROWS_MAX: usize = 50_000;
+/// Bytes of one batch of the archive, beyond the last row.
+pub const ARCHIVE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Partitions that one batch of the archive touches: each takes locks in Postgres, of which there are few thousand.
+pub const ARCHIVE_BATCH_DAYS_MAX: usize = 64;
+/// Dead letters of one statement of the archive.
+pub const ARCHIVE_LETTERS_MAX: usize = 100;
+/// How far, in microseconds, a row moves whose id and time another daemon's row has already.
+pub const ARCHIVE_SHIFT_MAX: i32 = 1000;
 /// Labels of a Loki stream: what Loki itself accepts by default.
 pub const LOKI_LABELS_MAX: usize = 15;
 /// Bytes of a name that goes into labels and keys: instance, compartment, prefix, tenant.
@@ -89,6 +104,8 @@ pub const OPERATORS_MAX: usize = 1000;
 
 /// Indicators of all lists together.
 pub const INDICATORS_MAX: usize = 2_000_000;
+/// Bytes of one playbook that a site brings.
+pub const PLAYBOOK_BYTES_MAX: u64 = 1024 * 1024;
 /// Bytes of one list of indicators.
 pub const INDICATOR_LIST_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Bytes read of one measurement log of the boot.
@@ -150,3 +167,7 @@ const _: () = assert!(HTTP_INGEST_LINES_MAX <= IN_FLIGHT_EVENTS_MAX, "one reques
 const _: () = assert!(LOG_QUEUE_MAX * LOG_MESSAGE_BYTES_MAX <= 64 * 1024 * 1024);
 const _: () = assert!(LINE_BYTES_MAX < FILE_CHUNK_BYTES, "a chunk holds the longest line");
 const _: () = assert!(LINE_BYTES_MAX < BATCH_BYTES_MAX);
+const _: () = assert!(
+    FLAT_LOG_BATCH_BYTES + JOURNAL_FIELD_BYTES_MAX * 1024 <= FLAT_LOG_WRITE_BYTES_MAX,
+    "a message of newlines alone, each with the indent of a head of three names of 300 bytes"
+);

@@ -1,5 +1,7 @@
 //! Measured boot against public logs of real machines. Needs `DSMIL_DATA`; visibly skipped without it.
 
+#![allow(clippy::unwrap_used)] // a test helper that fails is a failed test
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

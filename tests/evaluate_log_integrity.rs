@@ -1,6 +1,8 @@
 //! Devices 51, 53, 55 and 56 on public logs: silent on ordinary ones, and forged addresses found. Needs `DSMIL_DATA`;
 //! visibly skipped without it.
 
+#![allow(clippy::unwrap_used)] // a test helper that fails is a failed test
+
 use std::fs;
 use std::path::PathBuf;
 

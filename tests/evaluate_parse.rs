@@ -1,5 +1,6 @@
 //! Measures the parser against log corpora that others wrote: fail2ban's samples (which address is the attacker's) and
 //! the CrowdSec hub's tests (program, user, source address). Run with `--nocapture` to see the figures and the misses.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // helpers of tests fail as tests do
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -286,4 +287,51 @@ fn lines_per_second_of_one_core() {
         let rate = count as f64 / start.elapsed().as_secs_f64();
         eprintln!("{kind}: {rate:.0} lines/s on one core ({fields} fields)");
     }
+}
+
+/// `cargo test --release --test evaluate_parse -- --ignored --nocapture longest_lines`
+#[test]
+#[ignore = "a measurement, like the one above"]
+fn the_longest_lines_cost_no_more_than_their_length() {
+    let heads = [
+        "",
+        "Jan  2 03:04:05 h sshd[1]: Failed password for ",
+        "Jan  2 03:04:05 h sshd[1]: Disconnecting invalid user ",
+        "Jan  2 03:04:05 h asterisk[1]: rejected because extension not found in context",
+        "Jan  2 03:04:05 h portal[1]: ",
+        "Jan  2 03:04:05 h dovecot: auth: pam(",
+        "type=EXECVE msg=audit(1.0:1): ",
+        "[error] 1#1: *1 user \"",
+    ];
+    let fillings = [
+        "a",
+        "[",
+        "from [",
+        "(",
+        " ssh2: ",
+        ": ",
+        "1.",
+        "::",
+        "=",
+        "a=\"",
+        "\"",
+        ",",
+        "192.0.2.1 ",
+        ", client: ",
+        "' failed for '",
+        "{\"a\":",
+    ];
+    let mut slowest = (0.0, String::new());
+    for head in heads {
+        for filling in fillings {
+            let line = format!("{head}{}", filling.repeat(65_000 / filling.len()));
+            let start = std::time::Instant::now();
+            std::hint::black_box(parse(line.as_bytes(), Format::Auto, &[]));
+            let seconds = start.elapsed().as_secs_f64();
+            if seconds > slowest.0 {
+                slowest = (seconds, format!("{head}{filling}…"));
+            }
+        }
+    }
+    eprintln!("slowest of the lines of 64 KiB: {:.1} ms, {}", 1e3 * slowest.0, slowest.1);
 }

@@ -4,6 +4,7 @@
 //! through a [`Reader`], which gives them their events in order of root, so that the speed of a core never changes
 //! what they say. Sources ask for [`admission`](Bus::admission) first: they wait while a consumer or the store is behind.
 
+mod commit;
 mod ledger;
 mod log;
 mod reader;

@@ -7,8 +7,8 @@ use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
 use super::log::weight;
-use super::{Consumer, ConsumerId, DeadLetter, EventRef, Ledger, Log, Newest, Reader, Ready, Snapshot, Turn};
-use crate::event::{Draft, Event, EventId, Interest, Timestamp};
+use super::{Consumer, ConsumerId, DeadLetter, Ledger, Log, Newest, Reader, Ready, Snapshot, Turn};
+use crate::event::{Draft, Event, EventId, Timestamp};
 use crate::limits;
 
 /// Wakes a consumer's actor; must not block.
@@ -17,20 +17,22 @@ type Wake = Arc<dyn Fn() + Send + Sync>;
 pub struct Bus {
     inner: Mutex<Inner>,
     /// Turns wait for the hot store.
-    to_commit: Notify,
-    committed: watch::Sender<EventId>,
+    pub(super) to_commit: Notify,
+    pub(super) committed: watch::Sender<EventId>,
     /// Moves whenever there may be room again.
-    room: watch::Sender<()>,
+    pub(super) room: watch::Sender<()>,
 }
 
-struct Inner {
-    log: Log,
+pub(super) struct Inner {
+    pub(super) log: Log,
     ledger: Ledger,
     wakes: Vec<Option<Wake>>,
-    committed: EventId,
-    pending: VecDeque<Arc<Turn>>,
-    pending_events: usize,
-    pending_bytes: usize,
+    pub(super) committed: EventId,
+    /// Events committed since the start.
+    pub(super) committed_events: u64,
+    pub(super) pending: VecDeque<Arc<Turn>>,
+    pub(super) pending_events: usize,
+    pub(super) pending_bytes: usize,
 }
 
 /// What a stage did with a batch.
@@ -59,6 +61,7 @@ impl Bus {
                 ledger,
                 wakes,
                 committed: last,
+                committed_events: 0,
                 pending: VecDeque::new(),
                 pending_events: 0,
                 pending_bytes: 0,
@@ -71,7 +74,7 @@ impl Bus {
 
     /// A panic while the lock was held cannot leave it half changed in a way that matters more than going on: every
     /// change is complete before anything that could panic.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -97,10 +100,10 @@ impl Bus {
         self.lock().pending.len()
     }
 
-    /// How much waits for the hot store: events and bytes.
-    pub fn uncommitted(&self) -> (usize, usize) {
+    /// The id up to which everything is committed, and how many events were committed since the start.
+    pub fn committed_count(&self) -> (EventId, u64) {
         let inner = self.lock();
-        (inner.pending_events, inner.pending_bytes)
+        (inner.committed, inner.committed_events)
     }
 
     /// The id up to which everything is committed: what the outside may see.
@@ -139,6 +142,15 @@ impl Bus {
             events.into_iter().filter(|event| event.root > cursor && reads.overlaps(event.kind())).count() as u64;
     }
 
+    /// Has the cursors of these consumers, which the store does not know yet, committed as they are.
+    pub fn begin_at<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        let mut inner = self.lock();
+        for name in names {
+            let cursor = inner.ledger.find(name).and_then(|id| inner.ledger.get(id)).map(|consumer| consumer.cursor);
+            inner.enqueue(Turn { consumer: name.to_owned(), cursor, ..Turn::default() });
+        }
+    }
+
     /// Begins a new life of a consumer's actor: from now on only this generation is listened to. `at` is where its
     /// state stands. Gives the generation, the cursor up to which its outputs are already in the log, and the reader.
     pub fn begin(&self, id: ConsumerId, at: EventId, wake: Wake) -> Option<(u64, EventId, Reader)> {
@@ -150,6 +162,16 @@ impl Bus {
         consumer.generation += 1;
         consumer.attached = true;
         Some((consumer.generation, consumer.cursor, Reader::new(id, consumer.reads, at)))
+    }
+
+    /// A consumer that was not wanted until now goes on from the newest event: what was before is not its business.
+    pub fn skip_to_end(&self, id: ConsumerId) {
+        let mut inner = self.lock();
+        let end = inner.log.last_root();
+        if let Some(consumer) = inner.ledger.get_mut(id) {
+            consumer.cursor = consumer.cursor.max(end);
+            consumer.received = consumer.handled + consumer.quarantined;
+        }
     }
 
     /// A consumer that failed for good no longer holds anybody up.
@@ -220,70 +242,6 @@ impl Bus {
         self.room.send_replace(());
     }
 
-    /// The oldest turns that are not committed, about `count` events of them; they stay until [`confirm`](Self::confirm).
-    pub fn pending(&self, count: usize) -> Vec<Arc<Turn>> {
-        let inner = self.lock();
-        let mut events = 0;
-        inner
-            .pending
-            .iter()
-            .take_while(|turn| {
-                let fits = events == 0 || events + turn.events.len() <= count;
-                events += turn.events.len();
-                fits
-            })
-            .take(count)
-            .cloned()
-            .collect()
-    }
-
-    /// Waits until there is something to commit.
-    pub async fn wait_pending(&self) {
-        while self.lock().pending.is_empty() {
-            self.to_commit.notified().await;
-        }
-    }
-
-    /// The oldest turns are committed: the outside may see them, memory may let go of them.
-    pub fn confirm(&self, turns: &[Arc<Turn>]) {
-        let mut inner = self.lock();
-        for turn in turns {
-            if inner.pending.front().is_some_and(|front| Arc::ptr_eq(front, turn)) {
-                inner.pending.pop_front();
-                inner.pending_events -= turn.events.len();
-                inner.pending_bytes -= turn_weight(turn);
-                // A turn may bring dead letters alone: whoever waits for its end waits for theirs.
-                let ends = [turn.events.last().map(|event| event.id), turn.dead_letters.last().map(|letter| letter.id)];
-                inner.committed = ends.into_iter().flatten().fold(inner.committed, EventId::max);
-            }
-        }
-        let committed = inner.committed;
-        inner.log.trim(committed);
-        drop(inner);
-        self.committed.send_if_modified(|seen| std::mem::replace(seen, committed) != committed);
-        self.room.send_replace(());
-    }
-
-    /// Committed events after `after` that memory still has, at most `count`; `None`: ask the hot store. Also gives the
-    /// id up to which the log has been looked through.
-    pub fn committed_after(&self, after: EventId, reads: Interest, count: usize) -> Option<(Vec<EventRef>, EventId)> {
-        let inner = self.lock();
-        let committed = inner.committed;
-        let mut found = Vec::new();
-        for event in inner.log.chunks_after(after)?.flat_map(EventRef::all) {
-            if event.id > committed {
-                break;
-            }
-            if event.id > after && reads.overlaps(event.kind()) {
-                if found.len() == count {
-                    return Some((found, event.id_before()));
-                }
-                found.push(event);
-            }
-        }
-        Some((found, committed.max(after)))
-    }
-
     /// Whether a source may append now.
     pub fn has_room(&self) -> bool {
         let inner = self.lock();
@@ -316,14 +274,14 @@ impl Inner {
     }
 }
 
-fn turn_weight(turn: &Turn) -> usize {
+pub(super) fn turn_weight(turn: &Turn) -> usize {
     turn.events.iter().map(|event| weight(&event.body)).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Body, Stream};
+    use crate::event::{Body, Interest, Stream};
 
     fn tick() -> Draft {
         Draft { stream: Stream::Tick, ts: Timestamp::ZERO, root: None, body: Body::Tick }

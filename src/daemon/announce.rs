@@ -1,4 +1,5 @@
-//! What is told of committed events: counters, a log line for every SOC event, and lines on the terminal.
+//! What is told of committed events: counters, and for every SOC event a log line or, where it is asked for, one on the
+//! terminal.
 
 use std::io::Write;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -37,24 +38,29 @@ impl Announcer {
                 metrics::device_flags(soc.src_device, flag.clone()).increment(1);
             }
         }
-        let level = match soc.severity {
-            Severity::Critical | Severity::High => log::Level::Warn,
-            Severity::Medium | Severity::Low => log::Level::Info,
-            Severity::Info => log::Level::Debug,
-        };
-        let identifier = identifier(soc.producer());
-        log::log!(
-            target: identifier, level, EVENT_ID = event.id.to_string().as_str(), SCORE = soc.score, DEVICE = soc.src_device,
-            SEVERITY = soc.severity.name(), CATEGORY = soc.category.name();
-            "{} {}: {}", soc.severity.name(), soc.category.name(), one_line(&soc.summary)
-        );
-        if soc.severity >= Severity::Low
-            && let Some(terminal) = &self.terminal
-            && terminal.try_send(line(event, soc)).is_err()
-        {
-            metrics::dropped("terminal", "slow").increment(1);
+        match &self.terminal {
+            Some(terminal) if soc.severity >= Severity::Low => {
+                if terminal.try_send(line(event, soc)).is_err() {
+                    metrics::dropped("terminal", "slow").increment(1);
+                }
+            }
+            _ => log_soc(event, soc),
         }
     }
+}
+
+/// Under the identifier of whoever wrote it.
+fn log_soc(event: &Event, soc: &Soc) {
+    let level = match soc.severity {
+        Severity::Critical | Severity::High => log::Level::Warn,
+        Severity::Medium | Severity::Low => log::Level::Info,
+        Severity::Info => log::Level::Debug,
+    };
+    log::log!(
+        target: identifier(soc.producer()), level, EVENT_ID = event.id.to_string().as_str(), SCORE = soc.score,
+        DEVICE = soc.src_device, SEVERITY = soc.severity.name(), CATEGORY = soc.category.name();
+        "{} {}: {}", soc.severity.name(), soc.category.name(), one_line(&soc.summary)
+    );
 }
 
 /// SYSLOG_IDENTIFIER of a producer of SOC events.

@@ -7,11 +7,9 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::writer;
-use crate::bus::{Bus, EventRef};
-use crate::config::Config;
+use crate::bus::{Bus, EventRef, Turn};
+use crate::config::{Config, Durability};
 use crate::event::{Event, EventId, Interest, ShrinkSample, ShrinkState};
-use crate::layer::shell::Shell;
 use crate::observe::gateway::{ConfigStatus, OutletStatus, ShrinkStatus, SourceStatus};
 use crate::store::{HotStore, Size, StoreError};
 use crate::supervise::Child;
@@ -21,9 +19,23 @@ pub struct Core {
     pub store: HotStore,
     pub started: Instant,
     pub board: Board,
+    /// Moves when outside files are to be opened anew, as after a rotation.
+    reopen: watch::Sender<u64>,
     config: RwLock<Arc<Config>>,
+    /// By consumer: how far its committed turns go.
+    committed: Mutex<BTreeMap<String, Standing>>,
     /// Of every source, as appended to the bus; what a source's next life goes on from.
     positions: Mutex<BTreeMap<String, Value>>,
+    /// By outlet: the id up to which it has passed everything on. What comes after stays in the hot store.
+    passed: Mutex<BTreeMap<&'static str, EventId>>,
+    archived: watch::Sender<EventId>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Standing {
+    pub cursor: EventId,
+    /// Cursor of its saved state.
+    pub snapshot: EventId,
 }
 
 /// What the parts tell of themselves for status.
@@ -32,7 +44,6 @@ pub struct Board {
     pub sources: Mutex<BTreeMap<String, SourceStatus>>,
     pub outlets: Mutex<BTreeMap<String, OutletStatus>>,
     pub children: Mutex<Vec<Arc<Child>>>,
-    pub shells: Mutex<Vec<Arc<Shell>>>,
     pub config: Mutex<ConfigStatus>,
     store_size: Mutex<Option<Size>>,
     store_trouble: Mutex<Option<String>>,
@@ -51,15 +62,53 @@ pub fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Core {
-    pub fn new(bus: Arc<Bus>, store: HotStore, config: Config, positions: BTreeMap<String, Value>) -> Arc<Self> {
+    pub fn new(
+        bus: Arc<Bus>,
+        store: HotStore,
+        config: Config,
+        positions: BTreeMap<String, Value>,
+        committed: BTreeMap<String, Standing>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             bus,
             store,
             started: Instant::now(),
             board: Board::default(),
+            reopen: watch::Sender::new(0),
             config: RwLock::new(Arc::new(config)),
+            committed: Mutex::new(committed),
             positions: Mutex::new(positions),
+            passed: Mutex::default(),
+            archived: watch::Sender::new(EventId::ZERO),
         })
+    }
+
+    /// The id up to which Postgres has everything; with `durability = "power"` also what to go on from.
+    pub fn archived(&self) -> watch::Receiver<EventId> {
+        self.archived.subscribe()
+    }
+
+    pub fn set_archived(&self, id: EventId) {
+        self.archived.send_if_modified(|archived| std::mem::replace(archived, id) != id);
+    }
+
+    pub fn is_power_durable(&self) -> bool {
+        self.config().store.durability == Durability::Power
+    }
+
+    /// The id up to which nothing is lost by what `store.durability` speaks of: who sent an event up to here may be told
+    /// that it is safe, and a source's outside position may move.
+    pub fn durable(&self) -> watch::Receiver<EventId> {
+        if self.is_power_durable() { self.archived() } else { self.bus.committed() }
+    }
+
+    /// An outlet has passed on everything up to `id`; called once before it starts, for the store to keep the rest.
+    pub fn set_passed(&self, outlet: &'static str, id: EventId) {
+        locked(&self.passed).insert(outlet, id);
+    }
+
+    pub fn passed(&self, outlet: &str) -> EventId {
+        locked(&self.passed).get(outlet).copied().unwrap_or_default()
     }
 
     pub fn config(&self) -> Arc<Config> {
@@ -68,6 +117,16 @@ impl Core {
 
     pub fn set_config(&self, config: Config) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// Has outlets that write files open them anew.
+    pub fn reopen(&self) {
+        self.reopen.send_modify(|count| *count += 1);
+    }
+
+    /// Moves at every [`reopen`](Self::reopen).
+    pub fn reopened(&self) -> watch::Receiver<u64> {
+        self.reopen.subscribe()
     }
 
     pub fn positions(&self) -> BTreeMap<String, Value> {
@@ -110,25 +169,35 @@ impl Core {
         Ok((EventRef::all(&events).collect(), scanned))
     }
 
-    /// The id up to which nothing is lost by what `store.durability` speaks of: a source's outside position may move.
-    pub fn durable(&self) -> watch::Receiver<EventId> {
-        self.bus.committed()
-    }
-
     /// What an outlet tells of itself.
     pub fn set_outlet(&self, status: OutletStatus) {
         locked(&self.board.outlets).insert(status.name.clone(), status);
     }
 
-    /// The oldest event that somebody still needs from the store: a stage for its next life, an outlet that is behind.
-    pub fn floor(&self) -> EventId {
+    /// Notes how far committed turns have brought their consumers.
+    pub fn note_committed(&self, turns: &[Arc<Turn>]) {
+        let mut committed = locked(&self.committed);
+        for turn in turns {
+            let standing = committed.entry(turn.consumer.clone()).or_default();
+            standing.cursor = standing.cursor.max(turn.cursor.unwrap_or_default());
+            if let Some(snapshot) = &turn.snapshot {
+                standing.snapshot = standing.snapshot.max(snapshot.cursor);
+            }
+        }
+    }
+
+    /// The oldest event that a stage's next life needs from the store: the first that it has not handled, by what is
+    /// committed, and normally also the first after its saved state. In `need`, when the store is full, the state may
+    /// miss what it has learnt since it was saved; what was not handled is never given up.
+    pub fn floor(&self, in_need: bool) -> EventId {
+        let committed = locked(&self.committed);
         let consumers = self.bus.consumers();
-        let shells = locked(&self.board.shells).clone();
-        let needs = shells.iter().filter_map(|shell| {
-            let consumer = consumers.iter().find(|consumer| consumer.name == shell.spec.name)?;
-            consumer.attached.then(|| shell.snapshot().map_or(consumer.cursor, |snapshot| snapshot.cursor))
+        let needs = consumers.iter().filter(|consumer| consumer.attached).map(|consumer| {
+            let standing = committed.get(&consumer.name).copied().unwrap_or_default();
+            if in_need { standing.cursor } else { standing.cursor.min(standing.snapshot) }
         });
-        writer::floor(needs)
+        let passed = locked(&self.passed).clone();
+        needs.chain(passed.into_values()).min().unwrap_or(EventId::MAX)
     }
 
     pub fn note_shrink(&self, sample: &ShrinkSample) {

@@ -1,15 +1,20 @@
 //! The daemon as the HTTP side sees it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
+use super::archive;
 use super::core::{Core, locked};
 use crate::event::{Draft, Event, EventId, Interest, Stream};
 use crate::observe::gateway::{ActorState, ActorStatus, Gateway, GatewayError, IngestError, Status, StoreStatus};
 use crate::supervise::{Child, State};
+
+/// What a sender waits at most for its events to be durable; then it is told to send them again.
+const DURABLE_PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct DaemonGateway {
     core: Arc<Core>,
@@ -29,6 +34,10 @@ impl DaemonGateway {
                 actor_status(child, lag)
             })
             .collect()
+    }
+
+    fn archive_is_up(&self) -> bool {
+        locked(&self.core.board.outlets).get(archive::NAME).is_some_and(|status| status.up)
     }
 
     fn store_status(&self) -> StoreStatus {
@@ -107,10 +116,16 @@ impl Gateway for DaemonGateway {
             if !self.core.bus.has_room() {
                 return Err(IngestError::Busy);
             }
+            if self.core.is_power_durable() && !self.archive_is_up() {
+                return Err(IngestError::Busy);
+            }
             let last = self.core.bus.append("http", drafts, Vec::new(), Vec::new());
-            let mut committed = self.core.bus.committed();
-            let done = committed.wait_for(|committed| *committed >= last).await;
-            done.map(|_| ()).map_err(|error| IngestError::Failed(error.to_string()))
+            let mut durable = self.core.durable();
+            let done = tokio::time::timeout(DURABLE_PATIENCE, durable.wait_for(|durable| *durable >= last));
+            match done.await {
+                Ok(done) => done.map(|_| ()).map_err(|error| IngestError::Failed(error.to_string())),
+                Err(_) => Err(IngestError::Failed(format!("not durable within {DURABLE_PATIENCE:?}"))),
+            }
         }
         .boxed()
     }

@@ -1,16 +1,25 @@
 //! The daemon: what starts in which order, what runs meanwhile, and how it stops.
 //!
-//! Start: hot store → bus → writer (the commit point) → stages in the order of their graph → HTTP → sources. Each waits
+//! Start: hot store → bus → archive → writer (the commit point) → stages in the order of their graph → HTTP → sources. Each waits
 //! only for those before it. Stop is the reverse, so that sources fall silent first and the writer commits what is left.
 
 mod announce;
+mod archive;
+mod archive_meter;
 mod core;
+mod files;
+mod flat_log;
 mod gateway;
 mod ingest;
 mod mirror;
+mod parts;
 mod plan;
+mod reload;
+mod restore;
+mod signals;
 mod sources;
 mod start;
+mod waiting;
 mod web;
 mod writer;
 
@@ -21,8 +30,8 @@ use std::time::{Duration, Instant};
 
 pub use self::core::Core;
 pub use plan::{Plan, prepare};
+use signals::{Signals, Told};
 pub use start::{Daemon, Hooks, StartError};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{self, ConfigError, Finding, Loaded};
 use crate::observe::{log as journal, systemd};
@@ -31,8 +40,8 @@ use crate::observe::{log as journal, systemd};
 pub const EXIT_CONFIG: u8 = 78;
 
 /// `dsmild run`.
-pub fn run(path: Option<PathBuf>) -> ExitCode {
-    let (loaded, plan) = match load(path.as_deref()) {
+pub fn run(path: Option<&Path>) -> ExitCode {
+    let (loaded, plan) = match load(path) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error),
     };
@@ -43,17 +52,32 @@ pub fn run(path: Option<PathBuf>) -> ExitCode {
     for warning in warnings(&loaded, &plan) {
         log::warn!(target: "dsmild", "{warning}");
     }
-    let code = actix::System::new().block_on(async move {
-        match Daemon::start(loaded.config, loaded.source.to_string(), plan, Hooks::default()).await {
-            Ok(daemon) => until_told(daemon).await,
-            Err(error) => {
-                log::error!(target: "dsmild", "the daemon could not start: {error}");
-                ExitCode::FAILURE
-            }
-        }
-    });
+    let code = actix::System::new().block_on(start_and_run(loaded, plan, path.map(Path::to_path_buf)));
     log::logger().flush();
     code
+}
+
+async fn start_and_run(loaded: Loaded, plan: Plan, path: Option<PathBuf>) -> ExitCode {
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            log::error!(target: "dsmild", "signals could not be listened for: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let start = Daemon::start(loaded.config, loaded.source.to_string(), plan, Hooks::default());
+    let started = tokio::select! {
+        started = start => started,
+        // The start may wait for Postgres.
+        () = signals.stop() => return ExitCode::SUCCESS,
+    };
+    match started {
+        Ok(daemon) => until_told(daemon, signals, path).await,
+        Err(error) => {
+            log::error!(target: "dsmild", "the daemon could not start: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The configuration and the stages that it comes to, or the findings of both.
@@ -94,22 +118,31 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A critical actor that gave no sign of life for this long keeps the watchdog from being told that all is well.
 const LATE_AFTER: Duration = Duration::from_secs(3);
 
-async fn until_told(mut daemon: Daemon) -> ExitCode {
-    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
-    let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
-        log::error!(target: "dsmild", "signals could not be listened for");
-        return ExitCode::FAILURE;
-    };
+async fn until_told(mut daemon: Daemon, mut signals: Signals, path: Option<PathBuf>) -> ExitCode {
     let mut fatal = daemon.tree.fatal();
     systemd::ready(&daemon.summary());
     let mut watchdog = Heartbeat::new();
     let mut meters = Instant::now();
+    // One reload at a time; a signal that comes meanwhile is remembered and starts the next.
+    let (mut reloading, mut again) = (None, false);
     let code = loop {
         tokio::select! {
-            () = told(&mut terminate) => break ExitCode::SUCCESS,
-            () = told(&mut interrupt) => break ExitCode::SUCCESS,
+            told = signals.next() => match told {
+                Told::Stop => break ExitCode::SUCCESS,
+                Told::Reload => again = true,
+            },
             _ = fatal.changed() => break ExitCode::FAILURE,
+            prepared = ready(&mut reloading) => {
+                reloading = None;
+                daemon.reload(prepared).await;
+                systemd::ready(&daemon.summary());
+            }
             () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        if again && reloading.is_none() {
+            again = false;
+            systemd::reloading();
+            reloading = Some(Box::pin(reload::prepare(path.clone())));
         }
         daemon.tree.look();
         watchdog.beat(daemon.tree.healthy(LATE_AFTER));
@@ -122,6 +155,14 @@ async fn until_told(mut daemon: Daemon) -> ExitCode {
     systemd::stopping();
     daemon.stop().await;
     code
+}
+
+/// What the running preparation gives; never while there is none.
+async fn ready<Preparation: Future + Unpin>(preparation: &mut Option<Preparation>) -> Preparation::Output {
+    match preparation {
+        Some(preparation) => preparation.await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Tells systemd's watchdog that all is well, as often as it asks for.
@@ -141,9 +182,4 @@ impl Heartbeat {
             systemd::watchdog();
         }
     }
-}
-
-async fn told(signal: &mut Signal) {
-    // `None` would mean that the runtime is gone.
-    let _ = signal.recv().await;
 }

@@ -1,7 +1,13 @@
 //! From a configuration to the stages that run: everything that can be wrong is found here, before anything starts.
 
+use std::collections::BTreeMap;
+
+use super::files;
 use crate::config::{Config, Finding};
-use crate::device;
+use crate::device::{self, DEVICES};
+use crate::event::stream::FUSION;
+use crate::event::{Interest, Stream};
+use crate::layer::graph::Node;
 use crate::layer::stage::StageSpec;
 use crate::layer::{fusion, graph, l3, l4};
 
@@ -10,6 +16,10 @@ use crate::layer::{fusion, graph, l3, l4};
 pub struct Plan {
     /// Each after all that it reads from.
     pub stages: Vec<StageSpec>,
+    /// Of every stage, also of those that are not enabled: each after all that it reads from.
+    pub known: Vec<Node>,
+    /// Digests of the files that stages were prepared from, by name of the stage.
+    pub files: BTreeMap<&'static str, String>,
     /// What an operator should know but what is no reason to refuse the configuration.
     pub warnings: Vec<Finding>,
 }
@@ -42,9 +52,32 @@ pub fn prepare(config: &Config) -> Result<Plan, Vec<Finding>> {
     if !findings.is_empty() {
         return Err(findings);
     }
-    let stages = graph::ordered(stages)
-        .map_err(|cycle| vec![Finding::new("device", cycle.to_string(), "disable one of them")])?;
-    Ok(Plan { stages, warnings })
+    let known =
+        graph::ordered(known()).map_err(|cycle| vec![Finding::new("device", cycle.to_string(), "report this")])?;
+    let rank = |spec: &StageSpec| known.iter().position(|(name, ..)| *name == spec.name);
+    stages.sort_by_key(rank);
+    Ok(Plan { files: files(config), stages, known, warnings })
+}
+
+/// Reads and writes of every stage there is.
+fn known() -> Vec<Node> {
+    let none = Interest::NONE;
+    let layers = [
+        ("l3", none.stream(Stream::L3In), none.stream(Stream::L3Out)),
+        ("l4", l4::READS, none.stream(Stream::L4Out)),
+        ("fusion", fusion::READS, none.soc(FUSION)),
+    ];
+    let devices = DEVICES.iter().map(|device| (device.stage, device.reads, none.soc(device.number)));
+    layers.into_iter().chain(devices).collect()
+}
+
+fn files(config: &Config) -> BTreeMap<&'static str, String> {
+    let rules = config.l3.rules.iter().map(|path| toml::Value::String(path.display().to_string())).collect();
+    let of_devices = DEVICES.iter().filter_map(|device| {
+        let table = config.device.get(&device.number.to_string())?;
+        Some((device.stage, files::digest(&toml::Value::Table(table.clone()))?))
+    });
+    files::digest(&toml::Value::Array(rules)).map(|digest| ("l3", digest)).into_iter().chain(of_devices).collect()
 }
 
 fn collect(prepared: Result<Vec<StageSpec>, Vec<Finding>>, stages: &mut Vec<StageSpec>, findings: &mut Vec<Finding>) {

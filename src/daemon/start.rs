@@ -1,23 +1,27 @@
 //! Brings the parts up in order and down in reverse.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::core::{Core, locked};
+use super::core::{Core, Standing, locked};
+use super::parts::{OUTLETS, SOURCES};
 use super::plan::Plan;
-use super::{ingest, mirror, sources, web, writer};
-use crate::bus::{Bus, Ledger};
+use super::waiting::Waiting;
+use super::{archive, restore, sources, web, writer};
+use crate::bus::{Bus, Ledger, Snapshot};
 use crate::config::Config;
-use crate::event::{Interest, Timestamp};
+use crate::event::{EventId, Interest, Timestamp};
 use crate::layer::actor;
+use crate::layer::graph::Node;
 use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
 use crate::limits;
 use crate::observe::{gateway::ConfigStatus, metrics};
-use crate::store::{HotStore, Recovery, StoreError, positions::Positions};
+use crate::store::{HotStore, Recovery, StoreError};
 use crate::supervise::{Body, ChildSpec, Life, State, Tree};
 
 /// What a child gets to end in order.
@@ -26,15 +30,47 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Daemon {
     pub core: Arc<Core>,
     pub tree: Tree,
-    io: tokio::runtime::Runtime,
+    /// Ends with it, without waiting.
+    pub(super) io: Io,
+    hooks: Hooks,
+    /// Of the stages that run.
+    pub(super) shells: BTreeMap<&'static str, Arc<Shell>>,
+    /// Digests of the files that they were prepared from.
+    pub(super) running_files: BTreeMap<&'static str, String>,
 }
+
+/// The threads of what is no actor: the HTTP server.
+pub(super) struct Io(Option<tokio::runtime::Runtime>);
+
+impl Io {
+    fn new() -> std::io::Result<Self> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        Ok(Self(Some(builder.worker_threads(2).thread_name("io").enable_all().build()?)))
+    }
+
+    pub(super) fn handle(&self) -> std::io::Result<tokio::runtime::Handle> {
+        let runtime = self.0.as_ref().ok_or_else(|| std::io::Error::other("the daemon has been stopped"))?;
+        Ok(runtime.handle().clone())
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        // Its own drop would wait, which is not allowed on the thread of the actors.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Called with an actor's name and its body.
+pub type WrapBody = Arc<dyn Fn(&str, Body) -> Body>;
 
 /// Wraps parts before they run; tests put faults in with it.
 #[derive(Clone)]
 pub struct Hooks {
     pub stage: Arc<dyn Fn(StageSpec) -> StageSpec>,
-    /// Called with the actor's name.
-    pub body: Arc<dyn Fn(&str, Body) -> Body>,
+    pub body: WrapBody,
 }
 
 impl Default for Hooks {
@@ -49,8 +85,10 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error("starting threads: {0}")]
     Threads(#[from] std::io::Error),
+    #[error("daemon.state_dir {path} could not be made: {source}; make it for this user, or name another")]
+    StateDir { path: String, source: std::io::Error },
     #[error("{0}")]
-    Http(String),
+    Part(String),
 }
 
 impl Daemon {
@@ -58,116 +96,120 @@ impl Daemon {
     /// The hot store, a thread or the listener could not be had.
     pub async fn start(config: Config, source: String, plan: Plan, hooks: Hooks) -> Result<Self, StartError> {
         metrics::exporter();
+        let state_dir = &config.daemon.state_dir;
+        std::fs::create_dir_all(state_dir)
+            .map_err(|source| StartError::StateDir { path: state_dir.display().to_string(), source })?;
         let (store, recovery) = HotStore::open(&config.store).await?;
-        let recovery = recovery.or_saved(Positions::load(&config.daemon.state_dir));
-        let bus = Arc::new(Bus::new(ledger(&plan.stages, &recovery), recovery.last_id));
-        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone());
+        let io = Io::new()?;
+        let mut waiting = Waiting::new(&config, io.handle()?);
+        let recovery = restore::begin(&config, &store, recovery, &plan.stages, &mut waiting).await?;
+        waiting.end().await;
+        let bus = Arc::new(Bus::new(ledger(&plan, &recovery), recovery.last_id));
+        let snapshots = snapshots(&store, &plan.stages).await?;
+        let standing = plan.stages.iter().map(|spec| {
+            let cursor = recovery.cursors.get(spec.name).copied().unwrap_or(recovery.last_id);
+            let snapshot = snapshots.get(spec.name).map_or(EventId::ZERO, |snapshot| snapshot.cursor);
+            (spec.name.to_owned(), Standing { cursor, snapshot })
+        });
+        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone(), standing.collect());
         *locked(&core.board.config) =
             ConfigStatus { path: Some(source), loaded_at: Timestamp::now().to_string(), last_reload: None };
         recover(&core).await?;
+        // Before anything else is committed, so that a stage which dies before its first turn still begins there.
+        bus.begin_at(plan.stages.iter().map(|spec| spec.name).filter(|name| !recovery.cursors.contains_key(*name)));
 
         let config = core.config();
-        let io =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("io").enable_all().build()?;
-        let mut daemon = Self { core, tree: Tree::new(config.supervisor.clone()), io };
-        daemon.start_host(&hooks, "store", true, writer::run)?;
-        daemon.start_stages(&hooks, plan.stages).await?;
-        daemon.start_http(&hooks).await?;
-        daemon.start_outlets(&hooks)?;
-        daemon.start_sources(&hooks)?;
+        let mut daemon = Self {
+            core,
+            tree: Tree::new(config.supervisor.clone()),
+            io,
+            hooks,
+            shells: BTreeMap::new(),
+            running_files: plan.files,
+        };
+        if config.archive.is_some() {
+            let archived = recovery.cursors.get(archive::NAME).copied().unwrap_or_default();
+            daemon.core.set_passed(archive::NAME, archived);
+            daemon.core.set_archived(archived);
+        }
+        daemon.start_host("store", true, writer::run)?;
+        daemon.start_stages(&plan.known, plan.stages, snapshots)?;
+        daemon.start_http().await?;
+        for part in OUTLETS.into_iter().chain(SOURCES) {
+            daemon.start_part(part).await?;
+        }
+        daemon.start_host("tick", false, sources::tick)?;
         *locked(&daemon.core.board.children) = daemon.tree.children();
         log::info!(target: "dsmild", "up: http://{} serves the console, /metrics and /api/v1/status", config.http.listen);
         Ok(daemon)
     }
 
-    fn start_host<Run, Running>(
-        &mut self,
-        hooks: &Hooks,
-        name: &str,
-        critical: bool,
-        run: Run,
-    ) -> Result<(), StartError>
+    pub(super) fn start_host<Run, Running>(&mut self, name: &str, critical: bool, run: Run) -> Result<(), StartError>
     where
         Run: Fn(Life, Arc<Core>) -> Running + Send + Sync + 'static,
         Running: Future<Output = Result<(), String>> + 'static,
     {
         let core = Arc::clone(&self.core);
         let body: Body = Arc::new(move |life| run(life, Arc::clone(&core)).boxed_local());
-        self.tree.start(ChildSpec::host(name, critical, (hooks.body)(name, body)))?;
+        self.tree.start(ChildSpec::host(name, critical, (self.hooks.body)(name, body)))?;
         Ok(())
     }
 
-    async fn start_stages(&mut self, hooks: &Hooks, stages: Vec<StageSpec>) -> Result<(), StartError> {
-        for spec in stages {
-            let Some(consumer) = self.core.bus.consumer(spec.name) else { continue };
-            let snapshot = self.core.store.snapshot(spec.name).await?;
-            let shell = Shell::new(
-                (hooks.stage)(spec),
-                consumer,
-                Arc::clone(&self.core.bus),
-                self.core.store.clone(),
-                snapshot,
-            );
-            locked(&self.core.board.shells).push(Arc::clone(&shell));
-            self.tree.start(actor::child(&shell))?;
+    fn start_stages(
+        &mut self,
+        known: &[Node],
+        stages: Vec<StageSpec>,
+        mut snapshots: BTreeMap<&'static str, Snapshot>,
+    ) -> Result<(), StartError> {
+        for (name, ..) in known.iter().filter(|(name, ..)| !stages.iter().any(|spec| spec.name == *name)) {
+            if let Some(consumer) = self.core.bus.consumer(name) {
+                self.core.bus.detach(consumer);
+            }
         }
+        for spec in stages {
+            let snapshot = snapshots.remove(spec.name);
+            self.start_stage(spec, snapshot)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn start_stage(&mut self, spec: StageSpec, snapshot: Option<Snapshot>) -> Result<(), StartError> {
+        let Some(consumer) = self.core.bus.consumer(spec.name) else { return Ok(()) };
+        let name = spec.name;
+        let (bus, store) = (Arc::clone(&self.core.bus), self.core.store.clone());
+        let shell = Shell::new((self.hooks.stage)(spec), consumer, bus, store, snapshot);
+        self.shells.insert(name, Arc::clone(&shell));
+        self.tree.start(actor::child(&shell))?;
         Ok(())
     }
 
     /// The first server is opened before anything depends on it: an address that is taken ends the start.
-    async fn start_http(&mut self, hooks: &Hooks) -> Result<(), StartError> {
-        let io = self.io.handle().clone();
+    pub(super) async fn start_http(&mut self) -> Result<(), StartError> {
+        let io = self.io.handle()?;
         let first =
-            io.spawn(web::serve(Arc::clone(&self.core))).await.map_err(|error| StartError::Http(error.to_string()))?;
-        let first = Arc::new(Mutex::new(Some(first.map_err(|error| StartError::Http(error.to_string()))?)));
-        self.start_host(hooks, "http", false, move |life, core| {
-            let (first, io) = (locked(&first).take(), io.clone());
+            io.spawn(web::serve(Arc::clone(&self.core))).await.map_err(|error| StartError::Part(error.to_string()))?;
+        let first = first.map_err(|error| StartError::Part(error.to_string()))?;
+        // Kept outside of any life: a frozen one would hold the port for ever.
+        let slot = Arc::new(Mutex::new(Some(first)));
+        let fresh = Arc::new(AtomicBool::new(true));
+        self.start_host("http", false, move |life, core| {
+            let (slot, io, keep) = (Arc::clone(&slot), io.clone(), fresh.swap(false, Ordering::AcqRel));
             async move {
-                let server = match first {
-                    Some(server) => server,
-                    None => {
-                        let started = io.spawn(web::serve(core)).await.map_err(|error| error.to_string())?;
-                        started.map_err(|error| error.to_string())?
-                    }
-                };
+                if !keep {
+                    drop(locked(&slot).take());
+                    let started = io.spawn(web::serve(core)).await.map_err(|error| error.to_string())?;
+                    let server = started.map_err(|error| error.to_string())?;
+                    locked(&slot).replace(server);
+                }
                 life.wait(std::future::pending::<()>()).await;
-                // Open requests get a moment; what is still open then is cut off.
-                let _ = tokio::time::timeout(PATIENCE / 2, server.stop()).await;
+                let server = locked(&slot).take();
+                if let Some(server) = server {
+                    // Open requests get a moment; what is still open then is cut off.
+                    let _ = tokio::time::timeout(PATIENCE / 2, server.stop()).await;
+                }
                 Ok(())
             }
         })
-    }
-
-    fn start_outlets(&mut self, hooks: &Hooks) -> Result<(), StartError> {
-        let config = self.core.config();
-        if config.redis.as_ref().is_some_and(|redis| !mirror::mirrored(redis).is_empty()) {
-            let io = self.io.handle().clone();
-            self.start_host(hooks, "mirror", false, move |life, core| mirror::run(life, core, io.clone()))?;
-        }
-        Ok(())
-    }
-
-    fn start_sources(&mut self, hooks: &Hooks) -> Result<(), StartError> {
-        let config = self.core.config();
-        self.start_host(hooks, "tick", false, sources::tick)?;
-        if config.shrink.is_some() {
-            self.start_host(hooks, "shrink", false, sources::shrink)?;
-        }
-        if !config.intake.file.is_empty() {
-            self.start_host(hooks, "intake-file", false, sources::files)?;
-        }
-        if config.redis.as_ref().is_some_and(|redis| !ingest::ingested(redis).is_empty()) {
-            let io = self.io.handle().clone();
-            self.start_host(hooks, "intake-redis", false, move |life, core| ingest::run(life, core, io.clone()))?;
-        }
-        for (index, journal) in config.intake.journal.iter().enumerate() {
-            let (name, journal) = (format!("intake-journal-{index}"), journal.clone());
-            let position = format!("journal-{index}");
-            self.start_host(hooks, &name, false, move |life, core| {
-                sources::journal(life, core, position.clone(), journal.clone())
-            })?;
-        }
-        Ok(())
     }
 
     /// One line for `systemctl status`.
@@ -192,16 +234,25 @@ impl Daemon {
 
     /// Stops everything, last started first; what was accepted is committed.
     pub async fn stop(mut self) {
-        self.tree.stop_all(PATIENCE).await;
+        self.tree.stop_all(|name| if name == archive::NAME { archive::STOP_PATIENCE } else { PATIENCE }).await;
         self.core.store.clone().close().await;
-        self.io.shutdown_background();
     }
 }
 
+async fn snapshots(store: &HotStore, stages: &[StageSpec]) -> Result<BTreeMap<&'static str, Snapshot>, StoreError> {
+    let mut snapshots = BTreeMap::new();
+    for spec in stages {
+        if let Some(snapshot) = store.snapshot(spec.name).await? {
+            snapshots.insert(spec.name, snapshot);
+        }
+    }
+    Ok(snapshots)
+}
+
 /// A stage that the store does not know begins at the end: it learns from what there is, but says nothing about it.
-fn ledger(stages: &[StageSpec], recovery: &Recovery) -> Ledger {
+fn ledger(plan: &Plan, recovery: &Recovery) -> Ledger {
     let cursor = |name: &str| recovery.cursors.get(name).copied().unwrap_or(recovery.last_id);
-    Ledger::new(stages.iter().map(|spec| (spec.name.to_owned(), spec.reads, spec.writes, cursor(spec.name))))
+    Ledger::new(plan.known.iter().map(|(name, reads, writes)| ((*name).to_owned(), *reads, *writes, cursor(name))))
 }
 
 /// Counts what each stage had before it when the last process ended, so that the ledger adds up.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::announce::Announcer;
 use super::core::Core;
 use crate::bus::Turn;
-use crate::event::{EventId, Timestamp};
+use crate::event::Timestamp;
 use crate::limits;
 use crate::observe::metrics;
 use crate::store::{StoreError, positions::Positions};
@@ -38,8 +38,11 @@ struct Writer {
     announcer: Announcer,
     positions: Positions,
     positions_changed: bool,
+    positions_trouble: bool,
     positions_saved: Instant,
     pruned: Instant,
+    /// Events of one transaction; fewer after it did not fit, so that little space is enough to go on.
+    batch: usize,
     /// The trouble that has been said, so that it is said once.
     trouble: Option<String>,
 }
@@ -49,12 +52,22 @@ impl Writer {
         let announcer = Announcer::new(core.config().daemon.print_events);
         let positions = Positions { last_id: core.bus.last(), positions: core.positions() };
         let now = Instant::now();
-        Self { core, announcer, positions, positions_changed: false, positions_saved: now, pruned: now, trouble: None }
+        Self {
+            core,
+            announcer,
+            positions,
+            positions_changed: false,
+            positions_trouble: false,
+            positions_saved: now,
+            pruned: now,
+            batch: limits::COMMIT_EVENTS_MAX,
+            trouble: None,
+        }
     }
 
     /// Commits what waits; whether it could.
     async fn commit(&mut self, life: &Life) -> Result<bool, String> {
-        let turns = self.core.bus.pending(limits::COMMIT_EVENTS_MAX);
+        let turns = self.core.bus.pending(self.batch);
         if turns.is_empty() {
             return Ok(true);
         }
@@ -67,6 +80,7 @@ impl Writer {
                 }
                 metrics::commit_seconds().record(started.elapsed());
                 self.core.bus.confirm(&turns);
+                self.batch = (self.batch * 2).min(limits::COMMIT_EVENTS_MAX);
                 self.after_commit(&turns);
                 Ok(true)
             }
@@ -83,6 +97,7 @@ impl Writer {
             log::info!(target: "dsmild", "the hot store takes events again");
             self.core.set_store_trouble(None);
         }
+        self.core.note_committed(turns);
         for turn in turns {
             self.announcer.announce(&turn.events);
             for (source, position) in &turn.positions {
@@ -101,16 +116,19 @@ impl Writer {
             self.trouble = Some(text);
         }
         if matches!(error, StoreError::Full { .. }) {
-            self.prune().await;
+            self.batch = (self.batch / 2).max(1);
+            self.prune(true).await;
         }
     }
 
     async fn upkeep(&mut self, last: bool) {
-        if self.positions_changed && (last || self.positions_saved.elapsed() >= POSITIONS_EVERY) {
+        let due = self.positions_changed && (last || self.positions_saved.elapsed() >= POSITIONS_EVERY);
+        // What Postgres does not have yet may be lost with the power: then the archive saves them.
+        if due && !self.core.is_power_durable() {
             self.save_positions();
         }
         if self.pruned.elapsed() >= PRUNE_EVERY {
-            self.prune().await;
+            self.prune(false).await;
         }
     }
 
@@ -118,14 +136,21 @@ impl Writer {
         self.positions.last_id = *self.core.bus.committed().borrow();
         self.positions_saved = Instant::now();
         match self.positions.save(&self.core.config().daemon.state_dir) {
-            Ok(()) => self.positions_changed = false,
-            Err(error) => log::warn!(target: "dsmild", "positions for after a reboot could not be saved: {error}"),
+            Ok(()) => {
+                self.positions_changed = false;
+                self.positions_trouble = false;
+            }
+            // It is tried again each second; said once.
+            Err(error) if !std::mem::replace(&mut self.positions_trouble, true) => {
+                log::warn!(target: "dsmild", "positions for after a reboot could not be saved: {error}");
+            }
+            Err(_) => {}
         }
     }
 
-    async fn prune(&mut self) {
+    async fn prune(&mut self, in_need: bool) {
         self.pruned = Instant::now();
-        let floor = self.core.floor();
+        let floor = self.core.floor(in_need);
         if let Err(error) = self.core.store.prune(Timestamp::now(), floor).await {
             log::warn!(target: "dsmild", "old events could not be removed from the hot store: {error}");
         }
@@ -137,9 +162,4 @@ impl Writer {
             Err(error) => log::warn!(target: "dsmild", "the size of the hot store could not be read: {error}"),
         }
     }
-}
-
-/// The oldest event that somebody still needs from the store.
-pub fn floor(needs: impl IntoIterator<Item = EventId>) -> EventId {
-    needs.into_iter().min().unwrap_or(EventId::MAX)
 }

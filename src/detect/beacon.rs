@@ -25,6 +25,7 @@ const MISSED_MAX: f64 = 2.0;
 const PAUSE_FROM: f64 = 8.0;
 /// Share of the intervals that are on time, from which the pair is regular; for random arrivals it is 0.21.
 const REGULAR_FROM: f64 = 0.8;
+const REGULAR_PAIRS_FROM: f64 = 0.9;
 /// Below this interval software that keeps in touch keeps its connection open.
 const FAST: Duration = Duration::from_secs(120);
 const SAID_AGAIN_AFTER: Duration = Duration::from_secs(3600);
@@ -129,12 +130,24 @@ impl Pair {
     }
 }
 
-/// Median interval, and the share of intervals that are on time: about the median, or about twice or three times of it
-/// where contacts were missed. `None` for less than 4 intervals or when pauses prevail.
+/// Interval in seconds, and the share of intervals that are on time: of single ones, or of pairs of them, as of a client
+/// that gives a connection up after one time and tries again after another. `None` when neither can be told.
 fn regularity(contacts: &[Timestamp]) -> Option<(f64, f64)> {
+    let single = on_time(contacts, 1, MISSED_MAX);
+    if single.is_some_and(|(_, share)| share >= REGULAR_FROM) {
+        return single;
+    }
+    // Sums of random intervals are more even than they, so pairs have to be nearly all on time.
+    let pairs = on_time(contacts, 2, 0.0).filter(|(_, share)| *share >= REGULAR_PAIRS_FROM);
+    pairs.map(|(interval_s, share)| (interval_s / 2.0, share))
+}
+
+/// Median time from each contact to the one `lag` later, and the share of these times that are about it, or about
+/// `1 + missed_max` times of it where contacts were missed. `None` for few of them, or when pauses prevail.
+fn on_time(contacts: &[Timestamp], lag: usize, missed_max: f64) -> Option<(f64, f64)> {
     let mut gaps: Vec<f64> = contacts
         .iter()
-        .zip(contacts.iter().skip(1))
+        .zip(contacts.iter().skip(lag))
         .map(|(earlier, later)| later.since(*earlier).as_secs_f64())
         .collect();
     gaps.sort_by(f64::total_cmp);
@@ -144,18 +157,15 @@ fn regularity(contacts: &[Timestamp]) -> Option<(f64, f64)> {
     if gaps.len() < 4 || gaps.len() * 4 < all * 3 {
         return None;
     }
-    let on_time = |gap: &&f64| {
-        let periods = (**gap / median).round().clamp(1.0, 1.0 + MISSED_MAX);
+    let is_on_time = |gap: &&f64| {
+        let periods = (**gap / median).round().clamp(1.0, 1.0 + missed_max);
         (**gap - periods * median).abs() <= ON_TIME_WITHIN * median
     };
-    let share = gaps.iter().filter(on_time).count() as f64 / gaps.len() as f64;
+    let share = gaps.iter().filter(is_on_time).count() as f64 / gaps.len() as f64;
     Some((median, share))
 }
 
 fn judge(pair: &Pair, contact: Contact, interval_s: f64, regularity: f64) -> Option<Beacon> {
-    if regularity < REGULAR_FROM {
-        return None;
-    }
     let interval = Duration::from_secs_f64(interval_s);
     let mut evidence = Vec::new();
     let mut score = 0.35;
@@ -221,6 +231,14 @@ mod tests {
         let said = run(dead, (0..100).map(|step| 600.0 + 60.0 * noise(step)));
         assert_eq!(said[0].evidence, ["unanswered", "uncommon-port"]);
         assert!(said[0].score > 0.7, "{said:?}");
+    }
+
+    #[test]
+    fn giving_up_after_one_time_and_trying_again_after_another_is_regular() {
+        let dead = Contact { answered: Some(false), ..PLAIN };
+        let said = run(dead, (0..60).map(|step| if step % 2 == 0 { 21.0 } else { 60.0 }));
+        assert_eq!(said.len(), 1);
+        assert!((39.0..42.0).contains(&said[0].interval.as_secs_f64()), "{said:?}");
     }
 
     #[test]

@@ -33,8 +33,12 @@ pub struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
+    /// The question that a record reports; answers are about a question that has a line of its own.
     pub fn of(record: &'a Record) -> Option<Self> {
         let entity = &record.entity;
+        if record.action == Action::DnsQuery && record.field("answer").is_some() {
+            return None;
+        }
         let name = match record.field("qtype_name").or_else(|| record.field("qclass_name")) {
             Some(_) => record.field("query"),
             None => (record.action == Action::DnsQuery).then_some(entity.domain.as_deref()).flatten(),

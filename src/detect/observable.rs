@@ -144,7 +144,7 @@ fn in_word(word: &str, take: &mut impl FnMut(Observable)) {
         let url = word.get(start..).and_then(|url| normal_url(url.trim_end_matches(['.', ']', ':'])));
         if let Some(url) = url {
             if let Some(host) = url_host(&url) {
-                in_word(&host.to_owned(), take);
+                in_word(host, take);
             }
             take(Observable::Url(url));
         }

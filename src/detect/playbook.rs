@@ -57,7 +57,9 @@ pub fn playbook(response: &Response, frame: &Frame<'_>) -> Value {
         "severity": frame.severity,
         "workflow_start": id("start", 0),
         "workflow": workflow,
-        "agent_definitions": { agent: { "type": "linux", "name": "this machine" } },
+        "agent_definitions": {
+            agent: { "type": "linux", "name": "this machine", "address": { "ipv4": ["127.0.0.1"] } },
+        },
     })
 }
 

@@ -15,16 +15,24 @@ use crate::event::Timestamp;
 
 /// Doors remembered of one source, and sources remembered of one machine.
 const MEMORY_MAX: usize = 256;
+/// Bytes of a page's path that tell it from others.
+const PAGE_BYTES_MAX: usize = 96;
 /// Sources and machines remembered.
 const SOURCES_MAX: usize = 4096;
+/// Failed contacts with doors already known that make a source persistent, when nobody ever answered it.
+const ATTEMPTS: u64 = 30;
 /// A scan is news again when it has grown by this factor.
 const GROWTH: u64 = 10;
+/// Sources of a distributed scan come within this time; over a day, everybody who probes the internet comes by.
+const DISTRIBUTED_WITHIN: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A service that is down fails its own clients on one port; scanners of a machine try several.
 const PORTS_OF_A_DISTRIBUTED_SCAN: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScanSettings {
-    /// Failed first contacts of a source, less the answered ones, that make it a scanner.
+    /// Failed first contacts of a source, less the answered ones, that make it a scanner. Half as many do for a public
+    /// address that nobody ever answered.
     pub targets: usize,
     /// Sources that fail on one machine that make it the target of a distributed scan.
     pub sources: usize,
@@ -39,6 +47,8 @@ pub enum Shape {
     Hosts,
     /// Many ports of many machines.
     Both,
+    /// The same few doors again and again.
+    Persistent,
     /// One machine, from many sources.
     Distributed,
 }
@@ -46,7 +56,7 @@ pub enum Shape {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scan {
     pub shape: Shape,
-    /// Failed first contacts in this scan so far; for a distributed one, sources.
+    /// Failed first contacts in this scan so far; sources of a distributed one; attempts of a persistent source.
     pub count: u64,
     pub hosts: usize,
     pub ports: usize,
@@ -71,6 +81,9 @@ struct Source {
     contacts: BTreeMap<(String, u16), Contact>,
     /// Failed first contacts since the scan began.
     failed: u64,
+    /// Failed contacts with doors already known, since `attempts_since`.
+    attempts: u64,
+    attempts_since: Timestamp,
     said: Said,
 }
 
@@ -87,11 +100,14 @@ struct Machine {
 pub struct Scans {
     sources: Recent<Source>,
     machines: Recent<Machine>,
+    /// Clients of web servers; their doors are pages.
+    visitors: Recent<Source>,
 }
 
 impl Default for Scans {
     fn default() -> Self {
-        Self { sources: Recent::new(SOURCES_MAX), machines: Recent::new(SOURCES_MAX) }
+        let (sources, visitors) = (Recent::new(SOURCES_MAX), Recent::new(SOURCES_MAX));
+        Self { sources, machines: Recent::new(SOURCES_MAX), visitors }
     }
 }
 
@@ -101,13 +117,30 @@ impl Scans {
         let Some(answered) = flow.answered else { return [None, None] };
         let client = flow.client.to_string();
         let source = self.sources.touch(&client, Source::default);
-        let by_source = source.contact(flow, answered, now, settings);
+        let is_stranger = !is_private(flow.client);
+        let targets = if is_stranger { settings.targets.div_ceil(2) } else { settings.targets };
+        let door = (flow.server.to_owned(), flow.port);
+        let by_source = source.contact(door, answered, now, &ScanSettings { targets, ..*settings });
         let is_scanner = source.said.count > 0;
         if answered || is_scanner || is_same_network(flow) {
             return [by_source, None];
         }
         let machine = self.machines.touch(flow.server, Machine::default);
         [by_source, machine.contact(client, flow.port, now, settings)]
+    }
+
+    /// The same for pages of a web server: who asks for many that are not there. Gives how many so far.
+    pub fn page(
+        &mut self,
+        client: &str,
+        page: &str,
+        is_there: bool,
+        now: Timestamp,
+        settings: &ScanSettings,
+    ) -> Option<u64> {
+        let page = page.get(..page.floor_char_boundary(PAGE_BYTES_MAX)).unwrap_or(page).to_owned();
+        let visitor = self.visitors.touch(client, Source::default);
+        visitor.contact((page, 0), is_there, now, settings).map(|scan| scan.count)
     }
 }
 
@@ -121,12 +154,18 @@ fn is_same_network(flow: &Flow<'_>) -> bool {
 }
 
 impl Source {
-    fn contact(&mut self, flow: &Flow<'_>, answered: bool, now: Timestamp, settings: &ScanSettings) -> Option<Scan> {
-        let door = (flow.server.to_owned(), flow.port);
+    /// `settings.targets` is what does while nobody ever answered.
+    fn contact(
+        &mut self,
+        door: (String, u16),
+        answered: bool,
+        now: Timestamp,
+        settings: &ScanSettings,
+    ) -> Option<Scan> {
         if let Some(known) = self.contacts.get_mut(&door) {
             known.at = now;
             known.answered |= answered;
-            return None;
+            return if answered { None } else { self.attempt(now, settings) };
         }
         if self.contacts.len() >= MEMORY_MAX {
             drop_oldest(&mut self.contacts, |contact| contact.at);
@@ -143,6 +182,18 @@ impl Source {
         None
     }
 
+    fn attempt(&mut self, now: Timestamp, settings: &ScanSettings) -> Option<Scan> {
+        let apart = now.since(self.attempts_since).max(self.attempts_since.since(now));
+        if apart > settings.window {
+            self.attempts = 0;
+            self.attempts_since = now;
+        }
+        self.attempts += 1;
+        let unanswered = self.attempts >= ATTEMPTS && self.contacts.values().all(|contact| !contact.answered);
+        let is_news = unanswered && self.said.is_news(self.attempts, now, settings.window);
+        is_news.then(|| Scan { shape: Shape::Persistent, count: self.attempts, ..self.describe() })
+    }
+
     fn is_scanning(&mut self, now: Timestamp, settings: &ScanSettings) -> bool {
         self.contacts.retain(|_, contact| now.since(contact.at) <= settings.window);
         let answered = self.contacts.values().filter(|contact| contact.answered).count();
@@ -150,7 +201,8 @@ impl Source {
         if failed < settings.targets {
             self.failed = failed as u64;
         }
-        failed >= answered + settings.targets
+        let targets = if answered == 0 { settings.targets } else { settings.targets * 2 };
+        failed >= answered + targets
     }
 
     fn describe(&self) -> Scan {
@@ -180,7 +232,7 @@ impl Machine {
         if self.sources.len() < settings.sources {
             return None;
         }
-        self.sources.retain(|_, (_, at)| now.since(*at) <= settings.window);
+        self.sources.retain(|_, (_, at)| now.since(*at) <= DISTRIBUTED_WITHIN);
         let ports = self.sources.values().map(|(port, _)| port).collect::<BTreeSet<_>>().len();
         if self.sources.len() < settings.sources {
             self.failed = self.sources.len() as u64;
@@ -188,7 +240,7 @@ impl Machine {
         }
         let is_scan = ports >= PORTS_OF_A_DISTRIBUTED_SCAN;
         // The background of the internet never ends; it is said once a day, not once an hour.
-        let is_news = is_scan && self.said.is_news(self.failed, now, settings.window * 24);
+        let is_news = is_scan && self.said.is_news(self.failed, now, DAY);
         is_news.then_some(Scan { shape: Shape::Distributed, count: self.failed, hosts: 1, ports })
     }
 }
@@ -201,6 +253,14 @@ impl Said {
             *self = Self { count, at: now };
         }
         news
+    }
+}
+
+/// Addresses that only their owner routes.
+pub fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
     }
 }
 
@@ -238,7 +298,7 @@ mod tests {
             .collect();
         assert_eq!(
             said.iter().map(|scan| (scan.shape, scan.count)).collect::<Vec<_>>(),
-            [(Shape::Ports, 10), (Shape::Ports, 100), (Shape::Ports, 1000)]
+            [(Shape::Ports, 5), (Shape::Ports, 50), (Shape::Ports, 500)]
         );
     }
 
@@ -268,23 +328,34 @@ mod tests {
     }
 
     #[test]
-    fn trying_the_same_shut_door_again_is_no_scan() {
+    fn knocking_at_one_shut_door_is_no_scan_but_said_when_nobody_ever_answers() {
         let mut scans = Scans::default();
-        for second in 0..1000 {
-            assert_eq!(
-                scans.contact(&flow([10, 0, 0, 9], "192.0.2.1", 443, false), at(second), &SETTINGS),
-                [None, None]
-            );
-        }
+        let mut knock = |server: &str, second: u64, answered| {
+            scans.contact(&flow([10, 0, 0, 9], server, 443, answered), at(second), &SETTINGS)[0].clone()
+        };
+        let said: Vec<Scan> = (0..200).filter_map(|second| knock("192.0.2.1", second, false)).collect();
+        assert_eq!(said.iter().map(|scan| (scan.shape, scan.count)).collect::<Vec<_>>(), [(Shape::Persistent, 30)]);
+        assert_eq!(knock("192.0.2.2", 200, true), None);
+        assert_eq!((201..2000).filter_map(|second| knock("192.0.2.1", second, false)).count(), 0);
     }
 
     #[test]
     fn a_scan_slower_than_the_window_is_below_the_bound() {
         let mut scans = Scans::default();
         for port in 0..100_u16 {
-            let now = at(u64::from(port) * 600);
+            let now = at(u64::from(port) * 1000);
             assert_eq!(scans.contact(&flow([203, 0, 113, 5], "192.0.2.1", port, false), now, &SETTINGS), [None, None]);
         }
+    }
+
+    #[test]
+    fn many_pages_that_are_not_there_are_a_web_scan_but_a_site_with_dead_links_is_not() {
+        let mut scans = Scans::default();
+        let mut visit = |client: &str, page: u64, is_there| {
+            scans.page(client, &format!("/page/{page}"), is_there, at(page), &SETTINGS)
+        };
+        assert_eq!((0..50).filter_map(|page| visit("203.0.113.5", page, false)).collect::<Vec<_>>(), [10]);
+        assert_eq!((0..200).filter_map(|page| visit("198.51.100.7", page, page % 3 != 0)).count(), 0);
     }
 
     #[test]

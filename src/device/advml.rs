@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::advml_lines::{forgeries, odd_time, sequence_number, tampering};
 use super::common::{Finding, origin, quote};
 use super::{DeviceSpec, settings};
 use crate::config::Span;
 use crate::detect::burst::Bursts;
 use crate::detect::disagreement::{Disagreement, Judgements};
 use crate::detect::log_clock::{LogClock, Oddity};
-use crate::detect::log_forgery::{self, Forged, Forgery};
-use crate::detect::log_sequence::{Break, LogSequence, audit_serial};
-use crate::detect::log_tampering::{self, Tampering};
+use crate::detect::log_sequence::{Break, LogSequence};
 use crate::detect::recent::Recent;
 use crate::detect::session_order::SessionOrder;
 use crate::event::{Body, Category, Decision, Entity, Event, Interest, Raw, Soc, Stream, Timestamp, Verdict, stream};
@@ -149,23 +148,8 @@ impl AdvMl {
         (now, latest): (Timestamp, Timestamp),
         out: &mut Outbox,
     ) {
-        let source = quote(key.split('\0').next().unwrap_or_default());
-        let entity = Entity { host, ..Entity::default() };
-        let (finding, at) = match oddity {
-            Oddity::Backwards { by } => {
-                let summary = format!("time of {source} runs backwards by {} s", by.as_secs());
-                (Finding { flag: "LOG_TIME_BACKWARDS", score: 0.6, summary, ..Finding::default() }, now)
-            }
-            Oddity::Silent { at, limit, usual } => {
-                let summary = format!(
-                    "{source} has been silent for more than {} s; it usually logs every {} s",
-                    limit.as_secs(),
-                    usual.as_secs_f64()
-                );
-                (Finding { flag: "LOG_SILENCE", score: 0.6, summary, ..Finding::default() }, at)
-            }
-        };
-        let finding = Finding { entity, attack: &["T1070.002", "T1562.001"], ..finding };
+        let finding = odd_time(key.split('\0').next().unwrap_or_default(), host, oddity);
+        let at = if let Oddity::Silent { at, .. } = oddity { at } else { now };
         // A burst of old times is one burst however they jump, so it is counted on the source's own clock.
         let counted_at = if matches!(oddity, Oddity::Backwards { .. }) { latest } else { at };
         self.say_at(finding, key, compartment, (at, counted_at), out);
@@ -284,71 +268,6 @@ impl Stage for AdvMl {
         self.state = decode(bytes)?;
         Ok(())
     }
-}
-
-/// The number that this line has among the lines of its source, where it has one.
-fn sequence_number(raw: &Raw) -> Option<(&'static str, u64)> {
-    let record = raw.record();
-    if let Some(number) = record.field("__SEQNUM").and_then(|number| number.parse().ok()) {
-        return Some(("journal", number));
-    }
-    if let Some(number) = record.field("sequenceId").and_then(|number| number.parse().ok()) {
-        return Some(("sequenceId", number));
-    }
-    let line = std::str::from_utf8(&raw.payload).ok()?;
-    audit_serial(line).map(|serial| ("audit", serial))
-}
-
-fn forgeries(raw: &Raw) -> Vec<Finding> {
-    let record = raw.record();
-    let mut forged = log_forgery::inspect(record.program.as_deref(), record.entity.user.as_deref(), &record.message);
-    if let Some(identifier) = record.field("SYSLOG_IDENTIFIER")
-        && log_forgery::impostor(identifier, record.field("_COMM"), record.field("_TRANSPORT"))
-    {
-        let evidence = format!("{identifier} written by {}", record.field("_COMM").unwrap_or("another transport"));
-        forged.push(Forged { kind: Forgery::Program, evidence });
-    }
-    forged
-        .into_iter()
-        .map(|Forged { kind, evidence }| {
-            let (flag, score, what) = match kind {
-                Forgery::EmbeddedLine => ("LOG_INJECTION", 0.85, "a log line inside a message"),
-                Forgery::Address => ("FORGED_ADDRESS", 0.8, "a forged address in a name"),
-                Forgery::TerminalControl => ("TERMINAL_ESCAPE", 0.6, "terminal control characters"),
-                Forgery::Program => ("FORGED_PROGRAM", 0.9, "a program under a false name"),
-            };
-            Finding {
-                flag,
-                score,
-                summary: format!("{what} from {}: {}", quote(&raw.source), quote(&evidence)),
-                entity: record.entity.clone(),
-                attack: if kind == Forgery::Program { &["T1036", "T1565.001"] } else { &["T1565.001"] },
-                reasons: vec![flag.to_ascii_lowercase().replace('_', "-")],
-            }
-        })
-        .collect()
-}
-
-fn tampering(raw: &Raw) -> Option<Finding> {
-    let record = raw.record();
-    let found = log_tampering::of_message(record.program.as_deref(), &record.message)
-        .or_else(|| record.command.as_deref().and_then(log_tampering::of_command))?;
-    let (flag, score, attack): (_, _, &[&str]) = match found {
-        Tampering::Cleared => ("LOG_CLEARED", 0.85, &["T1070.002"]),
-        Tampering::HistoryErased => ("HISTORY_ERASED", 0.7, &["T1070.003"]),
-        Tampering::AuditingDisabled => ("AUDITING_DISABLED", 0.92, &["T1562.012"]),
-        Tampering::LoggingStopped => ("LOGGING_STOPPED", 0.7, &["T1562.001"]),
-        Tampering::Lost => ("LOG_LINES_LOST", 0.55, &["T1562.006"]),
-    };
-    let text = record.command.as_deref().unwrap_or(&record.message);
-    Some(Finding {
-        flag,
-        score,
-        summary: format!("{}: {}", flag.to_ascii_lowercase().replace('_', " "), quote(text)),
-        entity: record.entity.clone(),
-        attack,
-        reasons: vec!["log-tampering".to_owned()],
-    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::common::{quote, severity_of_score};
 use super::{DeviceSpec, settings};
 use crate::config::Span;
-use crate::detect::incident::{Alert, Incident, Incidents};
+use crate::detect::incident::{Alert, Incident};
+use crate::detect::incidents::Incidents;
 use crate::detect::tactic::Tactic;
 use crate::detect::top::Top;
 use crate::event::{Body, Category, Entity, Event, Interest, Severity, Soc, Stream, Timestamp, Verdict, stream};
@@ -172,6 +173,7 @@ fn describe(incident: &Incident, cause: &Soc) -> Soc {
     let kinds: Vec<String> = incident.kinds.keys().map(|kind| quote(kind)).collect();
     let minutes = incident.last.since(incident.first).as_secs().div_ceil(60);
     let mut reasons = vec![format!("incident:{}", incident.id)];
+    reasons.extend(incident.attacker().map(|address| format!("attacker:{}", quote(address))));
     reasons.extend(kinds.iter().map(|kind| format!("kind:{kind}")));
     reasons.extend(incident.named.iter().map(|id| format!("event:{id}")));
     Soc {

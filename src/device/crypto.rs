@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::common::{Finding, origin, quote};
 use super::{DeviceSpec, settings};
 use crate::detect::burst::Bursts;
+use crate::detect::trust_failures;
 use crate::detect::weak_crypto::{self, Use, Weakness};
 use crate::event::{Body, Category, Event, Interest, Raw, Stream};
 use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
@@ -65,7 +66,7 @@ fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
     if record.action == Action::HttpRequest {
         return None;
     }
-    if let Some(failure) = weak_crypto::failure_of(record.program.as_deref(), &record.message) {
+    if let Some(failure) = trust_failures::failure_of(record.program.as_deref(), &record.message) {
         let words = failure.flag.to_ascii_lowercase().replace('_', " ");
         let quoted = if failure.flag == "PRIVATE_KEY_IN_LOG" { "not shown".to_owned() } else { quote(&record.message) };
         let finding = Finding {

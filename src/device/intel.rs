@@ -87,6 +87,16 @@ impl Intel {
         hits.retain(|(hit, _)| !pages.iter().any(|page| is_host_of(hit, page)));
         hits
     }
+
+    /// How many times so far, when that is to be said: for each client, and for lines that name none if no client was
+    /// named before.
+    fn is_news(&mut self, value: &Observable, record: &Record, event: &Event) -> Option<u64> {
+        let anybody = self.bursts.count(&value.to_string(), event.ts);
+        match &record.entity.src_ip {
+            Some(client) => self.bursts.count(&format!("{value} {client}"), event.ts),
+            None => anybody.filter(|count| *count == 1),
+        }
+    }
 }
 
 fn is_host_of(hit: &Observable, page: &Observable) -> bool {
@@ -101,10 +111,8 @@ impl Stage for Intel {
             return;
         }
         for (value, origin) in self.hits(event, raw) {
-            let record = raw.record();
-            let about = record.entity.src_ip.as_deref().or(record.entity.host.as_deref()).unwrap_or_default();
-            if let Some(count) = self.bursts.count(&format!("{about} {value}"), event.ts) {
-                let finding = describe(&value, &origin, count, record);
+            if let Some(count) = self.is_news(&value, raw.record(), event) {
+                let finding = describe(&value, &origin, count, raw.record());
                 out.emit_soc(finding.into_soc(NUMBER, Category::Intel, &raw.compartment));
             }
         }
@@ -233,6 +241,15 @@ mod tests {
         let target = with(Entity { dst_ip: address(), src_ip: Some("192.0.2.7".into()), ..Entity::default() });
         let said = said(stage.as_mut(), &[event(0, source), event(1, target)]);
         assert_eq!(said.iter().map(|soc| soc.severity).collect::<Vec<_>>(), [Severity::Medium, Severity::High]);
+    }
+
+    #[test]
+    fn an_answer_after_its_question_says_nothing_new() {
+        let mut stage = stage("evil.example\n");
+        let entity = Entity { src_ip: Some("192.0.2.7".into()), ..Entity::default() };
+        let question = Record { entity, ..message("query[A] evil.example from 192.0.2.7") };
+        let events = [event(0, question), event(1, message("reply evil.example is 198.51.100.1"))];
+        assert_eq!(said(stage.as_mut(), &events).len(), 1);
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! The Layer-8 devices. A new one is a file here and a line in [`DEVICES`].
 
 mod advml;
+mod advml_lines;
 mod analytics;
 mod biometrics;
 mod common;
 mod crypto;
+mod culprit;
 mod enclave;
 mod intel;
 mod intel_lists;
 mod network;
+mod network_findings;
+mod playbook_files;
 pub mod settings;
 mod soar;
 

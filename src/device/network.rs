@@ -5,21 +5,30 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::common::{Finding, quote};
+use super::common::Finding;
+use super::network_findings::{Link, beacon_finding, name_finding, page_finding, scan_finding};
 use super::{DeviceSpec, settings};
 use crate::config::Span;
 use crate::detect::beacon::{Beacon, Beacons, Contact};
 use crate::detect::dga;
-use crate::detect::dns_names::{DnsNames, Oddity, Question};
+use crate::detect::dns_names::{DnsNames, Question};
 use crate::detect::flow::Flow;
 use crate::detect::recent::Recent;
-use crate::detect::scan::{Scan, ScanSettings, Scans, Shape};
-use crate::event::{Body, Category, Entity, Event, Interest, Stream};
+use crate::detect::scan::{ScanSettings, Scans, is_private};
+use crate::detect::zeek;
+use crate::event::{Body, Category, Event, Interest, Raw, Stream, Timestamp};
 use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+use crate::parse::{Action, Record};
 
 const NUMBER: u16 = 57;
 /// Servers whose clients are counted.
 const SERVERS_MAX: usize = 8192;
+/// Sources whose column names are remembered.
+const ZEEK_LOGS_MAX: usize = 64;
+/// Questions for one name before their regularity is judged: caches ask again on a timer of their own.
+const QUESTIONS_OF_A_BEACON: usize = 20;
+/// Where regular contact with a name is judged without its port being known.
+const ANY_SERVICE_PORT: u16 = 443;
 /// A server that so many clients keep contact with is a service, not somebody's controller.
 const CLIENTS_OF_A_SERVICE: usize = 4;
 
@@ -55,7 +64,7 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            scan_window: Span::from_millis(3600 * 1000),
+            scan_window: Span::from_millis(6 * 3600 * 1000),
             scan_targets: 10,
             scan_sources: 30,
             beacon_contacts: 12,
@@ -72,6 +81,17 @@ struct State {
     names: DnsNames,
     /// The first clients of each server.
     clients: Clients,
+    /// Column names of Zeek's logs, by source.
+    zeek: ZeekLogs,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ZeekLogs(Recent<Vec<String>>);
+
+impl Default for ZeekLogs {
+    fn default() -> Self {
+        Self(Recent::new(ZEEK_LOGS_MAX))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,19 +124,33 @@ impl Network {
         Self { settings, state: State::default() }
     }
 
-    fn contact(&mut self, flow: &Flow<'_>, event: &Event) -> impl Iterator<Item = Finding> + use<> {
+    /// Everything that one record says.
+    fn judge(&mut self, record: &Record, now: Timestamp) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if let Some(flow) = Flow::of(record).filter(|flow| !flow.is_upkeep()) {
+            let client = flow.client.to_string();
+            let scans = self.state.scans.contact(&flow, now, &self.scan_settings());
+            findings.extend(scans.into_iter().flatten().map(|scan| scan_finding(&flow, &scan)));
+            findings
+                .extend(self.flow_beacon(&flow, now).map(|beacon| beacon_finding(&Link::of(&flow, &client), &beacon)));
+        }
+        if let Some(question) = Question::of(record) {
+            findings.extend(self.question(question, now));
+        }
+        findings.extend(self.page(record, now));
+        findings
+    }
+
+    fn scan_settings(&self) -> ScanSettings {
         let settings = &self.settings;
-        let bounds = ScanSettings {
+        ScanSettings {
             targets: settings.scan_targets,
             sources: settings.scan_sources,
             window: settings.scan_window.get(),
-        };
-        let scans = self.state.scans.contact(flow, event.ts, &bounds).map(|scan| Some(scan_finding(flow, &scan?)));
-        let beacon = self.beacon(flow, event).map(|beacon| beacon_finding(flow, &beacon));
-        scans.into_iter().flatten().chain(beacon)
+        }
     }
 
-    fn beacon(&mut self, flow: &Flow<'_>, event: &Event) -> Option<Beacon> {
+    fn flow_beacon(&mut self, flow: &Flow<'_>, now: Timestamp) -> Option<Beacon> {
         let peer = flow.domain.unwrap_or(flow.server);
         let registrable = flow.domain.and_then(psl::domain_str).unwrap_or(peer);
         if self.state.clients.count(registrable, flow.client) >= CLIENTS_OF_A_SERVICE {
@@ -129,30 +163,70 @@ impl Network {
             is_internal: is_private(flow.client) && flow.server.parse().is_ok_and(is_private),
         };
         let key = format!("{}>{peer}:{}", flow.client, flow.port);
-        self.state.beacons.contact(&key, contact, event.ts, self.settings.beacon_contacts)
+        self.state.beacons.contact(&key, contact, now, self.settings.beacon_contacts)
     }
 
-    fn question(&mut self, question: Question<'_>, event: &Event) -> Option<Finding> {
+    fn question(&mut self, question: Question<'_>, now: Timestamp) -> Vec<Finding> {
         let settings = &self.settings;
-        let oddity =
-            self.state.names.ask(question, event.ts, settings.names_window.get(), settings.algorithmic_names)?;
-        Some(name_finding(question, oddity))
+        let (window, names_min) = (settings.names_window.get(), settings.algorithmic_names);
+        let oddity = self.state.names.ask(question, now, window, names_min);
+        let beacon = self.name_beacon(question, now);
+        let link = Link { client: question.client, address: None, domain: Some(question.name), port: None };
+        let mut findings: Vec<Finding> = oddity.map(|oddity| name_finding(question, oddity)).into_iter().collect();
+        findings.extend(beacon.map(|beacon| beacon_finding(&link, &beacon)));
+        findings
+    }
+
+    fn name_beacon(&mut self, question: Question<'_>, now: Timestamp) -> Option<Beacon> {
+        let registrable = psl::domain_str(question.name)?;
+        let client = question.client.parse().ok()?;
+        let is_upkeep = registrable.ends_with(".arpa") || registrable.ends_with(".local");
+        if is_upkeep || self.state.clients.count(registrable, client) >= CLIENTS_OF_A_SERVICE {
+            return None;
+        }
+        let contact = Contact {
+            answered: None,
+            port: ANY_SERVICE_PORT,
+            algorithmic: dga::score(question.name),
+            is_internal: false,
+        };
+        let key = format!("{client}?{}", question.name);
+        self.state.beacons.contact(&key, contact, now, QUESTIONS_OF_A_BEACON.max(self.settings.beacon_contacts))
+    }
+
+    fn page(&mut self, record: &Record, now: Timestamp) -> Option<Finding> {
+        let client = record.entity.src_ip.as_deref().filter(|_| record.action == Action::HttpRequest)?;
+        let is_there = match record.field("sc-status")?.parse::<u16>().ok()? {
+            200..=399 => true,
+            400 | 403 | 404 | 405 | 410 => false,
+            _ => return None,
+        };
+        let page = record.field("cs-uri-stem").or_else(|| record.field("c-uri"))?;
+        let pages = self.state.scans.page(client, page, is_there, now, &self.scan_settings())?;
+        Some(page_finding(client, pages))
+    }
+
+    /// A line of a Zeek log in its own format, with the time it says; learns the names of its columns.
+    fn zeek(&mut self, raw: &Raw) -> Option<(Timestamp, Record)> {
+        let is_tabbed = raw.payload.first() == Some(&b'#') || raw.payload.iter().take(64).any(|byte| *byte == b'\t');
+        let line = std::str::from_utf8(&raw.payload).ok().filter(|_| is_tabbed)?;
+        if let Some(columns) = zeek::columns(line) {
+            *self.state.zeek.0.touch(&raw.source, Vec::new) = columns;
+            return None;
+        }
+        zeek::record(line, self.state.zeek.0.get(&raw.source)?)
     }
 }
 
 impl Stage for Network {
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         let Body::Raw(raw) = &event.body else { return };
-        let record = raw.record();
-        let mut findings = Vec::new();
-        if let Some(flow) = Flow::of(record).filter(|flow| !flow.is_upkeep()) {
-            findings.extend(self.contact(&flow, event));
-        }
-        if let Some(question) = Question::of(record) {
-            findings.extend(self.question(question, event));
-        }
+        let findings = match self.zeek(raw) {
+            Some((ts, record)) => self.judge(&record, ts),
+            None => self.judge(raw.record(), event.ts),
+        };
         for mut finding in findings {
-            finding.entity.host = record.entity.host.clone();
+            finding.entity.host = raw.record().entity.host.clone();
             out.emit_soc(finding.into_soc(NUMBER, Category::Network, &raw.compartment));
         }
     }
@@ -167,109 +241,13 @@ impl Stage for Network {
     }
 }
 
-/// Addresses that only their owner routes.
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
-    }
-}
-
-fn scan_finding(flow: &Flow<'_>, scan: &Scan) -> Finding {
-    let (client, server) = (flow.client, quote(flow.server));
-    let from_inside = is_private(flow.client);
-    let size = (scan.count as f64 / 10.0).max(1.0).log10();
-    let (flag, summary) = match scan.shape {
-        Shape::Ports => ("PORT_SCAN", format!("{client} tried {} ports of {server} in vain", scan.count)),
-        Shape::Hosts => ("HOST_SWEEP", format!("{client} tried port {} of {} machines in vain", flow.port, scan.count)),
-        Shape::Both => ("PORT_SCAN", format!("{client} tried {} ports of {} machines in vain", scan.ports, scan.hosts)),
-        Shape::Distributed => (
-            "DISTRIBUTED_SCAN",
-            format!("{server} was tried in vain by {} sources on {} ports", scan.count, scan.ports),
-        ),
-    };
-    let distributed = scan.shape == Shape::Distributed;
-    let score = if distributed { 0.45 } else { 0.6 + 0.08 * size + if from_inside { 0.16 } else { 0.0 } };
-    let attack: &[&str] = if from_inside { &["T1046"] } else { &["T1595.001"] };
-    let one_server = matches!(scan.shape, Shape::Ports | Shape::Distributed);
-    Finding {
-        flag,
-        score: score.min(0.9),
-        summary,
-        entity: Entity {
-            src_ip: (!distributed).then(|| client.to_string()),
-            dst_ip: one_server.then(|| flow.server.to_owned()),
-            dst_port: (scan.ports == 1).then_some(flow.port),
-            ..Entity::default()
-        },
-        attack,
-        reasons: vec![format!("{} failed first contacts: {} hosts, {} ports", scan.count, scan.hosts, scan.ports)],
-    }
-}
-
-fn beacon_finding(flow: &Flow<'_>, beacon: &Beacon) -> Finding {
-    let peer = quote(flow.domain.unwrap_or(flow.server));
-    let interval_s = beacon.interval.as_secs_f64();
-    let summary = format!(
-        "{} contacts {peer} port {} every {interval_s:.0} s, {:.0} % of the time on time ({})",
-        flow.client,
-        flow.port,
-        beacon.regularity * 100.0,
-        beacon.evidence.join(", ")
-    );
-    Finding {
-        flag: "BEACON",
-        score: beacon.score,
-        summary,
-        entity: Entity {
-            src_ip: Some(flow.client.to_string()),
-            dst_ip: flow.server.parse::<IpAddr>().ok().map(|address| address.to_string()),
-            dst_port: Some(flow.port),
-            domain: flow.domain.map(str::to_owned),
-            ..Entity::default()
-        },
-        attack: &["T1071"],
-        reasons: beacon.evidence.iter().map(|evidence| format!("beacon:{evidence}")).collect(),
-    }
-}
-
-fn name_finding(question: Question<'_>, oddity: Oddity) -> Finding {
-    let client = quote(question.client);
-    let entity = Entity {
-        src_ip: question.client.parse::<IpAddr>().ok().map(|address| address.to_string()),
-        domain: Some(question.name.to_owned()),
-        ..Entity::default()
-    };
-    match oddity {
-        Oddity::Algorithmic { names, examples, score } => Finding {
-            flag: "DGA_NAME",
-            score: (0.55 + 0.3 * score).min(0.9),
-            summary: format!(
-                "{client} asked for {names} names made by an algorithm, like {}",
-                quote(&examples.join(", "))
-            ),
-            entity,
-            attack: &["T1568.002"],
-            reasons: vec![format!("{names} algorithmic names, mean score {score:.2}")],
-        },
-        Oddity::Tunnel { domain, names } => Finding {
-            flag: "DNS_TUNNEL",
-            score: 0.8,
-            summary: format!("{client} asked for {names} long names of high entropy below {}", quote(&domain)),
-            entity,
-            attack: &["T1071.004", "T1572"],
-            reasons: vec![format!("{names} long names below one domain")],
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{EventId, Raw, Severity, Soc, Timestamp};
-    use crate::parse::{Action, Format, Record};
+    use crate::event::{Entity, EventId, Severity, Soc};
+    use crate::parse::Format;
 
     fn event(second: f64, record: Record) -> Event {
         let ts = Timestamp::from_seconds(1e9 + second).unwrap();
@@ -312,8 +290,8 @@ mod tests {
         let events: Vec<Event> =
             (1..60).map(|port| event(f64::from(port), blocked("203.0.113.5", "192.0.2.1", port))).collect();
         let said = run(make().as_mut(), &events);
-        assert_eq!(said.len(), 1, "{said:#?}");
-        let soc = &said[0];
+        assert_eq!(said.len(), 2, "when it is one, and ten times as large: {said:#?}");
+        let soc = &said[1];
         assert_eq!((soc.src_device, soc.flags.as_slice()), (57, &["PORT_SCAN".to_owned()][..]));
         assert_eq!(soc.entity.src_ip.as_deref(), Some("203.0.113.5"));
         assert_eq!((soc.severity, soc.attack.as_slice()), (Severity::Medium, &["T1595.001".to_owned()][..]));

@@ -1,14 +1,16 @@
 //! Device 58, response: proposes what could be done about HIGH and CRITICAL events. It never acts; a person approves.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::common::quote;
-use super::{DeviceSpec, settings};
+use super::culprit::{Culprit, culprit, is_compromised};
+use super::{DeviceSpec, playbook_files, settings};
 use crate::config::Span;
-use crate::detect::observable::Observable;
+use crate::detect::cacao::labels;
 use crate::detect::playbook::{Frame, playbook, uuid};
 use crate::detect::recent::Recent;
 use crate::detect::response::{
@@ -20,11 +22,10 @@ use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 
 const NUMBER: u16 = 58;
 const EVIDENCE_FOLDER: &str = "/var/lib/dsmil/evidence";
-/// Proposals for one event: more than these nobody weighs.
+/// More for one event nobody weighs.
 const PROPOSALS_PER_EVENT: usize = 3;
 
-/// Techniques that need the account itself: locking it stops them. Guessing passwords does not, and locking on it would
-/// let anybody lock anybody out.
+/// Techniques that need the account itself. Locking it on guessed passwords would let anybody lock anybody out.
 const ACCOUNT_IN_USE: &[&str] = &["T1078", "T1548", "T1098", "T1136", "T1021", "T1068"];
 
 pub const SPEC: DeviceSpec = DeviceSpec {
@@ -35,7 +36,8 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     reads: Interest::NONE.soc(stream::FUSION).soc(51).soc(52).soc(53).soc(54).soc(55).soc(56).soc(57),
     prepare: |table| {
         let settings: Settings = settings::read(table)?;
-        Ok(Arc::new(move || Box::new(Soar::new(settings.clone()))))
+        let playbooks: Arc<[Value]> = playbook_files::load(&settings.playbooks)?.into();
+        Ok(Arc::new(move || Box::new(Soar::new(settings.clone(), Arc::clone(&playbooks)))))
     },
 };
 
@@ -48,6 +50,8 @@ struct Settings {
     protected_users: Vec<String>,
     /// A proposal lapses after this time, is not repeated before, and a block lasts so long.
     valid_for: Span,
+    /// The site's own CACAO 2.0 playbooks, proposed for the flags (`BEACON`) and measures (`block_address`) in their labels.
+    playbooks: Vec<PathBuf>,
     /// Proposals an hour; a flood of them would bury the ones that matter.
     per_hour: u64,
 }
@@ -57,6 +61,7 @@ impl Default for Settings {
         Self {
             protected: Vec::new(),
             protected_users: Vec::new(),
+            playbooks: Vec::new(),
             valid_for: Span::from_millis(3600 * 1000),
             per_hour: 60,
         }
@@ -74,14 +79,15 @@ struct State {
 struct Soar {
     settings: Settings,
     protected: Protected,
+    playbooks: Arc<[Value]>,
     state: State,
 }
 
 impl Soar {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: Settings, playbooks: Arc<[Value]>) -> Self {
         let protected = Protected { nets: settings.protected.clone(), users: settings.protected_users.clone() };
         let state = State { proposed: Recent::new(ENTITIES_PER_DETECTOR_MAX), hour: 0, in_hour: 0 };
-        Self { settings, protected, state }
+        Self { settings, protected, playbooks, state }
     }
 
     /// The most fitting first.
@@ -125,6 +131,12 @@ impl Soar {
         is_new
     }
 
+    /// The site's playbook for this flag or measure.
+    fn own_playbook(&self, soc: &Soc, response: &Response) -> Option<&Value> {
+        let fits = |label: &str| label == response.measure.name() || soc.flags.iter().any(|flag| flag == label);
+        self.playbooks.iter().find(|playbook| labels(playbook).any(fits))
+    }
+
     /// Counts one more in this hour of event time; false when there have been enough.
     fn has_room(&mut self, now: Timestamp) -> bool {
         let hour = now.millis() / 3_600_000;
@@ -137,39 +149,6 @@ impl Soar {
     }
 }
 
-enum Culprit<'a> {
-    Address(&'a str),
-    Domain(&'a str),
-}
-
-/// Whom to keep out. Where something here reaches out, the other end, not the machine that was made to do it.
-fn culprit(soc: &Soc) -> Option<Culprit<'_>> {
-    let entity = &soc.entity;
-    if let Some(indicator) = soc.reasons.iter().find_map(|reason| reason.strip_prefix("indicator:")) {
-        match Observable::read(indicator) {
-            Some(Observable::Ip(_)) => return Some(Culprit::Address(indicator)),
-            Some(Observable::Domain(_)) => return Some(Culprit::Domain(indicator)),
-            _ => {}
-        }
-    }
-    let reaches_out =
-        soc.flags.iter().any(|flag| matches!(flag.as_str(), "BEACON" | "DGA_NAME" | "DNS_TUNNEL" | "IOC_URL"));
-    if reaches_out {
-        let address = entity.dst_ip.as_deref().map(Culprit::Address);
-        return address.or(entity.domain.as_deref().map(Culprit::Domain));
-    }
-    let from_outside = matches!(soc.category, Category::Auth | Category::Network | Category::Intel | Category::App);
-    entity.src_ip.as_deref().filter(|_| from_outside).map(Culprit::Address)
-}
-
-/// Whether an intruder is in rather than at the door.
-fn is_compromised(soc: &Soc) -> bool {
-    use crate::detect::tactic::Tactic;
-    soc.attack.iter().filter_map(|id| Tactic::of(id)).any(|tactic| {
-        tactic >= Tactic::LateralMovement || matches!(tactic, Tactic::Persistence | Tactic::PrivilegeEscalation)
-    })
-}
-
 impl Stage for Soar {
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         let Body::Soc(soc) = &event.body else { return };
@@ -179,7 +158,8 @@ impl Stage for Soar {
         for response in self.responses(event, soc) {
             if self.is_new(&response, event.ts) && self.has_room(event.ts) {
                 let until = event.ts.plus(self.settings.valid_for.get());
-                out.emit_soc(proposal(event, soc, &response, until));
+                let own = self.own_playbook(soc, &response);
+                out.emit_soc(proposal(event, soc, &response, own, until));
             }
         }
     }
@@ -194,7 +174,7 @@ impl Stage for Soar {
     }
 }
 
-fn proposal(event: &Event, soc: &Soc, response: &Response, expires: Timestamp) -> Soc {
+fn proposal(event: &Event, soc: &Soc, response: &Response, own: Option<&Value>, expires: Timestamp) -> Soc {
     let measure = response.measure.name();
     let target = quote(&response.target);
     let seed = format!("{} {measure} {}", event.id, response.target);
@@ -240,6 +220,7 @@ fn proposal(event: &Event, soc: &Soc, response: &Response, expires: Timestamp) -
             "cause": event.id,
             "requires_approval": true,
             "playbook": book,
+            "site_playbook": own,
         })),
         ..Soc::default()
     }
@@ -247,8 +228,6 @@ fn proposal(event: &Event, soc: &Soc, response: &Response, expires: Timestamp) -
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
     use crate::event::{Entity, EventId, Stream, Verdict};
 
@@ -313,7 +292,7 @@ mod tests {
     #[test]
     fn what_is_below_high_proposes_nothing() {
         let medium = Soc { severity: Severity::Medium, ..attack_from("203.0.113.5") };
-        assert_eq!(proposals(stage("").as_mut(), &[event(0, medium)]), Vec::<Value>::new());
+        assert!(proposals(stage("").as_mut(), &[event(0, medium)]).is_empty());
     }
 
     #[test]
@@ -341,6 +320,18 @@ mod tests {
             ..attack_from("")
         };
         assert_eq!(actions(&proposals(stage("").as_mut(), &[event(0, beacon)])), [("block_address", "203.0.113.66")]);
+    }
+
+    #[test]
+    fn of_an_incident_the_end_that_came_in_is_blocked_and_no_other() {
+        let mut incident = attack_from("192.0.2.1");
+        incident.flags = vec!["INCIDENT".into()];
+        assert_eq!(
+            actions(&proposals(stage("").as_mut(), &[event(0, incident.clone())])),
+            [("snapshot_evidence", "web1")]
+        );
+        incident.reasons = vec!["attacker:203.0.113.66".into()];
+        assert_eq!(actions(&proposals(stage("").as_mut(), &[event(0, incident)])), [("block_address", "203.0.113.66")]);
     }
 
     #[test]
@@ -379,12 +370,24 @@ mod tests {
     }
 
     #[test]
+    fn the_sites_own_playbook_for_a_measure_is_proposed_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("own.json");
+        let mut book = proposals(stage("").as_mut(), &[event(0, attack_from("203.0.113.5"))])[0]["playbook"].clone();
+        book["labels"] = json!(["block_address"]);
+        std::fs::write(&path, book.to_string()).unwrap();
+        let table = format!("playbooks = [\"{}\"]", path.display());
+        let said = proposals(stage(&table).as_mut(), &[event(0, attack_from("203.0.113.5"))]);
+        assert_eq!(said[0]["site_playbook"], book);
+    }
+
+    #[test]
     fn a_saved_state_does_not_propose_again() {
         let mut first = stage("");
         assert_eq!(proposals(first.as_mut(), &[event(0, attack_from("203.0.113.5"))]).len(), 1);
         let mut second = stage("");
         second.load(&first.save()).unwrap();
-        assert_eq!(proposals(second.as_mut(), &[event(1, attack_from("203.0.113.5"))]), Vec::<Value>::new());
+        assert!(proposals(second.as_mut(), &[event(1, attack_from("203.0.113.5"))]).is_empty());
     }
 
     #[test]

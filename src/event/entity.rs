@@ -36,6 +36,23 @@ impl Entity {
             .or_else(|| of("process", &self.process))
     }
 
+    /// Takes over the parts that are known in `more` and not yet here.
+    pub fn fill(&mut self, more: &Self) {
+        let first = |mine: &mut Option<String>, other: &Option<String>| {
+            if mine.is_none() {
+                mine.clone_from(other);
+            }
+        };
+        first(&mut self.user, &more.user);
+        first(&mut self.host, &more.host);
+        first(&mut self.src_ip, &more.src_ip);
+        first(&mut self.dst_ip, &more.dst_ip);
+        first(&mut self.process, &more.process);
+        first(&mut self.domain, &more.domain);
+        first(&mut self.file, &more.file);
+        self.dst_port = self.dst_port.or(more.dst_port);
+    }
+
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -22,6 +22,8 @@ use crate::limits;
 
 const ACUTE_STRESS: &str = "risk_acute_stress";
 
+pub const READS: Interest = Interest::NONE.stream(Stream::L3Out).stream(Stream::L4Out).stream(Stream::Shrink);
+
 /// The stage that writes `SOC_EVENTS` for decisions. `shrink` gives the age from which a sample is stale.
 pub fn prepare(config: &config::Fusion, shrink: Option<&config::Shrink>) -> StageSpec {
     let include_benign = config.include_benign;
@@ -29,7 +31,7 @@ pub fn prepare(config: &config::Fusion, shrink: Option<&config::Shrink>) -> Stag
     StageSpec {
         name: "fusion",
         identifier: "dsmil-soc-router",
-        reads: Interest::NONE.stream(Stream::L3Out).stream(Stream::L4Out).stream(Stream::Shrink),
+        reads: READS,
         writes: Interest::NONE.soc(FUSION),
         critical: true,
         make: Arc::new(move || Box::new(Fusion { include_benign, stale_after, known: Known::default() })),

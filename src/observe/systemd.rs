@@ -15,6 +15,11 @@ pub fn status(status: &str) {
     send(&[NotifyState::Status(&one_line(status))]);
 }
 
+/// The start waits for something outside: systemd shows why and gives it half a minute more each time.
+pub fn still_starting(status: &str) {
+    send(&[NotifyState::Status(&one_line(status)), NotifyState::ExtendTimeoutUsec(30_000_000)]);
+}
+
 /// A reload begins; [`ready`] must follow, also when it failed.
 pub fn reloading() {
     // From systemd 253 on, a reload without this time ends the service.

@@ -1,3 +1,5 @@
-//! Where committed events go. Every outlet asks the outside how far it is and goes on from there.
+//! Where committed events and log lines go. Every outlet asks the outside how far it is and goes on from there.
 
+pub mod archive;
+pub mod flat_log;
 pub mod mirror;

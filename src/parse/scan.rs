@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+/// Longer than any address with its port; keeps a line full of brackets or dots from costing its square.
+const ADDRESS_BYTES_MAX: usize = 64;
+
 /// An address as a log writes it, with its port where that is joined to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Address {
@@ -14,13 +17,14 @@ impl Address {
     /// What follows must not continue a word, a host name or a network: `192.0.2.0/24` is no address.
     pub fn read(text: &str) -> Option<(Self, &str)> {
         if let Some(inner) = text.strip_prefix('[') {
-            let (inside, rest) = inner.split_once(']')?;
+            let end = inner.bytes().take(ADDRESS_BYTES_MAX).position(|byte| byte == b']')?;
+            let (inside, rest) = (inner.get(..end)?, inner.get(end + 1..)?);
             let ip = ip(inside.strip_prefix("IPv6:").unwrap_or(inside))?;
             let (port, rest) = port_after(rest, ':').unwrap_or((None, rest));
             return Some((Self { ip, port }, rest));
         }
         let end = text.find(|c: char| !c.is_ascii_hexdigit() && c != '.' && c != ':').unwrap_or(text.len());
-        let (run, rest) = text.split_at_checked(end)?;
+        let (run, rest) = text.split_at_checked(end).filter(|(run, _)| run.len() <= ADDRESS_BYTES_MAX)?;
         let (rest, zone) = match rest.strip_prefix('%') {
             Some(zone) => (zone.trim_start_matches(|c: char| c.is_ascii_alphanumeric()), true),
             None => (rest, false),

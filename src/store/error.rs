@@ -108,5 +108,6 @@ pub(super) fn used_bytes(path: &Path) -> u64 {
 
 /// How large the store could become on its file system.
 pub(super) fn room_bytes(path: &Path) -> u64 {
-    available_bytes(path).unwrap_or(u64::MAX).saturating_add(used_bytes(path))
+    let held = used_bytes(path) + file_bytes(&beside(path, "-reserve"));
+    available_bytes(path).unwrap_or(u64::MAX).saturating_add(held)
 }

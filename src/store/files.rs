@@ -12,6 +12,7 @@ const FILE_MODE: u32 = 0o660;
 const FOLDER_MODE: u32 = 0o770;
 /// Damaged files that are kept; each takes memory on a tmpfs.
 const DAMAGED_FILES_MAX: usize = 2;
+const SUSPECT: &str = ".suspect";
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
 /// Makes the folder if it is missing and takes the lock that keeps a second daemon out.
@@ -44,6 +45,22 @@ pub(super) fn create(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Remembers over a restart that damage has shown itself, so that the next start looks at the whole file.
+pub(super) fn suspect(path: &Path) {
+    if let Err(error) = File::create(beside(path, SUSPECT)) {
+        log::error!("hot store {}: cannot note that it is damaged ({error}): move it away by hand", path.display());
+    }
+}
+
+pub(super) fn is_suspect(path: &Path) -> bool {
+    beside(path, SUSPECT).exists()
+}
+
+/// Its failure costs a longer check at the next start.
+pub(super) fn clear_suspicion(path: &Path) {
+    let _ = std::fs::remove_file(beside(path, SUSPECT));
 }
 
 /// Renames the database and its write-ahead log to `<path>.corrupt-<n>`; the oldest goes when there are too many.

@@ -1,12 +1,14 @@
 //! The hot store: the last hours of the log in SQLite on a tmpfs. A commit here is the commit of the daemon.
 
 mod batch;
+mod checkpoint;
 mod count;
 mod error;
 mod files;
 mod open;
 pub mod positions;
 mod read;
+mod reserve;
 mod retention;
 pub mod rows;
 mod schema;
@@ -23,6 +25,7 @@ use serde_json::Value;
 use sqlx::SqlitePool;
 use tokio::sync::Mutex;
 
+pub use checkpoint::{Checkpoint, LetterRow, SavedState};
 pub use error::StoreError;
 pub use read::KeptLetter;
 pub use retention::{Pruned, Size};
@@ -56,6 +59,14 @@ struct Inner {
     committed: AtomicI64,
     /// Held as long as the store is open: two daemons on one file would mix their logs.
     _lock: File,
+}
+
+impl Inner {
+    fn note_damage(&self, error: &StoreError) {
+        if matches!(error, StoreError::Corrupt { .. }) {
+            files::suspect(&self.path);
+        }
+    }
 }
 
 /// What the store knew when it was opened.
@@ -97,7 +108,8 @@ impl HotStore {
         let batch = batch::Batch::of(turns);
         let (batch_last_id, events) = (batch.last_id, batch.events);
         let (statements, refused) = batch.statements();
-        inner.writer.lock().await.commit(statements).await?;
+        let written = inner.writer.lock().await.commit(statements).await;
+        written.inspect_err(|error| inner.note_damage(error))?;
         for error in &refused {
             log::error!("hot store {}: kept as a dead letter: {error}", inner.path.display());
         }

@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::batch::Statement;
-use super::error::{StoreError, file_bytes, total_bytes};
+use super::error::{StoreError, file_bytes, total_bytes, used_bytes};
 use super::writer::Writer;
 use super::{HotStore, Inner, Recovery, files, millis, schema};
 use crate::config;
@@ -20,6 +20,9 @@ use crate::event::EventId;
 
 /// Connections for readers: HTTP, outlets that have fallen behind, stages that restart.
 const READERS_MAX: u32 = 4;
+/// A larger file is checked as a whole only when damage has shown itself, because that takes seconds for each GiB and
+/// the end of a process damages nothing.
+const CHECKED_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// How long a reader waits for a free connection.
 const READER_WAIT: Duration = Duration::from_secs(5);
 
@@ -34,13 +37,10 @@ impl HotStore {
         let path = config.path.as_path();
         let lock = files::lock(path)?;
         let max_bytes = fitting(path, config.max_size.get());
-        let (writer, mut recovery) = match open_file(path, max_bytes).await {
+        let (writer, recovery) = match open_file(path, max_bytes).await {
             Err(StoreError::Corrupt { reason, .. }) => begin_anew(path, max_bytes, &reason).await?,
             other => other?,
         };
-        if recovery.moved_aside.is_some() {
-            recovery.created = true;
-        }
         let inner = Inner {
             path: path.to_owned(),
             max_bytes: AtomicU64::new(max_bytes),
@@ -88,6 +88,7 @@ async fn open_file(path: &Path, max_bytes: u64) -> Result<(Writer, Recovery), St
     let mut connection = writer.take().await?;
     let recovery = recover(&mut connection).await.map_err(|error| writer.error("reading how far it was", &error))?;
     writer.put(connection);
+    files::clear_suspicion(path);
     Ok((writer, Recovery { created: fresh, ..recovery }))
 }
 
@@ -106,7 +107,8 @@ async fn is_fresh(path: &Path, max_bytes: u64) -> Result<bool, StoreError> {
     let error = |error: sqlx::Error| StoreError::of(path, "looking at the file", max_bytes, &error);
     let options = SqliteConnectOptions::new().filename(path).foreign_keys(false).disable_statement_logging();
     let mut connection = options.connect().await.map_err(error)?;
-    let result = inspect(&mut connection).await;
+    let whole = files::is_suspect(path) || used_bytes(path) <= CHECKED_BYTES_MAX;
+    let result = inspect(&mut connection, whole).await;
     connection.close().await.map_err(error)?;
     let Inspection { application_id, version, tables, fault } = result.map_err(error)?;
     let path = path.to_owned();
@@ -133,19 +135,27 @@ struct Inspection {
     fault: Option<String>,
 }
 
-async fn inspect(connection: &mut SqliteConnection) -> Result<Inspection, sqlx::Error> {
+async fn inspect(connection: &mut SqliteConnection, whole: bool) -> Result<Inspection, sqlx::Error> {
     let application_id = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await?;
     let version = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
     let tables = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection).await?;
-    let mut fault = None;
-    if application_id == schema::APPLICATION_ID && version == schema::SCHEMA_VERSION {
-        let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await?;
-        fault = (verdict != "ok").then_some(verdict);
-    }
+    let ours = application_id == schema::APPLICATION_ID && version == schema::SCHEMA_VERSION;
+    let fault = if ours { fault(connection, whole).await? } else { None };
     Ok(Inspection { application_id, version, tables, fault })
 }
 
-async fn recover(connection: &mut SqliteConnection) -> Result<Recovery, sqlx::Error> {
+async fn fault(connection: &mut SqliteConnection, whole: bool) -> Result<Option<String>, sqlx::Error> {
+    let pragmas = if whole { &["PRAGMA quick_check(1)"][..] } else { &schema::CHECK_SMALL_TABLES };
+    for pragma in pragmas {
+        let verdict: String = sqlx::query_scalar(*pragma).fetch_one(&mut *connection).await?;
+        if verdict != "ok" {
+            return Ok(Some(verdict));
+        }
+    }
+    Ok(None)
+}
+
+pub(super) async fn recover(connection: &mut SqliteConnection) -> Result<Recovery, sqlx::Error> {
     // Rows of other programs are left out: one with the largest possible id would end the log.
     let newest = "SELECT max(
         ifnull((SELECT id FROM raw_events_fast WHERE format IS NOT NULL ORDER BY id DESC LIMIT 1), 0),

@@ -136,7 +136,8 @@ impl HotStore {
         let inner = &self.inner;
         match tokio::time::timeout(READ_TIMEOUT, query).await {
             Ok(answer) => answer
-                .map_err(|error| StoreError::of(&inner.path, tried, inner.max_bytes.load(Ordering::Relaxed), &error)),
+                .map_err(|error| StoreError::of(&inner.path, tried, inner.max_bytes.load(Ordering::Relaxed), &error))
+                .inspect_err(|error| inner.note_damage(error)),
             Err(_) => {
                 let reason = format!("no answer within {READ_TIMEOUT:?}");
                 Err(StoreError::Busy { path: inner.path.clone(), tried, reason })

@@ -6,7 +6,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::batch::Statement;
 use super::error::{StoreError, beside, file_bytes, room_bytes};
-use super::writer::PAGE_BYTES;
+use super::writer::{PAGE_BYTES, max_pages};
 use super::{HotStore, schema};
 use crate::event::{EventId, Timestamp};
 use crate::limits::{DEAD_LETTERS_MAX, PRUNE_ROWS_MAX, PRUNE_STEPS_MAX};
@@ -25,12 +25,21 @@ pub struct Size {
 impl Size {
     /// Deletion by size begins here …
     fn is_near_max(&self) -> bool {
-        self.used_bytes > self.max_bytes / 10 * 8
+        self.rows_bytes() > self.rows_bytes_max() / 10 * 8
     }
 
     /// … and goes on to here, so that it does not run at every commit.
     fn is_relaxed(&self) -> bool {
-        self.used_bytes <= self.max_bytes / 10 * 7
+        self.rows_bytes() <= self.rows_bytes_max() / 10 * 7
+    }
+
+    fn rows_bytes(&self) -> u64 {
+        self.used_bytes - self.wal_bytes
+    }
+
+    /// The file's part of `max_bytes`.
+    fn rows_bytes_max(&self) -> u64 {
+        max_pages(self.max_bytes) * PAGE_BYTES
     }
 }
 

@@ -39,6 +39,14 @@ pub(super) const CREATE: [&str; 9] = [
         consumer TEXT PRIMARY KEY, version TEXT NOT NULL, cursor INTEGER NOT NULL, state BLOB NOT NULL)",
 ];
 
+/// For a file too large to be checked as a whole at every start.
+pub(super) const CHECK_SMALL_TABLES: [&str; 4] = [
+    "PRAGMA quick_check('cursors')",
+    "PRAGMA quick_check('positions')",
+    "PRAGMA quick_check('snapshots')",
+    "PRAGMA quick_check('dead_letters')",
+];
+
 /// Deletes the events up to an id, which follows.
 pub(super) const DELETE_THROUGH: [&str; 3] = [
     "DELETE FROM raw_events_fast WHERE id <= ",

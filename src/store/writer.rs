@@ -7,7 +7,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::batch::Statement;
-use super::error::{StoreError, beside, file_bytes, used_bytes};
+use super::error::{StoreError, beside, file_bytes, room_bytes, used_bytes};
+use super::reserve::Reserve;
 
 pub(super) const PAGE_BYTES: u64 = 4096;
 /// Another program that holds the write lock for longer than this is reported as busy; commits are repeated.
@@ -25,6 +26,9 @@ pub(super) struct Writer {
     connection: Option<SqliteConnection>,
     closed: bool,
     truncated_at: Option<Instant>,
+    /// The file's limit that the connection was given.
+    pages: u64,
+    reserve: Reserve,
 }
 
 /// How far the write-ahead log may grow before readers are asked to let go of it; a part of `max_size`.
@@ -34,7 +38,9 @@ fn wal_bytes_max(max_bytes: u64) -> u64 {
 
 impl Writer {
     pub async fn connect(path: PathBuf, max_bytes: u64) -> Result<Self, StoreError> {
-        let mut writer = Self { path, max_bytes, connection: None, closed: false, truncated_at: None };
+        let reserve = Reserve::new(&path, wal_bytes_max(max_bytes));
+        let mut writer =
+            Self { path, max_bytes, connection: None, closed: false, truncated_at: None, pages: 0, reserve };
         let connection = writer.take().await?;
         writer.put(connection);
         Ok(writer)
@@ -53,7 +59,10 @@ impl Writer {
         }
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => self.options().connect().await.map_err(|error| self.error("opening it", &error)),
+            None => {
+                self.pages = 0;
+                self.options().connect().await.map_err(|error| self.error("opening it", &error))
+            }
         }
     }
 
@@ -82,7 +91,10 @@ impl Writer {
 
     pub async fn commit(&mut self, statements: Vec<Statement>) -> Result<(), StoreError> {
         self.hold_wal_down().await?;
-        self.transaction("committing turns", statements).await.map(|_| ())
+        self.limit_pages().await?;
+        self.transaction("committing turns", statements).await?;
+        self.reserve.take();
+        Ok(())
     }
 
     /// Runs the statements in one transaction. Whatever goes wrong, none of them is left.
@@ -92,7 +104,36 @@ impl Writer {
         if result.is_ok() || sqlx::query("ROLLBACK").execute(&mut connection).await.is_ok() {
             self.put(connection);
         }
-        result.map_err(|error| self.error(tried, &error))
+        let result = result.map_err(|error| self.error(tried, &error));
+        if matches!(result, Err(StoreError::Full { .. })) {
+            self.make_room().await;
+        }
+        result
+    }
+
+    /// What a failed transaction has written to the write-ahead log keeps the space until the log is truncated, and
+    /// that may need space in the file.
+    async fn make_room(&mut self) {
+        self.reserve.give_up();
+        if let Err(error) = self.truncate_wal().await {
+            log::debug!("{error}; it is tried again");
+        }
+    }
+
+    /// Others use the file system too: the file may grow as far as there would still be room for what deleting needs.
+    async fn limit_pages(&mut self) -> Result<(), StoreError> {
+        let pages = max_pages(room_bytes(&self.path).min(self.max_bytes));
+        // Small changes are others' small files, and not worth a statement.
+        if self.pages.abs_diff(pages) <= self.pages / 16 {
+            return Ok(());
+        }
+        let mut connection = self.take().await?;
+        // Below the size that the file has, SQLite takes that size.
+        let sql = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        let result = sqlx::query(sql).execute(&mut connection).await;
+        self.put(connection);
+        self.pages = pages;
+        result.map(|_| ()).map_err(|error| self.error("setting its limit", &error))
     }
 
     /// Truncates the write-ahead log when the automatic checkpoints cannot, because some reader was always there.
@@ -142,9 +183,9 @@ impl Writer {
     }
 }
 
-/// Pages of the file alone; the write-ahead log has its own part of `max_size`.
-fn max_pages(max_bytes: u64) -> u64 {
-    (max_bytes.saturating_sub(wal_bytes_max(max_bytes)) / PAGE_BYTES).max(64)
+/// Pages of the file alone; the write-ahead log has its own part of `max_size`, and so has the reserve.
+pub(super) fn max_pages(max_bytes: u64) -> u64 {
+    (max_bytes.saturating_sub(2 * wal_bytes_max(max_bytes)) / PAGE_BYTES).max(64)
 }
 
 /// Written out because sqlx's own transactions lose count when SQLite rolls back by itself (a full file system).

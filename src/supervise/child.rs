@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::policy::{Decision, RestartPolicy};
 use crate::config::Supervisor;
+use crate::observe::metrics;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -152,6 +153,7 @@ impl Child {
         drop(condition);
         if let Decision::RestartAfter(_) = decision {
             self.restarts.fetch_add(1, Ordering::Relaxed);
+            metrics::actor_restarts(self.name.clone(), cause.name()).increment(1);
         }
         decision
     }

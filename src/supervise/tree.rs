@@ -54,6 +54,11 @@ impl Tree {
         self.running.iter().map(|running| Arc::clone(&running.child)).collect()
     }
 
+    /// For what starts or is looked at from now on.
+    pub fn reconfigure(&mut self, config: &config::Supervisor) {
+        self.config = config.clone();
+    }
+
     /// Starts a child after all that are there.
     ///
     /// # Errors
@@ -106,9 +111,10 @@ impl Tree {
         }
     }
 
-    /// Stops all children, last first; each gets at most `patience`.
-    pub async fn stop_all(&mut self, patience: Duration) {
+    /// Stops all children, last first; each gets at most what `patience` says for its name.
+    pub async fn stop_all(&mut self, patience: impl Fn(&str) -> Duration) {
         while let Some(running) = self.running.pop() {
+            let patience = patience(&running.spec.name);
             running.end(patience).await;
         }
     }

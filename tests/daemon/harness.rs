@@ -22,6 +22,7 @@ impl Site {
     pub fn new(extra: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("dsmild-test").tempdir_in(memory_dir()).unwrap();
         let site = Self { dir, port: free_port() };
+        std::fs::create_dir(site.path("state")).unwrap();
         site.configure(extra);
         site
     }
@@ -42,10 +43,16 @@ impl Site {
     }
 
     pub fn start(&self) -> Daemon {
+        self.start_in(self.dir.path())
+    }
+
+    /// With another working folder, for relative paths.
+    pub fn start_in(&self, folder: impl AsRef<Path>) -> Daemon {
         let log = std::fs::File::options().append(true).create(true).open(self.path("daemon.log")).unwrap();
         let child = dsmild()
             .args(["run", "-c"])
             .arg(self.path("dsmil.toml"))
+            .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -56,18 +63,20 @@ impl Site {
 
     pub fn start_ready(&self) -> Daemon {
         let mut daemon = self.start();
-        let log = self.path("daemon.log");
-        wait_for("the daemon to be ready", || {
-            if let Some(status) = daemon.child.try_wait().unwrap() {
-                panic!("the daemon ended with {status}: {}", std::fs::read_to_string(&log).unwrap_or_default());
-            }
-            daemon.get("/readyz").is_some_and(|(code, _)| code == 200)
-        });
+        daemon.until_ready(self);
         daemon
     }
 
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the daemon's log:\n{}", self.log());
+        }
     }
 }
 
@@ -104,6 +113,15 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    pub fn until_ready(&mut self, site: &Site) {
+        wait_for("the daemon to be ready", || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the daemon ended with {status}: {}", site.log());
+            }
+            self.get("/readyz").is_some_and(|(code, _)| code == 200)
+        });
+    }
+
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
         self.request(&format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port))
     }

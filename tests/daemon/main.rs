@@ -2,9 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test fails by panicking
 
+mod archive;
+mod archive_keys;
+mod archive_power;
+mod check;
+mod flat_log;
+mod full_store;
 mod harness;
+mod http;
+mod journald;
 mod kill;
+mod postgres;
 mod redis_ingest;
 mod redis_mirror;
 mod redis_server;
 mod redis_trouble;
+mod reload;
+mod replay;

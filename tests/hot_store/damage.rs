@@ -59,6 +59,25 @@ async fn a_damaged_file_is_moved_aside_and_a_new_one_begun() {
 }
 
 #[tokio::test]
+async fn damage_that_shows_itself_while_running_is_found_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hotpath.db");
+    filled(&path).await;
+    let (store, _) = HotStore::open(&config(&path, "64MiB")).await.unwrap();
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    for page in 40..60 {
+        file.write_all_at(&[0xff; 4096], 4096 * page).unwrap();
+    }
+    let error = store.after(EventId::ZERO, Interest::ALL, 5000).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    let suspect = folder.path().join("hotpath.db.suspect");
+    assert!(suspect.exists(), "a large file is not checked as a whole without it");
+    store.close().await;
+    is_begun_anew(&path, "overwritten while running").await;
+    assert!(!suspect.exists());
+}
+
+#[tokio::test]
 async fn a_database_of_another_program_is_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.db");

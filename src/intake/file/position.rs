@@ -1,12 +1,11 @@
 //! How far a path is read, in a form that outlives renames, truncation and restarts.
 
+use crate::limits::FINGERPRINT_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::event::Timestamp;
 
-/// Bytes at the beginning of a file that tell it from another one.
-pub const FINGERPRINT_BYTES_MAX: usize = 1024;
 /// From this length a fingerprint is trusted without the inode: a copied file, a file system mounted anew.
 const TELLING_BYTES_MIN: usize = 32;
 

@@ -6,11 +6,12 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Instant;
 
-use super::position::{FINGERPRINT_BYTES_MAX, Fingerprint, Mark};
+use super::position::{Fingerprint, Mark};
 use crate::event::{Draft, Timestamp};
 use crate::intake::Origin;
 use crate::intake::lines::{Line, Lines};
 use crate::limits::FILE_CHUNK_BYTES;
+use crate::limits::FINGERPRINT_BYTES_MAX;
 use crate::parse::Calendar;
 
 /// What makes a file the same file while it is open, whatever its name is.

@@ -25,7 +25,9 @@ fn reader(directory: &TempDir, script: &str, position: Option<&Value>) -> Journa
     fs::write(&fresh, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).unwrap();
     fs::rename(&fresh, &program).unwrap();
-    JournalReader { program: program.into(), ..JournalReader::new("journal", &IntakeJournal::default(), position) }
+    let mut reader = JournalReader::new("journal", &IntakeJournal::default(), position);
+    reader.follower.program = program.into();
+    reader
 }
 
 /// Gives three entries, beginning with the one at the cursor, and ends.
@@ -91,14 +93,14 @@ async fn a_cursor_that_is_gone_or_broken_is_said_and_the_oldest_entry_is_next() 
 async fn a_missing_journalctl_is_said_once_and_used_when_it_is_there() {
     let directory = tempfile::tempdir().unwrap();
     let mut reader = reader(&directory, THREE_ENTRIES, None);
-    let program = reader.program.clone();
-    reader.program = directory.path().join("absent").into();
+    let program = reader.follower.program.clone();
+    reader.follower.program = directory.path().join("absent").into();
     let polled = reader.next_batch(10).await;
     assert!(polled.problems[0].text.contains("cannot be started"), "{:?}", polled.problems);
     let again = tokio::time::timeout(Duration::from_millis(500), reader.next_batch(10)).await;
     assert!(again.is_err(), "nothing new to say");
-    assert!(reader.pause > 2 * BACKOFF_MIN, "tried more and more slowly");
-    reader.program = program;
+    assert!(reader.follower.pause > Duration::from_millis(200), "tried more and more slowly");
+    reader.follower.program = program;
     assert_eq!(take(&mut reader, 1, 1).await.lines, ["m1"]);
 }
 
@@ -129,11 +131,10 @@ fn identifiers_with_a_star_are_not_left_to_journalctl() {
     let text = |identifiers: &[&str]| {
         let identifiers = identifiers.iter().map(|text| (*text).to_owned()).collect();
         let config = IntakeJournal { identifiers, units: vec!["ssh.service".into()], ..IntakeJournal::default() };
-        format!("{:?}", arguments(&config, Some("c")))
+        format!("{:?}", arguments(&config))
     };
     assert!(text(&["-x", "sshd"]).contains(r#""--unit=ssh.service", "--identifier=-x", "--identifier=sshd""#));
     assert!(!text(&["sshd", "dsmil-*"]).contains("--identifier"));
-    assert!(text(&[]).contains("--cursor=c"));
 }
 
 /// A journald of our own, in a mount namespace; it writes what it reads from standard input, a line an entry.
@@ -204,7 +205,7 @@ async fn a_real_journal_is_followed_over_restarts_and_killed_children() {
     let taken = take(&mut reader, 3, 2).await;
     assert_eq!(taken.lines, ["started", "one", "two"]);
 
-    reader.running.as_mut().unwrap().child.start_kill().unwrap();
+    reader.follower.running.as_mut().unwrap().child.start_kill().unwrap();
     journald.write("dsmil-a three");
     assert_eq!(take(&mut reader, 1, 1000).await.lines, ["three"]);
 

@@ -27,6 +27,8 @@ const DEVICE: u16 = 23;
 
 /// Scores below this are no signal: an informational rule or a single failed login says nothing of anybody.
 const SIGNAL_FROM: f64 = 0.2;
+pub const READS: Interest = Interest::NONE.stream(Stream::L3Out).stream(Stream::L4In);
+
 /// The stage that writes `L4_OUT`.
 ///
 /// # Errors
@@ -58,7 +60,7 @@ pub fn prepare(config: &config::L4) -> Result<StageSpec, Vec<Finding>> {
     Ok(StageSpec {
         name: "l4",
         identifier: "dsmil-l4",
-        reads: Interest::NONE.stream(Stream::L3Out).stream(Stream::L4In),
+        reads: READS,
         writes: Interest::NONE.stream(Stream::L4Out),
         critical: true,
         make: Arc::new(move || Box::new(L4 { thresholds, model: MODEL.into(), watched: watched() })),

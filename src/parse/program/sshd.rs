@@ -238,13 +238,11 @@ impl<'a> Tail<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let text = text.trim_end();
         let text = text.strip_suffix(" ssh2").or_else(|| text.strip_suffix(" ssh1")).unwrap_or(text);
-        let (text, port) = match text.rsplit_once(" port ") {
-            Some((before, digits)) => match digits.parse() {
-                Ok(port) => (before, Some(port)),
-                Err(_) => (text, None),
-            },
-            None => (text, None),
-        };
+        let ported = text.rsplit_once(' ').and_then(|(head, digits)| {
+            let before = head.strip_suffix(" port")?;
+            Some((before, Some(digits.parse().ok()?)))
+        });
+        let (text, port) = ported.unwrap_or((text, None));
         let (before, peer) = text.rsplit_once(' ').unwrap_or(("", text));
         let user = before.strip_suffix(" from").or_else(|| before.strip_suffix("from").filter(|user| user.is_empty()));
         let before = user.is_none().then_some(before);

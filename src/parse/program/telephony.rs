@@ -3,6 +3,9 @@
 use super::super::scan::{Address, agreed};
 use super::super::{Action, Record};
 
+/// `TCP:[2001:db8::1]:5060`, at its longest.
+const CALLER_BYTES_MAX: usize = 80;
+
 /// False: not of Asterisk.
 pub(super) fn describe(message: &str, record: &mut Record) -> bool {
     if message.contains("SecurityEvent=\"") {
@@ -15,7 +18,9 @@ pub(super) fn describe(message: &str, record: &mut Record) -> bool {
     } else if rejected {
         record.says(Action::Connection, Some(false));
         let call = message.match_indices('(').filter_map(|(at, _)| {
-            let (inside, rest) = message.get(at + 1..)?.split_once(')')?;
+            let inner = message.get(at + 1..)?;
+            let end = inner.bytes().take(CALLER_BYTES_MAX).position(|byte| byte == b')')?;
+            let (inside, rest) = (inner.get(..end)?, inner.get(end + 1..)?);
             let inside = ["UDP:", "TCP:", "TLS:"].iter().find_map(|mark| inside.strip_prefix(mark)).unwrap_or(inside);
             rest.starts_with(" to extension '").then(|| Address::whole(inside))?
         });

@@ -1,0 +1,74 @@
+//! The bus's two ends at the commit: turns on their way to the hot store, and what the outside may see after it.
+
+use std::sync::Arc;
+
+use super::shared::turn_weight;
+use super::{Bus, EventRef, Turn};
+use crate::event::{EventId, Interest};
+
+impl Bus {
+    /// The oldest turns that are not committed, about `count` events of them; they stay until [`confirm`](Self::confirm).
+    pub fn pending(&self, count: usize) -> Vec<Arc<Turn>> {
+        let inner = self.lock();
+        let mut events = 0;
+        inner
+            .pending
+            .iter()
+            .take_while(|turn| {
+                let fits = events == 0 || events + turn.events.len() <= count;
+                events += turn.events.len();
+                fits
+            })
+            .take(count)
+            .cloned()
+            .collect()
+    }
+
+    /// Waits until there is something to commit.
+    pub async fn wait_pending(&self) {
+        while self.lock().pending.is_empty() {
+            self.to_commit.notified().await;
+        }
+    }
+
+    /// The oldest turns are committed: the outside may see them, memory may let go of them.
+    pub fn confirm(&self, turns: &[Arc<Turn>]) {
+        let mut inner = self.lock();
+        for turn in turns {
+            if inner.pending.front().is_some_and(|front| Arc::ptr_eq(front, turn)) {
+                inner.pending.pop_front();
+                inner.pending_events -= turn.events.len();
+                inner.committed_events += turn.events.len() as u64;
+                inner.pending_bytes -= turn_weight(turn);
+                // A turn may bring dead letters alone: whoever waits for its end waits for theirs.
+                let ends = [turn.events.last().map(|event| event.id), turn.dead_letters.last().map(|letter| letter.id)];
+                inner.committed = ends.into_iter().flatten().fold(inner.committed, EventId::max);
+            }
+        }
+        let committed = inner.committed;
+        inner.log.trim(committed);
+        drop(inner);
+        self.committed.send_if_modified(|seen| std::mem::replace(seen, committed) != committed);
+        self.room.send_replace(());
+    }
+
+    /// Committed events after `after` that memory still has, at most `count`; `None`: ask the hot store. Also gives the
+    /// id up to which the log has been looked through.
+    pub fn committed_after(&self, after: EventId, reads: Interest, count: usize) -> Option<(Vec<EventRef>, EventId)> {
+        let inner = self.lock();
+        let committed = inner.committed;
+        let mut found = Vec::new();
+        for event in inner.log.chunks_after(after)?.flat_map(EventRef::all) {
+            if event.id > committed {
+                break;
+            }
+            if event.id > after && reads.overlaps(event.kind()) {
+                if found.len() == count {
+                    return Some((found, event.id_before()));
+                }
+                found.push(event);
+            }
+        }
+        Some((found, committed.max(after)))
+    }
+}

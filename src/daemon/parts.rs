@@ -1,0 +1,79 @@
+//! The sources and outlets that a configuration asks for, each started and ended as one part.
+
+use std::time::Duration;
+
+use super::start::{Daemon, StartError};
+use super::{archive, flat_log, ingest, mirror, sources};
+use crate::config::Part;
+
+/// What an ending child gets.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Started before the sources, so that nothing is missed while they come up.
+pub const OUTLETS: [Part; 3] = [Part::Archive, Part::Mirror, Part::FlatLog];
+pub const SOURCES: [Part; 4] = [Part::ShrinkPoller, Part::FileIntake, Part::JournalIntake, Part::RedisIntake];
+
+impl Daemon {
+    /// Starts whatever the configuration asks of this part; nothing when it asks for nothing.
+    pub(super) async fn start_part(&mut self, part: Part) -> Result<(), StartError> {
+        let config = self.core.config();
+        match part {
+            Part::Http | Part::HttpIntake => self.start_http().await,
+            Part::Archive if config.archive.is_some() => self.start_host(archive::NAME, false, archive::run),
+            Part::FlatLog if config.flat_log.is_some() => self.start_host("flat-log", false, flat_log::run),
+            Part::Mirror if config.redis.as_ref().is_some_and(|redis| !mirror::mirrored(redis).is_empty()) => {
+                let io = self.io.handle()?;
+                self.start_host("mirror", false, move |life, core| mirror::run(life, core, io.clone()))
+            }
+            Part::RedisIntake if config.redis.as_ref().is_some_and(|redis| !ingest::ingested(redis).is_empty()) => {
+                let io = self.io.handle()?;
+                self.start_host("intake-redis", false, move |life, core| ingest::run(life, core, io.clone()))
+            }
+            Part::ShrinkPoller if config.shrink.is_some() => self.start_host("shrink", false, sources::shrink),
+            Part::FileIntake if !config.intake.file.is_empty() => self.start_host("intake-file", false, sources::files),
+            Part::JournalIntake => {
+                for (index, journal) in config.intake.journal.iter().enumerate() {
+                    let (position, journal) = (format!("journal-{index}"), journal.clone());
+                    self.start_host(&format!("intake-journal-{index}"), false, move |life, core| {
+                        sources::journal(life, core, position.clone(), journal.clone())
+                    })?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the part's actors in order and starts those that the configuration asks for now.
+    pub(super) async fn restart_part(&mut self, part: Part) -> Result<(), StartError> {
+        let prefix = actors(part);
+        let names = self.tree.children().into_iter().map(|child| child.name.clone());
+        for name in names.filter(|name| name.starts_with(prefix)).collect::<Vec<_>>() {
+            self.tree.stop(&name, PATIENCE).await;
+        }
+        self.start_part(part).await
+    }
+}
+
+/// What the names of a part's actors begin with.
+fn actors(part: Part) -> &'static str {
+    match part {
+        Part::Http | Part::HttpIntake => "http",
+        Part::ShrinkPoller => "shrink",
+        Part::FileIntake => "intake-file",
+        Part::JournalIntake => "intake-journal",
+        Part::RedisIntake => "intake-redis",
+        Part::Mirror => "mirror",
+        Part::Archive => "archive",
+        Part::FlatLog => "flat-log",
+        Part::Loki => "loki",
+        // These have no actors that are started here; no name begins so.
+        _ => "-",
+    }
+}
+
+/// The part that an actor belongs to.
+pub fn of_actor(name: &str) -> Option<Part> {
+    let parts = [Part::Http].into_iter().chain(OUTLETS).chain(SOURCES);
+    parts.into_iter().find(|part| name.starts_with(actors(*part)))
+}

@@ -1,0 +1,136 @@
+//! The start with `store.durability = "power"`: an empty hot store is filled from Postgres before anything else starts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::archive::NAME;
+use super::waiting::Waiting;
+use crate::bus::{Snapshot, Turn};
+use crate::config::{self, Config, Durability};
+use crate::event::EventId;
+use crate::layer::stage::StageSpec;
+use crate::limits;
+use crate::outlet::archive::{Link, Trouble};
+use crate::store::{Checkpoint, HotStore, Recovery, StoreError, positions::Positions};
+
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// A stage whose state was not saved, or by another version, is rebuilt from so much of the log.
+const REBUILT_FROM: Duration = Duration::from_secs(600);
+
+/// What the daemon goes on from. Waits until Postgres can be asked, where it has to be.
+///
+/// # Errors
+/// The hot store does not take what Postgres has.
+pub async fn begin(
+    config: &Config,
+    store: &HotStore,
+    found: Recovery,
+    stages: &[StageSpec],
+    waiting: &mut Waiting,
+) -> Result<Recovery, StoreError> {
+    let saved = Positions::load(&config.daemon.state_dir);
+    let Some(archive) = config.archive.as_ref().filter(|_| config.store.durability == Durability::Power) else {
+        return Ok(found.or_saved(saved));
+    };
+    if found.cursors.contains_key(NAME) {
+        return Ok(found.or_saved(saved));
+    }
+    let restore = Restore { config: archive, instance: &config.daemon.instance, store, stages };
+    loop {
+        match restore.attempt(&found, &saved).await {
+            Ok(recovery) => return Ok(recovery),
+            Err(Failure::Store(error)) => return Err(error),
+            Err(Failure::Postgres(trouble)) => waiting.tell(&trouble).await,
+        }
+        tokio::time::sleep(RETRY_EVERY).await;
+    }
+}
+
+enum Failure {
+    Postgres(Trouble),
+    Store(StoreError),
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Self::Postgres(trouble)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+struct Restore<'start> {
+    config: &'start config::Archive,
+    instance: &'start str,
+    store: &'start HotStore,
+    stages: &'start [StageSpec],
+}
+
+impl Restore<'_> {
+    /// May be broken off at any moment and done again: only the last commit writes the cursor that says that it is done.
+    async fn attempt(&self, found: &Recovery, saved: &Positions) -> Result<Recovery, Failure> {
+        let mut link = Link::open(self.config, self.instance).await?;
+        let state = link.state().await?;
+        // Ids are not given twice, even to events that are taken back: some outlet may have them.
+        let last_id = found.last_id.max(state.last_id).max(saved.last_id);
+        // A store that holds newer events went on without the archive: its own word is the newer one.
+        let recovery = match state.checkpoint.filter(|checkpoint| found.last_id <= checkpoint.id) {
+            Some(checkpoint) => {
+                link.take_back(checkpoint.id).await?;
+                self.fill(&mut link, &checkpoint).await?;
+                let Checkpoint { cursors, positions, .. } = checkpoint;
+                Recovery { cursors, positions, ..found.clone() }
+            }
+            None => {
+                self.mark(EventId::ZERO, Vec::new()).await?;
+                found.clone().or_saved(saved.clone())
+            }
+        };
+        link.close().await;
+        Ok(Recovery { last_id, ..recovery })
+    }
+
+    async fn fill(&self, link: &mut Link, checkpoint: &Checkpoint) -> Result<(), Failure> {
+        let (mut after, mut count) = (self.oldest_needed(checkpoint), 0);
+        while let Some((events, scanned)) = link.events(after, checkpoint.id, limits::STORE_PAGE_EVENTS_MAX).await? {
+            (after, count) = (scanned, count + events.len());
+            let turn = Turn { consumer: NAME.to_owned(), events: events.into(), ..Turn::default() };
+            self.store.commit(&[Arc::new(turn)]).await?;
+        }
+        let turns = checkpoint.cursors.iter().map(|(consumer, cursor)| {
+            let saved = checkpoint.snapshots.iter().find(|saved| saved.consumer == *consumer && saved.is_readable());
+            let snapshot = saved.map(|saved| Snapshot { cursor: saved.cursor, state: saved.state.clone().into() });
+            Arc::new(Turn { consumer: consumer.clone(), cursor: Some(*cursor), snapshot, ..Turn::default() })
+        });
+        self.mark(checkpoint.id, turns.collect()).await?;
+        let positions = checkpoint.positions.len();
+        log::info!(
+            target: "dsmil-archive",
+            "the hot store was empty and goes on from event {} as Postgres has it: {count} events, {positions} positions",
+            checkpoint.id
+        );
+        Ok(())
+    }
+
+    /// Everything that the stages have not handled, and what came after their saved states.
+    fn oldest_needed(&self, checkpoint: &Checkpoint) -> EventId {
+        let rebuilt_ms = u64::try_from(REBUILT_FROM.as_millis()).unwrap_or(u64::MAX);
+        let rebuilt_from = EventId::new(checkpoint.id.ms().saturating_sub(rebuilt_ms), 0);
+        let needed = self.stages.iter().filter_map(|stage| {
+            let cursor = *checkpoint.cursors.get(stage.name)?;
+            let saved = checkpoint.snapshots.iter().find(|saved| saved.consumer == stage.name && saved.is_readable());
+            Some(cursor.min(saved.map_or(rebuilt_from, |saved| saved.cursor)))
+        });
+        needed.min().unwrap_or(checkpoint.id)
+    }
+
+    /// From now on this store is the one that Postgres speaks of, up to `archived`.
+    async fn mark(&self, archived: EventId, mut turns: Vec<Arc<Turn>>) -> Result<(), StoreError> {
+        turns.push(Arc::new(Turn { consumer: NAME.to_owned(), cursor: Some(archived), ..Turn::default() }));
+        self.store.commit(&turns).await.map(|_| ())
+    }
+}

@@ -1,0 +1,110 @@
+//! What the daemon shows while it waits for Postgres before it may start: HTTP that says so.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::archive::NAME;
+use super::core::locked;
+use crate::config::Config;
+use crate::event::{Draft, Event, EventId, Stream};
+use crate::observe::gateway::{Gateway, GatewayError, IngestError, OutletStatus, Status};
+use crate::observe::http::{Parts, Server, start};
+use crate::observe::{metrics, systemd};
+use crate::outlet::archive::Trouble;
+
+/// Serves from the first trouble on.
+pub struct Waiting {
+    config: Config,
+    io: tokio::runtime::Handle,
+    board: Arc<Notice>,
+    server: Option<Server>,
+}
+
+struct Notice {
+    instance: String,
+    reason: std::sync::Mutex<Option<String>>,
+    committed: watch::Sender<EventId>,
+}
+
+impl Waiting {
+    pub fn new(config: &Config, io: tokio::runtime::Handle) -> Self {
+        let instance = config.daemon.instance.clone();
+        let board = Notice { instance, reason: Default::default(), committed: watch::Sender::new(EventId::ZERO) };
+        Self { config: config.clone(), io, board: Arc::new(board), server: None }
+    }
+
+    pub async fn tell(&mut self, trouble: &Trouble) {
+        let reason = format!("waiting for Postgres, which has the state to begin from: {trouble}");
+        metrics::archive_up().set(0.0);
+        systemd::still_starting(&reason);
+        let before = locked(&self.board.reason).replace(reason.clone());
+        if before.as_ref() != Some(&reason) {
+            log::warn!(target: "dsmil-archive", "{reason}; sources are not read before");
+        }
+        if self.server.is_none() {
+            self.serve().await;
+        }
+    }
+
+    async fn serve(&mut self) {
+        let parts = Parts {
+            gateway: Arc::clone(&self.board) as Arc<dyn Gateway>,
+            read_entry: |_, _, _| Err("the daemon has not started yet".to_owned()),
+            ingest_enabled: false,
+            audit_file: self.config.daemon.state_dir.join("audit.log"),
+        };
+        let http = self.config.http.clone();
+        match self.io.spawn(async move { start(&http, parts).await }).await {
+            Ok(Ok(server)) => self.server = Some(server),
+            Ok(Err(error)) => log::warn!(target: "dsmil-http", "{error}"),
+            Err(error) => log::warn!(target: "dsmil-http", "{error}"),
+        }
+    }
+
+    /// Frees the port for the daemon's own server.
+    pub async fn end(self) {
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
+    }
+}
+
+impl Gateway for Notice {
+    fn status(&self) -> Status {
+        let reason = locked(&self.reason).clone();
+        let archive = OutletStatus {
+            name: NAME.to_owned(),
+            up: false,
+            lag_events: 0,
+            last_error: reason.clone(),
+            progress: None,
+        };
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: self.instance.clone(),
+            ready: false,
+            reasons: reason.into_iter().collect(),
+            outlets: vec![archive],
+            ..Status::default()
+        }
+    }
+
+    fn after(&self, _: Stream, _: EventId, _: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
+        async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
+    }
+
+    fn event(&self, _: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {
+        async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
+    }
+
+    fn committed(&self) -> watch::Receiver<EventId> {
+        self.committed.subscribe()
+    }
+
+    fn ingest(&self, _: Vec<Draft>) -> BoxFuture<'_, Result<(), IngestError>> {
+        async { Err(IngestError::Busy) }.boxed()
+    }
+}

@@ -1,0 +1,258 @@
+//! Incidents: related alerts of different kinds become one story that grows.
+//!
+//! Alerts are related when they share a user, an address or a name within a window of event time. A key that many
+//! sources share (the account that everybody guesses, the server that everybody probes) relates nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::incident::{Alert, Incident, KEYS_MAX};
+use super::recent::Recent;
+use crate::event::{Entity, Timestamp};
+
+const INCIDENTS_MAX: usize = 1024;
+const KEYS_WATCHED_MAX: usize = 8192;
+/// A key with more sources than this relates nothing.
+const SOURCES_OF_A_KEY_MAX: usize = 3;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incidents {
+    open: BTreeMap<u64, Incident>,
+    by_key: BTreeMap<String, u64>,
+    next: u64,
+    /// Who was seen with each key, up to one more than may be.
+    sources: Recent<BTreeSet<String>>,
+}
+
+impl Default for Incidents {
+    fn default() -> Self {
+        Self { open: BTreeMap::new(), by_key: BTreeMap::new(), next: 0, sources: Recent::new(KEYS_WATCHED_MAX) }
+    }
+}
+
+impl Incidents {
+    /// Takes in one alert; gives the incident that it belongs to when that is to be said: when it opens, when it enters
+    /// another tactic, and when `step_of` its score rises. `step_of` maps a score to its severity's rank.
+    pub fn alert(
+        &mut self,
+        alert: &Alert<'_>,
+        now: Timestamp,
+        window: Duration,
+        step_of: fn(f64) -> u8,
+    ) -> Option<&Incident> {
+        let keys = self.relating_keys(alert.entity);
+        if keys.is_empty() {
+            return None;
+        }
+        let number = self.find_or_open(&keys, alert, now, window);
+        let incident = self.open.get_mut(&number)?;
+        incident.add(alert, now);
+        for key in keys {
+            if incident.keys.len() < KEYS_MAX && !self.by_key.contains_key(&key) {
+                incident.keys.insert(key.clone());
+                self.by_key.insert(key, number);
+            }
+        }
+        incident.is_news(step_of).then_some(&*incident)
+    }
+
+    /// Names under which alerts about this entity are related, without those that too many sources share.
+    fn relating_keys(&mut self, entity: &Entity) -> Vec<String> {
+        let source = entity.src_ip.as_deref().or(entity.host.as_deref()).unwrap_or_default();
+        let mut keys = Vec::new();
+        for (kind, value) in [
+            ("user", &entity.user),
+            ("ip", &entity.src_ip),
+            ("ip", &entity.dst_ip),
+            ("domain", &entity.domain),
+            ("file", &entity.file),
+        ] {
+            let Some(value) = value else { continue };
+            let key = format!("{kind}:{value}");
+            let is_source = kind == "ip" && value == source;
+            if is_source || self.is_particular(&key, source) {
+                keys.push(key);
+            }
+        }
+        if keys.is_empty()
+            && let Some(host) = &entity.host
+        {
+            keys.push(format!("host:{host}"));
+        }
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+
+    fn is_particular(&mut self, key: &str, source: &str) -> bool {
+        let sources = self.sources.touch(key, BTreeSet::new);
+        if sources.len() <= SOURCES_OF_A_KEY_MAX && !sources.contains(source) {
+            sources.insert(source.to_owned());
+        }
+        sources.len() <= SOURCES_OF_A_KEY_MAX
+    }
+
+    fn find_or_open(&mut self, keys: &[String], alert: &Alert<'_>, now: Timestamp, window: Duration) -> u64 {
+        let known: BTreeSet<u64> = keys.iter().filter_map(|key| self.by_key.get(key).copied()).collect();
+        let mut found: Option<u64> = None;
+        for number in known {
+            let is_open = self.open.get(&number).is_some_and(|incident| incident.is_near(now, window));
+            match (is_open, found) {
+                (false, _) => drop(self.close(number)),
+                (true, None) => found = Some(number),
+                (true, Some(first)) => self.merge(first, number),
+            }
+        }
+        found.unwrap_or_else(|| self.open(alert, now))
+    }
+
+    fn open(&mut self, alert: &Alert<'_>, now: Timestamp) -> u64 {
+        if self.open.len() >= INCIDENTS_MAX {
+            let oldest = self.open.iter().min_by_key(|(_, incident)| incident.last).map(|(number, _)| *number);
+            oldest.map(|number| self.close(number));
+        }
+        let number = self.next;
+        self.next += 1;
+        self.open.insert(number, Incident::new(alert.root.clone(), now));
+        number
+    }
+
+    fn close(&mut self, number: u64) -> Option<Incident> {
+        let incident = self.open.remove(&number)?;
+        for key in &incident.keys {
+            self.by_key.remove(key);
+        }
+        Some(incident)
+    }
+
+    /// The younger one becomes part of the older one.
+    fn merge(&mut self, older: u64, younger: u64) {
+        let Some(other) = self.close(younger) else { return };
+        let Some(incident) = self.open.get_mut(&older) else { return };
+        for key in &other.keys {
+            if incident.keys.len() < KEYS_MAX {
+                self.by_key.insert(key.clone(), older);
+                incident.keys.insert(key.clone());
+            }
+        }
+        incident.absorb(other);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_secs(3600);
+
+    struct Log {
+        incidents: Incidents,
+        said: Vec<Incident>,
+        count: u64,
+    }
+
+    impl Log {
+        fn new() -> Self {
+            Self { incidents: Incidents::default(), said: Vec::new(), count: 0 }
+        }
+
+        fn alert(&mut self, second: u64, kind: &str, score: f64, technique: &str, user: &str, src_ip: &str) {
+            self.count += 1;
+            let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            let entity = Entity { user: some(user), src_ip: some(src_ip), host: some("web1"), ..Entity::default() };
+            let attack = [technique.to_owned()];
+            let (id, kind) = (format!("{}-0", self.count), kind.to_owned());
+            let alert = Alert { root: id.clone(), id, kind, score, entity: &entity, attack: &attack };
+            let now = Timestamp::from_millis(1_000_000_000_000 + second * 1000);
+            let step_of = |score: f64| (score * 4.0) as u8;
+            self.said.extend(self.incidents.alert(&alert, now, WINDOW, step_of).cloned());
+        }
+    }
+
+    #[test]
+    fn an_intrusion_over_several_stages_is_one_growing_incident() {
+        let mut log = Log::new();
+        for second in 0..50 {
+            log.alert(second, "BRUTE_FORCE", 0.6, "T1110", "alice", "203.0.113.5");
+        }
+        assert_eq!(log.said.len(), 0, "one kind is no incident");
+        log.alert(60, "LOGIN_AFTER_FAILURES", 0.7, "T1078", "alice", "203.0.113.5");
+        log.alert(90, "SUDO_SHELL", 0.6, "T1548", "alice", "");
+        log.alert(95, "SUDO_SHELL", 0.6, "T1548", "alice", "");
+        assert_eq!(log.said.len(), 2, "it opens, and enters another tactic: {:#?}", log.said);
+        assert!(log.said.iter().all(|incident| incident.id == "1-0"));
+        let last = log.said.last().unwrap();
+        assert_eq!((last.alerts, last.tactics.len()), (52, 3));
+        assert!(last.score() > 0.8);
+    }
+
+    #[test]
+    fn the_account_that_everybody_guesses_relates_nobody() {
+        let mut log = Log::new();
+        for source in 0..100_u64 {
+            let address = format!("203.0.113.{source}");
+            log.alert(source, "BRUTE_FORCE", 0.6, "T1110", "root", &address);
+        }
+        log.alert(200, "PORT_SCAN", 0.6, "T1595", "", "203.0.113.50");
+        assert_eq!(log.said.len(), 1);
+        assert_eq!(log.said[0].alerts, 2, "the two of one source: {:#?}", log.said);
+    }
+
+    #[test]
+    fn what_is_further_apart_than_the_window_is_not_related() {
+        let mut log = Log::new();
+        log.alert(0, "PORT_SCAN", 0.6, "T1595", "", "203.0.113.5");
+        log.alert(3700, "BRUTE_FORCE", 0.6, "T1110", "alice", "203.0.113.5");
+        assert_eq!(log.said, []);
+        assert_eq!(log.incidents.open.len(), 1);
+    }
+
+    #[test]
+    fn two_stories_that_meet_become_one() {
+        let mut log = Log::new();
+        log.alert(0, "PORT_SCAN", 0.6, "T1595", "", "203.0.113.5");
+        log.alert(1, "PORT_SCAN", 0.6, "T1595", "", "203.0.113.5");
+        log.alert(2, "SUDO_SHELL", 0.6, "T1548", "alice", "");
+        log.alert(3, "LOGIN", 0.6, "T1078", "alice", "203.0.113.5");
+        assert_eq!((log.incidents.open.len(), log.said.len()), (1, 1));
+        assert_eq!(log.said[0].alerts, 4);
+        assert!(log.incidents.by_key.values().all(|number| log.incidents.open.contains_key(number)));
+    }
+
+    #[test]
+    fn two_judgements_of_one_line_are_no_incident() {
+        let mut log = Log::new();
+        let entity = Entity { src_ip: Some("203.0.113.5".into()), ..Entity::default() };
+        for kind in ["SIGMA", "RISK"] {
+            let alert = Alert {
+                id: kind.into(),
+                root: "7-0".into(),
+                kind: kind.into(),
+                score: 0.7,
+                entity: &entity,
+                attack: &[],
+            };
+            log.said.extend(log.incidents.alert(&alert, Timestamp::ZERO, WINDOW, |_| 0).cloned());
+        }
+        assert_eq!(log.said, []);
+    }
+
+    #[test]
+    fn memory_stays_bounded_whatever_is_named() {
+        let mut log = Log::new();
+        for step in 0..3_000_u64 {
+            log.alert(
+                step,
+                &format!("K{step}"),
+                0.6,
+                "T1110",
+                &format!("u{step}"),
+                &format!("10.{}.{}.1", step / 256, step % 256),
+            );
+        }
+        assert!(log.incidents.open.len() <= INCIDENTS_MAX);
+        assert!(log.incidents.by_key.len() <= INCIDENTS_MAX * KEYS_MAX);
+    }
+}

@@ -1,0 +1,95 @@
+//! How device 51 words what it finds, and what one line shows by itself.
+
+use super::common::{Finding, quote};
+use crate::detect::log_clock::Oddity;
+use crate::detect::log_forgery::{self, Forged, Forgery};
+use crate::detect::log_sequence::audit_serial;
+use crate::detect::log_tampering::{self, Tampering};
+use crate::event::{Entity, Raw};
+
+/// The number that this line has among the lines of its source, where it has one.
+pub fn sequence_number(raw: &Raw) -> Option<(&'static str, u64)> {
+    let record = raw.record();
+    if let Some(number) = record.field("__SEQNUM").and_then(|number| number.parse().ok()) {
+        return Some(("journal", number));
+    }
+    if let Some(number) = record.field("sequenceId").and_then(|number| number.parse().ok()) {
+        return Some(("sequenceId", number));
+    }
+    let line = std::str::from_utf8(&raw.payload).ok()?;
+    audit_serial(line).map(|serial| ("audit", serial))
+}
+
+/// What is forged in one line.
+pub fn forgeries(raw: &Raw) -> Vec<Finding> {
+    let record = raw.record();
+    let mut forged = log_forgery::inspect(record.program.as_deref(), record.entity.user.as_deref(), &record.message);
+    if let Some(identifier) = record.field("SYSLOG_IDENTIFIER")
+        && log_forgery::impostor(identifier, record.field("_COMM"), record.field("_TRANSPORT"))
+    {
+        let evidence = format!("{identifier} written by {}", record.field("_COMM").unwrap_or("another transport"));
+        forged.push(Forged { kind: Forgery::Program, evidence });
+    }
+    forged
+        .into_iter()
+        .map(|Forged { kind, evidence }| {
+            let (flag, score, what) = match kind {
+                Forgery::EmbeddedLine => ("LOG_INJECTION", 0.85, "a log line inside a message"),
+                Forgery::Address => ("FORGED_ADDRESS", 0.8, "a forged address in a name"),
+                Forgery::TerminalControl => ("TERMINAL_ESCAPE", 0.6, "terminal control characters"),
+                Forgery::Program => ("FORGED_PROGRAM", 0.9, "a program under a false name"),
+            };
+            Finding {
+                flag,
+                score,
+                summary: format!("{what} from {}: {}", quote(&raw.source), quote(&evidence)),
+                entity: record.entity.clone(),
+                attack: if kind == Forgery::Program { &["T1036", "T1565.001"] } else { &["T1565.001"] },
+                reasons: vec![flag.to_ascii_lowercase().replace('_', "-")],
+            }
+        })
+        .collect()
+}
+
+/// What one line tells of logs being cleared or switched off.
+pub fn tampering(raw: &Raw) -> Option<Finding> {
+    let record = raw.record();
+    let found = log_tampering::of_message(record.program.as_deref(), &record.message)
+        .or_else(|| record.command.as_deref().and_then(log_tampering::of_command))?;
+    let (flag, score, attack): (_, _, &[&str]) = match found {
+        Tampering::Cleared => ("LOG_CLEARED", 0.85, &["T1070.002"]),
+        Tampering::HistoryErased => ("HISTORY_ERASED", 0.7, &["T1070.003"]),
+        Tampering::AuditingDisabled => ("AUDITING_DISABLED", 0.92, &["T1562.012"]),
+        Tampering::LoggingStopped => ("LOGGING_STOPPED", 0.7, &["T1562.001"]),
+        Tampering::Lost => ("LOG_LINES_LOST", 0.55, &["T1562.006"]),
+    };
+    let text = record.command.as_deref().unwrap_or(&record.message);
+    Some(Finding {
+        flag,
+        score,
+        summary: format!("{}: {}", flag.to_ascii_lowercase().replace('_', " "), quote(text)),
+        entity: record.entity.clone(),
+        attack,
+        reasons: vec!["log-tampering".to_owned()],
+    })
+}
+
+/// What is odd about the time of a source on a machine.
+pub fn odd_time(source: &str, host: Option<String>, oddity: Oddity) -> Finding {
+    let source = quote(source);
+    let (flag, summary) = match oddity {
+        Oddity::Backwards { by } => {
+            ("LOG_TIME_BACKWARDS", format!("time of {source} runs backwards by {} s", by.as_secs()))
+        }
+        Oddity::Silent { limit, usual, .. } => {
+            let (limit, usual) = (limit.as_secs(), usual.as_secs_f64());
+            (
+                "LOG_SILENCE",
+                format!("{source} has been silent for more than {limit} s; it usually logs every {usual} s"),
+            )
+        }
+    };
+    let entity = Entity { host, ..Entity::default() };
+    let reasons = vec![flag.to_ascii_lowercase().replace('_', "-")];
+    Finding { flag, score: 0.6, summary, entity, attack: &["T1070.002", "T1562.001"], reasons }
+}

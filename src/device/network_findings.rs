@@ -1,0 +1,138 @@
+//! What device 57 says of what its detectors found.
+
+use std::net::IpAddr;
+
+use super::common::{Finding, quote};
+use crate::detect::beacon::Beacon;
+use crate::detect::dns_names::{Oddity, Question};
+use crate::detect::flow::Flow;
+use crate::detect::scan::{Scan, Shape, is_private};
+use crate::event::Entity;
+
+/// Who keeps contact with whom.
+pub struct Link<'a> {
+    pub client: &'a str,
+    pub address: Option<IpAddr>,
+    pub domain: Option<&'a str>,
+    pub port: Option<u16>,
+}
+
+impl<'a> Link<'a> {
+    pub fn of(flow: &Flow<'a>, client: &'a str) -> Self {
+        let port = Some(flow.port);
+        Self { client, address: flow.server.parse().ok(), domain: flow.domain, port }
+    }
+}
+
+/// The internet scans everybody; a machine of the own network that does is another matter.
+fn scan_score(count: u64, from_inside: bool) -> f64 {
+    let size = (count as f64 / 10.0).max(1.0).log10();
+    let start = if count < 10 { 0.5 } else { 0.6 };
+    (start + 0.08 * size + if from_inside { 0.16 } else { 0.0 }).min(0.9)
+}
+
+pub fn scan_finding(flow: &Flow<'_>, scan: &Scan) -> Finding {
+    let (client, server) = (flow.client, quote(flow.server));
+    let from_inside = is_private(flow.client);
+    let (flag, summary) = match scan.shape {
+        Shape::Ports => ("PORT_SCAN", format!("{client} tried {} ports of {server} in vain", scan.count)),
+        Shape::Hosts => ("HOST_SWEEP", format!("{client} tried port {} of {} machines in vain", flow.port, scan.count)),
+        Shape::Both => ("PORT_SCAN", format!("{client} tried {} ports of {} machines in vain", scan.ports, scan.hosts)),
+        Shape::Persistent => (
+            "UNANSWERED_CONTACTS",
+            format!("{client} tried {} ports of {server} {} times in vain", scan.ports, scan.count),
+        ),
+        Shape::Distributed => (
+            "DISTRIBUTED_SCAN",
+            format!("{server} was tried in vain by {} sources on {} ports", scan.count, scan.ports),
+        ),
+    };
+    let distributed = scan.shape == Shape::Distributed;
+    let score = match scan.shape {
+        // A service that is down makes its clients look so, and the background of the internet is no incident.
+        Shape::Persistent | Shape::Distributed => 0.45,
+        _ => scan_score(scan.count, from_inside),
+    };
+    let attack: &[&str] = if from_inside { &["T1046"] } else { &["T1595.001"] };
+    let one_server = scan.hosts == 1;
+    Finding {
+        flag,
+        score,
+        summary,
+        entity: Entity {
+            src_ip: (!distributed).then(|| client.to_string()),
+            dst_ip: one_server.then(|| flow.server.to_owned()),
+            dst_port: (scan.ports == 1).then_some(flow.port),
+            ..Entity::default()
+        },
+        attack,
+        reasons: vec![format!("{} failed first contacts: {} hosts, {} ports", scan.count, scan.hosts, scan.ports)],
+    }
+}
+
+pub fn page_finding(client: &str, pages: u64) -> Finding {
+    Finding {
+        flag: "WEB_SCAN",
+        score: scan_score(pages, client.parse().is_ok_and(is_private)),
+        summary: format!("{} asked for {pages} pages that are not there", quote(client)),
+        entity: Entity { src_ip: Some(client.to_owned()), ..Entity::default() },
+        attack: &["T1595.003"],
+        reasons: vec![format!("{pages} pages not there")],
+    }
+}
+
+pub fn beacon_finding(link: &Link<'_>, beacon: &Beacon) -> Finding {
+    let client = quote(link.client);
+    let peer = link.domain.map(quote).or(link.address.map(|address| address.to_string())).unwrap_or_default();
+    let port = link.port.map(|port| format!(" port {port}")).unwrap_or_default();
+    let verb = if link.port.is_some() { "contacts" } else { "asks for" };
+    let interval_s = beacon.interval.as_secs_f64();
+    let regularity = beacon.regularity * 100.0;
+    let evidence = beacon.evidence.join(", ");
+    Finding {
+        flag: "BEACON",
+        score: beacon.score,
+        summary: format!(
+            "{client} {verb} {peer}{port} every {interval_s:.0} s, {regularity:.0} % on time ({evidence})"
+        ),
+        entity: Entity {
+            src_ip: link.client.parse::<IpAddr>().ok().map(|address| address.to_string()),
+            dst_ip: link.address.map(|address| address.to_string()),
+            dst_port: link.port,
+            domain: link.domain.map(str::to_owned),
+            ..Entity::default()
+        },
+        attack: if link.port.is_some() { &["T1071"] } else { &["T1071.004"] },
+        reasons: beacon.evidence.iter().map(|evidence| format!("beacon:{evidence}")).collect(),
+    }
+}
+
+pub fn name_finding(question: Question<'_>, oddity: Oddity) -> Finding {
+    let client = quote(question.client);
+    let entity = Entity {
+        src_ip: question.client.parse::<IpAddr>().ok().map(|address| address.to_string()),
+        domain: Some(question.name.to_owned()),
+        ..Entity::default()
+    };
+    match oddity {
+        Oddity::Algorithmic { names, examples, score } => Finding {
+            flag: "DGA_NAME",
+            score: (0.55 + 0.3 * score).min(0.9),
+            summary: format!(
+                "{client} asked for {names} names made by an algorithm, like {}",
+                quote(&examples.join(", "))
+            ),
+            entity,
+            attack: &["T1568.002"],
+            reasons: vec![format!("{names} algorithmic names, mean score {score:.2}")],
+        },
+        Oddity::Tunnel { domain, names } => Finding {
+            flag: "DNS_TUNNEL",
+            score: 0.8,
+            summary: format!("{client} asked for {names} long names of high entropy below {}", quote(&domain)),
+            entity,
+            attack: &["T1071.004", "T1572"],
+            reasons: vec![format!("{names} long names below one domain")],
+        },
+    }
+}

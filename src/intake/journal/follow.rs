@@ -1,0 +1,214 @@
+//! One `journalctl` that follows the journal, started again where it was whenever it ends.
+
+use std::ffi::{OsStr, OsString};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::time::Instant;
+
+use super::export::{Entry, Export};
+use crate::intake::Problem;
+
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// Between the end of its output and the end of `journalctl`; then it is killed.
+const END_WITHIN: Duration = Duration::from_secs(1);
+const READ_BYTES: usize = 64 * 1024;
+/// Kept of what `journalctl` says on standard error.
+const COMPLAINT_BYTES_MAX: usize = 2048;
+
+/// Every entry behind a cursor and then whatever comes. Never gives up: what goes wrong is a [`Problem`], and `journalctl`
+/// is started again at the last entry taken, after a growing pause.
+pub struct Follower {
+    name: String,
+    pub(super) program: OsString,
+    arguments: Vec<OsString>,
+    cursor: Option<String>,
+    /// `journalctl` begins with the entry at the cursor, which shows that it still exists.
+    at_cursor: Option<String>,
+    pub(super) running: Option<Running>,
+    retry_at: Instant,
+    pub(super) pause: Duration,
+    said: Option<String>,
+}
+
+pub(super) struct Running {
+    pub(super) child: Child,
+    stdout: ChildStdout,
+    stderr: ChildStderr,
+    export: Export,
+    complaint: Vec<u8>,
+}
+
+enum Heard {
+    Entries,
+    Complaint,
+    End(String),
+}
+
+impl Follower {
+    /// `name` is that of whoever asks, for problems; `arguments` choose the journal and the entries. Without a cursor it
+    /// begins with the oldest entry.
+    pub fn new(name: impl Into<String>, arguments: Vec<OsString>, cursor: Option<String>) -> Self {
+        Self {
+            name: name.into(),
+            program: "journalctl".into(),
+            arguments,
+            cursor,
+            at_cursor: None,
+            running: None,
+            retry_at: Instant::now(),
+            pause: BACKOFF_MIN,
+            said: None,
+        }
+    }
+
+    /// Of the last entry taken.
+    pub fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
+    /// The next entry that has been read; `None` until [`more`](Self::more) has read on.
+    pub fn entry(&mut self, problems: &mut Vec<Problem>) -> Option<Entry> {
+        loop {
+            let entry = match self.running.as_mut()?.export.next_entry() {
+                Ok(entry) => entry?,
+                Err(error) => {
+                    self.stop(&error.to_string(), problems);
+                    return None;
+                }
+            };
+            let Some(cursor) = entry.text("__CURSOR").map(str::to_owned) else {
+                self.stop("an entry came without a cursor", problems);
+                return None;
+            };
+            if let Some(expected) = self.at_cursor.take() {
+                if expected == cursor {
+                    continue;
+                }
+                self.say_gone(problems);
+            }
+            // Only what is new shows that it works.
+            (self.pause, self.said) = (BACKOFF_MIN, None);
+            self.cursor = Some(cursor);
+            return Some(entry);
+        }
+    }
+
+    /// Waits until there may be more entries, or something to say. May be dropped at any time without loss.
+    pub async fn more(&mut self, problems: &mut Vec<Problem>) {
+        let Some(running) = &mut self.running else {
+            tokio::time::sleep_until(self.retry_at).await;
+            return self.start(problems);
+        };
+        match running.listen().await {
+            Heard::Entries => {}
+            Heard::Complaint => {
+                let text = running.complaint_text();
+                self.say(format!("journalctl says: {text}"), problems);
+            }
+            Heard::End(how) => {
+                let complaint = running.complaint_text();
+                if complaint.contains("seek to cursor") {
+                    self.cursor = None;
+                    self.say_gone(problems);
+                }
+                self.stop(format!("it ended ({how}) {complaint}").trim_end(), problems);
+            }
+        }
+    }
+
+    fn say_gone(&self, problems: &mut Vec<Problem>) {
+        let text = "the last entry taken is no longer in the journal; what was removed behind it is lost. Reading goes on \
+                    with the oldest entry after it. If this happens often, raise SystemMaxUse= of journald";
+        problems.push(Problem::new(self.name.as_str(), "gone", 0, text));
+    }
+
+    fn start(&mut self, problems: &mut Vec<Problem>) {
+        let mut command = Command::new(&self.program);
+        command.args(["--output=export", "--follow", "--no-tail", "--no-pager", "--quiet"]);
+        // Not --after-cursor: when the entry is gone, that leaves out the one after it.
+        command.args(self.cursor.iter().map(|cursor| format!("--cursor={cursor}")));
+        command.args(&self.arguments);
+        command.env("LC_ALL", "C").env("SYSTEMD_COLORS", "0").kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => return self.stop(&format!("it cannot be started: {error}"), problems),
+        };
+        self.at_cursor.clone_from(&self.cursor);
+        self.running = Running::new(child);
+    }
+
+    /// Ends `journalctl`; it is started again after a pause.
+    fn stop(&mut self, why: &str, problems: &mut Vec<Problem>) {
+        self.running = None;
+        self.at_cursor = None;
+        self.retry_at = Instant::now() + self.pause;
+        self.pause = (self.pause * 2).min(BACKOFF_MAX);
+        let program = OsStr::to_string_lossy(&self.program);
+        let text = format!("{program}: {why}; it is started again at the last entry taken, more and more slowly");
+        self.say(text, problems);
+    }
+
+    fn say(&mut self, text: String, problems: &mut Vec<Problem>) {
+        if self.said.as_ref() != Some(&text) {
+            problems.push(Problem::new(self.name.as_str(), "journalctl", 0, text.as_str()));
+            self.said = Some(text);
+        }
+    }
+}
+
+impl Running {
+    fn new(mut child: Child) -> Option<Self> {
+        let (stdout, stderr) = (child.stdout.take()?, child.stderr.take()?);
+        Some(Self { child, stdout, stderr, export: Export::default(), complaint: Vec::new() })
+    }
+
+    async fn listen(&mut self) -> Heard {
+        let buffer = self.export.buffer();
+        buffer.reserve(READ_BYTES);
+        let mut complaint = [0; 512];
+        tokio::select! {
+            read = self.stdout.read_buf(buffer) => match read {
+                Ok(1..) => Heard::Entries,
+                Ok(0) | Err(_) => Heard::End(self.end().await),
+            },
+            Ok(count @ 1..) = self.stderr.read(&mut complaint) => {
+                self.complain(complaint.get(..count).unwrap_or_default());
+                Heard::Complaint
+            }
+        }
+    }
+
+    fn complain(&mut self, text: &[u8]) {
+        self.complaint.extend_from_slice(text);
+        let excess = self.complaint.len().saturating_sub(COMPLAINT_BYTES_MAX);
+        self.complaint.drain(..excess);
+    }
+
+    /// What was said last, on one line.
+    fn complaint_text(&self) -> String {
+        String::from_utf8_lossy(&self.complaint).trim().replace('\n', "; ")
+    }
+
+    /// The rest of its complaints and its exit status. It has closed its output: whatever it still does is of no use.
+    async fn end(&mut self) -> String {
+        let mut complaint = Vec::new();
+        let stderr = (&mut self.stderr).take(COMPLAINT_BYTES_MAX as u64);
+        let ended = async {
+            let mut stderr = stderr;
+            let _ = stderr.read_to_end(&mut complaint).await;
+            self.child.wait().await
+        };
+        let how = match tokio::time::timeout(END_WITHIN, ended).await {
+            Ok(Ok(status)) => status.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it closed its output and went on".to_owned(),
+        };
+        self.complain(&complaint);
+        how
+    }
+}

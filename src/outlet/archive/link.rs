@@ -1,0 +1,181 @@
+//! One connection to Postgres: opened, checked, its tables brought up to date, the instance's lock held.
+
+use std::collections::HashSet;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+
+use super::days::Day;
+use super::sql::{self, Table};
+use super::trouble::Trouble;
+use crate::config;
+use crate::event::EventId;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than the server's own limit on a statement, so that normally the server answers with a reason.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
+const SESSION: [(&str, &str); 6] = [
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "60s"),
+    // The lock of a daemon that vanished with its network is free again after half a minute.
+    ("tcp_keepalives_idle", "15"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+
+pub struct Link {
+    pub(super) connection: PgConnection,
+    pub(super) instance: String,
+    pub(super) partitions: HashSet<(Table, Day)>,
+}
+
+/// How far Postgres is with this instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Every event of the log up to here is there.
+    pub rows: EventId,
+    /// The number of the newest dead letter that is there.
+    pub letters: i64,
+}
+
+impl Link {
+    /// Connects, brings the tables up to date and takes the instance's lock.
+    ///
+    /// # Errors
+    /// Whatever keeps it from working; try again later.
+    pub async fn open(config: &config::Archive, instance: &str) -> Result<Self, Trouble> {
+        let options = options(config)?;
+        let tried = "connecting to Postgres";
+        let connection = match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
+            Ok(connected) => connected.map_err(|error| Trouble::of(tried, &error))?,
+            Err(_) => return Err(Trouble::silent(tried, CONNECT_TIMEOUT)),
+        };
+        let mut link = Self { connection, instance: instance.to_owned(), partitions: HashSet::new() };
+        link.check().await?;
+        link.migrate().await?;
+        link.find_partitions().await?;
+        Ok(link)
+    }
+
+    /// How far Postgres is; none when it has never heard of this instance.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn progress(&mut self) -> Result<Option<Progress>, Trouble> {
+        let query = sqlx::query_as::<_, (i64, i64)>(
+            "SELECT rows_through, letters_through FROM dsmil_archive_state WHERE instance = $1",
+        );
+        let query = query.bind(&self.instance).fetch_optional(&mut self.connection);
+        let found = within("reading how far the archive is", query).await?;
+        Ok(found.map(|(rows, letters)| Progress { rows: EventId::from_packed(rows), letters }))
+    }
+
+    async fn check(&mut self) -> Result<(), Trouble> {
+        let connection = &mut self.connection;
+        let query = sqlx::query_scalar::<_, String>("SHOW server_encoding").fetch_one(&mut *connection);
+        let encoding = within("asking for the encoding of the database", query).await?;
+        if encoding != "UTF8" {
+            let remedy = "create a database with ENCODING 'UTF8' TEMPLATE template0 and name it in archive.url";
+            return Err(Trouble::new("looking at the database", format!("its encoding is {encoding}"), remedy));
+        }
+        let tried = "taking the lock of this instance";
+        let query = sqlx::query_scalar::<_, bool>(sql::LOCK_INSTANCE).bind(&self.instance).fetch_one(connection);
+        if within(tried, query).await? {
+            return Ok(());
+        }
+        let reason = format!("a daemon named `{}` is connected already", self.instance);
+        Err(Trouble::new(tried, reason, "give each daemon its own daemon.instance, or wait until the other is gone"))
+    }
+
+    async fn migrate(&mut self) -> Result<(), Trouble> {
+        let tried = "making the archive's tables";
+        let newest = sql::MIGRATIONS.len() as i32;
+        let query = sqlx::query_scalar::<_, bool>(sql::HAS_VERSION).fetch_one(&mut self.connection);
+        if within(tried, query).await? {
+            let query = sqlx::query_scalar(sql::READ_VERSION).fetch_one(&mut self.connection);
+            let found: Option<i32> = within(tried, query).await?;
+            match found {
+                Some(found) if found == newest => return Ok(()),
+                Some(found) if found > newest => {
+                    let reason = format!("they have version {found}, this dsmild knows {newest}");
+                    return Err(Trouble::new(tried, reason, "run a dsmild at least as new as the one that made them"));
+                }
+                _ => {}
+            }
+        }
+        within(tried, migrate(&mut self.connection)).await
+    }
+
+    pub(super) async fn find_partitions(&mut self) -> Result<(), Trouble> {
+        self.partitions.clear();
+        for table in Table::ALL {
+            let query = sqlx::query_scalar::<_, String>(sql::PARTITIONS).bind(table.name());
+            let names = within("listing partitions", query.fetch_all(&mut self.connection)).await?;
+            let days = names.iter().filter_map(|name| Day::of_partition(table.name(), name));
+            self.partitions.extend(days.map(|day| (table, day)));
+        }
+        Ok(())
+    }
+
+    /// Lets go of the instance's lock in order.
+    pub async fn close(self) {
+        // A connection that does not close in order is dropped, which closes it too.
+        let _ = tokio::time::timeout(Duration::from_millis(500), self.connection.close()).await;
+    }
+}
+
+/// Each step once: another daemon may be at it at the same time.
+async fn migrate(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    sqlx::query(sql::LOCK_TABLES).execute(&mut *transaction).await?;
+    sqlx::query(sql::CREATE_VERSION).execute(&mut *transaction).await?;
+    let found: Option<i32> = sqlx::query_scalar(sql::READ_VERSION).fetch_one(&mut *transaction).await?;
+    for (number, step) in (1_i32..).zip(sql::MIGRATIONS).skip_while(|(number, _)| *number <= found.unwrap_or(0)) {
+        sqlx::raw_sql(step).execute(&mut *transaction).await?;
+        sqlx::query(sql::WRITE_VERSION).bind(number).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await
+}
+
+fn options(config: &config::Archive) -> Result<PgConnectOptions, Trouble> {
+    let options =
+        PgConnectOptions::from_str(&config.url).map_err(|error| Trouble::of("reading archive.url", &error))?;
+    let options = options.application_name("dsmild").options(SESSION).disable_statement_logging();
+    let Some(path) = &config.password_file else { return Ok(options) };
+    let password = std::fs::read_to_string(path).map_err(|error| {
+        let reason = format!("{}: {error}", path.display());
+        Trouble::new("reading archive.password_file", reason, "make the file readable for this user")
+    })?;
+    Ok(options.password(password.trim_end_matches(['\r', '\n'])))
+}
+
+/// The answer, or why there is none. After an error the connection is not to be used any more.
+pub(super) async fn within<Answer>(
+    tried: &'static str,
+    query: impl Future<Output = Result<Answer, sqlx::Error>>,
+) -> Result<Answer, Trouble> {
+    match tokio::time::timeout(ANSWER_TIMEOUT, query).await {
+        Ok(answer) => answer.map_err(|error| Trouble::of(tried, &error)),
+        Err(_) => Err(Trouble::silent(tried, ANSWER_TIMEOUT)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_and_a_password_file_that_cannot_be_read_are_named_without_what_is_in_them() {
+        let config = |url: &str, file: Option<&str>| config::Archive {
+            password_file: file.map(Into::into),
+            ..toml::from_str(&format!("url = \"{url}\"")).unwrap()
+        };
+        let trouble = options(&config("postgres://u:hunter2@h:99999/db", None)).unwrap_err().to_string();
+        assert!(trouble.contains("archive.url") && !trouble.contains("hunter2"), "{trouble}");
+        let trouble = options(&config("postgres://u@h/db", Some("/nonexistent/pw"))).unwrap_err().to_string();
+        assert!(trouble.contains("/nonexistent/pw") && trouble.contains("archive.password_file"), "{trouble}");
+    }
+}

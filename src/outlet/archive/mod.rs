@@ -1,0 +1,25 @@
+//! The cold archive in Postgres: the tables of the hot store, partitioned by day, for years instead of hours.
+//!
+//! Every batch is one transaction that also moves `dsmil_archive_state`, so that Postgres itself says how far it is and a
+//! row is there once whatever dies in between. Several daemons archive to one Postgres, each row with its `instance`:
+//! the key is `(id, ts)`, and where two daemons gave the same id at the same time, the later row moves by a microsecond
+//! and says so in `ts_shift`.
+//!
+//! With `store.durability = "power"` the state also holds cursors, positions and saved states as of one commit of the
+//! hot store: after a loss of power the daemon goes on from there, as after `kill -9` at that commit.
+
+mod days;
+mod link;
+mod partitions;
+mod restore;
+mod rows;
+mod sql;
+mod trouble;
+mod write;
+
+pub use days::Window;
+pub use link::{Link, Progress};
+pub use restore::Restored;
+pub use rows::Rows;
+pub use trouble::Trouble;
+pub use write::Batch;

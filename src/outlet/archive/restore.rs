@@ -1,0 +1,137 @@
+//! What a daemon with an empty hot store begins from: the last checkpoint, and the events that its stages still need.
+
+use std::collections::BTreeMap;
+
+use futures_util::TryStreamExt;
+use sqlx::postgres::PgRow;
+use sqlx::{Connection, Row};
+
+use super::link::{Link, within};
+use super::sql;
+use super::trouble::Trouble;
+use crate::event::{Event, EventId};
+use crate::limits;
+use crate::store::rows::{self, Stored};
+use crate::store::{Checkpoint, SavedState};
+
+/// What Postgres has of this instance.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Restored {
+    /// No id up to here is to be given again.
+    pub last_id: EventId,
+    /// None: there is no state to begin from.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+type StateColumns = (i64, i64, Option<i64>, Option<String>, Option<String>);
+
+impl Link {
+    /// The state of the last checkpoint.
+    ///
+    /// # Errors
+    /// Postgres does not answer, or the state cannot be read.
+    pub async fn state(&mut self) -> Result<Restored, Trouble> {
+        let tried = "reading the state to begin from";
+        let query = sqlx::query_as::<_, StateColumns>(sql::READ_STATE).bind(&self.instance);
+        let Some((rows_through, _, id, cursors, positions)) =
+            within(tried, query.fetch_optional(&mut self.connection)).await?
+        else {
+            return Ok(Restored::default());
+        };
+        let last_id = EventId::from_packed(rows_through);
+        let (Some(id), Some(cursors), Some(positions)) = (id, cursors, positions) else {
+            return Ok(Restored { last_id, checkpoint: None });
+        };
+        let cursors: BTreeMap<String, EventId> = readable(&cursors)?;
+        let positions = readable(&positions)?;
+        let query = sqlx::query_as(sql::READ_SNAPSHOTS).bind(&self.instance);
+        let saved: Vec<(String, String, i64, Vec<u8>)> = within(tried, query.fetch_all(&mut self.connection)).await?;
+        let snapshots = saved
+            .into_iter()
+            .map(|(consumer, version, cursor, state)| SavedState {
+                consumer,
+                version,
+                cursor: EventId::from_packed(cursor),
+                state,
+            })
+            .collect();
+        let id = EventId::from_packed(id);
+        let checkpoint = Checkpoint { id, cursors, positions, letters: 0, snapshots };
+        Ok(Restored { last_id: last_id.max(id), checkpoint: Some(checkpoint) })
+    }
+
+    /// Brings the rows back to the checkpoint: those of turns after it come again with new ids, for the sources go back
+    /// to it as well, and nothing that cannot be read again was confirmed to its sender.
+    ///
+    /// # Errors
+    /// Postgres is as before.
+    pub async fn take_back(&mut self, checkpoint: EventId) -> Result<(), Trouble> {
+        within("taking back rows after the checkpoint", self.delete_after(checkpoint.packed())).await
+    }
+
+    async fn delete_after(&mut self, id: i64) -> Result<(), sqlx::Error> {
+        let Self { connection, instance, .. } = self;
+        let mut transaction = connection.begin().await?;
+        for statement in sql::DELETE_AFTER {
+            sqlx::query(statement).bind(&*instance).bind(id).execute(&mut *transaction).await?;
+        }
+        sqlx::query(sql::TAKE_BACK).bind(&*instance).bind(id).execute(&mut *transaction).await?;
+        transaction.commit().await
+    }
+
+    /// Events of this instance with `after < id <= through` in log order: at most `count` and, beyond the last, at most
+    /// [`limits::READ_BYTES_MAX`]; and the id up to which all are given. None: there are no more. A row that cannot be
+    /// read is logged and left out.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn events(
+        &mut self,
+        after: EventId,
+        through: EventId,
+        count: usize,
+    ) -> Result<Option<(Vec<Event>, EventId)>, Trouble> {
+        let Self { connection, instance, .. } = self;
+        let query = sqlx::query(sql::SELECT_RANGE).bind(&*instance).bind(after.packed()).bind(through.packed());
+        let read = async {
+            let mut rows = query.bind(count as i64).fetch(connection);
+            let (mut events, mut scanned, mut bytes) = (Vec::new(), None, 0);
+            while let Some(row) = rows.try_next().await? {
+                let stored = stored(&row)?;
+                bytes += stored.body.len();
+                scanned = Some(EventId::from_packed(stored.id));
+                match rows::event(stored) {
+                    Ok(event) => events.push(event),
+                    Err(error) => log::error!(target: "dsmil-archive", "left out of the restore: {error}"),
+                }
+                if bytes > limits::READ_BYTES_MAX {
+                    break;
+                }
+            }
+            Ok(scanned.map(|scanned| (events, scanned)))
+        };
+        within("reading events back from Postgres", read).await
+    }
+}
+
+fn readable<Shape: serde::de::DeserializeOwned>(text: &str) -> Result<Shape, Trouble> {
+    serde_json::from_str(text).map_err(|error| {
+        let remedy = "dsmil_archive_state was changed by hand: restore it, or set its checkpoint to NULL to begin anew";
+        Trouble::new("reading the state to begin from", error.to_string(), remedy)
+    })
+}
+
+fn stored(row: &PgRow) -> Result<Stored, sqlx::Error> {
+    Ok(Stored {
+        id: row.try_get(0)?,
+        ts: row.try_get(1)?,
+        root: row.try_get(2)?,
+        kind: row.try_get(3)?,
+        layer: row.try_get(4)?,
+        body: row.try_get(5)?,
+        source: row.try_get(6)?,
+        compartment: row.try_get(7)?,
+        format: row.try_get(8)?,
+        attributes: row.try_get(9)?,
+    })
+}

@@ -1,0 +1,193 @@
+//! The tables in Postgres, and every statement on them that has a fixed text.
+
+/// A table that is partitioned by day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    RawEvents,
+    ModelOutputs,
+    ControlEvents,
+    DeadLetters,
+}
+
+impl Table {
+    pub const ALL: [Self; 4] = [Self::RawEvents, Self::ModelOutputs, Self::ControlEvents, Self::DeadLetters];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RawEvents => "raw_events_fast",
+            Self::ModelOutputs => "model_outputs_fast",
+            Self::ControlEvents => "control_events_fast",
+            Self::DeadLetters => "dead_letters",
+        }
+    }
+}
+
+/// Each step once, in order, whatever daemon comes first. A step that has been released never changes.
+///
+/// The columns are those of the hot store and `instance`, `ts_shift` (microseconds that were added to `ts` because the
+/// key was taken). JSON is TEXT: JSONB changes numbers and refuses `\u0000`, which senders can write.
+pub const MIGRATIONS: [&str; 1] = ["
+CREATE TABLE raw_events_fast (
+    ts DOUBLE PRECISION NOT NULL, source TEXT NOT NULL, compartment TEXT NOT NULL, payload BYTEA NOT NULL,
+    id BIGINT NOT NULL, layer SMALLINT NOT NULL, root BIGINT, format TEXT NOT NULL, attributes SMALLINT NOT NULL,
+    instance TEXT NOT NULL, ts_shift INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (id, ts)) PARTITION BY RANGE (ts);
+CREATE TABLE raw_events_fast_default PARTITION OF raw_events_fast DEFAULT;
+CREATE INDEX idx_raw_events_fast_ts ON raw_events_fast (ts);
+CREATE TABLE model_outputs_fast (
+    ts DOUBLE PRECISION NOT NULL, layer SMALLINT NOT NULL, model TEXT NOT NULL, input_ref TEXT,
+    output_json TEXT NOT NULL, score DOUBLE PRECISION, id BIGINT NOT NULL, root BIGINT NOT NULL,
+    producer SMALLINT NOT NULL, instance TEXT NOT NULL, ts_shift INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (id, ts)) PARTITION BY RANGE (ts);
+CREATE TABLE model_outputs_fast_default PARTITION OF model_outputs_fast DEFAULT;
+CREATE INDEX idx_model_outputs_fast_layer_ts ON model_outputs_fast (layer, ts);
+CREATE TABLE control_events_fast (
+    id BIGINT NOT NULL, ts DOUBLE PRECISION NOT NULL, stream TEXT NOT NULL, root BIGINT, body_json TEXT NOT NULL,
+    instance TEXT NOT NULL, ts_shift INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (id, ts)) PARTITION BY RANGE (ts);
+CREATE TABLE control_events_fast_default PARTITION OF control_events_fast DEFAULT;
+CREATE TABLE dead_letters (
+    id BIGINT NOT NULL, stream TEXT NOT NULL, reason TEXT NOT NULL, payload BYTEA NOT NULL,
+    ts DOUBLE PRECISION NOT NULL, digest BYTEA NOT NULL, instance TEXT NOT NULL,
+    ts_shift INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (id, ts)) PARTITION BY RANGE (ts);
+CREATE TABLE dead_letters_default PARTITION OF dead_letters DEFAULT;
+CREATE TABLE dsmil_archive_state (
+    instance TEXT PRIMARY KEY, rows_through BIGINT NOT NULL, letters_through BIGINT NOT NULL,
+    checkpoint BIGINT, cursors TEXT, positions TEXT, changed_at TIMESTAMPTZ NOT NULL DEFAULT now());
+CREATE TABLE dsmil_archive_snapshots (
+    instance TEXT NOT NULL, consumer TEXT NOT NULL, version TEXT NOT NULL, cursor BIGINT NOT NULL, state BYTEA NOT NULL,
+    PRIMARY KEY (instance, consumer));
+"];
+
+/// Held by the one who changes tables.
+pub const LOCK_TABLES: &str = "SELECT pg_advisory_xact_lock(hashtext('dsmil_archive tables'))";
+/// Held as long as an instance is connected: two daemons of one name would undo each other's state.
+pub const LOCK_INSTANCE: &str = "SELECT pg_try_advisory_lock(hashtext('dsmil_archive instance'), hashtext($1))";
+pub const CREATE_VERSION: &str = "CREATE TABLE IF NOT EXISTS dsmil_archive_schema (version INTEGER NOT NULL)";
+pub const READ_VERSION: &str = "SELECT max(version) FROM dsmil_archive_schema";
+pub const HAS_VERSION: &str = "SELECT to_regclass('dsmil_archive_schema') IS NOT NULL";
+pub const WRITE_VERSION: &str = "INSERT INTO dsmil_archive_schema VALUES ($1)";
+pub const PARTITIONS: &str = "SELECT child.relname::text FROM pg_inherits
+    JOIN pg_class child ON child.oid = pg_inherits.inhrelid WHERE pg_inherits.inhparent = $1::regclass";
+
+pub const READ_STATE: &str = "SELECT rows_through, letters_through, checkpoint, cursors, positions
+    FROM dsmil_archive_state WHERE instance = $1";
+pub const WRITE_ROWS_THROUGH: &str = "INSERT INTO dsmil_archive_state (instance, rows_through, letters_through)
+    VALUES ($1, $2, $3) ON CONFLICT (instance) DO UPDATE SET rows_through = $2, letters_through = $3, changed_at = now()";
+pub const WRITE_CHECKPOINT: &str = "UPDATE dsmil_archive_state SET checkpoint = $2, cursors = $3, positions = $4
+    WHERE instance = $1";
+pub const FORGET_CHECKPOINT: &str = "UPDATE dsmil_archive_state SET checkpoint = NULL, cursors = NULL, positions = NULL
+    WHERE instance = $1 AND checkpoint IS NOT NULL";
+pub const WRITE_SNAPSHOT: &str = "INSERT INTO dsmil_archive_snapshots (instance, consumer, version, cursor, state)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (instance, consumer) DO UPDATE SET version = $3, cursor = $4, state = $5";
+pub const READ_SNAPSHOTS: &str =
+    "SELECT consumer, version, cursor, state FROM dsmil_archive_snapshots WHERE instance = $1";
+
+/// What a restore takes back: rows of turns that the checkpoint does not know.
+pub const DELETE_AFTER: [&str; 3] = [
+    "DELETE FROM raw_events_fast WHERE id > $2 AND instance = $1",
+    "DELETE FROM model_outputs_fast WHERE id > $2 AND instance = $1",
+    "DELETE FROM control_events_fast WHERE id > $2 AND instance = $1",
+];
+/// Letters stay: they were written with the checkpoint. A new store numbers its own from 1.
+pub const TAKE_BACK: &str = "UPDATE dsmil_archive_state SET rows_through = $2, letters_through = 0 WHERE instance = $1";
+/// The columns of the hot store's `Stored`, for ids with `$2 < id <= $3`.
+pub const SELECT_RANGE: &str = "SELECT id, ts - ts_shift * 1e-6 AS ts, root, 0::bigint AS kind, layer::bigint AS layer,
+        payload AS body, source, compartment, format, attributes::bigint AS attributes
+    FROM raw_events_fast WHERE instance = $1 AND id > $2 AND id <= $3
+    UNION ALL
+    SELECT id, ts - ts_shift * 1e-6, root, 1, layer, convert_to(output_json, 'UTF8'), NULL, NULL, NULL, 0
+    FROM model_outputs_fast WHERE instance = $1 AND id > $2 AND id <= $3
+    UNION ALL
+    SELECT id, ts - ts_shift * 1e-6, root, 2, (stream = 'TICK')::int, convert_to(body_json, 'UTF8'), NULL, NULL, NULL, 0
+    FROM control_events_fast WHERE instance = $1 AND id > $2 AND id <= $3
+    ORDER BY id LIMIT $4";
+
+/// An INSERT of a whole batch, the same for rows whose key is taken, and how many rows are not there.
+///
+/// `$1` is the instance, `$2` the shift; the arrays follow. A row counts as there when this instance has it under any
+/// shift.
+#[derive(Debug, Clone, Copy)]
+pub struct Insert {
+    pub all: &'static str,
+    pub missing_shifted: &'static str,
+    pub count_missing: &'static str,
+}
+
+macro_rules! insert {
+    ($table:literal, $columns:literal, $values:literal, $arrays:literal, $same:literal) => {
+        Insert {
+            all: concat!(
+                "INSERT INTO ",
+                $table,
+                " (instance, ts_shift, ts, id, ",
+                $columns,
+                ") SELECT $1, $2, u.ts, u.id, ",
+                $values,
+                " FROM unnest(",
+                $arrays,
+                ") AS u(ts, id, ",
+                $columns,
+                ") ON CONFLICT DO NOTHING"
+            ),
+            missing_shifted: concat!(
+                "INSERT INTO ",
+                $table,
+                " (instance, ts_shift, ts, id, ",
+                $columns,
+                ") SELECT $1, $2, u.ts + $2 * 1e-6, u.id, ",
+                $values,
+                " FROM unnest(",
+                $arrays,
+                ") AS u(ts, id, ",
+                $columns,
+                ") WHERE NOT EXISTS (SELECT 1 FROM ",
+                $table,
+                " t WHERE t.id = u.id AND t.instance = $1 ",
+                "AND t.ts BETWEEN u.ts AND u.ts + 0.002",
+                $same,
+                ") ON CONFLICT DO NOTHING"
+            ),
+            count_missing: concat!(
+                "SELECT count(*) FROM unnest(",
+                $arrays,
+                ") AS u(ts, id, ",
+                $columns,
+                ") WHERE $2 >= 0 AND NOT EXISTS (SELECT 1 FROM ",
+                $table,
+                " t WHERE t.id = u.id AND t.instance = $1 AND t.ts BETWEEN u.ts AND u.ts + 0.002",
+                $same,
+                ")"
+            ),
+        }
+    };
+}
+
+pub const INSERT_RAW: Insert = insert!(
+    "raw_events_fast",
+    "source, compartment, payload, layer, root, format, attributes",
+    "u.source, u.compartment, u.payload, u.layer, u.root, u.format, u.attributes",
+    "$3::float8[], $4::int8[], $5::text[], $6::text[], $7::bytea[], $8::int2[], $9::int8[], $10::text[], $11::int2[]",
+    ""
+);
+pub const INSERT_OUTPUTS: Insert = insert!(
+    "model_outputs_fast",
+    "layer, model, input_ref, output_json, score, root, producer",
+    "u.layer, u.model, u.input_ref, u.output_json, u.score, u.root, u.producer",
+    "$3::float8[], $4::int8[], $5::int2[], $6::text[], $7::text[], $8::text[], $9::float8[], $10::int8[], $11::int2[]",
+    ""
+);
+pub const INSERT_CONTROL: Insert = insert!(
+    "control_events_fast",
+    "stream, root, body_json",
+    "u.stream, u.root, u.body_json",
+    "$3::float8[], $4::int8[], $5::text[], $6::int8[], $7::text[]",
+    ""
+);
+/// Several letters may carry one id and one time.
+pub const INSERT_LETTERS: Insert = insert!(
+    "dead_letters",
+    "stream, reason, payload, digest",
+    "u.stream, u.reason, u.payload, u.digest",
+    "$3::float8[], $4::int8[], $5::text[], $6::text[], $7::bytea[], $8::bytea[]",
+    " AND t.digest = u.digest"
+);

@@ -1,0 +1,146 @@
+//! One transaction of the archive: rows, dead letters, the checkpoint, and how far it is now.
+
+use serde_json::Value;
+use sqlx::postgres::{PgArguments, Postgres};
+use sqlx::query::Query;
+use sqlx::{Connection, Row, Transaction};
+
+use super::link::{Link, Progress, within};
+use super::rows::{Rows, clean};
+use super::sql::{self, Insert};
+use super::trouble::Trouble;
+use crate::limits;
+use crate::store::{Checkpoint, LetterRow};
+
+/// Dropped without a commit, it leaves nothing.
+pub struct Batch<'link> {
+    transaction: Transaction<'link, Postgres>,
+    instance: &'link str,
+}
+
+type Bound<'value> = Query<'value, Postgres, PgArguments>;
+
+const WRITING: &str = "writing events to Postgres";
+
+impl Link {
+    /// # Errors
+    /// Postgres does not answer. After any error of a batch the link is of no more use.
+    pub async fn batch(&mut self) -> Result<Batch<'_>, Trouble> {
+        let Self { connection, instance, .. } = self;
+        let transaction = within("beginning a transaction", connection.begin()).await?;
+        Ok(Batch { transaction, instance })
+    }
+
+    /// Forgets the state that a restart could begin from: with `durability = "process"` sources do not wait for it.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn forget_checkpoint(&mut self) -> Result<(), Trouble> {
+        let query = sqlx::query(sql::FORGET_CHECKPOINT).bind(&self.instance).execute(&mut self.connection);
+        within("writing how far the archive is", query).await.map(|_| ())
+    }
+}
+
+impl Batch<'_> {
+    /// Rows that are there already are left as they are.
+    ///
+    /// # Errors
+    /// Nothing of the batch is written.
+    pub async fn rows(&mut self, rows: &Rows) -> Result<(), Trouble> {
+        let (raw, outputs, control) = (&rows.raw, &rows.outputs, &rows.control);
+        self.insert(WRITING, sql::INSERT_RAW, raw.id.len(), |query| {
+            let query = query.bind(&raw.ts).bind(&raw.id).bind(&raw.source).bind(&raw.compartment).bind(&raw.payload);
+            query.bind(&raw.layer).bind(&raw.root).bind(&raw.format).bind(&raw.attributes)
+        })
+        .await?;
+        self.insert(WRITING, sql::INSERT_OUTPUTS, outputs.id.len(), |query| {
+            let query = query.bind(&outputs.ts).bind(&outputs.id).bind(&outputs.layer).bind(&outputs.model);
+            let query = query.bind(&outputs.input_ref).bind(&outputs.output_json).bind(&outputs.score);
+            query.bind(&outputs.root).bind(&outputs.producer)
+        })
+        .await?;
+        self.insert(WRITING, sql::INSERT_CONTROL, control.id.len(), |query| {
+            let query = query.bind(&control.ts).bind(&control.id);
+            query.bind(&control.stream).bind(&control.root).bind(&control.body_json)
+        })
+        .await
+    }
+
+    /// As [`rows`](Self::rows).
+    ///
+    /// # Errors
+    /// Nothing of the batch is written.
+    pub async fn letters(&mut self, letters: &[LetterRow]) -> Result<(), Trouble> {
+        fn column<T>(letters: &[LetterRow], value: impl Fn(&LetterRow) -> T) -> Vec<T> {
+            letters.iter().map(value).collect()
+        }
+        let (ts, id) = (column(letters, |letter| letter.kept_at), column(letters, |letter| letter.id));
+        let (stream, reason) =
+            (column(letters, |letter| clean(&letter.stream)), column(letters, |letter| clean(&letter.reason)));
+        let payload = column(letters, |letter| letter.payload.clone());
+        let digest =
+            column(letters, |letter| letter.digest.clone().unwrap_or_else(|| letter.number.to_le_bytes().to_vec()));
+        self.insert("writing dead letters to Postgres", sql::INSERT_LETTERS, letters.len(), |query| {
+            query.bind(&ts).bind(&id).bind(&stream).bind(&reason).bind(&payload).bind(&digest)
+        })
+        .await
+    }
+
+    async fn insert<'value>(
+        &mut self,
+        tried: &'static str,
+        insert: Insert,
+        rows: usize,
+        bind: impl Fn(Bound<'value>) -> Bound<'value>,
+    ) -> Result<(), Trouble> {
+        if rows == 0 {
+            return Ok(());
+        }
+        let instance = self.instance.to_owned();
+        let query = |sql: &'static str, shift: i32| bind(sqlx::query(sql).bind(instance.clone()).bind(shift));
+        let done = within(tried, query(insert.all, 0).execute(&mut *self.transaction)).await?;
+        if done.rows_affected() == rows as u64 {
+            return Ok(());
+        }
+        // The rest is there already, or its keys are another daemon's.
+        for shift in 1..=limits::ARCHIVE_SHIFT_MAX {
+            let missing = within(tried, query(insert.count_missing, 0).fetch_one(&mut *self.transaction)).await?;
+            if missing.try_get::<i64, _>(0).map_err(|error| Trouble::of(tried, &error))? == 0 {
+                return Ok(());
+            }
+            within(tried, query(insert.missing_shifted, shift).execute(&mut *self.transaction)).await?;
+        }
+        let reason = format!("{} daemons have rows with the same id and time", limits::ARCHIVE_SHIFT_MAX);
+        Err(Trouble::new(tried, reason, "archive some of them to another database"))
+    }
+
+    /// Ends the batch. The checkpoint is what a restart after a loss of power begins from: all its events must be there.
+    ///
+    /// # Errors
+    /// Nothing of the batch is written.
+    pub async fn commit(mut self, progress: Progress, checkpoint: Option<&Checkpoint>) -> Result<(), Trouble> {
+        let tried = "writing how far the archive is";
+        let query = sqlx::query(sql::WRITE_ROWS_THROUGH).bind(self.instance).bind(progress.rows.packed());
+        within(tried, query.bind(progress.letters).execute(&mut *self.transaction)).await?;
+        if let Some(checkpoint) = checkpoint {
+            within(tried, self.write_checkpoint(checkpoint)).await?;
+        }
+        within("committing to Postgres", self.transaction.commit()).await
+    }
+
+    async fn write_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), sqlx::Error> {
+        let cursors: serde_json::Map<String, Value> =
+            checkpoint.cursors.iter().map(|(name, cursor)| (name.clone(), Value::from(cursor.to_string()))).collect();
+        let positions: serde_json::Map<String, Value> =
+            checkpoint.positions.iter().map(|(name, position)| (name.clone(), position.clone())).collect();
+        let query = sqlx::query(sql::WRITE_CHECKPOINT).bind(self.instance).bind(checkpoint.id.packed());
+        let query = query.bind(Value::Object(cursors).to_string()).bind(Value::Object(positions).to_string());
+        query.execute(&mut *self.transaction).await?;
+        for saved in &checkpoint.snapshots {
+            let query = sqlx::query(sql::WRITE_SNAPSHOT).bind(self.instance).bind(&saved.consumer);
+            let query = query.bind(&saved.version).bind(saved.cursor.packed()).bind(&saved.state);
+            query.execute(&mut *self.transaction).await?;
+        }
+        Ok(())
+    }
+}

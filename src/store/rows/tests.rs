@@ -1,0 +1,273 @@
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::{Category, Decision, Entity, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict};
+
+/// What the database gives back for a row.
+fn stored(row: Row<'_>) -> Stored {
+    let empty = Stored {
+        id: 0,
+        ts: 0.0,
+        root: None,
+        kind: 0,
+        layer: 0,
+        body: Vec::new(),
+        source: None,
+        compartment: None,
+        format: None,
+        attributes: 0,
+    };
+    match row {
+        Row::Raw(row) => Stored {
+            id: row.id,
+            ts: row.ts,
+            root: row.root,
+            layer: row.layer,
+            body: row.payload.into_owned(),
+            source: Some(row.source.to_string()),
+            compartment: Some(row.compartment.to_string()),
+            format: Some(row.format.to_string()),
+            attributes: row.attributes,
+            ..empty
+        },
+        Row::Output(row) => Stored {
+            id: row.id,
+            ts: row.ts,
+            root: Some(row.root),
+            kind: 1,
+            layer: row.layer,
+            body: row.output_json.into_bytes(),
+            ..empty
+        },
+        Row::Control(row) => Stored {
+            id: row.id,
+            ts: row.ts,
+            root: row.root,
+            kind: 2,
+            layer: i64::from(row.stream == "TICK"),
+            body: row.body_json.into_bytes(),
+            ..empty
+        },
+    }
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z0-9 ]{0,12}", any::<String>(), Just("payload".to_owned()), Just("payload_hex".to_owned())]
+}
+
+fn name() -> impl Strategy<Value = Arc<str>> {
+    text().prop_map(Arc::from)
+}
+
+fn unit() -> impl Strategy<Value = f64> {
+    prop_oneof![0.0..=1.0, Just(0.1 + 0.2), Just(f64::MIN_POSITIVE)]
+}
+
+fn finite() -> impl Strategy<Value = f64> {
+    prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO
+}
+
+fn format() -> impl Strategy<Value = Format> {
+    use Format::*;
+    prop::sample::select(vec![Auto, Syslog, Rfc5424, ShortIso, Json, Logfmt, Auditd, Text])
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    prop::sample::select(vec![Verdict::Benign, Verdict::Suspicious, Verdict::Malicious])
+}
+
+fn category() -> impl Strategy<Value = Category> {
+    use Category::*;
+    prop::sample::select(vec![Auth, Network, System, App, Intel, Crypto, Operator])
+}
+
+fn entity() -> impl Strategy<Value = Entity> {
+    (prop::option::of(text()), prop::option::of(text()), prop::option::of(any::<u16>()))
+        .prop_map(|(user, src_ip, dst_port)| Entity { user, src_ip, dst_port, ..Entity::default() })
+}
+
+fn raw() -> impl Strategy<Value = (Stream, Body)> {
+    let stream = prop::sample::select(vec![Stream::L3In, Stream::L4In]);
+    let payload = prop_oneof![vec(any::<u8>(), 0..40), text().prop_map(String::into_bytes)];
+    (stream, name(), name(), format(), payload, vec((text(), text()), 0..5)).prop_map(
+        |(stream, source, compartment, format, payload, attributes)| {
+            (stream, Body::Raw(Raw::new(source, compartment, format, payload.into(), attributes)))
+        },
+    )
+}
+
+fn decision() -> impl Strategy<Value = (Stream, Body)> {
+    let stream = prop::sample::select(vec![Stream::L3Out, Stream::L4Out]);
+    let lists = (vec(text(), 0..3), vec(text(), 0..3), text(), text());
+    (stream, verdict(), unit(), name(), any::<u16>(), name(), entity(), category(), lists).prop_map(
+        |(stream, verdict, score, model, device_id, compartment, entity, category, lists)| {
+            let (reasons, attack, summary, input_ref) = lists;
+            let decision = Decision {
+                verdict,
+                score,
+                model,
+                device_id,
+                compartment,
+                input_ref,
+                entity,
+                category,
+                reasons,
+                attack,
+                summary,
+            };
+            (stream, Body::Decision(Box::new(decision)))
+        },
+    )
+}
+
+fn values() -> impl Strategy<Value = BTreeMap<String, f64>> {
+    btree_map("v[a-z_]{0,8}", finite(), 0..5)
+}
+
+fn view() -> impl Strategy<Value = ShrinkView> {
+    let state = prop::sample::select(vec![ShrinkState::Fresh, ShrinkState::Stale, ShrinkState::Down]);
+    (state, prop::option::of(finite()), values()).prop_map(|(state, age_s, values)| ShrinkView { state, age_s, values })
+}
+
+fn proposal() -> impl Strategy<Value = Option<Value>> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        finite().prop_map(Value::from),
+        text().prop_map(Value::from),
+    ];
+    let tree = leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            btree_map(text(), inner, 0..4).prop_map(|map| map.into_iter().collect()),
+        ]
+    });
+    // A proposal of `null` is none.
+    prop::option::of(tree.prop_filter("null is none", |value| !value.is_null()))
+}
+
+fn soc() -> impl Strategy<Value = (Stream, Body)> {
+    let severity = prop::sample::select(vec![Severity::Info, Severity::Low, Severity::High, Severity::Critical]);
+    let texts = (prop::sample::select(vec!["3", "4", "8"]), text(), text(), text());
+    let lists = (vec(text(), 0..3), vec(text(), 0..3), vec(text(), 0..3), proposal());
+    let numbers = (unit(), prop::option::of(unit()), 50..=105_u16);
+    (verdict(), numbers, severity, category(), texts, entity(), view(), lists).prop_map(
+        |(decision, numbers, severity, category, texts, entity, shrink, lists)| {
+            let (score, shrink_risk, src_device) = numbers;
+            let (src_layer, input_ref, compartment, summary) = texts;
+            let (flags, attack, reasons, proposal) = lists;
+            let soc = Soc {
+                src_layer: src_layer.to_owned(),
+                decision,
+                score,
+                shrink_risk,
+                input_ref,
+                src_device,
+                severity,
+                category,
+                compartment,
+                summary,
+                entity,
+                shrink,
+                flags,
+                attack,
+                reasons,
+                proposal,
+            };
+            (Stream::SocEvents, Body::Soc(Box::new(soc)))
+        },
+    )
+}
+
+fn control() -> impl Strategy<Value = (Stream, Body)> {
+    let sample = (values(), prop::option::of(text()))
+        .prop_map(|(values, failure)| (Stream::Shrink, Body::Shrink(ShrinkSample { values, failure })));
+    prop_oneof![Just((Stream::Tick, Body::Tick)), sample]
+}
+
+/// Times up to the year 2106, from where on epoch seconds as a double are coarser than a microsecond.
+fn any_event() -> impl Strategy<Value = Event> {
+    let id = (0..=1_u64 << 43, 0..1_u32 << 20).prop_map(|(ms, n)| EventId::new(ms, n));
+    let body = prop_oneof![raw(), decision(), soc(), control()];
+    (id.clone(), prop::option::of(id), 0..=(1_i64 << 32) * 1_000_000, body).prop_map(|(id, root, ts, body)| Event {
+        id,
+        stream: body.0,
+        ts: Timestamp::from_micros(ts),
+        root: root.unwrap_or(id),
+        body: body.1,
+    })
+}
+
+/// Everything an event says, in a form that can be compared: `Debug` shows floats in the shortest exact form.
+fn shown(event: &Event) -> String {
+    match &event.body {
+        Body::Raw(raw) => {
+            let fields = (&raw.source, &raw.compartment, raw.format, &raw.payload, &raw.attributes);
+            format!("{:?} {:?} {fields:?}", (event.id, event.ts, event.root), event.stream)
+        }
+        _ => format!("{event:?}"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_event_comes_back_from_its_row_as_it_was(original in any_event()) {
+        let back = event(stored(row(&original, &mut FormatNames::default()).unwrap())).unwrap();
+        prop_assert_eq!(shown(&back), shown(&original));
+    }
+
+    #[test]
+    fn a_damaged_payload_column_is_an_error_and_never_a_panic(body in vec(any::<u8>(), 0..40), form in 0..4_i64) {
+        let original = Raw::new("s".into(), "c".into(), Format::Auto, Bytes::new(), vec![]);
+        let id = EventId::new(1, 0);
+        let (ts, body_of) = (Timestamp::ZERO, Body::Raw(original));
+        let plain = Event { id, stream: Stream::L3In, ts, root: id, body: body_of };
+        let row = stored(row(&plain, &mut FormatNames::default()).unwrap());
+        let result = event(Stored { body, attributes: form, ..row });
+        prop_assert!(form != attribute_form::BYTES || result.is_ok());
+    }
+
+    #[test]
+    fn the_masks_let_exactly_the_interest_through(bits in vec(0..64_usize, 0..6), producer in 50..=105_u16) {
+        let interest = Stream::ALL
+            .into_iter()
+            .filter(|stream| *stream != Stream::SocEvents && bits.contains(&(*stream as usize)))
+            .fold(Interest::NONE, Interest::stream);
+        let interest = bits.iter().filter(|bit| **bit >= 8).fold(interest, |all, bit| all.soc(42 + *bit as u16));
+        let masks = Masks::from(interest);
+        let covers = |stream| interest.overlaps(Interest::of(stream, producer));
+        prop_assert_eq!(masks.raw >> 3 & 1 == 1, covers(Stream::L3In));
+        prop_assert_eq!(masks.raw >> 4 & 1 == 1, covers(Stream::L4In));
+        prop_assert_eq!(masks.outputs >> 3 & 1 == 1, covers(Stream::L3Out));
+        prop_assert_eq!(masks.outputs >> 4 & 1 == 1, covers(Stream::L4Out));
+        let soc = masks.outputs >> 8 & 1 == 1 && masks.producers >> (producer - 50) & 1 == 1;
+        prop_assert_eq!(soc, covers(Stream::SocEvents));
+        prop_assert_eq!(masks.control & 1 == 1, covers(Stream::Shrink));
+        prop_assert_eq!(masks.control >> 1 & 1 == 1, covers(Stream::Tick));
+    }
+}
+
+#[test]
+fn a_payload_with_nothing_beside_it_is_kept_as_received_and_one_with_attributes_is_a_json_object() {
+    let column = |payload: &'static [u8], attributes: &[(&str, &str)]| {
+        let attributes = attributes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let raw = Raw::new("s".into(), "c".into(), Format::Auto, Bytes::from_static(payload), attributes);
+        let (bytes, form) = payload_column(&raw);
+        (String::from_utf8_lossy(&bytes).into_owned(), form)
+    };
+    assert_eq!(column(b"{\"a\": 1}", &[]), ("{\"a\": 1}".to_owned(), attribute_form::BYTES));
+    assert_eq!(column(b"x", &[("k", "v")]), (r#"{"payload":"x","k":"v"}"#.to_owned(), attribute_form::TEXT));
+    assert_eq!(
+        column(b"x", &[("k", "v"), ("k", "w"), ("payload", "p")]),
+        (r#"{"payload":["x","p"],"k":["v","w"]}"#.to_owned(), attribute_form::TEXT)
+    );
+    assert_eq!(
+        column(b"\xff\x0a", &[("k", "v")]),
+        (r#"{"payload_hex":"ff0a","k":"v"}"#.to_owned(), attribute_form::HEX)
+    );
+}

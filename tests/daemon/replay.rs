@@ -1,0 +1,139 @@
+//! The demo's story, replayed and through the daemon.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::harness::{Site, dsmild, wait_for};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn demo_logs() -> Vec<String> {
+    let mut logs: Vec<_> = std::fs::read_dir(format!("{ROOT}/config/demo"))
+        .unwrap()
+        .map(|entry| format!("config/demo/{}", entry.unwrap().file_name().to_str().unwrap()))
+        .collect();
+    logs.sort();
+    logs
+}
+
+fn replay(arguments: &[&str], inputs: &[String]) -> Vec<u8> {
+    let output = dsmild().arg("replay").args(arguments).args(inputs).current_dir(ROOT).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+fn events(ndjson: &[u8]) -> Vec<Value> {
+    ndjson
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
+}
+
+fn texts(event: &Value, field: &str) -> BTreeSet<String> {
+    event[field].as_array().into_iter().flatten().map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn the_same_files_give_the_same_bytes() {
+    let first = replay(&[], &demo_logs());
+    assert!(!first.is_empty());
+    assert_eq!(first, replay(&[], &demo_logs()));
+}
+
+#[test]
+fn every_part_of_the_story_is_told() {
+    let events = events(&replay(&[], &demo_logs()));
+    let told = |what: &str, found: &dyn Fn(&Value) -> bool| assert!(events.iter().any(found), "not told: {what}");
+    told("the brute force", &|event| texts(event, "reasons").contains("brute_force"));
+    told("that it got in", &|event| {
+        texts(event, "reasons").contains("success_after_failures") && event["decision"] == "malicious"
+    });
+    told("sudo misuse", &|event| {
+        event["entity"]["user"] == "deploy" && event["summary"].as_str().unwrap().contains("/etc/shadow")
+    });
+    told("the beacon", &|event| texts(event, "flags").contains("BEACON"));
+    told("the tampered log", &|event| texts(event, "flags").contains("LOG_TIME_BACKWARDS"));
+    told("the cleared log", &|event| texts(event, "flags").contains("LOG_CLEARED"));
+    told("the forged address", &|event| texts(event, "flags").contains("FORGED_ADDRESS"));
+    told("an incident of all that", &|event| event["src_device"] == 52 && event["severity"] == "CRITICAL");
+    told("a proposal", &|event| event["src_device"] == 58 && event["proposal"].is_object());
+}
+
+/// The noise before the story begins: two days in which nothing happened.
+#[test]
+fn the_background_alone_gives_no_event() {
+    let story_begins = "2026-11-18";
+    let site = Site::new("");
+    let mut quiet = Vec::new();
+    for log in demo_logs() {
+        let text = std::fs::read_to_string(format!("{ROOT}/{log}")).unwrap();
+        let noise: String = text
+            .lines()
+            .filter(|line| line.starts_with("2026-11-16") || line.starts_with("2026-11-17"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert!(!noise.contains(story_begins));
+        let path = site.path(log.rsplit('/').next().unwrap());
+        std::fs::write(&path, noise).unwrap();
+        quiet.push(path.display().to_string());
+    }
+    let lines: usize = quiet.iter().map(|path| std::fs::read_to_string(path).unwrap().lines().count()).sum();
+    assert!(lines > 500, "{lines} lines of noise");
+    let said = replay(&[], &quiet);
+    assert!(said.is_empty(), "{}", String::from_utf8_lossy(&said));
+}
+
+/// Ids follow arrival, so whatever names one is left out of the comparison.
+fn without_ids(mut event: Value) -> String {
+    for key in ["id", "event_id", "input_ref", "proposal"] {
+        event.as_object_mut().unwrap().remove(key);
+    }
+    let reasons = event["reasons"].as_array_mut().unwrap();
+    reasons.retain(|reason| {
+        !reason.as_str().unwrap().starts_with("event:") && !reason.as_str().unwrap().starts_with("incident:")
+    });
+    event.to_string()
+}
+
+#[test]
+fn the_daemon_over_the_same_files_gives_the_same_events() {
+    let intake: String = demo_logs().iter().map(|log| format!("[[intake.file]]\npath = \"{log}\"\n")).collect();
+    let site = Site::new(&intake);
+    let mut daemon = site.start_in(ROOT);
+    let lines: usize =
+        demo_logs().iter().map(|log| std::fs::read_to_string(format!("{ROOT}/{log}")).unwrap().lines().count()).sum();
+    daemon.until_ready(&site);
+    wait_for("every line to have gone through every stage", || {
+        let status = daemon.status();
+        let read: u64 =
+            status["sources"].as_array().unwrap().iter().map(|source| source["events"].as_u64().unwrap()).sum();
+        read == lines as u64 && status["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0)
+    });
+    let config = site.path("dsmil.toml").display().to_string();
+    let expected: Vec<_> = events(&replay(&["-c", &config], &demo_logs())).into_iter().map(without_ids).collect();
+    wait_for("the last event to be committed", || daemon.stream("SOC_EVENTS").len() >= expected.len());
+    let mut found: Vec<_> = daemon.stream("SOC_EVENTS").into_iter().map(without_ids).collect();
+    let mut expected = expected;
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn standard_input_is_read_and_bad_input_is_exit_65() {
+    let output = dsmild().args(["replay", "/no/such/file"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(65));
+    let mut child = dsmild()
+        .args(["replay", "--stream", "L3_OUT", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"2026-11-20T10:00:00Z atlas cron[1]: hello\n")
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(events(&output.stdout)[0]["decision"], "benign");
+}

@@ -1,0 +1,69 @@
+//! The unit files and the package, as far as they can be judged without installing them.
+
+#![allow(clippy::unwrap_used)] // a test fails by panic
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Runs `systemd-analyze`, with its words if it fails; `None` where there is none.
+fn analyze(arguments: &[&str], folder: &Path) -> Option<(bool, String)> {
+    let mut command = Command::new("systemd-analyze");
+    let output =
+        command.args(arguments).current_dir(folder).env("SYSTEMD_UNIT_PATH", format!("{}:", folder.display())).output();
+    let Ok(output) = output else {
+        eprintln!("skipped: systemd-analyze is not installed");
+        return None;
+    };
+    Some((output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join(name)).unwrap()
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_units() {
+    let folder = tempfile::tempdir().unwrap();
+    // The program and the manual page are not installed here.
+    let service = read("dsmil.service").replace("/usr/bin/dsmild", "/bin/true").replace("Documentation=man:", "#");
+    let mount = read("config/systemd/dsmil-ram.mount").replace("Documentation=man:", "#");
+    fs::write(folder.path().join("dsmil.service"), service).unwrap();
+    fs::write(folder.path().join(r"mnt-dsmil\x2dram.mount"), mount).unwrap();
+    fs::write(folder.path().join("shrink-dsmil.service"), read("config/shrink/shrink-dsmil.service")).unwrap();
+    for unit in ["dsmil.service", r"mnt-dsmil\x2dram.mount", "shrink-dsmil.service"] {
+        let Some((success, said)) = analyze(&["verify", unit], folder.path()) else { return };
+        assert!(success && said.trim().is_empty(), "{unit}: {said}");
+    }
+}
+
+#[test]
+fn the_service_is_exposed_by_no_more_than_1_5() {
+    // 15 is tenths: more and systemd-analyze fails.
+    let Some((success, said)) =
+        analyze(&["security", "--offline=true", "--threshold=15", "dsmil.service"], Path::new(ROOT))
+    else {
+        return;
+    };
+    assert!(success, "{said}");
+}
+
+#[test]
+fn everything_that_the_package_takes_from_the_repository_is_there() {
+    let manifest: toml::Table = toml::from_str(&read("Cargo.toml")).unwrap();
+    let deb = &manifest["package"]["metadata"]["deb"];
+    let sources: Vec<&str> =
+        deb["assets"].as_array().unwrap().iter().map(|asset| asset.as_array().unwrap()[0].as_str().unwrap()).collect();
+    assert!(sources.contains(&"dsmil.service"));
+    for source in sources.into_iter().filter(|source| !source.starts_with("target/")) {
+        let place = Path::new(ROOT).join(source.split('*').next().unwrap());
+        assert!(place.exists(), "{source}");
+    }
+    for script in ["postinst", "prerm", "postrm"] {
+        let path = Path::new(ROOT).join("config/debian").join(script);
+        let output = Command::new("sh").arg("-n").arg(&path).output().unwrap();
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}

@@ -1,0 +1,366 @@
+//! A crash stays where it happened: every actor in turn panics, hangs or crashes in a loop, in the running daemon.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test fails by panicking
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use dsmild::config::Config;
+use dsmild::daemon::{Daemon, Hooks, prepare};
+use dsmild::event::{Body, Event, EventId, Interest, Stream};
+use dsmild::layer::pipeline::Pipeline;
+use dsmild::layer::stage::{Outbox, Stage, StageSpec, StateError};
+use dsmild::supervise::State;
+use futures_util::FutureExt;
+
+const NONE: u8 = 0;
+const PANIC: u8 = 1;
+const HANG: u8 = 2;
+const PANIC_ALWAYS: u8 = 3;
+
+/// One switch an actor; who meets it set panics or hangs.
+#[derive(Clone, Default)]
+struct Faults(Arc<Mutex<BTreeMap<String, Arc<AtomicU8>>>>);
+
+impl Faults {
+    fn of(&self, actor: &str) -> Arc<AtomicU8> {
+        Arc::clone(self.0.lock().unwrap().entry(actor.to_owned()).or_default())
+    }
+
+    fn set(&self, actor: &str, fault: u8) {
+        self.of(actor).store(fault, Ordering::SeqCst);
+    }
+}
+
+fn strike(fault: &AtomicU8) {
+    if fault.load(Ordering::SeqCst) == PANIC_ALWAYS {
+        panic!("always");
+    }
+    match fault.swap(NONE, Ordering::SeqCst) {
+        PANIC => panic!("once"),
+        HANG => loop {
+            std::thread::sleep(Duration::from_secs(3600)); // frozen for good
+        },
+        _ => {}
+    }
+}
+
+struct Faulty {
+    inner: Box<dyn Stage>,
+    fault: Arc<AtomicU8>,
+}
+
+impl Stage for Faulty {
+    fn step(&mut self, event: &Event, out: &mut Outbox) {
+        strike(&self.fault);
+        self.inner.step(event, out);
+    }
+
+    fn save(&self) -> Vec<u8> {
+        self.inner.save()
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        self.inner.load(bytes)
+    }
+}
+
+fn hooks(faults: &Faults) -> Hooks {
+    let (stages, bodies) = (faults.clone(), faults.clone());
+    Hooks {
+        stage: Arc::new(move |spec: StageSpec| {
+            let (make, fault) = (Arc::clone(&spec.make), stages.of(spec.name));
+            let make =
+                Arc::new(move || Box::new(Faulty { inner: make(), fault: Arc::clone(&fault) }) as Box<dyn Stage>);
+            StageSpec { make, ..spec }
+        }),
+        body: Arc::new(move |name, body| {
+            let fault = bodies.of(name);
+            Arc::new(move |life| {
+                let (inner, fault) = (body(life), Arc::clone(&fault));
+                async move {
+                    let trigger = async {
+                        loop {
+                            strike(&fault);
+                            tokio::time::sleep(Duration::from_millis(10)).await; // between two looks
+                        }
+                    };
+                    tokio::select! {
+                        end = inner => end,
+                        () = trigger => Ok(()),
+                    }
+                }
+                .boxed_local()
+            })
+        }),
+    }
+}
+
+fn config(dir: &Path) -> Config {
+    let text = format!(
+        "[daemon]\nstate_dir = \"{0}/state\"\n[http]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{0}/hotpath.db\"\n\
+         [[intake.file]]\npath = \"{0}/in.log\"\ntime_zone = \"UTC\"\n[supervisor]\nfrozen_after = \"2s\"\n\
+         backoff = {{ min = \"10ms\", max = \"50ms\" }}\n",
+        dir.display()
+    );
+    toml::from_str(&text).unwrap()
+}
+
+/// Lines that make every stage do something: an address guesses passwords and gets in.
+fn chapter(number: u32) -> String {
+    let mut lines = String::new();
+    for second in 0..20 {
+        let what = if second < 19 { "Failed" } else { "Accepted" };
+        lines += &format!(
+            "2026-11-20T{:02}:{:02}:{second:02}.000000+00:00 atlas sshd[{}]: {what} password for user{number} from 203.0.113.{} port 40022 ssh2\n",
+            10 + number / 60,
+            number % 60,
+            1000 + number,
+            number + 1,
+        );
+    }
+    lines
+}
+
+struct Run {
+    daemon: Daemon,
+    dir: tempfile::TempDir,
+    chapters: u32,
+}
+
+impl Run {
+    async fn start(faults: &Faults) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("in.log"), "").unwrap();
+        let config = config(dir.path());
+        let plan = prepare(&config).unwrap();
+        let daemon = Daemon::start(config, "test".to_owned(), plan, hooks(faults)).await.unwrap();
+        Self { daemon, dir, chapters: 0 }
+    }
+
+    fn write_chapter(&mut self) {
+        let mut file = std::fs::File::options().append(true).open(self.dir.path().join("in.log")).unwrap();
+        file.write_all(chapter(self.chapters).as_bytes()).unwrap();
+        self.chapters += 1;
+    }
+
+    async fn until(&mut self, what: &str, mut condition: impl FnMut(&Daemon) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !condition(&self.daemon) {
+            assert!(Instant::now() < deadline, "waited for {what}");
+            self.daemon.tree.look();
+            tokio::time::sleep(Duration::from_millis(10)).await; // between two looks
+        }
+    }
+
+    async fn until_quiet(&mut self) {
+        let lines = u64::from(self.chapters) * 20;
+        self.until("every line to have gone through every stage", |daemon| {
+            let consumers = daemon.core.bus.consumers();
+            let l3 = consumers.iter().find(|consumer| consumer.name == "l3").unwrap();
+            let attached = || consumers.iter().filter(|consumer| consumer.attached);
+            l3.handled + l3.quarantined == lines
+                && attached().all(|consumer| consumer.in_flight() == 0)
+                && daemon.core.bus.uncommitted_turns() == 0
+        })
+        .await;
+    }
+
+    fn restarts(&self) -> BTreeMap<String, u32> {
+        self.daemon.tree.children().iter().map(|child| (child.name.clone(), child.restarts())).collect()
+    }
+
+    async fn stored(&self, stream: Stream) -> Vec<Event> {
+        let (mut events, mut after) = (Vec::new(), EventId::ZERO);
+        loop {
+            let page = self.daemon.core.store.after(after, Interest::NONE.stream(stream), 1000).await.unwrap();
+            let Some(last) = page.last() else { return events };
+            after = last.id;
+            events.extend(page);
+        }
+    }
+}
+
+/// What an event says, without the ids that depend on when it arrived.
+fn said(event: &Event) -> String {
+    match &event.body {
+        Body::Soc(soc) => {
+            let mut soc = soc.clone();
+            soc.input_ref.clear();
+            soc.proposal = None;
+            format!("{} {}", event.ts, serde_json::to_string(&soc).unwrap())
+        }
+        Body::Decision(decision) => {
+            format!("{} {:?} {} {:?}", event.ts, decision.verdict, decision.score, decision.reasons)
+        }
+        _ => String::new(),
+    }
+}
+
+/// The same lines through the stages on one thread, without any fault.
+fn expected(run: &Run, stream: Stream) -> Vec<String> {
+    let config = config(run.dir.path());
+    let mut pipeline = Pipeline::new(prepare(&config).unwrap().stages);
+    let file = &config.intake.file[0];
+    let input =
+        dsmild::intake::replay::ReplayInput::open(&file.path, Stream::L3In, file.format, "", jiff::tz::TimeZone::UTC);
+    dsmild::intake::replay::merged(vec![input.unwrap()])
+        .flat_map(|line| pipeline.push(line.unwrap()))
+        .filter(|event| event.stream == stream)
+        .map(|event| said(&event))
+        .collect()
+}
+
+async fn check_nothing_lost(run: &Run) {
+    for stream in [Stream::L3Out, Stream::L4Out, Stream::SocEvents] {
+        let (mut stored, mut expected): (Vec<_>, Vec<_>) =
+            (run.stored(stream).await.iter().map(said).collect(), expected(run, stream));
+        assert!(!expected.is_empty(), "{stream}: the chapters say nothing there");
+        stored.sort();
+        expected.sort();
+        assert_eq!(stored, expected, "{stream}: the same as without faults, each once");
+    }
+}
+
+/// Every actor in turn meets the fault once; only it restarts, and nothing is lost, repeated or forgotten.
+fn each_actor_in_turn(fault: u8) {
+    actix::System::new().block_on(async {
+        let faults = Faults::default();
+        let mut run = Run::start(&faults).await;
+        run.write_chapter();
+        run.until_quiet().await;
+        let actors: Vec<String> = run.restarts().into_keys().collect();
+        assert!(actors.len() >= 15, "{actors:?}");
+        for actor in actors {
+            let before = run.restarts();
+            faults.set(&actor, fault);
+            run.write_chapter();
+            run.until(&format!("{actor} to be started again"), |daemon| {
+                daemon
+                    .tree
+                    .children()
+                    .iter()
+                    .any(|child| child.name == actor && child.restarts() > before[&actor] && child.state() == State::Up)
+            })
+            .await;
+            run.until_quiet().await;
+            let mut after = run.restarts();
+            *after.get_mut(&actor).unwrap() -= 1;
+            assert_eq!(after, before, "only {actor} was started again");
+        }
+        check_nothing_lost(&run).await;
+        run.daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_panic_in_any_actor_restarts_that_actor_alone_with_its_state() {
+    each_actor_in_turn(PANIC);
+}
+
+#[test]
+fn a_frozen_actor_is_replaced_alone_with_its_state() {
+    each_actor_in_turn(HANG);
+}
+
+#[test]
+fn a_device_that_crashes_in_a_loop_is_given_up_and_the_others_go_on() {
+    actix::System::new().block_on(async {
+        let faults = Faults::default();
+        let mut run = Run::start(&faults).await;
+        faults.set("device-53", PANIC_ALWAYS);
+        run.write_chapter();
+        run.until("device 53 to be given up", |daemon| {
+            daemon.tree.children().iter().any(|child| child.name == "device-53" && child.state() == State::Failed)
+        })
+        .await;
+        for _ in 0..12 {
+            run.write_chapter();
+        }
+        run.until_quiet().await;
+        let others = run
+            .restarts()
+            .into_iter()
+            .filter(|(name, _)| name != "device-53")
+            .map(|(_, restarts)| restarts)
+            .sum::<u32>();
+        assert_eq!(others, 0);
+        assert!(run.daemon.tree.fatal().borrow().is_none(), "a device is not worth the process");
+        check_nothing_lost(&run).await;
+        run.daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_critical_actor_that_crashes_in_a_loop_ends_the_process() {
+    actix::System::new().block_on(async {
+        let faults = Faults::default();
+        let mut run = Run::start(&faults).await;
+        faults.set("l3", PANIC_ALWAYS);
+        run.write_chapter();
+        let fatal = run.daemon.tree.fatal();
+        run.until("the daemon to give up", |_| fatal.borrow().is_some()).await;
+        run.daemon.stop().await;
+    });
+}
+
+/// Panics at one line of the input, whatever it holds, each time that it comes to it.
+#[test]
+fn an_event_that_kills_its_stage_twice_is_quarantined_and_the_stage_goes_on() {
+    actix::System::new().block_on(async {
+        let dir_hooks = Hooks {
+            stage: Arc::new(|spec: StageSpec| {
+                if spec.name != "l3" {
+                    return spec;
+                }
+                let make = Arc::clone(&spec.make);
+                StageSpec { make: Arc::new(move || Box::new(Poisoned { inner: make() }) as Box<dyn Stage>), ..spec }
+            }),
+            ..Hooks::default()
+        };
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("in.log"), "").unwrap();
+        let config = config(dir.path());
+        let plan = prepare(&config).unwrap();
+        let daemon = Daemon::start(config, "test".to_owned(), plan, dir_hooks).await.unwrap();
+        let mut run = Run { daemon, dir, chapters: 0 };
+        for _ in 0..3 {
+            run.write_chapter();
+        }
+        run.until_quiet().await;
+        let consumers = run.daemon.core.bus.consumers();
+        let l3 = consumers.iter().find(|consumer| consumer.name == "l3").unwrap();
+        assert_eq!((l3.handled, l3.quarantined), (59, 1));
+        assert_eq!(run.restarts()["l3"], 2);
+        let letters = run.daemon.core.store.dead_letters(0, 10).await.unwrap();
+        assert_eq!(letters.len(), 1);
+        assert!(letters[0].letter.reason.contains("poison"), "{}", letters[0].letter.reason);
+        run.daemon.stop().await;
+    });
+}
+
+struct Poisoned {
+    inner: Box<dyn Stage>,
+}
+
+impl Stage for Poisoned {
+    fn step(&mut self, event: &Event, out: &mut Outbox) {
+        if let Body::Raw(raw) = &event.body {
+            let line = String::from_utf8_lossy(&raw.payload);
+            assert!(!(line.contains("user1 ") && line.contains(":07.")), "poison");
+        }
+        self.inner.step(event, out);
+    }
+
+    fn save(&self) -> Vec<u8> {
+        self.inner.save()
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        self.inner.load(bytes)
+    }
+}
