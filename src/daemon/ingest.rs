@@ -37,6 +37,8 @@ pub async fn run(life: Life, core: Arc<Core>, io: Handle) -> Result<(), String> 
     let streams: Vec<Ingest> =
         ingested(&config).into_iter().map(|stream| Ingest::new(&life, &core, &config, &io, stream)).collect();
     life.wait(join_all(streams.iter().map(Ingest::stay_connected))).await;
+    // A reload may have ended it for good.
+    locked(&core.board.sources).retain(|name, _| streams.iter().all(|ingest| *ingest.source != **name));
     Ok(())
 }
 

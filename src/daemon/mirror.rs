@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join, try_join_all};
 use tokio::runtime::Handle;
 
-use super::core::Core;
+use super::core::{Core, locked};
 use crate::config::{self, StreamRole};
 use crate::event::{EventId, Interest, Stream};
 use crate::limits;
@@ -19,6 +19,7 @@ use crate::redis::{Link, Notice, Trouble};
 use crate::store::StoreError;
 use crate::supervise::Life;
 
+const NAME: &str = "mirror";
 /// Between two attempts to connect; doubles.
 const CONNECT_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 /// A connection that lasted this long was a good one.
@@ -34,6 +35,9 @@ pub async fn run(life: Life, core: Arc<Core>, io: Handle) -> Result<(), String> 
     let Some(config) = core.config().redis.clone() else { return Err("no [redis] section".to_owned()) };
     let mirror = Mirror::new(core, config, io);
     life.wait(join(mirror.stay_connected(), mirror.keep_telling())).await;
+    // A reload may have ended it for good.
+    locked(&mirror.core.board.outlets).remove(NAME);
+    metrics::mirror_up().set(0.0);
     Ok(())
 }
 
@@ -296,7 +300,7 @@ impl Mirror {
         }
         let progress: Vec<String> = self.streams.iter().filter_map(Mirrored::progress_line).collect();
         self.core.set_outlet(OutletStatus {
-            name: "mirror".to_owned(),
+            name: NAME.to_owned(),
             up,
             lag_events,
             last_error: troubles.into_iter().next(),

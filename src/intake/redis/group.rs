@@ -153,8 +153,10 @@ fn standing(stream: &Reply, group: &Reply) -> Standing {
     let first = id(stream.named("first-entry").and_then(|entry| entry.list().first()));
     let missed = || {
         let added = stream.named("entries-added")?.number()?;
-        let given = group.named("entries-read")?.number()?;
         let at = id(group.named("last-delivered-id"))?;
+        // A new group has no count yet.
+        let nothing = (at == EntryId::ZERO).then_some(0);
+        let given = group.named("entries-read").and_then(Reply::number).or(nothing)?;
         let to_come = if at >= id(stream.named("last-generated-id"))? {
             0
         } else if first.is_none_or(|first| at < first) {
@@ -201,6 +203,8 @@ mod tests {
         assert_eq!(standing(&trimmed, &group("850-1", 150)).missed, None, "in the middle");
         assert_eq!(standing(&trimmed, &group("1000-1", 300)).missed, Some(700), "at the end");
         assert_eq!(standing(&trimmed, &Reply::Nil).missed, None, "an older Redis counts nothing");
+        let new = Reply::List(vec![text("last-delivered-id"), text("0-0"), text("entries-read"), Reply::Nil]);
+        assert_eq!(standing(&trimmed, &new).missed, Some(800), "before the group was made");
         assert_eq!(standing(&stream(1000, 1000, "1-1", "1000-1"), &group("0-0", 0)).missed, Some(0));
     }
 }
