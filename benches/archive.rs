@@ -46,9 +46,9 @@ impl Server {
             assert!(Command::new("chown").arg("postgres").arg(dir.path()).status().unwrap().success());
         }
         let data = dir.path().join("data");
-        let made =
-            as_server("initdb").args(["--no-sync", "-U", "postgres", "-A", "trust", "-E", "UTF8", "-D"]).arg(&data);
-        assert!(made.stdout(Stdio::null()).status().unwrap().success());
+        let mut initdb = as_server("initdb");
+        initdb.args(["--no-sync", "-U", "postgres", "-A", "trust", "-E", "UTF8", "-D"]).arg(&data);
+        assert!(initdb.stdout(Stdio::null()).status().unwrap().success());
         let child = as_server("postgres")
             .arg("-D")
             .arg(&data)

@@ -140,7 +140,7 @@ fn a_file_that_cannot_be_written_is_reported_and_written_when_it_can_be() {
     let daemon = site.start_ready();
     journald.count("dsmil-counted", 1, 10);
     wait_for("the trouble in status", || flat_log(&daemon)["up"] == false);
-    assert!(flat_log(&daemon)["last_error"].as_str().unwrap().contains("regular file"), "{}", flat_log(&daemon));
+    assert!(flat_log(&daemon)["last_error"].as_str().unwrap().contains("directory"), "{}", flat_log(&daemon));
     fs::remove_dir(site.path("dsmil.log")).unwrap();
     wait_for("the lines", || numbers(&text(&site, "dsmil.log")).len() == 10);
     wait_for("the end of the trouble in status", || flat_log(&daemon)["up"] == true);
