@@ -103,7 +103,7 @@ fn hooks(faults: &Faults) -> Hooks {
 fn config(dir: &Path) -> Config {
     let text = format!(
         "[daemon]\nstate_dir = \"{0}/state\"\n[http]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{0}/hotpath.db\"\n\
-         [[intake.file]]\npath = \"{0}/in.log\"\ntime_zone = \"UTC\"\n[supervisor]\nfrozen_after = \"2s\"\n\
+         [intake.boot]\nenabled = false\n[[intake.file]]\npath = \"{0}/in.log\"\ntime_zone = \"UTC\"\n[supervisor]\nfrozen_after = \"2s\"\n\
          backoff = {{ min = \"10ms\", max = \"50ms\" }}\n",
         dir.display()
     );

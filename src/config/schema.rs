@@ -187,6 +187,7 @@ pub struct Intake {
     pub journal: Vec<IntakeJournal>,
     pub file: Vec<IntakeFile>,
     pub http: IntakeHttp,
+    pub boot: IntakeBoot,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
@@ -217,6 +218,13 @@ pub struct IntakeFile {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IntakeHttp {
+    pub enabled: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntakeBoot {
+    /// Secure Boot, TPM event log and IMA list, read once a boot.
     pub enabled: bool,
 }
 
@@ -338,6 +346,12 @@ impl Default for Shrink {
             timeout: Span::from_millis(500),
             stale_after: Span::from_millis(10_000),
         }
+    }
+}
+
+impl Default for IntakeBoot {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 

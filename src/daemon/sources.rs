@@ -1,15 +1,18 @@
 //! The bodies of the source actors: each waits for admission, reads, and appends events and positions as one turn.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::core::{Core, locked};
 use crate::config::IntakeJournal;
 use crate::event::{Body, Draft, Stream, Timestamp};
-use crate::intake::{Batch, Problem, file::FileSet, journal::JournalReader, shrink::Poller};
+use crate::intake::boot::observe_boot;
+use crate::intake::{Batch, Origin, Problem, file::FileSet, journal::JournalReader, shrink::Poller};
 use crate::limits;
 use crate::observe::gateway::SourceStatus;
 use crate::observe::metrics;
+use crate::parse::Format;
 use crate::supervise::Life;
 
 const FILES_POLL_EVERY: Duration = Duration::from_millis(100);
@@ -67,6 +70,24 @@ pub async fn shrink(life: Life, core: Arc<Core>) -> Result<(), String> {
         let draft = Draft { stream: Stream::Shrink, ts: Timestamp::now(), root: None, body: Body::Shrink(sample) };
         append(&life, &core, "shrink", Batch { drafts: vec![draft], positions: Vec::new() });
     }
+    Ok(())
+}
+
+/// What the firmware and the kernel measured, once a boot: the boot's id is the position. Reading a large list takes its
+/// time, so this is an actor that then has nothing more to do.
+pub async fn boot(life: Life, core: Arc<Core>) -> Result<(), String> {
+    const SOURCE: &str = "boot";
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let position = serde_json::Value::String(boot_id.trim().to_owned());
+    if core.positions().get(SOURCE) != Some(&position) && life.wait(core.bus.admission()).await.is_some() {
+        let origin =
+            Origin { stream: Stream::L3In, source: SOURCE.into(), compartment: "".into(), format: Format::Json };
+        let now = Timestamp::now();
+        let facts = observe_boot(Path::new("/"));
+        let drafts = facts.into_iter().map(|fact| origin.message(fact.into(), Vec::new(), now)).collect();
+        append(&life, &core, SOURCE, Batch { drafts, positions: vec![(SOURCE.to_owned(), position)] });
+    }
+    life.wait(std::future::pending::<()>()).await;
     Ok(())
 }
 

@@ -144,6 +144,9 @@ impl Daemon {
             daemon.start_part(part).await?;
         }
         daemon.start_host("tick", false, sources::tick)?;
+        if config.intake.boot.enabled {
+            daemon.start_host("intake-boot", false, sources::boot)?;
+        }
         *locked(&daemon.core.board.children) = daemon.tree.children();
         log::info!(target: "dsmild", "up: http://{} serves the console, /metrics and /api/v1/status", config.http.listen);
         Ok(daemon)

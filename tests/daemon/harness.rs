@@ -35,7 +35,7 @@ impl Site {
         let dir = self.dir.path().display();
         let text = format!(
             "[daemon]\nstate_dir = \"{dir}/state\"\n[log]\ntarget = \"stderr\"\n[http]\nlisten = \"127.0.0.1:{}\"\n\
-             [store]\npath = \"{dir}/hot/hotpath.db\"\nmax_size = \"512MiB\"\n{}",
+             [store]\npath = \"{dir}/hot/hotpath.db\"\nmax_size = \"512MiB\"\n[intake.boot]\nenabled = false\n{}",
             self.port,
             extra.replace("{dir}", &dir.to_string())
         );
