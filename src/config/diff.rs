@@ -98,6 +98,7 @@ const TOUCHES: &[(&str, &[(Part, Effect)])] = &[
     ("intake.journal", &[(Part::JournalIntake, Effect::Restarts)]),
     ("intake.file", &[(Part::FileIntake, Effect::Restarts)]),
     ("intake.http", &[(Part::HttpIntake, Effect::Restarts)]),
+    ("intake.boot", &[(Part::Process, Effect::NextStart)]),
     ("flat_log", &[(Part::FlatLog, Effect::Restarts)]),
     ("loki", &[(Part::Loki, Effect::Restarts)]),
     ("l3", &[(Part::L3, Effect::Restarts)]),

@@ -186,8 +186,9 @@ pub struct Shrink {
 pub struct Intake {
     pub journal: Vec<IntakeJournal>,
     pub file: Vec<IntakeFile>,
-    pub http: IntakeHttp,
-    pub boot: IntakeBoot,
+    pub http: IntakeSwitch,
+    /// Secure Boot, TPM event log and IMA list, read once a boot.
+    pub boot: IntakeSwitch,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
@@ -217,14 +218,7 @@ pub struct IntakeFile {
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct IntakeHttp {
-    pub enabled: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct IntakeBoot {
-    /// Secure Boot, TPM event log and IMA list, read once a boot.
+pub struct IntakeSwitch {
     pub enabled: bool,
 }
 
@@ -349,13 +343,7 @@ impl Default for Shrink {
     }
 }
 
-impl Default for IntakeBoot {
-    fn default() -> Self {
-        Self { enabled: true }
-    }
-}
-
-impl Default for IntakeHttp {
+impl Default for IntakeSwitch {
     fn default() -> Self {
         Self { enabled: true }
     }

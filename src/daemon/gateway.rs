@@ -76,6 +76,9 @@ impl Gateway for DaemonGateway {
             .filter(|actor| actor.critical && actor.state != ActorState::Up)
             .map(|actor| format!("critical actor {} is {}", actor.name, actor.state.name()))
             .collect();
+        if actors.is_empty() {
+            reasons.push("starting".to_owned());
+        }
         reasons.extend(self.core.store_trouble().map(|trouble| format!("the hot store takes nothing: {trouble}")));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
