@@ -3,23 +3,16 @@
 use std::fmt::Write;
 
 use crate::event::{Category, Entity, Raw, Severity, Soc, Verdict};
+use crate::layer::severity::{Operator, severity};
 
 /// From this score on a finding is called malicious.
 const MALICIOUS_FROM: f64 = 0.75;
 /// Characters shown of a text that an attacker may have written.
 const QUOTE_CHARS_MAX: usize = 160;
 
-/// The severity of something not benign by its score alone, as the contract's table has it.
+/// The severity of something not benign by its score alone; what SHRINK says of the operator is fusion's to add.
 pub fn severity_of_score(score: f64) -> Severity {
-    if score > 0.9 {
-        Severity::Critical
-    } else if score > 0.75 {
-        Severity::High
-    } else if score > 0.5 {
-        Severity::Medium
-    } else {
-        Severity::Low
-    }
+    severity(Verdict::Suspicious, score, Operator::default())
 }
 
 /// What a device has found, before it is a SOC event.
