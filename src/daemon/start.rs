@@ -41,7 +41,7 @@ pub struct Daemon {
     pub(super) running_files: BTreeMap<&'static str, String>,
 }
 
-/// The threads of what is no actor: the HTTP server.
+/// The threads of what must go on when an actor is abandoned: HTTP, Redis, and the hot store's transactions.
 pub(super) struct Io(Option<tokio::runtime::Runtime>);
 
 impl Io {
@@ -137,7 +137,8 @@ impl Daemon {
             daemon.core.set_passed(archive::NAME, archived);
             daemon.core.set_archived(archived);
         }
-        daemon.start_host("store", true, writer::run)?;
+        let threads = daemon.io.handle()?;
+        daemon.start_host("store", true, move |life, core| writer::run(life, core, threads.clone()))?;
         daemon.start_stages(&plan.known, plan.stages, snapshots)?;
         daemon.start_http().await?;
         for part in OUTLETS.into_iter().chain(SOURCES) {

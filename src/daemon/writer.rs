@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
+
 use super::announce::Announcer;
 use super::core::Core;
 use crate::bus::Turn;
@@ -18,8 +20,10 @@ const PRUNE_EVERY: Duration = Duration::from_secs(1);
 const POSITIONS_EVERY: Duration = Duration::from_secs(1);
 
 /// The body of the writer's actor. When it is told to stop, everybody else has stopped: it commits what is left.
-pub async fn run(life: Life, core: Arc<Core>) -> Result<(), String> {
-    let mut writer = Writer::new(core);
+/// The store's work runs on the threads of `io`: a life that is abandoned in the middle of a commit would otherwise hold the
+/// store's writer, which its successor needs, for ever.
+pub async fn run(life: Life, core: Arc<Core>, io: Handle) -> Result<(), String> {
+    let mut writer = Writer::new(core, io);
     while life.wait(writer.core.bus.wait_pending()).await.is_some() {
         writer.commit(&life).await?;
         writer.upkeep(false).await;
@@ -35,6 +39,7 @@ pub async fn run(life: Life, core: Arc<Core>) -> Result<(), String> {
 
 struct Writer {
     core: Arc<Core>,
+    io: Handle,
     announcer: Announcer,
     positions: Positions,
     positions_changed: bool,
@@ -48,12 +53,13 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(core: Arc<Core>) -> Self {
+    fn new(core: Arc<Core>, io: Handle) -> Self {
         let announcer = Announcer::new(core.config().daemon.print_events);
         let positions = Positions { last_id: core.bus.last(), positions: core.positions() };
         let now = Instant::now();
         Self {
             core,
+            io,
             announcer,
             positions,
             positions_changed: false,
@@ -73,7 +79,9 @@ impl Writer {
         }
         let started = Instant::now();
         life.beat();
-        match self.core.store.commit(&turns).await {
+        let (store, batch) = (self.core.store.clone(), turns.clone());
+        let committed = self.io.spawn(async move { store.commit(&batch).await });
+        match committed.await.map_err(|error| format!("committing: {error}"))? {
             Ok(_) => {
                 if life.superseded() {
                     return Ok(false);
@@ -151,8 +159,15 @@ impl Writer {
     async fn prune(&mut self, in_need: bool) {
         self.pruned = Instant::now();
         let floor = self.core.floor(in_need);
-        if let Err(error) = self.core.store.prune(Timestamp::now(), floor).await {
-            log::warn!(target: "dsmild", "old events could not be removed from the hot store: {error}");
+        let store = self.core.store.clone();
+        let pruned = self.io.spawn(async move { store.prune(Timestamp::now(), floor).await }).await;
+        let failure = match pruned {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(failure) = failure {
+            log::warn!(target: "dsmild", "old events could not be removed from the hot store: {failure}");
         }
         match self.core.store.size().await {
             Ok(size) => {
