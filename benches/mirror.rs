@@ -61,9 +61,10 @@ async fn bench() {
     let server = redis::Server::start(folder.path(), "{ L3_IN = \"off\", L4_IN = \"off\" }");
     let link = server.link().await;
     let events: Vec<Event> = (0..EVENTS).map(decision).collect();
-    let fields: Vec<String> = wire::to_fields(&events[0]).into_iter().flat_map(|(name, value)| [name, value]).collect();
+    let fields = wire::Fields::of(&events[0]);
+    let fields = fields.list();
     let mut command = vec!["XADD", "limit", "*"];
-    command.extend(fields.iter().map(String::as_str));
+    command.extend(fields.iter().flat_map(|(name, value)| [&**name, &**value]));
     let (mut limits, mut mirrored) = (Vec::new(), Vec::new());
     // Interleaved, so that what else the machine does falls on both.
     for _ in 0..ROUNDS {

@@ -93,6 +93,8 @@ pub const ARCHIVE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const ARCHIVE_BATCH_DAYS_MAX: usize = 64;
 /// Dead letters of one statement of the archive.
 pub const ARCHIVE_LETTERS_MAX: usize = 100;
+/// Events left out of the archive that are remembered, because their entries were archived by another daemon.
+pub const ARCHIVE_DUPLICATES_MAX: usize = 1_000_000;
 /// How far, in microseconds, a row moves whose id and time another daemon's row has already.
 pub const ARCHIVE_SHIFT_MAX: i32 = 1000;
 /// Labels of a Loki stream: what Loki itself accepts by default.

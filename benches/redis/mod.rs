@@ -7,11 +7,19 @@ use std::time::{Duration, Instant};
 use dsmild::config::{self, Config};
 use dsmild::daemon::{Daemon, Hooks, prepare};
 use dsmild::redis::Link;
+use tikv_jemallocator::Jemalloc;
+use tokio::runtime::Runtime;
+
+/// As in the daemon.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 pub struct Server {
     pub config: config::Redis,
     pub port: u16,
     child: Child,
+    /// Connections have threads of their own, as in the daemon.
+    io: Option<Runtime>,
 }
 
 impl Server {
@@ -28,11 +36,11 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10)); // between two looks
         }
         let text = format!("url = \"redis://127.0.0.1:{port}\"\nmaxlen = 10000000\nstreams = {streams}");
-        Self { config: toml::from_str(&text).unwrap(), port, child }
+        Self { config: toml::from_str(&text).unwrap(), port, child, io: Some(io()) }
     }
 
     pub async fn link(&self) -> Link {
-        Link::connect(&self.config, &tokio::runtime::Handle::current()).await.unwrap()
+        Link::connect(&self.config, self.io.as_ref().unwrap().handle()).await.unwrap()
     }
 
     /// Requests a second by redis-benchmark's own account.
@@ -53,7 +61,12 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.io.take().unwrap().shutdown_background();
     }
+}
+
+fn io() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 /// A daemon in this process that does nothing but what Redis is about.

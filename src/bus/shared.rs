@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
 use super::log::weight;
-use super::{Consumer, ConsumerId, DeadLetter, Ledger, Log, Newest, Reader, Ready, Snapshot, Turn};
+use super::{Consumer, ConsumerId, DeadLetter, Ledger, Log, Newest, Reader, Ready, Snapshot, TakenEntries, Turn};
 use crate::event::{Draft, Event, EventId, Timestamp};
 use crate::limits;
 
@@ -118,7 +118,19 @@ impl Bus {
         source: &str,
         drafts: Vec<Draft>,
         positions: Vec<(String, Value)>,
+        dead_letters: Vec<DeadLetter>,
+    ) -> EventId {
+        self.append_taken(source, drafts, positions, dead_letters, None)
+    }
+
+    /// As [`append`](Self::append), for entries that other daemons could take as well: one for each draft.
+    pub fn append_taken(
+        &self,
+        source: &str,
+        drafts: Vec<Draft>,
+        positions: Vec<(String, Value)>,
         mut dead_letters: Vec<DeadLetter>,
+        entries: Option<TakenEntries>,
     ) -> EventId {
         let mut inner = self.lock();
         let events = inner.append(drafts);
@@ -126,7 +138,14 @@ impl Bus {
             letter.id = inner.log.reserve(Timestamp::now().millis());
         }
         let last = inner.log.last();
-        inner.enqueue(Turn { consumer: source.to_owned(), events, positions, dead_letters, ..Turn::default() });
+        inner.enqueue(Turn {
+            consumer: source.to_owned(),
+            events,
+            positions,
+            dead_letters,
+            entries,
+            ..Turn::default()
+        });
         let wakes = inner.wakes.clone();
         drop(inner);
         self.wake(&wakes);
@@ -226,7 +245,7 @@ impl Bus {
             events,
             snapshot: step.snapshot,
             dead_letters: step.dead_letters,
-            positions: Vec::new(),
+            ..Turn::default()
         });
         let wakes = inner.wakes.clone();
         drop(inner);
