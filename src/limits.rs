@@ -37,6 +37,8 @@ pub const BUS_EVENTS_MAX: usize = 131_072;
 pub const IN_FLIGHT_EVENTS_MAX: usize = 32_768;
 /// Bytes that wait for the hot store before sources wait too.
 pub const IN_FLIGHT_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Smallest `daemon.memory_max`: what is in flight several times over, and the states of all stages.
+pub const MEMORY_BYTES_MIN: u64 = 512 * 1024 * 1024;
 /// One turn of a source or a stage.
 pub const TURN_EVENTS_MAX: usize = 1024;
 /// Outputs of one stage for one event.
@@ -160,6 +162,8 @@ pub const LOG_QUEUE_MAX: usize = 8192;
 
 const _: () = assert!(IN_FLIGHT_EVENTS_MAX < BUS_EVENTS_MAX, "what is in flight is read from memory");
 const _: () = assert!(TURN_EVENTS_MAX <= IN_FLIGHT_EVENTS_MAX);
+const _: () =
+    assert!(IN_FLIGHT_BYTES_MAX as u64 * 3 < MEMORY_BYTES_MIN, "what waits is less than what makes sources wait");
 const _: () = assert!(TURN_EVENTS_MAX * OUTPUTS_PER_EVENT_MAX <= COMMIT_EVENTS_MAX, "one turn fits one transaction");
 const _: () = assert!(REDIS_TURNS_MAX * TURN_EVENTS_MAX < REDIS_CLAIMED_MAX, "what waits for the commit is remembered");
 const _: () = assert!(INSERT_ROWS_MAX * 16 < 32_766, "SQLite binds at most 32766 values in a statement");

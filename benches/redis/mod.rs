@@ -84,12 +84,30 @@ pub async fn daemon(folder: &Path, redis: &config::Redis) -> Daemon {
     Daemon::start(config, "bench".to_owned(), plan, Hooks::default()).await.unwrap()
 }
 
-pub async fn until(mut condition: impl AsyncFnMut() -> bool) -> Duration {
-    let begun = Instant::now();
+/// How long it takes until the condition holds, and the most memory that the process holds meanwhile.
+pub async fn until(mut condition: impl AsyncFnMut() -> bool) -> (Duration, Memory) {
+    let (begun, mut most) = (Instant::now(), 0);
     while !condition().await {
+        most = own_bytes().max(most);
         tokio::time::sleep(Duration::from_millis(5)).await; // between two looks
     }
-    begun.elapsed()
+    (begun.elapsed(), Memory(most))
+}
+
+/// In bytes, next to the bound that the configuration names.
+pub struct Memory(u64);
+
+impl std::fmt::Display for Memory {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let max = Config::default().daemon.memory_max.get();
+        write!(formatter, "at most {} MiB held, daemon.memory_max is {} MiB", self.0 >> 20, max >> 20)
+    }
+}
+
+fn own_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 pub fn installed() -> bool {

@@ -1,6 +1,7 @@
 //! The bus as everybody shares it: one lock round the log and the ledger, and who is to be woken.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -21,6 +22,8 @@ pub struct Bus {
     pub(super) committed: watch::Sender<EventId>,
     /// Moves whenever there may be room again.
     pub(super) room: watch::Sender<()>,
+    /// The process holds as much memory as it may.
+    is_full: AtomicBool,
 }
 
 pub(super) struct Inner {
@@ -69,6 +72,7 @@ impl Bus {
             to_commit: Notify::new(),
             committed: watch::Sender::new(last),
             room: watch::Sender::new(()),
+            is_full: AtomicBool::new(false),
         }
     }
 
@@ -263,10 +267,20 @@ impl Bus {
 
     /// Whether a source may append now.
     pub fn has_room(&self) -> bool {
+        if self.is_full.load(Ordering::Relaxed) {
+            return false;
+        }
         let inner = self.lock();
         inner.pending_events < limits::IN_FLIGHT_EVENTS_MAX
             && inner.pending_bytes < limits::IN_FLIGHT_BYTES_MAX
             && inner.ledger.in_flight_max() < limits::IN_FLIGHT_EVENTS_MAX as u64
+    }
+
+    /// Whether the process holds as much memory as it may: then sources wait.
+    pub fn set_full(&self, is_full: bool) {
+        if self.is_full.swap(is_full, Ordering::Relaxed) && !is_full {
+            self.room.send_replace(());
+        }
     }
 
     /// Waits until a source may append.
@@ -353,6 +367,17 @@ mod tests {
         let (first, scanned) = bus.committed_after(EventId::ZERO, reads, 3).unwrap();
         let (rest, _) = bus.committed_after(scanned, reads, 10).unwrap();
         assert_eq!((first.len(), rest.len()), (3, 2));
+    }
+
+    #[tokio::test]
+    async fn a_source_waits_while_the_process_holds_too_much_memory() {
+        let (bus, _) = bus();
+        bus.set_full(true);
+        let waiting = bus.admission();
+        tokio::pin!(waiting);
+        assert!(futures_util::FutureExt::now_or_never(&mut waiting).is_none());
+        bus.set_full(false);
+        waiting.await;
     }
 
     #[test]

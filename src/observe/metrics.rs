@@ -107,6 +107,7 @@ pub const METRICS: &[Metric] = &[
         "Reloads of the configuration: success, or failure with the old one kept.",
     ),
     metric("dsmil_store_bytes", G, Unit::Bytes, &[], "Size of the hot store."),
+    metric("dsmil_memory_bytes", G, Unit::Bytes, &[], "What the process holds for itself, without the hot store."),
     metric(
         "dsmil_intake_lag_seconds",
         G,
@@ -298,6 +299,10 @@ pub fn config_reloads(result: &'static str) -> Counter {
 
 pub fn store_bytes() -> Gauge {
     gauge!("dsmil_store_bytes")
+}
+
+pub fn memory_bytes() -> Gauge {
+    gauge!("dsmil_memory_bytes")
 }
 
 pub fn intake_lag_seconds(source: impl Into<SharedString>) -> Gauge {
