@@ -26,6 +26,7 @@ pub mod daemon;
 pub mod detect;
 pub mod device;
 pub mod event;
+pub mod http;
 pub mod intake;
 pub mod layer;
 pub mod limits;
