@@ -61,7 +61,7 @@ impl Outlet {
             match place(&core).await {
                 Ok(found) => break found,
                 Err(error) => {
-                    log::warn!(target: "dsmild", "{}", Trouble::from(error));
+                    log::warn!(target: "dsmil-loki", "{}", Trouble::from(error));
                     tokio::time::sleep(STORE_AGAIN_AFTER).await;
                 }
             }
@@ -180,8 +180,8 @@ impl Outlet {
         match self.io.spawn(async move { store.commit(&[Arc::new(turn)]).await }).await {
             Ok(Ok(_)) => self.saved.set(cursor),
             // A full store takes it later; the price is that more is sent again after a crash.
-            Ok(Err(error)) => log::debug!(target: "dsmild", "how far Loki is could not be saved: {error}"),
-            Err(error) => log::debug!(target: "dsmild", "how far Loki is could not be saved: {error}"),
+            Ok(Err(error)) => log::debug!(target: "dsmil-loki", "how far Loki is could not be saved: {error}"),
+            Err(error) => log::debug!(target: "dsmil-loki", "how far Loki is could not be saved: {error}"),
         }
     }
 

@@ -60,7 +60,7 @@ impl Meter {
         let was_up = self.up.replace(true);
         let told = self.notice.borrow_mut().is_well();
         if told || !was_up {
-            log::info!(target: "dsmild", "Loki takes SOC events, {} wait", self.backlog.events());
+            log::info!(target: "dsmil-loki", "Loki takes SOC events, {} wait", self.backlog.events());
         }
     }
 
@@ -70,7 +70,7 @@ impl Meter {
         }
         let text = trouble.to_string();
         if self.notice.borrow_mut().has(trouble, Instant::now()) {
-            log::warn!(target: "dsmild", "SOC events wait in the hot store, nothing else does: {text}");
+            log::warn!(target: "dsmil-loki", "SOC events wait in the hot store, nothing else does: {text}");
         }
     }
 
@@ -85,7 +85,7 @@ impl Meter {
         if self.refused_at.get().is_none_or(|at| at.elapsed() >= SAY_REFUSED_EVERY) {
             self.refused_at.set(Some(Instant::now()));
             log::error!(
-                target: "dsmild",
+                target: "dsmil-loki",
                 "Loki refused {} SOC events and does not have them, the others go on: {said}; see its limits_config \
                  (they stay in the hot store for its retention: dsmild tail SOC_EVENTS)",
                 self.refused.take()
@@ -100,7 +100,7 @@ impl Meter {
             self.say_lost(self.backlog.lost(scanned).await?);
         }
         if self.progress.take().is_some() {
-            log::info!(target: "dsmild", "Loki has every SOC event that is kept");
+            log::info!(target: "dsmil-loki", "Loki has every SOC event that is kept");
         }
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Meter {
         self.looked_at.set(Instant::now());
         match self.backlog.lost(passed).await {
             Ok(lost) => self.say_lost(lost),
-            Err(error) => log::debug!(target: "dsmild", "{error}"),
+            Err(error) => log::debug!(target: "dsmil-loki", "{error}"),
         }
     }
 
@@ -121,7 +121,7 @@ impl Meter {
         if lost > 0 {
             metrics::dropped(NAME, "retention").increment(lost);
             log::error!(
-                target: "dsmild",
+                target: "dsmil-loki",
                 "{lost} SOC events were removed from the hot store before Loki took them; raise store.max_size"
             );
         }
@@ -130,7 +130,7 @@ impl Meter {
     pub async fn keep_telling(&self) {
         loop {
             if let Err(error) = self.backlog.grow().await {
-                log::debug!(target: "dsmild", "{error}");
+                log::debug!(target: "dsmil-loki", "{error}");
             }
             self.tell();
             tokio::time::sleep(TELL_EVERY).await;
@@ -155,7 +155,7 @@ impl Meter {
         let progress = progress.as_mut()?;
         let line = progress.line(waiting, now);
         if progress.is_due(now) {
-            log::info!(target: "dsmild", "Loki: {line}");
+            log::info!(target: "dsmil-loki", "Loki: {line}");
         }
         Some(line)
     }

@@ -43,6 +43,7 @@ pub const IDENTIFIERS: [&str; 17] = [
     "dsmil-shrink",
     "dsmil-mirror",
     "dsmil-archive",
+    "dsmil-loki",
     "dsmil-http",
 ];
 
