@@ -22,3 +22,6 @@ pub use labels::Labels;
 pub use pauses::Pauses;
 pub use pusher::Pusher;
 pub use trouble::{Patience, Trouble};
+
+#[cfg(test)]
+mod tests;
