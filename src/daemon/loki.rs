@@ -68,6 +68,7 @@ impl Outlet {
         };
         // What this process knows is newer than what it has saved.
         let passed = core.passed_if_room(NAME).unwrap_or_default().max(saved);
+        core.set_passed_if_room(NAME, passed);
         let labels = Labels::new(&config, &core.config().daemon.instance);
         let life = life.clone();
         let (passed, saved, saved_at) = (Cell::new(passed), Cell::new(saved), Cell::new(Instant::now()));

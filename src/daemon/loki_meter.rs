@@ -38,13 +38,12 @@ impl Meter {
     /// The hot store cannot be read.
     pub async fn new(core: Arc<Core>, reads: Interest, passed: EventId) -> Result<Self, StoreError> {
         let backlog = Backlog::count(Arc::clone(&core), reads, passed).await?;
-        let progress = Progress::begin(backlog.events(), Instant::now());
         Ok(Self {
             core,
             backlog,
             up: Cell::new(false),
             notice: RefCell::default(),
-            progress: RefCell::new(progress),
+            progress: RefCell::default(),
             looked_at: Cell::new(Instant::now()),
             refused_at: Cell::new(None),
             refused: Cell::new(0),
@@ -87,7 +86,7 @@ impl Meter {
             log::error!(
                 target: "dsmil-loki",
                 "Loki refused {} SOC events and does not have them, the others go on: {said}; see its limits_config \
-                 (they stay in the hot store for its retention: dsmild tail SOC_EVENTS)",
+                 (what is refused within the next minute is only counted, in dsmil_dropped_total)",
                 self.refused.take()
             );
         }
@@ -95,7 +94,7 @@ impl Meter {
 
     /// Everything up to `scanned` has been passed on.
     pub async fn caught_up(&self, scanned: EventId) -> Result<(), StoreError> {
-        // Where as many wait as are found, this is one comparison.
+        // What was counted and never found, the retention has removed.
         if self.backlog.events() > 0 {
             self.say_lost(self.backlog.lost(scanned).await?);
         }

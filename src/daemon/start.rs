@@ -138,6 +138,7 @@ impl Daemon {
             daemon.core.set_archived(archived);
         }
         if config.loki.is_some() {
+            // Before the writer, which removes what is old.
             daemon.core.set_passed_if_room(loki::NAME, recovery.cursors.get(loki::NAME).copied().unwrap_or_default());
         }
         let threads = daemon.io.handle()?;

@@ -89,7 +89,7 @@ pub const METRICS: &[Metric] = &[
     metric("dsmil_archive_lag_events", G, Unit::Count, &[], "Committed events that Postgres does not have yet."),
     metric("dsmil_archive_up", G, Unit::Count, &[], "1 while Postgres takes what is archived."),
     metric("dsmil_loki_lag_events", G, Unit::Count, &[], "Committed SOC events that Loki does not have yet."),
-    metric("dsmil_loki_up", G, Unit::Count, &[], "1 while Loki takes SOC events."),
+    metric("dsmil_loki_up", G, Unit::Count, &[], "1 when Loki took the last push."),
     metric("dsmil_shrink_up", G, Unit::Count, &[], "1 when the last poll of SHRINK gave a sample."),
     metric("dsmil_shrink_value", G, Unit::Count, &["metric"], "The newest value of each number that SHRINK gives."),
     metric("dsmil_shrink_age_seconds", G, Unit::Seconds, &[], "Time since the last good sample of SHRINK."),

@@ -304,11 +304,14 @@ fn a_full_store_gives_up_what_a_dead_loki_has_not_taken_and_says_how_many() {
     let text = std::fs::read_to_string(site.path("dsmil.toml")).unwrap();
     std::fs::write(site.path("dsmil.toml"), text.replace("512MiB", "64MiB")).unwrap();
     let mut file = std::fs::File::create(site.path("in.log")).unwrap();
-    for number in 0..9000 {
-        writeln!(file, "2026-11-20T10:00:00+00:00 atlas numbered[1]: number={number} {}", "x".repeat(8000)).unwrap();
-    }
     let daemon = site.start_ready();
-    wait_for("every line to be judged all the same", || judged(&daemon, 9000));
+    for chunk in 1..=28 {
+        for number in 0..500 {
+            writeln!(file, "2026-11-20T10:00:00+00:00 atlas numbered[1]: number={number} {}", "x".repeat(4000))
+                .unwrap();
+        }
+        wait_for("every line to be judged all the same", || judged(&daemon, chunk * 500));
+    }
     let lost = || metric(&daemon, "dsmil_dropped_total{where=\"loki\",reason=\"retention\"}");
     wait_for("all events to be counted as waiting or as lost", || {
         let (waiting, kept) = (outlet(&daemon)["lag_events"].as_u64().unwrap(), stored(&site).len() as u64);
