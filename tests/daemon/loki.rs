@@ -284,8 +284,14 @@ fn events_wait_for_loki_beyond_the_retention_while_there_is_room() {
     let daemon = site.start_ready();
     wait_for("the lines to be judged", || judged(&daemon, 50));
     let before = stored(&site);
-    let judged_at = daemon.status()["uptime_s"].as_f64().unwrap();
-    wait_for("several times the retention", || daemon.status()["uptime_s"].as_f64().unwrap() > judged_at + 4.0);
+    let uptime = || daemon.status()["uptime_s"].as_f64().unwrap();
+    let last = id(before.last().unwrap()).packed();
+    wait_for("no stage to need them any more", || {
+        let sql = "SELECT min(cursor) AS id FROM snapshots";
+        read(&site, sql, |row| row.get::<i64, _>("id"))[0] > last
+    });
+    let unneeded_at = uptime();
+    wait_for("several times the retention", || uptime() > unneeded_at + 4.0);
     assert_eq!(stored(&site), before, "nothing was removed");
     loki.open();
     wait_until_pushed(&daemon);
