@@ -71,7 +71,7 @@ impl Judge<'_> {
         self.expect(holds, &[key], format!("`{}` is not a name", name.escape_debug()), remedy);
     }
 
-    pub(super) fn expect_path(&mut self, key: &str, path: &Path) {
+    fn expect_path(&mut self, key: &str, path: &Path) {
         self.expect(!path.as_os_str().is_empty(), &[key], "is empty", "name a file");
     }
 

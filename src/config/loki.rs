@@ -72,6 +72,9 @@ fn access(loki: &Loki, judge: &mut Judge<'_>) {
         "is set without its counterpart",
         "basic authentication needs both loki.username and loki.password_file",
     );
+    let user = loki.username.as_deref().unwrap_or("-");
+    let holds = !user.is_empty() && !user.contains(|c: char| c == ':' || c.is_control());
+    judge.expect(holds, &["loki.username"], "is no name of a user", "basic authentication knows none with a colon");
     judge.expect(
         loki.token_file.is_none() || loki.password_file.is_none(),
         &["loki.token_file", "loki.password_file"],
@@ -134,6 +137,7 @@ mod tests {
             ("loki.url", "[loki]\nurl = \"http://h/?a=b\""),
             ("loki.tenant", "[loki]\nurl = \"http://h\"\ntenant = \"\""),
             ("loki.username", "[loki]\nurl = \"http://h\"\nusername = \"u\""),
+            ("loki.username", "[loki]\nurl = \"http://h\"\nusername = \"a:b\"\npassword_file = \"/p\""),
             ("loki.password_file", "[loki]\nurl = \"http://h\"\npassword_file = \"/p\""),
             (
                 "loki.token_file",

@@ -57,14 +57,16 @@ struct Outlet {
 
 impl Outlet {
     async fn begin(life: &Life, core: Arc<Core>, config: config::Loki, io: Handle) -> Self {
+        let mut told = false;
         let (saved, meter) = loop {
             match place(&core).await {
                 Ok(found) => break found,
-                Err(error) => {
+                Err(error) if !std::mem::replace(&mut told, true) => {
                     log::warn!(target: "dsmil-loki", "{}", Trouble::from(error));
-                    tokio::time::sleep(STORE_AGAIN_AFTER).await;
                 }
+                Err(_) => {}
             }
+            tokio::time::sleep(STORE_AGAIN_AFTER).await;
         };
         // What this process knows is newer than what it has saved.
         let passed = core.passed_if_room(NAME).unwrap_or_default().max(saved);

@@ -74,8 +74,8 @@ fn id(event: &Value) -> dsmild::event::EventId {
 }
 
 /// Everything once, each stream in order, under labels that say nothing but what they may.
-fn assert_equal(site: &Site, kept: Vec<Entry>) {
-    let mut found = lines(&kept);
+fn assert_equal(site: &Site, kept: &[Entry]) {
+    let mut found = lines(kept);
     found.sort_by_key(id);
     let stored = stored(site);
     assert!(!stored.is_empty());
@@ -144,7 +144,7 @@ fn loki_equals_the_hot_store_after_kills_and_outages() {
     wait_until_pushed(&daemon);
     assert_eq!(daemon.terminate(), Some(0));
     eprintln!("{} entries came, {} are kept", loki.entries().len(), loki.kept().len());
-    assert_equal(&site, loki.kept());
+    assert_equal(&site, &loki.kept());
 
     // What is known to be there is not sent again after an orderly stop.
     let before = loki.entries().len();
@@ -154,7 +154,7 @@ fn loki_equals_the_hot_store_after_kills_and_outages() {
     wait_until_pushed(&daemon);
     assert_eq!(daemon.terminate(), Some(0));
     assert!(loki.entries().len() < before + 50, "{before} and then {}", loki.entries().len());
-    assert_equal(&site, loki.kept());
+    assert_equal(&site, &loki.kept());
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_frozen_loki_slows_nothing_and_has_everything_when_it_thaws() {
     wait_until_pushed(&daemon);
     assert_eq!(metric(&daemon, "dsmil_loki_up"), 1);
     assert_eq!(daemon.terminate(), Some(0));
-    assert_equal(&site, loki.kept());
+    assert_equal(&site, &loki.kept());
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn a_reload_begins_with_what_is_kept_and_goes_on_at_a_new_place() {
     wait_for("the new lines to be judged", || judged(&daemon, 200));
     wait_until_pushed(&daemon);
     assert_eq!((first.kept().len(), second.kept().len()), (before, stored(&site).len() - before));
-    assert_equal(&site, [first.kept(), second.kept()].concat());
+    assert_equal(&site, &[first.kept(), second.kept()].concat());
 
     reload(without);
     wait_for("the outlet to be gone", || outlet(&daemon) == Value::Null);
@@ -354,5 +354,5 @@ fn whatever_answers_in_place_of_loki_is_told_and_takes_no_event_away() {
     wait_for("the lines to be judged", || judged(&daemon, 20));
     wait_until_pushed(&daemon);
     assert_eq!(daemon.terminate(), Some(0));
-    assert_equal(&site, loki.kept());
+    assert_equal(&site, &loki.kept());
 }

@@ -141,7 +141,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
             state.heads.push(head);
             state.behaviour.clone().unwrap_or(Behaviour::Take)
         };
-        if answer(&mut stream, shared, behaviour, &body).is_none() {
+        if answer(&mut stream, shared, &behaviour, &body).is_none() {
             let _ = stream.shutdown(Shutdown::Both);
             return;
         }
@@ -149,7 +149,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
 }
 
 /// `None`: the connection is to be closed.
-fn answer(stream: &mut TcpStream, shared: &Shared, behaviour: Behaviour, body: &[u8]) -> Option<()> {
+fn answer(stream: &mut TcpStream, shared: &Shared, behaviour: &Behaviour, body: &[u8]) -> Option<()> {
     let keep = |entries: Vec<Entry>| shared.0.lock().unwrap().entries.extend(entries);
     let refusal = |entries: &[Entry], is_bad: fn(&str) -> bool| {
         let bad = entries.iter().filter(|entry| is_bad(&entry.line)).count();
@@ -157,7 +157,7 @@ fn answer(stream: &mut TcpStream, shared: &Shared, behaviour: Behaviour, body: &
         (bad > 0).then(|| with_body("400 Bad Request\r\nContent-Type: text/plain", said.as_bytes()))
     };
     // Who may not come in is not listened to.
-    if let Behaviour::Say(head, body) = &behaviour {
+    if let Behaviour::Say(head, body) = behaviour {
         return say(stream, &with_body(head, body));
     }
     let entries = match parsed(body) {
@@ -168,7 +168,7 @@ fn answer(stream: &mut TcpStream, shared: &Shared, behaviour: Behaviour, body: &
         Behaviour::Take | Behaviour::Say(..) => keep(entries),
         Behaviour::TakeLate(pause) => {
             keep(entries);
-            std::thread::sleep(pause); // this is the misbehaviour
+            std::thread::sleep(*pause); // this is the misbehaviour
         }
         Behaviour::TakeAndCut => {
             keep(entries);
@@ -180,14 +180,14 @@ fn answer(stream: &mut TcpStream, shared: &Shared, behaviour: Behaviour, body: &
             return None;
         }
         Behaviour::RefuseLines(is_bad) => {
-            let refusal = refusal(&entries, is_bad);
+            let refusal = refusal(&entries, *is_bad);
             keep(entries.into_iter().filter(|entry| !is_bad(&entry.line)).collect());
             if let Some(refusal) = refusal {
                 return say(stream, &refusal);
             }
         }
         Behaviour::RefusePushes(is_bad) => {
-            if let Some(refusal) = refusal(&entries, is_bad) {
+            if let Some(refusal) = refusal(&entries, *is_bad) {
                 return say(stream, &refusal);
             }
             keep(entries);
