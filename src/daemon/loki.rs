@@ -92,6 +92,7 @@ impl Outlet {
                 Err(trouble) => {
                     let pause = pauses.next(trouble.patience);
                     self.meter.down(trouble);
+                    self.save_cursor_if_due().await;
                     self.meter.look_for_loss(self.passed.get()).await;
                     tokio::time::sleep(pause).await;
                 }
