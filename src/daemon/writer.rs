@@ -158,7 +158,8 @@ impl Writer {
 
     async fn prune(&mut self, in_need: bool) {
         self.pruned = Instant::now();
-        let has_room = !in_need && self.core.store_size().is_none_or(|size| !size.is_near_max());
+        // As it is now, so that what only waits for an outlet goes as soon as its place is needed.
+        let has_room = !in_need && self.core.store.size().await.is_ok_and(|size| !size.is_near_max());
         let floor = if has_room { self.core.floor_if_room() } else { self.core.floor(in_need) };
         let store = self.core.store.clone();
         let pruned = self.io.spawn(async move { store.prune(Timestamp::now(), floor).await }).await;

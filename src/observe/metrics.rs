@@ -209,26 +209,14 @@ fn register_known() {
     for result in ["success", "failure"] {
         config_reloads(result).increment(0);
     }
-    for (place, reason) in [
-        ("log", "journal_slow"),
-        ("http", "unreadable"),
-        ("http", "busy"),
-        ("loki", "refused"),
-        ("loki", "too_large"),
-        ("loki", "retention"),
-    ] {
+    for (place, reason) in [("log", "journal_slow"), ("http", "unreadable"), ("http", "busy")] {
         dropped(place, reason).increment(0);
     }
-    for unlabelled in [
-        mirror_up(),
-        archive_up(),
-        archive_lag_events(),
-        loki_up(),
-        loki_lag_events(),
-        shrink_up(),
-        shrink_age_seconds(),
-        store_bytes(),
-    ] {
+    for reason in ["refused", "too_large", "retention"] {
+        dropped("loki", reason).increment(0);
+    }
+    let of_outlets = [mirror_up(), archive_up(), archive_lag_events(), loki_up(), loki_lag_events()];
+    for unlabelled in of_outlets.into_iter().chain([shrink_up(), shrink_age_seconds(), store_bytes()]) {
         unlabelled.set(0.0);
     }
     drop((commit_seconds(), end_to_end_seconds()));

@@ -86,7 +86,7 @@ struct StreamForm<'a> {
 impl Entry {
     fn of(event: &Event) -> Option<Self> {
         let Body::Soc(soc) = &event.body else { return None };
-        let line = wire::to_json(event).to_string();
+        let line = wire::to_text(event);
         Some(Self { id: event.id, severity: soc.severity, category: soc.category, line })
     }
 }
