@@ -216,7 +216,7 @@ fn register_known() {
         dropped("loki", reason).increment(0);
     }
     let of_outlets = [mirror_up(), archive_up(), archive_lag_events(), loki_up(), loki_lag_events()];
-    for unlabelled in of_outlets.into_iter().chain([shrink_up(), shrink_age_seconds(), store_bytes()]) {
+    for unlabelled in of_outlets.into_iter().chain([shrink_up(), shrink_age_seconds(), store_bytes(), memory_bytes()]) {
         unlabelled.set(0.0);
     }
     drop((commit_seconds(), end_to_end_seconds()));
