@@ -6,11 +6,14 @@
 mod announce;
 mod archive;
 mod archive_meter;
+mod backlog;
 mod core;
 mod files;
 mod flat_log;
 mod gateway;
 mod ingest;
+mod loki;
+mod loki_meter;
 mod memory;
 mod mirror;
 mod parts;

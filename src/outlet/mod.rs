@@ -2,4 +2,8 @@
 
 pub mod archive;
 pub mod flat_log;
+pub mod loki;
 pub mod mirror;
+mod progress;
+
+pub use progress::Progress;

@@ -13,6 +13,8 @@ mod harness;
 mod http;
 mod journald;
 mod kill;
+mod loki;
+mod loki_server;
 mod postgres;
 mod redis_ingest;
 mod redis_mirror;
