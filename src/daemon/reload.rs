@@ -29,8 +29,8 @@ pub async fn prepare(path: Option<PathBuf>) -> Result<(Loaded, Plan), ConfigErro
 }
 
 impl Daemon {
-    /// Takes over what was prepared, or keeps everything and says why. Nothing here ends the daemon.
-    pub async fn reload(&mut self, prepared: Result<(Loaded, Plan), ConfigError>) {
+    /// Takes over what was prepared, or keeps everything; says what was done, or why not. Nothing here ends the daemon.
+    pub async fn reload(&mut self, prepared: Result<(Loaded, Plan), ConfigError>) -> Result<String, String> {
         let result = match prepared {
             Ok((loaded, plan)) => self.take_over(loaded, plan).await,
             Err(error) => {
@@ -41,9 +41,10 @@ impl Daemon {
             }
         };
         metrics::config_reloads(if result.is_ok() { "success" } else { "failure" }).increment(1);
-        let said = result.unwrap_or_else(|reason| reason);
+        let (Ok(said) | Err(said)) = &result;
         log::info!(target: "dsmild", "reload {said}");
         locked(&self.core.board.config).last_reload = Some(format!("{} {said}", Timestamp::now()));
+        result
     }
 
     async fn take_over(&mut self, loaded: Loaded, plan: Plan) -> Result<String, String> {
