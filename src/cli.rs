@@ -73,10 +73,8 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Replay(options) => run_replay(options),
         Command::Client(command) => run_client(&command),
         Command::Reload { pid } => match daemon::ask_to_reload(pid) {
-            Ok(said) => {
-                eprintln!("dsmild: reload {said}");
-                ExitCode::SUCCESS
-            }
+            // The daemon's own line says the rest.
+            Ok(_) => ExitCode::SUCCESS,
             Err(said) => {
                 eprintln!("dsmild: reload {said}");
                 ExitCode::FAILURE

@@ -58,7 +58,6 @@ impl Daemon {
         locked(&self.core.board.config).loaded_at = Timestamp::now().to_string();
         let mut failures = Vec::new();
         for change in changes.iter().filter(|change| change.effect != Effect::NextStart) {
-            log::info!(target: "dsmild", "reload: {}", change.summary);
             if let Err(error) = self.apply(change.part, &plan).await {
                 log::error!(target: "dsmild", "reload: {} could not be changed: {error}", change.part);
                 failures.push(format!("{}: {error}", change.part));
@@ -71,8 +70,13 @@ impl Daemon {
         if !failures.is_empty() {
             return Err(format!("done in part: {}", failures.join("; ")));
         }
-        let count = changes.len();
-        Ok(format!("done: {count} parts changed{}", if kept.is_empty() { kept } else { format!("; {kept}") }))
+        let told = changes.iter().filter(|change| change.effect != Effect::NextStart);
+        let told: Vec<_> =
+            told.map(|change| change.summary.clone()).chain((!kept.is_empty()).then_some(kept)).collect();
+        Ok(match told.is_empty() {
+            true => "done: nothing changed".to_owned(),
+            false => format!("done: {} parts changed: {}", changes.len(), told.join("; ")),
+        })
     }
 
     async fn apply(&mut self, part: Part, plan: &Plan) -> Result<(), StartError> {

@@ -51,7 +51,7 @@ property() {
 }
 
 is_ready() {
-    inside curl --fail --silent --show-error http://127.0.0.1:8600/readyz
+    inside curl --fail --silent --show-error --output /dev/null http://127.0.0.1:8600/readyz
 }
 
 until_ready() {

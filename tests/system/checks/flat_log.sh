@@ -1,4 +1,4 @@
-# /var/log/dsmil.log: every line of the identifiers, once, whatever happens.
+# The flat log, /var/log/dsmil.log: every line of the identifiers, once, whatever happens.
 
 lines=100000
 
@@ -60,11 +60,11 @@ has_line() {
 }
 
 rotation_by_copytruncate_loses_nothing() {
-    on_machine 'sed "s/^    create.*/    copytruncate/" /etc/logrotate.d/dsmil >/etc/dsmil-copytruncate
-        grep -q copytruncate /etc/dsmil-copytruncate
+    on_machine 'sed "s/^    create.*/    copytruncate/" /etc/logrotate.d/dsmil >/root/copytruncate
+        grep -q copytruncate /root/copytruncate
         seq -f "before=%.0f" 1000 | logger -t dsmil-test
         until tail -n 100 /var/log/dsmil.log | grep -q before=1000; do sleep 0.02; done
-        logrotate --force /etc/dsmil-copytruncate
+        logrotate --force /root/copytruncate
         seq -f "after=%.0f" 1000 | logger -t dsmil-test
         until grep -q after=1000 /var/log/dsmil.log; do sleep 0.02; done'
     expect 'lines before it' "$(flat_lines ' before=[0-9]*$' | wc -l)" 1000
