@@ -69,7 +69,7 @@ store() {
     inside sqlite3 -readonly -cmd '.timeout 10000' /mnt/dsmil-ram/hotpath.db "$1"
 }
 
-# What the daemon said since the time of $1, a cursor or a date as journalctl takes it.
+# What the daemon said since the moment $1.
 said_since() {
     inside journalctl --quiet --no-pager --output=cat --since="$1" "${@:2}"
 }

@@ -48,6 +48,11 @@ now_ms() {
     date +%s%3N
 }
 
+# Now, as journalctl takes it.
+moment() {
+    date --utc '+%F %T.%6N UTC'
+}
+
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds.
 wait_for() {
     local until=$(($(now_ms) + $1 * 1000)) what=$2

@@ -15,7 +15,7 @@ speak_of_everything() {
 
 a_journald_frozen_for_30_seconds_under_load_slows_nothing_and_the_drops_are_reported() {
     local per_second=1000 second until sent dropped began pid
-    began=$(date '+%F %T')
+    began=$(moment)
     pid=$(property MainPID)
     speak_of_everything
     inside systemctl kill --signal=STOP systemd-journald

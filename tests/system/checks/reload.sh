@@ -91,7 +91,7 @@ a_hundred_reloads_under_load_half_of_them_broken_lose_nothing() {
     restarts=$(property NRestarts)
     before=$(inside dsmild status --json)
     pid=$(property MainPID)
-    began=$(date '+%F %T')
+    began=$(moment)
     (for ((round = 0; round < rounds; round++)); do
         numbered reload $((round * per_round + 1)) $(((round + 1) * per_round))
     done) &

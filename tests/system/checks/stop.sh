@@ -57,5 +57,18 @@ a_reboot_with_an_empty_memory_disk_starts_clean() {
     (($(store 'SELECT min(id) FROM raw_events_fast') > newest)) || fail 'ids went back'
     inside bash -c 'seq -f "boot=%.0f" 101 200 | logger -t dsmil-test'
     wait_for 20 'the last line' on_machine 'grep -q " boot=200$" /var/log/dsmil.log'
+    # The hot store has lost what it had; the archive has not.
+    wait_for 20 'the events in the archive' has_archived_boots
+    expect 'events from before and after it' "$(archived_boots)" '200 of 200'
+    figure "events of 200 lines before and after it: $(archived_boots)"
     expect 'lines from before and after it' "$(flat_lines ' boot=[0-9]*$' | sed 's/.*=//' | paste -sd ' ')" "$(seq 200 | paste -sd ' ')"
+}
+
+archived_boots() {
+    inside runuser -u postgres -- psql -qAt -d dsmil -c "SELECT count(DISTINCT line) || ' of ' || count(line) FROM
+        (SELECT substring(convert_from(payload, 'UTF8') FROM '\"payload\":\"(boot=[0-9]+)\"') AS line FROM raw_events_fast) AS lines"
+}
+
+has_archived_boots() {
+    [[ $(archived_boots) == '200 of'* ]]
 }

@@ -56,7 +56,7 @@ a_frozen_critical_actor_makes_systemd_restart_the_unit_through_the_watchdog() {
     local pid restarts began ordered
     pid=$(property MainPID)
     restarts=$(property NRestarts)
-    ordered=$(date '+%F %T')
+    ordered=$(moment)
     began=$(now_ms)
     order freeze l3
     numbered freeze 1 100
