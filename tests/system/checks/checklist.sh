@@ -13,6 +13,7 @@ checklist_checks() {
     check prometheus_scrapes_the_daemon_and_shrink
     check loki_is_pushed_to
     check the_daemons_own_lines_are_never_events
+    check a_log_file_that_group_adm_may_read_is_followed_through_the_sandbox
 }
 
 # The program that the unit runs, as the comment in the unit says it is installed.
@@ -172,4 +173,15 @@ loki_is_pushed_to() {
 the_daemons_own_lines_are_never_events() {
     expect 'own lines among the events' "$(store "SELECT count(*) FROM raw_events_fast WHERE CAST(payload AS TEXT) LIKE '%serves the console%'")" 0
     (($(store "SELECT count(*) FROM raw_events_fast WHERE CAST(payload AS TEXT) LIKE '%203.0.113.7%'") > 0)) || fail 'nor are the lines of others'
+}
+
+a_log_file_that_group_adm_may_read_is_followed_through_the_sandbox() {
+    on_machine 'install -m 640 -o root -g adm /dev/null /var/log/of-adm.log
+        cp -a /etc/dsmil/dsmil.toml /tmp/without-file.toml
+        printf "\n[[intake.file]]\npath = \"/var/log/of-adm.log\"\n" >>/etc/dsmil/dsmil.toml
+        systemctl reload dsmil
+        echo "a line of adm" >>/var/log/of-adm.log'
+    wait_for 20 'its line' on_machine 'sqlite3 -readonly /mnt/dsmil-ram/hotpath.db \
+        "SELECT CAST(payload AS TEXT) FROM raw_events_fast" | grep "a line of adm"'
+    on_machine 'cat /tmp/without-file.toml >/etc/dsmil/dsmil.toml; systemctl reload dsmil'
 }
