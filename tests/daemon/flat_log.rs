@@ -110,7 +110,7 @@ fn every_line_is_written_once_over_kills() {
 
 #[test]
 fn what_an_earlier_boot_said_is_not_left_out() {
-    let Some(mut journald) = Journald::start_in_boot("0123456789abcdef0123456789abcdef") else { return };
+    let Some(mut journald) = Journald::start_in_boot("01234567-89ab-4def-8123-456789abcdef") else { return };
     let site = site(&journald);
     let daemon = site.start_ready();
     journald.count("dsmil-counted", 1, 100);
