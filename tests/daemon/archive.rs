@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions};
 
 use crate::harness::{Daemon, Site, wait_for};
 use crate::postgres::{Postgres, block_on};
+use crate::random::Random;
 
 pub fn site(url: &str, extra: &str) -> Site {
     Site::new(&configuration(url, extra))
@@ -26,23 +27,6 @@ pub fn write_lines(site: &Site, numbers: std::ops::Range<u64>) {
     for number in numbers {
         let text = format!("2026-11-20T10:00:00.{number:06}+00:00 atlas numbered[1]: number={number}\n");
         file.write_all(text.as_bytes()).unwrap();
-    }
-}
-
-/// A small generator, so that a run can be repeated from its seed.
-pub struct Random(u64);
-
-impl Random {
-    /// Seeded from `DSMILD_TEST_SEED`, or as always.
-    pub fn new() -> Self {
-        let seed = std::env::var("DSMILD_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_123);
-        eprintln!("seed {seed}; repeat with DSMILD_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
     }
 }
 
@@ -121,10 +105,10 @@ fn the_archive_equals_the_hot_store_after_kills_of_both() {
             let count = random.below(100);
             write_lines(&site, written..written + count);
             written += count;
-            std::thread::sleep(Duration::from_millis(random.below(300))); // the moment of death is random
+            random.pause(300);
             if random.below(4) == 0 {
                 postgres.stop();
-                std::thread::sleep(Duration::from_millis(random.below(300))); // and so is how long it is away
+                random.pause(300);
                 postgres.start();
             }
         }

@@ -1,14 +1,14 @@
 //! `store.durability = "power"`: a reboot with an empty hot store neither loses nor repeats anything in the archive.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use dsmild::event::EventId;
 use sqlx::Row;
 
-use crate::archive::{Random, configuration, write_lines};
+use crate::archive::{configuration, write_lines};
 use crate::harness::{Site, dsmild, wait_for};
 use crate::postgres::Postgres;
+use crate::random::Random;
 
 const REBOOTS: u32 = 8;
 
@@ -37,7 +37,7 @@ fn every_line_is_in_the_archive_exactly_once_over_losses_of_power() {
             let count = random.below(200);
             write_lines(&site, written..written + count);
             written += count;
-            std::thread::sleep(Duration::from_millis(random.below(700))); // the moment of death is random
+            random.pause(700);
         }
         daemon.kill();
         if random.below(4) > 0 {

@@ -107,6 +107,18 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// As [`wait_for`] `count` to be `goal`: for work that takes as long as it takes, there is patience while it goes on.
+pub fn wait_for_count(what: &str, goal: u64, mut count: impl FnMut() -> u64) {
+    let mut newest = count();
+    while newest != goal {
+        let before = newest;
+        wait_for(&format!("{what} to go on from {before} to {goal}"), || {
+            newest = count();
+            newest != before
+        });
+    }
+}
+
 pub struct Daemon {
     pub child: Child,
     port: u16,
