@@ -145,6 +145,7 @@ impl Outlet {
         }
         self.let_the_bus_know(checkpoint.id).await;
         while !self.life.superseded() && !self.batch(link, &checkpoint).await? {}
+        self.meter.caught_up();
         if with_states {
             self.states_at = Some(Instant::now());
         }

@@ -14,7 +14,8 @@ use crate::event::{EventId, Interest, Stream};
 use crate::limits;
 use crate::observe::gateway::OutletStatus;
 use crate::observe::metrics;
-use crate::outlet::mirror::{Batch, Progress, Target, Top};
+use crate::outlet::Progress;
+use crate::outlet::mirror::{Batch, Target, Top};
 use crate::redis::{Link, Notice, Trouble};
 use crate::store::StoreError;
 use crate::supervise::Life;
@@ -313,6 +314,9 @@ impl Mirrored {
     fn wrote(&self, batch: &Batch) {
         self.top.set(Some(batch.last));
         self.missing.set(self.missing.get() - batch.events as i64);
+        if let Some(progress) = self.progress.borrow_mut().as_mut() {
+            progress.wrote(batch.events as u64);
+        }
     }
 
     fn lag(&self) -> u64 {

@@ -3,3 +3,6 @@
 pub mod archive;
 pub mod flat_log;
 pub mod mirror;
+mod progress;
+
+pub use progress::Progress;
