@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::harness::{Daemon, Site, wait_for, wait_for_count};
+use crate::harness::{Daemon, Site, wait_for, wait_for_at_least, wait_for_count};
 use crate::kill::read;
 use crate::oracle_writer::Writer;
 use crate::places::{self, assert_every_number_everywhere};
@@ -97,8 +97,8 @@ fn story(flushes: usize) {
 struct Fabric {
     redis: Server,
     postgres: Postgres,
-    site: Site,
     daemon: Option<Daemon>,
+    site: Site,
     writer: Writer,
     freezes: u32,
     /// What is down, and how long at least.
@@ -125,7 +125,7 @@ impl Fabric {
         let text = std::fs::read_to_string(site.path("dsmil.toml")).unwrap();
         std::fs::write(
             site.path("dsmil.toml"),
-            text.replace("512MiB", "8GiB").replace("[log]", "[log]\nlevel = \"error\""),
+            text.replace("512MiB", "8GiB").replace("[log]", "[log]\nlevel = \"warn\""),
         )
         .unwrap();
         let daemon = Some(site.start());
@@ -149,7 +149,8 @@ impl Fabric {
     /// Blows are to strike a daemon at work: the writer does not run away from it.
     fn keep_up(&self, lead: u64) {
         if self.redis_down.is_none() {
-            wait_for("the daemon to follow the writer", || self.taken() + lead >= self.writer.asked());
+            let goal = self.writer.asked().saturating_sub(lead);
+            wait_for_at_least("the daemon to follow the writer", goal, || self.taken());
         }
     }
 
@@ -239,10 +240,10 @@ impl Fabric {
         wait_for("the outlets to be up", || {
             self.daemon().status()["outlets"].as_array().unwrap().iter().all(|outlet| outlet["up"] == true)
         });
-        wait_for(
-            "everything to be acknowledged",
-            || matches!(self.redis.ask(&["XPENDING", "L3_IN", "dsmil"]), Reply::List(summary) if summary[0].number() == 0),
-        );
+        wait_for_count("everything to be acknowledged", 0, || match self.redis.ask(&["XPENDING", "L3_IN", "dsmil"]) {
+            Reply::List(summary) => summary[0].number() as u64,
+            _ => 0, // wiped, and nothing came since
+        });
     }
 }
 

@@ -1,11 +1,15 @@
 //! Entries that others write to Redis are taken exactly once, whoever dies meanwhile.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use dsmild::intake::redis::Group;
+use dsmild::redis::Link;
 use sqlx::Row;
 
 use crate::harness::{Daemon, Site, wait_for};
 use crate::kill::{count, read};
+use crate::postgres::block_on;
 use crate::redis_server::{Reply, Server, installed};
 
 fn site(redis: &Server, instance: &str) -> Site {
@@ -73,6 +77,53 @@ fn what_a_dead_daemon_held_is_taken_over_by_another_of_the_group() {
     assert_eq!(unique.len(), alive.len(), "the living one takes none twice");
     assert!(!alive.is_empty() && !dead.is_empty(), "both have had a share: {} and {}", dead.len(), alive.len());
     assert_eq!(lives.terminate(), Some(0));
+}
+
+/// It says that it is alive by a question, and that must not be answered with entries.
+#[test]
+fn a_daemon_that_waits_for_room_leaves_new_entries_in_redis() {
+    if !installed() {
+        return;
+    }
+    let redis = Server::started(&[]);
+    let group = Group::new("L3_IN".to_owned(), "one");
+    let config = toml::from_str(&format!("url = \"{}\"", redis.url())).unwrap();
+    block_on(async {
+        let link = Link::connect(&config, &tokio::runtime::Handle::current()).await.unwrap();
+        group.join(&link).await.unwrap();
+        write(&redis, 0..10);
+        group.beat(&link).await.unwrap();
+        assert_eq!(pending(&redis), 0);
+        assert_eq!(group.read_new(&link, 100, Duration::from_millis(1)).await.unwrap().len(), 10);
+    });
+}
+
+#[test]
+fn what_redis_gave_on_a_connection_that_was_lost_is_taken_all_the_same() {
+    if !installed() {
+        return;
+    }
+    let redis = Server::started(&[]);
+    let site = site(&redis, "one");
+    let daemon = site.start_ready();
+    write(&redis, 0..10);
+    wait_for("the first ones to be taken", || count(&site, "raw_events_fast") == 10);
+    // As when a question of the daemon was held up on its way, and is answered when it listens no more. In a transaction,
+    // so that the question that it is asking now does not come first.
+    let give_to_nobody = |number: u64| {
+        let mut connection = redis.connect();
+        connection.ask(&["MULTI"]);
+        connection.ask(&["XADD", "L3_IN", "*", "source", "writer", "payload", &format!("number={number}")]);
+        connection.ask(&["XREADGROUP", "GROUP", "dsmil", "one", "COUNT", "1", "STREAMS", "L3_IN", ">"]);
+        assert_eq!(connection.ask(&["EXEC"]).list().len(), 2);
+    };
+    give_to_nobody(10);
+    write(&redis, 11..20);
+    wait_for("the others to be taken", || count(&site, "raw_events_fast") == 20 && pending(&redis) == 0);
+    give_to_nobody(20);
+    wait_for("the last one to be taken", || count(&site, "raw_events_fast") == 21 && pending(&redis) == 0);
+    assert!(taken(&site).into_iter().eq(0..21), "every number once and in order");
+    assert_eq!(daemon.terminate(), Some(0));
 }
 
 #[test]
