@@ -33,6 +33,7 @@ pub(super) struct Inner {
     pub(super) pending: VecDeque<Arc<Turn>>,
     pub(super) pending_events: usize,
     pub(super) pending_bytes: usize,
+    pending_bytes_max: usize,
 }
 
 /// What a stage did with a batch.
@@ -65,6 +66,7 @@ impl Bus {
                 pending: VecDeque::new(),
                 pending_events: 0,
                 pending_bytes: 0,
+                pending_bytes_max: limits::IN_FLIGHT_BYTES_MAX,
             }),
             to_commit: Notify::new(),
             committed: watch::Sender::new(last),
@@ -246,8 +248,15 @@ impl Bus {
     pub fn has_room(&self) -> bool {
         let inner = self.lock();
         inner.pending_events < limits::IN_FLIGHT_EVENTS_MAX
-            && inner.pending_bytes < limits::IN_FLIGHT_BYTES_MAX
+            && inner.pending_bytes < inner.pending_bytes_max
             && inner.ledger.in_flight_max() < limits::IN_FLIGHT_EVENTS_MAX as u64
+    }
+
+    /// What waits for the hot store is to be small beside it.
+    pub fn fit_to_store(&self, max_bytes: u64) {
+        let part = usize::try_from(max_bytes / limits::IN_FLIGHT_PART_OF_STORE).unwrap_or(usize::MAX);
+        self.lock().pending_bytes_max = part.min(limits::IN_FLIGHT_BYTES_MAX);
+        self.room.send_replace(());
     }
 
     /// Waits until a source may append.
@@ -334,6 +343,17 @@ mod tests {
         let (first, scanned) = bus.committed_after(EventId::ZERO, reads, 3).unwrap();
         let (rest, _) = bus.committed_after(scanned, reads, 10).unwrap();
         assert_eq!((first.len(), rest.len()), (3, 2));
+    }
+
+    #[test]
+    fn a_source_waits_when_much_waits_for_a_small_store() {
+        let (bus, _) = bus();
+        bus.append("source", vec![tick(); 100], Vec::new(), Vec::new());
+        assert!(bus.has_room());
+        bus.fit_to_store(100 * limits::IN_FLIGHT_PART_OF_STORE);
+        assert!(!bus.has_room());
+        bus.confirm(&bus.pending(usize::MAX));
+        assert!(bus.has_room());
     }
 
     #[test]

@@ -110,6 +110,7 @@ impl Daemon {
         let recovery = restore::begin(&config, &store, recovery, &plan.stages, &mut waiting).await?;
         waiting.end().await;
         let bus = Arc::new(Bus::new(ledger(&plan, &recovery), recovery.last_id));
+        bus.fit_to_store(store.max_bytes());
         let snapshots = snapshots(&store, &plan.stages).await?;
         let standing = plan.stages.iter().map(|spec| {
             let cursor = recovery.cursors.get(spec.name).copied().unwrap_or(recovery.last_id);
