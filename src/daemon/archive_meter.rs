@@ -47,6 +47,7 @@ impl Meter {
         let backlog = self.core.store.count_after(passed).await?;
         let mut inner = locked(&self.inner);
         (inner.backlog, inner.committed, inner.sent) = (backlog, committed, 0);
+        inner.progress = Progress::begin(backlog, Instant::now());
         Ok(())
     }
 
@@ -77,6 +78,7 @@ impl Meter {
         let mut inner = locked(&self.inner);
         if !Progress::is_worth_saying(lag)
             && let Some(progress) = inner.progress.take()
+            && progress.was_told()
         {
             log::info!(target: "dsmil-archive", "{}", progress.line(lag, Instant::now()));
         }
@@ -109,7 +111,7 @@ impl Meter {
             log::warn!(target: "dsmil-archive", "{text}; events wait in the hot store, nothing else does");
             inner.said = Some((Instant::now(), text.clone()));
         }
-        inner.trouble = Some(text);
+        (inner.trouble, inner.progress) = (Some(text), None);
         let was_up = std::mem::replace(&mut inner.up, false);
         drop(inner);
         self.report();

@@ -12,12 +12,13 @@ pub struct Progress {
     done: u64,
     started: Instant,
     said: Instant,
+    told: bool,
 }
 
 impl Progress {
     /// Begins when this much is missing; otherwise `None`.
     pub fn begin(missing: u64, now: Instant) -> Option<Self> {
-        Self::is_worth_saying(missing).then_some(Self { done: 0, started: now, said: now })
+        Self::is_worth_saying(missing).then_some(Self { done: 0, started: now, said: now, told: false })
     }
 
     pub fn is_worth_saying(missing: u64) -> bool {
@@ -38,9 +39,14 @@ impl Progress {
     pub fn is_due(&mut self, now: Instant) -> bool {
         let due = now.duration_since(self.said) >= SAY_EVERY;
         if due {
-            self.said = now;
+            (self.said, self.told) = (now, true);
         }
         due
+    }
+
+    /// Whether its end is worth a line too: the journal has heard of it.
+    pub fn was_told(&self) -> bool {
+        self.told
     }
 }
 
@@ -56,7 +62,8 @@ mod tests {
         progress.wrote(50_000);
         let later = start + SAY_EVERY;
         assert_eq!(progress.line(70_000, later), "50000 of 120000 events caught up, 10000 a second");
-        assert!(progress.is_due(later) && !progress.is_due(later));
+        assert!(!progress.was_told());
+        assert!(progress.is_due(later) && !progress.is_due(later) && progress.was_told());
         assert!(Progress::begin(3, start).is_none());
     }
 }

@@ -40,13 +40,13 @@ fn hot<T>(site: &Site, sql: &str, row: impl Fn(SqliteRow) -> T) -> Vec<T> {
     })
 }
 
-fn archive_status(daemon: &Daemon) -> serde_json::Value {
+pub fn archive_status(daemon: &Daemon) -> serde_json::Value {
     let status = daemon.status();
     let found = status["outlets"].as_array().unwrap().iter().find(|outlet| outlet["name"] == "archive");
     found.cloned().unwrap_or_default()
 }
 
-fn wait_until_archived(daemon: &Daemon) {
+pub fn wait_until_archived(daemon: &Daemon) {
     wait_for("every stage to have handled everything", || {
         daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0)
     });
@@ -57,7 +57,7 @@ fn wait_until_archived(daemon: &Daemon) {
 }
 
 /// Every row as text, column by column, in the order of ids.
-fn assert_equal(site: &Site, postgres: &Postgres) {
+pub fn assert_equal(site: &Site, postgres: &Postgres) {
     let tables = [
         ("raw_events_fast", "id, ts, source, compartment, payload, layer, root, format, attributes"),
         ("model_outputs_fast", "id, ts, layer, model, input_ref, output_json, score, root, producer"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dsmild::event::EventId;
 use sqlx::Row;
 
-use crate::archive::{configuration, write_lines};
+use crate::archive::write_lines;
 use crate::harness::{Site, dsmild, wait_for};
 use crate::postgres::Postgres;
 use crate::random::Random;
@@ -14,15 +14,19 @@ const REBOOTS: u32 = 8;
 
 /// A site whose store is durable over a loss of power.
 fn site(postgres: &Postgres) -> Site {
-    let site = Site::new("");
+    let site = Site::new("[[intake.file]]\npath = \"{dir}/in.log\"\n");
+    make_durable(&site, postgres);
+    site
+}
+
+/// Adds an archive, and that the store is as durable as that.
+pub fn make_durable(site: &Site, postgres: &Postgres) {
     let toml = std::fs::read_to_string(site.path("dsmil.toml")).unwrap();
     let store = toml.replace("max_size = ", "durability = \"power\"\nmax_size = ");
-    let dir = site.dir.path().display().to_string();
-    let archive = configuration(&postgres.url(), "").replace("{dir}", &dir);
+    let archive = format!("[archive]\nurl = \"{}\"\nevery = \"100ms\"\nbatch = 200\n", postgres.url());
     std::fs::write(site.path("dsmil.toml"), store + &archive).unwrap();
     let check = dsmild().args(["check", "-c"]).arg(site.path("dsmil.toml")).output().unwrap();
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
-    site
 }
 
 #[test]
@@ -57,7 +61,7 @@ fn every_line_is_in_the_archive_exactly_once_over_losses_of_power() {
 }
 
 /// What was on the tmpfs is gone; a daemon that died early had made nothing yet.
-fn lose_power(site: &Site) {
+pub fn lose_power(site: &Site) {
     if site.path("hot").exists() {
         std::fs::remove_dir_all(site.path("hot")).unwrap();
     }

@@ -36,11 +36,11 @@ pub fn number(text: &str) -> Option<u64> {
 pub fn assert_every_number_everywhere(numbers: u64, site: &Site, redis: &Server, postgres: &Postgres) -> String {
     let raw = stored_raw(site);
     assert_increasing("L3_IN", raw.iter().map(|(id, _)| *id));
-    assert!(raw.iter().map(|(_, number)| *number).eq(1..=numbers), "every entry in the hot store once and in order");
+    let found: Vec<u64> = raw.iter().map(|(_, number)| *number).collect();
+    assert_same("numbers in the hot store", &found, &(1..=numbers).collect::<Vec<_>>());
     assert_same("raw events of Postgres", &archived_raw(postgres), &raw);
 
-    let mut number_of: BTreeMap<String, u64> =
-        raw.iter().map(|(id, number)| (EventId::from_packed(*id).to_string(), *number)).collect();
+    let mut causes = Causes::of(&raw);
     let mut counts = Vec::new();
     for (stream, layer) in STREAMS {
         let stored = stored(site, layer);
@@ -48,20 +48,39 @@ pub fn assert_every_number_everywhere(numbers: u64, site: &Site, redis: &Server,
         assert_same(&format!("{stream} in Redis"), &mirrored(&mut redis.connect(), stream), &stored);
         assert_same(&format!("{stream} in Postgres"), &archived(postgres, layer), &stored);
         // Layer 4 and the devices speak where there is cause to, the others of everything.
-        if stream == "L3_OUT" || stream == "SOC_EVENTS" {
-            let of_layer_3 = stored.iter().filter(|output| matches!(&*output.src_layer, "" | "3"));
-            let caused: Vec<_> = of_layer_3.map(|output| (output.id, number_of.get(&output.cause))).collect();
-            assert!(
-                caused.iter().map(|(_, number)| *number).eq((1..=numbers).collect::<Vec<_>>().iter().map(Some)),
-                "{stream}: each number once and in order"
-            );
-            let caused =
-                caused.into_iter().zip(1..).map(|((id, _), number)| (EventId::from_packed(id).to_string(), number));
-            number_of = caused.collect();
+        if stream != "L4_OUT" {
+            causes = causes.assert_each_once(stream, &stored);
         }
         counts.push(format!("{stream} {}", stored.len()));
     }
     counts.join(", ")
+}
+
+/// Each number once and in order among the raw events and the decisions of layer 3 in Postgres.
+pub fn assert_every_number_archived(numbers: u64, postgres: &Postgres) {
+    let raw = archived_raw(postgres);
+    let found: Vec<u64> = raw.iter().map(|(_, number)| *number).collect();
+    assert_same("numbers in Postgres", &found, &(1..=numbers).collect::<Vec<_>>());
+    Causes::of(&raw).assert_each_once("L3_OUT", &archived(postgres, 3));
+}
+
+/// The ids of events, as they are referred to, and what numbers they came of.
+struct Causes(BTreeMap<String, u64>);
+
+impl Causes {
+    fn of(raw: &[(i64, u64)]) -> Self {
+        Self(raw.iter().map(|(id, number)| (EventId::from_packed(*id).to_string(), *number)).collect())
+    }
+
+    /// Of the events that speak of what layer 3 has judged, each cause has one, in order. Gives those.
+    fn assert_each_once(&self, stream: &str, outputs: &[Output]) -> Self {
+        let of_layer_3 = outputs.iter().filter(|output| matches!(&*output.src_layer, "" | "3"));
+        let effects: Vec<(i64, u64)> =
+            of_layer_3.map(|output| (output.id, self.0.get(&output.cause).copied().unwrap_or(0))).collect();
+        let numbers: Vec<u64> = effects.iter().map(|(_, number)| *number).collect();
+        assert_same(&format!("numbers in {stream}"), &numbers, &(1..=self.0.len() as u64).collect::<Vec<_>>());
+        Self::of(&effects)
+    }
 }
 
 /// Each stream in Redis has the events of the hot store: the same ids in the same order, and the same scores. Gives how
@@ -108,7 +127,8 @@ fn stored_raw(site: &Site) -> Vec<(i64, u64)> {
     read(site, "SELECT id, payload FROM raw_events_fast ORDER BY id", |row| raw(row.get(0), &row.get::<Vec<u8>, _>(1)))
 }
 
-fn archived_raw(postgres: &Postgres) -> Vec<(i64, u64)> {
+/// Ids and numbers.
+pub fn archived_raw(postgres: &Postgres) -> Vec<(i64, u64)> {
     postgres
         .rows("SELECT id, payload FROM raw_events_fast ORDER BY id", |row| raw(row.get(0), &row.get::<Vec<u8>, _>(1)))
 }

@@ -8,8 +8,8 @@ use crate::redis_mirror::{outlet, wait_until_mirrored};
 use crate::redis_server::{Server, installed};
 
 struct Story {
-    site: Site,
     daemon: Daemon,
+    site: Site,
     file: std::fs::File,
     lines: u32,
 }
