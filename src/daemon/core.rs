@@ -29,6 +29,8 @@ pub struct Core {
     /// By outlet: the id up to which it has passed everything on. What comes after stays in the hot store.
     passed: Mutex<BTreeMap<&'static str, EventId>>,
     archived: watch::Sender<EventId>,
+    /// The checkpoint from which the hot store was filled after a loss of power; zero: never.
+    pub restored: EventId,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,6 +70,7 @@ impl Core {
         config: Config,
         positions: BTreeMap<String, Value>,
         committed: BTreeMap<String, Standing>,
+        restored: EventId,
     ) -> Arc<Self> {
         Arc::new(Self {
             bus,
@@ -80,6 +83,7 @@ impl Core {
             positions: Mutex::new(positions),
             passed: Mutex::default(),
             archived: watch::Sender::new(EventId::ZERO),
+            restored,
         })
     }
 

@@ -117,7 +117,8 @@ impl Daemon {
             let snapshot = snapshots.get(spec.name).map_or(EventId::ZERO, |snapshot| snapshot.cursor);
             (spec.name.to_owned(), Standing { cursor, snapshot })
         });
-        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone(), standing.collect());
+        let restored = recovery.cursors.get(restore::RESTORED).copied().unwrap_or_default();
+        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone(), standing.collect(), restored);
         *locked(&core.board.config) =
             ConfigStatus { path: Some(source), loaded_at: Timestamp::now().to_string(), last_reload: None };
         recover(&core).await?;

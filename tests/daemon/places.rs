@@ -1,6 +1,6 @@
 //! What is in the hot store, in Redis and in Postgres, in a form in which the three can be compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dsmild::event::EventId;
 use sqlx::Row;
@@ -62,6 +62,17 @@ pub fn assert_every_number_archived(numbers: u64, postgres: &Postgres) {
     let found: Vec<u64> = raw.iter().map(|(_, number)| *number).collect();
     assert_same("numbers in Postgres", &found, &(1..=numbers).collect::<Vec<_>>());
     Causes::of(&raw).assert_each_once("L3_OUT", &archived(postgres, 3));
+}
+
+/// What Postgres has is in Redis, and among it what a loss of power took from the daemon, for it was there already.
+pub fn assert_every_archived_is_mirrored(postgres: &Postgres, redis: &Server) {
+    for (stream, layer) in STREAMS {
+        let (archived, mirrored) = (archived(postgres, layer), mirrored(&mut redis.connect(), stream));
+        assert_increasing(stream, mirrored.iter().map(|output| output.id));
+        let ids: BTreeSet<i64> = mirrored.iter().map(|output| output.id).collect();
+        let missing: Vec<&Output> = archived.iter().filter(|output| !ids.contains(&output.id)).collect();
+        assert!(missing.is_empty(), "{stream} in Redis lacks {missing:?}");
+    }
 }
 
 /// The ids of events, as they are referred to, and what numbers they came of.

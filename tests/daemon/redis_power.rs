@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use crate::archive_power::{lose_power, make_durable};
 use crate::harness::{Site, wait_for_count};
 use crate::oracle_writer::Writer;
-use crate::places::{archived_raw, assert_every_number_archived};
+use crate::places::{archived_raw, assert_every_archived_is_mirrored, assert_every_number_archived};
 use crate::postgres::Postgres;
 use crate::random::Random;
+use crate::redis_mirror::wait_until_mirrored;
 use crate::redis_server::{Server, installed};
 
 const REBOOTS: u32 = 10;
@@ -44,8 +45,11 @@ fn every_entry_is_in_the_archive_exactly_once_over_losses_of_power() {
     let judged = "model_outputs_fast WHERE layer = 3";
     wait_for_count("the entries to be judged and archived", writer.asked(), || postgres.count(judged));
     wait_for_count("them to be acknowledged", 0, || pending(&redis).len() as u64);
+    wait_until_mirrored(&daemon);
     assert_eq!(daemon.terminate(), Some(0));
+    assert!(!site.log().contains("did not write"), "the mirror knows its own entries");
     assert_every_number_archived(writer.asked(), &postgres);
+    assert_every_archived_is_mirrored(&postgres, &redis);
 }
 
 /// What Redis has given to the daemon and does not hold for it any more is in Postgres.
