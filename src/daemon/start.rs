@@ -240,6 +240,9 @@ impl Daemon {
         for consumer in self.core.bus.consumers() {
             metrics::stage_lag_events(consumer.name.clone()).set(consumer.in_flight() as f64);
         }
+        for source in locked(&self.core.board.sources).values() {
+            metrics::intake_up(source.name.clone()).set(if source.up { 1.0 } else { 0.0 });
+        }
         metrics::exporter().run_upkeep();
     }
 

@@ -175,31 +175,6 @@ fn the_last_events_of_an_orderly_stop_are_archived() {
 }
 
 #[test]
-fn a_wrong_password_and_a_missing_privilege_are_told_with_what_to_do_and_without_the_secret() {
-    let Some(postgres) = Postgres::started() else { return };
-    postgres.execute("CREATE ROLE dsmil LOGIN PASSWORD 'right'; REVOKE ALL ON SCHEMA public FROM PUBLIC");
-    let site = site(&postgres.tcp_url("dsmil"), "");
-    let with_file =
-        configuration(&postgres.tcp_url("dsmil"), "").replace("every =", "password_file = \"{dir}/password\"\nevery =");
-    site.configure(&with_file);
-    let says = |daemon: &Daemon, what: &str| {
-        wait_for(what, || archive_status(daemon)["last_error"].as_str().is_some_and(|error| error.contains(what)));
-    };
-    let daemon = site.start_ready();
-    says(&daemon, "make the file readable for this user");
-    std::fs::write(site.path("password"), "hunter2\n").unwrap();
-    says(&daemon, "check the user in archive.url, archive.password_file, and pg_hba.conf");
-    std::fs::write(site.path("password"), "right\n").unwrap();
-    says(&daemon, "GRANT CREATE, USAGE ON SCHEMA public");
-    postgres.execute("GRANT CREATE, USAGE ON SCHEMA public TO dsmil");
-    wait_until_archived(&daemon);
-    assert_eq!(daemon.terminate(), Some(0));
-    let log = site.log();
-    assert!(!log.contains("hunter2") && !log.contains("right\n"), "{log}");
-    assert!(log.contains("archive.password_file"), "{log}");
-}
-
-#[test]
 fn partitions_are_made_for_the_days_of_the_lines_and_dropped_after_the_retention() {
     let Some(postgres) = Postgres::started() else { return };
     let site = site(&postgres.url(), "");

@@ -6,6 +6,7 @@ mod archive;
 mod archive_keys;
 mod archive_power;
 mod archive_slow;
+mod archive_trouble;
 mod check;
 mod flat_log;
 mod full_store;

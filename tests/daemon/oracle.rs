@@ -62,7 +62,7 @@ fn story(flushes: usize) {
     if !installed() {
         return;
     }
-    let Some(postgres) = Postgres::started() else { return };
+    let Some(postgres) = Postgres::new() else { return };
     let mut random = Random::new();
     let plan = Plan::new(flushes, &mut random);
     let begun = Instant::now();
@@ -115,7 +115,7 @@ enum Down {
 impl Fabric {
     fn new(postgres: Postgres) -> Self {
         // What the writer was told is written must be there after a kill, or the test would not know what to expect.
-        let redis = Server::started(&["--appendfsync", "always"]);
+        let redis = Server::new(&["--appendfsync", "always"]);
         let extra = format!(
             "[redis]\nurl = \"{}\"\nmaxlen = 100000000\n[archive]\nurl = \"{}\"\nevery = \"100ms\"\n[fusion]\ninclude_benign = true\n",
             redis.url(),
@@ -128,9 +128,11 @@ impl Fabric {
             text.replace("512MiB", "8GiB").replace("[log]", "[log]\nlevel = \"warn\""),
         )
         .unwrap();
-        let daemon = Some(site.start());
+        let daemon = Some(site.start_ready());
         let writer = Writer::start(redis.port);
-        Self { redis, postgres, site, daemon, writer, freezes: 0, redis_down: None, postgres_down: None }
+        // Both come later than the daemon.
+        let (redis_down, postgres_down) = (Some((Down::Dead, Instant::now())), Some(Instant::now()));
+        Self { redis, postgres, daemon, site, writer, freezes: 0, redis_down, postgres_down }
     }
 
     fn daemon(&self) -> &Daemon {

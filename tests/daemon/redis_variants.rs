@@ -62,6 +62,10 @@ impl Story {
             let mut sources = status["sources"].as_array().unwrap().iter();
             sources.any(|source| source["up"] == false && says(source["last_error"].as_str(), words))
         });
+        wait_for("the metric of the source to follow", || {
+            let metrics = self.daemon.get("/metrics").unwrap().1;
+            metrics.lines().any(|line| line.starts_with("dsmil_intake_up{source=\"redis:") && line.ends_with(" 0"))
+        });
     }
 
     pub fn expect_mirror_trouble(&self, words: &[&str]) {
