@@ -14,6 +14,11 @@ use dsmild::config;
 use dsmild::event::{Body, Decision, Event, EventId, Raw, Stream, Timestamp};
 use dsmild::outlet::archive::{Link, Progress, Rows, Window};
 use dsmild::parse::Format;
+use futures_util::future::join;
+
+/// As in the daemon.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const ROWS: usize = 400_000;
 const ROUNDS: usize = 3;
@@ -102,14 +107,19 @@ async fn archive(server: &Server, events: &[Event]) -> f64 {
             Err(trouble) => panic!("{trouble}"),
         }
     };
-    link.tend(window).await.unwrap();
+    link.tend(Timestamp::from_millis(NOW_MS), window).await.unwrap();
     let begun = Instant::now();
-    for events in events.chunks(BATCH) {
-        let rows = Rows::of(events, window);
+    let mut portions = events.chunks(BATCH);
+    let mut ready = portions.next().map(|events| Rows::of(events, window));
+    while let Some(rows) = ready {
         link.prepare_for(&rows).await.unwrap();
         let mut batch = link.batch().await.unwrap();
-        batch.rows(&rows).await.unwrap();
+        // As the daemon does: the next is made ready while Postgres works.
+        let following = async { portions.next().map(|events| Rows::of(events, window)) };
+        let (written, next) = join(batch.rows(&rows), following).await;
+        written.unwrap();
         batch.commit(Progress { rows: rows.through.unwrap(), letters: 0 }, None).await.unwrap();
+        ready = next;
     }
     let rate = events.len() as f64 / begun.elapsed().as_secs_f64();
     link.close().await;

@@ -20,7 +20,7 @@ async fn bench() {
         server.benchmark(ENTRIES, &["XADD", "L3_IN", "*", "source", "fw", "compartment", "ops", "payload", LINE]);
     let daemon = redis::daemon(folder.path(), &server.config).await;
     let link = server.link().await;
-    let taken = redis::until(async || {
+    let (taken, memory) = redis::until(async || {
         let arguments = vec!["GROUPS".into(), "L3_IN".into()];
         let Ok(groups) = link.call("XINFO", "L3_IN", arguments).await else { return false };
         let number = |name| groups.list().first().and_then(|group| group.named(name)?.number());
@@ -30,6 +30,7 @@ async fn bench() {
     let rate = ENTRIES as f64 / taken.as_secs_f64();
     println!("redis-benchmark -P 200, XADD of the same  {written:>9.0} entries/s");
     println!("ingest, committed and acknowledged        {rate:>9.0} entries/s, {:.2} of it", rate / written);
+    println!("{memory}");
     daemon.stop().await;
 }
 

@@ -46,24 +46,42 @@ async fn mirror(server: &redis::Server, events: &[Event]) -> f64 {
     events.len() as f64 / begun.elapsed().as_secs_f64()
 }
 
-async fn fill(path: std::path::PathBuf, events: &[Event]) {
+async fn fill(path: std::path::PathBuf) {
     let (store, _) = HotStore::open(&config::Store { path, ..config::Store::default() }).await.unwrap();
-    for chunk in events.chunks(TURN_EVENTS_MAX * 8) {
-        let (consumer, cursor) = ("bench".to_owned(), chunk.last().map(|event| event.id));
-        let turn = Turn { consumer, cursor, events: chunk.into(), ..Turn::default() };
+    for first in (0..EVENTS).step_by(TURN_EVENTS_MAX) {
+        let events: Vec<Event> = (first..EVENTS.min(first + TURN_EVENTS_MAX)).map(decision).collect();
+        let (consumer, cursor) = ("bench".to_owned(), events.last().map(|event| event.id));
+        let turn = Turn { consumer, cursor, events: events.into(), ..Turn::default() };
         store.commit(&[Arc::new(turn)]).await.unwrap();
     }
     store.close().await;
 }
 
+/// A daemon with a full hot store meets an empty Redis.
+async fn refill(server: &redis::Server, folder: &std::path::Path) {
+    fill(folder.join("hot/hotpath.db")).await;
+    let link = server.link().await;
+    let daemon = redis::daemon(folder, &server.config).await;
+    let (refill, memory) = redis::until(async || length(&link).await == EVENTS as u64).await;
+    println!(
+        "refill of {EVENTS} from the hot store  {:>9.1} s, {:.0} entries/s; {memory}",
+        refill.as_secs_f64(),
+        EVENTS as f64 / refill.as_secs_f64()
+    );
+    daemon.stop().await;
+    link.call("FLUSHALL", "mirror", Vec::new()).await.unwrap();
+}
+
 async fn bench() {
     let folder = tempfile::tempdir_in("/dev/shm").unwrap();
     let server = redis::Server::start(folder.path(), "{ L3_IN = \"off\", L4_IN = \"off\" }");
+    refill(&server, folder.path()).await;
     let link = server.link().await;
     let events: Vec<Event> = (0..EVENTS).map(decision).collect();
-    let fields: Vec<String> = wire::to_fields(&events[0]).into_iter().flat_map(|(name, value)| [name, value]).collect();
+    let fields = wire::Fields::of(&events[0]);
+    let fields = fields.list();
     let mut command = vec!["XADD", "limit", "*"];
-    command.extend(fields.iter().map(String::as_str));
+    command.extend(fields.iter().flat_map(|(name, value)| [&**name, &**value]));
     let (mut limits, mut mirrored) = (Vec::new(), Vec::new());
     // Interleaved, so that what else the machine does falls on both.
     for _ in 0..ROUNDS {
@@ -74,16 +92,6 @@ async fn bench() {
     let (limit, mirrored) = (median(limits), median(mirrored));
     println!("limit: redis-benchmark -P 200, XADD  {limit:>9.0} entries/s");
     println!("mirror, from memory                  {mirrored:>9.0} entries/s, {:.2} of the limit", mirrored / limit);
-
-    fill(folder.path().join("hot/hotpath.db"), &events).await;
-    let daemon = redis::daemon(folder.path(), &server.config).await;
-    let refill = redis::until(async || length(&link).await == EVENTS as u64).await;
-    println!(
-        "refill of {EVENTS} from the hot store  {:>9.1} s, {:.0} entries/s",
-        refill.as_secs_f64(),
-        EVENTS as f64 / refill.as_secs_f64()
-    );
-    daemon.stop().await;
 }
 
 async fn length(link: &dsmild::redis::Link) -> u64 {

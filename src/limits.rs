@@ -40,6 +40,8 @@ pub const IN_FLIGHT_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// … and more than this part of `store.max_size`: what some stage has not handled cannot be removed, and the turns that say
 /// that it has wait behind the others; all of them must find room in the store.
 pub const IN_FLIGHT_PART_OF_STORE: u64 = 8;
+/// Smallest `daemon.memory_max`: what is in flight several times over, and the states of all stages.
+pub const MEMORY_BYTES_MIN: u64 = 512 * 1024 * 1024;
 /// One turn of a source or a stage.
 pub const TURN_EVENTS_MAX: usize = 1024;
 /// Outputs of one stage for one event.
@@ -96,6 +98,8 @@ pub const ARCHIVE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const ARCHIVE_BATCH_DAYS_MAX: usize = 64;
 /// Dead letters of one statement of the archive.
 pub const ARCHIVE_LETTERS_MAX: usize = 100;
+/// Events left out of the archive that are remembered, because their entries were archived by another daemon.
+pub const ARCHIVE_DUPLICATES_MAX: usize = 1_000_000;
 /// How far, in microseconds, a row moves whose id and time another daemon's row has already.
 pub const ARCHIVE_SHIFT_MAX: i32 = 1000;
 /// Labels of a Loki stream: what Loki itself accepts by default.
@@ -161,6 +165,8 @@ pub const LOG_QUEUE_MAX: usize = 8192;
 
 const _: () = assert!(IN_FLIGHT_EVENTS_MAX < BUS_EVENTS_MAX, "what is in flight is read from memory");
 const _: () = assert!(TURN_EVENTS_MAX <= IN_FLIGHT_EVENTS_MAX);
+const _: () =
+    assert!(IN_FLIGHT_BYTES_MAX as u64 * 3 < MEMORY_BYTES_MIN, "what waits is less than what makes sources wait");
 const _: () = assert!(TURN_EVENTS_MAX * OUTPUTS_PER_EVENT_MAX <= COMMIT_EVENTS_MAX, "one turn fits one transaction");
 const _: () = assert!(REDIS_TURNS_MAX * TURN_EVENTS_MAX < REDIS_CLAIMED_MAX, "what waits for the commit is remembered");
 const _: () = assert!(INSERT_ROWS_MAX * 16 < 32_766, "SQLite binds at most 32766 values in a statement");

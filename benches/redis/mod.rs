@@ -7,11 +7,19 @@ use std::time::{Duration, Instant};
 use dsmild::config::{self, Config};
 use dsmild::daemon::{Daemon, Hooks, prepare};
 use dsmild::redis::Link;
+use tikv_jemallocator::Jemalloc;
+use tokio::runtime::Runtime;
+
+/// As in the daemon.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 pub struct Server {
     pub config: config::Redis,
     pub port: u16,
     child: Child,
+    /// Connections have threads of their own, as in the daemon.
+    io: Option<Runtime>,
 }
 
 impl Server {
@@ -28,11 +36,11 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10)); // between two looks
         }
         let text = format!("url = \"redis://127.0.0.1:{port}\"\nmaxlen = 10000000\nstreams = {streams}");
-        Self { config: toml::from_str(&text).unwrap(), port, child }
+        Self { config: toml::from_str(&text).unwrap(), port, child, io: Some(io()) }
     }
 
     pub async fn link(&self) -> Link {
-        Link::connect(&self.config, &tokio::runtime::Handle::current()).await.unwrap()
+        Link::connect(&self.config, self.io.as_ref().unwrap().handle()).await.unwrap()
     }
 
     /// Requests a second by redis-benchmark's own account.
@@ -53,7 +61,12 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.io.take().unwrap().shutdown_background();
     }
+}
+
+fn io() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 /// A daemon in this process that does nothing but what Redis is about.
@@ -71,12 +84,30 @@ pub async fn daemon(folder: &Path, redis: &config::Redis) -> Daemon {
     Daemon::start(config, "bench".to_owned(), plan, Hooks::default()).await.unwrap()
 }
 
-pub async fn until(mut condition: impl AsyncFnMut() -> bool) -> Duration {
-    let begun = Instant::now();
+/// How long it takes until the condition holds, and the most memory that the process holds meanwhile.
+pub async fn until(mut condition: impl AsyncFnMut() -> bool) -> (Duration, Memory) {
+    let (begun, mut most) = (Instant::now(), 0);
     while !condition().await {
+        most = own_bytes().max(most);
         tokio::time::sleep(Duration::from_millis(5)).await; // between two looks
     }
-    begun.elapsed()
+    (begun.elapsed(), Memory(most))
+}
+
+/// In bytes, next to the bound that the configuration names.
+pub struct Memory(u64);
+
+impl std::fmt::Display for Memory {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let max = Config::default().daemon.memory_max.get();
+        write!(formatter, "at most {} MiB held, daemon.memory_max is {} MiB", self.0 >> 20, max >> 20)
+    }
+}
+
+fn own_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 pub fn installed() -> bool {

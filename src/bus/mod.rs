@@ -8,6 +8,7 @@ mod commit;
 mod ledger;
 mod log;
 mod reader;
+mod room;
 mod shared;
 mod turn;
 
@@ -15,4 +16,4 @@ pub use ledger::{Consumer, ConsumerId, Ledger};
 pub use log::{EventRef, Log, Newest};
 pub use reader::{Reader, Ready};
 pub use shared::{Bus, Stale, Step};
-pub use turn::{DeadLetter, Snapshot, Turn};
+pub use turn::{DeadLetter, EntryKey, Snapshot, TakenEntries, Turn};

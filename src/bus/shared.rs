@@ -1,13 +1,14 @@
 //! The bus as everybody shares it: one lock round the log and the ledger, and who is to be woken.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
 use super::log::weight;
-use super::{Consumer, ConsumerId, DeadLetter, Ledger, Log, Newest, Reader, Ready, Snapshot, Turn};
+use super::{Consumer, ConsumerId, DeadLetter, Ledger, Log, Newest, Reader, Ready, Snapshot, TakenEntries, Turn};
 use crate::event::{Draft, Event, EventId, Timestamp};
 use crate::limits;
 
@@ -21,11 +22,13 @@ pub struct Bus {
     pub(super) committed: watch::Sender<EventId>,
     /// Moves whenever there may be room again.
     pub(super) room: watch::Sender<()>,
+    /// The process holds as much memory as it may.
+    pub(super) is_full: AtomicBool,
 }
 
 pub(super) struct Inner {
     pub(super) log: Log,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     wakes: Vec<Option<Wake>>,
     pub(super) committed: EventId,
     /// Events committed since the start.
@@ -33,7 +36,7 @@ pub(super) struct Inner {
     pub(super) pending: VecDeque<Arc<Turn>>,
     pub(super) pending_events: usize,
     pub(super) pending_bytes: usize,
-    pending_bytes_max: usize,
+    pub(super) pending_bytes_max: usize,
 }
 
 /// What a stage did with a batch.
@@ -71,6 +74,7 @@ impl Bus {
             to_commit: Notify::new(),
             committed: watch::Sender::new(last),
             room: watch::Sender::new(()),
+            is_full: AtomicBool::new(false),
         }
     }
 
@@ -120,7 +124,19 @@ impl Bus {
         source: &str,
         drafts: Vec<Draft>,
         positions: Vec<(String, Value)>,
+        dead_letters: Vec<DeadLetter>,
+    ) -> EventId {
+        self.append_taken(source, drafts, positions, dead_letters, None)
+    }
+
+    /// As [`append`](Self::append), for entries that other daemons could take as well: one for each draft.
+    pub fn append_taken(
+        &self,
+        source: &str,
+        drafts: Vec<Draft>,
+        positions: Vec<(String, Value)>,
         mut dead_letters: Vec<DeadLetter>,
+        entries: Option<TakenEntries>,
     ) -> EventId {
         let mut inner = self.lock();
         let events = inner.append(drafts);
@@ -128,7 +144,14 @@ impl Bus {
             letter.id = inner.log.reserve(Timestamp::now().millis());
         }
         let last = inner.log.last();
-        inner.enqueue(Turn { consumer: source.to_owned(), events, positions, dead_letters, ..Turn::default() });
+        inner.enqueue(Turn {
+            consumer: source.to_owned(),
+            events,
+            positions,
+            dead_letters,
+            entries,
+            ..Turn::default()
+        });
         let wakes = inner.wakes.clone();
         drop(inner);
         self.wake(&wakes);
@@ -228,7 +251,7 @@ impl Bus {
             events,
             snapshot: step.snapshot,
             dead_letters: step.dead_letters,
-            positions: Vec::new(),
+            ..Turn::default()
         });
         let wakes = inner.wakes.clone();
         drop(inner);
@@ -242,30 +265,6 @@ impl Bus {
         }
         self.to_commit.notify_one();
         self.room.send_replace(());
-    }
-
-    /// Whether a source may append now.
-    pub fn has_room(&self) -> bool {
-        let inner = self.lock();
-        inner.pending_events < limits::IN_FLIGHT_EVENTS_MAX
-            && inner.pending_bytes < inner.pending_bytes_max
-            && inner.ledger.in_flight_max() < limits::IN_FLIGHT_EVENTS_MAX as u64
-    }
-
-    /// What waits for the hot store is to be small beside it.
-    pub fn fit_to_store(&self, max_bytes: u64) {
-        let part = usize::try_from(max_bytes / limits::IN_FLIGHT_PART_OF_STORE).unwrap_or(usize::MAX);
-        self.lock().pending_bytes_max = part.min(limits::IN_FLIGHT_BYTES_MAX);
-        self.room.send_replace(());
-    }
-
-    /// Waits until a source may append.
-    pub async fn admission(&self) {
-        let mut room = self.room.subscribe();
-        while !self.has_room() {
-            // The sender lives as long as the bus.
-            let _ = room.changed().await;
-        }
     }
 }
 
@@ -288,15 +287,15 @@ pub(super) fn turn_weight(turn: &Turn) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::event::{Body, Interest, Stream};
 
-    fn tick() -> Draft {
+    pub fn tick() -> Draft {
         Draft { stream: Stream::Tick, ts: Timestamp::ZERO, root: None, body: Body::Tick }
     }
 
-    fn bus() -> (Bus, ConsumerId) {
+    pub fn bus() -> (Bus, ConsumerId) {
         let reads = Interest::NONE.stream(Stream::Tick);
         let bus = Bus::new(Ledger::new([("stage".to_owned(), reads, Interest::NONE, EventId::ZERO)]), EventId::ZERO);
         let id = bus.consumer("stage").unwrap();
@@ -343,29 +342,5 @@ mod tests {
         let (first, scanned) = bus.committed_after(EventId::ZERO, reads, 3).unwrap();
         let (rest, _) = bus.committed_after(scanned, reads, 10).unwrap();
         assert_eq!((first.len(), rest.len()), (3, 2));
-    }
-
-    #[test]
-    fn a_source_waits_when_much_waits_for_a_small_store() {
-        let (bus, _) = bus();
-        bus.append("source", vec![tick(); 100], Vec::new(), Vec::new());
-        assert!(bus.has_room());
-        bus.fit_to_store(100 * limits::IN_FLIGHT_PART_OF_STORE);
-        assert!(!bus.has_room());
-        bus.confirm(&bus.pending(usize::MAX));
-        assert!(bus.has_room());
-    }
-
-    #[test]
-    fn a_source_waits_while_a_consumer_is_behind_and_goes_on_when_it_failed() {
-        let (bus, id) = bus();
-        for _ in 0..limits::IN_FLIGHT_EVENTS_MAX / limits::TURN_EVENTS_MAX {
-            bus.append("source", vec![tick(); limits::TURN_EVENTS_MAX], Vec::new(), Vec::new());
-            let turns = bus.pending(usize::MAX);
-            bus.confirm(&turns);
-        }
-        assert!(!bus.has_room());
-        bus.detach(id);
-        assert!(bus.has_room());
     }
 }

@@ -20,6 +20,25 @@ pub struct Turn {
     pub positions: Vec<(String, Value)>,
     pub snapshot: Option<Snapshot>,
     pub dead_letters: Vec<DeadLetter>,
+    /// Where the events are entries that other daemons could take as well: which entries, one for each event.
+    pub entries: Option<TakenEntries>,
+}
+
+/// Entries of a stream outside, in the order of the events that came of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenEntries {
+    /// The key of the stream, as all who read it name it.
+    pub stream: Arc<str>,
+    pub keys: Vec<EntryKey>,
+}
+
+/// The same for one entry whoever takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryKey {
+    pub ms: u64,
+    pub n: u64,
+    /// Of its fields: a stream that was emptied may give an id again, to another entry.
+    pub content: u64,
 }
 
 /// A stage's state, valid just after everything up to `cursor` was handled.

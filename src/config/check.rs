@@ -91,6 +91,12 @@ fn daemon_and_store(config: &Config, judge: &mut Judge<'_>) {
     judge.expect_name("daemon.instance", &daemon.instance);
     judge.expect(!daemon.instance.is_empty(), &["daemon.instance"], "is empty", "give this daemon a name");
     judge.expect_path("daemon.state_dir", &daemon.state_dir);
+    judge.expect(
+        daemon.memory_max.get() >= limits::MEMORY_BYTES_MIN,
+        &["daemon.memory_max"],
+        "is less than the daemon needs to work",
+        format!("at least {} MiB", limits::MEMORY_BYTES_MIN >> 20),
+    );
     judge.expect_path("store.path", &store.path);
     let together = store.path.parent().is_some_and(|folder| plain(folder) == plain(&daemon.state_dir));
     judge.expect(

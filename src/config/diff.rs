@@ -83,6 +83,7 @@ pub struct Change {
 /// Key prefixes, longest first where one contains another.
 const TOUCHES: &[(&str, &[(Part, Effect)])] = &[
     ("daemon.print_events", &[(Part::Log, Effect::Told)]),
+    ("daemon.memory_max", &[(Part::Process, Effect::Told)]),
     ("daemon", &[(Part::Process, Effect::NextStart)]),
     ("log.level", &[(Part::Log, Effect::Told)]),
     ("log", &[(Part::Process, Effect::NextStart)]),

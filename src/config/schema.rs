@@ -41,6 +41,8 @@ pub struct Daemon {
     pub state_dir: PathBuf,
     /// SOC events of at least LOW are printed on the terminal, one line each.
     pub print_events: bool,
+    /// Sources wait while the process holds more than this, the hot store not counted.
+    pub memory_max: Bytes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -300,7 +302,12 @@ pub struct Intensity {
 
 impl Default for Daemon {
     fn default() -> Self {
-        Self { instance: "dsmild".to_owned(), state_dir: PathBuf::from("/var/lib/dsmil"), print_events: false }
+        Self {
+            instance: "dsmild".to_owned(),
+            state_dir: PathBuf::from("/var/lib/dsmil"),
+            print_events: false,
+            memory_max: Bytes::from_mib(1024),
+        }
     }
 }
 

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join;
+
 use super::archive_meter::Meter;
 use super::core::Core;
-use crate::bus::Turn;
+use crate::bus::{EventRef, Turn};
 use crate::config;
 use crate::event::{EventId, Interest, Timestamp};
 use crate::limits;
-use crate::outlet::archive::{Link, Progress, Rows, Trouble, Window};
-use crate::store::{Checkpoint, StoreError, positions::Positions};
+use crate::outlet::archive::{Batch, Link, Progress, Rows, Trouble, Window};
+use crate::store::{Checkpoint, StoreError, TakenEntry, positions::Positions};
 use crate::supervise::Life;
 
 /// The name of its actor, and of its cursor in the hot store: how far Postgres was with what is in this store.
@@ -62,6 +64,35 @@ struct Outlet {
     states_at: Option<Instant>,
     positions_at: Option<Instant>,
     tended_at: Option<Instant>,
+}
+
+/// A stretch of the log made ready for one transaction.
+struct Portion {
+    /// From the front, `rows.events` of them are in `rows`.
+    events: Vec<EventRef>,
+    rows: Rows,
+    entries: Vec<TakenEntry>,
+    /// Postgres is so far when it is written.
+    through: EventId,
+    /// It ends where the checkpoint does.
+    is_last: bool,
+    ends_round: bool,
+}
+
+impl Portion {
+    /// Gives how many events were left out, because another daemon has archived their entries.
+    async fn write(&self, batch: &mut Batch<'_>, window: Window) -> Result<u64, Trouble> {
+        batch.claim(&self.entries).await?;
+        let taken = self.events.iter().take(usize::try_from(self.rows.events).unwrap_or(usize::MAX));
+        let left_out = taken.clone().filter(|event| batch.is_duplicate(event.root)).count();
+        if left_out == 0 {
+            batch.rows(&self.rows).await?;
+        } else {
+            let kept: Vec<_> = taken.filter(|event| !batch.is_duplicate(event.root)).collect();
+            batch.rows(&Rows::of(kept.into_iter().map(|event| &**event), window)).await?;
+        }
+        Ok(left_out as u64)
+    }
 }
 
 impl Outlet {
@@ -144,7 +175,11 @@ impl Outlet {
             return Ok(());
         }
         self.let_the_bus_know(checkpoint.id).await;
-        while !self.life.superseded() && !self.batch(link, &checkpoint).await? {}
+        let mut portion = self.portion(self.progress.rows, &checkpoint).await?;
+        while !self.life.superseded() {
+            let Some(following) = self.batch(link, &checkpoint, &portion).await? else { break };
+            portion = following;
+        }
         self.meter.caught_up();
         if with_states {
             self.states_at = Some(Instant::now());
@@ -166,26 +201,46 @@ impl Outlet {
         let _ = tokio::time::timeout(LOOK_EVERY, known).await;
     }
 
-    /// One transaction; whether it was the last of the checkpoint.
-    async fn batch(&mut self, link: &mut Link, checkpoint: &Checkpoint) -> Result<bool, Trouble> {
-        let core = Arc::clone(&self.core);
-        let (events, scanned) = if self.progress.rows < checkpoint.id {
-            core.committed_after(self.progress.rows, Interest::ALL, self.config.batch).await?
+    /// What comes after `after`, as far as one transaction takes it.
+    async fn portion(&self, after: EventId, checkpoint: &Checkpoint) -> Result<Portion, Trouble> {
+        let core = &self.core;
+        let (events, scanned) = if after < checkpoint.id {
+            core.committed_after(after, Interest::ALL, self.config.batch).await?
         } else {
             (Vec::new(), checkpoint.id)
         };
         let known = events.partition_point(|event| event.id <= checkpoint.id);
-        let window = Window::at(Timestamp::now(), self.config.retention.get());
-        let rows = Rows::of(events.iter().take(known).map(|event| &**event), window);
+        let rows = Rows::of(events.iter().take(known).map(|event| &**event), self.window());
         let all_taken = rows.events == known as u64;
-        let done = all_taken && (known < events.len() || scanned >= checkpoint.id);
-        let reached = if done { checkpoint.id } else { rows.through.unwrap_or(scanned) };
-        let mut progress = Progress { rows: reached.max(self.progress.rows), ..self.progress };
+        let is_last = all_taken && (known < events.len() || scanned >= checkpoint.id);
+        let through = if is_last { checkpoint.id } else { rows.through.unwrap_or(scanned) };
+        let entries = core.store.taken_entries(after, through).await?;
+        // Without events and without an end the bus is behind the store: the next round goes on.
+        let ends_round = is_last || (rows.events == 0 && scanned < checkpoint.id);
+        Ok(Portion { events, rows, entries, through: through.max(after), is_last, ends_round })
+    }
 
-        link.prepare_for(&rows).await?;
+    fn window(&self) -> Window {
+        Window::at(Timestamp::now(), self.config.retention.get())
+    }
+
+    /// One transaction. Gives the portion for the next, made ready while Postgres works; none when the round is over.
+    async fn batch(
+        &mut self,
+        link: &mut Link,
+        checkpoint: &Checkpoint,
+        portion: &Portion,
+    ) -> Result<Option<Portion>, Trouble> {
+        let core = Arc::clone(&self.core);
+        let mut progress = Progress { rows: portion.through, ..self.progress };
+        link.prepare_for(&portion.rows).await?;
         let mut batch = link.batch().await?;
-        batch.rows(&rows).await?;
-        if done {
+        let following = async {
+            if portion.ends_round { Ok(None) } else { self.portion(portion.through, checkpoint).await.map(Some) }
+        };
+        let (left_out, following) = join(portion.write(&mut batch, self.window()), following).await;
+        let left_out = left_out?;
+        if portion.is_last {
             while progress.letters < checkpoint.letters {
                 let page = core.store.letter_rows(progress.letters, checkpoint.letters, limits::ARCHIVE_LETTERS_MAX);
                 let letters = page.await?;
@@ -194,16 +249,16 @@ impl Outlet {
             }
         }
         let power = core.is_power_durable();
-        batch.commit(progress, (done && power).then_some(checkpoint)).await?;
+        batch.commit(progress, (portion.is_last && power).then_some(checkpoint)).await?;
         self.progress = progress;
-        self.meter.sent(rows.events);
+        self.meter.left_out(left_out);
+        self.meter.sent(portion.rows.events);
         self.meter.up(progress.rows);
         core.set_passed(NAME, progress.rows);
         if !power {
             core.set_archived(progress.rows);
         }
-        // Without events and without an end the bus is behind the store: the next round goes on.
-        Ok(done || (rows.events == 0 && scanned < checkpoint.id))
+        following
     }
 
     /// For a restart during which Postgres cannot be asked.
@@ -234,7 +289,7 @@ impl Outlet {
 
     async fn tend_if_due(&mut self, link: &mut Link) -> Result<(), Trouble> {
         if self.tended_at.is_none_or(|at| at.elapsed() >= TEND_EVERY) {
-            let dropped = link.tend(Window::at(Timestamp::now(), self.config.retention.get())).await?;
+            let dropped = link.tend(Timestamp::now(), self.window()).await?;
             if !dropped.is_empty() {
                 log::info!(target: "dsmil-archive", "past archive.retention and dropped: {}", dropped.join(", "));
             }

@@ -84,6 +84,17 @@ impl Meter {
         }
     }
 
+    /// Events that another daemon has archived already.
+    pub fn left_out(&self, events: u64) {
+        if events > 0 {
+            metrics::dropped("archive", "duplicate").increment(events);
+            log::info!(
+                target: "dsmil-archive",
+                "{events} events are left out: another daemon took their stream entries first and archived them"
+            );
+        }
+    }
+
     /// Postgres took everything up to `through`.
     pub fn up(&self, through: EventId) {
         let (newest, committed) = self.core.bus.committed_count();

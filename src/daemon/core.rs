@@ -49,6 +49,7 @@ pub struct Board {
     pub config: Mutex<ConfigStatus>,
     store_size: Mutex<Option<Size>>,
     store_trouble: Mutex<Option<String>>,
+    memory_trouble: Mutex<Option<String>>,
     shrink: Mutex<ShrinkMemory>,
 }
 
@@ -229,6 +230,15 @@ impl Core {
 
     pub fn store_trouble(&self) -> Option<String> {
         locked(&self.board.store_trouble).clone()
+    }
+
+    /// Why sources wait, when it is for the process's memory.
+    pub fn memory_trouble(&self) -> Option<String> {
+        locked(&self.board.memory_trouble).clone()
+    }
+
+    pub fn set_memory_trouble(&self, trouble: Option<String>) {
+        *locked(&self.board.memory_trouble) = trouble;
     }
 
     pub fn set_store_trouble(&self, trouble: Option<String>) {

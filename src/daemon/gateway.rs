@@ -80,6 +80,7 @@ impl Gateway for DaemonGateway {
             reasons.push("starting".to_owned());
         }
         reasons.extend(self.core.store_trouble().map(|trouble| format!("the hot store takes nothing: {trouble}")));
+        reasons.extend(self.core.memory_trouble());
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: config.daemon.instance.clone(),

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::core::{Core, locked};
+use crate::bus::TakenEntries;
 use crate::config::{self, StreamRole};
 use crate::event::{Draft, Stream, Timestamp};
 use crate::intake::redis::{Claimed, Entry, EntryId, Group, Member, Place, Taken, Unacknowledged};
@@ -54,6 +55,8 @@ struct Ingest {
     io: Handle,
     stream: Stream,
     group: Group,
+    /// Of the stream, prefix included.
+    key: Arc<str>,
     /// Name of the source, of its position and of its line in status: `redis:L3_IN`.
     source: Arc<str>,
     place: RefCell<Place>,
@@ -79,6 +82,7 @@ impl Ingest {
             config: config.clone(),
             io: io.clone(),
             stream,
+            key: Arc::from(key.as_str()),
             group: Group::new(key, &core.config().daemon.instance),
             place: RefCell::new(Place::load(from, positions.get(&source))),
             claimed: RefCell::new(Claimed::load(positions.get(&claimed_position(&source)))),
@@ -240,7 +244,10 @@ impl Ingest {
                 || self.life.superseded(),
                 || {
                     let positions: Vec<(String, Value)> = vec![position];
-                    after = self.core.bus.append("intake-redis", taken.drafts, positions.clone(), taken.dead_letters);
+                    let entries = TakenEntries { stream: Arc::clone(&self.key), keys: taken.keys };
+                    let (drafts, letters) = (taken.drafts, taken.dead_letters);
+                    let bus = &self.core.bus;
+                    after = bus.append_taken("intake-redis", drafts, positions.clone(), letters, Some(entries));
                     positions
                 },
             );

@@ -11,6 +11,7 @@ mod files;
 mod flat_log;
 mod gateway;
 mod ingest;
+mod memory;
 mod mirror;
 mod parts;
 mod plan;
@@ -123,6 +124,7 @@ async fn until_told(mut daemon: Daemon, mut signals: Signals, path: Option<PathB
     systemd::ready(&daemon.summary());
     let mut watchdog = Heartbeat::new();
     let mut meters = Instant::now();
+    let mut memory = memory::Memory::default();
     // One reload at a time; a signal that comes meanwhile is remembered and starts the next.
     let (mut reloading, mut again) = (None, false);
     let code = loop {
@@ -146,6 +148,7 @@ async fn until_told(mut daemon: Daemon, mut signals: Signals, path: Option<PathB
         }
         daemon.tree.look();
         watchdog.beat(daemon.tree.healthy(LATE_AFTER));
+        daemon.core.set_memory_trouble(memory.look(&daemon.core.bus, daemon.core.config().daemon.memory_max.get()));
         if meters.elapsed() >= Duration::from_secs(1) {
             meters = Instant::now();
             daemon.observe();

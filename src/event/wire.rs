@@ -1,9 +1,13 @@
 //! The forms that outside consumers read: JSON objects, and the field lists of Redis stream entries.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{Body, Category, Decision, Entity, Event, EventId, ShrinkSample, Soc, Stream, Timestamp, Verdict};
 
@@ -17,118 +21,198 @@ pub enum WireError {
     Score { stream: Stream, score: f64 },
 }
 
-/// A decision as consumers of `L3_OUT` and `L4_OUT` see it, with natural JSON types.
+/// An event as consumers see it, with natural JSON types: what is serialised for all of them.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Form<'event> {
+    Raw(RawForm<'event>),
+    Decision(Box<DecisionForm<'event>>),
+    Soc {
+        ts: f64,
+        event_id: EventId,
+        #[serde(flatten)]
+        soc: &'event Soc,
+    },
+    Shrink {
+        ts: f64,
+        event_id: EventId,
+        #[serde(flatten)]
+        sample: &'event ShrinkSample,
+    },
+    Tick {
+        ts: f64,
+        event_id: EventId,
+    },
+}
+
+/// A decision on `L3_OUT` or `L4_OUT`.
 #[derive(Serialize, Deserialize)]
-struct DecisionForm {
+struct DecisionForm<'event> {
     ts: f64,
     decision: Verdict,
     score: f64,
     #[serde(default)]
-    model: String,
+    model: Cow<'event, str>,
     #[serde(default)]
     device_id: u16,
     #[serde(default)]
-    compartment: String,
+    compartment: Cow<'event, str>,
     #[serde(default)]
-    input_ref: String,
+    input_ref: Cow<'event, str>,
     #[serde(default)]
-    entity: Entity,
+    entity: Cow<'event, Entity>,
     #[serde(default)]
-    reasons: Vec<String>,
+    reasons: Cow<'event, [String]>,
     #[serde(default = "system")]
     category: Category,
     #[serde(default)]
-    attack: Vec<String>,
+    attack: Cow<'event, [String]>,
     #[serde(default)]
-    summary: String,
+    summary: Cow<'event, str>,
 }
 
 fn system() -> Category {
     Category::System
 }
 
+/// `ts`, `source`, `compartment`, `payload`, `event_id`, and the attributes that have other names; of a name that comes
+/// twice the first.
+struct RawForm<'event> {
+    event: &'event Event,
+    raw: &'event super::Raw,
+}
+
+impl Serialize for RawForm<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const OWN: [&str; 5] = ["ts", "source", "compartment", "payload", "event_id"];
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("ts", &self.event.ts.seconds())?;
+        map.serialize_entry("source", &*self.raw.source)?;
+        map.serialize_entry("compartment", &*self.raw.compartment)?;
+        map.serialize_entry("payload", &String::from_utf8_lossy(&self.raw.payload))?;
+        map.serialize_entry("event_id", &self.event.id)?;
+        let mut before = None;
+        // They are sorted by name.
+        for (name, value) in &self.raw.attributes {
+            if before.replace(name) != Some(name) && !OWN.contains(&name.as_str()) {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        map.end()
+    }
+}
+
+fn form(event: &Event) -> Form<'_> {
+    let (ts, event_id) = (event.ts.seconds(), event.id);
+    match &event.body {
+        Body::Raw(raw) => Form::Raw(RawForm { event, raw }),
+        Body::Decision(decision) => Form::Decision(Box::new(DecisionForm {
+            ts,
+            decision: decision.verdict,
+            score: decision.score,
+            model: Cow::Borrowed(&decision.model),
+            device_id: decision.device_id,
+            compartment: Cow::Borrowed(&decision.compartment),
+            input_ref: Cow::Borrowed(&decision.input_ref),
+            entity: Cow::Borrowed(&decision.entity),
+            reasons: Cow::Borrowed(&decision.reasons),
+            category: decision.category,
+            attack: Cow::Borrowed(&decision.attack),
+            summary: Cow::Borrowed(&decision.summary),
+        })),
+        Body::Soc(soc) => Form::Soc { ts, event_id, soc },
+        Body::Shrink(sample) => Form::Shrink { ts, event_id, sample },
+        Body::Tick => Form::Tick { ts, event_id },
+    }
+}
+
 /// The event as one JSON object: the shape of the contract for decisions and SOC events, `ts`, `source`,
 /// `compartment`, `payload` and attributes for raw events.
 pub fn to_json(event: &Event) -> Value {
-    match &event.body {
-        Body::Raw(raw) => raw_json(event, raw),
-        Body::Decision(decision) => decision_json(event, decision),
-        Body::Soc(soc) => soc_json(event, soc),
-        Body::Shrink(sample) => {
-            json!({ "ts": event.ts.seconds(), "event_id": event.id, "values": sample.values, "failure": sample.failure })
-        }
-        Body::Tick => json!({ "ts": event.ts.seconds(), "event_id": event.id }),
-    }
+    // These shapes have string keys, so they always serialise.
+    serde_json::to_value(form(event)).unwrap_or_default()
 }
 
-fn raw_json(event: &Event, raw: &super::Raw) -> Value {
-    let mut object = Map::new();
-    object.insert("ts".into(), json!(event.ts.seconds()));
-    object.insert("source".into(), json!(&*raw.source));
-    object.insert("compartment".into(), json!(&*raw.compartment));
-    object.insert("payload".into(), Value::String(String::from_utf8_lossy(&raw.payload).into_owned()));
-    object.insert("event_id".into(), json!(event.id));
-    for (key, value) in &raw.attributes {
-        object.entry(key.as_str()).or_insert_with(|| Value::String(value.clone()));
-    }
-    Value::Object(object)
-}
-
-fn decision_json(event: &Event, decision: &Decision) -> Value {
-    object_of(&DecisionForm {
-        ts: event.ts.seconds(),
-        decision: decision.verdict,
-        score: decision.score,
-        model: decision.model.to_string(),
-        device_id: decision.device_id,
-        compartment: decision.compartment.to_string(),
-        input_ref: decision.input_ref.clone(),
-        entity: decision.entity.clone(),
-        reasons: decision.reasons.clone(),
-        category: decision.category,
-        attack: decision.attack.clone(),
-        summary: decision.summary.clone(),
-    })
-}
-
-fn soc_json(event: &Event, soc: &Soc) -> Value {
-    let mut object = Map::new();
-    object.insert("ts".into(), json!(event.ts.seconds()));
-    object.insert("event_id".into(), json!(event.id));
-    if let Value::Object(rest) = object_of(soc) {
-        object.extend(rest);
-    }
-    Value::Object(object)
-}
-
-/// These shapes have string keys and finite numbers, so they always serialise.
-fn object_of(form: &impl Serialize) -> Value {
-    serde_json::to_value(form).unwrap_or_default()
+/// The text of [`to_json`].
+pub fn to_text(event: &Event) -> String {
+    serde_json::to_string(&form(event)).unwrap_or_default()
 }
 
 /// Fields of a Redis stream entry. Decisions are plain strings with the lists as JSON; every SOC value is JSON.
-pub fn to_fields(event: &Event) -> Vec<(String, String)> {
-    let every_value_is_json = matches!(event.body, Body::Soc(_));
-    let Value::Object(object) = to_json(event) else { return Vec::new() };
-    object
-        .into_iter()
-        .map(|(key, value)| match value {
-            Value::String(text) if !every_value_is_json => (key, text),
-            Value::Null if !every_value_is_json => (key, String::new()),
-            Value::Object(_) | Value::Array(_) | Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {
-                (key, value.to_string())
-            }
-        })
-        .collect()
+#[derive(Debug)]
+pub struct Fields {
+    text: String,
+    every_value_is_json: bool,
 }
 
-/// Reads a decision back: from the hot store, or as another program wrote it.
+impl Fields {
+    pub fn of(event: &Event) -> Self {
+        Self { text: to_text(event), every_value_is_json: matches!(event.body, Body::Soc(_)) }
+    }
+
+    /// Names and values, in order.
+    pub fn list(&self) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+        let Ok(Members(members)) = serde_json::from_str(&self.text) else { return Vec::new() };
+        let json = self.every_value_is_json;
+        let field = |(name, value)| (name, if json { Cow::Borrowed(RawValue::get(value)) } else { plain(value) });
+        members.into_iter().map(field).collect()
+    }
+}
+
+/// Text as it is, nothing for null, everything else as JSON.
+fn plain(value: &RawValue) -> Cow<'_, str> {
+    let json = value.get();
+    match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(text) if !text.contains('\\') => Cow::Borrowed(text),
+        Some(_) => Cow::Owned(serde_json::from_str(json).unwrap_or_default()),
+        None if json == "null" => Cow::Borrowed(""),
+        None => Cow::Borrowed(json),
+    }
+}
+
+/// The members of a JSON object, in order, not read further.
+struct Members<'text>(Vec<(Cow<'text, str>, &'text RawValue)>);
+
+impl<'text> Deserialize<'text> for Members<'text> {
+    fn deserialize<D: Deserializer<'text>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'text> de::Visitor<'text> for Visitor {
+            type Value = Members<'text>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: de::MapAccess<'text>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(MEMBERS_EXPECTED);
+                while let Some(Name(name)) = map.next_key()? {
+                    members.push((name, map.next_value()?));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+/// SOC events have most.
+const MEMBERS_EXPECTED: usize = 18;
+
+/// A name that is borrowed from the text where nothing in it is escaped.
+#[derive(Deserialize)]
+struct Name<'text>(#[serde(borrow)] Cow<'text, str>);
+
+/// Reads a decision as another program wrote it.
 ///
 /// # Errors
 /// The object lacks `decision`, `score` or `ts`, or a value is of the wrong type or out of its range.
 pub fn decision_from_json(stream: Stream, value: Value) -> Result<(Timestamp, Decision), WireError> {
-    let form: DecisionForm = serde_json::from_value(value).map_err(|source| WireError::Shape { stream, source })?;
-    let ts = Timestamp::from_seconds(form.ts).ok_or_else(|| WireError::Time { stream, ts: form.ts.to_string() })?;
+    let form: DecisionForm<'_> = serde_json::from_value(value).map_err(|source| WireError::Shape { stream, source })?;
+    decision_of(stream, form)
+}
+
+fn decision_of(stream: Stream, form: DecisionForm<'_>) -> Result<(Timestamp, Decision), WireError> {
+    let ts = time(stream, form.ts)?;
     if !(0.0..=1.0).contains(&form.score) {
         return Err(WireError::Score { stream, score: form.score });
     }
@@ -138,51 +222,48 @@ pub fn decision_from_json(stream: Stream, value: Value) -> Result<(Timestamp, De
         model: Arc::from(form.model),
         device_id: form.device_id,
         compartment: Arc::from(form.compartment),
-        input_ref: form.input_ref,
-        entity: form.entity,
+        input_ref: form.input_ref.into_owned(),
+        entity: form.entity.into_owned(),
         category: form.category,
-        reasons: form.reasons,
-        attack: form.attack,
-        summary: form.summary,
+        reasons: form.reasons.into_owned(),
+        attack: form.attack.into_owned(),
+        summary: form.summary.into_owned(),
     };
     Ok((ts, decision))
 }
 
-/// Reads a SOC event back from the hot store.
-///
-/// # Errors
-/// The object is not what [`to_json`] writes.
-pub fn soc_from_json(value: Value) -> Result<(Timestamp, Soc), WireError> {
-    let stream = Stream::SocEvents;
-    let ts = value
-        .get("ts")
-        .and_then(Value::as_f64)
-        .and_then(Timestamp::from_seconds)
-        .ok_or_else(|| WireError::Time { stream, ts: value.get("ts").map(Value::to_string).unwrap_or_default() })?;
-    let soc = serde_json::from_value(value).map_err(|source| WireError::Shape { stream, source })?;
-    Ok((ts, soc))
+fn time(stream: Stream, seconds: f64) -> Result<Timestamp, WireError> {
+    Timestamp::from_seconds(seconds).ok_or_else(|| WireError::Time { stream, ts: seconds.to_string() })
 }
 
-/// Rebuilds an event of a derived stream from its stored JSON.
+/// What of a stored SOC event or sample is not in its body.
+#[derive(Deserialize)]
+struct Stamp {
+    ts: f64,
+}
+
+/// Rebuilds an event of a derived stream from what [`to_text`] wrote.
 ///
 /// # Errors
-/// As [`decision_from_json`] and [`soc_from_json`].
-pub fn derived_from_json(stream: Stream, id: EventId, root: EventId, value: Value) -> Result<Event, WireError> {
+/// It is not what [`to_text`] writes for an event of this stream.
+pub fn derived_from_text(stream: Stream, id: EventId, root: EventId, text: &[u8]) -> Result<Event, WireError> {
+    let shape = |source| WireError::Shape { stream, source };
+    let stamp = || time(stream, serde_json::from_slice::<Stamp>(text).map_err(shape)?.ts);
     let (ts, body) = match stream {
-        Stream::SocEvents => soc_from_json(value).map(|(ts, soc)| (ts, Body::Soc(Box::new(soc))))?,
-        Stream::Shrink => {
-            let ts = value.get("ts").and_then(Value::as_f64).and_then(Timestamp::from_seconds).unwrap_or_default();
-            let sample: ShrinkSample =
-                serde_json::from_value(value).map_err(|source| WireError::Shape { stream, source })?;
-            (ts, Body::Shrink(sample))
+        Stream::SocEvents => (stamp()?, Body::Soc(serde_json::from_slice(text).map_err(shape)?)),
+        Stream::Shrink => (stamp()?, Body::Shrink(serde_json::from_slice(text).map_err(shape)?)),
+        _ => {
+            let (ts, decision) = decision_of(stream, serde_json::from_slice(text).map_err(shape)?)?;
+            (ts, Body::Decision(Box::new(decision)))
         }
-        _ => decision_from_json(stream, value).map(|(ts, decision)| (ts, Body::Decision(Box::new(decision))))?,
     };
     Ok(Event { id, stream, ts, root, body })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::event::{Severity, ShrinkView};
 
@@ -213,7 +294,7 @@ mod tests {
 
     #[test]
     fn every_field_of_a_soc_event_in_redis_is_json() {
-        for (key, value) in to_fields(&soc_event()) {
+        for (key, value) in Fields::of(&soc_event()).list() {
             assert!(serde_json::from_str::<Value>(&value).is_ok(), "{key}={value}");
         }
     }
@@ -221,10 +302,10 @@ mod tests {
     #[test]
     fn a_soc_event_is_read_back_as_it_was_written() {
         let event = soc_event();
-        let (ts, soc) = soc_from_json(to_json(&event)).unwrap();
-        assert_eq!(ts, event.ts);
-        let Body::Soc(original) = &event.body else { unreachable!() };
-        assert_eq!(&soc, &**original);
+        let read = derived_from_text(event.stream, event.id, event.root, to_text(&event).as_bytes()).unwrap();
+        assert_eq!(read.ts, event.ts);
+        let (Body::Soc(original), Body::Soc(soc)) = (&event.body, &read.body) else { unreachable!() };
+        assert_eq!(soc, original);
     }
 
     #[test]
@@ -237,7 +318,8 @@ mod tests {
             root: EventId::new(7, 1),
             body: Body::Decision(Box::new(decision.clone())),
         };
-        let fields: std::collections::BTreeMap<_, _> = to_fields(&event).into_iter().collect();
+        let fields = Fields::of(&event);
+        let fields: std::collections::BTreeMap<_, _> = fields.list().into_iter().collect();
         assert_eq!(fields["decision"], "benign");
         assert_eq!(fields["input_ref"], "7-1");
         assert_eq!(fields["reasons"], "[]");

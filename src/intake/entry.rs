@@ -49,24 +49,51 @@ pub fn from_json_line(line: &[u8], stream: Stream, source: &Arc<str>, arrival: T
 /// # Errors
 /// As [`from_entry`].
 pub fn from_fields(
-    fields: impl IntoIterator<Item = (String, Bytes)>,
+    fields: &[(Bytes, Bytes)],
     stream: Stream,
     source: &Arc<str>,
     arrival: Timestamp,
 ) -> Result<Draft, EntryError> {
-    let mut payload = None;
-    let mut rest = Map::new();
+    if matches!(stream, Stream::L3In | Stream::L4In) {
+        return raw_from_fields(fields, stream, source, arrival);
+    }
+    let lossy = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let entry = fields.iter().map(|(name, value)| (lossy(name), Value::String(lossy(value)))).collect();
+    from_entry(entry, stream, source, arrival)
+}
+
+/// Without a map between, for these are most of what is read.
+fn raw_from_fields(
+    fields: &[(Bytes, Bytes)],
+    stream: Stream,
+    source: &Arc<str>,
+    arrival: Timestamp,
+) -> Result<Draft, EntryError> {
+    let (mut payload, mut own, mut attributes) = (None, Own::default(), Vec::new());
     for (name, value) in fields {
-        if name == "payload" && is_raw(stream) {
-            payload = Some(value);
-        } else {
-            rest.insert(name, Value::String(String::from_utf8_lossy(&value).into_owned()));
+        match &**name {
+            b"payload" => payload = Some(value.clone()),
+            b"ts" => own.ts = Some(Value::String(String::from_utf8_lossy(value).into_owned())),
+            b"source" => own.source = Some(Value::String(String::from_utf8_lossy(value).into_owned())),
+            b"compartment" => own.compartment = Some(Value::String(String::from_utf8_lossy(value).into_owned())),
+            b"event_id" => {}
+            _ if attributes.len() > FIELDS_PER_RECORD_MAX => return Err(EntryError::TooManyFields(fields.len())),
+            _ => {
+                let name = String::from_utf8_lossy(name).into_owned();
+                attributes.retain(|(known, _)| *known != name);
+                attributes.push((name, String::from_utf8_lossy(value).into_owned()));
+            }
         }
     }
-    match (is_raw(stream), payload) {
-        (true, Some(payload)) => raw(payload, rest, stream, source, arrival),
-        _ => from_entry(rest, stream, source, arrival),
-    }
+    raw(payload.ok_or(EntryError::NoPayload)?, own, attributes, stream, source, arrival)
+}
+
+/// The fields of an entry that are no attributes.
+#[derive(Default)]
+struct Own {
+    ts: Option<Value>,
+    source: Option<Value>,
+    compartment: Option<Value>,
 }
 
 /// Reads an entry of `L3_IN` or `L4_IN`: `ts` (epoch seconds or RFC 3339; absent: `arrival`), `source` (absent: the one
@@ -88,20 +115,21 @@ pub fn from_entry(
                 Some(Value::String(text)) => Bytes::from(text),
                 Some(json) => Bytes::from(json.to_string()),
             };
-            raw(payload, entry, stream, source, arrival)
+            entry.shift_remove("event_id");
+            let mut take = |name| entry.shift_remove(name);
+            let own = Own { ts: take("ts"), source: take("source"), compartment: take("compartment") };
+            let attributes = entry.into_iter().map(|(name, value)| (name, plain(value))).collect();
+            raw(payload, own, attributes, stream, source, arrival)
         }
         Stream::L3Out | Stream::L4Out => decision(entry, stream, arrival),
         Stream::Shrink | Stream::SocEvents | Stream::Tick => Err(EntryError::Stream(stream)),
     }
 }
 
-fn is_raw(stream: Stream) -> bool {
-    matches!(stream, Stream::L3In | Stream::L4In)
-}
-
 fn raw(
     payload: Bytes,
-    mut rest: Map<String, Value>,
+    own: Own,
+    attributes: Vec<(String, String)>,
     stream: Stream,
     source: &Arc<str>,
     arrival: Timestamp,
@@ -109,14 +137,12 @@ fn raw(
     if payload.len() > LINE_BYTES_MAX {
         return Err(EntryError::PayloadTooLong(payload.len()));
     }
-    let ts = time(rest.shift_remove("ts"), arrival)?;
-    let source = text(&mut rest, "source")?.map_or_else(|| Arc::clone(source), Arc::from);
-    let compartment = Arc::from(text(&mut rest, "compartment")?.unwrap_or_default());
-    rest.shift_remove("event_id");
-    if rest.len() > FIELDS_PER_RECORD_MAX {
-        return Err(EntryError::TooManyFields(rest.len()));
+    let ts = time(own.ts, arrival)?;
+    let source = text(own.source, "source")?.map_or_else(|| Arc::clone(source), Arc::from);
+    let compartment = Arc::from(text(own.compartment, "compartment")?.unwrap_or_default());
+    if attributes.len() > FIELDS_PER_RECORD_MAX {
+        return Err(EntryError::TooManyFields(attributes.len()));
     }
-    let attributes = rest.into_iter().map(|(name, value)| (name, plain(value))).collect();
     Ok(Origin { stream, source, compartment, format: Format::Auto }.message(payload, attributes, ts))
 }
 
@@ -128,8 +154,8 @@ fn plain(value: Value) -> String {
     }
 }
 
-fn text(entry: &mut Map<String, Value>, name: &'static str) -> Result<Option<String>, EntryError> {
-    match entry.shift_remove(name) {
+fn text(value: Option<Value>, name: &'static str) -> Result<Option<String>, EntryError> {
+    match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
         Some(_) => Err(EntryError::NotText(name)),
@@ -278,11 +304,17 @@ mod tests {
 
     #[test]
     fn a_payload_in_redis_that_is_not_utf_8_survives() {
-        let fields =
-            [("payload".to_owned(), Bytes::from_static(b"\xff\x00")), ("ts".to_owned(), Bytes::from_static(b"12"))];
-        let draft = from_fields(fields, Stream::L4In, &Arc::from("redis"), ARRIVAL).unwrap();
+        let fields = [("payload", &b"\xff\x00"[..]), ("ts", b"12"), ("k", b"old"), ("k", b"new"), ("event_id", b"1-1")]
+            .map(|(name, value)| (Bytes::from(name), Bytes::from(value)));
+        let draft = from_fields(&fields, Stream::L4In, &Arc::from("redis"), ARRIVAL).unwrap();
         assert_eq!(draft.ts, Timestamp::from_millis(12_000));
-        assert_eq!(&*raw_of(draft).payload, b"\xff\x00");
+        let raw = raw_of(draft);
+        assert_eq!(&*raw.payload, b"\xff\x00");
+        assert_eq!(raw.attributes, [("k".to_owned(), "new".to_owned())], "the last of a name counts");
+        let many: Vec<_> = (0..=FIELDS_PER_RECORD_MAX).map(|n| (Bytes::from(format!("k{n}")), Bytes::new())).collect();
+        let fields: Vec<_> = many.into_iter().chain(fields).collect();
+        let error = from_fields(&fields, Stream::L3In, &Arc::from("redis"), ARRIVAL).unwrap_err();
+        assert!(matches!(error, EntryError::TooManyFields(_)), "{error}");
     }
 
     #[test]
@@ -294,8 +326,10 @@ mod tests {
         let ts = Timestamp::from_millis(7);
         let body = Body::Decision(Box::new(decision.clone()));
         let event = Event { id: EventId::new(8, 0), stream: Stream::L3Out, ts, root: EventId::new(7, 1), body };
-        let fields = wire::to_fields(&event).into_iter().map(|(name, value)| (name, Bytes::from(value)));
-        let draft = from_fields(fields, Stream::L3Out, &Arc::from("redis"), ARRIVAL).unwrap();
+        let fields = wire::Fields::of(&event);
+        let bytes = |text: std::borrow::Cow<'_, str>| Bytes::from(text.into_owned());
+        let fields: Vec<_> = fields.list().into_iter().map(|(name, value)| (bytes(name), bytes(value))).collect();
+        let draft = from_fields(&fields, Stream::L3Out, &Arc::from("redis"), ARRIVAL).unwrap();
         let Body::Decision(read) = draft.body else { panic!("a decision") };
         assert_eq!((draft.ts, *read), (ts, decision));
     }
@@ -305,9 +339,9 @@ mod tests {
         fn no_bytes_make_it_panic(line in prop::collection::vec(any::<u8>(), 0..100), text in ".{0,40}") {
             let source = Arc::from("x");
             let _ = from_json_line(&line, Stream::L3In, &source, ARRIVAL);
-            let fields = ["ts", "score", "payload", "source"].map(|name| (name.to_owned(), Bytes::from(text.clone())));
+            let fields = ["ts", "score", "payload", "source"].map(|name| (Bytes::from(name), Bytes::from(text.clone())));
             for stream in Stream::ALL {
-                let _ = from_fields(fields.clone(), stream, &source, ARRIVAL);
+                let _ = from_fields(&fields, stream, &source, ARRIVAL);
             }
         }
     }

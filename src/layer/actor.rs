@@ -246,6 +246,6 @@ impl Running {
 }
 
 fn dead_letter(stage: &str, event: &EventRef, reason: String) -> DeadLetter {
-    let payload = wire::to_json(event).to_string().into();
+    let payload = wire::to_text(event).into();
     DeadLetter { id: event.id, stream: stage.to_owned(), reason, payload }
 }

@@ -108,6 +108,7 @@ pub const METRICS: &[Metric] = &[
     ),
     metric("dsmil_store_bytes", G, Unit::Bytes, &[], "Size of the hot store."),
     metric("dsmil_intake_up", G, Unit::Count, &["source"], "Whether each source can be read: 1 or 0."),
+    metric("dsmil_memory_bytes", G, Unit::Bytes, &[], "What the process holds for itself, without the hot store."),
     metric(
         "dsmil_intake_lag_seconds",
         G,
@@ -303,6 +304,10 @@ pub fn store_bytes() -> Gauge {
 
 pub fn intake_up(source: impl Into<SharedString>) -> Gauge {
     gauge!("dsmil_intake_up", "source" => source.into())
+}
+
+pub fn memory_bytes() -> Gauge {
+    gauge!("dsmil_memory_bytes")
 }
 
 pub fn intake_lag_seconds(source: impl Into<SharedString>) -> Gauge {

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Execute, QueryBuilder, SqlSafeStr, SqlStr};
 
 use super::rows::{ControlRow, FormatNames, OutputRow, RawRow, Row, RowError, row};
 use super::snapshot_version;
+use super::taken::TakenRow;
 use crate::bus::{DeadLetter, Turn};
 use crate::event::EventId;
 use crate::limits::INSERT_ROWS_MAX;
@@ -42,6 +43,7 @@ pub(super) struct Batch<'turn> {
     cursors: BTreeMap<&'turn str, i64>,
     positions: BTreeMap<&'turn str, String>,
     snapshots: BTreeMap<&'turn str, &'turn crate::bus::Snapshot>,
+    taken: Vec<TakenRow<'turn>>,
     /// The largest id of an event or a cursor.
     pub last_id: EventId,
     pub events: usize,
@@ -76,13 +78,14 @@ impl<'turn> Batch<'turn> {
                 Ok(Row::Output(row)) => self.outputs.push(row),
                 Ok(Row::Control(row)) => self.control.push(row),
                 Err(error) => {
-                    let payload = crate::event::wire::to_json(event).to_string().into_bytes();
+                    let payload = crate::event::wire::to_text(event).into_bytes();
                     self.letter(turn, letters_before, event.id, event.stream.name(), error.to_string(), payload);
                     self.refused.push(error);
                 }
             }
         }
         self.events += turn.events.len();
+        self.taken.extend(TakenRow::of(turn));
         if let Some(cursor) = turn.cursor {
             self.last_id = self.last_id.max(cursor);
             let known = self.cursors.entry(&turn.consumer).or_default();
@@ -165,6 +168,10 @@ impl<'turn> Batch<'turn> {
         let replace = "INSERT OR REPLACE INTO positions (source, position) ";
         insert(statements, replace, "", &positions, |mut values, (source, position)| {
             values.push_bind(**source).push_bind(position.as_str());
+        });
+        let taken = "INSERT OR REPLACE INTO taken_entries (first, last, stream, keys) ";
+        insert(statements, taken, "", &self.taken, |mut values, row| {
+            values.push_bind(row.first).push_bind(row.last).push_bind(row.stream).push_bind(row.keys.as_slice());
         });
         let snapshots: Vec<_> = self.snapshots.iter().collect();
         let replace = "INSERT OR REPLACE INTO snapshots (consumer, version, cursor, state) ";

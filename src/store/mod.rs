@@ -12,6 +12,7 @@ mod reserve;
 mod retention;
 pub mod rows;
 mod schema;
+mod taken;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub use error::StoreError;
 pub use read::KeptLetter;
 pub use retention::{Pruned, Size};
 pub use rows::RowError;
+pub use taken::TakenEntry;
 
 use crate::bus::Turn;
 use crate::event::EventId;

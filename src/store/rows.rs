@@ -144,7 +144,7 @@ pub fn row<'event>(event: &'event Event, formats: &mut FormatNames) -> Result<Ro
             ..output(event)
         })),
         (Body::Shrink(_), Stream::Shrink) | (Body::Tick, Stream::Tick) => {
-            let body_json = wire::to_json(event).to_string();
+            let body_json = wire::to_text(event);
             Ok(Row::Control(ControlRow { id, ts, stream: event.stream.name(), root, body_json }))
         }
         _ => Err(RowError::Mismatch { id: event.id, stream: event.stream }),
@@ -158,7 +158,7 @@ fn output(event: &Event) -> OutputRow {
         layer: 0,
         model: Arc::default(),
         input_ref: None,
-        output_json: wire::to_json(event).to_string(),
+        output_json: wire::to_text(event),
         score: 0.0,
         root: event.root.packed(),
         producer: 0,
@@ -218,8 +218,7 @@ pub fn event(stored: Stored) -> Result<Event, RowError> {
         let body = Body::Raw(raw(stored).map_err(unreadable)?);
         return Ok(Event { id, stream, ts, root, body });
     }
-    let value = serde_json::from_slice(&stored.body).map_err(|error| unreadable(error.to_string()))?;
-    wire::derived_from_json(stream, id, root, value).map_err(|error| unreadable(error.to_string()))
+    wire::derived_from_text(stream, id, root, &stored.body).map_err(|error| unreadable(error.to_string()))
 }
 
 fn raw(stored: Stored) -> Result<Raw, String> {

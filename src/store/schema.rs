@@ -26,11 +26,17 @@ const DEAD_LETTERS: &str = "CREATE TABLE IF NOT EXISTS dead_letters (
     number INTEGER PRIMARY KEY AUTOINCREMENT, kept_at REAL NOT NULL DEFAULT (unixepoch('subsec')),
     digest BLOB UNIQUE)";
 
-pub(super) const CREATE: [&str; 9] = [
+/// Which entries of streams outside the events of one turn were, for the archive: `keys` is a list of 32 bytes each, see
+/// `taken::pack`. `first` and `last` are the ids of the turn's events.
+const TAKEN_ENTRIES: &str = "CREATE TABLE IF NOT EXISTS taken_entries (
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, stream TEXT NOT NULL, keys BLOB NOT NULL)";
+
+pub(super) const CREATE: [&str; 10] = [
     RAW_EVENTS,
     MODEL_OUTPUTS,
     CONTROL_EVENTS,
     DEAD_LETTERS,
+    TAKEN_ENTRIES,
     "CREATE INDEX IF NOT EXISTS idx_raw_events_fast_ts ON raw_events_fast(ts)",
     "CREATE INDEX IF NOT EXISTS idx_model_outputs_fast_layer_ts ON model_outputs_fast(layer, ts)",
     "CREATE TABLE IF NOT EXISTS cursors (consumer TEXT PRIMARY KEY, id INTEGER NOT NULL)",
@@ -48,10 +54,11 @@ pub(super) const CHECK_SMALL_TABLES: [&str; 4] = [
 ];
 
 /// Deletes the events up to an id, which follows.
-pub(super) const DELETE_THROUGH: [&str; 3] = [
+pub(super) const DELETE_THROUGH: [&str; 4] = [
     "DELETE FROM raw_events_fast WHERE id <= ",
     "DELETE FROM model_outputs_fast WHERE id <= ",
     "DELETE FROM control_events_fast WHERE id <= ",
+    "DELETE FROM taken_entries WHERE last <= ",
 ];
 
 /// The columns of one event, whichever table it comes from: see `read::stored`. `?3` to `?6` are the masks of

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test fails by panicking
 
 mod archive;
+mod archive_group;
 mod archive_keys;
 mod archive_power;
 mod archive_slow;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
+use crate::bus::EntryKey;
 use crate::redis::Reply;
 
 /// Id of an entry: any that Redis can hold, not only those that the log could give.
@@ -31,6 +32,17 @@ impl EntryId {
             None => Self { ms: self.ms.saturating_add(1), n: 0 },
         }
     }
+
+    /// What tells this entry from every other one, also from one that is given the id when this one is gone.
+    pub fn key(self, fields: &[(Bytes, Bytes)]) -> EntryKey {
+        let mut hasher = blake3::Hasher::new();
+        for part in fields.iter().flat_map(|(name, value)| [name, value]) {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+        }
+        let mut content = [0; 8];
+        hasher.finalize_xof().fill(&mut content);
+        EntryKey { ms: self.ms, n: self.n, content: u64::from_le_bytes(content) }
+    }
 }
 
 impl fmt::Display for EntryId {
@@ -52,7 +64,7 @@ impl FromStr for EntryId {
 pub struct Entry {
     pub id: EntryId,
     /// `None`: it was trimmed or deleted after it had been given to a consumer.
-    pub fields: Option<Vec<(String, Bytes)>>,
+    pub fields: Option<Vec<(Bytes, Bytes)>>,
 }
 
 impl Entry {
@@ -89,12 +101,12 @@ impl Entry {
     }
 }
 
-fn fields(parts: Vec<Reply>) -> Option<Vec<(String, Bytes)>> {
+fn fields(parts: Vec<Reply>) -> Option<Vec<(Bytes, Bytes)>> {
     let mut parts = parts.into_iter();
     let mut fields = Vec::with_capacity(parts.len() / 2);
     while let Some(name) = parts.next() {
         let (Reply::Text(name), Reply::Text(value)) = (name, parts.next()?) else { return None };
-        fields.push((String::from_utf8_lossy(&name).into_owned(), value));
+        fields.push((name, value));
     }
     Some(fields)
 }
@@ -117,7 +129,7 @@ mod tests {
         let answer = Reply::List(vec![Reply::List(vec![text("L3_IN"), Reply::List(vec![entry(), trimmed])])]);
         let entries = Entry::of_stream(answer).unwrap();
         assert_eq!(entries[0].id, EntryId::new(5, 1));
-        assert_eq!(entries[0].fields, Some(vec![("payload".to_owned(), Bytes::from_static(b"\xff"))]));
+        assert_eq!(entries[0].fields, Some(vec![(Bytes::from_static(b"payload"), Bytes::from_static(b"\xff"))]));
         assert_eq!(entries[1], Entry { id: EntryId::new(6, 0), fields: None });
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::{Entry, EntryId, Member};
-use crate::bus::DeadLetter;
+use crate::bus::{DeadLetter, EntryKey};
 use crate::event::{Draft, EventId, Stream, Timestamp};
 use crate::intake::entry::from_fields;
 use crate::limits::LINE_BYTES_MAX;
@@ -24,6 +24,8 @@ pub struct Unacknowledged {
 #[derive(Debug, Default)]
 pub struct Taken {
     pub drafts: Vec<Draft>,
+    /// Of the entry of each draft.
+    pub keys: Vec<EntryKey>,
     pub dead_letters: Vec<DeadLetter>,
     /// Entries that were gone before they could be read.
     pub trimmed: u64,
@@ -51,8 +53,11 @@ impl Taken {
                 taken.trimmed += 1;
                 continue;
             };
-            match from_fields(fields.iter().cloned(), stream, source, arrival) {
-                Ok(draft) => taken.drafts.push(draft),
+            match from_fields(&fields, stream, source, arrival) {
+                Ok(draft) => {
+                    taken.drafts.push(draft);
+                    taken.keys.push(entry.id.key(&fields));
+                }
                 Err(error) => {
                     taken.dead_letters.push(dead_letter(stream, error.to_string(), entry.id, &fields));
                 }
@@ -63,7 +68,7 @@ impl Taken {
 }
 
 /// The bus gives it its id.
-fn dead_letter(stream: Stream, reason: String, id: EntryId, fields: &[(String, Bytes)]) -> DeadLetter {
+fn dead_letter(stream: Stream, reason: String, id: EntryId, fields: &[(Bytes, Bytes)]) -> DeadLetter {
     let mut form = Map::from_iter([("redis_id".to_owned(), Value::String(id.to_string()))]);
     let mut room = LINE_BYTES_MAX;
     for (name, value) in fields {
@@ -73,7 +78,10 @@ fn dead_letter(stream: Stream, reason: String, id: EntryId, fields: &[(String, B
             break;
         }
         room -= size;
-        form.insert(name.clone(), Value::String(String::from_utf8_lossy(value).into_owned()));
+        form.insert(
+            String::from_utf8_lossy(name).into_owned(),
+            Value::String(String::from_utf8_lossy(value).into_owned()),
+        );
     }
     let payload = Bytes::from(Value::Object(form).to_string());
     DeadLetter { id: EventId::ZERO, stream: stream.name().to_owned(), reason, payload }
@@ -84,8 +92,7 @@ mod tests {
     use super::*;
 
     fn entry(n: u64, fields: &[(&str, &str)]) -> Entry {
-        let fields =
-            fields.iter().map(|(name, value)| ((*name).to_owned(), Bytes::from((*value).to_owned()))).collect();
+        let fields = fields.iter().map(|(name, value)| (name.to_string().into(), value.to_string().into())).collect();
         Entry { id: EntryId::new(n, 0), fields: Some(fields) }
     }
 

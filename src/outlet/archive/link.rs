@@ -1,6 +1,6 @@
 //! One connection to Postgres: opened, checked, its tables brought up to date, the instance's lock held.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub struct Link {
     pub(super) connection: PgConnection,
     pub(super) instance: String,
     pub(super) partitions: HashSet<(Table, Day)>,
+    /// Events that were archived already, by the daemon that had their entries first.
+    pub(super) duplicates: BTreeSet<i64>,
 }
 
 /// How far Postgres is with this instance.
@@ -53,10 +55,12 @@ impl Link {
             Ok(connected) => connected.map_err(|error| Trouble::of(tried, &error))?,
             Err(_) => return Err(Trouble::silent(tried, CONNECT_TIMEOUT)),
         };
-        let mut link = Self { connection, instance: instance.to_owned(), partitions: HashSet::new() };
+        let (partitions, duplicates) = (HashSet::new(), BTreeSet::new());
+        let mut link = Self { connection, instance: instance.to_owned(), partitions, duplicates };
         link.check().await?;
         link.migrate().await?;
         link.find_partitions().await?;
+        link.find_duplicates().await?;
         Ok(link)
     }
 

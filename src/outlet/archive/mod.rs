@@ -9,6 +9,7 @@
 //! hot store: after a loss of power the daemon goes on from there, as after `kill -9` at that commit.
 
 mod days;
+mod entries;
 mod link;
 mod partitions;
 mod restore;

@@ -7,7 +7,7 @@ use super::link::{Link, within};
 use super::rows::Rows;
 use super::sql::{self, Table};
 use super::trouble::Trouble;
-use crate::event::EventId;
+use crate::event::{EventId, Timestamp};
 
 impl Link {
     /// Makes the partitions that the rows need and that are not there.
@@ -22,11 +22,12 @@ impl Link {
     }
 
     /// Makes the partitions of today and tomorrow, drops those before the window, and deletes from the default
-    /// partitions what arrived before it. Gives the names of the dropped.
+    /// partitions what arrived before it, and what is remembered of entries that cannot come again. Gives the names of the dropped.
     ///
     /// # Errors
     /// As far as it came is done.
-    pub async fn tend(&mut self, window: Window) -> Result<Vec<String>, Trouble> {
+    pub async fn tend(&mut self, now: Timestamp, window: Window) -> Result<Vec<String>, Trouble> {
+        self.forget_entries(now).await?;
         self.find_partitions().await?;
         for table in Table::ALL {
             for day in window.newest() {

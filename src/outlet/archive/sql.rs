@@ -26,7 +26,8 @@ impl Table {
 ///
 /// The columns are those of the hot store and `instance`, `ts_shift` (microseconds that were added to `ts` because the
 /// key was taken). JSON is TEXT: JSONB changes numbers and refuses `\u0000`, which senders can write.
-pub const MIGRATIONS: [&str; 1] = ["
+pub const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE raw_events_fast (
     ts DOUBLE PRECISION NOT NULL, source TEXT NOT NULL, compartment TEXT NOT NULL, payload BYTEA NOT NULL,
     id BIGINT NOT NULL, layer SMALLINT NOT NULL, root BIGINT, format TEXT NOT NULL, attributes SMALLINT NOT NULL,
@@ -55,7 +56,17 @@ CREATE TABLE dsmil_archive_state (
 CREATE TABLE dsmil_archive_snapshots (
     instance TEXT NOT NULL, consumer TEXT NOT NULL, version TEXT NOT NULL, cursor BIGINT NOT NULL, state BYTEA NOT NULL,
     PRIMARY KEY (instance, consumer));
-"];
+",
+    "
+CREATE TABLE dsmil_archive_entries (
+    stream TEXT NOT NULL, ms BIGINT NOT NULL, n BIGINT NOT NULL, content BIGINT NOT NULL,
+    instance TEXT NOT NULL, id BIGINT NOT NULL, PRIMARY KEY (ms, n, content, stream));
+CREATE INDEX idx_dsmil_archive_entries_id ON dsmil_archive_entries USING brin (id);
+CREATE TABLE dsmil_archive_duplicates (
+    instance TEXT NOT NULL, id BIGINT NOT NULL, of_instance TEXT NOT NULL, of_id BIGINT NOT NULL,
+    PRIMARY KEY (instance, id));
+",
+];
 
 /// Held by the one who changes tables.
 pub const LOCK_TABLES: &str = "SELECT pg_advisory_xact_lock(hashtext('dsmil_archive tables'))";
@@ -82,12 +93,35 @@ pub const WRITE_SNAPSHOT: &str = "INSERT INTO dsmil_archive_snapshots (instance,
 pub const READ_SNAPSHOTS: &str =
     "SELECT consumer, version, cursor, state FROM dsmil_archive_snapshots WHERE instance = $1";
 
-/// What a restore takes back: rows of turns that the checkpoint does not know.
-pub const DELETE_AFTER: [&str; 3] = [
-    "DELETE FROM raw_events_fast WHERE id > $2 AND instance = $1",
-    "DELETE FROM model_outputs_fast WHERE id > $2 AND instance = $1",
+/// What a restore takes back: rows of turns that the checkpoint does not know. Entries that another daemon has taken since
+/// and left out because of these rows do not come here again: what was made of them stays.
+pub const DELETE_AFTER: [&str; 5] = [
+    "DELETE FROM raw_events_fast t WHERE id > $2 AND instance = $1 AND NOT EXISTS
+        (SELECT 1 FROM dsmil_archive_duplicates d WHERE d.of_instance = $1 AND d.of_id = t.id)",
+    "DELETE FROM model_outputs_fast t WHERE id > $2 AND instance = $1 AND NOT EXISTS
+        (SELECT 1 FROM dsmil_archive_duplicates d WHERE d.of_instance = $1 AND d.of_id = t.root)",
     "DELETE FROM control_events_fast WHERE id > $2 AND instance = $1",
+    "DELETE FROM dsmil_archive_entries t WHERE id > $2 AND instance = $1 AND NOT EXISTS
+        (SELECT 1 FROM dsmil_archive_duplicates d WHERE d.of_instance = $1 AND d.of_id = t.id)",
+    "DELETE FROM dsmil_archive_duplicates WHERE id > $2 AND instance = $1",
 ];
+
+/// Each entry belongs to the event that is archived first, whichever daemon made it. In order of the key, so that two
+/// daemons with the same entries never wait for each other.
+pub const CLAIM_ENTRIES: &str = "INSERT INTO dsmil_archive_entries (stream, ms, n, content, id, instance)
+    SELECT u.stream, u.ms, u.n, u.content, u.id, $1
+    FROM unnest($2::text[], $3::int8[], $4::int8[], $5::int8[], $6::int8[]) AS u(stream, ms, n, content, id)
+    ORDER BY u.ms, u.n, u.content, u.stream ON CONFLICT DO NOTHING";
+/// The events whose entries belong to others.
+pub const NOTE_DUPLICATES: &str = "INSERT INTO dsmil_archive_duplicates (instance, id, of_instance, of_id)
+    SELECT $1, u.id, e.instance, e.id
+    FROM unnest($2::text[], $3::int8[], $4::int8[], $5::int8[], $6::int8[]) AS u(stream, ms, n, content, id)
+    JOIN dsmil_archive_entries e USING (ms, n, content, stream) WHERE (e.instance, e.id) <> ($1, u.id)
+    ON CONFLICT DO NOTHING";
+pub const READ_DUPLICATES: &str =
+    "SELECT id FROM dsmil_archive_duplicates WHERE instance = $1 AND id >= $2 ORDER BY id DESC LIMIT $3";
+pub const FORGET_ENTRIES: [&str; 2] =
+    ["DELETE FROM dsmil_archive_entries WHERE id < $1", "DELETE FROM dsmil_archive_duplicates WHERE id < $1"];
 /// Letters stay: they were written with the checkpoint. A new store numbers its own from 1.
 pub const TAKE_BACK: &str = "UPDATE dsmil_archive_state SET rows_through = $2, letters_through = 0 WHERE instance = $1";
 /// The columns of the hot store's `Stored`, for ids with `$2 < id <= $3`.

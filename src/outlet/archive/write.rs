@@ -1,5 +1,7 @@
 //! One transaction of the archive: rows, dead letters, the checkpoint, and how far it is now.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::query::Query;
@@ -14,8 +16,9 @@ use crate::store::{Checkpoint, LetterRow};
 
 /// Dropped without a commit, it leaves nothing.
 pub struct Batch<'link> {
-    transaction: Transaction<'link, Postgres>,
-    instance: &'link str,
+    pub(super) transaction: Transaction<'link, Postgres>,
+    pub(super) instance: &'link str,
+    pub(super) duplicates: &'link mut BTreeSet<i64>,
 }
 
 type Bound<'value> = Query<'value, Postgres, PgArguments>;
@@ -26,9 +29,9 @@ impl Link {
     /// # Errors
     /// Postgres does not answer. After any error of a batch the link is of no more use.
     pub async fn batch(&mut self) -> Result<Batch<'_>, Trouble> {
-        let Self { connection, instance, .. } = self;
+        let Self { connection, instance, duplicates, .. } = self;
         let transaction = within("beginning a transaction", connection.begin()).await?;
-        Ok(Batch { transaction, instance })
+        Ok(Batch { transaction, instance, duplicates })
     }
 
     /// Forgets the state that a restart could begin from: with `durability = "process"` sources do not wait for it.

@@ -1,6 +1,7 @@
 //! A batch of entries as one MessagePack value, which the script in Redis unpacks: a list of lists, each an entry id and
 //! then names and values in turn.
 
+use bytes::Bytes;
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
 use crate::event::{Event, EventId, wire};
@@ -8,7 +9,7 @@ use crate::limits::{MIRROR_BATCH_BYTES_MAX, MIRROR_BATCH_EVENTS_MAX};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    pub packed: Vec<u8>,
+    pub packed: Bytes,
     pub events: usize,
     pub last: EventId,
 }
@@ -34,7 +35,7 @@ impl Batch {
         packed.push(ARRAY_16);
         packed.extend_from_slice(&length.to_be_bytes());
         packed.append(&mut entries);
-        Some(Self { packed, events: count, last })
+        Some(Self { packed: packed.into(), events: count, last })
     }
 }
 
@@ -45,7 +46,8 @@ struct Entry<'a>(&'a Event);
 
 impl Serialize for Entry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = wire::to_fields(self.0);
+        let fields = wire::Fields::of(self.0);
+        let fields = fields.list();
         let mut entry = serializer.serialize_seq(Some(1 + 2 * fields.len()))?;
         entry.serialize_element(&self.0.id)?;
         for (name, value) in &fields {
@@ -81,7 +83,9 @@ mod tests {
         let entries: Vec<Vec<String>> = rmp_serde::from_slice(&batch.packed).unwrap();
         for (entry, event) in entries.iter().zip(&events) {
             let mut expected = vec![event.id.to_string()];
-            expected.extend(wire::to_fields(event).into_iter().flat_map(|(name, value)| [name, value]));
+            let fields = wire::Fields::of(event);
+            expected
+                .extend(fields.list().into_iter().flat_map(|(name, value)| [name.into_owned(), value.into_owned()]));
             assert_eq!(entry, &expected);
         }
         assert_eq!(entries.len(), 2);

@@ -1,4 +1,4 @@
-//! Streams of the log as Redis Streams: entry id = event id, fields as [`wire::to_fields`](crate::event::wire::to_fields).
+//! Streams of the log as Redis Streams: entry id = event id, fields as [`wire::Fields`](crate::event::wire::Fields).
 
 mod batch;
 mod target;

@@ -53,7 +53,7 @@ impl Target {
             Bytes::from(self.key.clone()),
             Bytes::from(after.to_string()),
             Bytes::from(self.maxlen.to_string()),
-            Bytes::from(batch.packed.clone()),
+            batch.packed.clone(),
         ];
         let top = link.call("EVAL", &self.key, arguments).await?;
         self.read(&top)

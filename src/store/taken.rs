@@ -1,0 +1,68 @@
+//! Which entries of streams outside the events are that came from there: kept a row a turn, for the archive, which must
+//! tell an entry that two daemons have taken from two entries.
+
+use super::HotStore;
+use super::error::StoreError;
+use crate::bus::{EntryKey, Turn};
+use crate::event::EventId;
+
+/// Bytes of one entry in `keys`: the event's id and the three numbers of its [`EntryKey`], big-endian.
+const PACKED_BYTES: usize = 32;
+
+/// One entry that became an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenEntry {
+    pub id: EventId,
+    /// The key of the stream that it is an entry of.
+    pub stream: String,
+    pub key: EntryKey,
+}
+
+/// A row of `taken_entries`.
+pub(super) struct TakenRow<'turn> {
+    pub first: i64,
+    pub last: i64,
+    pub stream: &'turn str,
+    pub keys: Vec<u8>,
+}
+
+impl<'turn> TakenRow<'turn> {
+    pub fn of(turn: &'turn Turn) -> Option<Self> {
+        let entries = turn.entries.as_ref()?;
+        let (first, last) = (turn.events.first()?.id.packed(), turn.events.last()?.id.packed());
+        let mut keys = Vec::with_capacity(turn.events.len() * PACKED_BYTES);
+        for (event, key) in turn.events.iter().zip(&entries.keys) {
+            for number in [event.id.packed() as u64, key.ms, key.n, key.content] {
+                keys.extend_from_slice(&number.to_be_bytes());
+            }
+        }
+        Some(Self { first, last, stream: &entries.stream, keys })
+    }
+}
+
+/// The entries in `keys`; a rest that is no whole entry is left out.
+fn unpack(stream: &str, keys: &[u8]) -> impl Iterator<Item = TakenEntry> {
+    let number = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
+    keys.as_chunks::<PACKED_BYTES>().0.iter().filter_map(move |packed| {
+        let [id, ms, n, content] = packed.as_chunks::<8>().0 else { return None };
+        let key = EntryKey { ms: number(ms), n: number(n), content: number(content) };
+        Some(TakenEntry { id: EventId::from_packed(number(id) as i64), stream: stream.to_owned(), key })
+    })
+}
+
+impl HotStore {
+    /// The entries that became events with `after < id <= through`.
+    ///
+    /// # Errors
+    /// As [`after`](Self::after).
+    pub async fn taken_entries(&self, after: EventId, through: EventId) -> Result<Vec<TakenEntry>, StoreError> {
+        // The events of a turn stand together on the log, so its row is the last one that begins before them.
+        let sql = "SELECT stream, keys FROM taken_entries WHERE first <= ?2 AND last > ?1
+            AND first >= ifnull((SELECT max(first) FROM taken_entries WHERE first <= ?1), 0)";
+        let query = sqlx::query_as(sql).bind(after.packed()).bind(through.packed());
+        let rows: Vec<(String, Vec<u8>)> =
+            self.in_time("reading which entries were taken", query.fetch_all(&self.inner.readers)).await?;
+        let entries = rows.iter().flat_map(|(stream, keys)| unpack(stream, keys));
+        Ok(entries.filter(|entry| entry.id > after && entry.id <= through).collect())
+    }
+}
