@@ -37,6 +37,9 @@ pub const BUS_EVENTS_MAX: usize = 131_072;
 pub const IN_FLIGHT_EVENTS_MAX: usize = 32_768;
 /// Bytes that wait for the hot store before sources wait too.
 pub const IN_FLIGHT_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// … and more than this part of `store.max_size`: what some stage has not handled cannot be removed, and the turns that say
+/// that it has wait behind the others; all of them must find room in the store.
+pub const IN_FLIGHT_PART_OF_STORE: u64 = 8;
 /// Smallest `daemon.memory_max`: what is in flight several times over, and the states of all stages.
 pub const MEMORY_BYTES_MIN: u64 = 512 * 1024 * 1024;
 /// One turn of a source or a stage.

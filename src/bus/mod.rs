@@ -8,6 +8,7 @@ mod commit;
 mod ledger;
 mod log;
 mod reader;
+mod room;
 mod shared;
 mod turn;
 

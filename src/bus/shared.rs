@@ -1,7 +1,7 @@
 //! The bus as everybody shares it: one lock round the log and the ledger, and who is to be woken.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -23,12 +23,12 @@ pub struct Bus {
     /// Moves whenever there may be room again.
     pub(super) room: watch::Sender<()>,
     /// The process holds as much memory as it may.
-    is_full: AtomicBool,
+    pub(super) is_full: AtomicBool,
 }
 
 pub(super) struct Inner {
     pub(super) log: Log,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     wakes: Vec<Option<Wake>>,
     pub(super) committed: EventId,
     /// Events committed since the start.
@@ -36,6 +36,7 @@ pub(super) struct Inner {
     pub(super) pending: VecDeque<Arc<Turn>>,
     pub(super) pending_events: usize,
     pub(super) pending_bytes: usize,
+    pub(super) pending_bytes_max: usize,
 }
 
 /// What a stage did with a batch.
@@ -68,6 +69,7 @@ impl Bus {
                 pending: VecDeque::new(),
                 pending_events: 0,
                 pending_bytes: 0,
+                pending_bytes_max: limits::IN_FLIGHT_BYTES_MAX,
             }),
             to_commit: Notify::new(),
             committed: watch::Sender::new(last),
@@ -264,33 +266,6 @@ impl Bus {
         self.to_commit.notify_one();
         self.room.send_replace(());
     }
-
-    /// Whether a source may append now.
-    pub fn has_room(&self) -> bool {
-        if self.is_full.load(Ordering::Relaxed) {
-            return false;
-        }
-        let inner = self.lock();
-        inner.pending_events < limits::IN_FLIGHT_EVENTS_MAX
-            && inner.pending_bytes < limits::IN_FLIGHT_BYTES_MAX
-            && inner.ledger.in_flight_max() < limits::IN_FLIGHT_EVENTS_MAX as u64
-    }
-
-    /// Whether the process holds as much memory as it may: then sources wait.
-    pub fn set_full(&self, is_full: bool) {
-        if self.is_full.swap(is_full, Ordering::Relaxed) && !is_full {
-            self.room.send_replace(());
-        }
-    }
-
-    /// Waits until a source may append.
-    pub async fn admission(&self) {
-        let mut room = self.room.subscribe();
-        while !self.has_room() {
-            // The sender lives as long as the bus.
-            let _ = room.changed().await;
-        }
-    }
 }
 
 impl Inner {
@@ -312,15 +287,15 @@ pub(super) fn turn_weight(turn: &Turn) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::event::{Body, Interest, Stream};
 
-    fn tick() -> Draft {
+    pub fn tick() -> Draft {
         Draft { stream: Stream::Tick, ts: Timestamp::ZERO, root: None, body: Body::Tick }
     }
 
-    fn bus() -> (Bus, ConsumerId) {
+    pub fn bus() -> (Bus, ConsumerId) {
         let reads = Interest::NONE.stream(Stream::Tick);
         let bus = Bus::new(Ledger::new([("stage".to_owned(), reads, Interest::NONE, EventId::ZERO)]), EventId::ZERO);
         let id = bus.consumer("stage").unwrap();
@@ -367,29 +342,5 @@ mod tests {
         let (first, scanned) = bus.committed_after(EventId::ZERO, reads, 3).unwrap();
         let (rest, _) = bus.committed_after(scanned, reads, 10).unwrap();
         assert_eq!((first.len(), rest.len()), (3, 2));
-    }
-
-    #[tokio::test]
-    async fn a_source_waits_while_the_process_holds_too_much_memory() {
-        let (bus, _) = bus();
-        bus.set_full(true);
-        let waiting = bus.admission();
-        tokio::pin!(waiting);
-        assert!(futures_util::FutureExt::now_or_never(&mut waiting).is_none());
-        bus.set_full(false);
-        waiting.await;
-    }
-
-    #[test]
-    fn a_source_waits_while_a_consumer_is_behind_and_goes_on_when_it_failed() {
-        let (bus, id) = bus();
-        for _ in 0..limits::IN_FLIGHT_EVENTS_MAX / limits::TURN_EVENTS_MAX {
-            bus.append("source", vec![tick(); limits::TURN_EVENTS_MAX], Vec::new(), Vec::new());
-            let turns = bus.pending(usize::MAX);
-            bus.confirm(&turns);
-        }
-        assert!(!bus.has_room());
-        bus.detach(id);
-        assert!(bus.has_room());
     }
 }

@@ -180,6 +180,7 @@ impl Outlet {
             let Some(following) = self.batch(link, &checkpoint, &portion).await? else { break };
             portion = following;
         }
+        self.meter.caught_up();
         if with_states {
             self.states_at = Some(Instant::now());
         }

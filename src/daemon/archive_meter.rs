@@ -8,6 +8,7 @@ use super::core::{Core, locked};
 use crate::event::EventId;
 use crate::observe::gateway::OutletStatus;
 use crate::observe::metrics;
+use crate::outlet::Progress;
 use crate::outlet::archive::Trouble;
 use crate::store::StoreError;
 
@@ -31,6 +32,8 @@ struct Inner {
     /// What the bus had committed then.
     committed: u64,
     sent: u64,
+    /// While it is far behind.
+    progress: Option<Progress>,
 }
 
 impl Meter {
@@ -44,6 +47,7 @@ impl Meter {
         let backlog = self.core.store.count_after(passed).await?;
         let mut inner = locked(&self.inner);
         (inner.backlog, inner.committed, inner.sent) = (backlog, committed, 0);
+        inner.progress = Progress::begin(backlog, Instant::now());
         Ok(())
     }
 
@@ -54,7 +58,30 @@ impl Meter {
     }
 
     pub fn sent(&self, events: u64) {
-        locked(&self.inner).sent += events;
+        let (lag, now) = (self.lag(), Instant::now());
+        let mut inner = locked(&self.inner);
+        inner.sent += events;
+        if inner.progress.is_none() {
+            inner.progress = Progress::begin(lag, now);
+        }
+        let Some(progress) = &mut inner.progress else { return };
+        progress.wrote(events);
+        let line = progress.line(lag.saturating_sub(events), now);
+        if progress.is_due(now) {
+            log::info!(target: "dsmil-archive", "{line}");
+        }
+    }
+
+    /// Everything that was known of is in Postgres, and what has come meanwhile waits.
+    pub fn caught_up(&self) {
+        let lag = self.lag();
+        let mut inner = locked(&self.inner);
+        if !Progress::is_worth_saying(lag)
+            && let Some(progress) = inner.progress.take()
+            && progress.was_told()
+        {
+            log::info!(target: "dsmil-archive", "{}", progress.line(lag, Instant::now()));
+        }
     }
 
     /// Events that another daemon has archived already.
@@ -95,7 +122,7 @@ impl Meter {
             log::warn!(target: "dsmil-archive", "{text}; events wait in the hot store, nothing else does");
             inner.said = Some((Instant::now(), text.clone()));
         }
-        inner.trouble = Some(text);
+        (inner.trouble, inner.progress) = (Some(text), None);
         let was_up = std::mem::replace(&mut inner.up, false);
         drop(inner);
         self.report();
@@ -104,12 +131,13 @@ impl Meter {
 
     pub fn report(&self) {
         let lag_events = self.lag();
-        let (up, last_error) = {
+        let (up, last_error, progress) = {
             let inner = locked(&self.inner);
-            (inner.up, inner.trouble.clone())
+            let progress = inner.progress.as_ref().map(|progress| progress.line(lag_events, Instant::now()));
+            (inner.up, inner.trouble.clone(), progress)
         };
         metrics::archive_up().set(if up { 1.0 } else { 0.0 });
         metrics::archive_lag_events().set(lag_events as f64);
-        self.core.set_outlet(OutletStatus { name: NAME.to_owned(), up, lag_events, last_error, progress: None });
+        self.core.set_outlet(OutletStatus { name: NAME.to_owned(), up, lag_events, last_error, progress });
     }
 }

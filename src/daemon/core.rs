@@ -31,6 +31,8 @@ pub struct Core {
     /// The same of outlets for which nobody waits: what comes after stays while there is room.
     passed_if_room: Mutex<BTreeMap<&'static str, EventId>>,
     archived: watch::Sender<EventId>,
+    /// The checkpoint from which the hot store was filled after a loss of power; zero: never.
+    pub restored: EventId,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,6 +73,7 @@ impl Core {
         config: Config,
         positions: BTreeMap<String, Value>,
         committed: BTreeMap<String, Standing>,
+        restored: EventId,
     ) -> Arc<Self> {
         Arc::new(Self {
             bus,
@@ -84,6 +87,7 @@ impl Core {
             passed: Mutex::default(),
             passed_if_room: Mutex::default(),
             archived: watch::Sender::new(EventId::ZERO),
+            restored,
         })
     }
 

@@ -152,9 +152,31 @@ impl Ingest {
             self.look(link).await?;
             let entries = self.group.read_new(link, self.count.get(), BLOCK).await?;
             self.adapt(&entries);
+            if let Some(first) = entries.first() {
+                self.take_strays(link, first.id).await?;
+            }
             self.take(Member::Reader, entries);
         }
         Ok(())
+    }
+
+    /// Takes what Redis has given to this daemon, before this id, and it never got: a question that was sent on a connection
+    /// since lost may be answered late. Redis gives such entries to nobody again, and once later ones are taken they would
+    /// count as taken too.
+    async fn take_strays(&self, link: &Link, before: EntryId) -> Result<(), Trouble> {
+        loop {
+            let last = self.place.borrow().last();
+            if !self.group.holds_between(link, last, before).await? {
+                return Ok(());
+            }
+            let mut strays = self.group.read_own(link, Member::Reader, last).await?;
+            strays.retain(|entry| entry.id < before);
+            if strays.is_empty() {
+                return Ok(());
+            }
+            log::info!(target: "dsmild", "{}: {} entries were given to this daemon on a connection that was lost", self.source, strays.len());
+            self.take(Member::Reader, strays);
+        }
     }
 
     /// Waits until the log has room and not too much waits for its commit. The group hears of this daemon meanwhile.
@@ -178,14 +200,17 @@ impl Ingest {
             return Ok(());
         }
         self.looked.set(Some(Instant::now()));
+        self.take_strays(link, EntryId::LAST).await?;
         if self.unacknowledged.borrow().iter().any(|waiting| waiting.member == Member::Heir) {
             self.group.beat(link).await?;
+        } else {
+            // The same holds for what was taken over; of these ids it is known exactly which were taken.
+            let strays = self.group.read_own(link, Member::Heir, EntryId::ZERO).await?;
+            self.take(Member::Heir, strays);
         }
         let standing = self.group.standing(link).await?;
-        if let Some(total) = standing.missed {
-            let news = self.place.borrow_mut().missed(total);
-            self.lost(news, "were trimmed from the stream before anybody read them; raise its MAXLEN");
-        }
+        let news = self.place.borrow_mut().counts(standing.given, standing.missed);
+        self.lost(news, "were trimmed from the stream before anybody read them; raise its MAXLEN");
         let (entries, gone) = self.group.claim(link, DEAD_AFTER).await?;
         if !entries.is_empty() {
             log::info!(target: "dsmild", "{}: {} entries of a consumer that is gone are taken over", self.source, entries.len());

@@ -75,6 +75,9 @@ impl Meter {
 
     pub fn passed(&self, events: usize) {
         self.backlog.passed(events);
+        if let Some(progress) = self.progress.borrow_mut().as_mut() {
+            progress.wrote(events as u64);
+        }
     }
 
     /// Loki will not take these.

@@ -193,7 +193,8 @@ impl Mirror {
         Ok(top)
     }
 
-    /// Whether nothing is left out by going on after this id: it is zero, our own, or older than all that is still kept.
+    /// Whether nothing is left out by going on after this id: it is zero, our own, older than all that is still kept, or of
+    /// an event that a loss of power took: those come again with new ids.
     async fn is_ours(&self, mirrored: &Mirrored, id: EventId) -> Result<bool, Trouble> {
         if id == EventId::ZERO || mirrored.top.get() == Some(id) {
             return Ok(true);
@@ -205,7 +206,8 @@ impl Mirror {
         if store.event(id).await?.is_some_and(|event| event.stream == mirrored.stream) {
             return Ok(true);
         }
-        let oldest = store.after(EventId::ZERO, mirrored.reads, 1).await?;
+        let restored = if id > self.core.restored { self.core.restored } else { EventId::ZERO };
+        let oldest = store.after(restored, mirrored.reads, 1).await?;
         Ok(oldest.first().is_none_or(|event| event.id > id))
     }
 
@@ -314,6 +316,9 @@ impl Mirrored {
     fn wrote(&self, batch: &Batch) {
         self.top.set(Some(batch.last));
         self.missing.set(self.missing.get() - batch.events as i64);
+        if let Some(progress) = self.progress.borrow_mut().as_mut() {
+            progress.wrote(batch.events as u64);
+        }
     }
 
     fn lag(&self) -> u64 {

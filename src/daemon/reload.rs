@@ -84,7 +84,11 @@ impl Daemon {
         match part {
             Part::Log => journal::reconfigure(&config.log, &config.daemon.instance)
                 .map_err(|error| StartError::Part(error.to_string())),
-            Part::Store => self.core.store.reconfigure(&config.store).await.map_err(StartError::Store),
+            Part::Store => {
+                self.core.store.reconfigure(&config.store).await?;
+                self.core.bus.fit_to_store(self.core.store.max_bytes());
+                Ok(())
+            }
             Part::Supervisor => {
                 self.tree.reconfigure(&config.supervisor);
                 Ok(())

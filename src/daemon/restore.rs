@@ -7,11 +7,15 @@ use super::archive::NAME;
 use super::waiting::Waiting;
 use crate::bus::{Snapshot, Turn};
 use crate::config::{self, Config, Durability};
-use crate::event::EventId;
+use crate::event::{EventId, Timestamp};
 use crate::layer::stage::StageSpec;
 use crate::limits;
 use crate::outlet::archive::{Link, Trouble};
 use crate::store::{Checkpoint, HotStore, Recovery, StoreError, positions::Positions};
+
+/// The name of a cursor in the hot store: the checkpoint from which it was filled last. What was committed after that, and
+/// was lost with the power, some outlet may have.
+pub const RESTORED: &str = "restored";
 
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// A stage whose state was not saved, or by another version, is rebuilt from so much of the log.
@@ -28,7 +32,11 @@ pub async fn begin(
     stages: &[StageSpec],
     waiting: &mut Waiting,
 ) -> Result<Recovery, StoreError> {
-    let saved = Positions::load(&config.daemon.state_dir);
+    let mut saved = Positions::load(&config.daemon.state_dir);
+    if found.created {
+        // Ids follow the clock, and some outlet may have newer ones than were saved.
+        saved.last_id = saved.last_id.max(EventId::new(Timestamp::now().millis(), 0));
+    }
     let Some(archive) = config.archive.as_ref().filter(|_| config.store.durability == Durability::Power) else {
         return Ok(found.or_saved(saved));
     };
@@ -82,7 +90,8 @@ impl Restore<'_> {
             Some(checkpoint) => {
                 link.take_back(checkpoint.id).await?;
                 self.fill(&mut link, &checkpoint).await?;
-                let Checkpoint { cursors, positions, .. } = checkpoint;
+                let Checkpoint { cursors, positions, .. } = checkpoint.clone();
+                let cursors = cursors.into_iter().chain([(RESTORED.to_owned(), checkpoint.id)]).collect();
                 Recovery { cursors, positions, ..found.clone() }
             }
             None => {
@@ -106,7 +115,8 @@ impl Restore<'_> {
             let snapshot = saved.map(|saved| Snapshot { cursor: saved.cursor, state: saved.state.clone().into() });
             Arc::new(Turn { consumer: consumer.clone(), cursor: Some(*cursor), snapshot, ..Turn::default() })
         });
-        self.mark(checkpoint.id, turns.collect()).await?;
+        let restored = Turn { consumer: RESTORED.to_owned(), cursor: Some(checkpoint.id), ..Turn::default() };
+        self.mark(checkpoint.id, turns.chain([Arc::new(restored)]).collect()).await?;
         let positions = checkpoint.positions.len();
         log::info!(
             target: "dsmil-archive",

@@ -110,13 +110,15 @@ impl Daemon {
         let recovery = restore::begin(&config, &store, recovery, &plan.stages, &mut waiting).await?;
         waiting.end().await;
         let bus = Arc::new(Bus::new(ledger(&plan, &recovery), recovery.last_id));
+        bus.fit_to_store(store.max_bytes());
         let snapshots = snapshots(&store, &plan.stages).await?;
         let standing = plan.stages.iter().map(|spec| {
             let cursor = recovery.cursors.get(spec.name).copied().unwrap_or(recovery.last_id);
             let snapshot = snapshots.get(spec.name).map_or(EventId::ZERO, |snapshot| snapshot.cursor);
             (spec.name.to_owned(), Standing { cursor, snapshot })
         });
-        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone(), standing.collect());
+        let restored = recovery.cursors.get(restore::RESTORED).copied().unwrap_or_default();
+        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone(), standing.collect(), restored);
         *locked(&core.board.config) =
             ConfigStatus { path: Some(source), loaded_at: Timestamp::now().to_string(), last_reload: None };
         recover(&core).await?;
@@ -241,6 +243,9 @@ impl Daemon {
         }
         for consumer in self.core.bus.consumers() {
             metrics::stage_lag_events(consumer.name.clone()).set(consumer.in_flight() as f64);
+        }
+        for source in locked(&self.core.board.sources).values() {
+            metrics::intake_up(source.name.clone()).set(if source.up { 1.0 } else { 0.0 });
         }
         metrics::exporter().run_upkeep();
     }

@@ -109,6 +109,7 @@ pub const METRICS: &[Metric] = &[
         "Reloads of the configuration: success, or failure with the old one kept.",
     ),
     metric("dsmil_store_bytes", G, Unit::Bytes, &[], "Size of the hot store."),
+    metric("dsmil_intake_up", G, Unit::Count, &["source"], "Whether each source can be read: 1 or 0."),
     metric("dsmil_memory_bytes", G, Unit::Bytes, &[], "What the process holds for itself, without the hot store."),
     metric(
         "dsmil_intake_lag_seconds",
@@ -313,6 +314,10 @@ pub fn store_bytes() -> Gauge {
     gauge!("dsmil_store_bytes")
 }
 
+pub fn intake_up(source: impl Into<SharedString>) -> Gauge {
+    gauge!("dsmil_intake_up", "source" => source.into())
+}
+
 pub fn memory_bytes() -> Gauge {
     gauge!("dsmil_memory_bytes")
 }
@@ -333,7 +338,8 @@ mod tests {
     use super::*;
 
     /// The series whose labels only events can name.
-    const UNKNOWN_LABELS: [&str; 3] = ["dsmil_shrink_value", "dsmil_device_flags_total", "dsmil_intake_lag_seconds"];
+    const UNKNOWN_LABELS: [&str; 4] =
+        ["dsmil_shrink_value", "dsmil_device_flags_total", "dsmil_intake_up", "dsmil_intake_lag_seconds"];
 
     #[test]
     fn every_metric_with_known_labels_is_there_before_the_first_event() {
@@ -360,6 +366,7 @@ mod tests {
         exporter();
         device_flags(51, "LOG_TAMPER").increment(1);
         shrink_value("entropy").set(1.0);
+        intake_up("journal").set(1.0);
         intake_lag_seconds("journal").set(0.5);
         for line in exporter().render().lines().filter(|line| line.starts_with("# TYPE ")) {
             let name = line.split(' ').nth(2).unwrap();

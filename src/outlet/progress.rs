@@ -1,39 +1,52 @@
-//! How a stream that is far behind catches up, in words.
+//! How an outlet that is far behind catches up, in words.
 
 use std::time::{Duration, Instant};
 
-/// Fewer events than this are no refill.
+/// Fewer events than this are nothing to speak of.
 const WORTH_SAYING: u64 = 20_000;
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
-/// One refill.
+/// One catching up.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    total: u64,
+    done: u64,
     started: Instant,
     said: Instant,
+    told: bool,
 }
 
 impl Progress {
-    /// A refill begins when this much is missing; otherwise `None`.
+    /// Begins when this much is missing; otherwise `None`.
     pub fn begin(missing: u64, now: Instant) -> Option<Self> {
-        (missing >= WORTH_SAYING).then_some(Self { total: missing, started: now, said: now })
+        Self::is_worth_saying(missing).then_some(Self { done: 0, started: now, said: now, told: false })
     }
 
-    /// The line for status while `missing` events are missing.
+    pub fn is_worth_saying(missing: u64) -> bool {
+        missing >= WORTH_SAYING
+    }
+
+    pub fn wrote(&mut self, events: u64) {
+        self.done += events;
+    }
+
+    /// The line for status while `missing` events are missing, those that came meanwhile among them.
     pub fn line(&self, missing: u64, now: Instant) -> String {
-        let done = self.total.saturating_sub(missing);
-        let rate = done as f64 / now.duration_since(self.started).as_secs_f64().max(0.001);
-        format!("{done} of {} events refilled, {rate:.0} a second", self.total.max(missing))
+        let rate = self.done as f64 / now.duration_since(self.started).as_secs_f64().max(0.001);
+        format!("{} of {} events caught up, {rate:.0} a second", self.done, self.done + missing)
     }
 
     /// Whether the line is due in the journal.
     pub fn is_due(&mut self, now: Instant) -> bool {
         let due = now.duration_since(self.said) >= SAY_EVERY;
         if due {
-            self.said = now;
+            (self.said, self.told) = (now, true);
         }
         due
+    }
+
+    /// Whether its end is worth a line too: the journal has heard of it.
+    pub fn was_told(&self) -> bool {
+        self.told
     }
 }
 
@@ -42,13 +55,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refill_says_how_far_and_how_fast_it_is_every_few_seconds() {
+    fn catching_up_says_how_far_and_how_fast_it_is_every_few_seconds() {
         let start = Instant::now();
         let mut progress = Progress::begin(100_000, start).unwrap();
         assert!(!progress.is_due(start));
+        progress.wrote(50_000);
         let later = start + SAY_EVERY;
-        assert_eq!(progress.line(50_000, later), "50000 of 100000 events refilled, 10000 a second");
-        assert!(progress.is_due(later) && !progress.is_due(later));
+        assert_eq!(progress.line(70_000, later), "50000 of 120000 events caught up, 10000 a second");
+        assert!(!progress.was_told());
+        assert!(progress.is_due(later) && !progress.is_due(later) && progress.was_told());
         assert!(Progress::begin(3, start).is_none());
     }
 }

@@ -26,7 +26,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("WRONGPASS", "password", "check redis.username and the file that redis.password_file names"),
     ("without any password configured", "password", "this Redis asks for no password: remove redis.password_file"),
     ("NOAUTH", "password", "this Redis asks for a password: write it to a file and name that in redis.password_file"),
-    ("NOPERM", "permission", "let the ACL user do it: `+@stream +@scripting +@connection +info ~KEY`"),
+    (
+        "NOPERM",
+        "permission",
+        "let the ACL user do it: `+@stream +eval ~KEY`, with a database number `+select`, in a cluster `+cluster|slots +cluster|info`",
+    ),
     ("OOM", "full", "Redis is at its maxmemory: raise it, lower redis.maxlen, or remove other keys"),
     ("MISCONF", "misconf", "Redis cannot save to its disk and refuses writes: its log says why"),
     ("NOREPLICAS", "noreplicas", "Redis has fewer replicas than its min-replicas-to-write"),
@@ -44,10 +48,21 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("onnection refused", "refused", "is Redis running, and is redis.url right?"),
     ("No such file", "refused", "is Redis running, and is redis.url right?"),
     ("ermission denied", "permission", "let the daemon's user open the socket or file"),
-    ("no answer within", "silent", "Redis is frozen, overloaded or out of reach"),
-    ("lookup address", "name", "the host in redis.url cannot be resolved"),
+    ("no answer within", "silent", SILENT),
+    ("Request timed out", "silent", SILENT),
+    ("onnection reset", "closed", CLOSED),
+    ("onnection closed", "closed", CLOSED),
+    (
+        "lookup address",
+        "name",
+        "the host in redis.url, or one that the cluster names, cannot be resolved; a node that has met no other names none without its cluster-announce-ip",
+    ),
     ("ertificate", "tls", "name the authority of its certificate in redis.tls_ca_file"),
 ];
+
+const SILENT: &str =
+    "Redis is frozen, overloaded or out of reach, or redis.url names TLS and that port does not speak it";
+const CLOSED: &str = "Redis has ended or ended the connection, its log may say why; or that port speaks TLS and redis.url does not name it";
 
 impl Trouble {
     /// Redis answered with a refusal.

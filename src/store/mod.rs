@@ -100,6 +100,11 @@ impl HotStore {
         EventId::from_packed(self.inner.committed.load(Ordering::Acquire))
     }
 
+    /// `store.max_size`, or the size of the file system where that is smaller.
+    pub fn max_bytes(&self) -> u64 {
+        self.inner.max_bytes.load(Ordering::Relaxed)
+    }
+
     /// Writes the turns in one transaction: all of them or, on an error, none. Repeating a commit whose answer was lost
     /// changes nothing; a cursor never moves back.
     ///

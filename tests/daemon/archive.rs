@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions};
 
 use crate::harness::{Daemon, Site, wait_for};
 use crate::postgres::{Postgres, block_on};
+use crate::random::Random;
 
 pub fn site(url: &str, extra: &str) -> Site {
     Site::new(&configuration(url, extra))
@@ -29,23 +30,6 @@ pub fn write_lines(site: &Site, numbers: std::ops::Range<u64>) {
     }
 }
 
-/// A small generator, so that a run can be repeated from its seed.
-pub struct Random(u64);
-
-impl Random {
-    /// Seeded from `DSMILD_TEST_SEED`, or as always.
-    pub fn new() -> Self {
-        let seed = std::env::var("DSMILD_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_123);
-        eprintln!("seed {seed}; repeat with DSMILD_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
 fn hot<T>(site: &Site, sql: &str, row: impl Fn(SqliteRow) -> T) -> Vec<T> {
     let options =
         SqliteConnectOptions::new().filename(site.path("hot/hotpath.db")).busy_timeout(Duration::from_secs(10));
@@ -56,13 +40,13 @@ fn hot<T>(site: &Site, sql: &str, row: impl Fn(SqliteRow) -> T) -> Vec<T> {
     })
 }
 
-fn archive_status(daemon: &Daemon) -> serde_json::Value {
+pub fn archive_status(daemon: &Daemon) -> serde_json::Value {
     let status = daemon.status();
     let found = status["outlets"].as_array().unwrap().iter().find(|outlet| outlet["name"] == "archive");
     found.cloned().unwrap_or_default()
 }
 
-fn wait_until_archived(daemon: &Daemon) {
+pub fn wait_until_archived(daemon: &Daemon) {
     wait_for("every stage to have handled everything", || {
         daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0)
     });
@@ -73,7 +57,7 @@ fn wait_until_archived(daemon: &Daemon) {
 }
 
 /// Every row as text, column by column, in the order of ids.
-fn assert_equal(site: &Site, postgres: &Postgres) {
+pub fn assert_equal(site: &Site, postgres: &Postgres) {
     let tables = [
         ("raw_events_fast", "id, ts, source, compartment, payload, layer, root, format, attributes"),
         ("model_outputs_fast", "id, ts, layer, model, input_ref, output_json, score, root, producer"),
@@ -121,10 +105,10 @@ fn the_archive_equals_the_hot_store_after_kills_of_both() {
             let count = random.below(100);
             write_lines(&site, written..written + count);
             written += count;
-            std::thread::sleep(Duration::from_millis(random.below(300))); // the moment of death is random
+            random.pause(300);
             if random.below(4) == 0 {
                 postgres.stop();
-                std::thread::sleep(Duration::from_millis(random.below(300))); // and so is how long it is away
+                random.pause(300);
                 postgres.start();
             }
         }
@@ -188,31 +172,6 @@ fn the_last_events_of_an_orderly_stop_are_archived() {
     wait_for("the lines to be judged", || daemon.stream("L3_OUT").len() == 50);
     assert_eq!(daemon.terminate(), Some(0));
     assert_equal(&site, &postgres);
-}
-
-#[test]
-fn a_wrong_password_and_a_missing_privilege_are_told_with_what_to_do_and_without_the_secret() {
-    let Some(postgres) = Postgres::started() else { return };
-    postgres.execute("CREATE ROLE dsmil LOGIN PASSWORD 'right'; REVOKE ALL ON SCHEMA public FROM PUBLIC");
-    let site = site(&postgres.tcp_url("dsmil"), "");
-    let with_file =
-        configuration(&postgres.tcp_url("dsmil"), "").replace("every =", "password_file = \"{dir}/password\"\nevery =");
-    site.configure(&with_file);
-    let says = |daemon: &Daemon, what: &str| {
-        wait_for(what, || archive_status(daemon)["last_error"].as_str().is_some_and(|error| error.contains(what)));
-    };
-    let daemon = site.start_ready();
-    says(&daemon, "make the file readable for this user");
-    std::fs::write(site.path("password"), "hunter2\n").unwrap();
-    says(&daemon, "check the user in archive.url, archive.password_file, and pg_hba.conf");
-    std::fs::write(site.path("password"), "right\n").unwrap();
-    says(&daemon, "GRANT CREATE, USAGE ON SCHEMA public");
-    postgres.execute("GRANT CREATE, USAGE ON SCHEMA public TO dsmil");
-    wait_until_archived(&daemon);
-    assert_eq!(daemon.terminate(), Some(0));
-    let log = site.log();
-    assert!(!log.contains("hunter2") && !log.contains("right\n"), "{log}");
-    assert!(log.contains("archive.password_file"), "{log}");
 }
 
 #[test]

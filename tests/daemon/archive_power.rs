@@ -1,28 +1,32 @@
 //! `store.durability = "power"`: a reboot with an empty hot store neither loses nor repeats anything in the archive.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use dsmild::event::EventId;
 use sqlx::Row;
 
-use crate::archive::{Random, configuration, write_lines};
+use crate::archive::write_lines;
 use crate::harness::{Site, dsmild, wait_for};
 use crate::postgres::Postgres;
+use crate::random::Random;
 
 const REBOOTS: u32 = 8;
 
 /// A site whose store is durable over a loss of power.
 fn site(postgres: &Postgres) -> Site {
-    let site = Site::new("");
+    let site = Site::new("[[intake.file]]\npath = \"{dir}/in.log\"\n");
+    make_durable(&site, postgres);
+    site
+}
+
+/// Adds an archive, and that the store is as durable as that.
+pub fn make_durable(site: &Site, postgres: &Postgres) {
     let toml = std::fs::read_to_string(site.path("dsmil.toml")).unwrap();
     let store = toml.replace("max_size = ", "durability = \"power\"\nmax_size = ");
-    let dir = site.dir.path().display().to_string();
-    let archive = configuration(&postgres.url(), "").replace("{dir}", &dir);
+    let archive = format!("[archive]\nurl = \"{}\"\nevery = \"100ms\"\nbatch = 200\n", postgres.url());
     std::fs::write(site.path("dsmil.toml"), store + &archive).unwrap();
     let check = dsmild().args(["check", "-c"]).arg(site.path("dsmil.toml")).output().unwrap();
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
-    site
 }
 
 #[test]
@@ -37,7 +41,7 @@ fn every_line_is_in_the_archive_exactly_once_over_losses_of_power() {
             let count = random.below(200);
             write_lines(&site, written..written + count);
             written += count;
-            std::thread::sleep(Duration::from_millis(random.below(700))); // the moment of death is random
+            random.pause(700);
         }
         daemon.kill();
         if random.below(4) > 0 {
@@ -57,7 +61,7 @@ fn every_line_is_in_the_archive_exactly_once_over_losses_of_power() {
 }
 
 /// What was on the tmpfs is gone; a daemon that died early had made nothing yet.
-fn lose_power(site: &Site) {
+pub fn lose_power(site: &Site) {
     if site.path("hot").exists() {
         std::fs::remove_dir_all(site.path("hot")).unwrap();
     }

@@ -108,6 +108,26 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// As [`wait_for`] `count` to be `goal`: for work that takes as long as it takes, there is patience while it goes on.
+pub fn wait_for_count(what: &str, goal: u64, count: impl FnMut() -> u64) {
+    wait_while_it_goes_on(what, goal, count, |count| count == goal);
+}
+
+pub fn wait_for_at_least(what: &str, goal: u64, count: impl FnMut() -> u64) {
+    wait_while_it_goes_on(what, goal, count, |count| count >= goal);
+}
+
+fn wait_while_it_goes_on(what: &str, goal: u64, mut count: impl FnMut() -> u64, is_there: impl Fn(u64) -> bool) {
+    let mut newest = count();
+    while !is_there(newest) {
+        let before = newest;
+        wait_for(&format!("{what} to go on from {before} to {goal}"), || {
+            newest = count();
+            newest != before
+        });
+    }
+}
+
 pub struct Daemon {
     pub child: Child,
     port: u16,

@@ -8,6 +8,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 use crate::harness::{Site, wait_for};
+use crate::random::Random;
 
 const KILLS: u32 = 50;
 const LINES_PER_LIFE: u64 = 400;
@@ -16,48 +17,32 @@ fn line(number: u64) -> String {
     format!("2026-11-20T10:00:00.{:06}+00:00 atlas numbered[1]: number={number}\n", number % 1_000_000)
 }
 
-/// A small generator, so that a run can be repeated from its seed.
-pub fn next_random(state: &mut u64) -> u64 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    *state >> 33
-}
-
 #[test]
 fn every_line_is_processed_exactly_once_over_fifty_kills() {
-    let seed = std::env::var("DSMILD_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_123_u64);
-    eprintln!("seed {seed}; repeat with DSMILD_TEST_SEED={seed}");
-    let mut random = seed;
+    let mut random = Random::new();
     let site = Site::new("[[intake.file]]\npath = \"{dir}/in.log\"\n");
     let mut file = std::fs::File::create(site.path("in.log")).unwrap();
     let mut written = 0;
     for _ in 0..KILLS {
         let daemon = site.start();
         // Some lives are killed while starting, some while busy, some while idle.
-        let bursts = next_random(&mut random) % 8 + 1;
+        let bursts = random.below(8) + 1;
         for _ in 0..bursts {
             for _ in 0..LINES_PER_LIFE / bursts {
                 written += 1;
                 file.write_all(line(written).as_bytes()).unwrap();
             }
-            std::thread::sleep(Duration::from_millis(next_random(&mut random) % 60)); // the moment of death is random
+            random.pause(60);
         }
         daemon.kill();
     }
     let daemon = site.start_ready();
-    wait_for("the last line to be judged", || {
-        daemon.stream_len(&site, "model_outputs_fast WHERE layer = 3") == written
-    });
+    wait_for("the last line to be judged", || count(&site, "model_outputs_fast WHERE layer = 3") == written);
     wait_for("every stage to have handled everything", || {
         daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0)
     });
     assert_eq!(daemon.terminate(), Some(0));
     check(&site, written);
-}
-
-impl crate::harness::Daemon {
-    fn stream_len(&self, site: &Site, from: &str) -> u64 {
-        read(site, &format!("SELECT count(*) AS n FROM {from}"), |row| row.get::<i64, _>("n"))[0] as u64
-    }
 }
 
 fn check(site: &Site, written: u64) {
@@ -76,6 +61,10 @@ fn check(site: &Site, written: u64) {
     });
     judged.sort_unstable();
     assert!(judged.iter().eq(raw.keys()), "every line has exactly one decision of layer 3");
+}
+
+pub fn count(site: &Site, from: &str) -> u64 {
+    read(site, &format!("SELECT count(*) AS n FROM {from}"), |row| row.get::<i64, _>("n"))[0] as u64
 }
 
 pub fn read<T>(site: &Site, sql: &str, row: impl Fn(sqlx::sqlite::SqliteRow) -> T) -> Vec<T> {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::Row;
 
-use crate::archive::Random;
 use crate::harness::{Daemon, Site, wait_for};
 use crate::kill::read;
 use crate::loki_server::{Behaviour, Entry, Server};
+use crate::random::Random;
 
 /// Every line becomes a SOC event.
 const LINES_TO_EVENTS: &str = "[fusion]\ninclude_benign = true\n[[intake.file]]\npath = \"{dir}/in.log\"\n";
@@ -124,7 +124,7 @@ fn loki_equals_the_hot_store_after_kills_and_outages() {
             let count = random.below(300);
             write_lines(&site, written..written + count);
             written += count;
-            std::thread::sleep(Duration::from_millis(random.below(900))); // the moment of death is random
+            random.pause(900); // the moment of death is random
             if random.below(2) == 0 {
                 loki.close();
                 loki.open();

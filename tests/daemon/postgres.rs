@@ -75,6 +75,31 @@ impl Postgres {
         }
     }
 
+    /// Keeps everybody else from the table until the guard is dropped.
+    pub fn lock(&self, table: &str) -> Locked<'_> {
+        let sql = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3600)");
+        let options = self.options().application_name("holds a lock");
+        std::thread::spawn(move || {
+            block_on(async {
+                let mut connection = options.connect().await.unwrap();
+                // Ends when the session is cut off.
+                let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await;
+            });
+        });
+        wait_for("the table to be locked", || {
+            self.count("pg_stat_activity WHERE application_name = 'holds a lock' AND wait_event = 'PgSleep'") == 1
+        });
+        Locked(self)
+    }
+
+    /// Stops the daemon's session and lets it go on, as a server that hangs.
+    pub fn signal_session(&self, signal: Signal) {
+        let sessions = "SELECT pid FROM pg_stat_activity WHERE application_name = 'dsmild'";
+        for pid in self.rows(sessions, |row| sqlx::Row::get::<i32, _>(&row, 0)) {
+            kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+        }
+    }
+
     fn options(&self) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .socket(self.dir.path())
@@ -118,6 +143,16 @@ impl Postgres {
             u64::try_from(count).ok()
         })
         .unwrap_or(0)
+    }
+}
+
+/// A lock that somebody holds.
+pub struct Locked<'server>(&'server Postgres);
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.0
+            .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holds a lock'");
     }
 }
 

@@ -87,10 +87,7 @@ impl Server {
     }
 
     pub fn connect(&self) -> Connection {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        let mut connection = Connection { reader: BufReader::new(stream) };
+        let mut connection = Connection::open(self.port).unwrap();
         wait_for("Redis to have read its data", || !loading(&connection.ask(&["PING"])));
         connection
     }
@@ -118,6 +115,13 @@ pub struct Connection {
 }
 
 impl Connection {
+    pub fn open(port: u16) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { reader: BufReader::new(stream) })
+    }
+
     pub fn ask(&mut self, command: &[&str]) -> Reply {
         self.send(command).expect("Redis takes the command");
         self.read().expect("Redis answers")

@@ -3,12 +3,13 @@
 use std::io::Write;
 
 use crate::harness::{Daemon, Site, wait_for};
-use crate::redis_mirror::{assert_mirrored, outlet, wait_until_mirrored};
+use crate::places::assert_mirrored;
+use crate::redis_mirror::{outlet, wait_until_mirrored};
 use crate::redis_server::{Server, installed};
 
 struct Story {
-    site: Site,
     daemon: Daemon,
+    site: Site,
     file: std::fs::File,
     lines: u32,
 }
@@ -55,7 +56,7 @@ impl Story {
             })
         });
         wait_until_mirrored(&self.daemon);
-        assert!(assert_mirrored(&self.site, redis, "") >= self.lines as usize);
+        assert!(assert_mirrored(&self.site, "", |_| redis.connect()) >= self.lines as usize);
     }
 }
 

@@ -17,11 +17,20 @@ pub struct EntryId {
 
 impl EntryId {
     pub const ZERO: Self = Self { ms: 0, n: 0 };
-    /// After every entry.
-    pub const LAST: Self = Self { ms: u64::MAX, n: u64::MAX };
+    /// After every entry. Not the greatest id of all, by which Redis means `>`: it would give new entries.
+    pub const LAST: Self = Self { ms: u64::MAX, n: u64::MAX - 1 };
 
     pub fn new(ms: u64, n: u64) -> Self {
         Self { ms, n }
+    }
+
+    /// The smallest that is greater.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self.n.checked_add(1) {
+            Some(n) => Self { n, ..self },
+            None => Self { ms: self.ms.saturating_add(1), n: 0 },
+        }
     }
 
     /// What tells this entry from every other one, also from one that is given the id when this one is gone.
@@ -136,7 +145,11 @@ mod tests {
     #[test]
     fn ids_are_ordered_as_in_redis_and_need_no_second_part() {
         assert_eq!("7".parse(), Ok(EntryId::new(7, 0)));
-        assert!("18446744073709551615-18446744073709551615".parse::<EntryId>().unwrap() == EntryId::LAST);
+        assert_eq!(
+            (EntryId::new(7, 1).next(), EntryId::new(7, u64::MAX).next()),
+            (EntryId::new(7, 2), EntryId::new(8, 0))
+        );
+        assert!("18446744073709551615-18446744073709551614".parse::<EntryId>().unwrap() == EntryId::LAST);
         assert!("5-10".parse::<EntryId>().unwrap() > "5-9".parse().unwrap());
         assert!("-".parse::<EntryId>().is_err() && "5-x".parse::<EntryId>().is_err());
     }

@@ -34,6 +34,8 @@ pub struct Standing {
     pub first: Option<EntryId>,
     /// Entries that were trimmed before any consumer got them, ever; `None` when that cannot be told just now.
     pub missed: Option<u64>,
+    /// Entries that the group was given, ever, by Redis's own count.
+    pub given: Option<u64>,
 }
 
 impl Group {
@@ -78,6 +80,14 @@ impl Group {
         let arguments = ["GROUP", GROUP, name, "COUNT", &count, "STREAMS", &self.key, &after];
         let reply = self.call(link, "XREADGROUP", &arguments).await?;
         Entry::of_stream(reply).ok_or_else(|| self.strange("XREADGROUP", &Reply::Nil))
+    }
+
+    /// Whether the reader was given an entry between the two, and has not acknowledged it.
+    pub async fn holds_between(&self, link: &Link, after: EntryId, before: EntryId) -> Result<bool, Trouble> {
+        let (first, last) = (after.next().to_string(), before.to_string());
+        let held = self.call(link, "XPENDING", &[&self.key, GROUP, &first, &last, "1", &self.reader]).await?;
+        let id = held.list().first().and_then(|held| held.list().first()?.text()?.parse().ok());
+        Ok(id.is_some_and(|id: EntryId| id < before))
     }
 
     /// Tells the group that this daemon is alive, for as long as it reads nothing.
@@ -151,12 +161,13 @@ fn owned(text: &str) -> Bytes {
 fn standing(stream: &Reply, group: &Reply) -> Standing {
     let id = |reply: Option<&Reply>| reply.and_then(Reply::text).and_then(|id| id.parse::<EntryId>().ok());
     let first = id(stream.named("first-entry").and_then(|entry| entry.list().first()));
+    let at = id(group.named("last-delivered-id"));
+    // A new group has no count yet.
+    let nothing = (at == Some(EntryId::ZERO)).then_some(0);
+    let given = group.named("entries-read").and_then(Reply::number).or(nothing);
     let missed = || {
+        let (at, given) = (at?, given?);
         let added = stream.named("entries-added")?.number()?;
-        let at = id(group.named("last-delivered-id"))?;
-        // A new group has no count yet.
-        let nothing = (at == EntryId::ZERO).then_some(0);
-        let given = group.named("entries-read").and_then(Reply::number).or(nothing)?;
         let to_come = if at >= id(stream.named("last-generated-id"))? {
             0
         } else if first.is_none_or(|first| at < first) {
@@ -166,7 +177,7 @@ fn standing(stream: &Reply, group: &Reply) -> Standing {
         };
         Some(added.saturating_sub(given).saturating_sub(to_come))
     };
-    Standing { first, missed: missed() }
+    Standing { first, missed: missed(), given }
 }
 
 #[cfg(test)]

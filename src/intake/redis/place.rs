@@ -13,6 +13,8 @@ pub struct Place {
     last: EntryId,
     /// Entries that were trimmed before any consumer of the group got them, as far as they have been counted.
     missed: Option<u64>,
+    /// Entries that Redis had given the group when it was last asked.
+    given: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -20,6 +22,7 @@ struct Form {
     from: String,
     last: String,
     missed: Option<u64>,
+    given: Option<u64>,
 }
 
 impl Place {
@@ -27,13 +30,15 @@ impl Place {
     pub fn load(from: String, committed: Option<&Value>) -> Self {
         let form = committed.and_then(|value| serde_json::from_value::<Form>(value.clone()).ok());
         match form.filter(|form| form.from == from) {
-            Some(form) => Self { from, last: form.last.parse().unwrap_or_default(), missed: form.missed },
-            None => Self { from, last: EntryId::ZERO, missed: None },
+            Some(Form { last, missed, given, .. }) => {
+                Self { from, last: last.parse().unwrap_or_default(), missed, given }
+            }
+            None => Self { from, last: EntryId::ZERO, missed: None, given: None },
         }
     }
 
     pub fn save(&self) -> Value {
-        json!(Form { from: self.from.clone(), last: self.last.to_string(), missed: self.missed })
+        json!(Form { from: self.from.clone(), last: self.last.to_string(), missed: self.missed, given: self.given })
     }
 
     /// Whether this entry, given as new or as one's own, is to be taken; if so it counts as taken from now on.
@@ -53,17 +58,21 @@ impl Place {
         let lost = end < self.last;
         if lost {
             self.last = end;
-            self.missed = None;
+            (self.missed, self.given) = (None, None);
         }
         lost
     }
 
-    /// So many entries have been missed since the stream began; gives how many of them are news. What was missed before
-    /// the group was first looked at is not.
-    pub fn missed(&mut self, total: u64) -> u64 {
-        let news = self.missed.map_or(0, |known| total.saturating_sub(known));
-        self.missed = Some(total);
-        news
+    /// By Redis's account the group was `given` so many entries since the stream began, and `missed` so many, where that can
+    /// be told; gives how many of the missed are news. What was missed before the group was first looked at is not. Redis
+    /// before 7.4 forgets much of what it gave when it is started again or a replica takes over: that was not missed.
+    pub fn counts(&mut self, given: Option<u64>, missed: Option<u64>) -> u64 {
+        if given < self.given {
+            self.missed = None;
+        }
+        self.given = given;
+        let Some(total) = missed else { return 0 };
+        self.missed.replace(total).map_or(0, |known| total.saturating_sub(known))
     }
 }
 
@@ -107,6 +116,17 @@ mod tests {
     #[test]
     fn missed_entries_are_news_once() {
         let mut place = place();
-        assert_eq!([place.missed(3), place.missed(10), place.missed(10), place.missed(2)], [0, 7, 0, 0]);
+        assert_eq!([3, 10, 10, 2].map(|total| place.counts(Some(100), Some(total))), [0, 7, 0, 0]);
+    }
+
+    #[test]
+    fn what_redis_forgot_to_have_given_was_not_missed() {
+        let mut place = place();
+        assert_eq!(place.counts(Some(100), Some(0)), 0);
+        assert_eq!(place.counts(Some(150), None), 0, "in the middle of the stream it cannot be told");
+        let mut after = Place::load("redis://h L3_IN".to_owned(), Some(&place.save()));
+        assert_eq!(place.counts(Some(120), None), 0);
+        assert_eq!([30, 31].map(|total| place.counts(Some(130), Some(total))), [0, 1]);
+        assert_eq!(after.counts(Some(150), Some(30)), 30, "nothing was forgotten here");
     }
 }
