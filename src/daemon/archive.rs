@@ -21,8 +21,8 @@ pub const NAME: &str = "archive";
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// What an orderly stop gives it to take the last events to Postgres, and a moment to say that it could not.
-pub const STOP_PATIENCE: Duration = Duration::from_secs(12);
-const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
+pub const STOP_PATIENCE: Duration = Duration::from_millis(3500);
+const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
 const RETRY_MIN: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 const CURSOR_EVERY: Duration = Duration::from_secs(5);

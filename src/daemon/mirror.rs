@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join, try_join_all};
+use futures_util::future::{join, select, try_join_all};
 use tokio::runtime::Handle;
 
 use super::core::{Core, locked};
@@ -30,12 +30,23 @@ const REFUSED_AGAIN: Duration = Duration::from_secs(1);
 /// How often a stream with nothing to write looks whether Redis still has what was written.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 const TELL_EVERY: Duration = Duration::from_millis(500);
+/// What a stop gives it to write the last events.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The body of the mirror's actor.
 pub async fn run(life: Life, core: Arc<Core>, io: Handle) -> Result<(), String> {
     let Some(config) = core.config().redis.clone() else { return Err("no [redis] section".to_owned()) };
     let mirror = Mirror::new(core, config, io);
-    life.wait(join(mirror.stay_connected(), mirror.keep_telling())).await;
+    let work = join(mirror.stay_connected(), mirror.keep_telling());
+    tokio::pin!(work);
+    life.wait(&mut work).await;
+    // After an orderly stop Redis has what was committed before it; what it lacks waits for the next start.
+    if mirror.connected.get() && !life.superseded() {
+        let complete = mirror.complete();
+        tokio::pin!(complete);
+        let _ = tokio::time::timeout(DRAIN_PATIENCE, select(work, complete)).await;
+    }
     // A reload may have ended it for good.
     locked(&mirror.core.board.outlets).remove(NAME);
     metrics::mirror_up().set(0.0);
@@ -286,6 +297,16 @@ impl Mirror {
             }
             self.tell();
             tokio::time::sleep(TELL_EVERY).await;
+        }
+    }
+
+    /// Until Redis has every event that is committed now.
+    async fn complete(&self) {
+        let committed = *self.core.bus.committed().borrow();
+        for mirrored in &self.streams {
+            while self.tally(mirrored).await.is_err() || mirrored.counted.get() < committed || mirrored.lag() > 0 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
         }
     }
 

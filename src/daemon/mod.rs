@@ -1,7 +1,8 @@
 //! The daemon: what starts in which order, what runs meanwhile, and how it stops.
 //!
-//! Start: hot store → bus → archive → writer (the commit point) → stages in the order of their graph → HTTP → sources. Each waits
-//! only for those before it. Stop is the reverse, so that sources fall silent first and the writer commits what is left.
+//! Start: hot store → bus → outlets → writer (the commit point) → stages in the order of their graph → HTTP → sources. Each
+//! waits only for those before it. Stop is the reverse: sources fall silent first, the writer commits what is left, and the
+//! outlets take that outside.
 
 mod announce;
 mod archive;

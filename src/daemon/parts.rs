@@ -9,7 +9,7 @@ use crate::config::Part;
 /// What an ending child gets.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Started before the sources, so that nothing is missed while they come up.
+/// Started before the writer and ended after it.
 pub const OUTLETS: [Part; 4] = [Part::Archive, Part::Mirror, Part::FlatLog, Part::Loki];
 pub const SOURCES: [Part; 4] = [Part::ShrinkPoller, Part::FileIntake, Part::JournalIntake, Part::RedisIntake];
 

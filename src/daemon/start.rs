@@ -143,11 +143,15 @@ impl Daemon {
             // Before the writer, which removes what is old.
             daemon.core.set_passed_if_room(loki::NAME, recovery.cursors.get(loki::NAME).copied().unwrap_or_default());
         }
+        // They end after the writer: when nothing more is committed, each takes the last events outside.
+        for part in OUTLETS {
+            daemon.start_part(part).await?;
+        }
         let threads = daemon.io.handle()?;
         daemon.start_host("store", true, move |life, core| writer::run(life, core, threads.clone()))?;
         daemon.start_stages(&plan.known, plan.stages, snapshots)?;
         daemon.start_http().await?;
-        for part in OUTLETS.into_iter().chain(SOURCES) {
+        for part in SOURCES {
             daemon.start_part(part).await?;
         }
         daemon.start_host("tick", false, sources::tick)?;

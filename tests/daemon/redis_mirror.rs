@@ -4,8 +4,10 @@ use dsmild::event::{Body, Decision, Event, EventId, Stream, Timestamp};
 use dsmild::outlet::mirror::{Batch, Target, Top};
 use dsmild::redis::Link;
 use serde_json::Value;
+use sqlx::Row;
 
-use crate::harness::{Daemon, wait_for};
+use crate::harness::{Daemon, Site, wait_for};
+use crate::kill::read;
 use crate::postgres::block_on;
 use crate::redis_server::{Server, installed};
 
@@ -54,4 +56,27 @@ fn a_batch_that_was_held_up_is_not_appended_to_a_stream_that_was_emptied_or_has_
         assert_eq!(append(EventId::ZERO, &first).await, Top::At(id(3)));
         assert_eq!(append(id(3), &second).await, Top::At(id(5)));
     });
+}
+
+#[test]
+fn the_last_events_of_an_orderly_stop_are_in_redis() {
+    if !installed() {
+        return;
+    }
+    let redis = Server::started(&[]);
+    let streams = "[redis.streams]\nL3_IN = \"off\"\nL4_IN = \"off\"";
+    let site = Site::new(&format!(
+        "[[intake.file]]\npath = \"{{dir}}/in.log\"\n[redis]\nurl = \"{}\"\n{streams}\n",
+        redis.url()
+    ));
+    let daemon = site.start_ready();
+    wait_for("the mirror to be up", || outlet(&daemon)["up"] == true);
+    let lines: String = (0..5000).map(|number| format!("Nov 20 10:00:00 atlas numbered[1]: {number}\n")).collect();
+    std::fs::write(site.path("in.log"), lines).unwrap();
+    // In the middle of them, so that the stop finds every part of the way busy.
+    wait_for("some to be judged", || redis.ask(&["XLEN", "L3_OUT"]).number() > 0);
+    assert_eq!(daemon.terminate(), Some(0));
+    let stored =
+        read(&site, "SELECT count(*) AS n FROM model_outputs_fast WHERE layer = 3", |row| row.get::<i64, _>(0));
+    assert_eq!(vec![redis.ask(&["XLEN", "L3_OUT"]).number()], stored);
 }
