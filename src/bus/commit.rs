@@ -43,8 +43,10 @@ impl Bus {
                 // A turn may bring dead letters alone: whoever waits for its end waits for theirs.
                 let ends = [turn.events.last().map(|event| event.id), turn.dead_letters.last().map(|letter| letter.id)];
                 inner.committed = ends.into_iter().flatten().fold(inner.committed, EventId::max);
+                inner.note_cursor(turn);
             }
         }
+        inner.let_go();
         let committed = inner.committed;
         inner.log.trim(committed);
         drop(inner);

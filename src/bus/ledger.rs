@@ -14,6 +14,8 @@ pub struct Consumer {
     pub writes: Interest,
     /// It has handled everything that follows from events up to here.
     pub cursor: EventId,
+    /// The cursor that is in the hot store.
+    pub committed: EventId,
     /// Raised when its actor is replaced: what an abandoned one still says is refused.
     pub generation: u64,
     /// A consumer that failed for good holds nobody up; it goes on from its cursor when it comes back.
@@ -57,6 +59,7 @@ impl Ledger {
                 reads,
                 writes,
                 cursor,
+                committed: cursor,
                 generation: 0,
                 attached: true,
                 received: 0,
@@ -94,6 +97,12 @@ impl Ledger {
             .filter(|consumer| consumer.attached)
             .map(|consumer| consumer.cursor)
             .fold(last_root, EventId::min)
+    }
+
+    /// Every attached consumer has handled everything up to here, by what is committed.
+    pub fn committed(&self) -> EventId {
+        let attached = self.consumers.iter().filter(|consumer| consumer.attached);
+        attached.map(|consumer| consumer.committed).min().unwrap_or(EventId::MAX)
     }
 
     /// Where an event stands among those with the same root.

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::Bus;
+use super::shared::{Inner, turn_weight};
+use super::{Bus, Turn};
 use crate::limits;
 
 impl Bus {
@@ -13,14 +14,14 @@ impl Bus {
         }
         let inner = self.lock();
         inner.pending_events < limits::IN_FLIGHT_EVENTS_MAX
-            && inner.pending_bytes < inner.pending_bytes_max
+            && inner.pending_bytes.max(inner.held_bytes) < inner.bytes_max
             && inner.ledger.in_flight_max() < limits::IN_FLIGHT_EVENTS_MAX as u64
     }
 
-    /// What waits for the hot store is to be small beside it.
+    /// What waits for the hot store, and what it must hold until all have handled it, is to be small beside it.
     pub fn fit_to_store(&self, max_bytes: u64) {
         let part = usize::try_from(max_bytes / limits::IN_FLIGHT_PART_OF_STORE).unwrap_or(usize::MAX);
-        self.lock().pending_bytes_max = part.min(limits::IN_FLIGHT_BYTES_MAX);
+        self.lock().bytes_max = part.min(limits::IN_FLIGHT_BYTES_MAX);
         self.room.send_replace(());
     }
 
@@ -41,10 +42,42 @@ impl Bus {
     }
 }
 
+impl Inner {
+    pub(super) fn hold(&mut self, turn: &Turn) {
+        if let Some(last) = turn.events.last() {
+            let bytes = turn_weight(turn);
+            self.held.push_back((last.id, bytes));
+            self.held_bytes += bytes;
+        }
+    }
+
+    pub(super) fn note_cursor(&mut self, turn: &Turn) {
+        let Some(cursor) = turn.cursor else { return };
+        if let Some(consumer) = self.ledger.find(&turn.consumer).and_then(|id| self.ledger.get_mut(id)) {
+            consumer.committed = consumer.committed.max(cursor);
+        }
+    }
+
+    /// Counts no longer what every consumer has handled.
+    pub(super) fn let_go(&mut self) {
+        let handled = self.ledger.committed();
+        while let Some(&(last, bytes)) = self.held.front()
+            && last <= handled
+        {
+            self.held.pop_front();
+            self.held_bytes -= bytes;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::shared::tests::{bus, tick};
+    use super::super::{Ready, Step};
     use super::*;
+    use crate::event::EventId;
 
     #[tokio::test]
     async fn a_source_waits_while_the_process_holds_too_much_memory() {
@@ -64,6 +97,19 @@ mod tests {
         assert!(bus.has_room());
         bus.fit_to_store(100 * limits::IN_FLIGHT_PART_OF_STORE);
         assert!(!bus.has_room());
+    }
+
+    #[test]
+    fn a_source_waits_until_it_is_committed_that_what_it_brought_was_handled() {
+        let (bus, id) = bus();
+        bus.fit_to_store(100 * limits::IN_FLIGHT_PART_OF_STORE);
+        let (generation, _, mut reader) = bus.begin(id, EventId::ZERO, Arc::new(|| ())).unwrap();
+        bus.append("source", vec![tick(); 100], Vec::new(), Vec::new());
+        bus.confirm(&bus.pending(usize::MAX));
+        assert!(!bus.has_room(), "the store may not remove it yet");
+        let Ready::Batch { upto, .. } = bus.next(&mut reader, 1000) else { panic!("nothing to read") };
+        bus.step(id, generation, Step { cursor: upto, handled: 100, ..Step::default() }).unwrap();
+        assert!(!bus.has_room(), "a restart would need it again");
         bus.confirm(&bus.pending(usize::MAX));
         assert!(bus.has_room());
     }

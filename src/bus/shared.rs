@@ -36,7 +36,12 @@ pub(super) struct Inner {
     pub(super) pending: VecDeque<Arc<Turn>>,
     pub(super) pending_events: usize,
     pub(super) pending_bytes: usize,
-    pub(super) pending_bytes_max: usize,
+    /// By the last id of a source's turn, what the hot store must hold of it: some consumer has not handled it, by what is
+    /// committed.
+    pub(super) held: VecDeque<(EventId, usize)>,
+    pub(super) held_bytes: usize,
+    /// Of what is pending, and of what is held.
+    pub(super) bytes_max: usize,
 }
 
 /// What a stage did with a batch.
@@ -69,7 +74,9 @@ impl Bus {
                 pending: VecDeque::new(),
                 pending_events: 0,
                 pending_bytes: 0,
-                pending_bytes_max: limits::IN_FLIGHT_BYTES_MAX,
+                held: VecDeque::new(),
+                held_bytes: 0,
+                bytes_max: limits::IN_FLIGHT_BYTES_MAX,
             }),
             to_commit: Notify::new(),
             committed: watch::Sender::new(last),
@@ -144,14 +151,10 @@ impl Bus {
             letter.id = inner.log.reserve(Timestamp::now().millis());
         }
         let last = inner.log.last();
-        inner.enqueue(Turn {
-            consumer: source.to_owned(),
-            events,
-            positions,
-            dead_letters,
-            entries,
-            ..Turn::default()
-        });
+        let consumer = source.to_owned();
+        let turn = Turn { consumer, events, positions, dead_letters, entries, ..Turn::default() };
+        inner.hold(&turn);
+        inner.enqueue(turn);
         let wakes = inner.wakes.clone();
         drop(inner);
         self.wake(&wakes);
@@ -206,6 +209,7 @@ impl Bus {
             consumer.attached = false;
             consumer.generation += 1;
         }
+        inner.let_go();
         let wakes = inner.wakes.clone();
         drop(inner);
         self.wake(&wakes);

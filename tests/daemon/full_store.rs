@@ -61,3 +61,20 @@ fn a_full_tmpfs_pauses_the_sources_and_loses_nothing() {
         Err(_) => eprintln!("skipped: sqlite3 is not installed, the integrity of the file was not checked"),
     }
 }
+
+#[test]
+fn the_smallest_store_takes_long_lines_without_end() {
+    let site = Site::new("[[intake.file]]\npath = \"{dir}/in.log\"\n[fusion]\ninclude_benign = true\n");
+    let text = std::fs::read_to_string(site.path("dsmil.toml")).unwrap();
+    std::fs::write(site.path("dsmil.toml"), text.replace("\"512MiB\"", "\"64MiB\"")).unwrap();
+    let (lines, long) = (10_000, "y".repeat(8000));
+    let text: String = (0..lines).map(|number| format!("Nov 20 10:00:00 atlas x[1]: {number} {long}\n")).collect();
+    std::fs::write(site.path("in.log"), text).unwrap();
+    let daemon = site.start_ready();
+    // More than fits the store, so that old ones must go for those that come.
+    wait_for("every line to be judged", || {
+        let (_, metrics) = daemon.get("/metrics").unwrap();
+        metrics.contains(&format!("dsmil_events_total{{stream=\"L3_OUT\"}} {lines}\n"))
+    });
+    assert_eq!(daemon.terminate(), Some(0));
+}
