@@ -30,6 +30,12 @@ pub enum Command {
     Replay(Replay),
     #[command(flatten)]
     Client(client::ClientCommand),
+    /// Tell the daemon to reload its configuration and wait until it has: what systemd runs. Ends with 1 when it was refused.
+    #[command(hide = true)]
+    Reload {
+        #[arg(value_name = "PID")]
+        pid: i32,
+    },
     /// Write the manual pages and shell completions into a folder, for packages.
     #[command(hide = true)]
     Generate {
@@ -66,6 +72,14 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Check(file) => check(&file),
         Command::Replay(options) => run_replay(options),
         Command::Client(command) => run_client(&command),
+        Command::Reload { pid } => match daemon::ask_to_reload(pid) {
+            // The daemon's own line says the rest.
+            Ok(_) => ExitCode::SUCCESS,
+            Err(said) => {
+                eprintln!("dsmild: reload {said}");
+                ExitCode::FAILURE
+            }
+        },
         Command::Generate { folder } => match generate(&folder) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -78,10 +92,13 @@ pub fn dispatch(cli: Cli) -> ExitCode {
 
 fn generate(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let mut command = Cli::command();
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        clap_complete::generate_to(shell, &mut command, "dsmild", folder)?;
+    let mut command = Cli::command().disable_help_subcommand(true);
+    for name in ["dsmild", "dsmil"] {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            clap_complete::generate_to(shell, &mut command, name, folder)?;
+        }
     }
+    std::fs::write(folder.join("dsmil.1"), ".so man1/dsmild.1\n")?;
     clap_mangen::generate_to(command, folder)
 }
 

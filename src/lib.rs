@@ -13,8 +13,8 @@
 //! To read it in the order that data takes: [`intake`] makes drafts of lines, [`parse`] gives them time and fields, the
 //! [`bus`] gives them ids and an order, [`layer`] judges (a [`layer::stage::Stage`] is a pure function with state; its
 //! actor is the shell round it), [`device`] looks at what was fused, [`detect`] holds what both are made of, [`store`]
-//! commits. [`supervise`] starts actors again, [`observe`] shows what goes on, [`daemon`] puts everything together.
-//! [`limits`] has every bound.
+//! commits. [`supervise`] starts actors again, [`observe`] shows what goes on, [`http`] is the way to servers, [`daemon`]
+//! puts everything together. [`limits`] has every bound.
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +26,7 @@ pub mod daemon;
 pub mod detect;
 pub mod device;
 pub mod event;
+pub mod http;
 pub mod intake;
 pub mod layer;
 pub mod limits;

@@ -102,8 +102,20 @@ pub const ARCHIVE_LETTERS_MAX: usize = 100;
 pub const ARCHIVE_DUPLICATES_MAX: usize = 1_000_000;
 /// How far, in microseconds, a row moves whose id and time another daemon's row has already.
 pub const ARCHIVE_SHIFT_MAX: i32 = 1000;
-/// Labels of a Loki stream: what Loki itself accepts by default.
+/// Labels of a Loki stream, our own included: what Loki itself accepts by default.
 pub const LOKI_LABELS_MAX: usize = 15;
+/// Bytes of the value of a label: what Loki itself accepts by default.
+pub const LOKI_LABEL_VALUE_BYTES_MAX: usize = 2048;
+/// Events of one push to Loki.
+pub const LOKI_BATCH_EVENTS_MAX: usize = 1000;
+/// Bytes of the lines of one push to Loki, beyond its first.
+pub const LOKI_BATCH_BYTES_MAX: usize = 384 * 1024;
+/// Times that one refused push is cut in two to find what Loki does not want; the rest is then given up as a whole.
+pub const LOKI_CUTS_MAX: usize = 64;
+/// Bytes read of what Loki says.
+pub const LOKI_ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// The longest wait that Loki may ask for with Retry-After.
+pub const LOKI_RETRY_AFTER_MAX: std::time::Duration = std::time::Duration::from_secs(300);
 /// Bytes of a name that goes into labels and keys: instance, compartment, prefix, tenant.
 pub const NAME_BYTES_MAX: usize = 64;
 /// Accounts whose habits are learnt; each keeps some kilobytes.
@@ -179,4 +191,8 @@ const _: () = assert!(LINE_BYTES_MAX < BATCH_BYTES_MAX);
 const _: () = assert!(
     FLAT_LOG_BATCH_BYTES + JOURNAL_FIELD_BYTES_MAX * 1024 <= FLAT_LOG_WRITE_BYTES_MAX,
     "a message of newlines alone, each with the indent of a head of three names of 300 bytes"
+);
+const _: () = assert!(
+    2 * LOKI_BATCH_BYTES_MAX + 128 * LOKI_BATCH_EVENTS_MAX <= 1024 * 1024,
+    "a push of ordinary lines, quotes escaped, fits what a proxy in front of Loki takes by default (1 MiB)"
 );

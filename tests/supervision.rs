@@ -308,6 +308,30 @@ fn a_critical_actor_that_crashes_in_a_loop_ends_the_process() {
     });
 }
 
+#[test]
+fn a_frozen_critical_actor_is_left_to_the_watchdog_where_there_is_one() {
+    const LATE: Duration = Duration::from_secs(1);
+    actix::System::new().block_on(async {
+        let faults = Faults::default();
+        let mut run = Run::start(&faults).await;
+        run.daemon.tree.leave_critical_to_watchdog();
+        faults.set("l3", HANG);
+        faults.set("device-53", HANG);
+        run.write_chapter();
+        run.until("the device to be replaced", |daemon| {
+            daemon.tree.children().iter().any(|child| child.name == "device-53" && child.restarts() == 1)
+        })
+        .await;
+        run.until("the critical one to be late", |daemon| {
+            daemon.tree.children().iter().any(|child| child.name == "l3" && child.silence() > 3 * LATE)
+        })
+        .await;
+        assert!(!run.daemon.tree.healthy(LATE), "systemd is told nothing");
+        assert_eq!(run.restarts()["l3"], 0);
+        run.daemon.stop().await;
+    });
+}
+
 /// Panics at one line of the input, whatever it holds, each time that it comes to it.
 #[test]
 fn an_event_that_kills_its_stage_twice_is_quarantined_and_the_stage_goes_on() {

@@ -12,17 +12,13 @@ use hyper::{Request, Response, Uri, header};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::{ConnectionArgs, EXIT_BAD, EXIT_NO_DAEMON, tls};
+use super::{ConnectionArgs, EXIT_BAD, EXIT_NO_DAEMON};
 use crate::config::Config;
+use crate::http::{Authorities, ConnectError, Io, Peer, connector};
 use crate::limits;
 use crate::observe::plain::plain;
 
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// Until the head of the answer, and again for the rest of one that ends.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(35);
 /// Longest answer: the chain of the longest lines, every byte escaped.
@@ -52,9 +48,7 @@ impl ClientError {
 /// Where the daemon is, and what is shown to it.
 pub struct Client {
     url: String,
-    host: String,
-    port: u16,
-    tls: Option<TlsConnector>,
+    peer: Peer,
     token: Option<String>,
 }
 
@@ -79,12 +73,13 @@ impl Client {
             let trusted = args.ca_file.as_deref().or(config.http.tls_cert_file.as_deref()).ok_or_else(|| {
                 ClientError::Arguments("https needs --ca-file: the daemon's certificate or its authority's".into())
             })?;
-            Some(tls::connector(trusted).map_err(ClientError::Arguments)?)
+            let authorities = Authorities { file: Some(trusted), system: false, key: "--ca-file" };
+            Some(connector(authorities).map_err(ClientError::Arguments)?)
         } else {
             None
         };
         let token = token_of(args, config)?;
-        Ok(Self { url, host, port, tls, token })
+        Ok(Self { url, peer: Peer { host, port, tls }, token })
     }
 
     /// The JSON answer to a GET.
@@ -142,20 +137,17 @@ impl Client {
     }
 
     async fn ask(&self, path: &str, last_event_id: Option<&str>) -> Result<Response<Incoming>, ClientError> {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let stream = tokio::time::timeout(CONNECT_PATIENCE, TcpStream::connect((host, self.port)))
-            .await
-            .map_err(|_| self.no_daemon("the connection takes too long"))?
-            .map_err(|error| self.no_daemon(&error.to_string()))?;
-        let Some(tls) = &self.tls else { return self.exchange(stream, path, last_event_id).await };
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| ClientError::Arguments(error.to_string()))?;
-        let stream = tls.connect(name, stream).await.map_err(|error| self.bad_answer(&format!("no TLS: {error}")))?;
+        let stream = self.peer.connect().await.map_err(|error| match error {
+            ConnectError::Slow | ConnectError::Unreachable(_) => self.no_daemon(&error.to_string()),
+            ConnectError::Tls(_) => self.bad_answer(&error.to_string()),
+            ConnectError::Name(_) => ClientError::Arguments(error.to_string()),
+        })?;
         self.exchange(stream, path, last_event_id).await
     }
 
     async fn exchange(
         &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        stream: Box<dyn Io>,
         path: &str,
         last_event_id: Option<&str>,
     ) -> Result<Response<Incoming>, ClientError> {
@@ -163,7 +155,7 @@ impl Client {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
         tokio::spawn(connection);
         let mut request = Request::get(path)
-            .header(header::HOST, format!("{}:{}", self.host, self.port))
+            .header(header::HOST, format!("{}:{}", self.peer.host, self.peer.port))
             .header(header::USER_AGENT, concat!("dsmild/", env!("CARGO_PKG_VERSION")));
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));

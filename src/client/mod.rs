@@ -4,7 +4,6 @@ mod args;
 mod connection;
 mod lines;
 mod tail;
-mod tls;
 mod top;
 
 use std::io::{self, Write};

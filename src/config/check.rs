@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use super::schema::{Config, Durability, Http, Redis, StreamRole};
-use super::{Finding, secret};
+use super::{Finding, loki, secret};
 use crate::event::Stream;
 use crate::limits;
 
@@ -17,7 +17,9 @@ pub fn check(config: &Config, broken: &BTreeSet<String>) -> Vec<Finding> {
     redis(config, &mut judge);
     archive(config, &mut judge);
     shrink(config, &mut judge);
-    loki(config, &mut judge);
+    if let Some(section) = &config.loki {
+        loki::check(section, &mut judge);
+    }
     intake(config, &mut judge);
     layers(config, &mut judge);
     supervisor(config, &mut judge);
@@ -48,14 +50,14 @@ pub fn exposure_findings(http: &Http) -> Vec<Finding> {
     findings
 }
 
-struct Judge<'a> {
+pub(super) struct Judge<'a> {
     broken: &'a BTreeSet<String>,
     findings: Vec<Finding>,
 }
 
 impl Judge<'_> {
     /// The first of `keys` is at fault unless `holds`; the others are what it was compared with.
-    fn expect(&mut self, holds: bool, keys: &[&str], problem: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn expect(&mut self, holds: bool, keys: &[&str], problem: impl Into<String>, remedy: impl Into<String>) {
         let known = keys.iter().all(|key| !self.broken.contains(*key));
         if let (false, true, Some(key)) = (holds, known, keys.first()) {
             self.findings.push(Finding::new(*key, problem, remedy));
@@ -63,7 +65,7 @@ impl Judge<'_> {
     }
 
     /// A short word that ends up in labels and keys.
-    fn expect_name(&mut self, key: &str, name: &str) {
+    pub(super) fn expect_name(&mut self, key: &str, name: &str) {
         let holds = name.len() <= limits::NAME_BYTES_MAX && !name.chars().any(|c| c.is_control() || c.is_whitespace());
         let remedy = format!("at most {} bytes without blanks", limits::NAME_BYTES_MAX);
         self.expect(holds, &[key], format!("`{}` is not a name", name.escape_debug()), remedy);
@@ -74,7 +76,7 @@ impl Judge<'_> {
     }
 
     /// A URL of one of the schemes, with a host unless it names a socket, without a password.
-    fn expect_url(&mut self, key: &str, url: &str, schemes: &[&str], secret_goes: &str) {
+    pub(super) fn expect_url(&mut self, key: &str, url: &str, schemes: &[&str], secret_goes: &str) {
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
         let known = schemes.contains(&scheme);
         let remedy = format!("write {}://…", schemes.join("://… or "));
@@ -204,27 +206,6 @@ fn shrink(config: &Config, judge: &mut Judge<'_>) {
     );
 }
 
-fn loki(config: &Config, judge: &mut Judge<'_>) {
-    let Some(loki) = &config.loki else { return };
-    judge.expect_url("loki.url", &loki.url, &["http", "https"], "remove it: the tenant goes into loki.tenant");
-    if let Some(tenant) = &loki.tenant {
-        judge.expect_name("loki.tenant", tenant);
-    }
-    judge.expect(
-        loki.labels.len() <= limits::LOKI_LABELS_MAX,
-        &["loki.labels"],
-        format!("{} labels are too many", loki.labels.len()),
-        format!("at most {}, the limit of Loki itself", limits::LOKI_LABELS_MAX),
-    );
-    for label in loki.labels.keys() {
-        let mut chars = label.chars();
-        let holds = chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-            && chars.all(|other| other.is_ascii_alphanumeric() || other == '_');
-        let key = format!("loki.labels.{label}");
-        judge.expect(holds, &[&key], "is not a label name", "letters, digits and underscores");
-    }
-}
-
 fn intake(config: &Config, judge: &mut Judge<'_>) {
     // With an element taken out, the numbers of the others are not those of the file.
     if judge.broken.iter().any(|key| key.starts_with("intake.") && key.ends_with(']')) {
@@ -302,10 +283,11 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn keys(text: &str) -> Vec<String> {
+    /// Where there are findings in a file.
+    pub fn keys(text: &str) -> Vec<String> {
         let config: Config = toml::from_str(text).unwrap();
         check(&config, &BTreeSet::new()).into_iter().map(|finding| finding.key).collect()
     }
@@ -342,7 +324,6 @@ mod tests {
             ("shrink.url", "[shrink]\nurl = \"https://h/\""),
             ("shrink.timeout", "[shrink]\ntimeout = \"1s\""),
             ("shrink.stale_after", "[shrink]\nstale_after = \"1s\""),
-            ("loki.labels.a-b", "[loki]\nurl = \"http://h\"\nlabels = { \"a-b\" = \"c\" }"),
             ("intake.file[1].path", "[intake]\nfile = [{ path = \"/a/b\" }, { path = \"/a//./b\" }]"),
             ("intake.file[0].path", "[flat_log]\npath = \"/f\"\n[[intake.file]]\npath = \"/f\""),
             ("intake.file[0].time_zone", "[[intake.file]]\npath = \"/f\"\ntime_zone = \"Mars/Base\""),

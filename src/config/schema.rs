@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::loki::Loki;
 use super::units::{Bytes, Span};
 use crate::event::Stream;
 use crate::parse::Format;
@@ -232,16 +233,6 @@ pub struct FlatLog {
     pub identifiers: Vec<String>,
     /// A journal directory other than the system's.
     pub directory: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Loki {
-    pub url: String,
-    #[serde(default)]
-    pub tenant: Option<String>,
-    #[serde(default)]
-    pub labels: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

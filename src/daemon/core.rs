@@ -28,6 +28,8 @@ pub struct Core {
     positions: Mutex<BTreeMap<String, Value>>,
     /// By outlet: the id up to which it has passed everything on. What comes after stays in the hot store.
     passed: Mutex<BTreeMap<&'static str, EventId>>,
+    /// The same of outlets for which nobody waits: what comes after stays while there is room.
+    passed_if_room: Mutex<BTreeMap<&'static str, EventId>>,
     archived: watch::Sender<EventId>,
     /// The checkpoint from which the hot store was filled after a loss of power; zero: never.
     pub restored: EventId,
@@ -83,6 +85,7 @@ impl Core {
             committed: Mutex::new(committed),
             positions: Mutex::new(positions),
             passed: Mutex::default(),
+            passed_if_room: Mutex::default(),
             archived: watch::Sender::new(EventId::ZERO),
             restored,
         })
@@ -114,6 +117,22 @@ impl Core {
 
     pub fn passed(&self, outlet: &str) -> EventId {
         locked(&self.passed).get(outlet).copied().unwrap_or_default()
+    }
+
+    /// As [`set_passed`](Self::set_passed), for an outlet that must not make sources wait: the store keeps the rest only
+    /// while it has room for it.
+    pub fn set_passed_if_room(&self, outlet: &'static str, id: EventId) {
+        locked(&self.passed_if_room).insert(outlet, id);
+    }
+
+    /// `None` when this process has not heard of it.
+    pub fn passed_if_room(&self, outlet: &str) -> Option<EventId> {
+        locked(&self.passed_if_room).get(outlet).copied()
+    }
+
+    /// The outlet is no longer wanted.
+    pub fn forget_passed(&self, outlet: &str) {
+        locked(&self.passed_if_room).remove(outlet);
     }
 
     pub fn config(&self) -> Arc<Config> {
@@ -189,6 +208,13 @@ impl Core {
                 standing.snapshot = standing.snapshot.max(snapshot.cursor);
             }
         }
+    }
+
+    /// What may be deleted while there is room: at most what [`floor`](Self::floor) says, and nothing that any outlet
+    /// has not passed on.
+    pub fn floor_if_room(&self) -> EventId {
+        let passed = locked(&self.passed_if_room).values().copied().min();
+        self.floor(false).min(passed.unwrap_or(EventId::MAX))
     }
 
     /// The oldest event that a stage's next life needs from the store: the first that it has not handled, by what is

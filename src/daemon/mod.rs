@@ -6,16 +6,20 @@
 mod announce;
 mod archive;
 mod archive_meter;
+mod backlog;
 mod core;
 mod files;
 mod flat_log;
 mod gateway;
 mod ingest;
+mod loki;
+mod loki_meter;
 mod memory;
 mod mirror;
 mod parts;
 mod plan;
 mod reload;
+mod reload_mark;
 mod restore;
 mod signals;
 mod sources;
@@ -31,6 +35,8 @@ use std::time::{Duration, Instant};
 
 pub use self::core::Core;
 pub use plan::{Plan, prepare};
+use reload_mark::ReloadMark;
+pub use reload_mark::ask as ask_to_reload;
 use signals::{Signals, Told};
 pub use start::{Daemon, Hooks, StartError};
 
@@ -42,6 +48,11 @@ pub const EXIT_CONFIG: u8 = 78;
 
 /// `dsmild run`.
 pub fn run(path: Option<&Path>) -> ExitCode {
+    run_with(path, Hooks::default())
+}
+
+/// The same with parts wrapped, for a daemon that fails on request.
+pub fn run_with(path: Option<&Path>, hooks: Hooks) -> ExitCode {
     let (loaded, plan) = match load(path) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error),
@@ -53,12 +64,12 @@ pub fn run(path: Option<&Path>) -> ExitCode {
     for warning in warnings(&loaded, &plan) {
         log::warn!(target: "dsmild", "{warning}");
     }
-    let code = actix::System::new().block_on(start_and_run(loaded, plan, path.map(Path::to_path_buf)));
+    let code = actix::System::new().block_on(start_and_run(loaded, plan, path.map(Path::to_path_buf), hooks));
     log::logger().flush();
     code
 }
 
-async fn start_and_run(loaded: Loaded, plan: Plan, path: Option<PathBuf>) -> ExitCode {
+async fn start_and_run(loaded: Loaded, plan: Plan, path: Option<PathBuf>, hooks: Hooks) -> ExitCode {
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
@@ -66,7 +77,7 @@ async fn start_and_run(loaded: Loaded, plan: Plan, path: Option<PathBuf>) -> Exi
             return ExitCode::FAILURE;
         }
     };
-    let start = Daemon::start(loaded.config, loaded.source.to_string(), plan, Hooks::default());
+    let start = Daemon::start(loaded.config, loaded.source.to_string(), plan, hooks);
     let started = tokio::select! {
         started = start => started,
         // The start may wait for Postgres.
@@ -123,6 +134,10 @@ async fn until_told(mut daemon: Daemon, mut signals: Signals, path: Option<PathB
     let mut fatal = daemon.tree.fatal();
     systemd::ready(&daemon.summary());
     let mut watchdog = Heartbeat::new();
+    if watchdog.every.is_some() {
+        daemon.tree.leave_critical_to_watchdog();
+    }
+    let mut mark = ReloadMark::new();
     let mut meters = Instant::now();
     let mut memory = memory::Memory::default();
     // One reload at a time; a signal that comes meanwhile is remembered and starts the next.
@@ -136,13 +151,15 @@ async fn until_told(mut daemon: Daemon, mut signals: Signals, path: Option<PathB
             _ = fatal.changed() => break ExitCode::FAILURE,
             prepared = ready(&mut reloading) => {
                 reloading = None;
-                daemon.reload(prepared).await;
+                let result = daemon.reload(prepared).await;
                 systemd::ready(&daemon.summary());
+                mark.end(&result);
             }
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         if again && reloading.is_none() {
             again = false;
+            mark.begin();
             systemd::reloading();
             reloading = Some(Box::pin(reload::prepare(path.clone())));
         }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::start::{Daemon, StartError};
-use super::{archive, flat_log, ingest, mirror, sources};
+use super::{archive, flat_log, ingest, loki, mirror, sources};
 use crate::config::Part;
 
 /// What an ending child gets.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Started before the sources, so that nothing is missed while they come up.
-pub const OUTLETS: [Part; 3] = [Part::Archive, Part::Mirror, Part::FlatLog];
+pub const OUTLETS: [Part; 4] = [Part::Archive, Part::Mirror, Part::FlatLog, Part::Loki];
 pub const SOURCES: [Part; 4] = [Part::ShrinkPoller, Part::FileIntake, Part::JournalIntake, Part::RedisIntake];
 
 impl Daemon {
@@ -27,6 +27,10 @@ impl Daemon {
             Part::RedisIntake if config.redis.as_ref().is_some_and(|redis| !ingest::ingested(redis).is_empty()) => {
                 let io = self.io.handle()?;
                 self.start_host("intake-redis", false, move |life, core| ingest::run(life, core, io.clone()))
+            }
+            Part::Loki if config.loki.is_some() => {
+                let io = self.io.handle()?;
+                self.start_host(loki::NAME, false, move |life, core| loki::run(life, core, io.clone()))
             }
             Part::FlatLog if config.flat_log.is_some() => self.start_host("flat-log", false, flat_log::run),
             Part::ShrinkPoller if config.shrink.is_some() => self.start_host("shrink", false, sources::shrink),
@@ -66,7 +70,7 @@ fn actors(part: Part) -> &'static str {
         Part::Mirror => "mirror",
         Part::Archive => "archive",
         Part::FlatLog => "flat-log",
-        Part::Loki => "loki",
+        Part::Loki => loki::NAME,
         // These have no actors that are started here; no name begins so.
         _ => "-",
     }

@@ -49,10 +49,6 @@ pub fn prepare(config: &Config) -> Result<Plan, Vec<Finding>> {
         Ok(prepared) => stages.extend(prepared),
         Err(found) => findings.extend(found),
     }
-    if config.loki.is_some() {
-        let remedy = "use the Grafana Alloy configuration in config/alloy meanwhile";
-        warnings.push(Finding::new("loki", "this version does not push to Loki itself", remedy));
-    }
     if !findings.is_empty() {
         return Err(findings);
     }

@@ -29,8 +29,8 @@ pub async fn prepare(path: Option<PathBuf>) -> Result<(Loaded, Plan), ConfigErro
 }
 
 impl Daemon {
-    /// Takes over what was prepared, or keeps everything and says why. Nothing here ends the daemon.
-    pub async fn reload(&mut self, prepared: Result<(Loaded, Plan), ConfigError>) {
+    /// Takes over what was prepared, or keeps everything; says what was done, or why not. Nothing here ends the daemon.
+    pub async fn reload(&mut self, prepared: Result<(Loaded, Plan), ConfigError>) -> Result<String, String> {
         let result = match prepared {
             Ok((loaded, plan)) => self.take_over(loaded, plan).await,
             Err(error) => {
@@ -41,9 +41,10 @@ impl Daemon {
             }
         };
         metrics::config_reloads(if result.is_ok() { "success" } else { "failure" }).increment(1);
-        let said = result.unwrap_or_else(|reason| reason);
+        let (Ok(said) | Err(said)) = &result;
         log::info!(target: "dsmild", "reload {said}");
         locked(&self.core.board.config).last_reload = Some(format!("{} {said}", Timestamp::now()));
+        result
     }
 
     async fn take_over(&mut self, loaded: Loaded, plan: Plan) -> Result<String, String> {
@@ -57,7 +58,6 @@ impl Daemon {
         locked(&self.core.board.config).loaded_at = Timestamp::now().to_string();
         let mut failures = Vec::new();
         for change in changes.iter().filter(|change| change.effect != Effect::NextStart) {
-            log::info!(target: "dsmild", "reload: {}", change.summary);
             if let Err(error) = self.apply(change.part, &plan).await {
                 log::error!(target: "dsmild", "reload: {} could not be changed: {error}", change.part);
                 failures.push(format!("{}: {error}", change.part));
@@ -70,8 +70,13 @@ impl Daemon {
         if !failures.is_empty() {
             return Err(format!("done in part: {}", failures.join("; ")));
         }
-        let count = changes.len();
-        Ok(format!("done: {count} parts changed{}", if kept.is_empty() { kept } else { format!("; {kept}") }))
+        let told = changes.iter().filter(|change| change.effect != Effect::NextStart);
+        let told: Vec<_> =
+            told.map(|change| change.summary.clone()).chain((!kept.is_empty()).then_some(kept)).collect();
+        Ok(match told.is_empty() {
+            true => "done: nothing changed".to_owned(),
+            false => format!("done: {} parts changed: {}", changes.len(), told.join("; ")),
+        })
     }
 
     async fn apply(&mut self, part: Part, plan: &Plan) -> Result<(), StartError> {

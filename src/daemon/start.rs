@@ -13,7 +13,7 @@ use super::core::{Core, Standing, locked};
 use super::parts::{OUTLETS, SOURCES};
 use super::plan::Plan;
 use super::waiting::Waiting;
-use super::{archive, restore, sources, web, writer};
+use super::{archive, loki, restore, sources, web, writer};
 use crate::bus::{Bus, Ledger, Snapshot};
 use crate::config::Config;
 use crate::event::{EventId, Interest, Timestamp};
@@ -138,6 +138,10 @@ impl Daemon {
             let archived = recovery.cursors.get(archive::NAME).copied().unwrap_or_default();
             daemon.core.set_passed(archive::NAME, archived);
             daemon.core.set_archived(archived);
+        }
+        if config.loki.is_some() {
+            // Before the writer, which removes what is old.
+            daemon.core.set_passed_if_room(loki::NAME, recovery.cursors.get(loki::NAME).copied().unwrap_or_default());
         }
         let threads = daemon.io.handle()?;
         daemon.start_host("store", true, move |life, core| writer::run(life, core, threads.clone()))?;

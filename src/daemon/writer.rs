@@ -158,7 +158,9 @@ impl Writer {
 
     async fn prune(&mut self, in_need: bool) {
         self.pruned = Instant::now();
-        let floor = self.core.floor(in_need);
+        // As it is now, so that what only waits for an outlet goes as soon as its place is needed.
+        let has_room = !in_need && self.core.store.size().await.is_ok_and(|size| !size.is_near_max());
+        let floor = if has_room { self.core.floor_if_room() } else { self.core.floor(in_need) };
         let store = self.core.store.clone();
         let pruned = self.io.spawn(async move { store.prune(Timestamp::now(), floor).await }).await;
         let failure = match pruned {

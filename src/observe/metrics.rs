@@ -88,6 +88,8 @@ pub const METRICS: &[Metric] = &[
     metric("dsmil_mirror_up", G, Unit::Count, &[], "1 while Redis takes what is mirrored."),
     metric("dsmil_archive_lag_events", G, Unit::Count, &[], "Committed events that Postgres does not have yet."),
     metric("dsmil_archive_up", G, Unit::Count, &[], "1 while Postgres takes what is archived."),
+    metric("dsmil_loki_lag_events", G, Unit::Count, &[], "Committed SOC events that Loki does not have yet."),
+    metric("dsmil_loki_up", G, Unit::Count, &[], "1 when Loki took the last push."),
     metric("dsmil_shrink_up", G, Unit::Count, &[], "1 when the last poll of SHRINK gave a sample."),
     metric("dsmil_shrink_value", G, Unit::Count, &["metric"], "The newest value of each number that SHRINK gives."),
     metric("dsmil_shrink_age_seconds", G, Unit::Seconds, &[], "Time since the last good sample of SHRINK."),
@@ -211,9 +213,11 @@ fn register_known() {
     for (place, reason) in [("log", "journal_slow"), ("http", "unreadable"), ("http", "busy")] {
         dropped(place, reason).increment(0);
     }
-    for unlabelled in
-        [mirror_up(), archive_up(), archive_lag_events(), shrink_up(), shrink_age_seconds(), store_bytes()]
-    {
+    for reason in ["refused", "too_large", "retention"] {
+        dropped("loki", reason).increment(0);
+    }
+    let of_outlets = [mirror_up(), archive_up(), archive_lag_events(), loki_up(), loki_lag_events()];
+    for unlabelled in of_outlets.into_iter().chain([shrink_up(), shrink_age_seconds(), store_bytes(), memory_bytes()]) {
         unlabelled.set(0.0);
     }
     drop((commit_seconds(), end_to_end_seconds()));
@@ -268,6 +272,14 @@ pub fn archive_lag_events() -> Gauge {
 
 pub fn archive_up() -> Gauge {
     gauge!("dsmil_archive_up")
+}
+
+pub fn loki_lag_events() -> Gauge {
+    gauge!("dsmil_loki_lag_events")
+}
+
+pub fn loki_up() -> Gauge {
+    gauge!("dsmil_loki_up")
 }
 
 pub fn shrink_up() -> Gauge {

@@ -5,5 +5,6 @@ pub mod gateway;
 pub mod http;
 pub mod log;
 pub mod metrics;
+pub mod notice;
 pub mod plain;
 pub mod systemd;

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod flat_log;
+pub mod loki;
 pub mod mirror;
 mod progress;
 

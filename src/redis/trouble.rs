@@ -1,6 +1,7 @@
 //! What can go wrong with Redis, and what a person can do about it.
 
 use crate::config::redact;
+use crate::observe::notice::Reason;
 
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +13,12 @@ pub struct Trouble {
     pub text: String,
     /// The connection is of no more use. Otherwise Redis answered, and the answer was a refusal.
     pub lost: bool,
+}
+
+impl Reason for Trouble {
+    fn reason(&self) -> &'static str {
+        self.reason
+    }
 }
 
 /// Start of what Redis or the system says, the word for it, and what to do. The first that is found counts.

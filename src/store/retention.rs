@@ -24,7 +24,7 @@ pub struct Size {
 
 impl Size {
     /// Deletion by size begins here …
-    fn is_near_max(&self) -> bool {
+    pub fn is_near_max(&self) -> bool {
         self.rows_bytes() > self.rows_bytes_max() / 10 * 8
     }
 

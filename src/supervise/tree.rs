@@ -36,13 +36,15 @@ struct Running {
 /// Lives on the thread of the actix system.
 pub struct Tree {
     config: config::Supervisor,
+    /// Whether systemd ends the process when a critical actor is frozen.
+    watched: bool,
     running: Vec<Running>,
     fatal: watch::Sender<Option<String>>,
 }
 
 impl Tree {
     pub fn new(config: config::Supervisor) -> Self {
-        Self { config, running: Vec::new(), fatal: watch::Sender::new(None) }
+        Self { config, watched: false, running: Vec::new(), fatal: watch::Sender::new(None) }
     }
 
     /// Says why when a critical actor was given up.
@@ -57,6 +59,12 @@ impl Tree {
     /// For what starts or is looked at from now on.
     pub fn reconfigure(&mut self, config: &config::Supervisor) {
         self.config = config.clone();
+    }
+
+    /// systemd restarts the process when a critical actor is frozen. To replace it here would race with that, and leave a
+    /// thread behind of which nobody knows what it holds.
+    pub fn leave_critical_to_watchdog(&mut self) {
+        self.watched = true;
     }
 
     /// Starts a child after all that are there.
@@ -97,7 +105,8 @@ impl Tree {
                 }
             }
             let silence = running.child.silence();
-            if silence >= frozen_after {
+            let left_to_watchdog = self.watched && running.child.critical;
+            if silence >= frozen_after && !left_to_watchdog {
                 running.abandon(silence, &self.fatal);
             }
         }

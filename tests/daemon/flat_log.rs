@@ -109,6 +109,16 @@ fn every_line_is_written_once_over_kills() {
 }
 
 #[test]
+fn what_an_earlier_boot_said_is_not_left_out() {
+    let Some(mut journald) = Journald::start_in_boot("01234567-89ab-4def-8123-456789abcdef") else { return };
+    let site = site(&journald);
+    let daemon = site.start_ready();
+    journald.count("dsmil-counted", 1, 100);
+    wait_for("the lines", || numbers(&text(&site, "dsmil.log")).last() == Some(&100));
+    assert_eq!(daemon.terminate(), Some(0));
+}
+
+#[test]
 fn rotation_by_rename_and_by_copy_keeps_every_line() {
     let Some(mut journald) = Journald::start() else { return };
     let site = site(&journald);

@@ -53,6 +53,7 @@ impl Site {
             .args(["run", "-c"])
             .arg(self.path("dsmil.toml"))
             .current_dir(folder)
+            .env("RUNTIME_DIRECTORY", self.dir.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -11,6 +11,7 @@ use crate::harness::wait_for;
 const INSIDE: &str = r#"mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal /run/systemd/journald.conf.d /run/log/journal || exit 1
 printf '[Journal]\nRateLimitIntervalSec=0\nRuntimeMaxUse=512M\nReadKMsg=no\n' >/run/systemd/journald.conf.d/test.conf
 mount --bind "$0" /run/log/journal || exit 1
+if [ -n "$1" ]; then echo "$1" >/run/boot_id; mount --bind /run/boot_id /proc/sys/kernel/random/boot_id || exit 1; fi
 /lib/systemd/systemd-journald & journald=$!
 until [ -S /run/systemd/journal/stdout ]; do sleep 0.05; done
 while read -r line; do eval "$line"; done
@@ -24,9 +25,14 @@ pub struct Journald {
 impl Journald {
     /// `None`, and why on standard error, where it cannot run.
     pub fn start() -> Option<Self> {
+        Self::start_in_boot("")
+    }
+
+    /// Its entries are of the boot with this id; empty: of the running one.
+    pub fn start_in_boot(id: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-c", INSIDE]).arg(folder.path());
+        command.args(["--mount", "--propagation", "private", "sh", "-c", INSIDE]).arg(folder.path()).arg(id);
         let inside = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let is_root = rustix::process::getuid().is_root();
         let has_journald = std::path::Path::new("/lib/systemd/systemd-journald").exists();

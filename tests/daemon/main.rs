@@ -15,6 +15,8 @@ mod harness;
 mod http;
 mod journald;
 mod kill;
+mod loki;
+mod loki_server;
 mod oracle;
 mod oracle_writer;
 mod places;

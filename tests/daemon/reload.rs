@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::harness::{Daemon, Site, wait_for};
+use crate::harness::{Daemon, Site, dsmild, wait_for};
 
 const FILE: &str = "[[intake.file]]\npath = \"{dir}/in.log\"\n";
 
@@ -77,4 +77,29 @@ fn a_device_that_is_disabled_and_enabled_again_comes_and_goes() {
     wait_for("everything to be handled", || {
         daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0)
     });
+}
+
+/// What systemd runs for `ExecReload=`: exit code and what it says.
+fn ask(site: &Site, daemon: &Daemon) -> (Option<i32>, String) {
+    let pid = daemon.child.id().to_string();
+    let output = dsmild().args(["reload", &pid]).env("RUNTIME_DIRECTORY", site.dir.path()).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn whoever_asks_for_a_reload_is_answered_when_it_is_done() {
+    let site = Site::new("");
+    let daemon = site.start_ready();
+    for round in 1..=10 {
+        site.configure(&format!("[l4]\nhalf_life = \"{round}m\"\n"));
+        assert_eq!(ask(&site, &daemon), (Some(0), String::new()));
+        let told = daemon.status()["config"]["last_reload"].as_str().unwrap().to_owned();
+        assert!(told.contains("done: 1 parts changed: l4 ") && told.contains(&format!("\"{round}m\"")), "{told}");
+    }
+    site.configure("[l4]\nhalf_life = \"soon\"\n");
+    let (code, said) = ask(&site, &daemon);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("refused: 1 findings"), "{said}");
+    assert_eq!(reloads(&daemon, "failure"), 1);
+    assert_eq!(daemon.terminate(), Some(0));
 }

@@ -128,10 +128,15 @@ impl Follower {
 
     fn start(&mut self, problems: &mut Vec<Problem>) {
         let mut command = Command::new(&self.program);
-        command.args(["--output=export", "--follow", "--no-tail", "--no-pager", "--quiet"]);
+        // --follow alone keeps to the running boot and leaves out what the last one said at its end. --merge does not; before
+        // systemd 253 nothing else helps, not --boot=all either.
+        command.args(["--output=export", "--follow", "--merge", "--no-tail", "--no-pager", "--quiet"]);
         // Not --after-cursor: when the entry is gone, that leaves out the one after it.
         command.args(self.cursor.iter().map(|cursor| format!("--cursor={cursor}")));
         command.args(&self.arguments);
+        if !self.arguments.iter().any(|argument| argument.as_encoded_bytes().starts_with(b"--directory=")) {
+            command.args(of_this_machine());
+        }
         command.env("LC_ALL", "C").env("SYSTEMD_COLORS", "0").kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = match command.spawn() {
@@ -159,6 +164,13 @@ impl Follower {
             self.said = Some(text);
         }
     }
+}
+
+/// --merge also brings in the journals of other machines that this one keeps.
+fn of_this_machine() -> Option<String> {
+    let id = std::fs::read_to_string("/etc/machine-id").ok()?;
+    let id = id.trim();
+    (id.len() == 32).then(|| format!("_MACHINE_ID={id}"))
 }
 
 impl Running {

@@ -126,6 +126,19 @@ async fn own_lines_are_passed_over_and_still_move_the_position() {
     assert_eq!(polled.batch.positions, [("journal".to_owned(), json!({"cursor": "c3"}))]);
 }
 
+#[tokio::test]
+async fn every_boot_of_this_machine_is_read_and_no_other_machine() {
+    let Ok(id) = fs::read_to_string("/etc/machine-id") else {
+        eprintln!("skipped: this machine has no id");
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"printf '__CURSOR=c\nMESSAGE=%s\n\n' "$*"; exec sleep 60"#;
+    let taken = take(&mut reader(&directory, script, None), 1, 10).await;
+    assert!(taken.lines[0].contains(" --merge ") && !taken.lines[0].contains("--boot"), "{:?}", taken.lines);
+    assert!(taken.lines[0].contains(&format!("_MACHINE_ID={}", id.trim())), "{:?}", taken.lines);
+}
+
 #[test]
 fn identifiers_with_a_star_are_not_left_to_journalctl() {
     let text = |identifiers: &[&str]| {

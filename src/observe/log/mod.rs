@@ -26,7 +26,7 @@ use sink::{Journal, Sink, Stderr};
 pub const INSTANCE_FIELD: &str = "DSMILD_INSTANCE";
 
 /// Every SYSLOG_IDENTIFIER of the daemon; the first is for whatever names none.
-pub const IDENTIFIERS: [&str; 17] = [
+pub const IDENTIFIERS: [&str; 18] = [
     "dsmild",
     "dsmil-l3",
     "dsmil-l4",
@@ -43,6 +43,7 @@ pub const IDENTIFIERS: [&str; 17] = [
     "dsmil-shrink",
     "dsmil-mirror",
     "dsmil-archive",
+    "dsmil-loki",
     "dsmil-http",
 ];
 

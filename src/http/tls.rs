@@ -1,5 +1,5 @@
-//! Whom the client trusts: the given authorities, and a given certificate itself (a daemon with a certificate that
-//! nobody signed is the usual case on one machine).
+//! Whom a client trusts: authorities, and a certificate itself that was named (one that nobody signed is the usual case on
+//! one machine).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,24 +14,35 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
+/// Who may vouch for a server.
+#[derive(Debug, Clone, Copy)]
+pub struct Authorities<'a> {
+    /// PEM: authorities, or the server's own certificate.
+    pub file: Option<&'a Path>,
+    /// Those of the system besides.
+    pub system: bool,
+    /// Where the user named the file, for messages.
+    pub key: &'static str,
+}
+
 /// # Errors
-/// The file has no certificate that can be read; says which file and why.
-pub fn connector(trusted: &Path) -> Result<TlsConnector, String> {
-    let failed =
-        |error: &dyn std::fmt::Display| format!("certificates could not be read from {}: {error}", trusted.display());
-    let given = CertificateDer::pem_file_iter(trusted)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| failed(&error))?;
-    let provider = Arc::new(ring::default_provider());
+/// There is no certificate that can be read; says in which file and why.
+pub fn connector(trusted: Authorities<'_>) -> Result<TlsConnector, String> {
+    let given = trusted.file.map(given).transpose()?.unwrap_or_default();
     let mut roots = RootCertStore::empty();
-    let (usable, _) = roots.add_parsable_certificates(given.iter().cloned());
-    if usable == 0 {
-        return Err(failed(&"there is none in it"));
+    roots.add_parsable_certificates(given.iter().cloned());
+    if trusted.system {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
+    if roots.is_empty() {
+        return Err(format!("the system has no certificates to trust: name some in {}", trusted.key));
+    }
+    let failed = |error: &dyn std::fmt::Display| format!("TLS cannot be prepared: {error}");
+    let provider = Arc::new(ring::default_provider());
     let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .build()
         .map_err(|error| failed(&error))?;
-    let trust = Trust { given, authorities, provider: Arc::clone(&provider) };
+    let trust = Trust { given, authorities, key: trusted.key, provider: Arc::clone(&provider) };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(&error))?
@@ -41,10 +52,22 @@ pub fn connector(trusted: &Path) -> Result<TlsConnector, String> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
+/// The certificates in a file, at least one.
+fn given(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let failed =
+        |error: &dyn std::fmt::Display| format!("certificates could not be read from {}: {error}", file.display());
+    let given = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| failed(&error))?;
+    let (usable, _) = RootCertStore::empty().add_parsable_certificates(given.iter().cloned());
+    if usable == 0 { Err(failed(&"there is none in it")) } else { Ok(given) }
+}
+
 #[derive(Debug)]
 struct Trust {
     given: Vec<CertificateDer<'static>>,
     authorities: Arc<WebPkiServerVerifier>,
+    key: &'static str,
     provider: Arc<CryptoProvider>,
 }
 
@@ -63,9 +86,10 @@ impl ServerCertVerifier for Trust {
         }
         self.authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).map_err(
             |error| match error {
-                Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                    Error::General("its certificate is signed by none that --ca-file names".into())
-                }
+                Error::InvalidCertificate(CertificateError::UnknownIssuer) => Error::General(format!(
+                    "its certificate is signed by none that is trusted here: name its authority in {}",
+                    self.key
+                )),
                 other => other,
             },
         )

@@ -1,0 +1,113 @@
+//! What an answer of Loki to a push means. Pure.
+
+use std::time::Duration;
+
+use super::{Patience, Trouble};
+use crate::config::redact;
+use crate::layer::one_line;
+use crate::limits;
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// All of it is in Loki.
+    Taken,
+    /// Something in it Loki will never take; the rest it may have taken.
+    Refused {
+        /// The word for metrics.
+        reason: &'static str,
+        /// What Loki said.
+        said: String,
+    },
+    /// None of it is known to be in Loki, and later it may be.
+    NotNow(Trouble),
+}
+
+impl Answer {
+    /// `retry_after` is the header, `said` the beginning of the body. `tried` says to whom was pushed.
+    pub fn read(tried: &str, status: u16, retry_after: Option<&str>, said: &str) -> Self {
+        let said = if is_html(said) { "an HTML page".to_owned() } else { redact(&one_line(said)) };
+        let cause = format!("the answer was {status} ({said})");
+        let trouble = |reason, patience, remedy| Self::NotNow(Trouble::new(reason, patience, tried, &cause, remedy));
+        match status {
+            204 => Self::Taken,
+            400 | 422 => Self::Refused { reason: "refused", said },
+            413 => Self::Refused { reason: "too_large", said },
+            429 => trouble("limited", after(retry_after), "Loki takes no more at the moment: see its limits_config"),
+            408 | 500.. => {
+                trouble("failing", after(retry_after), "the log of Loki, or of what is before it, says more")
+            }
+            401 | 403 => {
+                let remedy = "set what this Loki asks for: loki.tenant, loki.username and loki.password_file, or \
+                              loki.token_file";
+                trouble("permission", Patience::Slowly, remedy)
+            }
+            _ => {
+                let remedy = "Loki answers a push with 204: does loki.url lead to one, without a login page before it?";
+                trouble("no_loki", Patience::Slowly, remedy)
+            }
+        }
+    }
+}
+
+/// Seconds; the other form, a date, is for pages that come back at a known time.
+fn after(header: Option<&str>) -> Patience {
+    match header.and_then(|text| text.trim().parse().ok()) {
+        Some(seconds) => Patience::After(Duration::from_secs(seconds).min(limits::LOKI_RETRY_AFTER_MAX)),
+        None => Patience::Soon,
+    }
+}
+
+fn is_html(said: &str) -> bool {
+    let start = said.trim_start().as_bytes();
+    [&b"<!doctype"[..], b"<html"].iter().any(|tag| start.get(..tag.len()).is_some_and(|s| s.eq_ignore_ascii_case(tag)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trouble(status: u16, retry_after: Option<&str>, said: &str) -> Trouble {
+        match Answer::read("pushing", status, retry_after, said) {
+            Answer::NotNow(trouble) => trouble,
+            other => panic!("{status}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_answer_is_taken_for_good_only_when_loki_says_204() {
+        assert_eq!(Answer::read("x", 204, None, ""), Answer::Taken);
+        for status in [100, 200, 202, 206, 301, 302, 404, 405] {
+            assert_eq!(trouble(status, None, "<!DOCTYPE html><html>").patience, Patience::Slowly, "{status}");
+        }
+        assert!(trouble(200, None, " <HTML><body>log in").to_string().contains("an HTML page"));
+    }
+
+    #[test]
+    fn what_loki_will_never_take_is_told_from_what_it_may_take_later() {
+        for status in [400, 413, 422] {
+            assert!(matches!(Answer::read("x", status, None, "line too long"), Answer::Refused { .. }), "{status}");
+        }
+        for status in [408, 429, 500, 502, 503, 504, 599] {
+            assert_eq!(trouble(status, None, "").patience, Patience::Soon, "{status}");
+        }
+        for status in [401, 403] {
+            assert!(trouble(status, None, "no org id").to_string().contains("loki.tenant"), "{status}");
+        }
+    }
+
+    #[test]
+    fn loki_may_name_the_time_of_the_next_try_within_bounds() {
+        assert_eq!(trouble(429, Some("7"), "").patience, Patience::After(Duration::from_secs(7)));
+        assert_eq!(trouble(503, Some("99999999"), "").patience, Patience::After(limits::LOKI_RETRY_AFTER_MAX));
+        for odd in ["Fri, 31 Dec 1999 23:59:59 GMT", "-1", "", "1e9", "99999999999999999999999"] {
+            assert_eq!(trouble(429, Some(odd), "").patience, Patience::Soon, "{odd}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_said_stays_on_one_short_line() {
+        let said = format!("\u{1b}[2J\r\n{}", "x".repeat(100_000));
+        let text = trouble(500, None, &said).to_string();
+        assert!(!text.contains('\n') && !text.contains('\u{1b}') && text.len() < 1000, "{text}");
+    }
+}

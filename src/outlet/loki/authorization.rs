@@ -1,0 +1,95 @@
+//! What is shown to Loki, or to what is before it, to be let in.
+
+use std::path::Path;
+
+use hyper::header::HeaderValue;
+
+use super::Trouble;
+use crate::config;
+
+/// The header, if the configuration asks for one. The files are read anew each time, so that a changed secret needs no
+/// restart.
+///
+/// # Errors
+/// A file cannot be read, or holds what no header can; the secret is not in the words.
+pub fn authorization(config: &config::Loki) -> Result<Option<HeaderValue>, Trouble> {
+    let (key, text) = match (&config.username, &config.password_file, &config.token_file) {
+        (Some(user), Some(file), _) => {
+            let pair = format!("{user}:{}", secret("loki.password_file", file)?);
+            ("loki.password_file", format!("Basic {}", base64(pair.as_bytes())))
+        }
+        (_, _, Some(file)) => ("loki.token_file", format!("Bearer {}", secret("loki.token_file", file)?)),
+        _ => return Ok(None),
+    };
+    let mut header = HeaderValue::from_str(&text)
+        .map_err(|_| Trouble::file(key, "it holds characters that cannot be sent; it should be one line of text"))?;
+    header.set_sensitive(true);
+    Ok(Some(header))
+}
+
+fn secret(key: &str, file: &Path) -> Result<String, Trouble> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| Trouble::file(key, &format!("{}: {error}", file.display())))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(Trouble::file(key, &format!("{} is empty", file.display())));
+    }
+    Ok(secret.to_owned())
+}
+
+/// RFC 4648, with padding.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let digit = DIGITS.get((bits >> (18 - 6 * place)) as usize & 63).copied().unwrap_or(b'=');
+            text.push(if place <= chunk.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_as_the_standard_shows_it() {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+            ("Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+        ] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+        assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
+    }
+
+    #[test]
+    fn a_secret_comes_from_its_file_at_every_asking_and_is_never_in_an_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let config = |extra: &str| -> config::Loki {
+            toml::from_str(&format!("url = \"http://h\"\n{extra} = \"{}\"", file.path().display())).unwrap()
+        };
+        let bearer = config("token_file");
+        std::fs::write(file.path(), "first\n").unwrap();
+        assert_eq!(authorization(&bearer).unwrap().unwrap(), "Bearer first");
+        std::fs::write(file.path(), "second\n").unwrap();
+        assert_eq!(authorization(&bearer).unwrap().unwrap(), "Bearer second");
+        let basic = config::Loki { username: Some("u".into()), ..config("password_file") };
+        assert_eq!(authorization(&basic).unwrap().unwrap(), "Basic dTpzZWNvbmQ=");
+        assert!(!format!("{:?}", authorization(&basic).unwrap()).contains("dTpz"));
+        std::fs::write(file.path(), "hunter2\nhunter2").unwrap();
+        let error = authorization(&bearer).unwrap_err().to_string();
+        assert!(error.contains("loki.token_file") && !error.contains("hunter2"), "{error}");
+        std::fs::write(file.path(), "\n").unwrap();
+        assert!(authorization(&bearer).unwrap_err().to_string().contains("is empty"));
+        assert_eq!(authorization(&toml::from_str("url = \"http://h\"").unwrap()), Ok(None));
+    }
+}

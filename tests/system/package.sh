@@ -1,0 +1,24 @@
+# The package, built as a release is.
+
+cargo_deb=3.8.0
+
+# Two packages of the same program: the second only has a higher version.
+build_packages() {
+    local packages=$1
+    if [[ $(cargo deb --version 2>/dev/null) != *"$cargo_deb" ]]; then
+        echo "installing cargo-deb $cargo_deb"
+        cargo install --quiet --locked --version "$cargo_deb" cargo-deb || return
+    fi
+    cargo build --release --locked --bin dsmild || return
+    rm -rf target/generated "$packages"
+    target/release/dsmild generate target/generated || return
+    local revision
+    for revision in 1 2; do
+        cargo deb --quiet --no-build --strip --fast --deb-revision "$revision" --output "$packages/" || return
+    done
+}
+
+# The daemon that fails on request.
+build_faulty() {
+    cargo build --locked --example faulty
+}
