@@ -1,9 +1,7 @@
 //! A Redis cluster: every stream lives on the node that has its slot, and moves with it.
 
-use std::cell::Cell;
-
 use crate::harness::{free_port, wait_for};
-use crate::redis_server::{Connection, Server, installed};
+use crate::redis_server::{Connection, Reply, Server, installed};
 use crate::redis_variants::Story;
 
 const SLOTS: usize = 16_384;
@@ -44,23 +42,16 @@ impl Cluster {
         format!("url = \"redis-cluster://127.0.0.1:{}\"", self.nodes[0].port)
     }
 
-    /// The node that has the key, as the last one says: it is never killed.
+    /// The node that has the key, as the last one says.
     fn owner(&self, key: &str) -> usize {
         let answer = self.nodes.last().unwrap().ask(&["XLEN", key]);
-        let crate::redis_server::Reply::Text(moved) = answer else { return self.nodes.len() - 1 };
+        let Reply::Text(moved) = answer else { return self.nodes.len() - 1 };
         let port: u16 = moved.rsplit_once(':').unwrap().1.parse().unwrap();
         self.nodes.iter().position(|node| node.port == port).unwrap()
     }
 
     fn connect(&self, key: &str) -> Connection {
-        let connection = Cell::new(None);
-        wait_for("the cluster to know who has the key", || {
-            let mut found = self.nodes[self.owner(key)].connect();
-            let refused = matches!(found.ask(&["XLEN", key]), crate::redis_server::Reply::Text(_));
-            connection.set((!refused).then_some(found));
-            !refused
-        });
-        connection.take().unwrap()
+        self.nodes[self.owner(key)].connect()
     }
 
     fn id(&self, node: usize) -> String {
