@@ -1,6 +1,5 @@
 //! The bus's two ends at the commit: turns on their way to the hot store, and what the outside may see after it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::shared::turn_weight;
@@ -23,21 +22,6 @@ impl Bus {
             .take(count)
             .cloned()
             .collect()
-    }
-
-    /// Consumers that by their waiting turns have only moved on, and how far: that needs no room in the store.
-    pub fn cursors_waiting(&self) -> BTreeMap<String, EventId> {
-        let (mut waiting, mut said_more) = (BTreeMap::new(), BTreeSet::new());
-        for turn in &self.lock().pending {
-            if !turn.events.is_empty() || !turn.dead_letters.is_empty() {
-                said_more.insert(turn.consumer.clone());
-            } else if let Some(cursor) = turn.cursor
-                && !said_more.contains(&turn.consumer)
-            {
-                waiting.insert(turn.consumer.clone(), cursor);
-            }
-        }
-        waiting
     }
 
     /// Waits until there is something to commit.

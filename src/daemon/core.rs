@@ -231,23 +231,6 @@ impl Core {
         needs.chain(passed.into_values()).min().unwrap_or(EventId::MAX)
     }
 
-    /// For a store that is full: what stages have handled without a word is held only because the turns that say so wait
-    /// behind those that do not fit. They are moved on as far as all others are by what is committed.
-    pub fn cursors_ahead(&self) -> Vec<Arc<Turn>> {
-        let waiting = self.bus.cursors_waiting();
-        let consumers = self.bus.consumers();
-        let committed = locked(&self.committed);
-        let others = consumers.iter().filter(|consumer| consumer.attached && !waiting.contains_key(&consumer.name));
-        let others = others.map(|consumer| committed.get(&consumer.name).map_or(EventId::ZERO, |known| known.cursor));
-        let bound = others.fold(*self.bus.committed().borrow(), EventId::min);
-        let turn = |(consumer, cursor): (String, EventId)| Turn {
-            consumer,
-            cursor: Some(cursor.min(bound)),
-            ..Turn::default()
-        };
-        waiting.into_iter().map(turn).map(Arc::new).collect()
-    }
-
     pub fn note_shrink(&self, sample: &ShrinkSample) {
         if sample.failure.is_none() {
             locked(&self.board.shrink).good = Some((Instant::now(), sample.clone()));

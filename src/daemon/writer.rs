@@ -125,17 +125,7 @@ impl Writer {
         }
         if matches!(error, StoreError::Full { .. }) {
             self.batch = (self.batch / 2).max(1);
-            self.move_cursors().await;
             self.prune(true).await;
-        }
-    }
-
-    async fn move_cursors(&self) {
-        let (store, turns) = (self.core.store.clone(), self.core.cursors_ahead());
-        let batch = turns.clone();
-        // What cannot be done now is done when there is room.
-        if let Ok(Ok(_)) = self.io.spawn(async move { store.commit(&batch).await }).await {
-            self.core.note_committed(&turns);
         }
     }
 
