@@ -29,10 +29,10 @@ is_off() {
     ! kill -0 "$(<"$work/nspawn")"
 }
 
-# For the end of the run, whatever state it is in.
+# Whatever state it is in, and whether or not there is one: a run that was killed may have left it behind.
 unplug() {
-    [[ -f $work/nspawn ]] && kill -0 "$(<"$work/nspawn")" 2>/dev/null || return 0
-    power_off >/dev/null 2>&1 || kill -s KILL "$(<"$work/init")"
+    [[ -f $work/nspawn && $(ps -o comm= -p "$(<"$work/nspawn")") == systemd-nspawn ]] || return 0
+    (power_off) >/dev/null 2>&1 || kill -s KILL "$(<"$work/init")"
 }
 
 # inside COMMAND...: as root on the machine, with nothing of this one's environment.
