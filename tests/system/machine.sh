@@ -7,15 +7,12 @@ boot() {
         </dev/null >>"$work/console" 2>&1 &
     echo $! >"$work/nspawn"
     disown
-    wait_for 60 "the machine's init" find_init
-    wait_for 120 "the machine to be up" is_up
+    wait_for 180 "the machine to be up" is_up
 }
 
-find_init() {
-    pgrep --parent "$(<"$work/nspawn")" >"$work/init"
-}
-
+# The first child of systemd-nspawn is not yet the init, which is why it is looked for again.
 is_up() {
+    pgrep --newest --parent "$(<"$work/nspawn")" >"$work/init"
     [[ $(inside systemctl is-system-running) == @(running|degraded) ]]
 }
 
