@@ -28,7 +28,7 @@ fn strike(actor: &str) {
     }
     match fault.trim() {
         "freeze" => std::thread::sleep(Duration::MAX),
-        fault => std::panic::panic_any(format!("{fault} was asked for")),
+        fault => panic!("{fault} was asked for"),
     }
 }
 

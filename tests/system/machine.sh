@@ -7,15 +7,12 @@ boot() {
         </dev/null >>"$work/console" 2>&1 &
     echo $! >"$work/nspawn"
     disown
-    wait_for 60 "the machine's init" find_init
-    wait_for 120 "the machine to be up" is_up
+    wait_for 180 "the machine to be up" is_up
 }
 
-find_init() {
-    pgrep --parent "$(<"$work/nspawn")" >"$work/init"
-}
-
+# The first child of systemd-nspawn is not yet the init, which is why it is looked for again.
 is_up() {
+    pgrep --newest --parent "$(<"$work/nspawn")" >"$work/init"
     [[ $(inside systemctl is-system-running) == @(running|degraded) ]]
 }
 
@@ -29,10 +26,10 @@ is_off() {
     ! kill -0 "$(<"$work/nspawn")"
 }
 
-# For the end of the run, whatever state it is in.
+# Whatever state it is in, and whether or not there is one: a run that was killed may have left it behind.
 unplug() {
-    [[ -f $work/nspawn ]] && kill -0 "$(<"$work/nspawn")" 2>/dev/null || return 0
-    power_off >/dev/null 2>&1 || kill -s KILL "$(<"$work/init")"
+    [[ -f $work/nspawn && $(ps -o comm= -p "$(<"$work/nspawn")") == systemd-nspawn ]] || return 0
+    (power_off) >/dev/null 2>&1 || kill -s KILL "$(<"$work/init")"
 }
 
 # inside COMMAND...: as root on the machine, with nothing of this one's environment.
