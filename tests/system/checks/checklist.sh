@@ -161,7 +161,6 @@ loki_is_pushed_to() {
     install -m 755 "$here/inside/loki" "$machine/usr/local/bin/loki"
     on_machine 'cp /etc/dsmil/dsmil.toml /tmp/with-loki.toml
         printf "\n[loki]\nurl = \"http://127.0.0.1:3100\"\n" >>/tmp/with-loki.toml'
-    ! inside dsmil check -c /tmp/with-loki.toml 2>&1 | grep 'does not push' || skip 'this version does not push to Loki'
     inside systemd-run --quiet --unit=loki loki /tmp/pushes
     on_machine 'cp -a /etc/dsmil/dsmil.toml /tmp/without-loki.toml; cat /tmp/with-loki.toml >/etc/dsmil/dsmil.toml; systemctl reload dsmil'
     attack
