@@ -34,7 +34,7 @@ const TEND_EVERY: Duration = Duration::from_secs(3600);
 pub async fn run(life: Life, core: Arc<Core>) -> Result<(), String> {
     let Some(config) = core.config().archive.clone() else { return Err("no [archive] section".to_owned()) };
     let meter = Arc::new(Meter::new(Arc::clone(&core)));
-    let work = Outlet::new(life.clone(), core, config, Arc::clone(&meter)).run();
+    let work = Outlet::new(life.clone(), Arc::clone(&core), config, Arc::clone(&meter)).run();
     tokio::pin!(work);
     loop {
         life.beat();
@@ -48,6 +48,11 @@ pub async fn run(life: Life, core: Arc<Core>) -> Result<(), String> {
     }
     if tokio::time::timeout(DRAIN_PATIENCE, work).await.is_err() {
         log::info!(target: "dsmil-archive", "stopping with {} events that Postgres does not have; they wait in the hot store", meter.lag());
+    }
+    // A reload may have ended it for good: then the hot store keeps nothing for it any more.
+    if core.config().archive.is_none() {
+        core.forget_passed(NAME);
+        meter.end();
     }
     Ok(())
 }

@@ -129,6 +129,13 @@ impl Meter {
         was_up
     }
 
+    /// There is no archive any more.
+    pub fn end(&self) {
+        locked(&self.core.board.outlets).remove(NAME);
+        metrics::archive_up().set(0.0);
+        metrics::archive_lag_events().set(0.0);
+    }
+
     pub fn report(&self) {
         let lag_events = self.lag();
         let (up, last_error, progress) = {

@@ -133,6 +133,7 @@ impl Core {
     /// The outlet is no longer wanted.
     pub fn forget_passed(&self, outlet: &str) {
         locked(&self.passed_if_room).remove(outlet);
+        locked(&self.passed).remove(outlet);
     }
 
     pub fn config(&self) -> Arc<Config> {

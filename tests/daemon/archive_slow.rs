@@ -91,3 +91,31 @@ fn numbers(site: &Site) -> Vec<u64> {
         payload.rsplit_once("number=").unwrap().1.parse().unwrap()
     })
 }
+
+#[test]
+fn an_archive_that_a_reload_takes_away_holds_nothing_back_any_more() {
+    let Some(postgres) = Postgres::new() else { return };
+    // Never started: nothing is archived, and so nothing may be removed.
+    let text = |archive: &str| format!("{archive}\n[[intake.file]]\npath = \"{{dir}}/in.log\"\n");
+    let site = Site::new(&text(&format!("[archive]\nurl = \"{}\"", postgres.url())));
+    let small = |site: &Site| {
+        let text = std::fs::read_to_string(site.path("dsmil.toml")).unwrap();
+        std::fs::write(site.path("dsmil.toml"), text.replace("\"512MiB\"", "\"64MiB\"")).unwrap();
+    };
+    small(&site);
+    let (lines, long) = (9_000, "y".repeat(8000));
+    let log: String = (0..lines).map(|number| format!("Nov 20 10:00:00 atlas x[1]: {number} {long}\n")).collect();
+    std::fs::write(site.path("in.log"), log).unwrap();
+    let daemon = site.start_ready();
+    wait_for("the store to be full", || site.log().contains("sources wait"));
+    site.configure(&text(""));
+    small(&site);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&daemon.child), rustix::process::Signal::HUP)
+        .unwrap();
+    wait_for("every line to be judged", || {
+        let (_, metrics) = daemon.get("/metrics").unwrap();
+        metrics.contains(&format!("dsmil_events_total{{stream=\"L3_OUT\"}} {lines}\n"))
+    });
+    let status = daemon.status();
+    assert!(status["outlets"].as_array().unwrap().iter().all(|outlet| outlet["name"] != "archive"), "{status}");
+}
