@@ -41,13 +41,13 @@ pub async fn run(life: Life, core: Arc<Core>) -> Result<(), String> {
         meter.report();
         tokio::select! {
             biased;
-            () = &mut work => return Ok(()),
-            () = life.stopped() => break,
+            () = &mut work => break,
+            () = life.stopped() => {
+                drain(work, &meter).await;
+                break;
+            }
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-    }
-    if tokio::time::timeout(DRAIN_PATIENCE, work).await.is_err() {
-        log::info!(target: "dsmil-archive", "stopping with {} events that Postgres does not have; they wait in the hot store", meter.lag());
     }
     // A reload may have ended it for good: then the hot store keeps nothing for it any more.
     if core.config().archive.is_none() {
@@ -55,6 +55,13 @@ pub async fn run(life: Life, core: Arc<Core>) -> Result<(), String> {
         meter.end();
     }
     Ok(())
+}
+
+async fn drain(work: impl Future<Output = ()>, meter: &Meter) {
+    if tokio::time::timeout(DRAIN_PATIENCE, work).await.is_err() {
+        let lag = meter.lag();
+        log::info!(target: "dsmil-archive", "stopping with {lag} events that Postgres does not have; they wait in the hot store");
+    }
 }
 
 struct Outlet {

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -59,6 +59,8 @@ struct Inner {
     readers: SqlitePool,
     /// Everything up to here is committed; readers look no further, so that all tables show the same log.
     committed: AtomicI64,
+    /// The last commit did not fit.
+    refused: AtomicBool,
     /// Held as long as the store is open: two daemons on one file would mix their logs.
     _lock: File,
 }
@@ -116,6 +118,7 @@ impl HotStore {
         let (batch_last_id, events) = (batch.last_id, batch.events);
         let (statements, refused) = batch.statements();
         let written = inner.writer.lock().await.commit(statements).await;
+        inner.refused.store(matches!(written, Err(StoreError::Full { .. })), Ordering::Relaxed);
         written.inspect_err(|error| inner.note_damage(error))?;
         for error in &refused {
             log::error!("hot store {}: kept as a dead letter: {error}", inner.path.display());

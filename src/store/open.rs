@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -48,6 +48,7 @@ impl HotStore {
             writer: Mutex::new(writer),
             readers: readers(path),
             committed: AtomicI64::new(recovery.last_id.packed()),
+            refused: AtomicBool::new(false),
             _lock: lock,
         };
         Ok((Self { inner: Arc::new(inner) }, recovery))

@@ -81,8 +81,9 @@ impl HotStore {
     }
 
     /// Deletes the oldest events: those that arrived longer than `retention` before `now`, and more while the size is
-    /// near its limit. Never one after `floor`, which some consumer has not handled yet, and never the newest, from which
-    /// ids go on after a restart. Works in steps between which commits go on, and ends after [`PRUNE_STEPS_MAX`] of them.
+    /// near its limit or when the last commit did not fit. Never one after `floor`, which some consumer has not handled
+    /// yet, and never the newest, from which ids go on after a restart. Works in steps between which commits go on, and ends
+    /// after [`PRUNE_STEPS_MAX`] of them.
     ///
     /// # Errors
     /// As [`commit`](Self::commit); steps done before are not undone.
@@ -92,7 +93,8 @@ impl HotStore {
         let expired = EventId::new(now.millis().saturating_sub(retention_ms), 0).min(floor);
         let mut pruned = Pruned::default();
         pruned.dead_letters += self.prune_letters(now, retention_ms).await?;
-        let mut shrinking = self.size().await?.is_near_max();
+        // What did not fit may be larger than the part that is normally kept free.
+        let mut shrinking = self.size().await?.is_near_max() || self.inner.refused.load(Ordering::Relaxed);
         for _ in 0..PRUNE_STEPS_MAX {
             let bound = if shrinking { floor } else { expired };
             let Some(through) = self.step_end(bound).await? else {
