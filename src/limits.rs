@@ -63,6 +63,9 @@ pub const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const PRUNE_ROWS_MAX: usize = 2000;
 /// Steps of one run of the retention; commits go between them.
 pub const PRUNE_STEPS_MAX: usize = 64;
+/// Retention runs each second, and when this part of `store.max_size` was committed since: a fast source must not fill what
+/// is kept free before it looks.
+pub const PRUNE_PART_OF_STORE: u64 = 32;
 /// Dead letters kept; the oldest go first.
 pub const DEAD_LETTERS_MAX: usize = 10_000;
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::shared::turn_weight;
 use super::{Bus, EventRef, Turn};
 use crate::event::{EventId, Interest};
 
@@ -39,7 +38,7 @@ impl Bus {
                 inner.pending.pop_front();
                 inner.pending_events -= turn.events.len();
                 inner.committed_events += turn.events.len() as u64;
-                inner.pending_bytes -= turn_weight(turn);
+                inner.pending_bytes -= turn.weight();
                 // A turn may bring dead letters alone: whoever waits for its end waits for theirs.
                 let ends = [turn.events.last().map(|event| event.id), turn.dead_letters.last().map(|letter| letter.id)];
                 inner.committed = ends.into_iter().flatten().fold(inner.committed, EventId::max);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::shared::{Inner, turn_weight};
+use super::shared::Inner;
 use super::{Bus, Turn};
 use crate::limits;
 
@@ -45,7 +45,7 @@ impl Bus {
 impl Inner {
     pub(super) fn hold(&mut self, turn: &Turn) {
         if let Some(last) = turn.events.last() {
-            let bytes = turn_weight(turn);
+            let bytes = turn.weight();
             self.held.push_back((last.id, bytes));
             self.held_bytes += bytes;
         }

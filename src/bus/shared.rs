@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
-use super::log::weight;
 use super::{Consumer, ConsumerId, DeadLetter, Ledger, Log, Newest, Reader, Ready, Snapshot, TakenEntries, Turn};
 use crate::event::{Draft, Event, EventId, Timestamp};
 use crate::limits;
@@ -281,13 +280,9 @@ impl Inner {
 
     fn enqueue(&mut self, turn: Turn) {
         self.pending_events += turn.events.len();
-        self.pending_bytes += turn_weight(&turn);
+        self.pending_bytes += turn.weight();
         self.pending.push_back(Arc::new(turn));
     }
-}
-
-pub(super) fn turn_weight(turn: &Turn) -> usize {
-    turn.events.iter().map(|event| weight(&event.body)).sum()
 }
 
 #[cfg(test)]

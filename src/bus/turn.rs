@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::log::weight;
 use crate::event::{Event, EventId};
 
 /// What one source, stage or outlet did. The hot store commits turns in the order of the log.
@@ -22,6 +23,13 @@ pub struct Turn {
     pub dead_letters: Vec<DeadLetter>,
     /// Where the events are entries that other daemons could take as well: which entries, one for each event.
     pub entries: Option<TakenEntries>,
+}
+
+impl Turn {
+    /// Bytes that its events hold on to, roughly.
+    pub fn weight(&self) -> usize {
+        self.events.iter().map(|event| weight(&event.body)).sum()
+    }
 }
 
 /// Entries of a stream outside, in the order of the events that came of them.

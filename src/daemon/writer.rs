@@ -46,6 +46,8 @@ struct Writer {
     positions_trouble: bool,
     positions_saved: Instant,
     pruned: Instant,
+    /// Bytes committed since.
+    unpruned: u64,
     /// Events of one transaction; fewer after it did not fit, so that little space is enough to go on.
     batch: usize,
     /// The trouble that has been said, so that it is said once.
@@ -66,6 +68,7 @@ impl Writer {
             positions_trouble: false,
             positions_saved: now,
             pruned: now,
+            unpruned: 0,
             batch: limits::COMMIT_EVENTS_MAX,
             trouble: None,
         }
@@ -107,6 +110,7 @@ impl Writer {
         }
         self.core.note_committed(turns);
         for turn in turns {
+            self.unpruned += turn.weight() as u64;
             self.announcer.announce(&turn.events);
             for (source, position) in &turn.positions {
                 self.positions.positions.insert(source.clone(), position.clone());
@@ -135,7 +139,8 @@ impl Writer {
         if due && !self.core.is_power_durable() {
             self.save_positions();
         }
-        if self.pruned.elapsed() >= PRUNE_EVERY {
+        let much = self.unpruned >= self.core.store.max_bytes() / limits::PRUNE_PART_OF_STORE;
+        if much || self.pruned.elapsed() >= PRUNE_EVERY {
             self.prune(false).await;
         }
     }
@@ -157,7 +162,7 @@ impl Writer {
     }
 
     async fn prune(&mut self, in_need: bool) {
-        self.pruned = Instant::now();
+        (self.pruned, self.unpruned) = (Instant::now(), 0);
         // As it is now, so that what only waits for an outlet goes as soon as its place is needed.
         let has_room = !in_need && self.core.store.size().await.is_ok_and(|size| !size.is_near_max());
         let floor = if has_room { self.core.floor_if_room() } else { self.core.floor(in_need) };

@@ -101,9 +101,9 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// journalctl would also show a newline here; in a file of lines that would be somebody else's line.
+/// journalctl would also show a newline here, and a tab; in a file of lines that would be somebody else's line, or field.
 fn is_shown(value: &[u8]) -> bool {
-    value.len() < SHOWN_BYTES && is_printable(value) && !value.contains(&b'\n')
+    value.len() < SHOWN_BYTES && is_printable(value) && !value.iter().any(u8::is_ascii_control)
 }
 
 fn is_printable(text: &[u8]) -> bool {
@@ -233,8 +233,10 @@ mod tests {
             message(b"a\n2026-11-23T10:00:00+0000 h sshd[1]: forged\n\nb\n"),
             format!("a\n{indent}2026-11-23T10:00:00+0000 h sshd[1]: forged\n{indent}\n{indent}b\n")
         );
-        let forged = line(&[("SYSLOG_IDENTIFIER", b"dsmil-a\nforged"), ("_COMM", b"evil"), ("MESSAGE", b"m")]);
-        assert_eq!(forged, "1970-01-01T01:00:00+0100 evil: m\n");
+        for identifier in [&b"dsmil-a\nforged"[..], b"dsmil-a\tforged"] {
+            let forged = line(&[("SYSLOG_IDENTIFIER", identifier), ("_COMM", b"evil"), ("MESSAGE", b"m")]);
+            assert_eq!(forged, "1970-01-01T01:00:00+0100 evil: m\n");
+        }
     }
 
     #[test]
