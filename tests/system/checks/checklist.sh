@@ -161,7 +161,7 @@ loki_is_pushed_to() {
     install -m 755 "$here/inside/loki" "$machine/usr/local/bin/loki"
     on_machine 'cp /etc/dsmil/dsmil.toml /tmp/with-loki.toml
         printf "\n[loki]\nurl = \"http://127.0.0.1:3100\"\n" >>/tmp/with-loki.toml'
-    inside systemd-run --quiet --unit=loki loki /tmp/pushes
+    inside systemd-run --quiet --unit=loki /usr/local/bin/loki /tmp/pushes
     on_machine 'cp -a /etc/dsmil/dsmil.toml /tmp/without-loki.toml; cat /tmp/with-loki.toml >/etc/dsmil/dsmil.toml; systemctl reload dsmil'
     attack
     wait_for 30 'a push' on_machine 'grep -aq /loki/api/v1/push /tmp/pushes'
