@@ -1,5 +1,5 @@
-//! Throughput of the bus without stages: batches in, one reader, every turn confirmed. The limit measured in the same
-//! run is the same batches through a bounded standard channel.
+//! Throughput of the bus without stages: batches in, one reader, every transaction confirmed. The limit measured in the
+//! same run is the same batches through a bounded standard channel.
 //!
 //! `cargo bench --bench bus`
 
@@ -20,7 +20,7 @@ const EVENTS: usize = 8_000_000;
 fn main() {
     let events_per_second = bus();
     let limit = channel();
-    println!("bus: {:.2} M events/s in batches of {}", events_per_second / 1e6, limits::TURN_EVENTS_MAX);
+    println!("bus: {:.2} M events/s in batches of {}", events_per_second / 1e6, limits::TRANSACTION_EVENTS_MAX);
     println!(
         "limit (std channel, same batches): {:.2} M events/s; ratio {:.2}",
         limit / 1e6,
@@ -29,7 +29,7 @@ fn main() {
 }
 
 fn batch(template: &Draft) -> Vec<Draft> {
-    vec![template.clone(); limits::TURN_EVENTS_MAX]
+    vec![template.clone(); limits::TRANSACTION_EVENTS_MAX]
 }
 
 fn template() -> Draft {
@@ -45,7 +45,7 @@ fn bus() -> f64 {
     let (writer, committer) = (Arc::clone(&bus), Arc::clone(&bus));
     let producing = std::thread::spawn(move || {
         let template = template();
-        for _ in 0..EVENTS / limits::TURN_EVENTS_MAX {
+        for _ in 0..EVENTS / limits::TRANSACTION_EVENTS_MAX {
             while !writer.has_room() {
                 std::thread::yield_now();
             }
@@ -55,7 +55,7 @@ fn bus() -> f64 {
     let id = bus.consumer("reader").unwrap();
     let (generation, _, mut reader) = bus.begin(id, EventId::ZERO, Arc::new(|| ())).unwrap();
     let mut seen = 0;
-    while seen < EVENTS / limits::TURN_EVENTS_MAX * limits::TURN_EVENTS_MAX {
+    while seen < EVENTS / limits::TRANSACTION_EVENTS_MAX * limits::TRANSACTION_EVENTS_MAX {
         committer.confirm(&committer.pending(limits::COMMIT_EVENTS_MAX));
         match bus.next(&mut reader, limits::COMMIT_EVENTS_MAX) {
             Ready::Batch { events, upto } => {
@@ -71,11 +71,11 @@ fn bus() -> f64 {
 }
 
 fn channel() -> f64 {
-    let (sender, receiver) = sync_channel(limits::IN_FLIGHT_EVENTS_MAX / limits::TURN_EVENTS_MAX);
+    let (sender, receiver) = sync_channel(limits::IN_FLIGHT_EVENTS_MAX / limits::TRANSACTION_EVENTS_MAX);
     let started = Instant::now();
     let producing = std::thread::spawn(move || {
         let template = template();
-        for _ in 0..EVENTS / limits::TURN_EVENTS_MAX {
+        for _ in 0..EVENTS / limits::TRANSACTION_EVENTS_MAX {
             sender.send(batch(&template)).unwrap();
         }
     });

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use dsmild::bus::Turn;
+use dsmild::bus::Transaction;
 use dsmild::config;
 use dsmild::event::{Body, Decision, Event, EventId, Interest, Raw, Soc, Stream, Timestamp};
-use dsmild::limits::{INSERT_ROWS_MAX, TURN_EVENTS_MAX};
+use dsmild::limits::{INSERT_ROWS_MAX, TRANSACTION_EVENTS_MAX};
 use dsmild::parse::Format;
 use dsmild::store::HotStore;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -25,8 +25,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const ROWS: usize = 400_000;
 const ROUNDS: usize = 5;
-/// Turns of one commit, as the writer groups them under load.
-const TURNS_PER_COMMIT: usize = 4;
+/// Transactions of one commit, as the writer groups them under load.
+const TRANSACTIONS_PER_COMMIT: usize = 4;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Mix {
@@ -61,13 +61,13 @@ fn event(number: usize, mix: Mix) -> Event {
     Event { id, stream, ts: Timestamp::from_millis(id.ms()), root: id, body }
 }
 
-fn turns(mix: Mix) -> Vec<Arc<Turn>> {
+fn transactions(mix: Mix) -> Vec<Arc<Transaction>> {
     let events: Vec<Event> = (0..ROWS).map(|number| event(number, mix)).collect();
-    let turn = |events: &[Event]| {
+    let transaction = |events: &[Event]| {
         let (consumer, cursor) = ("bench".to_owned(), events.last().map(|event| event.id));
-        Arc::new(Turn { consumer, cursor, events: events.into(), ..Turn::default() })
+        Arc::new(Transaction { consumer, cursor, events: events.into(), ..Transaction::default() })
     };
-    events.chunks(TURN_EVENTS_MAX).map(turn).collect()
+    events.chunks(TRANSACTION_EVENTS_MAX).map(transaction).collect()
 }
 
 fn rate(rows: usize, begun: Instant) -> f64 {
@@ -79,10 +79,10 @@ async fn open(path: &Path) -> HotStore {
     HotStore::open(&config).await.unwrap().0
 }
 
-async fn commit_all(path: &Path, turns: &[Arc<Turn>]) -> f64 {
+async fn commit_all(path: &Path, transactions: &[Arc<Transaction>]) -> f64 {
     let store = open(path).await;
     let begun = Instant::now();
-    for group in turns.chunks(TURNS_PER_COMMIT) {
+    for group in transactions.chunks(TRANSACTIONS_PER_COMMIT) {
         store.commit(group).await.unwrap();
     }
     let rate = rate(ROWS, begun);
@@ -94,7 +94,7 @@ async fn read_all(path: &Path) -> f64 {
     let store = open(path).await;
     let (mut count, mut last, begun) = (0, EventId::ZERO, Instant::now());
     loop {
-        let page = store.after(last, Interest::ALL, TURN_EVENTS_MAX).await.unwrap();
+        let page = store.after(last, Interest::ALL, TRANSACTION_EVENTS_MAX).await.unwrap();
         let Some(newest) = page.last() else { break };
         (count, last) = (count + page.len(), newest.id);
     }
@@ -128,7 +128,7 @@ async fn bare_insert(path: &Path) -> f64 {
     let Body::Raw(raw) = event(0, Mix::Raw).body else { return 0.0 };
     let ids: Vec<usize> = (0..ROWS).collect();
     let begun = Instant::now();
-    for transaction in ids.chunks(TURN_EVENTS_MAX * TURNS_PER_COMMIT) {
+    for transaction in ids.chunks(TRANSACTION_EVENTS_MAX * TRANSACTIONS_PER_COMMIT) {
         sqlx::query("BEGIN").execute(&mut connection).await.unwrap();
         for rows in transaction.chunks(INSERT_ROWS_MAX) {
             let mut builder = QueryBuilder::<Sqlite>::new(
@@ -157,17 +157,17 @@ async fn main() {
     let folder = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
     let folder = folder.map_or_else(|| PathBuf::from("/dev/shm"), PathBuf::from);
     let mixes = [(Mix::Raw, "raw lines"), (Mix::Decisions, "1 line, 2 decisions"), (Mix::Soc, "line, decision, SOC")];
-    let all: Vec<_> = mixes.iter().map(|(mix, name)| (turns(*mix), *name)).collect();
+    let all: Vec<_> = mixes.iter().map(|(mix, name)| (transactions(*mix), *name)).collect();
     let mut limit = Vec::new();
     let mut written = vec![Vec::new(); all.len()];
     let mut read = vec![Vec::new(); all.len()];
     // Interleaved, so that what else the machine does falls on all of them.
     for _ in 0..ROUNDS {
         limit.push(bare_insert(&tempfile::tempdir_in(&folder).unwrap().path().join("bare.db")).await);
-        for ((turns, _), (written, read)) in all.iter().zip(written.iter_mut().zip(&mut read)) {
+        for ((transactions, _), (written, read)) in all.iter().zip(written.iter_mut().zip(&mut read)) {
             let folder = tempfile::tempdir_in(&folder).unwrap();
             let path = folder.path().join("hotpath.db");
-            written.push(commit_all(&path, turns).await);
+            written.push(commit_all(&path, transactions).await);
             read.push(read_all(&path).await);
         }
     }

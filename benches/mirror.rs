@@ -1,6 +1,6 @@
-//! Decisions a second into Redis, next to what `redis-benchmark -P 200` reaches with XADD of entries of the same fields in
-//! the same run (goal: half of it); and the time in which a daemon refills an emptied Redis from its hot store (goal: a
-//! million in 10 s).
+//! Decisions a second into Redis, next to what `redis-benchmark -P 200` reaches with XADD of entries of the same fields
+//! in the same run (goal: half of it); and the time in which a daemon refills an emptied Redis from its hot store
+//! (goal: a million in 10 s).
 //!
 //! `cargo bench --bench mirror`
 
@@ -10,10 +10,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use dsmild::bus::Turn;
+use dsmild::bus::Transaction;
 use dsmild::config;
 use dsmild::event::{Body, Decision, Event, EventId, Stream, Timestamp, wire};
-use dsmild::limits::{MIRROR_BATCH_EVENTS_MAX, TURN_EVENTS_MAX};
+use dsmild::limits::{MIRROR_BATCH_EVENTS_MAX, TRANSACTION_EVENTS_MAX};
 use dsmild::outlet::mirror::{Batch, Target, Top};
 use dsmild::store::HotStore;
 
@@ -48,11 +48,11 @@ async fn mirror(server: &redis::Server, events: &[Event]) -> f64 {
 
 async fn fill(path: std::path::PathBuf) {
     let (store, _) = HotStore::open(&config::Store { path, ..config::Store::default() }).await.unwrap();
-    for first in (0..EVENTS).step_by(TURN_EVENTS_MAX) {
-        let events: Vec<Event> = (first..EVENTS.min(first + TURN_EVENTS_MAX)).map(decision).collect();
+    for first in (0..EVENTS).step_by(TRANSACTION_EVENTS_MAX) {
+        let events: Vec<Event> = (first..EVENTS.min(first + TRANSACTION_EVENTS_MAX)).map(decision).collect();
         let (consumer, cursor) = ("bench".to_owned(), events.last().map(|event| event.id));
-        let turn = Turn { consumer, cursor, events: events.into(), ..Turn::default() };
-        store.commit(&[Arc::new(turn)]).await.unwrap();
+        let transaction = Transaction { consumer, cursor, events: events.into(), ..Transaction::default() };
+        store.commit(&[Arc::new(transaction)]).await.unwrap();
     }
     store.close().await;
 }

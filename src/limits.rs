@@ -28,7 +28,8 @@ pub const JOURNAL_ENTRY_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
 
 /// Lines of the flat log are written when there are so many bytes of them, or no more come at once.
 pub const FLAT_LOG_BATCH_BYTES: usize = 256 * 1024;
-/// No write of the flat log is longer: tabs become eight spaces, and every line of a message gets the indent of its head.
+/// No write of the flat log is longer: tabs become eight spaces, and every line of a message gets the indent of its
+/// head.
 pub const FLAT_LOG_WRITE_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Events that the bus keeps in memory behind the last commit, for readers that are not far behind.
@@ -37,13 +38,13 @@ pub const BUS_EVENTS_MAX: usize = 131_072;
 pub const IN_FLIGHT_EVENTS_MAX: usize = 32_768;
 /// Bytes that wait for the hot store before sources wait too.
 pub const IN_FLIGHT_BYTES_MAX: usize = 128 * 1024 * 1024;
-/// … and more than this part of `store.max_size`: what some stage has not handled cannot be removed, and the turns that say
-/// that it has wait behind the others; all of them must find room in the store.
+/// … and more than this part of `store.max_size`: what some stage has not handled cannot be removed, and the
+/// transactions that say that it has wait behind the others; all of them must find room in the store.
 pub const IN_FLIGHT_PART_OF_STORE: u64 = 8;
 /// Smallest `daemon.memory_max`: what is in flight several times over, and the states of all stages.
 pub const MEMORY_BYTES_MIN: u64 = 512 * 1024 * 1024;
-/// One turn of a source or a stage.
-pub const TURN_EVENTS_MAX: usize = 1024;
+/// One transaction of a source or a stage.
+pub const TRANSACTION_EVENTS_MAX: usize = 1024;
 /// Outputs of one stage for one event.
 pub const OUTPUTS_PER_EVENT_MAX: usize = 16;
 /// Events of one transaction of the hot store.
@@ -63,8 +64,8 @@ pub const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const PRUNE_ROWS_MAX: usize = 2000;
 /// Steps of one run of the retention; commits go between them.
 pub const PRUNE_STEPS_MAX: usize = 64;
-/// Retention runs each second, and when this part of `store.max_size` was committed since: a fast source must not fill what
-/// is kept free before it looks.
+/// Retention runs each second, and when this part of `store.max_size` was committed since: a fast source must not fill
+/// what is kept free before it looks.
 pub const PRUNE_PART_OF_STORE: u64 = 32;
 /// Dead letters kept; the oldest go first.
 pub const DEAD_LETTERS_MAX: usize = 10_000;
@@ -145,8 +146,8 @@ pub const SHRINK_NAME_BYTES_MAX: usize = 64;
 pub const MIRROR_BATCH_EVENTS_MAX: usize = 1000;
 /// Bytes of one batch for Redis, beyond its first event.
 pub const MIRROR_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Turns of one ingested stream that wait for the commit; then its reader waits too.
-pub const REDIS_TURNS_MAX: usize = 16;
+/// Transactions of one ingested stream that wait for the commit; then its reader waits too.
+pub const REDIS_TRANSACTIONS_MAX: usize = 16;
 /// Entries taken over from other consumers of which it is remembered that they were.
 pub const REDIS_CLAIMED_MAX: usize = 20_000;
 /// Bytes of one HTTP request.
@@ -179,11 +180,17 @@ pub const SOURCES_SHOWN_MAX: usize = 256;
 pub const LOG_QUEUE_MAX: usize = 8192;
 
 const _: () = assert!(IN_FLIGHT_EVENTS_MAX < BUS_EVENTS_MAX, "what is in flight is read from memory");
-const _: () = assert!(TURN_EVENTS_MAX <= IN_FLIGHT_EVENTS_MAX);
+const _: () = assert!(TRANSACTION_EVENTS_MAX <= IN_FLIGHT_EVENTS_MAX);
 const _: () =
     assert!(IN_FLIGHT_BYTES_MAX as u64 * 3 < MEMORY_BYTES_MIN, "what waits is less than what makes sources wait");
-const _: () = assert!(TURN_EVENTS_MAX * OUTPUTS_PER_EVENT_MAX <= COMMIT_EVENTS_MAX, "one turn fits one transaction");
-const _: () = assert!(REDIS_TURNS_MAX * TURN_EVENTS_MAX < REDIS_CLAIMED_MAX, "what waits for the commit is remembered");
+const _: () = assert!(
+    TRANSACTION_EVENTS_MAX * OUTPUTS_PER_EVENT_MAX <= COMMIT_EVENTS_MAX,
+    "one transaction of the log fits one of SQLite"
+);
+const _: () = assert!(
+    REDIS_TRANSACTIONS_MAX * TRANSACTION_EVENTS_MAX < REDIS_CLAIMED_MAX,
+    "what waits for the commit is remembered"
+);
 const _: () = assert!(INSERT_ROWS_MAX * 16 < 32_766, "SQLite binds at most 32766 values in a statement");
 const _: () = assert!(LINE_BYTES_MAX < HTTP_BODY_BYTES_MAX);
 const _: () = assert!(HTTP_LIVE_STREAMS_MAX * 2 < HTTP_CONNECTIONS_MAX, "streams leave room for other requests");

@@ -165,7 +165,7 @@ impl Run {
             let attached = || consumers.iter().filter(|consumer| consumer.attached);
             l3.handled + l3.quarantined == lines
                 && attached().all(|consumer| consumer.in_flight() == 0)
-                && daemon.core.bus.uncommitted_turns() == 0
+                && daemon.core.bus.uncommitted_transactions() == 0
         })
         .await;
     }

@@ -1,21 +1,22 @@
-//! The bus's two ends at the commit: turns on their way to the hot store, and what the outside may see after it.
+//! The bus's two ends at the commit: transactions on their way to the hot store, and what the outside may see after it.
 
 use std::sync::Arc;
 
-use super::{Bus, EventRef, Turn};
+use super::{Bus, EventRef, Transaction};
 use crate::event::{EventId, Interest};
 
 impl Bus {
-    /// The oldest turns that are not committed, about `count` events of them; they stay until [`confirm`](Self::confirm).
-    pub fn pending(&self, count: usize) -> Vec<Arc<Turn>> {
+    /// The oldest transactions that are not committed, about `count` events of them; they stay until
+    /// [`confirm`](Self::confirm).
+    pub fn pending(&self, count: usize) -> Vec<Arc<Transaction>> {
         let inner = self.lock();
         let mut events = 0;
         inner
             .pending
             .iter()
-            .take_while(|turn| {
-                let fits = events == 0 || events + turn.events.len() <= count;
-                events += turn.events.len();
+            .take_while(|transaction| {
+                let fits = events == 0 || events + transaction.events.len() <= count;
+                events += transaction.events.len();
                 fits
             })
             .take(count)
@@ -30,19 +31,22 @@ impl Bus {
         }
     }
 
-    /// The oldest turns are committed: the outside may see them, memory may let go of them.
-    pub fn confirm(&self, turns: &[Arc<Turn>]) {
+    /// The oldest transactions are committed: the outside may see them, memory may let go of them.
+    pub fn confirm(&self, transactions: &[Arc<Transaction>]) {
         let mut inner = self.lock();
-        for turn in turns {
-            if inner.pending.front().is_some_and(|front| Arc::ptr_eq(front, turn)) {
+        for transaction in transactions {
+            if inner.pending.front().is_some_and(|front| Arc::ptr_eq(front, transaction)) {
                 inner.pending.pop_front();
-                inner.pending_events -= turn.events.len();
-                inner.committed_events += turn.events.len() as u64;
-                inner.pending_bytes -= turn.weight();
-                // A turn may bring dead letters alone: whoever waits for its end waits for theirs.
-                let ends = [turn.events.last().map(|event| event.id), turn.dead_letters.last().map(|letter| letter.id)];
+                inner.pending_events -= transaction.events.len();
+                inner.committed_events += transaction.events.len() as u64;
+                inner.pending_bytes -= transaction.weight();
+                // A transaction may bring dead letters alone: whoever waits for its end waits for theirs.
+                let ends = [
+                    transaction.events.last().map(|event| event.id),
+                    transaction.dead_letters.last().map(|letter| letter.id),
+                ];
                 inner.committed = ends.into_iter().flatten().fold(inner.committed, EventId::max);
-                inner.note_cursor(turn);
+                inner.note_cursor(transaction);
             }
         }
         inner.let_go();

@@ -1,8 +1,9 @@
 //! The one ordered log in memory, its consumers' cursors, and the ledger of what each has handled.
 //!
-//! Sources and stages append [`Turn`]s; the hot store takes them in order and says what it has committed. Stages read
-//! through a [`Reader`], which gives them their events in order of root, so that the speed of a core never changes
-//! what they say. Sources ask for [`admission`](Bus::admission) first: they wait while a consumer or the store is behind.
+//! Sources and stages append [`Transaction`]s; the hot store takes them in order and says what it has committed. Stages
+//! read through a [`Reader`], which gives them their events in order of root, so that the speed of a core never changes
+//! what they say. Sources ask for [`admission`](Bus::admission) first: they wait while a consumer or the store is
+//! behind.
 
 mod commit;
 mod ledger;
@@ -10,10 +11,10 @@ mod log;
 mod reader;
 mod room;
 mod shared;
-mod turn;
+mod transaction;
 
 pub use ledger::{Consumer, ConsumerId, Ledger};
 pub use log::{EventRef, Log, Newest};
 pub use reader::{Reader, Ready};
 pub use shared::{Bus, Stale, Step};
-pub use turn::{DeadLetter, EntryKey, Snapshot, TakenEntries, Turn};
+pub use transaction::{DeadLetter, EntryKey, Snapshot, TakenEntries, Transaction};

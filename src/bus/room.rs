@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::shared::Inner;
-use super::{Bus, Turn};
+use super::{Bus, Transaction};
 use crate::limits;
 
 impl Bus {
@@ -43,17 +43,17 @@ impl Bus {
 }
 
 impl Inner {
-    pub(super) fn hold(&mut self, turn: &Turn) {
-        if let Some(last) = turn.events.last() {
-            let bytes = turn.weight();
+    pub(super) fn hold(&mut self, transaction: &Transaction) {
+        if let Some(last) = transaction.events.last() {
+            let bytes = transaction.weight();
             self.held.push_back((last.id, bytes));
             self.held_bytes += bytes;
         }
     }
 
-    pub(super) fn note_cursor(&mut self, turn: &Turn) {
-        let Some(cursor) = turn.cursor else { return };
-        if let Some(consumer) = self.ledger.find(&turn.consumer).and_then(|id| self.ledger.get_mut(id)) {
+    pub(super) fn note_cursor(&mut self, transaction: &Transaction) {
+        let Some(cursor) = transaction.cursor else { return };
+        if let Some(consumer) = self.ledger.find(&transaction.consumer).and_then(|id| self.ledger.get_mut(id)) {
             consumer.committed = consumer.committed.max(cursor);
         }
     }
@@ -117,10 +117,10 @@ mod tests {
     #[test]
     fn a_source_waits_while_a_consumer_is_behind_and_goes_on_when_it_failed() {
         let (bus, id) = bus();
-        for _ in 0..limits::IN_FLIGHT_EVENTS_MAX / limits::TURN_EVENTS_MAX {
-            bus.append("source", vec![tick(); limits::TURN_EVENTS_MAX], Vec::new(), Vec::new());
-            let turns = bus.pending(usize::MAX);
-            bus.confirm(&turns);
+        for _ in 0..limits::IN_FLIGHT_EVENTS_MAX / limits::TRANSACTION_EVENTS_MAX {
+            bus.append("source", vec![tick(); limits::TRANSACTION_EVENTS_MAX], Vec::new(), Vec::new());
+            let transactions = bus.pending(usize::MAX);
+            bus.confirm(&transactions);
         }
         assert!(!bus.has_room());
         bus.detach(id);

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
-use super::{Consumer, ConsumerId, DeadLetter, Ledger, Log, Newest, Reader, Ready, Snapshot, TakenEntries, Turn};
+use super::{
+    Consumer, ConsumerId, DeadLetter, Ledger, Log, Newest, Reader, Ready, Snapshot, TakenEntries, Transaction,
+};
 use crate::event::{Draft, Event, EventId, Timestamp};
 use crate::limits;
 
@@ -16,7 +18,7 @@ type Wake = Arc<dyn Fn() + Send + Sync>;
 
 pub struct Bus {
     inner: Mutex<Inner>,
-    /// Turns wait for the hot store.
+    /// Transactions wait for the hot store.
     pub(super) to_commit: Notify,
     pub(super) committed: watch::Sender<EventId>,
     /// Moves whenever there may be room again.
@@ -32,11 +34,11 @@ pub(super) struct Inner {
     pub(super) committed: EventId,
     /// Events committed since the start.
     pub(super) committed_events: u64,
-    pub(super) pending: VecDeque<Arc<Turn>>,
+    pub(super) pending: VecDeque<Arc<Transaction>>,
     pub(super) pending_events: usize,
     pub(super) pending_bytes: usize,
-    /// By the last id of a source's turn, what the hot store must hold of it: some consumer has not handled it, by what is
-    /// committed.
+    /// By the last id of a source's transaction, what the hot store must hold of it: some consumer has not handled it,
+    /// by what is committed.
     pub(super) held: VecDeque<(EventId, usize)>,
     pub(super) held_bytes: usize,
     /// Of what is pending, and of what is held.
@@ -108,7 +110,7 @@ impl Bus {
         self.lock().log.newest()
     }
 
-    pub fn uncommitted_turns(&self) -> usize {
+    pub fn uncommitted_transactions(&self) -> usize {
         self.lock().pending.len()
     }
 
@@ -123,8 +125,8 @@ impl Bus {
         self.committed.subscribe()
     }
 
-    /// Appends what a source has read, with the positions after it, as one turn. Ask for admission first. Gives the
-    /// last id.
+    /// Appends what a source has read, with the positions after it, as one transaction. Ask for admission first. Gives
+    /// the last id.
     pub fn append(
         &self,
         source: &str,
@@ -151,9 +153,9 @@ impl Bus {
         }
         let last = inner.log.last();
         let consumer = source.to_owned();
-        let turn = Turn { consumer, events, positions, dead_letters, entries, ..Turn::default() };
-        inner.hold(&turn);
-        inner.enqueue(turn);
+        let transaction = Transaction { consumer, events, positions, dead_letters, entries, ..Transaction::default() };
+        inner.hold(&transaction);
+        inner.enqueue(transaction);
         let wakes = inner.wakes.clone();
         drop(inner);
         self.wake(&wakes);
@@ -174,7 +176,7 @@ impl Bus {
         let mut inner = self.lock();
         for name in names {
             let cursor = inner.ledger.find(name).and_then(|id| inner.ledger.get(id)).map(|consumer| consumer.cursor);
-            inner.enqueue(Turn { consumer: name.to_owned(), cursor, ..Turn::default() });
+            inner.enqueue(Transaction { consumer: name.to_owned(), cursor, ..Transaction::default() });
         }
     }
 
@@ -248,13 +250,13 @@ impl Bus {
         consumer.quarantined += step.dead_letters.len() as u64;
         let (name, cursor) = (consumer.name.clone(), consumer.cursor);
         let events = inner.append(step.outputs);
-        inner.enqueue(Turn {
+        inner.enqueue(Transaction {
             consumer: name,
             cursor: Some(cursor),
             events,
             snapshot: step.snapshot,
             dead_letters: step.dead_letters,
-            ..Turn::default()
+            ..Transaction::default()
         });
         let wakes = inner.wakes.clone();
         drop(inner);
@@ -278,10 +280,10 @@ impl Inner {
         chunk
     }
 
-    fn enqueue(&mut self, turn: Turn) {
-        self.pending_events += turn.events.len();
-        self.pending_bytes += turn.weight();
-        self.pending.push_back(Arc::new(turn));
+    fn enqueue(&mut self, transaction: Transaction) {
+        self.pending_events += transaction.events.len();
+        self.pending_bytes += transaction.weight();
+        self.pending.push_back(Arc::new(transaction));
     }
 }
 
@@ -336,8 +338,8 @@ pub(super) mod tests {
         bus.append("source", vec![tick(); 5], Vec::new(), Vec::new());
         let reads = Interest::ALL;
         assert_eq!(bus.committed_after(EventId::ZERO, reads, 10).unwrap().0.len(), 0);
-        let turns = bus.pending(100);
-        bus.confirm(&turns);
+        let transactions = bus.pending(100);
+        bus.confirm(&transactions);
         let (first, scanned) = bus.committed_after(EventId::ZERO, reads, 3).unwrap();
         let (rest, _) = bus.committed_after(scanned, reads, 10).unwrap();
         assert_eq!((first.len(), rest.len()), (3, 2));

@@ -8,7 +8,7 @@ use futures_util::future::join;
 
 use super::archive_meter::Meter;
 use super::core::Core;
-use crate::bus::{EventRef, Turn};
+use crate::bus::{EventRef, Transaction};
 use crate::config;
 use crate::event::{EventId, Interest, Timestamp};
 use crate::limits;
@@ -167,8 +167,8 @@ impl Outlet {
         }
     }
 
-    /// Where to go on. A hot store without this outlet's cursor is not the one that Postgres speaks of: everything in it
-    /// is offered again, and what is there already is left as it is.
+    /// Where to go on. A hot store without this outlet's cursor is not the one that Postgres speaks of: everything in
+    /// it is offered again, and what is there already is left as it is.
     async fn place(&self, link: &mut Link) -> Result<Progress, Trouble> {
         let known = self.core.store.checkpoint(false).await?.cursors.contains_key(NAME);
         let progress = link.progress().await?;
@@ -279,8 +279,9 @@ impl Outlet {
             return Ok(());
         }
         self.cursor_at = Some(Instant::now());
-        let turn = Turn { consumer: NAME.to_owned(), cursor: Some(self.progress.rows), ..Turn::default() };
-        match self.core.store.commit(&[Arc::new(turn)]).await {
+        let transaction =
+            Transaction { consumer: NAME.to_owned(), cursor: Some(self.progress.rows), ..Transaction::default() };
+        match self.core.store.commit(&[Arc::new(transaction)]).await {
             // A full store takes it later.
             Ok(_) | Err(StoreError::Full { .. } | StoreError::Busy { .. }) => Ok(()),
             Err(error) => Err(error.into()),

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::bus::{Bus, EventRef, Turn};
+use crate::bus::{Bus, EventRef, Transaction};
 use crate::config::{Config, Durability};
 use crate::event::{Event, EventId, Interest, ShrinkSample, ShrinkState};
 use crate::observe::gateway::{ConfigStatus, OutletStatus, ShrinkStatus, SourceStatus};
@@ -22,7 +22,7 @@ pub struct Core {
     /// Moves when outside files are to be opened anew, as after a rotation.
     reopen: watch::Sender<u64>,
     config: RwLock<Arc<Config>>,
-    /// By consumer: how far its committed turns go.
+    /// By consumer: how far its committed transactions go.
     committed: Mutex<BTreeMap<String, Standing>>,
     /// Of every source, as appended to the bus; what a source's next life goes on from.
     positions: Mutex<BTreeMap<String, Value>>,
@@ -104,8 +104,8 @@ impl Core {
         self.config().store.durability == Durability::Power
     }
 
-    /// The id up to which nothing is lost by what `store.durability` speaks of: who sent an event up to here may be told
-    /// that it is safe, and a source's outside position may move.
+    /// The id up to which nothing is lost by what `store.durability` speaks of: who sent an event up to here may be
+    /// told that it is safe, and a source's outside position may move.
     pub fn durable(&self) -> watch::Receiver<EventId> {
         if self.is_power_durable() { self.archived() } else { self.bus.committed() }
     }
@@ -119,8 +119,8 @@ impl Core {
         locked(&self.passed).get(outlet).copied().unwrap_or_default()
     }
 
-    /// As [`set_passed`](Self::set_passed), for an outlet that must not make sources wait: the store keeps the rest only
-    /// while it has room for it.
+    /// As [`set_passed`](Self::set_passed), for an outlet that must not make sources wait: the store keeps the rest
+    /// only while it has room for it.
     pub fn set_passed_if_room(&self, outlet: &'static str, id: EventId) {
         locked(&self.passed_if_room).insert(outlet, id);
     }
@@ -199,13 +199,13 @@ impl Core {
         locked(&self.board.outlets).insert(status.name.clone(), status);
     }
 
-    /// Notes how far committed turns have brought their consumers.
-    pub fn note_committed(&self, turns: &[Arc<Turn>]) {
+    /// Notes how far committed transactions have brought their consumers.
+    pub fn note_committed(&self, transactions: &[Arc<Transaction>]) {
         let mut committed = locked(&self.committed);
-        for turn in turns {
-            let standing = committed.entry(turn.consumer.clone()).or_default();
-            standing.cursor = standing.cursor.max(turn.cursor.unwrap_or_default());
-            if let Some(snapshot) = &turn.snapshot {
+        for transaction in transactions {
+            let standing = committed.entry(transaction.consumer.clone()).or_default();
+            standing.cursor = standing.cursor.max(transaction.cursor.unwrap_or_default());
+            if let Some(snapshot) = &transaction.snapshot {
                 standing.snapshot = standing.snapshot.max(snapshot.cursor);
             }
         }

@@ -89,7 +89,7 @@ impl Ingest {
             source: Arc::from(source),
             unacknowledged: RefCell::default(),
             moved: Notify::new(),
-            count: Cell::new(limits::TURN_EVENTS_MAX),
+            count: Cell::new(limits::TRANSACTION_EVENTS_MAX),
             looked: Cell::new(None),
             notice: RefCell::default(),
         }
@@ -160,9 +160,9 @@ impl Ingest {
         Ok(())
     }
 
-    /// Takes what Redis has given to this daemon, before this id, and it never got: a question that was sent on a connection
-    /// since lost may be answered late. Redis gives such entries to nobody again, and once later ones are taken they would
-    /// count as taken too.
+    /// Takes what Redis has given to this daemon, before this id, and it never got: a question that was sent on a
+    /// connection since lost may be answered late. Redis gives such entries to nobody again, and once later ones are
+    /// taken they would count as taken too.
     async fn take_strays(&self, link: &Link, before: EntryId) -> Result<(), Trouble> {
         loop {
             let last = self.place.borrow().last();
@@ -183,7 +183,7 @@ impl Ingest {
     async fn wait_for_room(&self, link: &Link) -> Result<(), Trouble> {
         let room = async {
             self.core.bus.admission().await;
-            while self.unacknowledged.borrow().len() >= limits::REDIS_TURNS_MAX {
+            while self.unacknowledged.borrow().len() >= limits::REDIS_TRANSACTIONS_MAX {
                 self.moved.notified().await;
             }
         };
@@ -221,7 +221,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Appends what came of the entries, with the place after them, as one turn.
+    /// Appends what came of the entries, with the place after them, as one transaction.
     fn take(&self, member: Member, entries: Vec<Entry>) {
         if entries.is_empty() {
             return;
@@ -285,7 +285,7 @@ impl Ingest {
     fn adapt(&self, entries: &[Entry]) {
         let bytes: usize = entries.iter().map(Entry::bytes).sum();
         if let Some(each) = bytes.checked_div(entries.len()) {
-            self.count.set((limits::BATCH_BYTES_MAX / each.max(1)).clamp(1, limits::TURN_EVENTS_MAX));
+            self.count.set((limits::BATCH_BYTES_MAX / each.max(1)).clamp(1, limits::TRANSACTION_EVENTS_MAX));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The body of Loki's actor: pushes SOC events for as long as the daemon runs, whatever becomes of Loki meanwhile.
 //!
-//! Nothing waits for Loki. While it is away the hot store keeps what it has not taken, also beyond `store.retention`, until
-//! the store needs the place; what is removed then is counted and said.
+//! Nothing waits for Loki. While it is away the hot store keeps what it has not taken, also beyond `store.retention`,
+//! until the store needs the place; what is removed then is counted and said.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::core::Core;
 use super::loki_meter::Meter;
-use crate::bus::Turn;
+use crate::bus::Transaction;
 use crate::config;
 use crate::event::{EventId, Interest, Stream};
 use crate::limits;
@@ -179,9 +179,9 @@ impl Outlet {
         if cursor == self.saved.get() || self.life.superseded() {
             return;
         }
-        let turn = Turn { consumer: NAME.to_owned(), cursor: Some(cursor), ..Turn::default() };
+        let transaction = Transaction { consumer: NAME.to_owned(), cursor: Some(cursor), ..Transaction::default() };
         let store = self.core.store.clone();
-        match self.io.spawn(async move { store.commit(&[Arc::new(turn)]).await }).await {
+        match self.io.spawn(async move { store.commit(&[Arc::new(transaction)]).await }).await {
             Ok(Ok(_)) => self.saved.set(cursor),
             // A full store takes it later; the price is that more is sent again after a crash.
             Ok(Err(error)) => log::debug!(target: "dsmil-loki", "how far Loki is could not be saved: {error}"),
@@ -211,8 +211,8 @@ impl Outlet {
     }
 }
 
-/// The saved cursor, and what waits after it. A store without a cursor is one that Loki has never seen: everything in it
-/// is pushed.
+/// The saved cursor, and what waits after it. A store without a cursor is one that Loki has never seen: everything in
+/// it is pushed.
 async fn place(core: &Arc<Core>) -> Result<(EventId, Meter), StoreError> {
     let saved = core.store.checkpoint(false).await?.cursors.get(NAME).copied().unwrap_or_default();
     let passed = core.passed_if_room(NAME).unwrap_or_default().max(saved);

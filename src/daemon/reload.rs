@@ -134,8 +134,8 @@ impl Daemon {
         }
     }
 
-    /// Ends a stage after the turn that it is in, which saves its state, and starts the new one with that state at
-    /// that place; or only ends it, when it is no longer wanted.
+    /// Ends a stage after the transaction that it is in, which saves its state, and starts the new one with that state
+    /// at that place; or only ends it, when it is no longer wanted.
     async fn swap_stage(&mut self, name: &'static str, plan: &Plan) -> Result<(), StartError> {
         let wanted: Option<StageSpec> = plan.stages.iter().find(|spec| spec.name == name).cloned();
         self.tree.stop(name, PATIENCE).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::archive::NAME;
 use super::waiting::Waiting;
-use crate::bus::{Snapshot, Turn};
+use crate::bus::{Snapshot, Transaction};
 use crate::config::{self, Config, Durability};
 use crate::event::{EventId, Timestamp};
 use crate::layer::stage::StageSpec;
@@ -13,8 +13,8 @@ use crate::limits;
 use crate::outlet::archive::{Link, Trouble};
 use crate::store::{Checkpoint, HotStore, Recovery, StoreError, positions::Positions};
 
-/// The name of a cursor in the hot store: the checkpoint from which it was filled last. What was committed after that, and
-/// was lost with the power, some outlet may have.
+/// The name of a cursor in the hot store: the checkpoint from which it was filled last. What was committed after that,
+/// and was lost with the power, some outlet may have.
 pub const RESTORED: &str = "restored";
 
 const RETRY_EVERY: Duration = Duration::from_secs(1);
@@ -79,7 +79,8 @@ struct Restore<'start> {
 }
 
 impl Restore<'_> {
-    /// May be broken off at any moment and done again: only the last commit writes the cursor that says that it is done.
+    /// May be broken off at any moment and done again: only the last commit writes the cursor that says that it is
+    /// done.
     async fn attempt(&self, found: &Recovery, saved: &Positions) -> Result<Recovery, Failure> {
         let mut link = Link::open(self.config, self.instance).await?;
         let state = link.state().await?;
@@ -107,16 +108,23 @@ impl Restore<'_> {
         let (mut after, mut count) = (self.oldest_needed(checkpoint), 0);
         while let Some((events, scanned)) = link.events(after, checkpoint.id, limits::STORE_PAGE_EVENTS_MAX).await? {
             (after, count) = (scanned, count + events.len());
-            let turn = Turn { consumer: NAME.to_owned(), events: events.into(), ..Turn::default() };
-            self.store.commit(&[Arc::new(turn)]).await?;
+            let transaction =
+                Transaction { consumer: NAME.to_owned(), events: events.into(), ..Transaction::default() };
+            self.store.commit(&[Arc::new(transaction)]).await?;
         }
-        let turns = checkpoint.cursors.iter().map(|(consumer, cursor)| {
+        let transactions = checkpoint.cursors.iter().map(|(consumer, cursor)| {
             let saved = checkpoint.snapshots.iter().find(|saved| saved.consumer == *consumer && saved.is_readable());
             let snapshot = saved.map(|saved| Snapshot { cursor: saved.cursor, state: saved.state.clone().into() });
-            Arc::new(Turn { consumer: consumer.clone(), cursor: Some(*cursor), snapshot, ..Turn::default() })
+            Arc::new(Transaction {
+                consumer: consumer.clone(),
+                cursor: Some(*cursor),
+                snapshot,
+                ..Transaction::default()
+            })
         });
-        let restored = Turn { consumer: RESTORED.to_owned(), cursor: Some(checkpoint.id), ..Turn::default() };
-        self.mark(checkpoint.id, turns.chain([Arc::new(restored)]).collect()).await?;
+        let restored =
+            Transaction { consumer: RESTORED.to_owned(), cursor: Some(checkpoint.id), ..Transaction::default() };
+        self.mark(checkpoint.id, transactions.chain([Arc::new(restored)]).collect()).await?;
         let positions = checkpoint.positions.len();
         log::info!(
             target: "dsmil-archive",
@@ -139,8 +147,12 @@ impl Restore<'_> {
     }
 
     /// From now on this store is the one that Postgres speaks of, up to `archived`.
-    async fn mark(&self, archived: EventId, mut turns: Vec<Arc<Turn>>) -> Result<(), StoreError> {
-        turns.push(Arc::new(Turn { consumer: NAME.to_owned(), cursor: Some(archived), ..Turn::default() }));
-        self.store.commit(&turns).await.map(|_| ())
+    async fn mark(&self, archived: EventId, mut transactions: Vec<Arc<Transaction>>) -> Result<(), StoreError> {
+        transactions.push(Arc::new(Transaction {
+            consumer: NAME.to_owned(),
+            cursor: Some(archived),
+            ..Transaction::default()
+        }));
+        self.store.commit(&transactions).await.map(|_| ())
     }
 }

@@ -1,4 +1,5 @@
-//! The bodies of the source actors: each waits for admission, reads, and appends events and positions as one turn.
+//! The bodies of the source actors: each waits for admission, reads, and appends events and positions as one
+//! transaction.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub async fn files(life: Life, core: Arc<Core>) -> Result<(), String> {
     let config = core.config();
     let mut files = FileSet::open(&config.intake.file, &core.positions());
     while life.wait(core.bus.admission()).await.is_some() {
-        let polled = files.poll(limits::TURN_EVENTS_MAX);
+        let polled = files.poll(limits::TRANSACTION_EVENTS_MAX);
         polled.problems.iter().for_each(|problem| report(&core, problem));
         append(&life, &core, "intake-file", polled.batch);
         if !polled.more && life.wait(tokio::time::sleep(FILES_POLL_EVERY)).await.is_none() {
@@ -37,7 +38,7 @@ pub async fn files(life: Life, core: Arc<Core>) -> Result<(), String> {
 pub async fn journal(life: Life, core: Arc<Core>, name: String, config: IntakeJournal) -> Result<(), String> {
     let mut journal = JournalReader::new(name.clone(), &config, core.positions().get(&name));
     while life.wait(core.bus.admission()).await.is_some() {
-        let Some(polled) = life.wait(journal.next_batch(limits::TURN_EVENTS_MAX)).await else { break };
+        let Some(polled) = life.wait(journal.next_batch(limits::TRANSACTION_EVENTS_MAX)).await else { break };
         polled.problems.iter().for_each(|problem| report(&core, problem));
         append(&life, &core, "intake-journal", polled.batch);
     }
@@ -73,8 +74,8 @@ pub async fn shrink(life: Life, core: Arc<Core>) -> Result<(), String> {
     Ok(())
 }
 
-/// What the firmware and the kernel measured, once a boot: the boot's id is the position. Reading a large list takes its
-/// time, so this is an actor that then has nothing more to do.
+/// What the firmware and the kernel measured, once a boot: the boot's id is the position. Reading a large list takes
+/// its time, so this is an actor that then has nothing more to do.
 pub async fn boot(life: Life, core: Arc<Core>) -> Result<(), String> {
     const SOURCE: &str = "boot";
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

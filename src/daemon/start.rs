@@ -122,7 +122,8 @@ impl Daemon {
         *locked(&core.board.config) =
             ConfigStatus { path: Some(source), loaded_at: Timestamp::now().to_string(), last_reload: None };
         recover(&core).await?;
-        // Before anything else is committed, so that a stage which dies before its first turn still begins there.
+        // Before anything else is committed, so that a stage which dies before its first transaction still begins
+        // there.
         bus.begin_at(plan.stages.iter().map(|spec| spec.name).filter(|name| !recovery.cursors.contains_key(*name)));
 
         let config = core.config();

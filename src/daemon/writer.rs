@@ -1,4 +1,5 @@
-//! The commit point: takes turns off the bus in order and writes them to the hot store, many in one transaction.
+//! The commit point: takes transactions off the bus in order and writes them to the hot store, many in one transaction
+//! of SQLite.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::announce::Announcer;
 use super::core::Core;
-use crate::bus::Turn;
+use crate::bus::Transaction;
 use crate::event::Timestamp;
 use crate::limits;
 use crate::observe::metrics;
@@ -20,17 +21,17 @@ const PRUNE_EVERY: Duration = Duration::from_secs(1);
 const POSITIONS_EVERY: Duration = Duration::from_secs(1);
 
 /// The body of the writer's actor. When it is told to stop, everybody else has stopped: it commits what is left.
-/// The store's work runs on the threads of `io`: a life that is abandoned in the middle of a commit would otherwise hold the
-/// store's writer, which its successor needs, for ever.
+/// The store's work runs on the threads of `io`: a life that is abandoned in the middle of a commit would otherwise
+/// hold the store's writer, which its successor needs, for ever.
 pub async fn run(life: Life, core: Arc<Core>, io: Handle) -> Result<(), String> {
     let mut writer = Writer::new(core, io);
     while life.wait(writer.core.bus.wait_pending()).await.is_some() {
         writer.commit(&life).await?;
         writer.upkeep(false).await;
     }
-    while !life.superseded() && writer.core.bus.uncommitted_turns() > 0 {
+    while !life.superseded() && writer.core.bus.uncommitted_transactions() > 0 {
         if !writer.commit(&life).await? {
-            return Err("the hot store did not take the last turns".to_owned());
+            return Err("the hot store did not take the last transactions".to_owned());
         }
     }
     writer.upkeep(true).await;
@@ -76,13 +77,13 @@ impl Writer {
 
     /// Commits what waits; whether it could.
     async fn commit(&mut self, life: &Life) -> Result<bool, String> {
-        let turns = self.core.bus.pending(self.batch);
-        if turns.is_empty() {
+        let transactions = self.core.bus.pending(self.batch);
+        if transactions.is_empty() {
             return Ok(true);
         }
         let started = Instant::now();
         life.beat();
-        let (store, batch) = (self.core.store.clone(), turns.clone());
+        let (store, batch) = (self.core.store.clone(), transactions.clone());
         let committed = self.io.spawn(async move { store.commit(&batch).await });
         match committed.await.map_err(|error| format!("committing: {error}"))? {
             Ok(_) => {
@@ -90,9 +91,9 @@ impl Writer {
                     return Ok(false);
                 }
                 metrics::commit_seconds().record(started.elapsed());
-                self.core.bus.confirm(&turns);
+                self.core.bus.confirm(&transactions);
                 self.batch = (self.batch * 2).min(limits::COMMIT_EVENTS_MAX);
-                self.after_commit(&turns);
+                self.after_commit(&transactions);
                 Ok(true)
             }
             Err(error) => {
@@ -103,16 +104,16 @@ impl Writer {
         }
     }
 
-    fn after_commit(&mut self, turns: &[Arc<Turn>]) {
+    fn after_commit(&mut self, transactions: &[Arc<Transaction>]) {
         if self.trouble.take().is_some() {
             log::info!(target: "dsmild", "the hot store takes events again");
             self.core.set_store_trouble(None);
         }
-        self.core.note_committed(turns);
-        for turn in turns {
-            self.unpruned += turn.weight() as u64;
-            self.announcer.announce(&turn.events);
-            for (source, position) in &turn.positions {
+        self.core.note_committed(transactions);
+        for transaction in transactions {
+            self.unpruned += transaction.weight() as u64;
+            self.announcer.announce(&transaction.events);
+            for (source, position) in &transaction.positions {
                 self.positions.positions.insert(source.clone(), position.clone());
                 self.positions_changed = true;
             }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::common::quote;
-use super::culprit::{Culprit, culprit, is_compromised};
+use super::offender::{Offender, is_compromised, offender};
 use super::{DeviceSpec, playbook_files, settings};
 use crate::config::Span;
 use crate::detect::cacao::labels;
@@ -50,7 +50,8 @@ struct Settings {
     protected_users: Vec<String>,
     /// A proposal lapses after this time, is not repeated before, and a block lasts so long.
     valid_for: Span,
-    /// The site's own CACAO 2.0 playbooks, proposed for the flags (`BEACON`) and measures (`block_address`) in their labels.
+    /// The site's own CACAO 2.0 playbooks, proposed for the flags (`BEACON`) and measures (`block_address`) in their
+    /// labels.
     playbooks: Vec<PathBuf>,
     /// Proposals an hour; a flood of them would bury the ones that matter.
     per_hour: u64,
@@ -95,9 +96,9 @@ impl Soar {
         let entity = &soc.entity;
         let block = |address: &str| block_address(address, &self.protected, self.settings.valid_for.get());
         let mut responses = Vec::new();
-        match culprit(soc) {
-            Some(Culprit::Address(address)) => responses.push(block(address)),
-            Some(Culprit::Domain(domain)) => responses.push(block_domain(domain)),
+        match offender(soc) {
+            Some(Offender::Address(address)) => responses.push(block(address)),
+            Some(Offender::Domain(domain)) => responses.push(block_domain(domain)),
             None => {}
         }
         let in_use = soc.attack.iter().any(|id| ACCOUNT_IN_USE.contains(&id.split('.').next().unwrap_or(id)));

@@ -1,4 +1,5 @@
-//! The actor round a stage: reads its events off the bus, steps the stage, hands in outputs and cursor as one turn.
+//! The actor round a stage: reads its events off the bus, steps the stage, hands in outputs and cursor as one
+//! transaction.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,7 +96,7 @@ impl Handler<Wake> for StageActor {
         }
         self.life.beat();
         let Some(running) = &mut self.running else { return };
-        match self.shell.bus.next(&mut running.reader, limits::TURN_EVENTS_MAX) {
+        match self.shell.bus.next(&mut running.reader, limits::TRANSACTION_EVENTS_MAX) {
             Ready::Nothing => self.save_if_due(),
             Ready::Batch { events, upto } => {
                 self.handle_batch(&events, upto);
@@ -155,7 +156,7 @@ impl StageActor {
                 }
                 continue;
             }
-            self.shell.take_in_hand(event.id);
+            self.shell.mark_in_flight(event.id);
             running.out.begin(event);
             running.stage.step(event, &mut running.out);
             if live {
@@ -165,7 +166,7 @@ impl StageActor {
                 running.out.take();
             }
         }
-        self.shell.empty_hand();
+        self.shell.clear_in_flight();
         self.shell.refused.fetch_add(running.out.take_refused(), Ordering::Relaxed);
         running.handled_since_save += events.len();
         let quarantined = dead_letters.len() as u64;
@@ -215,7 +216,7 @@ impl StageActor {
         running.hand_in(Step { cursor: snapshot.cursor, snapshot: Some(snapshot), ..Step::default() }, &self.shell);
     }
 
-    /// The last turn of an orderly stop: the state, so that the next start replays nothing.
+    /// The last transaction of an orderly stop: the state, so that the next start replays nothing.
     fn finish(&mut self) {
         if self.running.as_ref().is_some_and(|running| running.handled_since_save > 0) {
             self.save();
@@ -234,7 +235,7 @@ impl Running {
         Snapshot { cursor, state: self.stage.save().into() }
     }
 
-    /// Whether the turn was taken; not when another life has taken this one's place meanwhile.
+    /// Whether the transaction was taken; not when another life has taken this one's place meanwhile.
     fn hand_in(&self, step: Step, shell: &Shell) -> bool {
         let snapshot = step.snapshot.clone();
         let taken = shell.bus.step(shell.consumer, self.generation, step).is_ok();

@@ -1,4 +1,5 @@
-//! The part of a stage's actor that outlives its crashes: what it was handling, which events killed it, its newest state.
+//! The part of a stage's actor that outlives its crashes: what it was handling, which events killed it, its newest
+//! state.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -21,7 +22,7 @@ pub struct Shell {
     pub bus: Arc<Bus>,
     pub store: HotStore,
     /// Packed id of the event in the stage's hands; 0: none.
-    in_hand: AtomicI64,
+    in_flight: AtomicI64,
     record: Mutex<Record>,
     /// Outputs refused because one event asked for too many.
     pub refused: AtomicU64,
@@ -47,7 +48,7 @@ impl Shell {
             consumer,
             bus,
             store,
-            in_hand: AtomicI64::new(0),
+            in_flight: AtomicI64::new(0),
             record: Mutex::new(Record { deaths: BTreeMap::new(), snapshot }),
             refused: AtomicU64::new(0),
         })
@@ -57,17 +58,17 @@ impl Shell {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn take_in_hand(&self, id: EventId) {
-        self.in_hand.store(id.packed(), Ordering::Relaxed);
+    pub fn mark_in_flight(&self, id: EventId) {
+        self.in_flight.store(id.packed(), Ordering::Relaxed);
     }
 
-    pub fn empty_hand(&self) {
-        self.in_hand.store(0, Ordering::Relaxed);
+    pub fn clear_in_flight(&self) {
+        self.in_flight.store(0, Ordering::Relaxed);
     }
 
     /// Notes that the stage died, and of which event.
     pub fn died(&self, cause: Cause, reason: &str) {
-        let id = EventId::from_packed(self.in_hand.swap(0, Ordering::Relaxed));
+        let id = EventId::from_packed(self.in_flight.swap(0, Ordering::Relaxed));
         if id == EventId::ZERO {
             return;
         }

@@ -1,4 +1,4 @@
-//! Turns as the statements of one transaction. Pure.
+//! Transactions of the log as the statements of one transaction of SQLite. Pure.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Execute, QueryBuilder, SqlSafeStr, SqlStr};
 use super::rows::{ControlRow, FormatNames, OutputRow, RawRow, Row, RowError, row};
 use super::snapshot_version;
 use super::taken::TakenRow;
-use crate::bus::{DeadLetter, Turn};
+use crate::bus::{DeadLetter, Transaction};
 use crate::event::EventId;
 use crate::limits::INSERT_ROWS_MAX;
 
@@ -33,17 +33,17 @@ impl From<QueryBuilder<Sqlite>> for Statement {
     }
 }
 
-/// What the turns of one transaction write, by table.
+/// What the transactions of one commit write, by table.
 #[derive(Default)]
-pub(super) struct Batch<'turn> {
-    raw: Vec<RawRow<'turn>>,
+pub(super) struct Batch<'a> {
+    raw: Vec<RawRow<'a>>,
     outputs: Vec<OutputRow>,
     control: Vec<ControlRow>,
-    letters: Vec<Letter<'turn>>,
-    cursors: BTreeMap<&'turn str, i64>,
-    positions: BTreeMap<&'turn str, String>,
-    snapshots: BTreeMap<&'turn str, &'turn crate::bus::Snapshot>,
-    taken: Vec<TakenRow<'turn>>,
+    letters: Vec<Letter<'a>>,
+    cursors: BTreeMap<&'a str, i64>,
+    positions: BTreeMap<&'a str, String>,
+    snapshots: BTreeMap<&'a str, &'a crate::bus::Snapshot>,
+    taken: Vec<TakenRow<'a>>,
     /// The largest id of an event or a cursor.
     pub last_id: EventId,
     pub events: usize,
@@ -51,27 +51,27 @@ pub(super) struct Batch<'turn> {
     refused: Vec<RowError>,
 }
 
-struct Letter<'turn> {
+struct Letter<'a> {
     id: i64,
-    stream: &'turn str,
+    stream: &'a str,
     reason: String,
     payload: Vec<u8>,
     digest: Vec<u8>,
 }
 
-impl<'turn> Batch<'turn> {
-    pub fn of(turns: &'turn [Arc<Turn>]) -> Self {
+impl<'a> Batch<'a> {
+    pub fn of(transactions: &'a [Arc<Transaction>]) -> Self {
         let mut batch = Self::default();
         let mut formats = FormatNames::default();
-        for turn in turns {
-            batch.add(turn, &mut formats);
+        for transaction in transactions {
+            batch.add(transaction, &mut formats);
         }
         batch
     }
 
-    fn add(&mut self, turn: &'turn Turn, formats: &mut FormatNames) {
+    fn add(&mut self, transaction: &'a Transaction, formats: &mut FormatNames) {
         let letters_before = self.letters.len();
-        for event in turn.events.iter() {
+        for event in transaction.events.iter() {
             self.last_id = self.last_id.max(event.id);
             match row(event, formats) {
                 Ok(Row::Raw(row)) => self.raw.push(row),
@@ -79,39 +79,39 @@ impl<'turn> Batch<'turn> {
                 Ok(Row::Control(row)) => self.control.push(row),
                 Err(error) => {
                     let payload = crate::event::wire::to_text(event).into_bytes();
-                    self.letter(turn, letters_before, event.id, event.stream.name(), error.to_string(), payload);
+                    self.letter(transaction, letters_before, event.id, event.stream.name(), error.to_string(), payload);
                     self.refused.push(error);
                 }
             }
         }
-        self.events += turn.events.len();
-        self.taken.extend(TakenRow::of(turn));
-        if let Some(cursor) = turn.cursor {
+        self.events += transaction.events.len();
+        self.taken.extend(TakenRow::of(transaction));
+        if let Some(cursor) = transaction.cursor {
             self.last_id = self.last_id.max(cursor);
-            let known = self.cursors.entry(&turn.consumer).or_default();
+            let known = self.cursors.entry(&transaction.consumer).or_default();
             *known = cursor.packed().max(*known);
         }
-        for (source, position) in &turn.positions {
+        for (source, position) in &transaction.positions {
             self.positions.insert(source, position.to_string());
         }
-        if let Some(snapshot) = &turn.snapshot {
-            self.snapshots.insert(&turn.consumer, snapshot);
+        if let Some(snapshot) = &transaction.snapshot {
+            self.snapshots.insert(&transaction.consumer, snapshot);
         }
-        for DeadLetter { id, stream, reason, payload } in &turn.dead_letters {
-            self.letter(turn, letters_before, *id, stream, reason.clone(), payload.to_vec());
+        for DeadLetter { id, stream, reason, payload } in &transaction.dead_letters {
+            self.letter(transaction, letters_before, *id, stream, reason.clone(), payload.to_vec());
         }
     }
 
     fn letter(
         &mut self,
-        turn: &Turn,
+        transaction: &Transaction,
         letters_before: usize,
         id: EventId,
-        stream: &'turn str,
+        stream: &'a str,
         reason: String,
         payload: Vec<u8>,
     ) {
-        let digest = letter_digest(turn, self.letters.len() - letters_before, id, stream, &reason, &payload);
+        let digest = letter_digest(transaction, self.letters.len() - letters_before, id, stream, &reason, &payload);
         self.letters.push(Letter { id: id.packed(), stream, reason, payload, digest });
     }
 
@@ -182,14 +182,21 @@ impl<'turn> Batch<'turn> {
     }
 }
 
-/// The same turn gives the same digest, so that a repeated commit keeps each letter once; two equal letters of
-/// different turns, or of one turn, are kept apart.
-fn letter_digest(turn: &Turn, number: usize, id: EventId, stream: &str, reason: &str, payload: &[u8]) -> Vec<u8> {
+/// The same transaction gives the same digest, so that a repeated commit keeps each letter once; two equal letters of
+/// different transactions, or of one transaction, are kept apart.
+fn letter_digest(
+    transaction: &Transaction,
+    number: usize,
+    id: EventId,
+    stream: &str,
+    reason: &str,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut hasher = blake3::Hasher::new();
-    let positions = serde_json::to_vec(&turn.positions).unwrap_or_default();
-    let numbers = format!("{:?} {number} {id}", turn.cursor);
+    let positions = serde_json::to_vec(&transaction.positions).unwrap_or_default();
+    let numbers = format!("{:?} {number} {id}", transaction.cursor);
     for part in
-        [turn.consumer.as_bytes(), &positions, numbers.as_bytes(), stream.as_bytes(), reason.as_bytes(), payload]
+        [transaction.consumer.as_bytes(), &positions, numbers.as_bytes(), stream.as_bytes(), reason.as_bytes(), payload]
     {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
     }

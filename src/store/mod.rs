@@ -33,7 +33,7 @@ pub use retention::{Pruned, Size};
 pub use rows::RowError;
 pub use taken::TakenEntry;
 
-use crate::bus::Turn;
+use crate::bus::Transaction;
 use crate::event::EventId;
 use writer::Writer;
 
@@ -107,14 +107,14 @@ impl HotStore {
         self.inner.max_bytes.load(Ordering::Relaxed)
     }
 
-    /// Writes the turns in one transaction: all of them or, on an error, none. Repeating a commit whose answer was lost
-    /// changes nothing; a cursor never moves back.
+    /// Writes the transactions in one transaction of SQLite: all of them or, on an error, none. Repeating a commit
+    /// whose answer was lost changes nothing; a cursor never moves back.
     ///
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Busy`]: repeat it later. Others: the store needs a person or a restart.
-    pub async fn commit(&self, turns: &[Arc<Turn>]) -> Result<Committed, StoreError> {
+    pub async fn commit(&self, transactions: &[Arc<Transaction>]) -> Result<Committed, StoreError> {
         let inner = &self.inner;
-        let batch = batch::Batch::of(turns);
+        let batch = batch::Batch::of(transactions);
         let (batch_last_id, events) = (batch.last_id, batch.events);
         let (statements, refused) = batch.statements();
         let written = inner.writer.lock().await.commit(statements).await;
@@ -198,8 +198,8 @@ mod tests {
         Event { id, stream, ts: Timestamp::from_millis(ms), root: id, body }
     }
 
-    fn turn(consumer: &str, cursor: Option<EventId>, events: Vec<Event>) -> Arc<Turn> {
-        Arc::new(Turn { consumer: consumer.into(), cursor, events: events.into(), ..Turn::default() })
+    fn transaction(consumer: &str, cursor: Option<EventId>, events: Vec<Event>) -> Arc<Transaction> {
+        Arc::new(Transaction { consumer: consumer.into(), cursor, events: events.into(), ..Transaction::default() })
     }
 
     fn ids(events: &[Event]) -> Vec<(u64, u32)> {
@@ -213,20 +213,20 @@ mod tests {
     #[tokio::test]
     async fn what_was_committed_is_known_after_a_restart() {
         let (folder, store) = new_store().await;
-        let source = Turn {
+        let source = Transaction {
             consumer: "intake-file".into(),
             events: vec![raw(5, 0), raw(5, 1)].into(),
             positions: vec![("/var/log/auth.log".into(), json!({ "offset": 77 }))],
-            ..Turn::default()
+            ..Transaction::default()
         };
         let id = EventId::new(5, 1);
         let snapshot = Some(Snapshot { cursor: id, state: b"state".as_slice().into() });
-        let stage = Turn {
+        let stage = Transaction {
             consumer: "l3".into(),
             cursor: Some(id),
             events: vec![decision(6, 0, id)].into(),
             snapshot: snapshot.clone(),
-            ..Turn::default()
+            ..Transaction::default()
         };
         let committed = store.commit(&[source.into(), stage.into()]).await.unwrap();
         assert_eq!((committed.events, committed.last_id), (3, EventId::new(6, 0)));
@@ -246,16 +246,16 @@ mod tests {
     #[tokio::test]
     async fn a_repeated_commit_changes_nothing_and_no_cursor_moves_back() {
         let (_folder, store) = new_store().await;
-        let turns = [Arc::new(Turn {
+        let transactions = [Arc::new(Transaction {
             consumer: "l3".into(),
             cursor: Some(EventId::new(9, 0)),
             events: vec![raw(9, 0)].into(),
             dead_letters: vec![letter(EventId::new(8, 0)), letter(EventId::new(8, 0))],
-            ..Turn::default()
+            ..Transaction::default()
         })];
-        store.commit(&turns).await.unwrap();
-        store.commit(&turns).await.unwrap();
-        store.commit(&[turn("l3", Some(EventId::new(4, 0)), vec![])]).await.unwrap();
+        store.commit(&transactions).await.unwrap();
+        store.commit(&transactions).await.unwrap();
+        store.commit(&[transaction("l3", Some(EventId::new(4, 0)), vec![])]).await.unwrap();
         assert_eq!(ids(&store.after(EventId::ZERO, Interest::ALL, 10).await.unwrap()), [(9, 0)]);
         let letters = store.dead_letters(0, 10).await.unwrap();
         assert_eq!(letters.len(), 2, "two equal letters are two, however often they are committed");
@@ -279,7 +279,7 @@ mod tests {
             soc(5, 0, 57),
             raw(day, 0),
         ];
-        store.commit(&[turn("any", None, events)]).await.unwrap();
+        store.commit(&[transaction("any", None, events)]).await.unwrap();
         let read = async |interest, count| ids(&store.after(EventId::new(1, 0), interest, count).await.unwrap());
         let all = [(1, 1), (2, 0), (3, 0), (4, 0), (5, 0), (day, 0)];
         assert_eq!(read(Interest::ALL, 10).await, all);
@@ -298,7 +298,7 @@ mod tests {
     async fn an_event_with_a_body_of_another_stream_is_kept_as_a_dead_letter() {
         let (_folder, store) = new_store().await;
         let odd = Event { stream: Stream::SocEvents, ..raw(3, 0) };
-        let committed = store.commit(&[turn("l3", None, vec![odd])]).await.unwrap();
+        let committed = store.commit(&[transaction("l3", None, vec![odd])]).await.unwrap();
         assert_eq!(committed.refused.len(), 1);
         assert!(store.dead_letters(0, 1).await.unwrap()[0].letter.reason.contains("SOC_EVENTS"));
     }
@@ -306,7 +306,7 @@ mod tests {
     #[tokio::test]
     async fn rows_that_another_program_inserts_are_no_events_and_cost_none() {
         let (folder, store) = new_store().await;
-        store.commit(&[turn("intake", None, vec![raw(7, 0)])]).await.unwrap();
+        store.commit(&[transaction("intake", None, vec![raw(7, 0)])]).await.unwrap();
         let insert = "INSERT INTO raw_events_fast(ts, source, compartment, payload) VALUES (1.5, 'me', '', x'00')";
         let insert_output = "INSERT INTO model_outputs_fast(ts, layer, model, input_ref, output_json, score)
             VALUES (1.5, 3, 'mine', NULL, '{}', 0.5)";
@@ -315,7 +315,7 @@ mod tests {
             sqlx::query(sql).execute(&mut outsider).await.unwrap();
         }
         // SQLite gave the foreign row the id 7-1, which the log gives to its own next event.
-        store.commit(&[turn("intake", None, vec![raw(7, 1)])]).await.unwrap();
+        store.commit(&[transaction("intake", None, vec![raw(7, 1)])]).await.unwrap();
         let all = store.after(EventId::ZERO, Interest::ALL, 10).await.unwrap();
         assert_eq!(ids(&all), [(7, 0), (7, 1)]);
         let Body::Raw(raw) = &all[1].body else { panic!("{all:?}") };
@@ -329,8 +329,8 @@ mod tests {
     async fn a_snapshot_of_another_version_is_not_read() {
         let (_folder, store) = new_store().await;
         let snapshot = Snapshot { cursor: EventId::new(1, 0), state: b"s".as_slice().into() };
-        let turn = Turn { consumer: "l4".into(), snapshot: Some(snapshot), ..Turn::default() };
-        store.commit(&[turn.into()]).await.unwrap();
+        let transaction = Transaction { consumer: "l4".into(), snapshot: Some(snapshot), ..Transaction::default() };
+        store.commit(&[transaction.into()]).await.unwrap();
         let mut writer = store.inner.writer.lock().await;
         let mut connection = writer.take().await.unwrap();
         sqlx::query("UPDATE snapshots SET version = '0.0.0/1'").execute(&mut connection).await.unwrap();

@@ -26,8 +26,8 @@ const DEAD_LETTERS: &str = "CREATE TABLE IF NOT EXISTS dead_letters (
     number INTEGER PRIMARY KEY AUTOINCREMENT, kept_at REAL NOT NULL DEFAULT (unixepoch('subsec')),
     digest BLOB UNIQUE)";
 
-/// Which entries of streams outside the events of one turn were, for the archive: `keys` is a list of 32 bytes each, see
-/// `taken::pack`. `first` and `last` are the ids of the turn's events.
+/// Which entries of streams outside the events of one transaction were, for the archive: `keys` is a list of 32 bytes
+/// each, see `taken::pack`. `first` and `last` are the ids of the transaction's events.
 const TAKEN_ENTRIES: &str = "CREATE TABLE IF NOT EXISTS taken_entries (
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, stream TEXT NOT NULL, keys BLOB NOT NULL)";
 
@@ -90,7 +90,8 @@ pub(super) const SELECT_RANGE: &str = select_events!("id > ?1 AND id <= ?2", "OR
 /// The event with the id `?1` (`?2` is the same).
 pub(super) const SELECT_ONE: &str = select_events!("id = ?1 AND id = ?2", "LIMIT 1");
 
-/// How many events have `?1 < id <= ?2`; the masks are those of `select_events`. A table whose mask is empty is not read.
+/// How many events have `?1 < id <= ?2`; the masks are those of `select_events`. A table whose mask is empty is not
+/// read.
 pub(super) const COUNT_RANGE: &str = "SELECT
     (SELECT count(*) FROM raw_events_fast
      WHERE ?3 <> 0 AND id > ?1 AND id <= ?2 AND format IS NOT NULL AND (?3 >> layer) & 1)

@@ -1,9 +1,9 @@
-//! Which entries of streams outside the events are that came from there: kept a row a turn, for the archive, which must
-//! tell an entry that two daemons have taken from two entries.
+//! Which entries of streams outside the events are that came from there: one row for each transaction, kept for the
+//! archive, which must tell an entry that two daemons have taken from two entries.
 
 use super::HotStore;
 use super::error::StoreError;
-use crate::bus::{EntryKey, Turn};
+use crate::bus::{EntryKey, Transaction};
 use crate::event::EventId;
 
 /// Bytes of one entry in `keys`: the event's id and the three numbers of its [`EntryKey`], big-endian.
@@ -19,19 +19,19 @@ pub struct TakenEntry {
 }
 
 /// A row of `taken_entries`.
-pub(super) struct TakenRow<'turn> {
+pub(super) struct TakenRow<'a> {
     pub first: i64,
     pub last: i64,
-    pub stream: &'turn str,
+    pub stream: &'a str,
     pub keys: Vec<u8>,
 }
 
-impl<'turn> TakenRow<'turn> {
-    pub fn of(turn: &'turn Turn) -> Option<Self> {
-        let entries = turn.entries.as_ref()?;
-        let (first, last) = (turn.events.first()?.id.packed(), turn.events.last()?.id.packed());
-        let mut keys = Vec::with_capacity(turn.events.len() * PACKED_BYTES);
-        for (event, key) in turn.events.iter().zip(&entries.keys) {
+impl<'a> TakenRow<'a> {
+    pub fn of(transaction: &'a Transaction) -> Option<Self> {
+        let entries = transaction.entries.as_ref()?;
+        let (first, last) = (transaction.events.first()?.id.packed(), transaction.events.last()?.id.packed());
+        let mut keys = Vec::with_capacity(transaction.events.len() * PACKED_BYTES);
+        for (event, key) in transaction.events.iter().zip(&entries.keys) {
             for number in [event.id.packed() as u64, key.ms, key.n, key.content] {
                 keys.extend_from_slice(&number.to_be_bytes());
             }
@@ -56,7 +56,7 @@ impl HotStore {
     /// # Errors
     /// As [`after`](Self::after).
     pub async fn taken_entries(&self, after: EventId, through: EventId) -> Result<Vec<TakenEntry>, StoreError> {
-        // The events of a turn stand together on the log, so its row is the last one that begins before them.
+        // The events of a transaction stand together on the log, so its row is the last one that begins before them.
         let sql = "SELECT stream, keys FROM taken_entries WHERE first <= ?2 AND last > ?1
             AND first >= ifnull((SELECT max(first) FROM taken_entries WHERE first <= ?1), 0)";
         let query = sqlx::query_as(sql).bind(after.packed()).bind(through.packed());

@@ -77,7 +77,8 @@ impl Writer {
             .busy_timeout(BUSY_TIMEOUT)
             .page_size(PAGE_BYTES as u32)
             .journal_mode(SqliteJournalMode::Wal)
-            // Nothing to wait for: what is written to a tmpfs survives the end of the process and never a loss of power.
+            // Nothing to wait for: what is written to a tmpfs survives the end of the process and never a loss of
+            // power.
             .synchronous(SqliteSynchronous::Off)
             .foreign_keys(false)
             .pragma("max_page_count", max_pages(self.max_bytes).to_string())
@@ -92,7 +93,7 @@ impl Writer {
     pub async fn commit(&mut self, statements: Vec<Statement>) -> Result<(), StoreError> {
         self.hold_wal_down().await?;
         self.limit_pages().await?;
-        self.transaction("committing turns", statements).await?;
+        self.transaction("committing transactions", statements).await?;
         self.reserve.take();
         Ok(())
     }
@@ -147,7 +148,7 @@ impl Writer {
             self.truncate_wal().await?;
         }
         if used_bytes(&self.path) > self.max_bytes {
-            return Err(StoreError::full(self.path.clone(), "committing turns", self.max_bytes));
+            return Err(StoreError::full(self.path.clone(), "committing transactions", self.max_bytes));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dsmild::bus::Turn;
+use dsmild::bus::Transaction;
 use dsmild::event::{EventId, Interest, Timestamp};
 use dsmild::store::{HotStore, StoreError};
 
@@ -42,14 +42,14 @@ async fn count(store: &HotStore) -> u64 {
     }
 }
 
-/// Commits lines until one commit is refused; gives how many are in and the refused turn.
-async fn fill(store: &HotStore, first: u64) -> (u64, Arc<Turn>, StoreError) {
+/// Commits lines until one commit is refused; returns how many are in, and the refused transaction.
+async fn fill(store: &HotStore, first: u64) -> (u64, Arc<Transaction>, StoreError) {
     let mut next = first;
     loop {
-        let turn = lines(next..next + 50, 300);
-        match store.commit(std::slice::from_ref(&turn)).await {
+        let transaction = lines(next..next + 50, 300);
+        match store.commit(std::slice::from_ref(&transaction)).await {
             Ok(_) => next += 50,
-            Err(error) => return (next, turn, error),
+            Err(error) => return (next, transaction, error),
         }
         assert!(next < 1_000_000, "it never became full");
     }
@@ -165,12 +165,12 @@ async fn a_reader_that_stays_cannot_make_the_store_grow_past_max_size() {
     let mut next = 10;
     let begun = Instant::now();
     let refused = loop {
-        let turn = lines(next..next + 50, 300);
+        let transaction = lines(next..next + 50, 300);
         let bytes =
             |suffix| std::fs::metadata(folder.path().join(format!("hotpath.db{suffix}"))).map_or(0, |m| m.len());
-        match store.commit(std::slice::from_ref(&turn)).await {
+        match store.commit(std::slice::from_ref(&transaction)).await {
             Ok(committed) => store.prune(Timestamp::ZERO, committed.last_id).await.map(|_| ()).unwrap_or_default(),
-            Err(StoreError::Full { .. }) => break turn,
+            Err(StoreError::Full { .. }) => break transaction,
             Err(error) => panic!("{error}"),
         }
         // One transaction may end past the limit; the next is refused.

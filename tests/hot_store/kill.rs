@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use dsmild::bus::{Snapshot, Turn};
+use dsmild::bus::{Snapshot, Transaction};
 use dsmild::event::{EventId, Interest, Stream};
 use dsmild::store::{HotStore, Recovery};
 use serde_json::json;
@@ -16,21 +16,21 @@ use crate::{assert_sound, config, decision, line, number_of};
 const ROUNDS: u32 = 20;
 const PATH: &str = "DSMIL_TEST_STORE";
 
-/// A source turn and the stage turn that follows from it.
-fn step(numbers: std::ops::Range<u64>) -> [Arc<Turn>; 2] {
+/// A source transaction and the stage transaction that follows from it.
+fn step(numbers: std::ops::Range<u64>) -> [Arc<Transaction>; 2] {
     let last = line(numbers.end - 1, 0).id;
-    let source = Turn {
+    let source = Transaction {
         consumer: "intake-test".into(),
         events: numbers.clone().map(|number| line(number, 200)).collect(),
         positions: vec![("test".into(), json!(numbers.end))],
-        ..Turn::default()
+        ..Transaction::default()
     };
-    let stage = Turn {
+    let stage = Transaction {
         consumer: "l3".into(),
         cursor: Some(last),
         events: numbers.clone().map(decision).collect(),
         snapshot: Some(Snapshot { cursor: last, state: numbers.end.to_be_bytes().to_vec().into() }),
-        ..Turn::default()
+        ..Transaction::default()
     };
     [source.into(), stage.into()]
 }
@@ -44,14 +44,14 @@ async fn child() {
     let mut next = recovery.positions.get("test").map_or(0, |count| count.as_u64().unwrap());
     println!("\nready");
     loop {
-        let turns: Vec<_> = (0..1 + next % 5)
+        let transactions: Vec<_> = (0..1 + next % 5)
             .flat_map(|_| {
                 let first = next;
                 next += 1 + next % 97;
                 step(first..next)
             })
             .collect();
-        store.commit(&turns).await.unwrap();
+        store.commit(&transactions).await.unwrap();
     }
 }
 
@@ -84,7 +84,7 @@ async fn count_of_a_prefix(store: &HotStore, recovery: &Recovery) -> u64 {
             *count += 1;
         }
     }
-    assert_eq!(raw, decided, "a turn was torn");
+    assert_eq!(raw, decided, "a transaction was torn");
     assert_eq!(recovery.positions.get("test").map_or(0, |count| count.as_u64().unwrap()), raw);
     if raw > 0 {
         let last_line = line(raw - 1, 0).id;
@@ -120,11 +120,11 @@ async fn a_commit_that_is_given_up_half_way_is_there_whole_or_not_at_all() {
     let (store, _) = HotStore::open(&config(&path, "64MiB")).await.unwrap();
     let mut count = 0;
     for microseconds in (0..4000).step_by(100) {
-        let turns = step(count..count + 300);
+        let transactions = step(count..count + 300);
         // However far it came: the commit's future is dropped.
-        let _ = tokio::time::timeout(Duration::from_micros(microseconds), store.commit(&turns)).await;
+        let _ = tokio::time::timeout(Duration::from_micros(microseconds), store.commit(&transactions)).await;
         let mut attempts = 0;
-        while let Err(error) = store.commit(&turns).await {
+        while let Err(error) = store.commit(&transactions).await {
             attempts += 1;
             assert!(attempts < 100, "{error}");
         }

@@ -12,7 +12,7 @@ mod retention;
 use std::path::Path;
 use std::sync::Arc;
 
-use dsmild::bus::Turn;
+use dsmild::bus::Transaction;
 use dsmild::config;
 use dsmild::event::{Body, Decision, Event, EventId, Raw, Stream, Timestamp};
 use dsmild::parse::Format;
@@ -43,9 +43,9 @@ fn number_of(event: &Event) -> u64 {
     event.id.ms() - 1_000_000
 }
 
-fn lines(numbers: std::ops::Range<u64>, bytes: usize) -> Arc<Turn> {
+fn lines(numbers: std::ops::Range<u64>, bytes: usize) -> Arc<Transaction> {
     let events: Vec<Event> = numbers.map(|number| line(number, bytes)).collect();
-    Arc::new(Turn { consumer: "intake-test".into(), events: events.into(), ..Turn::default() })
+    Arc::new(Transaction { consumer: "intake-test".into(), events: events.into(), ..Transaction::default() })
 }
 
 /// A connection of another program.

@@ -52,8 +52,9 @@ async fn the_public_tables_have_the_columns_and_indexes_that_others_rely_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hotpath.db");
     let (store, _) = HotStore::open(&config(&path, "64MiB")).await.unwrap();
-    let turn = dsmild::bus::Turn { events: vec![decision(7)].into(), ..dsmild::bus::Turn::default() };
-    store.commit(&[lines(7..8, 3), turn.into()]).await.unwrap();
+    let transaction =
+        dsmild::bus::Transaction { events: vec![decision(7)].into(), ..dsmild::bus::Transaction::default() };
+    store.commit(&[lines(7..8, 3), transaction.into()]).await.unwrap();
     let mut other = outsider(&path).await;
 
     let columns = |table: &str| format!("SELECT name, type, \"notnull\", pk FROM pragma_table_info('{table}')");

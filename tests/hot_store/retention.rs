@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dsmild::bus::{DeadLetter, Turn};
+use dsmild::bus::{DeadLetter, Transaction};
 use dsmild::event::{EventId, Interest, Timestamp};
 use dsmild::limits::{DEAD_LETTERS_MAX, PRUNE_ROWS_MAX, PRUNE_STEPS_MAX};
 use dsmild::store::HotStore;
@@ -29,7 +29,7 @@ async fn oldest(store: &HotStore) -> u64 {
 async fn events_past_the_retention_go_and_no_others() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder, 10_000).await;
-    let decisions = Turn { events: (0..10).map(decision).collect(), ..Turn::default() };
+    let decisions = Transaction { events: (0..10).map(decision).collect(), ..Transaction::default() };
     store.commit(&[decisions.into()]).await.unwrap();
     let now = Timestamp::from_millis(1_000_000 + 5000);
     let pruned = store.prune(now, EventId::MAX).await.unwrap();
@@ -102,8 +102,9 @@ async fn dead_letters_are_bounded_in_number_and_age() {
         reason: "no payload".into(),
         payload: number.to_string().into(),
     };
-    let turn = Turn { dead_letters: (0..DEAD_LETTERS_MAX + 5).map(letter).collect(), ..Turn::default() };
-    store.commit(&[Arc::new(turn)]).await.unwrap();
+    let transaction =
+        Transaction { dead_letters: (0..DEAD_LETTERS_MAX + 5).map(letter).collect(), ..Transaction::default() };
+    store.commit(&[Arc::new(transaction)]).await.unwrap();
     assert_eq!(store.prune(Timestamp::now(), EventId::MAX).await.unwrap().dead_letters, 5);
     assert_eq!(store.dead_letters(0, 1).await.unwrap()[0].letter.payload, "5");
     let later = Timestamp::now().plus(Duration::from_secs(60));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Entry, EntryId};
-use crate::limits::TURN_EVENTS_MAX;
+use crate::limits::TRANSACTION_EVENTS_MAX;
 use crate::redis::{CALL_TIMEOUT, Link, Reply, Trouble};
 
 /// All daemons of one stream are members of it.
@@ -76,7 +76,7 @@ impl Group {
 
     /// Entries that the member got earlier and has not acknowledged, after an id.
     pub async fn read_own(&self, link: &Link, member: Member, after: EntryId) -> Result<Vec<Entry>, Trouble> {
-        let (count, after, name) = (TURN_EVENTS_MAX.to_string(), after.to_string(), self.name(member));
+        let (count, after, name) = (TRANSACTION_EVENTS_MAX.to_string(), after.to_string(), self.name(member));
         let arguments = ["GROUP", GROUP, name, "COUNT", &count, "STREAMS", &self.key, &after];
         let reply = self.call(link, "XREADGROUP", &arguments).await?;
         Entry::of_stream(reply).ok_or_else(|| self.strange("XREADGROUP", &Reply::Nil))
@@ -99,7 +99,7 @@ impl Group {
     }
 
     pub async fn acknowledge(&self, link: &Link, ids: &[EntryId]) -> Result<(), Trouble> {
-        for ids in ids.chunks(TURN_EVENTS_MAX) {
+        for ids in ids.chunks(TRANSACTION_EVENTS_MAX) {
             let ids = ids.iter().map(|id| Bytes::from(id.to_string()));
             let arguments = [owned(&self.key), owned(GROUP)].into_iter().chain(ids).collect();
             link.call("XACK", &self.key, arguments).await?;
@@ -119,7 +119,7 @@ impl Group {
             (!mine && number("pending") > 0 && u128::from(number("idle")) >= millis).then_some(name)
         });
         let Some(dead) = dead else { return Ok((Vec::new(), Vec::new())) };
-        let count = TURN_EVENTS_MAX.to_string();
+        let count = TRANSACTION_EVENTS_MAX.to_string();
         let pending = self.call(link, "XPENDING", &[&self.key, GROUP, "-", "+", &count, dead]).await?;
         let held: Vec<&str> = pending.list().iter().filter_map(|held| held.list().first()?.text()).collect();
         if held.is_empty() {

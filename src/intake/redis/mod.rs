@@ -1,17 +1,17 @@
 //! Streams that others write to Redis, read through a consumer group.
 //!
 //! Every entry is taken once, although Redis gives it again after a crash on either side: with the events is committed
-//! how far the stream has been taken ([`Place`]), and what comes again from before that is only acknowledged. Entries of
-//! consumers that are gone are claimed under a second consumer name, because their ids say nothing about that place.
+//! how far the stream has been taken ([`Place`]), and what comes again from before that is only acknowledged. Entries
+//! of consumers that are gone are claimed under a second consumer name, because their ids say nothing about that place.
 
 mod claimed;
 mod entry;
 mod group;
 mod place;
-mod turn;
+mod taken;
 
 pub use claimed::Claimed;
 pub use entry::{Entry, EntryId};
 pub use group::{Group, Member, Standing};
 pub use place::Place;
-pub use turn::{Taken, Unacknowledged};
+pub use taken::{Taken, Unacknowledged};

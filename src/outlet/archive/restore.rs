@@ -60,8 +60,8 @@ impl Link {
         Ok(Restored { last_id: last_id.max(id), checkpoint: Some(checkpoint) })
     }
 
-    /// Brings the rows back to the checkpoint: those of turns after it come again with new ids, for the sources go back
-    /// to it as well, and nothing that cannot be read again was confirmed to its sender.
+    /// Brings the rows back to the checkpoint: those of transactions after it come again with new ids, for the sources
+    /// go back to it as well, and nothing that cannot be read again was confirmed to its sender.
     ///
     /// # Errors
     /// Postgres is as before.

@@ -93,8 +93,8 @@ pub const WRITE_SNAPSHOT: &str = "INSERT INTO dsmil_archive_snapshots (instance,
 pub const READ_SNAPSHOTS: &str =
     "SELECT consumer, version, cursor, state FROM dsmil_archive_snapshots WHERE instance = $1";
 
-/// What a restore takes back: rows of turns that the checkpoint does not know. Entries that another daemon has taken since
-/// and left out because of these rows do not come here again: what was made of them stays.
+/// What a restore takes back: rows of transactions that the checkpoint does not know. Entries that another daemon has
+/// taken since and left out because of these rows do not come here again: what was made of them stays.
 pub const DELETE_AFTER: [&str; 5] = [
     "DELETE FROM raw_events_fast t WHERE id > $2 AND instance = $1 AND NOT EXISTS
         (SELECT 1 FROM dsmil_archive_duplicates d WHERE d.of_instance = $1 AND d.of_id = t.id)",

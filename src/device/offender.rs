@@ -4,24 +4,24 @@ use crate::detect::observable::Observable;
 use crate::detect::tactic::Tactic;
 use crate::event::{Category, Soc};
 
-pub enum Culprit<'a> {
+pub enum Offender<'a> {
     Address(&'a str),
     Domain(&'a str),
 }
 
 /// Whom to keep out. Where something here reaches out, the other end, not the machine that was made to do it.
-pub fn culprit(soc: &Soc) -> Option<Culprit<'_>> {
+pub fn offender(soc: &Soc) -> Option<Offender<'_>> {
     let entity = &soc.entity;
     if let Some(indicator) = soc.reasons.iter().find_map(|reason| reason.strip_prefix("indicator:")) {
         match Observable::read(indicator) {
-            Some(Observable::Ip(_)) => return Some(Culprit::Address(indicator)),
-            Some(Observable::Domain(_)) => return Some(Culprit::Domain(indicator)),
+            Some(Observable::Ip(_)) => return Some(Offender::Address(indicator)),
+            Some(Observable::Domain(_)) => return Some(Offender::Domain(indicator)),
             _ => {}
         }
     }
     // An incident has many ends; which one came in, it says itself.
     if soc.flags.iter().any(|flag| flag == "INCIDENT") {
-        return soc.reasons.iter().find_map(|reason| reason.strip_prefix("attacker:")).map(Culprit::Address);
+        return soc.reasons.iter().find_map(|reason| reason.strip_prefix("attacker:")).map(Offender::Address);
     }
     // The next name that the algorithm makes is another one.
     if soc.flags.iter().any(|flag| flag == "DGA_NAME") {
@@ -29,11 +29,11 @@ pub fn culprit(soc: &Soc) -> Option<Culprit<'_>> {
     }
     let reaches_out = soc.flags.iter().any(|flag| matches!(flag.as_str(), "BEACON" | "DNS_TUNNEL" | "IOC_URL"));
     if reaches_out {
-        let address = entity.dst_ip.as_deref().map(Culprit::Address);
-        return address.or(entity.domain.as_deref().map(Culprit::Domain));
+        let address = entity.dst_ip.as_deref().map(Offender::Address);
+        return address.or(entity.domain.as_deref().map(Offender::Domain));
     }
     let from_outside = matches!(soc.category, Category::Auth | Category::Network | Category::Intel | Category::App);
-    entity.src_ip.as_deref().filter(|_| from_outside).map(Culprit::Address)
+    entity.src_ip.as_deref().filter(|_| from_outside).map(Offender::Address)
 }
 
 /// Whether an intruder is in rather than at the door.

@@ -1,4 +1,4 @@
-//! From entries to the turn that is appended to the log.
+//! What came of entries of a stream, for the transaction that is appended to the log.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A turn: one consumer's step forward, committed as a whole or not at all.
+//! A transaction: one consumer's step forward, committed as a whole or not at all.
+//! Not a transaction of SQLite: one of those commits many of these.
 
 use std::sync::Arc;
 
@@ -8,9 +9,9 @@ use serde_json::Value;
 use super::log::weight;
 use crate::event::{Event, EventId};
 
-/// What one source, stage or outlet did. The hot store commits turns in the order of the log.
+/// What one source, stage or outlet did. The hot store commits transactions in the order of the log.
 #[derive(Debug, Clone, Default)]
-pub struct Turn {
+pub struct Transaction {
     /// Who: `l3`, `device-51`, `intake-file`, `mirror`.
     pub consumer: String,
     /// It has handled everything that follows from events up to here. `None` for sources, which read nothing.
@@ -25,7 +26,7 @@ pub struct Turn {
     pub entries: Option<TakenEntries>,
 }
 
-impl Turn {
+impl Transaction {
     /// Bytes that its events hold on to, roughly.
     pub fn weight(&self) -> usize {
         self.events.iter().map(|event| weight(&event.body)).sum()
