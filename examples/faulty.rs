@@ -22,7 +22,7 @@ fn strike(actor: &str) {
     let folder = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from).unwrap_or_default();
     let order = folder.join(format!("fault.{actor}"));
     let Ok(fault) = std::fs::read_to_string(&order) else { return };
-    // Gone first: a life that begins anew must not meet it again.
+    // Gone first: the next run of the actor must not meet it again.
     if std::fs::remove_file(&order).is_err() {
         return;
     }
@@ -39,10 +39,10 @@ fn hooks() -> Hooks {
             let make = Arc::new(move || Box::new(Faulty { inner: make(), name }) as Box<dyn Stage>);
             StageSpec { make, ..spec }
         }),
-        body: Arc::new(|name, body| {
+        task: Arc::new(|name, task| {
             let name = name.to_owned();
-            Arc::new(move |life| {
-                let (inner, name) = (body(life), name.clone());
+            Arc::new(move |context| {
+                let (inner, name) = (task(context), name.clone());
                 async move {
                     let faults = async {
                         loop {

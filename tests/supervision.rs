@@ -70,7 +70,7 @@ impl Stage for Faulty {
 }
 
 fn hooks(faults: &Faults) -> Hooks {
-    let (stages, bodies) = (faults.clone(), faults.clone());
+    let (stages, tasks) = (faults.clone(), faults.clone());
     Hooks {
         stage: Arc::new(move |spec: StageSpec| {
             let (make, fault) = (Arc::clone(&spec.make), stages.of(spec.name));
@@ -78,10 +78,10 @@ fn hooks(faults: &Faults) -> Hooks {
                 Arc::new(move || Box::new(Faulty { inner: make(), fault: Arc::clone(&fault) }) as Box<dyn Stage>);
             StageSpec { make, ..spec }
         }),
-        body: Arc::new(move |name, body| {
-            let fault = bodies.of(name);
-            Arc::new(move |life| {
-                let (inner, fault) = (body(life), Arc::clone(&fault));
+        task: Arc::new(move |name, task| {
+            let fault = tasks.of(name);
+            Arc::new(move |context| {
+                let (inner, fault) = (task(context), Arc::clone(&fault));
                 async move {
                     let trigger = async {
                         loop {

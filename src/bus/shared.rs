@@ -180,7 +180,7 @@ impl Bus {
         }
     }
 
-    /// Begins a new life of a consumer's actor: from now on only this generation is listened to. `at` is where its
+    /// Begins a new run of a consumer's actor: from now on only this generation is listened to. `at` is where its
     /// state stands. Gives the generation, the cursor up to which its outputs are already in the log, and the reader.
     pub fn begin(&self, id: ConsumerId, at: EventId, wake: Wake) -> Option<(u64, EventId, Reader)> {
         let mut inner = self.lock();

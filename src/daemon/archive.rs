@@ -14,7 +14,7 @@ use crate::event::{EventId, Interest, Timestamp};
 use crate::limits;
 use crate::outlet::archive::{Batch, Link, Progress, Rows, Trouble, Window};
 use crate::store::{Checkpoint, StoreError, TakenEntry, positions::Positions};
-use crate::supervise::Life;
+use crate::supervise::TaskContext;
 
 /// The name of its actor, and of its cursor in the hot store: how far Postgres was with what is in this store.
 pub const NAME: &str = "archive";
@@ -31,18 +31,18 @@ const POSITIONS_EVERY: Duration = Duration::from_secs(1);
 const TEND_EVERY: Duration = Duration::from_secs(3600);
 
 /// Started before the writer, so that it ends after it: then there is nothing left to commit.
-pub async fn run(life: Life, core: Arc<Core>) -> Result<(), String> {
+pub async fn run(task: TaskContext, core: Arc<Core>) -> Result<(), String> {
     let Some(config) = core.config().archive.clone() else { return Err("no [archive] section".to_owned()) };
     let meter = Arc::new(Meter::new(Arc::clone(&core)));
-    let work = Outlet::new(life.clone(), Arc::clone(&core), config, Arc::clone(&meter)).run();
+    let work = Outlet::new(task.clone(), Arc::clone(&core), config, Arc::clone(&meter)).run();
     tokio::pin!(work);
     loop {
-        life.beat();
+        task.heartbeat();
         meter.report();
         tokio::select! {
             biased;
             () = &mut work => break,
-            () = life.stopped() => {
+            () = task.stopped() => {
                 drain(work, &meter).await;
                 break;
             }
@@ -65,7 +65,7 @@ async fn drain(work: impl Future<Output = ()>, meter: &Meter) {
 }
 
 struct Outlet {
-    life: Life,
+    task: TaskContext,
     core: Arc<Core>,
     config: config::Archive,
     meter: Arc<Meter>,
@@ -108,9 +108,9 @@ impl Portion {
 }
 
 impl Outlet {
-    fn new(life: Life, core: Arc<Core>, config: config::Archive, meter: Arc<Meter>) -> Self {
+    fn new(task: TaskContext, core: Arc<Core>, config: config::Archive, meter: Arc<Meter>) -> Self {
         Self {
-            life,
+            task,
             core,
             config,
             meter,
@@ -124,7 +124,7 @@ impl Outlet {
     }
 
     fn over(&self) -> bool {
-        self.life.stopping() || self.life.superseded()
+        self.task.is_stopping() || self.task.is_superseded()
     }
 
     /// Until it is told to stop.
@@ -136,7 +136,7 @@ impl Outlet {
                 retry = RETRY_MIN;
             }
             tokio::select! {
-                () = self.life.stopped() => return,
+                () = self.task.stopped() => return,
                 () = tokio::time::sleep(retry) => {}
             }
             retry = (retry * 2).min(RETRY_MAX);
@@ -159,7 +159,7 @@ impl Outlet {
             self.tend_if_due(&mut link).await?;
             let last = self.over();
             self.round(&mut link).await?;
-            if last || self.life.superseded() {
+            if last || self.task.is_superseded() {
                 link.close().await;
                 return Ok(());
             }
@@ -188,7 +188,7 @@ impl Outlet {
         }
         self.let_the_bus_know(checkpoint.id).await;
         let mut portion = self.portion(self.progress.rows, &checkpoint).await?;
-        while !self.life.superseded() {
+        while !self.task.is_superseded() {
             let Some(following) = self.batch(link, &checkpoint, &portion).await? else { break };
             portion = following;
         }
@@ -318,7 +318,7 @@ impl Outlet {
         tokio::select! {
             _ = committed.wait_for(|id| *id > self.progress.rows) => {}
             () = tokio::time::sleep(every) => return,
-            () = self.life.stopped() => return,
+            () = self.task.stopped() => return,
         }
         let deadline = tokio::time::sleep(every);
         tokio::pin!(deadline);
@@ -326,7 +326,7 @@ impl Outlet {
             tokio::select! {
                 _ = committed.changed() => {}
                 () = &mut deadline => return,
-                () = self.life.stopped() => return,
+                () = self.task.stopped() => return,
             }
         }
     }

@@ -23,8 +23,8 @@ pub struct Core {
     reopen: watch::Sender<u64>,
     config: RwLock<Arc<Config>>,
     /// By consumer: how far its committed transactions go.
-    committed: Mutex<BTreeMap<String, Standing>>,
-    /// Of every source, as appended to the bus; what a source's next life goes on from.
+    committed: Mutex<BTreeMap<String, ConsumerProgress>>,
+    /// Of every source, as appended to the bus; what a source's next run goes on from.
     positions: Mutex<BTreeMap<String, Value>>,
     /// By outlet: the id up to which it has passed everything on. What comes after stays in the hot store.
     passed: Mutex<BTreeMap<&'static str, EventId>>,
@@ -35,8 +35,9 @@ pub struct Core {
     pub restored: EventId,
 }
 
+/// How far the committed transactions of a consumer go.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Standing {
+pub struct ConsumerProgress {
     pub cursor: EventId,
     /// Cursor of its saved state.
     pub snapshot: EventId,
@@ -72,7 +73,7 @@ impl Core {
         store: HotStore,
         config: Config,
         positions: BTreeMap<String, Value>,
-        committed: BTreeMap<String, Standing>,
+        committed: BTreeMap<String, ConsumerProgress>,
         restored: EventId,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -158,11 +159,11 @@ impl Core {
         locked(&self.positions).clone()
     }
 
-    /// Runs `append` and notes the positions that it gives, as one: the next life of a source finds them, and an
-    /// abandoned life that wakes up late finds `superseded` and appends nothing.
-    pub fn advance(&self, superseded: impl Fn() -> bool, append: impl FnOnce() -> Vec<(String, Value)>) {
+    /// Runs `append` and notes the positions that it gives, as one: the next run of a source finds them, and an
+    /// abandoned run that wakes up late finds `is_superseded` and appends nothing.
+    pub fn advance(&self, is_superseded: impl Fn() -> bool, append: impl FnOnce() -> Vec<(String, Value)>) {
         let mut positions = locked(&self.positions);
-        if superseded() {
+        if is_superseded() {
             return;
         }
         for (source, position) in append() {
@@ -203,10 +204,10 @@ impl Core {
     pub fn note_committed(&self, transactions: &[Arc<Transaction>]) {
         let mut committed = locked(&self.committed);
         for transaction in transactions {
-            let standing = committed.entry(transaction.consumer.clone()).or_default();
-            standing.cursor = standing.cursor.max(transaction.cursor.unwrap_or_default());
+            let progress = committed.entry(transaction.consumer.clone()).or_default();
+            progress.cursor = progress.cursor.max(transaction.cursor.unwrap_or_default());
             if let Some(snapshot) = &transaction.snapshot {
-                standing.snapshot = standing.snapshot.max(snapshot.cursor);
+                progress.snapshot = progress.snapshot.max(snapshot.cursor);
             }
         }
     }
@@ -218,15 +219,15 @@ impl Core {
         self.floor(false).min(passed.unwrap_or(EventId::MAX))
     }
 
-    /// The oldest event that a stage's next life needs from the store: the first that it has not handled, by what is
+    /// The oldest event that a stage's next run needs from the store: the first that it has not handled, by what is
     /// committed, and normally also the first after its saved state. In `need`, when the store is full, the state may
     /// miss what it has learnt since it was saved; what was not handled is never given up.
     pub fn floor(&self, in_need: bool) -> EventId {
         let committed = locked(&self.committed);
         let consumers = self.bus.consumers();
         let needs = consumers.iter().filter(|consumer| consumer.attached).map(|consumer| {
-            let standing = committed.get(&consumer.name).copied().unwrap_or_default();
-            if in_need { standing.cursor } else { standing.cursor.min(standing.snapshot) }
+            let progress = committed.get(&consumer.name).copied().unwrap_or_default();
+            if in_need { progress.cursor } else { progress.cursor.min(progress.snapshot) }
         });
         let passed = locked(&self.passed).clone();
         needs.chain(passed.into_values()).min().unwrap_or(EventId::MAX)

@@ -8,7 +8,7 @@ use crate::intake::Problem;
 use crate::observe::gateway::OutletStatus;
 use crate::observe::metrics;
 use crate::outlet::flat_log::{FlatLog, FlatLogError};
-use crate::supervise::Life;
+use crate::supervise::TaskContext;
 
 /// SYSLOG_IDENTIFIER of what is said here.
 const IDENTIFIER: &str = "dsmil-tail";
@@ -16,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Writes until told to stop. What cannot be written waits in the journal.
-pub async fn run(life: Life, core: Arc<Core>) -> Result<(), String> {
+pub async fn run(task: TaskContext, core: Arc<Core>) -> Result<(), String> {
     let config = core.config();
     let Some(section) = &config.flat_log else { return Err("no [flat_log] section".to_owned()) };
     let mut report = Report { core: Arc::clone(&core), trouble: None };
@@ -25,7 +25,7 @@ pub async fn run(life: Life, core: Arc<Core>) -> Result<(), String> {
             Ok(log) => break log,
             Err(error) => report.failed(&error),
         }
-        if life.wait(tokio::time::sleep(RETRY_AFTER)).await.is_none() {
+        if task.run_until_stopped(tokio::time::sleep(RETRY_AFTER)).await.is_none() {
             return Ok(());
         }
     };
@@ -33,7 +33,7 @@ pub async fn run(life: Life, core: Arc<Core>) -> Result<(), String> {
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut reopened = core.reopened();
     loop {
-        let is_time_to_look = life.wait(async {
+        let is_time_to_look = task.run_until_stopped(async {
             tokio::select! {
                 _ = reopened.changed() => true,
                 _ = look.tick() => true,
@@ -46,7 +46,7 @@ pub async fn run(life: Life, core: Arc<Core>) -> Result<(), String> {
         let Some(is_time_to_look) = is_time_to_look.await else { break };
         while let Err(error) = step(&mut log, is_time_to_look) {
             report.failed(&error);
-            if life.wait(tokio::time::sleep(RETRY_AFTER)).await.is_none() {
+            if task.run_until_stopped(tokio::time::sleep(RETRY_AFTER)).await.is_none() {
                 return Ok(());
             }
         }

@@ -19,7 +19,7 @@ use crate::limits;
 use crate::observe::gateway::SourceStatus;
 use crate::observe::metrics;
 use crate::redis::{Link, Notice, Trouble};
-use crate::supervise::Life;
+use crate::supervise::TaskContext;
 
 /// Between two attempts to connect; doubles.
 const CONNECT_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
@@ -33,11 +33,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const DEAD_AFTER: Duration = Duration::from_secs(6);
 
 /// The body of the actor: every ingested stream by itself.
-pub async fn run(life: Life, core: Arc<Core>, io: Handle) -> Result<(), String> {
+pub async fn run(task: TaskContext, core: Arc<Core>, io: Handle) -> Result<(), String> {
     let Some(config) = core.config().redis.clone() else { return Err("no [redis] section".to_owned()) };
     let streams: Vec<Ingest> =
-        ingested(&config).into_iter().map(|stream| Ingest::new(&life, &core, &config, &io, stream)).collect();
-    life.wait(join_all(streams.iter().map(Ingest::stay_connected))).await;
+        ingested(&config).into_iter().map(|stream| Ingest::new(&task, &core, &config, &io, stream)).collect();
+    task.run_until_stopped(join_all(streams.iter().map(Ingest::stay_connected))).await;
     // A reload may have ended it for good.
     locked(&core.board.sources).retain(|name, _| streams.iter().all(|ingest| *ingest.source != **name));
     Ok(())
@@ -49,7 +49,7 @@ pub fn ingested(config: &config::Redis) -> Vec<Stream> {
 }
 
 struct Ingest {
-    life: Life,
+    task: TaskContext,
     core: Arc<Core>,
     config: config::Redis,
     io: Handle,
@@ -71,13 +71,13 @@ struct Ingest {
 }
 
 impl Ingest {
-    fn new(life: &Life, core: &Arc<Core>, config: &config::Redis, io: &Handle, stream: Stream) -> Self {
+    fn new(task: &TaskContext, core: &Arc<Core>, config: &config::Redis, io: &Handle, stream: Stream) -> Self {
         let key = format!("{}{stream}", config.key_prefix);
         let source = format!("redis:{key}");
         let positions = core.positions();
         let from = format!("{} {key}", config::redact(&config.url));
         Self {
-            life: life.clone(),
+            task: task.clone(),
             core: Arc::clone(core),
             config: config.clone(),
             io: io.clone(),
@@ -114,7 +114,7 @@ impl Ingest {
         }
     }
 
-    /// Until the first trouble; without one, until this life has been replaced.
+    /// Until the first trouble; without one, until this run has been replaced.
     async fn session(&self) -> Result<(), Trouble> {
         let reading = Link::connect(&self.config, &self.io).await?;
         let acknowledging = Link::connect(&self.config, &self.io).await?;
@@ -137,7 +137,7 @@ impl Ingest {
     }
 
     async fn read(&self, link: &Link) -> Result<(), Trouble> {
-        for member in [Member::Reader, Member::Heir] {
+        for member in [Member::Reader, Member::Successor] {
             let mut after = EntryId::ZERO;
             loop {
                 self.wait_for_room(link).await?;
@@ -147,7 +147,7 @@ impl Ingest {
                 self.take(member, entries);
             }
         }
-        while !self.life.superseded() {
+        while !self.task.is_superseded() {
             self.wait_for_room(link).await?;
             self.look(link).await?;
             let entries = self.group.read_new(link, self.count.get(), BLOCK).await?;
@@ -189,7 +189,7 @@ impl Ingest {
         };
         tokio::pin!(room);
         while tokio::time::timeout(LOOK_EVERY, &mut room).await.is_err() {
-            self.group.beat(link).await?;
+            self.group.heartbeat(link).await?;
         }
         Ok(())
     }
@@ -201,22 +201,22 @@ impl Ingest {
         }
         self.looked.set(Some(Instant::now()));
         self.take_strays(link, EntryId::LAST).await?;
-        if self.unacknowledged.borrow().iter().any(|waiting| waiting.member == Member::Heir) {
-            self.group.beat(link).await?;
+        if self.unacknowledged.borrow().iter().any(|waiting| waiting.member == Member::Successor) {
+            self.group.heartbeat(link).await?;
         } else {
             // The same holds for what was taken over; of these ids it is known exactly which were taken.
-            let strays = self.group.read_own(link, Member::Heir, EntryId::ZERO).await?;
-            self.take(Member::Heir, strays);
+            let strays = self.group.read_own(link, Member::Successor, EntryId::ZERO).await?;
+            self.take(Member::Successor, strays);
         }
-        let standing = self.group.standing(link).await?;
-        let news = self.place.borrow_mut().counts(standing.given, standing.missed);
+        let progress = self.group.progress(link).await?;
+        let news = self.place.borrow_mut().counts(progress.given, progress.missed);
         self.lost(news, "were trimmed from the stream before anybody read them; raise its MAXLEN");
         let (entries, gone) = self.group.claim(link, DEAD_AFTER).await?;
         if !entries.is_empty() {
             log::info!(target: "dsmild", "{}: {} entries of a consumer that is gone are taken over", self.source, entries.len());
         }
-        self.take(Member::Heir, entries);
-        let trimmed = gone.iter().filter(|id| standing.first.is_none_or(|first| **id < first)).count();
+        self.take(Member::Successor, entries);
+        let trimmed = gone.iter().filter(|id| progress.first.is_none_or(|first| **id < first)).count();
         self.lost(trimmed as u64, "of a consumer that is gone were trimmed before they could be taken over");
         Ok(())
     }
@@ -228,7 +228,7 @@ impl Ingest {
         }
         let is_new = |id| match member {
             Member::Reader => self.place.borrow_mut().take(id),
-            Member::Heir => self.claimed.borrow_mut().take(id),
+            Member::Successor => self.claimed.borrow_mut().take(id),
         };
         let taken = Taken::from(entries, is_new, (self.stream, &self.source), Timestamp::now());
         self.lost(taken.trimmed, "were trimmed from the stream after they had been given to this daemon");
@@ -238,10 +238,10 @@ impl Ingest {
         if taken.news {
             let position = match member {
                 Member::Reader => (self.source.to_string(), self.place.borrow().save()),
-                Member::Heir => (claimed_position(&self.source), self.claimed.borrow().save()),
+                Member::Successor => (claimed_position(&self.source), self.claimed.borrow().save()),
             };
             self.core.advance(
-                || self.life.superseded(),
+                || self.task.is_superseded(),
                 || {
                     let positions: Vec<(String, Value)> = vec![position];
                     let entries = TakenEntries { stream: Arc::clone(&self.key), keys: taken.keys };
@@ -252,7 +252,7 @@ impl Ingest {
                 },
             );
         }
-        if !self.life.superseded() {
+        if !self.task.is_superseded() {
             self.unacknowledged.borrow_mut().push_back(Unacknowledged { member, ids: taken.ids, after });
             self.moved.notify_waiters();
         }

@@ -18,7 +18,7 @@ use crate::event::{EventId, Interest, Stream};
 use crate::limits;
 use crate::outlet::loki::{Answer, Batch, Labels, Pauses, Pusher, Trouble};
 use crate::store::StoreError;
-use crate::supervise::Life;
+use crate::supervise::TaskContext;
 
 /// The name of its actor, and of its cursor in the hot store: up to there Loki has everything.
 pub const NAME: &str = "loki";
@@ -32,17 +32,17 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
 const CURSOR_PATIENCE: Duration = Duration::from_millis(500);
 const STORE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// The hot store is written on the threads of `io`: a life that is abandoned in the middle of it does not hold it.
-pub async fn run(life: Life, core: Arc<Core>, io: Handle) -> Result<(), String> {
+/// The hot store is written on the threads of `io`: a run that is abandoned in the middle of it does not hold it.
+pub async fn run(task: TaskContext, core: Arc<Core>, io: Handle) -> Result<(), String> {
     let Some(config) = core.config().loki.clone() else { return Err("no [loki] section".to_owned()) };
-    let Some(outlet) = life.wait(Outlet::begin(&life, core, config, io)).await else { return Ok(()) };
-    life.wait(join(outlet.keep_pushing(), outlet.meter.keep_telling())).await;
+    let Some(outlet) = task.run_until_stopped(Outlet::begin(&task, core, config, io)).await else { return Ok(()) };
+    task.run_until_stopped(join(outlet.keep_pushing(), outlet.meter.keep_telling())).await;
     outlet.end().await;
     Ok(())
 }
 
 struct Outlet {
-    life: Life,
+    task: TaskContext,
     core: Arc<Core>,
     config: config::Loki,
     io: Handle,
@@ -56,7 +56,7 @@ struct Outlet {
 }
 
 impl Outlet {
-    async fn begin(life: &Life, core: Arc<Core>, config: config::Loki, io: Handle) -> Self {
+    async fn begin(task: &TaskContext, core: Arc<Core>, config: config::Loki, io: Handle) -> Self {
         let mut told = false;
         let (saved, meter) = loop {
             match place(&core).await {
@@ -72,9 +72,9 @@ impl Outlet {
         let passed = core.passed_if_room(NAME).unwrap_or_default().max(saved);
         core.set_passed_if_room(NAME, passed);
         let labels = Labels::new(&config, &core.config().daemon.instance);
-        let life = life.clone();
+        let task = task.clone();
         let (passed, saved, saved_at) = (Cell::new(passed), Cell::new(saved), Cell::new(Instant::now()));
-        Self { life, core, config, io, labels, meter, passed, saved, saved_at }
+        Self { task, core, config, io, labels, meter, passed, saved, saved_at }
     }
 
     async fn keep_pushing(&self) {
@@ -149,7 +149,7 @@ impl Outlet {
 
     /// Everything up to `id` is passed on, `events` of it new.
     fn advance(&self, id: EventId, events: usize) {
-        if self.life.superseded() {
+        if self.task.is_superseded() {
             return;
         }
         self.meter.passed(events);
@@ -176,7 +176,7 @@ impl Outlet {
 
     async fn save_cursor(&self) {
         let cursor = self.passed.get();
-        if cursor == self.saved.get() || self.life.superseded() {
+        if cursor == self.saved.get() || self.task.is_superseded() {
             return;
         }
         let transaction = Transaction { consumer: NAME.to_owned(), cursor: Some(cursor), ..Transaction::default() };
@@ -191,7 +191,7 @@ impl Outlet {
 
     /// After an orderly stop Loki has what was committed before it; what it lacks waits for the next start.
     async fn end(self) {
-        if self.life.superseded() {
+        if self.task.is_superseded() {
             return;
         }
         if self.meter.is_up() {
@@ -200,7 +200,7 @@ impl Outlet {
                 while self.round(&mut pusher).await? {}
                 Ok::<_, Trouble>(())
             };
-            // What does not succeed now is pushed by the next life.
+            // What does not succeed now is pushed by the next run.
             let _ = tokio::time::timeout(DRAIN_PATIENCE, rest).await;
         }
         let _ = tokio::time::timeout(CURSOR_PATIENCE, self.save_cursor()).await;

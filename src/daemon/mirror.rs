@@ -18,7 +18,7 @@ use crate::outlet::Progress;
 use crate::outlet::mirror::{Batch, Target, Top};
 use crate::redis::{Link, Notice, Trouble};
 use crate::store::StoreError;
-use crate::supervise::Life;
+use crate::supervise::TaskContext;
 
 const NAME: &str = "mirror";
 /// Between two attempts to connect; doubles.
@@ -35,14 +35,14 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The body of the mirror's actor.
-pub async fn run(life: Life, core: Arc<Core>, io: Handle) -> Result<(), String> {
+pub async fn run(task: TaskContext, core: Arc<Core>, io: Handle) -> Result<(), String> {
     let Some(config) = core.config().redis.clone() else { return Err("no [redis] section".to_owned()) };
     let mirror = Mirror::new(core, config, io);
     let work = join(mirror.stay_connected(), mirror.keep_telling());
     tokio::pin!(work);
-    life.wait(&mut work).await;
+    task.run_until_stopped(&mut work).await;
     // After an orderly stop Redis has what was committed before it; what it lacks waits for the next start.
-    if mirror.connected.get() && !life.superseded() {
+    if mirror.connected.get() && !task.is_superseded() {
         let complete = mirror.complete();
         tokio::pin!(complete);
         let _ = tokio::time::timeout(DRAIN_PATIENCE, select(work, complete)).await;

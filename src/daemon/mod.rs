@@ -128,7 +128,7 @@ pub fn refuse(error: &ConfigError) -> ExitCode {
 
 /// How often the supervisor looks round.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// A critical actor that gave no sign of life for this long keeps the watchdog from being told that all is well.
+/// A critical actor that gave no heartbeat for this long keeps the watchdog from being told that all is well.
 const LATE_AFTER: Duration = Duration::from_secs(3);
 
 async fn until_told(mut daemon: Daemon, mut signals: Signals, path: Option<PathBuf>) -> ExitCode {

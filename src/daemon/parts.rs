@@ -19,27 +19,27 @@ impl Daemon {
         let config = self.core.config();
         match part {
             Part::Http | Part::HttpIntake => self.start_http().await,
-            Part::Archive if config.archive.is_some() => self.start_host(archive::NAME, false, archive::run),
+            Part::Archive if config.archive.is_some() => self.start_task(archive::NAME, false, archive::run),
             Part::Mirror if config.redis.as_ref().is_some_and(|redis| !mirror::mirrored(redis).is_empty()) => {
                 let io = self.io.handle()?;
-                self.start_host("mirror", false, move |life, core| mirror::run(life, core, io.clone()))
+                self.start_task("mirror", false, move |task, core| mirror::run(task, core, io.clone()))
             }
             Part::RedisIntake if config.redis.as_ref().is_some_and(|redis| !ingest::ingested(redis).is_empty()) => {
                 let io = self.io.handle()?;
-                self.start_host("intake-redis", false, move |life, core| ingest::run(life, core, io.clone()))
+                self.start_task("intake-redis", false, move |task, core| ingest::run(task, core, io.clone()))
             }
             Part::Loki if config.loki.is_some() => {
                 let io = self.io.handle()?;
-                self.start_host(loki::NAME, false, move |life, core| loki::run(life, core, io.clone()))
+                self.start_task(loki::NAME, false, move |task, core| loki::run(task, core, io.clone()))
             }
-            Part::FlatLog if config.flat_log.is_some() => self.start_host("flat-log", false, flat_log::run),
-            Part::ShrinkPoller if config.shrink.is_some() => self.start_host("shrink", false, sources::shrink),
-            Part::FileIntake if !config.intake.file.is_empty() => self.start_host("intake-file", false, sources::files),
+            Part::FlatLog if config.flat_log.is_some() => self.start_task("flat-log", false, flat_log::run),
+            Part::ShrinkPoller if config.shrink.is_some() => self.start_task("shrink", false, sources::shrink),
+            Part::FileIntake if !config.intake.file.is_empty() => self.start_task("intake-file", false, sources::files),
             Part::JournalIntake => {
                 for (index, journal) in config.intake.journal.iter().enumerate() {
                     let (position, journal) = (format!("journal-{index}"), journal.clone());
-                    self.start_host(&format!("intake-journal-{index}"), false, move |life, core| {
-                        sources::journal(life, core, position.clone(), journal.clone())
+                    self.start_task(&format!("intake-journal-{index}"), false, move |task, core| {
+                        sources::journal(task, core, position.clone(), journal.clone())
                     })?;
                 }
                 Ok(())

@@ -14,20 +14,20 @@ use crate::limits;
 use crate::observe::gateway::SourceStatus;
 use crate::observe::metrics;
 use crate::parse::Format;
-use crate::supervise::Life;
+use crate::supervise::TaskContext;
 
 const FILES_POLL_EVERY: Duration = Duration::from_millis(100);
 const TICK_EVERY: Duration = Duration::from_secs(1);
 
 /// All configured files.
-pub async fn files(life: Life, core: Arc<Core>) -> Result<(), String> {
+pub async fn files(task: TaskContext, core: Arc<Core>) -> Result<(), String> {
     let config = core.config();
     let mut files = FileSet::open(&config.intake.file, &core.positions());
-    while life.wait(core.bus.admission()).await.is_some() {
+    while task.run_until_stopped(core.bus.admission()).await.is_some() {
         let polled = files.poll(limits::TRANSACTION_EVENTS_MAX);
         polled.problems.iter().for_each(|problem| report(&core, problem));
-        append(&life, &core, "intake-file", polled.batch);
-        if !polled.more && life.wait(tokio::time::sleep(FILES_POLL_EVERY)).await.is_none() {
+        append(&task, &core, "intake-file", polled.batch);
+        if !polled.more && task.run_until_stopped(tokio::time::sleep(FILES_POLL_EVERY)).await.is_none() {
             break;
         }
     }
@@ -35,25 +35,27 @@ pub async fn files(life: Life, core: Arc<Core>) -> Result<(), String> {
 }
 
 /// One `[[intake.journal]]`; the name is that of its position.
-pub async fn journal(life: Life, core: Arc<Core>, name: String, config: IntakeJournal) -> Result<(), String> {
+pub async fn journal(task: TaskContext, core: Arc<Core>, name: String, config: IntakeJournal) -> Result<(), String> {
     let mut journal = JournalReader::new(name.clone(), &config, core.positions().get(&name));
-    while life.wait(core.bus.admission()).await.is_some() {
-        let Some(polled) = life.wait(journal.next_batch(limits::TRANSACTION_EVENTS_MAX)).await else { break };
+    while task.run_until_stopped(core.bus.admission()).await.is_some() {
+        let Some(polled) = task.run_until_stopped(journal.next_batch(limits::TRANSACTION_EVENTS_MAX)).await else {
+            break;
+        };
         polled.problems.iter().for_each(|problem| report(&core, problem));
-        append(&life, &core, "intake-journal", polled.batch);
+        append(&task, &core, "intake-journal", polled.batch);
     }
     Ok(())
 }
 
 /// Polls SHRINK and puts every answer on the log, also that there was none: fusion judges by these alone.
-pub async fn shrink(life: Life, core: Arc<Core>) -> Result<(), String> {
+pub async fn shrink(task: TaskContext, core: Arc<Core>) -> Result<(), String> {
     let Some(config) = core.config().shrink.clone() else { return Err("no [shrink] section".to_owned()) };
     let mut poller = Poller::new(&config).map_err(|error| error.to_string())?;
     let mut due = tokio::time::interval(config.every.get());
     due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut last_good: Option<Instant> = None;
-    while life.wait(due.tick()).await.is_some() {
-        let Some(sample) = life.wait(poller.poll()).await else { break };
+    while task.run_until_stopped(due.tick()).await.is_some() {
+        let Some(sample) = task.run_until_stopped(poller.poll()).await else { break };
         metrics::shrink_up().set(if sample.failure.is_none() { 1.0 } else { 0.0 });
         if sample.failure.is_none() {
             last_good = Some(Instant::now());
@@ -65,39 +67,39 @@ pub async fn shrink(life: Life, core: Arc<Core>) -> Result<(), String> {
             metrics::shrink_age_seconds().set(last_good.elapsed().as_secs_f64());
         }
         core.note_shrink(&sample);
-        if life.wait(core.bus.admission()).await.is_none() {
+        if task.run_until_stopped(core.bus.admission()).await.is_none() {
             break;
         }
         let draft = Draft { stream: Stream::Shrink, ts: Timestamp::now(), root: None, body: Body::Shrink(sample) };
-        append(&life, &core, "shrink", Batch { drafts: vec![draft], positions: Vec::new() });
+        append(&task, &core, "shrink", Batch { drafts: vec![draft], positions: Vec::new() });
     }
     Ok(())
 }
 
 /// What the firmware and the kernel measured, once a boot: the boot's id is the position. Reading a large list takes
 /// its time, so this is an actor that then has nothing more to do.
-pub async fn boot(life: Life, core: Arc<Core>) -> Result<(), String> {
+pub async fn boot(task: TaskContext, core: Arc<Core>) -> Result<(), String> {
     const SOURCE: &str = "boot";
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let position = serde_json::Value::String(boot_id.trim().to_owned());
-    if core.positions().get(SOURCE) != Some(&position) && life.wait(core.bus.admission()).await.is_some() {
+    if core.positions().get(SOURCE) != Some(&position) && task.run_until_stopped(core.bus.admission()).await.is_some() {
         let origin =
             Origin { stream: Stream::L3In, source: SOURCE.into(), compartment: "".into(), format: Format::Json };
         let now = Timestamp::now();
         let facts = observe_boot(Path::new("/"));
         let drafts = facts.into_iter().map(|fact| origin.message(fact.into(), Vec::new(), now)).collect();
-        append(&life, &core, SOURCE, Batch { drafts, positions: vec![(SOURCE.to_owned(), position)] });
+        append(&task, &core, SOURCE, Batch { drafts, positions: vec![(SOURCE.to_owned(), position)] });
     }
-    life.wait(std::future::pending::<()>()).await;
+    task.run_until_stopped(std::future::pending::<()>()).await;
     Ok(())
 }
 
 /// Puts a `TICK` on the log each second in which nothing else came, so that windows close. Its time goes on from the
 /// newest event's time: the clock of what is read, which for live input is the wall clock.
-pub async fn tick(life: Life, core: Arc<Core>) -> Result<(), String> {
+pub async fn tick(task: TaskContext, core: Arc<Core>) -> Result<(), String> {
     let mut seen = core.bus.newest();
     let mut since = Instant::now();
-    while life.wait(tokio::time::sleep(TICK_EVERY)).await.is_some() {
+    while task.run_until_stopped(tokio::time::sleep(TICK_EVERY)).await.is_some() {
         let newest = core.bus.newest();
         if newest != seen {
             (seen, since) = (newest, Instant::now());
@@ -107,18 +109,18 @@ pub async fn tick(life: Life, core: Arc<Core>) -> Result<(), String> {
             continue;
         }
         let draft = Draft { stream: Stream::Tick, ts: newest.ts.plus(since.elapsed()), root: None, body: Body::Tick };
-        append(&life, &core, "tick", Batch { drafts: vec![draft], positions: Vec::new() });
+        append(&task, &core, "tick", Batch { drafts: vec![draft], positions: Vec::new() });
     }
     Ok(())
 }
 
-fn append(life: &Life, core: &Core, source: &'static str, batch: Batch) {
+fn append(task: &TaskContext, core: &Core, source: &'static str, batch: Batch) {
     if batch.drafts.is_empty() && batch.positions.is_empty() {
         return;
     }
     note_sources(core, &batch.drafts);
     core.advance(
-        || life.superseded(),
+        || task.is_superseded(),
         || {
             core.bus.append(source, batch.drafts, batch.positions.clone(), Vec::new());
             batch.positions

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::core::{Core, Standing, locked};
+use super::core::{ConsumerProgress, Core, locked};
 use super::parts::{OUTLETS, SOURCES};
 use super::plan::Plan;
 use super::waiting::Waiting;
@@ -24,7 +24,7 @@ use crate::layer::stage::StageSpec;
 use crate::limits;
 use crate::observe::{gateway::ConfigStatus, metrics};
 use crate::store::{HotStore, Recovery, StoreError};
-use crate::supervise::{Body, ChildSpec, Life, State, Tree};
+use crate::supervise::{ChildSpec, State, Task, TaskContext, Tree};
 
 /// What a child gets to end in order.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -65,19 +65,19 @@ impl Drop for Io {
     }
 }
 
-/// Called with an actor's name and its body.
-pub type WrapBody = Arc<dyn Fn(&str, Body) -> Body>;
+/// Called with an actor's name and its task.
+pub type WrapTask = Arc<dyn Fn(&str, Task) -> Task>;
 
 /// Wraps parts before they run; tests put faults in with it.
 #[derive(Clone)]
 pub struct Hooks {
     pub stage: Arc<dyn Fn(StageSpec) -> StageSpec>,
-    pub body: WrapBody,
+    pub task: WrapTask,
 }
 
 impl Default for Hooks {
     fn default() -> Self {
-        Self { stage: Arc::new(|spec| spec), body: Arc::new(|_, body| body) }
+        Self { stage: Arc::new(|spec| spec), task: Arc::new(|_, task| task) }
     }
 }
 
@@ -112,13 +112,13 @@ impl Daemon {
         let bus = Arc::new(Bus::new(ledger(&plan, &recovery), recovery.last_id));
         bus.fit_to_store(store.max_bytes());
         let snapshots = snapshots(&store, &plan.stages).await?;
-        let standing = plan.stages.iter().map(|spec| {
+        let progress = plan.stages.iter().map(|spec| {
             let cursor = recovery.cursors.get(spec.name).copied().unwrap_or(recovery.last_id);
             let snapshot = snapshots.get(spec.name).map_or(EventId::ZERO, |snapshot| snapshot.cursor);
-            (spec.name.to_owned(), Standing { cursor, snapshot })
+            (spec.name.to_owned(), ConsumerProgress { cursor, snapshot })
         });
         let restored = recovery.cursors.get(restore::RESTORED).copied().unwrap_or_default();
-        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone(), standing.collect(), restored);
+        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone(), progress.collect(), restored);
         *locked(&core.board.config) =
             ConfigStatus { path: Some(source), loaded_at: Timestamp::now().to_string(), last_reload: None };
         recover(&core).await?;
@@ -149,29 +149,29 @@ impl Daemon {
             daemon.start_part(part).await?;
         }
         let threads = daemon.io.handle()?;
-        daemon.start_host("store", true, move |life, core| writer::run(life, core, threads.clone()))?;
+        daemon.start_task("store", true, move |task, core| writer::run(task, core, threads.clone()))?;
         daemon.start_stages(&plan.known, plan.stages, snapshots)?;
         daemon.start_http().await?;
         for part in SOURCES {
             daemon.start_part(part).await?;
         }
-        daemon.start_host("tick", false, sources::tick)?;
+        daemon.start_task("tick", false, sources::tick)?;
         if config.intake.boot.enabled {
-            daemon.start_host("intake-boot", false, sources::boot)?;
+            daemon.start_task("intake-boot", false, sources::boot)?;
         }
         *locked(&daemon.core.board.children) = daemon.tree.children();
         log::info!(target: "dsmild", "up: http://{} serves the console, /metrics and /api/v1/status", config.http.listen);
         Ok(daemon)
     }
 
-    pub(super) fn start_host<Run, Running>(&mut self, name: &str, critical: bool, run: Run) -> Result<(), StartError>
+    pub(super) fn start_task<Run, Running>(&mut self, name: &str, critical: bool, run: Run) -> Result<(), StartError>
     where
-        Run: Fn(Life, Arc<Core>) -> Running + Send + Sync + 'static,
+        Run: Fn(TaskContext, Arc<Core>) -> Running + Send + Sync + 'static,
         Running: Future<Output = Result<(), String>> + 'static,
     {
         let core = Arc::clone(&self.core);
-        let body: Body = Arc::new(move |life| run(life, Arc::clone(&core)).boxed_local());
-        self.tree.start(ChildSpec::host(name, critical, (self.hooks.body)(name, body)))?;
+        let task: Task = Arc::new(move |context| run(context, Arc::clone(&core)).boxed_local());
+        self.tree.start(ChildSpec::task(name, critical, (self.hooks.task)(name, task)))?;
         Ok(())
     }
 
@@ -209,10 +209,10 @@ impl Daemon {
         let first =
             io.spawn(web::serve(Arc::clone(&self.core))).await.map_err(|error| StartError::Part(error.to_string()))?;
         let first = first.map_err(|error| StartError::Part(error.to_string()))?;
-        // Kept outside of any life: a frozen one would hold the port for ever.
+        // Kept outside of any run: a frozen one would hold the port for ever.
         let slot = Arc::new(Mutex::new(Some(first)));
         let fresh = Arc::new(AtomicBool::new(true));
-        self.start_host("http", false, move |life, core| {
+        self.start_task("http", false, move |task, core| {
             let (slot, io, keep) = (Arc::clone(&slot), io.clone(), fresh.swap(false, Ordering::AcqRel));
             async move {
                 if !keep {
@@ -221,7 +221,7 @@ impl Daemon {
                     let server = started.map_err(|error| error.to_string())?;
                     locked(&slot).replace(server);
                 }
-                life.wait(std::future::pending::<()>()).await;
+                task.run_until_stopped(std::future::pending::<()>()).await;
                 let server = locked(&slot).take();
                 if let Some(server) = server {
                     // Open requests get a moment; what is still open then is cut off.

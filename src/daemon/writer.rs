@@ -13,7 +13,7 @@ use crate::event::Timestamp;
 use crate::limits;
 use crate::observe::metrics;
 use crate::store::{StoreError, positions::Positions};
-use crate::supervise::Life;
+use crate::supervise::TaskContext;
 
 /// Between two attempts while the store is full or fails.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
@@ -21,16 +21,16 @@ const PRUNE_EVERY: Duration = Duration::from_secs(1);
 const POSITIONS_EVERY: Duration = Duration::from_secs(1);
 
 /// The body of the writer's actor. When it is told to stop, everybody else has stopped: it commits what is left.
-/// The store's work runs on the threads of `io`: a life that is abandoned in the middle of a commit would otherwise
+/// The store's work runs on the threads of `io`: a run that is abandoned in the middle of a commit would otherwise
 /// hold the store's writer, which its successor needs, for ever.
-pub async fn run(life: Life, core: Arc<Core>, io: Handle) -> Result<(), String> {
+pub async fn run(task: TaskContext, core: Arc<Core>, io: Handle) -> Result<(), String> {
     let mut writer = Writer::new(core, io);
-    while life.wait(writer.core.bus.wait_pending()).await.is_some() {
-        writer.commit(&life).await?;
+    while task.run_until_stopped(writer.core.bus.wait_pending()).await.is_some() {
+        writer.commit(&task).await?;
         writer.upkeep(false).await;
     }
-    while !life.superseded() && writer.core.bus.uncommitted_transactions() > 0 {
-        if !writer.commit(&life).await? {
+    while !task.is_superseded() && writer.core.bus.uncommitted_transactions() > 0 {
+        if !writer.commit(&task).await? {
             return Err("the hot store did not take the last transactions".to_owned());
         }
     }
@@ -76,18 +76,18 @@ impl Writer {
     }
 
     /// Commits what waits; whether it could.
-    async fn commit(&mut self, life: &Life) -> Result<bool, String> {
+    async fn commit(&mut self, task: &TaskContext) -> Result<bool, String> {
         let transactions = self.core.bus.pending(self.batch);
         if transactions.is_empty() {
             return Ok(true);
         }
         let started = Instant::now();
-        life.beat();
+        task.heartbeat();
         let (store, batch) = (self.core.store.clone(), transactions.clone());
         let committed = self.io.spawn(async move { store.commit(&batch).await });
         match committed.await.map_err(|error| format!("committing: {error}"))? {
             Ok(_) => {
-                if life.superseded() {
+                if task.is_superseded() {
                     return Ok(false);
                 }
                 metrics::commit_seconds().record(started.elapsed());

@@ -14,7 +14,7 @@ use super::stage::{Outbox, Stage};
 use crate::bus::{DeadLetter, EventRef, Reader, Ready, Snapshot, Step};
 use crate::event::{EventId, wire};
 use crate::limits;
-use crate::supervise::{ChildSpec, Life, spawn};
+use crate::supervise::{ChildSpec, TaskContext, spawn};
 
 /// There may be something to read.
 struct Wake;
@@ -24,14 +24,14 @@ impl Message for Wake {
 }
 
 pub struct StageActor {
-    life: Life,
+    task: TaskContext,
     shell: Arc<Shell>,
     awake: Arc<AtomicBool>,
     running: Option<Running>,
     meters: StageMeters,
 }
 
-/// One life's grip on the log.
+/// What one run of the actor holds of the log.
 struct Running {
     stage: Box<dyn Stage>,
     reader: Reader,
@@ -51,13 +51,13 @@ pub fn child(shell: &Arc<Shell>) -> ChildSpec {
         critical: shell.spec.critical,
         on_death: Arc::new(move |cause, reason| dead.died(cause, reason)),
         on_give_up: Arc::new(move || given_up.bus.detach(given_up.consumer)),
-        start: Arc::new(move |arbiter, life, gave_up| {
+        start: Arc::new(move |arbiter, task, gave_up| {
             let shell = Arc::clone(&start);
-            let make = move |life| {
+            let make = move |task| {
                 let meters = StageMeters::new(shell.spec.name);
-                StageActor { life, shell, awake: Arc::default(), running: None, meters }
+                StageActor { task, shell, awake: Arc::default(), running: None, meters }
             };
-            drop(spawn(arbiter, life, make, gave_up));
+            drop(spawn(arbiter, task, make, gave_up));
         }),
     }
 }
@@ -66,10 +66,10 @@ impl Actor for StageActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        const BEAT_EVERY: Duration = Duration::from_millis(200);
-        context.run_interval(BEAT_EVERY, |actor, _| actor.life.beat());
-        let life = self.life.clone();
-        context.spawn(async move { life.stopped().await }.into_actor(self).map(|(), actor, context| {
+        const HEARTBEAT_EVERY: Duration = Duration::from_millis(200);
+        context.run_interval(HEARTBEAT_EVERY, |actor, _| actor.task.heartbeat());
+        let task = self.task.clone();
+        context.spawn(async move { task.stopped().await }.into_actor(self).map(|(), actor, context| {
             actor.finish();
             context.stop();
         }));
@@ -90,11 +90,11 @@ impl Handler<Wake> for StageActor {
 
     fn handle(&mut self, _: Wake, context: &mut Self::Context) {
         self.awake.store(false, Ordering::Release);
-        if self.life.superseded() {
+        if self.task.is_superseded() {
             context.stop();
             return;
         }
-        self.life.beat();
+        self.task.heartbeat();
         let Some(running) = &mut self.running else { return };
         match self.shell.bus.next(&mut running.reader, limits::TRANSACTION_EVENTS_MAX) {
             Ready::Nothing => self.save_if_due(),
@@ -180,8 +180,9 @@ impl StageActor {
     /// Reads what memory has let go of from the hot store.
     fn catch_up(&mut self, after: EventId, window: EventId, context: &mut Context<Self>) {
         let Some(running) = &self.running else { return };
-        let (store, reads, life) = (self.shell.store.clone(), running.reader.reads(), self.life.clone());
-        let page = async move { life.wait(store.after(after, reads, limits::STORE_PAGE_EVENTS_MAX)).await };
+        let (store, reads, task) = (self.shell.store.clone(), running.reader.reads(), self.task.clone());
+        let page =
+            async move { task.run_until_stopped(store.after(after, reads, limits::STORE_PAGE_EVENTS_MAX)).await };
         context.wait(page.into_actor(self).map(move |page, actor, context| {
             let Some(running) = &mut actor.running else { return };
             match page {
@@ -192,7 +193,7 @@ impl StageActor {
                     actor.shell.bus.feed(&mut running.reader, events, scanned);
                 }
                 Some(Err(error)) => {
-                    actor.life.complain(format!("reading the log behind memory: {error}"));
+                    actor.task.report_error(format!("reading the log behind memory: {error}"));
                     context.stop();
                     return;
                 }
@@ -235,7 +236,7 @@ impl Running {
         Snapshot { cursor, state: self.stage.save().into() }
     }
 
-    /// Whether the transaction was taken; not when another life has taken this one's place meanwhile.
+    /// Whether the transaction was taken; not when another run has taken this one's place meanwhile.
     fn hand_in(&self, step: Step, shell: &Shell) -> bool {
         let snapshot = step.snapshot.clone();
         let taken = shell.bus.step(shell.consumer, self.generation, step).is_ok();

@@ -15,7 +15,7 @@ use crate::supervise::Cause;
 /// An event that kills its stage this often is quarantined.
 const DEATHS_TO_QUARANTINE: u32 = 2;
 
-/// Shared by the lives of one stage's actor.
+/// Shared by all runs of one stage's actor.
 pub struct Shell {
     pub spec: StageSpec,
     pub consumer: ConsumerId,

@@ -21,13 +21,13 @@ pub enum State {
     Stopped,
 }
 
-/// Why an actor's life ended.
+/// Why a run of an actor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     Panic,
     /// It ended by itself, with or without an error.
     Exit,
-    /// No sign of life.
+    /// No heartbeat for too long.
     Frozen,
 }
 
@@ -48,15 +48,15 @@ pub struct Child {
     pub name: String,
     pub critical: bool,
     condition: Mutex<Condition>,
-    /// Raised at every replacement: an abandoned life finds that it is no longer meant.
+    /// Raised at every replacement: an abandoned run finds that another has taken its place.
     generation: AtomicU64,
     restarts: AtomicU32,
-    /// Milliseconds since `epoch` of the last sign of life.
-    beat_ms: AtomicU64,
+    /// Milliseconds since `epoch` of the last heartbeat.
+    heartbeat_ms: AtomicU64,
     epoch: Instant,
     on_death: OnDeath,
     /// What an actor said of its trouble before it ended.
-    complaint: Mutex<Option<String>>,
+    reported_error: Mutex<Option<String>>,
 }
 
 struct Condition {
@@ -78,10 +78,10 @@ impl Child {
             }),
             generation: AtomicU64::new(0),
             restarts: AtomicU32::new(0),
-            beat_ms: AtomicU64::new(0),
+            heartbeat_ms: AtomicU64::new(0),
             epoch: Instant::now(),
             on_death,
-            complaint: Mutex::new(None),
+            reported_error: Mutex::new(None),
         })
     }
 
@@ -101,16 +101,16 @@ impl Child {
         self.restarts.load(Ordering::Relaxed)
     }
 
-    pub fn beat(&self) {
-        self.beat_ms.store(self.elapsed_ms(), Ordering::Relaxed);
+    pub fn heartbeat(&self) {
+        self.heartbeat_ms.store(self.elapsed_ms(), Ordering::Relaxed);
     }
 
-    /// Time since the last sign of life of an actor that should give some; zero while it is not up.
+    /// Time since the last heartbeat of an actor that should send some; zero while it is not up.
     pub fn silence(&self) -> Duration {
         if self.state() != State::Up {
             return Duration::ZERO;
         }
-        Duration::from_millis(self.elapsed_ms().saturating_sub(self.beat_ms.load(Ordering::Relaxed)))
+        Duration::from_millis(self.elapsed_ms().saturating_sub(self.heartbeat_ms.load(Ordering::Relaxed)))
     }
 
     fn elapsed_ms(&self) -> u64 {
@@ -121,17 +121,17 @@ impl Child {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// A new life begins in place of all earlier ones.
+    /// A new run begins in place of all earlier ones.
     pub(super) fn supersede(&self) -> u64 {
         self.generation.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    pub(super) fn take_complaint(&self) -> Option<String> {
-        self.complaint.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(super) fn take_reported_error(&self) -> Option<String> {
+        self.reported_error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(super) fn set_up(&self) {
-        self.beat();
+        self.heartbeat();
         self.condition().state = State::Up;
     }
 
@@ -159,31 +159,31 @@ impl Child {
     }
 }
 
-/// One life of an actor, in the actor's hands.
+/// What one run of an actor is given: its heartbeat, its stop signal, and whether it has been replaced.
 #[derive(Clone)]
-pub struct Life {
+pub struct TaskContext {
     pub(super) child: Arc<Child>,
     pub(super) generation: u64,
     pub(super) stop: watch::Receiver<bool>,
 }
 
-impl Life {
-    /// A sign of life; one is due well within `supervisor.frozen_after`.
-    pub fn beat(&self) {
-        self.child.beat();
+impl TaskContext {
+    /// Says that the actor is alive; a heartbeat is due well within `supervisor.frozen_after`.
+    pub fn heartbeat(&self) {
+        self.child.heartbeat();
     }
 
     /// Says why it is about to end.
-    pub fn complain(&self, reason: String) {
-        *self.child.complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    pub fn report_error(&self, reason: String) {
+        *self.child.reported_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
     }
 
     /// Whether it has been replaced: it should end without touching anything.
-    pub fn superseded(&self) -> bool {
+    pub fn is_superseded(&self) -> bool {
         self.child.generation() != self.generation
     }
 
-    pub fn stopping(&self) -> bool {
+    pub fn is_stopping(&self) -> bool {
         *self.stop.borrow()
     }
 
@@ -194,18 +194,18 @@ impl Life {
         let _ = stop.wait_for(|stop| *stop).await;
     }
 
-    /// Waits for the future, giving signs of life meanwhile: for waits that are meant, such as for input.
+    /// Waits for the future, sending heartbeats meanwhile: for waits that are meant, such as for input.
     /// `None` when the actor should end instead.
-    pub async fn wait<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        const BEAT_EVERY: Duration = Duration::from_millis(200);
+    pub async fn run_until_stopped<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        const HEARTBEAT_EVERY: Duration = Duration::from_millis(200);
         tokio::pin!(future);
         loop {
-            self.beat();
+            self.heartbeat();
             tokio::select! {
                 biased;
                 () = self.stopped() => return None,
                 value = &mut future => return Some(value),
-                () = tokio::time::sleep(BEAT_EVERY) => {}
+                () = tokio::time::sleep(HEARTBEAT_EVERY) => {}
             }
         }
     }

@@ -9,7 +9,7 @@ use actix::dev::channel;
 use actix::{Actor, Addr, Arbiter, Context, Supervised};
 use futures_util::FutureExt;
 
-use super::child::{Cause, Child, Life};
+use super::child::{Cause, Child, TaskContext};
 use super::policy::Decision;
 
 /// Mail for an actor; only wake-ups and questions, so few are enough.
@@ -19,10 +19,10 @@ const MAILBOX: usize = 16;
 pub type GaveUp = Arc<dyn Fn(&Child, &str) + Send + Sync>;
 
 /// Starts the actor on an arbiter of its own.
-pub fn spawn<A, Make>(arbiter: &Arbiter, life: Life, make: Make, gave_up: GaveUp) -> Addr<A>
+pub fn spawn<A, Make>(arbiter: &Arbiter, task: TaskContext, make: Make, gave_up: GaveUp) -> Addr<A>
 where
     A: Actor<Context = Context<A>> + Supervised,
-    Make: FnOnce(Life) -> A + Send + 'static,
+    Make: FnOnce(TaskContext) -> A + Send + 'static,
 {
     let (sender, receiver) = channel::channel(MAILBOX);
     let address = Addr::new(sender);
@@ -30,33 +30,33 @@ where
     let kept = address.clone();
     arbiter.spawn_fn(move || {
         actix::spawn(async move {
-            let actor = make(life.clone());
-            guard(Context::with_receiver(receiver), actor, life, gave_up).await;
+            let actor = make(task.clone());
+            guard(Context::with_receiver(receiver), actor, task, gave_up).await;
             drop(kept);
         });
     });
     address
 }
 
-async fn guard<A>(context: Context<A>, actor: A, life: Life, gave_up: GaveUp)
+async fn guard<A>(context: Context<A>, actor: A, task: TaskContext, gave_up: GaveUp)
 where
     A: Actor<Context = Context<A>> + Supervised,
 {
-    let child = Arc::clone(&life.child);
+    let child = Arc::clone(&task.child);
     let mut running = context.into_future(actor);
     child.set_up();
     loop {
         let end = AssertUnwindSafe(&mut running).catch_unwind().await;
-        if life.superseded() {
+        if task.is_superseded() {
             return;
         }
-        if life.stopping() {
+        if task.is_stopping() {
             child.set_stopped();
             return;
         }
         let (cause, reason) = match end {
             Ok(()) => {
-                (Cause::Exit, child.take_complaint().unwrap_or_else(|| "ended without being asked to".to_owned()))
+                (Cause::Exit, child.take_reported_error().unwrap_or_else(|| "ended without being asked to".to_owned()))
             }
             Err(panic) => (Cause::Panic, panic_text(panic.as_ref())),
         };
@@ -68,12 +68,12 @@ where
             Decision::RestartAfter(delay) => {
                 log::warn!(target: "dsmild", "actor {} ended ({}: {reason}); it starts again in {delay:?}", child.name, cause.name());
                 tokio::select! {
-                    () = life.stopped() => { child.set_stopped(); return; }
+                    () = task.stopped() => { child.set_stopped(); return; }
                     () = tokio::time::sleep(delay) => {}
                 }
             }
         }
-        if life.superseded() {
+        if task.is_superseded() {
             return;
         }
         child.set_up();

@@ -6,27 +6,27 @@
 
 mod child;
 mod guard;
-mod host;
 mod policy;
+mod task_actor;
 mod tree;
 
-pub use child::{Cause, Child, Life, OnDeath, State};
+pub use child::{Cause, Child, OnDeath, State, TaskContext};
 pub use guard::{GaveUp, spawn};
-pub use host::{Body, Host};
 pub use policy::{Decision, RestartPolicy};
+pub use task_actor::{Task, TaskActor};
 pub use tree::{ChildSpec, Start, Tree};
 
 impl ChildSpec {
     /// A loop over IO.
-    pub fn host(name: &str, critical: bool, body: Body) -> Self {
+    pub fn task(name: &str, critical: bool, task: Task) -> Self {
         Self {
             name: name.to_owned(),
             critical,
             on_death: std::sync::Arc::new(|_, _| ()),
             on_give_up: std::sync::Arc::new(|| ()),
-            start: std::sync::Arc::new(move |arbiter, life, gave_up| {
-                let body = std::sync::Arc::clone(&body);
-                drop(spawn(arbiter, life, move |life| Host::new(life, body), gave_up));
+            start: std::sync::Arc::new(move |arbiter, context, gave_up| {
+                let task = std::sync::Arc::clone(&task);
+                drop(spawn(arbiter, context, move |context| TaskActor::new(context, task), gave_up));
             }),
         }
     }

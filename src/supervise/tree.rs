@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use actix::Arbiter;
 use tokio::sync::watch;
 
-use super::child::{Cause, Child, Life, OnDeath, State};
+use super::child::{Cause, Child, OnDeath, State, TaskContext};
 use super::guard::GaveUp;
 use super::policy::Decision;
 use crate::config;
 
-/// Starts one life of an actor on the arbiter.
-pub type Start = Arc<dyn Fn(&Arbiter, Life, GaveUp) + Send + Sync>;
+/// Starts one run of an actor on the arbiter.
+pub type Start = Arc<dyn Fn(&Arbiter, TaskContext, GaveUp) + Send + Sync>;
 
 #[derive(Clone)]
 pub struct ChildSpec {
@@ -133,10 +133,10 @@ impl Running {
     fn begin(&mut self, fatal: &watch::Sender<Option<String>>) -> std::io::Result<()> {
         let arbiter = Arbiter::try_new()?;
         let generation = self.child.supersede();
-        let life = Life { child: Arc::clone(&self.child), generation, stop: self.stop.subscribe() };
-        // From now on it is expected to give signs of life, even if its thread never comes to it.
+        let task = TaskContext { child: Arc::clone(&self.child), generation, stop: self.stop.subscribe() };
+        // From now on it is expected to send heartbeats, even if its thread never comes to it.
         self.child.set_up();
-        (self.spec.start)(&arbiter, life, gave_up(&self.spec, fatal));
+        (self.spec.start)(&arbiter, task, gave_up(&self.spec, fatal));
         self.arbiter = Some(arbiter);
         Ok(())
     }
@@ -147,7 +147,7 @@ impl Running {
         if let Some(arbiter) = self.arbiter.take() {
             arbiter.stop();
         }
-        let reason = format!("no sign of life for {} ms", silence.as_millis());
+        let reason = format!("no heartbeat for {} ms", silence.as_millis());
         match self.child.died(Cause::Frozen, &reason) {
             Decision::GiveUp => gave_up(&self.spec, fatal)(&self.child, &reason),
             Decision::RestartAfter(delay) => {

@@ -83,20 +83,20 @@ fn an_entry_that_a_dead_daemon_archived_is_not_archived_again_by_its_heir() {
     });
     assert_eq!(pending(&redis), 500, "none was acknowledged");
     dies.kill();
-    let heir = sites[1].start_ready();
+    let successor = sites[1].start_ready();
     wait_for("the entries to be taken over and acknowledged", || pending(&redis) == 0);
-    wait_until_archived(&heir);
-    assert_eq!(heir.stream("L3_OUT").len(), 500, "the heir has handled each");
+    wait_until_archived(&successor);
+    assert_eq!(successor.stream("L3_OUT").len(), 500, "the successor has handled each");
     assert_eq!(archived(&postgres), ((0..500).collect(), 500), "and Postgres has each once");
     let dropped = "dsmil_dropped_total{where=\"archive\",reason=\"duplicate\"}";
-    wait_for("what was left out to be counted", || heir.get("/metrics").unwrap().1.contains(dropped));
+    wait_for("what was left out to be counted", || successor.get("/metrics").unwrap().1.contains(dropped));
 
     // The dead one comes back with its hot store: what it archived stays as it is, and both go on.
     redis.ask(&["ACL", "SETUSER", "limited", "+xack"]);
     let back = sites[0].start_ready();
     write(&redis, 500..900);
     wait_for("everything to be acknowledged", || pending(&redis) == 0);
-    wait_until_archived(&heir);
+    wait_until_archived(&successor);
     wait_until_archived(&back);
     assert_eq!(archived(&postgres), ((0..900).collect(), 900));
 }

@@ -92,7 +92,7 @@ fn a_daemon_that_waits_for_room_leaves_new_entries_in_redis() {
         let link = Link::connect(&config, &tokio::runtime::Handle::current()).await.unwrap();
         group.join(&link).await.unwrap();
         write(&redis, 0..10);
-        group.beat(&link).await.unwrap();
+        group.heartbeat(&link).await.unwrap();
         assert_eq!(pending(&redis), 0);
         assert_eq!(group.read_new(&link, 100, Duration::from_millis(1)).await.unwrap().len(), 10);
     });

@@ -17,19 +17,19 @@ pub enum Member {
     /// What came to this daemon as new, in order of id.
     Reader,
     /// What it took over from others.
-    Heir,
+    Successor,
 }
 
 #[derive(Debug, Clone)]
 pub struct Group {
     pub key: String,
     reader: String,
-    heir: String,
+    successor: String,
 }
 
 /// Where a group stands in its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct Progress {
     /// The oldest entry that is still there.
     pub first: Option<EntryId>,
     /// Entries that were trimmed before any consumer got them, ever; `None` when that cannot be told just now.
@@ -40,13 +40,13 @@ pub struct Standing {
 
 impl Group {
     pub fn new(key: String, instance: &str) -> Self {
-        Self { key, reader: instance.to_owned(), heir: format!("{instance}:claimed") }
+        Self { key, reader: instance.to_owned(), successor: format!("{instance}:claimed") }
     }
 
     fn name(&self, member: Member) -> &str {
         match member {
             Member::Reader => &self.reader,
-            Member::Heir => &self.heir,
+            Member::Successor => &self.successor,
         }
     }
 
@@ -91,8 +91,8 @@ impl Group {
     }
 
     /// Tells the group that this daemon is alive, for as long as it reads nothing.
-    pub async fn beat(&self, link: &Link) -> Result<(), Trouble> {
-        for member in [Member::Reader, Member::Heir] {
+    pub async fn heartbeat(&self, link: &Link) -> Result<(), Trouble> {
+        for member in [Member::Reader, Member::Successor] {
             self.read_own(link, member, EntryId::LAST).await?;
         }
         Ok(())
@@ -115,7 +115,7 @@ impl Group {
         let dead = consumers.list().iter().find_map(|consumer| {
             let name = consumer.named("name")?.text()?;
             let number = |what| consumer.named(what).and_then(Reply::number).unwrap_or(0);
-            let mine = name == self.reader || name == self.heir;
+            let mine = name == self.reader || name == self.successor;
             (!mine && number("pending") > 0 && u128::from(number("idle")) >= millis).then_some(name)
         });
         let Some(dead) = dead else { return Ok((Vec::new(), Vec::new())) };
@@ -126,7 +126,7 @@ impl Group {
             return Ok((Vec::new(), Vec::new()));
         }
         let millis = millis.to_string();
-        let arguments = [&self.key, GROUP, &self.heir, &millis].into_iter().chain(held.iter().copied());
+        let arguments = [&self.key, GROUP, &self.successor, &millis].into_iter().chain(held.iter().copied());
         let reply = self.call(link, "XCLAIM", &arguments.collect::<Vec<_>>()).await?;
         let entries = Entry::list(reply).ok_or_else(|| self.strange("XCLAIM", &Reply::Nil))?;
         let held = held.iter().filter_map(|id| id.parse().ok());
@@ -134,11 +134,11 @@ impl Group {
         Ok((entries, gone))
     }
 
-    pub async fn standing(&self, link: &Link) -> Result<Standing, Trouble> {
+    pub async fn progress(&self, link: &Link) -> Result<Progress, Trouble> {
         let stream = self.call(link, "XINFO", &["STREAM", &self.key]).await?;
         let groups = self.call(link, "XINFO", &["GROUPS", &self.key]).await?;
         let ours = |group: &&Reply| group.named("name").and_then(Reply::text) == Some(GROUP);
-        Ok(standing(&stream, groups.list().iter().find(ours).unwrap_or(&Reply::Nil)))
+        Ok(progress(&stream, groups.list().iter().find(ours).unwrap_or(&Reply::Nil)))
     }
 
     async fn call(&self, link: &Link, command: &'static str, arguments: &[&str]) -> Result<Reply, Trouble> {
@@ -158,7 +158,7 @@ fn owned(text: &str) -> Bytes {
 /// Redis counts what was ever added and what the group was given, and the difference is what is still to come or was
 /// missed. What is still to come is known when the group is at the end of the stream, and when it has not reached the
 /// first entry.
-fn standing(stream: &Reply, group: &Reply) -> Standing {
+fn progress(stream: &Reply, group: &Reply) -> Progress {
     let id = |reply: Option<&Reply>| reply.and_then(Reply::text).and_then(|id| id.parse::<EntryId>().ok());
     let first = id(stream.named("first-entry").and_then(|entry| entry.list().first()));
     let at = id(group.named("last-delivered-id"));
@@ -177,7 +177,7 @@ fn standing(stream: &Reply, group: &Reply) -> Standing {
         };
         Some(added.saturating_sub(given).saturating_sub(to_come))
     };
-    Standing { first, missed: missed(), given }
+    Progress { first, missed: missed(), given }
 }
 
 #[cfg(test)]
@@ -210,12 +210,12 @@ mod tests {
     #[test]
     fn entries_trimmed_before_they_were_read_are_counted_when_they_can_be() {
         let trimmed = stream(200, 1000, "801-1", "1000-1");
-        assert_eq!(standing(&trimmed, &group("100-1", 100)).missed, Some(700), "before the first entry");
-        assert_eq!(standing(&trimmed, &group("850-1", 150)).missed, None, "in the middle");
-        assert_eq!(standing(&trimmed, &group("1000-1", 300)).missed, Some(700), "at the end");
-        assert_eq!(standing(&trimmed, &Reply::Nil).missed, None, "an older Redis counts nothing");
+        assert_eq!(progress(&trimmed, &group("100-1", 100)).missed, Some(700), "before the first entry");
+        assert_eq!(progress(&trimmed, &group("850-1", 150)).missed, None, "in the middle");
+        assert_eq!(progress(&trimmed, &group("1000-1", 300)).missed, Some(700), "at the end");
+        assert_eq!(progress(&trimmed, &Reply::Nil).missed, None, "an older Redis counts nothing");
         let new = Reply::List(vec![text("last-delivered-id"), text("0-0"), text("entries-read"), Reply::Nil]);
-        assert_eq!(standing(&trimmed, &new).missed, Some(800), "before the group was made");
-        assert_eq!(standing(&stream(1000, 1000, "1-1", "1000-1"), &group("0-0", 0)).missed, Some(0));
+        assert_eq!(progress(&trimmed, &new).missed, Some(800), "before the group was made");
+        assert_eq!(progress(&stream(1000, 1000, "1-1", "1000-1"), &group("0-0", 0)).missed, Some(0));
     }
 }

@@ -12,6 +12,6 @@ mod taken;
 
 pub use claimed::Claimed;
 pub use entry::{Entry, EntryId};
-pub use group::{Group, Member, Standing};
+pub use group::{Group, Member, Progress};
 pub use place::Place;
 pub use taken::{Taken, Unacknowledged};

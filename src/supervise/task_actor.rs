@@ -1,0 +1,40 @@
+//! The actor for what is one loop over IO: a source, an outlet, a poller. It runs a [`Task`].
+
+use std::sync::Arc;
+
+use actix::fut::future::ActorFutureExt;
+use actix::{Actor, ActorContext, AsyncContext, Context, Supervised, WrapFuture};
+use futures_util::future::LocalBoxFuture;
+
+use super::TaskContext;
+
+/// Makes the loop anew for every run. The loop sends heartbeats ([`TaskContext::heartbeat`],
+/// [`TaskContext::run_until_stopped`]) and ends when told to; any other end counts as a failure, an error with its reason.
+pub type Task = Arc<dyn Fn(TaskContext) -> LocalBoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+pub struct TaskActor {
+    context: TaskContext,
+    task: Task,
+}
+
+impl TaskActor {
+    pub fn new(context: TaskContext, task: Task) -> Self {
+        Self { context, task }
+    }
+}
+
+impl Actor for TaskActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, actix: &mut Self::Context) {
+        let run = (self.task)(self.context.clone());
+        actix.spawn(run.into_actor(self).map(|end, actor, actix| {
+            if let Err(reason) = end {
+                actor.context.report_error(reason);
+            }
+            actix.stop();
+        }));
+    }
+}
+
+impl Supervised for TaskActor {}
