@@ -1,8 +1,10 @@
 //! Names made by an algorithm: how unlike names that people register a name is.
 //!
 //! A logistic regression over hashed character n-grams and a few shapes (length, digits, vowels, runs), trained by
-//! `tests/train_dga.rs` on popular names against names drawn from the generators that malware families use (uniform
+//! `tests/evaluate/dga_weights.rs` on popular names against names drawn from the generators that malware families use (uniform
 //! letters, hexadecimal, alphabets of part of the letters, pronounceable syllables). The table is its weights.
+
+use super::public_suffix;
 
 /// Weights in units of [`WEIGHT_UNIT`], by hash of the feature.
 static WEIGHTS: &[u8; TABLE_SIZE] = include_bytes!("dga_weights.bin");
@@ -42,7 +44,7 @@ pub fn sigmoid(logit: f64) -> f64 {
 
 /// The label under which a name is registered: `example` of `www.example.co.uk`, `host` of `host.dyndns.org`.
 pub fn registrable_label(domain: &str) -> Option<&str> {
-    psl::domain_str(domain)?.split('.').next()
+    public_suffix::registrable(domain)?.split('.').next()
 }
 
 /// Indices into the table, one for each feature of the label; the same feature may come more than once.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::dga;
 use super::recent::Recent;
+use super::{dga, public_suffix};
 use crate::event::Timestamp;
 use crate::parse::{Action, Record};
 
@@ -94,7 +94,7 @@ impl DnsNames {
         names_min: usize,
     ) -> Option<Oddity> {
         let lower = question.name.to_ascii_lowercase();
-        let domain = psl::domain_str(&lower)?;
+        let domain = public_suffix::registrable(&lower)?;
         let client = self.clients.touch(question.client, Client::default);
         if let Some(tunnel) = client.child(domain, &lower, now, window) {
             return Some(tunnel);

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::allow_list::AllowList;
 use super::observable::{Observable, url_host};
+use super::public_suffix;
 use crate::event::Timestamp;
 
 /// Where an indicator was read, and until when it holds.
@@ -108,13 +109,13 @@ impl Indicators {
 
 /// The name and the names above it, down to the registrable one.
 pub fn below(name: &str) -> impl Iterator<Item = &str> {
-    let shortest = psl::domain_str(name).map_or(name.len(), str::len);
+    let shortest = public_suffix::registrable(name).map_or(name.len(), str::len);
     std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, parent)| parent))
         .take_while(move |name| name.len() >= shortest)
 }
 
 fn is_public_suffix(name: &str) -> bool {
-    psl::suffix_str(name) == Some(name)
+    public_suffix::suffix(name) == Some(name)
 }
 
 fn is_too_wide(net: &IpNet) -> bool {

@@ -28,6 +28,7 @@ pub mod novelty;
 pub mod observable;
 pub mod phrases;
 pub mod playbook;
+pub mod public_suffix;
 pub mod rates;
 pub mod recent;
 pub mod response;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::observable::normal_domain;
+use super::public_suffix;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Measure {
@@ -117,7 +118,7 @@ pub fn block_domain(text: &str) -> Response {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let name = normal_domain(text).filter(|name| name.bytes().all(plain) && !name.starts_with(['-', '.']));
     let Some(name) = name else { return Response::refused(measure, text, "this is not a domain name") };
-    if psl::domain_str(&name).is_none() {
+    if public_suffix::registrable(&name).is_none() {
         return Response::refused(measure, &name, "many owners share this name");
     }
     Response::commands(

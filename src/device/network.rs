@@ -13,6 +13,7 @@ use crate::detect::beacon::{Beacon, Beacons, Contact};
 use crate::detect::dga;
 use crate::detect::dns_names::{DnsNames, Question};
 use crate::detect::flow::Flow;
+use crate::detect::public_suffix;
 use crate::detect::recent::Recent;
 use crate::detect::scan::{ScanSettings, Scans, is_private};
 use crate::detect::zeek;
@@ -152,7 +153,7 @@ impl Network {
 
     fn flow_beacon(&mut self, flow: &Flow<'_>, now: Timestamp) -> Option<Beacon> {
         let peer = flow.domain.unwrap_or(flow.server);
-        let registrable = flow.domain.and_then(psl::domain_str).unwrap_or(peer);
+        let registrable = flow.domain.and_then(public_suffix::registrable).unwrap_or(peer);
         if self.state.clients.count(registrable, flow.client) >= CLIENTS_OF_A_SERVICE {
             return None;
         }
@@ -178,7 +179,7 @@ impl Network {
     }
 
     fn name_beacon(&mut self, question: Question<'_>, now: Timestamp) -> Option<Beacon> {
-        let registrable = psl::domain_str(question.name)?;
+        let registrable = public_suffix::registrable(question.name)?;
         let client = question.client.parse().ok()?;
         let is_upkeep = registrable.ends_with(".arpa") || registrable.ends_with(".local");
         if is_upkeep || self.state.clients.count(registrable, client) >= CLIENTS_OF_A_SERVICE {
