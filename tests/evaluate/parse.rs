@@ -1,6 +1,5 @@
 //! Measures the parser against log corpora that others wrote: fail2ban's samples (which address is the attacker's) and
-//! the CrowdSec hub's tests (program, user, source address). Run with `--nocapture` to see the figures and the misses.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // helpers of tests fail as tests do
+//! the CrowdSec hub's tests (program, user, source address).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,14 +9,7 @@ use std::path::{Path, PathBuf};
 use dsmild::parse::{Action, Calendar, Format, Parsed, parse};
 use serde_json::Value;
 
-/// The folder of the corpora, or a visible note that nothing was measured.
-fn corpus(name: &str) -> Option<PathBuf> {
-    let Some(data) = std::env::var_os("DSMIL_DATA") else {
-        eprintln!("skipped: DSMIL_DATA is not set");
-        return None;
-    };
-    Some(Path::new(&data).join(name))
-}
+use crate::data;
 
 fn address(text: &str) -> Option<String> {
     Some(text.trim_matches(['[', ']']).parse::<IpAddr>().ok()?.to_canonical().to_string())
@@ -75,8 +67,9 @@ fn fail2ban_samples(folder: &Path) -> Vec<Sample> {
 }
 
 #[test]
+#[ignore = "needs DSMIL_DATA: run tests/eval"]
 fn fail2ban_sources_are_never_wrong_and_mostly_found() {
-    let Some(folder) = corpus("fail2ban/fail2ban/tests/files/logs") else { return };
+    let folder = data("fail2ban/fail2ban/tests/files/logs");
     let samples = fail2ban_samples(&folder);
     assert!(samples.len() > 300, "only {} samples read", samples.len());
     let (mut sources, mut refused, mut failures_named) = (Tally::default(), 0, 0);
@@ -118,8 +111,9 @@ fn fail2ban_sources_are_never_wrong_and_mostly_found() {
 }
 
 #[test]
+#[ignore = "needs DSMIL_DATA: run tests/eval"]
 fn fail2ban_times_are_read() {
-    let Some(folder) = corpus("fail2ban/fail2ban/tests/files/logs") else { return };
+    let folder = data("fail2ban/fail2ban/tests/files/logs");
     let instant = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
     let stamp = |time: jiff::Timestamp| dsmild::event::Timestamp::from_micros(time.as_microsecond());
     let zone = jiff::tz::TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
@@ -175,8 +169,9 @@ fn hub_asserts(text: &str) -> BTreeMap<(String, usize), Asserted> {
 }
 
 #[test]
+#[ignore = "needs DSMIL_DATA: run tests/eval"]
 fn crowdsec_hub_asserts_hold() {
-    let Some(folder) = corpus("crowdsec-hub/.tests") else { return };
+    let folder = data("crowdsec-hub/.tests");
     let mut folders: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     let (mut sources, mut users, mut programs) = (Tally::default(), Tally::default(), Tally::default());
@@ -241,97 +236,4 @@ fn crowdsec_hub_asserts_hold() {
     assert!(mean >= 0.80, "{mean}");
     assert_eq!(programs.wrong + programs.silent, 0, "{programs:?}");
     assert!(users.recall() >= 0.65, "{users:?}");
-}
-
-/// `cargo test --release --test evaluate_parse -- --ignored --nocapture lines_per_second`
-#[test]
-#[ignore = "a measurement: it says nothing on a busy or an unoptimized machine"]
-fn lines_per_second_of_one_core() {
-    let kinds: [(&str, &[&str]); 4] = [
-        (
-            "syslog",
-            &[
-                "Jan  2 03:04:05 web-1 sshd[42]: Failed password for invalid user eve from 192.0.2.1 port 22 ssh2",
-                "2026-01-02T03:04:05.678901+01:00 web-1 systemd[1]: Started session-7.scope - Session 7 of user eve.",
-                "Jan  2 03:04:05 web-1 kernel: [12.5] [UFW BLOCK] IN=eth0 OUT= SRC=192.0.2.1 DST=198.51.100.1 LEN=40 PROTO=TCP SPT=4 DPT=22",
-                "Jan  2 03:04:05 web-1 portal[7]: request 4711 of tenant blue took 17 ms, cache warm, queue empty",
-                "Jan  2 03:04:05 web-1 CRON[9]: (root) CMD (/usr/lib/sysstat/debian-sa1 1 1)",
-            ],
-        ),
-        (
-            "access log",
-            &[
-                "192.0.2.1 - - [31/Jan/2026:10:00:00 +0000] \"GET /a/b?c=d HTTP/1.1\" 200 5123 \"https://example.org/\" \"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\"",
-            ],
-        ),
-        (
-            "json",
-            &[
-                "{\"ts\":1769853600.5,\"level\":\"info\",\"msg\":\"request handled\",\"client\":{\"ip\":\"192.0.2.1\"},\"status\":200,\"path\":\"/a\"}",
-            ],
-        ),
-        (
-            "auditd",
-            &[
-                "type=SYSCALL msg=audit(1604994496.155:92733): arch=c000003e syscall=59 success=yes exit=0 a0=558e251634a0 a1=558e25162a50 items=2 ppid=29002 pid=1631 auid=1000 uid=1000 gid=1000 euid=1000 tty=pts0 ses=104 comm=\"arp\" exe=\"/usr/sbin/arp\" key=(null)",
-            ],
-        ),
-    ];
-    for (kind, lines) in kinds {
-        let count = 1_000_000;
-        let start = std::time::Instant::now();
-        let mut fields = 0;
-        for line in lines.iter().cycle().take(count) {
-            fields += parse(line.as_bytes(), Format::Auto, &[]).record.fields.len();
-        }
-        let rate = count as f64 / start.elapsed().as_secs_f64();
-        eprintln!("{kind}: {rate:.0} lines/s on one core ({fields} fields)");
-    }
-}
-
-/// `cargo test --release --test evaluate_parse -- --ignored --nocapture longest_lines`
-#[test]
-#[ignore = "a measurement, like the one above"]
-fn the_longest_lines_cost_no_more_than_their_length() {
-    let heads = [
-        "",
-        "Jan  2 03:04:05 h sshd[1]: Failed password for ",
-        "Jan  2 03:04:05 h sshd[1]: Disconnecting invalid user ",
-        "Jan  2 03:04:05 h asterisk[1]: rejected because extension not found in context",
-        "Jan  2 03:04:05 h portal[1]: ",
-        "Jan  2 03:04:05 h dovecot: auth: pam(",
-        "type=EXECVE msg=audit(1.0:1): ",
-        "[error] 1#1: *1 user \"",
-    ];
-    let fillings = [
-        "a",
-        "[",
-        "from [",
-        "(",
-        " ssh2: ",
-        ": ",
-        "1.",
-        "::",
-        "=",
-        "a=\"",
-        "\"",
-        ",",
-        "192.0.2.1 ",
-        ", client: ",
-        "' failed for '",
-        "{\"a\":",
-    ];
-    let mut slowest = (0.0, String::new());
-    for head in heads {
-        for filling in fillings {
-            let line = format!("{head}{}", filling.repeat(65_000 / filling.len()));
-            let start = std::time::Instant::now();
-            std::hint::black_box(parse(line.as_bytes(), Format::Auto, &[]));
-            let seconds = start.elapsed().as_secs_f64();
-            if seconds > slowest.0 {
-                slowest = (seconds, format!("{head}{filling}…"));
-            }
-        }
-    }
-    eprintln!("slowest of the lines of 64 KiB: {:.1} ms, {}", 1e3 * slowest.0, slowest.1);
 }

@@ -1,8 +1,5 @@
 //! The hot store against what machines do to it: kills, full file systems, damage, other programs.
 
-// clippy.toml allows these in tests, but does not see that all of this file is one.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
-
 mod damage;
 mod full;
 mod kill;

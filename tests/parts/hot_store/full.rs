@@ -9,7 +9,7 @@ use dsmild::bus::Transaction;
 use dsmild::event::{EventId, Interest, Timestamp};
 use dsmild::store::{HotStore, StoreError};
 
-use crate::{assert_sound, config, line, lines, outsider};
+use super::{assert_sound, config, line, lines, outsider};
 
 /// A tmpfs that goes away with the test.
 struct Tmpfs(PathBuf);

@@ -1,7 +1,5 @@
 //! A SHRINK that misbehaves on request: a bare TCP server, so that it can say what no HTTP library would let it say.
 
-#![allow(dead_code)] // each test takes the part that it needs
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use dsmild::event::{EventId, Interest, Stream};
 use dsmild::store::{HotStore, Recovery};
 use serde_json::json;
 
-use crate::{assert_sound, config, decision, line, number_of};
+use super::{assert_sound, config, decision, line, number_of};
 
 const ROUNDS: u32 = 20;
 const PATH: &str = "DSMIL_TEST_STORE";
@@ -57,7 +57,7 @@ async fn child() {
 
 fn run_and_kill(path: &Path) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::child", "--ignored", "--nocapture"])
+        .args(["--exact", "hot_store::kill::child", "--ignored", "--nocapture"])
         .env(PATH, path)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -8,7 +8,7 @@ use dsmild::event::{EventId, Interest, Timestamp};
 use dsmild::limits::{DEAD_LETTERS_MAX, PRUNE_ROWS_MAX, PRUNE_STEPS_MAX};
 use dsmild::store::HotStore;
 
-use crate::{config, decision, line, lines, number_of};
+use super::{config, decision, line, lines, number_of};
 
 /// `lines` are one millisecond apart from second 1000 on; the retention is one second.
 async fn store(folder: &tempfile::TempDir, lines_count: u64) -> HotStore {

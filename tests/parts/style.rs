@@ -1,7 +1,5 @@
 //! Rules of the house that no linter knows.
 
-#![allow(clippy::unwrap_used)] // a test fails by panic
-
 use std::path::{Path, PathBuf};
 
 const LINES_MAX: usize = 400;

@@ -1,16 +1,12 @@
 //! SHRINK misbehaves in every way it can; never is that a value, and never does a poll outlast its timeout.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test fails by panic
-
-mod stub;
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::stub::{Behaviour, Stub, answer_with, json};
 use dsmild::config::{Shrink, Span};
 use dsmild::event::ShrinkSample;
 use dsmild::intake::shrink::Poller;
-use stub::{Behaviour, Stub, answer_with, json};
 
 const TIMEOUT_MS: u64 = 300;
 const LATE: &str = "no whole answer within";

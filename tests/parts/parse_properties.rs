@@ -1,6 +1,5 @@
 //! Nothing that anybody writes into a line makes the parser panic, exceed its bounds, or take a client's words for the
 //! client's address. `PROPTEST_CASES` sets how many inputs each property is tried on.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // helpers of tests fail as tests do
 
 use std::net::IpAddr;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use dsmild::event::{EventId, Interest};
 use dsmild::store::{HotStore, StoreError};
 
-use crate::{config, lines, outsider};
+use super::{config, lines, outsider};
 
 async fn filled(path: &Path) {
     let (store, _) = HotStore::open(&config(path, "64MiB")).await.unwrap();

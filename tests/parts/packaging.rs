@@ -1,7 +1,5 @@
 //! The unit files and the package, as far as they can be judged without installing them.
 
-#![allow(clippy::unwrap_used)] // a test fails by panic
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,5 @@
 //! What watches the daemon knows its metrics by name: names that do not exist would show nothing and alert nobody.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test fails by panic
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;

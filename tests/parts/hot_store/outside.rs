@@ -7,7 +7,7 @@ use std::process::Command;
 use dsmild::event::{EventId, Interest};
 use dsmild::store::{HotStore, StoreError};
 
-use crate::{config, decision, lines, outsider};
+use super::{config, decision, lines, outsider};
 
 fn sqlite3(path: &Path, sql: &str) -> Option<String> {
     let output = match Command::new("sqlite3").arg("-readonly").arg(path).arg(sql).output() {

@@ -1,7 +1,5 @@
 //! A crash stays where it happened: every actor in turn panics, hangs or crashes in a loop, in the running daemon.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test fails by panicking
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
