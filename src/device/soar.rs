@@ -50,8 +50,7 @@ struct Settings {
     protected_users: Vec<String>,
     /// A proposal lapses after this time, is not repeated before, and a block lasts so long.
     valid_for: Span,
-    /// The site's own CACAO 2.0 playbooks, proposed for the flags (`BEACON`) and measures (`block_address`) in their
-    /// labels.
+    /// The site's own CACAO 2.0 playbooks, proposed for the flags and measures (`block_address`) in their labels.
     playbooks: Vec<PathBuf>,
     /// Proposals an hour; a flood of them would bury the ones that matter.
     per_hour: u64,
