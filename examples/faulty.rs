@@ -1,5 +1,6 @@
-//! The daemon with a fault in any actor on request, for the check that runs it under systemd: `panic` or `freeze`, written
-//! into the file `fault.ACTOR` in `$RUNTIME_DIRECTORY`, happens to that actor once. Arguments: those of `dsmild run`.
+//! The daemon with a fault in any actor on request, for the check that runs it under systemd: `panic` or `freeze`,
+//! written into the file `fault.ACTOR` in `$RUNTIME_DIRECTORY`, happens to that actor once. Arguments: those of `dsmild
+//! run`.
 
 #![allow(clippy::panic)] // that is what it is for
 
@@ -72,7 +73,7 @@ impl Stage for Faulty {
         self.inner.step(event, out);
     }
 
-    fn save(&self) -> Vec<u8> {
+    fn save(&self) -> Result<Vec<u8>, StateError> {
         self.inner.save()
     }
 

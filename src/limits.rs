@@ -39,7 +39,7 @@ pub const IN_FLIGHT_EVENTS_MAX: usize = 32_768;
 /// Bytes that wait for the hot store before sources wait too.
 pub const IN_FLIGHT_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// … and more than this part of `store.max_size`: what some stage has not handled cannot be removed, and the
-/// transactions that say that it has wait behind the others; all of them must find room in the store.
+/// transactions that record that it has wait behind the others; all of them must find room in the store.
 pub const IN_FLIGHT_PART_OF_STORE: u64 = 8;
 /// Smallest `daemon.memory_max`: what is in flight several times over, and the states of all stages.
 pub const MEMORY_BYTES_MIN: u64 = 512 * 1024 * 1024;
@@ -54,8 +54,8 @@ pub const STORE_PAGE_EVENTS_MAX: usize = 4096;
 /// A stage's state is saved after this many events or this much time, whichever comes first.
 pub const SNAPSHOT_EVENTS_MAX: usize = 50_000;
 pub const SNAPSHOT_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
-/// Events that killed a stage and are remembered for it.
-pub const REMEMBERED_DEATHS_MAX: usize = 256;
+/// Events that crashed a stage and are remembered for it.
+pub const REMEMBERED_CRASHES_MAX: usize = 256;
 /// Rows of one INSERT statement.
 pub const INSERT_ROWS_MAX: usize = 500;
 /// Payload bytes after which one read of the hot store ends.
@@ -114,9 +114,9 @@ pub const LOKI_LABEL_VALUE_BYTES_MAX: usize = 2048;
 pub const LOKI_BATCH_EVENTS_MAX: usize = 1000;
 /// Bytes of the lines of one push to Loki, beyond its first.
 pub const LOKI_BATCH_BYTES_MAX: usize = 384 * 1024;
-/// Times that one refused push is cut in two to find what Loki does not want; the rest is then given up as a whole.
+/// Times that one refused push is cut in two to find what Loki does not want; the rest is then dropped as a whole.
 pub const LOKI_CUTS_MAX: usize = 64;
-/// Bytes read of what Loki says.
+/// Bytes read of an answer of Loki.
 pub const LOKI_ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// The longest wait that Loki may ask for with Retry-After.
 pub const LOKI_RETRY_AFTER_MAX: std::time::Duration = std::time::Duration::from_secs(300);
@@ -174,7 +174,7 @@ pub const AUDIT_NOTE_BYTES_MAX: usize = 1024;
 pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// Lines waiting for the terminal.
 pub const TERMINAL_LINES_MAX: usize = 1024;
-/// Sources shown in status; what senders over HTTP and Redis call themselves is theirs.
+/// Sources shown in status; senders over HTTP and Redis choose their names themselves.
 pub const SOURCES_SHOWN_MAX: usize = 256;
 /// Log records waiting for journald.
 pub const LOG_QUEUE_MAX: usize = 8192;

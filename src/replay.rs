@@ -65,7 +65,7 @@ pub fn run(config: &Config, plan: Plan, options: &Options) -> ExitCode {
     }
 }
 
-/// Gives how many lines or files could not be used.
+/// Returns how many lines or files could not be used.
 fn print(inputs: Vec<ReplayInput>, plan: Plan, stream: Stream, progress: &ProgressBar) -> io::Result<u64> {
     let mut pipeline = Pipeline::new(plan.stages);
     let mut out = BufWriter::new(io::stdout().lock());
@@ -87,6 +87,9 @@ fn print(inputs: Vec<ReplayInput>, plan: Plan, stream: Stream, progress: &Progre
         }
     }
     out.flush()?;
+    if let Some(remark) = remark(pipeline.refused()) {
+        eprintln!("dsmild: {remark}");
+    }
     Ok(refused)
 }
 
@@ -116,4 +119,21 @@ fn progress(inputs: &[PathBuf]) -> ProgressBar {
     let bytes = inputs.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|metadata| metadata.len()).sum();
     let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}");
     ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// What the person who replays should know of outputs that were refused, as the daemon would refuse them.
+fn remark(refused: u64) -> Option<String> {
+    let most = limits::OUTPUTS_PER_EVENT_MAX;
+    (refused > 0).then(|| format!("{refused} outputs were refused: a stage may write {most} for one event"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_outputs_are_told_at_the_end_and_none_are_not() {
+        assert_eq!(remark(0), None);
+        assert!(remark(3).unwrap().starts_with("3 outputs were refused"));
+    }
 }

@@ -31,7 +31,7 @@ impl Bus {
         }
     }
 
-    /// The oldest transactions are committed: the outside may see them, memory may let go of them.
+    /// Notes that the oldest transactions are committed: the outside may see them, and memory need not keep them.
     pub fn confirm(&self, transactions: &[Arc<Transaction>]) {
         let mut inner = self.lock();
         for transaction in transactions {
@@ -57,8 +57,8 @@ impl Bus {
         self.room.send_replace(());
     }
 
-    /// Committed events after `after` that memory still has, at most `count`; `None`: ask the hot store. Also gives the
-    /// id up to which the log has been looked through.
+    /// Committed events after `after` that memory still has, at most `count`; `None`: ask the hot store. Also returns
+    /// the id up to which the log has been looked through.
     pub fn committed_after(&self, after: EventId, reads: Interest, count: usize) -> Option<(Vec<EventRef>, EventId)> {
         let inner = self.lock();
         let committed = inner.committed;

@@ -1,4 +1,4 @@
-//! The ledger: how far each consumer is, and that every event it was given is handled, quarantined or in flight.
+//! The ledger: how far each consumer is, and that every event before it is handled, quarantined or in flight.
 
 use crate::event::{Event, EventId, Interest};
 
@@ -16,13 +16,17 @@ pub struct Consumer {
     pub cursor: EventId,
     /// The cursor that is in the hot store.
     pub committed: EventId,
-    /// Raised when its actor is replaced: what an abandoned one still says is refused.
+    /// Raised when its actor is replaced: steps of an abandoned actor are refused.
     pub generation: u64,
-    /// A consumer that failed for good holds nobody up; it goes on from its cursor when it comes back.
+    /// False for a consumer that failed for good: sources do not wait for it. It goes on from its cursor when it is
+    /// started again.
     pub attached: bool,
     pub received: u64,
     pub handled: u64,
     pub quarantined: u64,
+    /// Outputs that were refused because one event asked for more than
+    /// [`OUTPUTS_PER_EVENT_MAX`](crate::limits::OUTPUTS_PER_EVENT_MAX).
+    pub refused: u64,
     /// Those whose output it reads.
     upstream: Vec<usize>,
 }
@@ -65,6 +69,7 @@ impl Ledger {
                 received: 0,
                 handled: 0,
                 quarantined: 0,
+                refused: 0,
                 upstream,
             });
         }
@@ -105,7 +110,7 @@ impl Ledger {
         attached.map(|consumer| consumer.committed).min().unwrap_or(EventId::MAX)
     }
 
-    /// Where an event stands among those with the same root.
+    /// The place of an event among those with the same root: that of its writer in the graph.
     pub fn rank(&self, kind: Interest) -> u8 {
         self.rank.get(kind.index()).copied().unwrap_or(0)
     }
@@ -123,7 +128,7 @@ impl Ledger {
         }
     }
 
-    /// The longest line before any consumer that sources must not outrun.
+    /// The largest backlog, in events, of the consumers that sources must not outrun.
     pub fn in_flight_max(&self) -> u64 {
         self.consumers.iter().filter(|consumer| consumer.attached).map(Consumer::in_flight).max().unwrap_or(0)
     }

@@ -78,7 +78,7 @@ impl Log {
         self.last_root
     }
 
-    /// Gives the drafts their ids and appends them as one chunk.
+    /// Assigns ids to the drafts and appends them as one chunk.
     pub fn append(&mut self, drafts: Vec<Draft>, now_ms: u64) -> Arc<[Event]> {
         let chunk: Arc<[Event]> = drafts
             .into_iter()
@@ -125,7 +125,7 @@ impl Log {
         Some(self.chunks.range(first..))
     }
 
-    /// Lets go of the oldest chunks while there are too many events, but of nothing after `committed`.
+    /// Drops the oldest chunks while there are too many events, but nothing after `committed`.
     pub fn trim(&mut self, committed: EventId) {
         while self.events > limits::BUS_EVENTS_MAX {
             let Some(last) = self.chunks.front().and_then(|chunk| chunk.last()).map(|event| event.id) else { return };

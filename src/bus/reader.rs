@@ -6,20 +6,20 @@ use std::sync::Arc;
 use super::{ConsumerId, EventRef};
 use crate::event::{Event, EventId, Interest};
 
-/// Gives one consumer its events in order of root, then of their writer's place in the graph, then of id. Written in
+/// Hands one consumer its events in order of root, then of their writer's place in the graph, then of id. Written in
 /// that order or not: an event is held back until everything with an earlier root has been written.
 #[derive(Debug)]
 pub struct Reader {
     pub(super) consumer: ConsumerId,
     reads: Interest,
-    /// Everything that follows from events up to here has been given out.
+    /// Everything that follows from events up to here has been handed out.
     at: EventId,
     /// The log has been looked through up to here.
     pub(super) scanned: EventId,
     held: BTreeMap<(EventId, u8, EventId), EventRef>,
 }
 
-/// What a reader has to give.
+/// What a reader can hand out.
 #[derive(Debug)]
 pub enum Ready {
     /// All that is ready up to this root, whole groups of one root; perhaps none, when only the root moved.
@@ -40,12 +40,12 @@ impl Reader {
         self.reads
     }
 
-    /// Everything that follows from events up to here has been given out.
+    /// Everything that follows from events up to here has been handed out.
     pub fn at(&self) -> EventId {
         self.at
     }
 
-    /// Takes events that the hot store gave; everything up to `scanned` has then been seen.
+    /// Takes events that were read from the hot store; everything up to `scanned` has then been seen.
     pub fn feed(&mut self, events: Vec<Event>, scanned: EventId, rank: impl Fn(Interest) -> u8) {
         let chunk: Arc<[Event]> = events.into();
         self.look_through(&chunk, rank);

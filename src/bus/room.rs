@@ -1,4 +1,4 @@
-//! The bus's end at the sources: who wants to append waits while too much is in flight.
+//! Back-pressure: sources wait while too much is in flight.
 
 use std::sync::atomic::Ordering;
 
@@ -18,14 +18,15 @@ impl Bus {
             && inner.ledger.in_flight_max() < limits::IN_FLIGHT_EVENTS_MAX as u64
     }
 
-    /// What waits for the hot store, and what it must hold until all have handled it, is to be small beside it.
+    /// Sets how many bytes may wait for the hot store, and how many it may have to keep until all consumers have
+    /// handled them: a part of its size.
     pub fn fit_to_store(&self, max_bytes: u64) {
         let part = usize::try_from(max_bytes / limits::IN_FLIGHT_PART_OF_STORE).unwrap_or(usize::MAX);
         self.lock().bytes_max = part.min(limits::IN_FLIGHT_BYTES_MAX);
         self.room.send_replace(());
     }
 
-    /// Whether the process holds as much memory as it may: then sources wait.
+    /// Sets whether the process holds as much memory as it may: then sources wait.
     pub fn set_full(&self, is_full: bool) {
         if self.is_full.swap(is_full, Ordering::Relaxed) && !is_full {
             self.room.send_replace(());
@@ -58,7 +59,7 @@ impl Inner {
         }
     }
 
-    /// Counts no longer what every consumer has handled.
+    /// Stops counting what every consumer has handled.
     pub(super) fn let_go(&mut self) {
         let handled = self.ledger.committed();
         while let Some(&(last, bytes)) = self.held.front()

@@ -1,4 +1,4 @@
-//! The bus as everybody shares it: one lock round the log and the ledger, and who is to be woken.
+//! The bus that all parts share: one lock round the log and the ledger, and which actors are to be woken.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
@@ -52,11 +52,13 @@ pub struct Step {
     pub cursor: EventId,
     pub outputs: Vec<Draft>,
     pub handled: u64,
+    /// Outputs that were refused because one event asked for too many.
+    pub refused: u64,
     pub dead_letters: Vec<DeadLetter>,
     pub snapshot: Option<Snapshot>,
 }
 
-/// The actor that says this has been replaced; what it did is not taken.
+/// The actor has been replaced; what it did is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this actor has been replaced by a newer one")]
 pub struct Stale;
@@ -125,8 +127,8 @@ impl Bus {
         self.committed.subscribe()
     }
 
-    /// Appends what a source has read, with the positions after it, as one transaction. Ask for admission first. Gives
-    /// the last id.
+    /// Appends what a source has read, with the positions after it, as one transaction. Ask for admission first.
+    /// Returns the last id.
     pub fn append(
         &self,
         source: &str,
@@ -171,7 +173,7 @@ impl Bus {
             events.into_iter().filter(|event| event.root > cursor && reads.overlaps(event.kind())).count() as u64;
     }
 
-    /// Has the cursors of these consumers, which the store does not know yet, committed as they are.
+    /// Commits the cursors of these consumers, which the store does not know yet, as they are.
     pub fn begin_at<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
         let mut inner = self.lock();
         for name in names {
@@ -180,8 +182,8 @@ impl Bus {
         }
     }
 
-    /// Begins a new run of a consumer's actor: from now on only this generation is listened to. `at` is where its
-    /// state stands. Gives the generation, the cursor up to which its outputs are already in the log, and the reader.
+    /// Begins a new run of a consumer's actor: from now on only steps of this generation are taken. `at` is where its
+    /// state stands. Returns the generation, the cursor up to which its outputs are already in the log, and the reader.
     pub fn begin(&self, id: ConsumerId, at: EventId, wake: Wake) -> Option<(u64, EventId, Reader)> {
         let mut inner = self.lock();
         if let Some(slot) = inner.wakes.get_mut(id.0) {
@@ -193,7 +195,7 @@ impl Bus {
         Some((consumer.generation, consumer.cursor, Reader::new(id, consumer.reads, at)))
     }
 
-    /// A consumer that was not wanted until now goes on from the newest event: what was before is not its business.
+    /// Moves a consumer that was not wanted until now to the newest event: it reads nothing from before.
     pub fn skip_to_end(&self, id: ConsumerId) {
         let mut inner = self.lock();
         let end = inner.log.last_root();
@@ -203,7 +205,7 @@ impl Bus {
         }
     }
 
-    /// A consumer that failed for good no longer holds anybody up.
+    /// Notes that a consumer failed for good: nothing waits for it any more.
     pub fn detach(&self, id: ConsumerId) {
         let mut inner = self.lock();
         if let Some(consumer) = inner.ledger.get_mut(id) {
@@ -232,7 +234,7 @@ impl Bus {
         reader.take(frontier, count)
     }
 
-    /// Gives a reader what the hot store had.
+    /// Hands a reader what the hot store had.
     pub fn feed(&self, reader: &mut Reader, events: Vec<Event>, scanned: EventId) {
         let inner = self.lock();
         reader.feed(events, scanned, |kind| inner.ledger.rank(kind));
@@ -247,6 +249,7 @@ impl Bus {
         let consumer = inner.ledger.get_mut(id).filter(|consumer| consumer.generation == generation).ok_or(Stale)?;
         consumer.cursor = consumer.cursor.max(step.cursor);
         consumer.handled += step.handled;
+        consumer.refused += step.refused;
         consumer.quarantined += step.dead_letters.len() as u64;
         let (name, cursor) = (consumer.name.clone(), consumer.cursor);
         let events = inner.append(step.outputs);

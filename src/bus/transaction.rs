@@ -46,7 +46,7 @@ pub struct TakenEntries {
 pub struct EntryKey {
     pub ms: u64,
     pub n: u64,
-    /// Of its fields: a stream that was emptied may give an id again, to another entry.
+    /// Of its fields: a stream that was emptied may use an id again, for another entry.
     pub content: u64,
 }
 

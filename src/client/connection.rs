@@ -15,9 +15,9 @@ use serde_json::Value;
 
 use super::{ConnectionArgs, EXIT_BAD, EXIT_NO_DAEMON};
 use crate::config::Config;
+use crate::detect::deceptive::escaped;
 use crate::http::{Authorities, ConnectError, Io, Peer, connector};
 use crate::limits;
-use crate::observe::plain::plain;
 
 /// Until the head of the answer, and again for the rest of one that ends.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(35);
@@ -57,7 +57,7 @@ impl Client {
     /// The URL is not `http://HOST:PORT` or `https://HOST:PORT`, or a named file cannot be read.
     pub fn new(args: &ConnectionArgs, config: &Config) -> Result<Self, ClientError> {
         let url = args.url.clone().unwrap_or_else(|| default_url(config)).trim_end_matches('/').to_owned();
-        let wrong = || ClientError::Arguments(format!("--url: `{}` is not like http://127.0.0.1:8600", plain(&url)));
+        let wrong = || ClientError::Arguments(format!("--url: `{}` is not like http://127.0.0.1:8600", escaped(&url)));
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(wrong());
@@ -116,7 +116,7 @@ impl Client {
         let body = self.body_of(response).await?;
         let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
         let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("no reason given");
-        Err(self.bad_answer(&format!("{status}: {}", plain(detail))))
+        Err(self.bad_answer(&format!("{status}: {}", escaped(detail))))
     }
 
     pub fn bad_answer(&self, reason: &str) -> ClientError {

@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::detect::deceptive::escaped;
 use crate::event::Timestamp;
 use crate::observe::gateway::{ActorStatus, OutletStatus, SourceStatus, Status};
-use crate::observe::plain::plain;
 
 /// Longest summary or payload on a line.
 const TEXT_CHARS_MAX: usize = 300;
@@ -18,12 +18,12 @@ pub fn status_table(status: &Status) -> String {
     let _ = writeln!(
         text,
         "{} {} {state}, up {}",
-        plain(&status.instance),
-        plain(&status.version),
+        escaped(&status.instance),
+        escaped(&status.version),
         duration(status.uptime_s)
     );
     for reason in &status.reasons {
-        let _ = writeln!(text, "  {}", plain(reason));
+        let _ = writeln!(text, "  {}", escaped(reason));
     }
     let rows = status.actors.iter().map(actor_row);
     table(&mut text, ["ACTOR", "STATE", "RESTARTS", "LAG", "LAST ERROR"], rows);
@@ -40,9 +40,9 @@ pub fn status_table(status: &Status) -> String {
     let _ = writeln!(
         text,
         "config  {}, loaded {}, last reload: {}",
-        plain(path),
-        plain(&status.config.loaded_at),
-        plain(reload)
+        escaped(path),
+        escaped(&status.config.loaded_at),
+        escaped(reload)
     );
     text
 }
@@ -54,7 +54,7 @@ fn actor_row(actor: &ActorStatus) -> [String; 5] {
         actor.state.name().to_owned(),
         actor.restarts.to_string(),
         actor.lag_events.to_string(),
-        actor.last_error.clone().unwrap_or_default(),
+        actor.remarks(),
     ]
 }
 
@@ -135,7 +135,7 @@ pub fn event(event: &Value) -> String {
 
 fn describe(line: &mut String, event: &Value) {
     for (key, value) in event.get("entity").and_then(Value::as_object).into_iter().flatten() {
-        let _ = write!(line, " {}={}", plain(key), text_of(value));
+        let _ = write!(line, " {}={}", escaped(key), text_of(value));
     }
     for key in ["flags", "attack", "reasons"] {
         if event.get(key).and_then(Value::as_array).is_some_and(|list| !list.is_empty()) {
@@ -152,7 +152,7 @@ pub fn chain(answer: &Value) -> String {
         let _ = writeln!(text, "{}{arrow}{} {}", "  ".repeat(depth), field(step, "stream"), event(step));
     }
     if let Some(reason) = answer.get("ends_because").and_then(Value::as_str) {
-        let _ = writeln!(text, "the chain ends here: {}", plain(reason));
+        let _ = writeln!(text, "the chain ends here: {}", escaped(reason));
     }
     text
 }
@@ -174,7 +174,7 @@ fn text_of(value: &Value) -> String {
 }
 
 fn shortened(text: &str) -> String {
-    let text: Cow<'_, str> = plain(text);
+    let text: Cow<'_, str> = escaped(text);
     match text.char_indices().nth(TEXT_CHARS_MAX) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.into_owned(),
@@ -205,11 +205,13 @@ mod tests {
             name: "l3".into(),
             state: ActorState::Failed,
             critical: true,
+            refused_outputs: 3,
             last_error: Some("boom\nboom".into()),
             ..ActorStatus::default()
         });
         let text = status_table(&status);
-        for part in ["NOT READY", "actor l3 is failed", "l3*    failed  0         0    boom\\nboom"] {
+        for part in ["NOT READY", "actor l3 is failed", "l3*    failed  0         0    boom\\nboom; 3 outputs refused"]
+        {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

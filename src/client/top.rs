@@ -14,9 +14,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::tail::Events;
 use super::{Client, ClientError, EXIT_OK, lines};
+use crate::detect::deceptive::escaped;
 use crate::event::Stream;
 use crate::observe::gateway::{ActorState, Status};
-use crate::observe::plain::plain;
 
 const KEYS_EVERY: Duration = Duration::from_millis(50);
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -135,11 +135,11 @@ impl Screen {
 
     fn headline(&self) -> Paragraph<'_> {
         let (text, color) = match (&self.trouble, self.status.ready) {
-            (Some(trouble), _) => (plain(trouble).into_owned(), Color::Red),
+            (Some(trouble), _) => (escaped(trouble).into_owned(), Color::Red),
             (None, true) => ("ready".to_owned(), Color::Green),
-            (None, false) => (plain(&self.status.reasons.join("; ")).into_owned(), Color::Red),
+            (None, false) => (escaped(&self.status.reasons.join("; ")).into_owned(), Color::Red),
         };
-        let name = format!("dsmild {} {} ", plain(&self.status.instance), plain(&self.status.version));
+        let name = format!("dsmild {} {} ", escaped(&self.status.instance), escaped(&self.status.version));
         Paragraph::new(Line::from_iter([name.bold(), text.fg(color), "  q quits".dim()]))
     }
 
@@ -151,9 +151,9 @@ impl Screen {
                 ActorState::Failed => Color::Red,
                 ActorState::Stopped => Color::DarkGray,
             };
-            let error = actor.last_error.as_deref().map(plain).unwrap_or_default().into_owned();
+            let remarks = escaped(&actor.remarks()).into_owned();
             let [restarts, lag] = [actor.restarts, actor.lag_events].map(|number| number.to_string());
-            let cells = [plain(&actor.name).into_owned(), actor.state.name().to_owned(), restarts, lag, error];
+            let cells = [escaped(&actor.name).into_owned(), actor.state.name().to_owned(), restarts, lag, remarks];
             Row::new(cells).style(Style::new().fg(color))
         });
         let widths = [16, 10, 8, 8].map(Constraint::Length).into_iter().chain([Constraint::Fill(1)]);
@@ -163,7 +163,7 @@ impl Screen {
     }
 
     fn rates(&self) -> List<'_> {
-        let rate = |(stream, rate): (&String, &f64)| format!("{:<11} {rate:>9.1}/s", plain(stream));
+        let rate = |(stream, rate): (&String, &f64)| format!("{:<11} {rate:>9.1}/s", escaped(stream));
         List::new(self.rates.iter().map(rate)).block(Block::bordered().title(" events "))
     }
 

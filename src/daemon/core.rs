@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use crate::bus::{Bus, EventRef, Transaction};
 use crate::config::{Config, Durability};
-use crate::event::{Event, EventId, Interest, ShrinkSample, ShrinkState};
+use crate::detect::freshness::freshness;
+use crate::event::{Event, EventId, Interest, ShrinkSample};
 use crate::observe::gateway::{ConfigStatus, OutletStatus, ShrinkStatus, SourceStatus};
 use crate::store::{HotStore, Size, StoreError};
 use crate::supervise::Child;
@@ -60,6 +61,7 @@ pub struct Board {
 #[derive(Default)]
 struct ShrinkMemory {
     good: Option<(Instant, ShrinkSample)>,
+    failed_since: bool,
 }
 
 /// These locks guard values that are whole after every statement.
@@ -234,8 +236,10 @@ impl Core {
     }
 
     pub fn note_shrink(&self, sample: &ShrinkSample) {
-        if sample.failure.is_none() {
-            locked(&self.board.shrink).good = Some((Instant::now(), sample.clone()));
+        let mut memory = locked(&self.board.shrink);
+        memory.failed_since = sample.failure.is_some();
+        if !memory.failed_since {
+            memory.good = Some((Instant::now(), sample.clone()));
         }
     }
 
@@ -244,7 +248,7 @@ impl Core {
         let memory = locked(&self.board.shrink);
         let Some((at, sample)) = &memory.good else { return ShrinkStatus::default() };
         let age = at.elapsed();
-        let state = if age <= stale_after { ShrinkState::Fresh } else { ShrinkState::Stale };
+        let state = freshness(Some(age), memory.failed_since, stale_after);
         ShrinkStatus { state, age_s: Some(age.as_secs_f64()), values: sample.values.clone() }
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::archive;
 use super::core::{Core, locked};
+use crate::bus::Consumer;
 use crate::event::{Draft, Event, EventId, Interest, Stream};
 use crate::observe::gateway::{ActorState, ActorStatus, Gateway, GatewayError, IngestError, Status, StoreStatus};
 use crate::supervise::{Child, State};
@@ -29,10 +30,7 @@ impl DaemonGateway {
         let consumers = self.core.bus.consumers();
         locked(&self.core.board.children)
             .iter()
-            .map(|child| {
-                let lag = consumers.iter().find(|consumer| consumer.name == child.name).map_or(0, |it| it.in_flight());
-                actor_status(child, lag)
-            })
+            .map(|child| actor_status(child, consumers.iter().find(|consumer| consumer.name == child.name)))
             .collect()
     }
 
@@ -51,7 +49,7 @@ impl DaemonGateway {
     }
 }
 
-fn actor_status(child: &Child, lag_events: u64) -> ActorStatus {
+fn actor_status(child: &Child, consumer: Option<&Consumer>) -> ActorStatus {
     ActorStatus {
         name: child.name.clone(),
         state: match child.state() {
@@ -62,7 +60,8 @@ fn actor_status(child: &Child, lag_events: u64) -> ActorStatus {
         },
         critical: child.critical,
         restarts: u64::from(child.restarts()),
-        lag_events,
+        lag_events: consumer.map_or(0, Consumer::in_flight),
+        refused_outputs: consumer.map_or(0, |consumer| consumer.refused),
         last_error: child.last_error(),
     }
 }

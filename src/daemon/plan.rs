@@ -40,7 +40,7 @@ pub fn prepare(config: &Config) -> Result<Plan, Vec<Finding>> {
         }
     }
     if config.l4.enabled {
-        collect(l4::prepare(&config.l4).map(|spec| vec![spec]), &mut stages, &mut findings);
+        stages.push(l4::prepare(&config.l4));
     }
     if config.fusion.enabled {
         stages.push(fusion::prepare(&config.fusion, config.shrink.as_ref()));
@@ -78,11 +78,4 @@ fn files(config: &Config) -> BTreeMap<&'static str, String> {
         Some((device.stage, files::digest(&toml::Value::Table(table.clone()))?))
     });
     files::digest(&toml::Value::Array(rules)).map(|digest| ("l3", digest)).into_iter().chain(of_devices).collect()
-}
-
-fn collect(prepared: Result<Vec<StageSpec>, Vec<Finding>>, stages: &mut Vec<StageSpec>, findings: &mut Vec<Finding>) {
-    match prepared {
-        Ok(specs) => stages.extend(specs),
-        Err(found) => findings.extend(found),
-    }
 }

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use aho_corasick::AhoCorasick;
 use ipnet::IpNet;
 
-use super::indicators::{Nets, below};
+use super::nets::Nets;
 use super::observable::Observable;
+use super::public_suffix::names_of_owner;
 
 /// Looked up, never iterated over.
 #[derive(Debug, Default)]
@@ -63,7 +64,7 @@ impl AllowList {
             }
             Observable::Net(net) => return self.nets.longest(net.network()).is_some(),
             Observable::Domain(name) => {
-                if below(name).any(|name| self.names.contains(name)) {
+                if names_of_owner(name).any(|name| self.names.contains(name)) {
                     return true;
                 }
                 name

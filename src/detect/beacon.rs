@@ -1,8 +1,8 @@
 //! Beacons: contacts at intervals too regular for a person.
 //!
-//! Regularity alone accuses every updater and every mail client, so it takes evidence beside it: nobody answers and the
-//! client asks on at the same pace, it asks more often than software does that could as well keep its connection open,
-//! the port belongs to no known service, or the name was made by an algorithm.
+//! Regularity alone accuses every updater and every mail client, so it takes evidence beside it: there is no answer and
+//! the client asks on at the same pace, it asks more often than software does that could as well keep its connection
+//! open, the port belongs to no known service, or the name was made by an algorithm.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -28,7 +28,7 @@ const REGULAR_FROM: f64 = 0.8;
 const REGULAR_PAIRS_FROM: f64 = 0.9;
 /// Below this interval software that keeps in touch keeps its connection open.
 const FAST: Duration = Duration::from_secs(120);
-const SAID_AGAIN_AFTER: Duration = Duration::from_secs(3600);
+const REPORTED_AGAIN_AFTER: Duration = Duration::from_secs(3600);
 const GROWTH: u64 = 10;
 
 /// Ports on which regular contact is what the service is for.
@@ -66,8 +66,11 @@ struct Pair {
     contacts: VecDeque<Timestamp>,
     total: u64,
     unanswered: u64,
-    said_total: u64,
-    said_at: Timestamp,
+    /// At the last report.
+    #[serde(rename = "said_total")]
+    reported_total: u64,
+    #[serde(rename = "said_at")]
+    reported_at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,26 +84,27 @@ impl Default for Beacons {
     }
 }
 
-/// Beacons scoring less are not said.
-const SAID_FROM: f64 = 0.5;
+/// Beacons that score less are not reported.
+const REPORTED_FROM: f64 = 0.5;
 
 impl Beacons {
-    /// Takes in one contact of the pair named `key`; gives a beacon when it is to be said now. `contacts_min`: contacts
+    /// Takes in one contact of the pair named `key`. Returns the beacon when it is to be reported now: when it is one
+    /// for the first time, after an hour again, and when it has ten times as many contacts. `contacts_min`: contacts
     /// before anything is judged.
     pub fn contact(&mut self, key: &str, contact: Contact, now: Timestamp, contacts_min: usize) -> Option<Beacon> {
         let pair = self.pairs.touch(key, Pair::default);
         if !pair.take(now, contact.answered) || pair.contacts.len() < contacts_min {
             return None;
         }
-        let since_said = now.since(pair.said_at);
-        let is_news = pair.said_total == 0
-            || since_said >= SAID_AGAIN_AFTER
-            || pair.total >= pair.said_total.saturating_mul(GROWTH);
-        is_news.then_some(())?;
+        let since_report = now.since(pair.reported_at);
+        let is_due = pair.reported_total == 0
+            || since_report >= REPORTED_AGAIN_AFTER
+            || pair.total >= pair.reported_total.saturating_mul(GROWTH);
+        is_due.then_some(())?;
         let (interval, regularity) = regularity(pair.contacts.make_contiguous())?;
         let beacon = judge(pair, contact, interval, regularity)?;
-        pair.said_total = pair.total;
-        pair.said_at = now;
+        pair.reported_total = pair.total;
+        pair.reported_at = now;
         Some(beacon)
     }
 }
@@ -111,9 +115,10 @@ impl Pair {
         self.unanswered += u64::from(answered == Some(false));
         if let Some(last) = self.contacts.back() {
             if now < *last {
-                // Late lines say nothing about intervals. Far too late: the clock was set back, or the last one was forged.
-                if last.since(now) > SAID_AGAIN_AFTER {
-                    *self = Self { said_total: self.said_total, said_at: now, ..Self::default() };
+                // Late lines tell nothing about intervals. Far too late: the clock was set back, or the last one was
+                // forged.
+                if last.since(now) > REPORTED_AGAIN_AFTER {
+                    *self = Self { reported_total: self.reported_total, reported_at: now, ..Self::default() };
                 }
                 return false;
             }
@@ -130,8 +135,8 @@ impl Pair {
     }
 }
 
-/// Interval in seconds, and the share of intervals that are on time: of single ones, or of pairs of them, as of a client
-/// that gives a connection up after one time and tries again after another. `None` when neither can be told.
+/// The interval in seconds, and the share of intervals that are on time (0 to 1): of single ones, or of pairs of them,
+/// as of a client that closes a connection after one time and tries again after another. `None` when there are too few.
 fn regularity(contacts: &[Timestamp]) -> Option<(f64, f64)> {
     let single = on_time(contacts, 1, MISSED_MAX);
     if single.is_some_and(|(_, share)| share >= REGULAR_FROM) {
@@ -142,8 +147,8 @@ fn regularity(contacts: &[Timestamp]) -> Option<(f64, f64)> {
     pairs.map(|(interval_s, share)| (interval_s / 2.0, share))
 }
 
-/// Median time from each contact to the one `lag` later, and the share of these times that are about it, or about
-/// `1 + missed_max` times of it where contacts were missed. `None` for few of them, or when pauses prevail.
+/// The median time in seconds from each contact to the one `lag` later, and the share of these times that are near it,
+/// or near up to `1 + missed_max` times of it where contacts were missed. `None` when there are few, or many pauses.
 fn on_time(contacts: &[Timestamp], lag: usize, missed_max: f64) -> Option<(f64, f64)> {
     let mut gaps: Vec<f64> = contacts
         .iter()
@@ -180,7 +185,7 @@ fn judge(pair: &Pair, contact: Contact, interval_s: f64, regularity: f64) -> Opt
     add(!SERVICE_PORTS.contains(&contact.port), 0.15, "uncommon-port");
     add(interval <= FAST && !contact.is_internal, 0.2, "frequent");
     let score = (score * (0.5 + 0.5 * regularity)).min(0.95);
-    (score >= SAID_FROM).then_some(Beacon { score, interval, regularity, contacts: pair.total, evidence })
+    (score >= REPORTED_FROM).then_some(Beacon { score, interval, regularity, contacts: pair.total, evidence })
 }
 
 #[cfg(test)]
@@ -209,9 +214,9 @@ mod tests {
     #[test]
     fn a_minute_with_half_of_it_jitter_and_gaps_is_a_beacon_and_said_once() {
         let gaps = (0..60).map(|step| 60.0 * (1.0 - 0.5 * noise(step)) * if step % 9 == 0 { 2.0 } else { 1.0 });
-        let said = run(PLAIN, gaps);
-        assert_eq!(said.len(), 1, "{said:?}");
-        assert_eq!(said[0].evidence, ["frequent"]);
+        let reported = run(PLAIN, gaps);
+        assert_eq!(reported.len(), 1, "{reported:?}");
+        assert_eq!(reported[0].evidence, ["frequent"]);
     }
 
     #[test]
@@ -228,17 +233,17 @@ mod tests {
     #[test]
     fn asking_on_at_the_same_pace_without_an_answer_is_evidence() {
         let dead = Contact { answered: Some(false), port: 1177, ..PLAIN };
-        let said = run(dead, (0..100).map(|step| 600.0 + 60.0 * noise(step)));
-        assert_eq!(said[0].evidence, ["unanswered", "uncommon-port"]);
-        assert!(said[0].score > 0.7, "{said:?}");
+        let reported = run(dead, (0..100).map(|step| 600.0 + 60.0 * noise(step)));
+        assert_eq!(reported[0].evidence, ["unanswered", "uncommon-port"]);
+        assert!(reported[0].score > 0.7, "{reported:?}");
     }
 
     #[test]
     fn giving_up_after_one_time_and_trying_again_after_another_is_regular() {
         let dead = Contact { answered: Some(false), ..PLAIN };
-        let said = run(dead, (0..60).map(|step| if step % 2 == 0 { 21.0 } else { 60.0 }));
-        assert_eq!(said.len(), 1);
-        assert!((39.0..42.0).contains(&said[0].interval.as_secs_f64()), "{said:?}");
+        let reported = run(dead, (0..60).map(|step| if step % 2 == 0 { 21.0 } else { 60.0 }));
+        assert_eq!(reported.len(), 1);
+        assert!((39.0..42.0).contains(&reported[0].interval.as_secs_f64()), "{reported:?}");
     }
 
     #[test]
@@ -251,7 +256,7 @@ mod tests {
         let mut beacons = Beacons::default();
         let mut tell = |seconds: u64| beacons.contact("p", PLAIN, Timestamp::from_millis(seconds * 1000), 12);
         assert_eq!(tell(4_000_000_000), None);
-        let said = (0..40).filter_map(|step| tell(1_000_000_000 + step * 30)).count();
-        assert_eq!(said, 1);
+        let reported = (0..40).filter_map(|step| tell(1_000_000_000 + step * 30)).count();
+        assert_eq!(reported, 1);
     }
 }

@@ -1,8 +1,10 @@
 //! The hash algorithms of measured boot, and registers that can only be extended.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use ring::digest::{self, Algorithm, Context};
+
+use crate::event::hex;
 
 /// By their TCG numbers; the names are the kernel's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,23 +98,8 @@ impl Register {
 /// Lower-case hexadecimal.
 impl fmt::Display for Register {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&hex(&self.value))
+        formatter.write_str(&hex::encode(&self.value))
     }
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// `None` where the text is not pairs of hexadecimal digits.
-pub fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }
 
 #[cfg(test)]
@@ -125,14 +112,5 @@ mod tests {
         let digest = Bank::Sha256.digest(b"boot");
         register.extend(&digest);
         assert_eq!(register.value(), Bank::Sha256.digest(&[vec![0; 32], digest].concat()));
-    }
-
-    #[test]
-    fn hexadecimal_goes_both_ways_and_other_text_is_refused() {
-        assert_eq!(from_hex("00fF10").as_deref(), Some([0, 255, 16].as_slice()));
-        assert_eq!(hex(&[0, 255, 16]), "00ff10");
-        for text in ["0", "0g", "+1", "é1"] {
-            assert_eq!(from_hex(text), None, "{text}");
-        }
     }
 }

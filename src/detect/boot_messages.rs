@@ -1,10 +1,10 @@
-//! What the kernel and its security modules say when the integrity of the machine is in doubt.
+//! Messages of the kernel and its security modules that put the integrity of the machine in doubt.
 
 use std::sync::LazyLock;
 
 use super::phrases::{Phrase, Phrases};
 
-/// One kind of sign, with its weight.
+/// One kind of sign of tampering, with its weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sign {
     pub flag: &'static str,
@@ -127,7 +127,7 @@ const WEAKENING_SWITCHES: &[&str] = &[
     "efi=noruntime",
 ];
 
-/// What a message tells, if it tells of tampering.
+/// The sign of tampering in a message, if there is one.
 pub fn of_message(program: Option<&str>, message: &str) -> Option<Sign> {
     if let Some(found) = TABLE.as_ref()?.find(program, message) {
         return Some(*found);
@@ -143,7 +143,7 @@ pub fn weakening_switch(message: &str) -> Option<&str> {
     switches.split_ascii_whitespace().find(|switch| WEAKENING_SWITCHES.contains(switch))
 }
 
-/// What a command that was run would do to the machine's protections.
+/// The sign of tampering in a command line that was run, if it takes a protection of the machine away.
 pub fn of_command(command: &str) -> Option<Sign> {
     let words: Vec<&str> = command
         .split(|character: char| character.is_ascii_whitespace() || matches!(character, ';' | '|' | '&' | '\'' | '"'))

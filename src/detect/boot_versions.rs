@@ -22,7 +22,7 @@ impl fmt::Display for Day {
     }
 }
 
-/// One thing that the kernel says of the boot.
+/// One fact that the kernel logs about the boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     SecureBoot(bool),
@@ -36,7 +36,7 @@ pub enum Fact {
     },
 }
 
-/// For the worse.
+/// A change for the worse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     SecureBootOff { was_on: bool },
@@ -60,7 +60,7 @@ impl Default for BootVersions {
 }
 
 impl BootVersions {
-    /// What a message of the kernel says, if it is one of these.
+    /// The fact in a message of the kernel; `None` for other messages.
     pub fn fact(message: &str) -> Option<Fact> {
         let lower = message.to_ascii_lowercase();
         if lower.contains("secureboot: secure boot disabled") {
@@ -70,9 +70,9 @@ impl BootVersions {
         } else if let Some(text) = lower.strip_prefix("microcode: ") {
             // The revision now running is the one named last: `updated early: 0xde -> 0xf0, date = 2021-11-12`.
             let revision = text.split([',', ' ', '=']).rfind(|word| word.starts_with("0x"))?;
-            let says_revision = ["revision", "updated early"].iter().any(|word| text.contains(word));
+            let is_revision = ["revision", "updated early"].iter().any(|word| text.contains(word));
             let revision = u64::from_str_radix(revision.strip_prefix("0x")?, 16).ok()?;
-            says_revision.then_some(Fact::Microcode(revision))
+            is_revision.then_some(Fact::Microcode(revision))
         } else if message.starts_with("DMI: ") {
             firmware_date(message).map(Fact::Firmware)
         } else {
@@ -80,6 +80,7 @@ impl BootVersions {
         }
     }
 
+    /// Remembers the fact. Returns what became worse since the last boot.
     pub fn learn(&mut self, fact: Fact) -> Option<Change> {
         match fact {
             Fact::SecureBoot(on) => {

@@ -1,4 +1,4 @@
-//! Says a thing once for a burst of it, not once a line.
+//! Reports a thing once for a burst of it, not once a line.
 
 use std::time::Duration;
 
@@ -7,16 +7,18 @@ use serde::{Deserialize, Serialize};
 use super::recent::Recent;
 use crate::event::Timestamp;
 
-/// After this time the same thing is news again.
+/// After this time the same thing is reported again.
 const FORGET_AFTER: Duration = Duration::from_secs(3600);
-/// A burst is news again when it has grown by this factor.
+/// A burst is reported again when it has grown by this factor.
 const GROWTH: u64 = 10;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Burst {
     count: u64,
-    said_at_count: u64,
-    said_at: Timestamp,
+    #[serde(rename = "said_at_count")]
+    reported_at_count: u64,
+    #[serde(rename = "said_at")]
+    reported_at: Timestamp,
 }
 
 /// Counts by name; bounded.
@@ -30,22 +32,22 @@ impl Bursts {
         Self { seen: Recent::new(capacity) }
     }
 
-    /// Counts one more. Gives the number in this burst when it is to be said: for the first, when the burst is ten times
-    /// what it was, and when it goes on after an hour.
+    /// Counts one more. Returns the number in this burst when it is to be reported: for the first, when the burst is
+    /// ten times as large as at the last report, and when it goes on an hour after that.
     pub fn count(&mut self, key: &str, now: Timestamp) -> Option<u64> {
-        let burst = self.seen.touch(key, || Burst { count: 0, said_at_count: 0, said_at: now });
+        let burst = self.seen.touch(key, || Burst { count: 0, reported_at_count: 0, reported_at: now });
         // A forged time far in the future must not silence what follows, so distance counts in both directions.
-        let apart = now.since(burst.said_at).max(burst.said_at.since(now));
+        let apart = now.since(burst.reported_at).max(burst.reported_at.since(now));
         if apart >= FORGET_AFTER {
-            *burst = Burst { count: 0, said_at_count: 0, said_at: now };
+            *burst = Burst { count: 0, reported_at_count: 0, reported_at: now };
         }
         burst.count += 1;
-        let news = burst.said_at_count == 0 || burst.count >= burst.said_at_count.saturating_mul(GROWTH);
-        if !news {
+        let due = burst.reported_at_count == 0 || burst.count >= burst.reported_at_count.saturating_mul(GROWTH);
+        if !due {
             return None;
         }
-        burst.said_at_count = burst.count;
-        burst.said_at = now;
+        burst.reported_at_count = burst.count;
+        burst.reported_at = now;
         Some(burst.count)
     }
 }
@@ -61,8 +63,8 @@ mod tests {
     #[test]
     fn a_burst_is_said_at_its_start_and_when_it_has_grown_tenfold() {
         let mut bursts = Bursts::new(10);
-        let said: Vec<u64> = (0..150).filter_map(|second| bursts.count("x", at(second))).collect();
-        assert_eq!(said, [1, 10, 100]);
+        let reported: Vec<u64> = (0..150).filter_map(|second| bursts.count("x", at(second))).collect();
+        assert_eq!(reported, [1, 10, 100]);
     }
 
     #[test]

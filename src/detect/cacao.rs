@@ -1,4 +1,4 @@
-//! CACAO 2.0 playbooks of others: whether one is whole, and what it says it is for.
+//! CACAO 2.0 playbooks that a site brings: whether one is whole, and what it is for.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -24,24 +24,24 @@ const STEPS: &[(&str, &[&str])] = &[
 ];
 const STEPS_MAX: usize = 1000;
 const PROBLEMS_MAX: usize = 20;
-/// Commands that are one text; the others say what they do in fields of their own.
+/// Commands that are one text; the others have fields of their own.
 const TEXT_COMMANDS: &[&str] = &["manual", "bash", "ssh", "powershell", "jupyter", "http-api", "openc2-http"];
 
-/// Everything that is wrong with it, as `place: what`; empty for a playbook that can be followed from start to end.
+/// Everything that is wrong with the playbook, as `place: what`; empty for one that can be followed from start to end.
 pub fn problems(playbook: &Value) -> Vec<String> {
     let Value::Object(playbook) = playbook else { return vec!["it is not a JSON object".to_owned()] };
     let mut check = Check { playbook, problems: Vec::new() };
     check.head();
     match playbook.get("workflow") {
         Some(Value::Object(workflow)) if workflow.len() <= STEPS_MAX => check.workflow(workflow),
-        Some(Value::Object(_)) => check.say("workflow", format!("it has more than {STEPS_MAX} steps")),
-        _ => check.say("workflow", "it is missing or not an object"),
+        Some(Value::Object(_)) => check.problem("workflow", format!("it has more than {STEPS_MAX} steps")),
+        _ => check.problem("workflow", "it is missing or not an object"),
     }
     check.problems.truncate(PROBLEMS_MAX);
     check.problems
 }
 
-/// Its labels, by which a site says what the playbook is for.
+/// Its labels, which name what the playbook is for.
 pub fn labels(playbook: &Value) -> impl Iterator<Item = &str> {
     playbook.get("labels").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
@@ -52,7 +52,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn say(&mut self, place: &str, problem: impl std::fmt::Display) {
+    fn problem(&mut self, place: &str, problem: impl std::fmt::Display) {
         let place: String = place.chars().take(120).flat_map(char::escape_debug).collect();
         self.problems.push(format!("{place}: {problem}"));
     }
@@ -60,24 +60,24 @@ impl Check<'_> {
     fn head(&mut self) {
         for (key, expected) in [("type", "playbook"), ("spec_version", "cacao-2.0")] {
             if self.playbook.get(key).and_then(Value::as_str) != Some(expected) {
-                self.say(key, format!("expected `{expected}`"));
+                self.problem(key, format!("expected `{expected}`"));
             }
         }
         for (key, kind) in [("id", "playbook"), ("created_by", "identity")] {
             if !self.playbook.get(key).and_then(Value::as_str).is_some_and(|id| is_identifier(id, Some(kind))) {
-                self.say(key, format!("expected `{kind}--` and a UUID"));
+                self.problem(key, format!("expected `{kind}--` and a UUID"));
             }
         }
         if self.playbook.get("name").and_then(Value::as_str).is_none_or(str::is_empty) {
-            self.say("name", "expected a text");
+            self.problem("name", "expected a text");
         }
         for key in ["created", "modified"] {
             if !self.playbook.get(key).and_then(Value::as_str).is_some_and(is_timestamp) {
-                self.say(key, "expected a time like 2026-11-23T00:00:00Z");
+                self.problem(key, "expected a time like 2026-11-23T00:00:00Z");
             }
         }
         if self.playbook.get("revoked").and_then(Value::as_bool) == Some(true) {
-            self.say("revoked", "its author has withdrawn it");
+            self.problem("revoked", "its author has withdrawn it");
         }
     }
 
@@ -87,7 +87,7 @@ impl Check<'_> {
         }
         let start = self.playbook.get("workflow_start").and_then(Value::as_str).unwrap_or_default().to_owned();
         if workflow.get(&start).and_then(|step| step.get("type")).and_then(Value::as_str) != Some("start") {
-            self.say("workflow_start", "it names no step of type `start`");
+            self.problem("workflow_start", "it names no step of type `start`");
             return;
         }
         let reached = reached(&start, workflow);
@@ -95,33 +95,33 @@ impl Check<'_> {
             reached.iter().filter_map(|id| workflow.get(*id)?.get("type")?.as_str()).any(|kind| kinds.contains(&kind))
         };
         if !reaches(&["action", "playbook-action"]) {
-            self.say("workflow", "no action is reached from its start");
+            self.problem("workflow", "no action is reached from its start");
         }
         if !reaches(&["end"]) {
-            self.say("workflow", "no end is reached from its start");
+            self.problem("workflow", "no end is reached from its start");
         }
     }
 
     fn step(&mut self, id: &str, step: &Value, workflow: &Map<String, Value>) {
         let kind = step.get("type").and_then(Value::as_str).unwrap_or_default();
         let Some((_, needed)) = STEPS.iter().find(|(name, _)| *name == kind) else {
-            return self.say(id, "it is a step of no known type");
+            return self.problem(id, "it is a step of no known type");
         };
         if !is_identifier(id, Some(kind)) {
-            self.say(id, format!("expected `{kind}--` and a UUID"));
+            self.problem(id, format!("expected `{kind}--` and a UUID"));
         }
         for key in needed.iter().filter(|key| step.get(**key).is_none()) {
-            self.say(id, format!("`{key}` is missing"));
+            self.problem(id, format!("`{key}` is missing"));
         }
         if step.get("on_completion").is_some() && (step.get("on_success").or(step.get("on_failure"))).is_some() {
-            self.say(id, "`on_completion` excludes `on_success` and `on_failure`");
+            self.problem(id, "`on_completion` excludes `on_success` and `on_failure`");
         }
         let next = next_steps(step);
         if kind == "end" && !next.is_empty() {
-            self.say(id, "nothing can follow an end");
+            self.problem(id, "nothing can follow an end");
         }
         for missing in next.into_iter().filter(|next| !workflow.contains_key(*next)) {
-            self.say(id, format!("it leads to `{}`, which is not in the workflow", missing.escape_debug()));
+            self.problem(id, format!("it leads to `{}`, which is not in the workflow", missing.escape_debug()));
         }
         if kind == "action" {
             self.action(id, step);
@@ -133,7 +133,7 @@ impl Check<'_> {
             Some(commands) if !commands.is_empty() => {
                 commands.iter().for_each(|command| self.command(id, command));
             }
-            _ => self.say(id, "`commands` is empty or not a list"),
+            _ => self.problem(id, "`commands` is empty or not a list"),
         }
         let agent = step.get("agent").and_then(Value::as_str).map(|agent| ("agent_definitions", agent));
         let targets = step.get("targets").and_then(Value::as_array).into_iter().flatten();
@@ -141,20 +141,20 @@ impl Check<'_> {
         for (place, name) in agent.into_iter().chain(targets) {
             let shown = name.escape_debug();
             if !is_identifier(name, None) {
-                self.say(id, format!("`{shown}` is not a type, two hyphens and a UUID"));
+                self.problem(id, format!("`{shown}` is not a type, two hyphens and a UUID"));
             } else if self.playbook.get(place).and_then(|defined| defined.get(name)).is_none() {
-                self.say(id, format!("`{shown}` is not in {place}"));
+                self.problem(id, format!("`{shown}` is not in {place}"));
             }
         }
     }
 
     fn command(&mut self, id: &str, command: &Value) {
         let Some(kind) = command.get("type").and_then(Value::as_str) else {
-            return self.say(id, "a command has no type");
+            return self.problem(id, "a command has no type");
         };
         let has_text = ["command", "command_b64"].iter().any(|key| command.get(*key).is_some_and(Value::is_string));
         if TEXT_COMMANDS.contains(&kind) && !has_text {
-            self.say(id, format!("a command of type `{kind}` has no `command`"));
+            self.problem(id, format!("a command of type `{kind}` has no `command`"));
         }
     }
 }
@@ -192,21 +192,13 @@ fn reached<'a>(start: &'a str, workflow: &'a Map<String, Value>) -> BTreeSet<&'a
 
 #[cfg(test)]
 mod tests {
-    use super::super::playbook::{Frame, playbook};
+    use super::super::playbook::playbook;
+    use super::super::playbook::tests::frame;
     use super::super::response::snapshot_evidence;
     use super::*;
-    use crate::event::Timestamp;
 
     fn whole() -> Value {
-        let frame = Frame {
-            seed: "1-0",
-            name: "n",
-            rationale: "r",
-            created: Timestamp::from_millis(1_763_856_000_000),
-            valid_until: Timestamp::from_millis(1_763_859_600_000),
-            severity: 80,
-        };
-        playbook(&snapshot_evidence("web1", "/x"), &frame)
+        playbook(&snapshot_evidence("web1", "/x"), &frame())
     }
 
     #[test]

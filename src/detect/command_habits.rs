@@ -1,6 +1,6 @@
 //! Whose hands are on the keyboard: the commands of a block against those that the user's blocks usually hold.
 //!
-//! One-class naive Bayes on the presence of commands. How often a command occurs within a block says little (commands
+//! One-class naive Bayes on the presence of commands. How often a command occurs within a block means little (commands
 //! come in runs: edit, compile, run, edit …), so a block is the set of its commands.
 
 use std::collections::BTreeSet;
@@ -85,7 +85,8 @@ pub struct Unusual {
 }
 
 impl CommandHabits {
-    /// Takes one command; judges when it completes a block of this many.
+    /// Takes in one command. When it completes a block of `block_size` commands, the block is judged and learnt;
+    /// returns it when it is unusual.
     pub fn see(&mut self, command: &str, block_size: u32) -> Option<Unusual> {
         self.block.insert(command.to_owned());
         self.in_block += 1;
@@ -141,7 +142,7 @@ pub fn command_name(command_line: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Commands of somebody whose every block holds most of these, in changing order.
+    /// Commands of a user whose every block holds most of these, in changing order.
     fn routine(names: &[&str], turns: u32, habits: &mut CommandHabits) -> Vec<Unusual> {
         (0..turns)
             .filter_map(|turn| {

@@ -1,10 +1,10 @@
 //! Names made by an algorithm: how unlike names that people register a name is.
 //!
 //! A logistic regression over hashed character n-grams and a few shapes (length, digits, vowels, runs), trained by
-//! `tests/evaluate/dga_weights.rs` on popular names against names drawn from the generators that malware families use (uniform
-//! letters, hexadecimal, alphabets of part of the letters, pronounceable syllables). The table is its weights.
+//! `tests/evaluate/dga_weights.rs` on popular names against names drawn from the generators that malware families use
+//! (uniform letters, hexadecimal, alphabets of part of the letters, pronounceable syllables). The table is its weights.
 
-use super::public_suffix;
+use super::public_suffix::registrable;
 
 /// Weights in units of [`WEIGHT_UNIT`], by hash of the feature.
 static WEIGHTS: &[u8; TABLE_SIZE] = include_bytes!("dga_weights.bin");
@@ -14,7 +14,7 @@ pub const WEIGHT_UNIT: f64 = 1.0 / 32.0;
 
 /// Longest label of a domain name.
 const LABEL_BYTES_MAX: usize = 63;
-/// Names shorter than this say nothing: every combination of so few letters is registered.
+/// Names shorter than this are not judged: every combination of so few letters is registered.
 const LABEL_BYTES_MIN: usize = 5;
 
 /// How likely it is that an algorithm made the registrable part of this name: 0 to 1, about even odds at 0.5 if half of
@@ -44,7 +44,7 @@ pub fn sigmoid(logit: f64) -> f64 {
 
 /// The label under which a name is registered: `example` of `www.example.co.uk`, `host` of `host.dyndns.org`.
 pub fn registrable_label(domain: &str) -> Option<&str> {
-    public_suffix::registrable(domain)?.split('.').next()
+    registrable(domain)?.split('.').next()
 }
 
 /// Indices into the table, one for each feature of the label; the same feature may come more than once.

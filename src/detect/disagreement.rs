@@ -1,4 +1,4 @@
-//! Two judges of the same thing who say the opposite again and again: one of them is evaded or poisoned.
+//! Two layers that judge the same entity in opposite ways again and again: one of them is evaded or poisoned.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ const REPEATED: u32 = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disagreement {
-    /// The lower layer says malicious, the upper one benign.
+    /// The lower layer calls it malicious, the upper one benign.
     LowerOnly { times: u32 },
-    /// The upper layer says malicious, the lower one has seen nothing.
+    /// The upper layer calls it malicious, the lower one has seen nothing.
     UpperOnly { times: u32 },
 }
 
-/// What both layers have said of one entity lately.
+/// How both layers have judged one entity lately.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judgements {
     since: Timestamp,

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::dga;
+use super::public_suffix::registrable;
 use super::recent::Recent;
-use super::{dga, public_suffix};
 use crate::event::Timestamp;
 use crate::parse::{Action, Record};
 
@@ -62,15 +63,18 @@ struct Client {
     names: BTreeMap<String, (Timestamp, f64)>,
     /// Hashes of long names by registrable name.
     children: BTreeMap<String, Children>,
-    said_algorithmic: usize,
-    said_at: Timestamp,
+    #[serde(rename = "said_algorithmic")]
+    reported_algorithmic: usize,
+    #[serde(rename = "said_at")]
+    reported_at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct Children {
     names: BTreeSet<u64>,
     since: Timestamp,
-    said: bool,
+    #[serde(rename = "said")]
+    reported: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,7 +89,8 @@ impl Default for DnsNames {
 }
 
 impl DnsNames {
-    /// Takes in one question; gives what is to be said now. `names_min`: algorithmic names that make a finding.
+    /// Takes in one question. Returns what is odd about it, when that is to be reported now. `names_min`: algorithmic
+    /// names that make a finding.
     pub fn ask(
         &mut self,
         question: Question<'_>,
@@ -94,7 +99,7 @@ impl DnsNames {
         names_min: usize,
     ) -> Option<Oddity> {
         let lower = question.name.to_ascii_lowercase();
-        let domain = public_suffix::registrable(&lower)?;
+        let domain = registrable(&lower)?;
         let client = self.clients.touch(question.client, Client::default);
         if let Some(tunnel) = client.child(domain, &lower, now, window) {
             return Some(tunnel);
@@ -126,13 +131,13 @@ impl Client {
             .map(|(name, (_, score))| (name, *score))
             .collect();
         let enough = made.len() >= names_min && made.len() as f64 >= SHARE_MIN * self.names.len() as f64;
-        let apart = now.since(self.said_at).max(self.said_at.since(now));
-        let is_news = self.said_algorithmic == 0
+        let apart = now.since(self.reported_at).max(self.reported_at.since(now));
+        let is_due = self.reported_algorithmic == 0
             || apart >= window.max(Duration::from_secs(3600))
-            || made.len() >= self.said_algorithmic * 10;
-        (enough && is_news).then_some(())?;
-        self.said_algorithmic = made.len();
-        self.said_at = now;
+            || made.len() >= self.reported_algorithmic * 10;
+        (enough && is_due).then_some(())?;
+        self.reported_algorithmic = made.len();
+        self.reported_at = now;
         Some(Oddity::Algorithmic {
             names: made.len(),
             examples: made.iter().take(3).map(|(name, _)| (*name).clone()).collect(),
@@ -159,9 +164,9 @@ impl Client {
             children.names.insert(u64::from_le_bytes(hash.as_bytes().first_chunk().copied().unwrap_or_default()));
         }
         let is_tunnel = children.names.len() >= CHILDREN_MAX / 2;
-        let is_news = is_tunnel && !children.said;
-        children.said |= is_tunnel;
-        is_news.then(|| Oddity::Tunnel { domain: domain.to_owned(), names: children.names.len() })
+        let is_due = is_tunnel && !children.reported;
+        children.reported |= is_tunnel;
+        is_due.then(|| Oddity::Tunnel { domain: domain.to_owned(), names: children.names.len() })
     }
 }
 
@@ -208,8 +213,9 @@ mod tests {
             "pqxkzjvwbntr.biz",
         ];
         let mut names = DnsNames::default();
-        let said: Vec<_> = made.iter().zip(0..).filter_map(|(name, second)| ask(&mut names, name, second)).collect();
-        assert!(matches!(said.as_slice(), [Oddity::Algorithmic { names: 4, .. }]), "{said:?}");
+        let reported: Vec<_> =
+            made.iter().zip(0..).filter_map(|(name, second)| ask(&mut names, name, second)).collect();
+        assert!(matches!(reported.as_slice(), [Oddity::Algorithmic { names: 4, .. }]), "{reported:?}");
     }
 
     #[test]
@@ -238,12 +244,12 @@ mod tests {
     #[test]
     fn data_in_names_is_a_tunnel_said_once() {
         let mut names = DnsNames::default();
-        let said: Vec<_> = (0..200_u64)
+        let reported: Vec<_> = (0..200_u64)
             .filter_map(|step| {
                 let payload = blake3::hash(&step.to_le_bytes()).to_hex();
                 ask(&mut names, &format!("{}.t.example.com", &payload[..48]), step / 10)
             })
             .collect();
-        assert_eq!(said, [Oddity::Tunnel { domain: "example.com".into(), names: 32 }]);
+        assert_eq!(reported, [Oddity::Tunnel { domain: "example.com".into(), names: 32 }]);
     }
 }

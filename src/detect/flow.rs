@@ -12,7 +12,7 @@ pub enum Transport {
     Other,
 }
 
-/// Who contacted whom, and whether anybody answered.
+/// Who contacted whom, and whether there was an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flow<'a> {
     pub client: IpAddr,
@@ -26,12 +26,12 @@ pub struct Flow<'a> {
     pub domain: Option<&'a str>,
 }
 
-/// Zeek's `conn_state` of an attempt that found nobody: no reply, refused, given up after the first packet.
+/// Zeek's `conn_state` of an attempt without an answer: no reply, refused, ended after the first packet.
 const UNANSWERED_STATES: &[&str] = &["S0", "REJ", "RSTOS0", "SH"];
 /// Zeek's `conn_state` of a connection that was established.
 const ANSWERED_STATES: &[&str] = &["SF", "S1", "S2", "S3", "RSTO", "RSTR"];
 
-/// What sshd says of a client that connected and never spoke the protocol.
+/// What sshd logs about a client that connected and never spoke the protocol.
 const SSH_PROBES: &[&str] = &[
     "Did not receive identification string from ",
     "banner exchange: Connection from ",
@@ -50,9 +50,9 @@ impl<'a> Flow<'a> {
         zeek(record).or_else(|| ssh_probe(record)).or_else(|| connection(record))
     }
 
-    /// Asked for by the network's own upkeep, or sent to nobody in particular: never a scan, never a beacon.
+    /// Whether the network's own upkeep asked for it, or it went to no single machine: never a scan, never a beacon.
     pub fn is_upkeep(&self) -> bool {
-        let nobody = match self.server.parse::<IpAddr>() {
+        let to_many = match self.server.parse::<IpAddr>() {
             Ok(IpAddr::V4(v4)) => {
                 v4.is_multicast() || v4.is_broadcast() || v4.is_link_local() || v4.octets().last() == Some(&255)
             }
@@ -60,7 +60,7 @@ impl<'a> Flow<'a> {
             Err(_) => false,
         };
         let same = self.client.is_loopback() || self.client.is_unspecified();
-        self.transport == Transport::Other || nobody || same || INFRASTRUCTURE_PORTS.contains(&self.port)
+        self.transport == Transport::Other || to_many || same || INFRASTRUCTURE_PORTS.contains(&self.port)
     }
 }
 

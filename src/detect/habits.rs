@@ -1,4 +1,4 @@
-//! When and from where somebody usually works. Says nothing until enough is known; old habits fade.
+//! When and from where a user usually works. Nothing is unusual until enough is known; old habits fade.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl Default for Hours {
 }
 
 impl Hours {
-    /// Takes one activity; true when it comes at an unusual hour. Many in one hour count once.
+    /// Takes in one activity. Returns true when it comes at an unusual hour. Many in one hour count once.
     pub fn see(&mut self, ts: Timestamp) -> bool {
         let hour = ts.millis() / 3_600_000;
         if hour == self.last_hour {
@@ -80,7 +80,7 @@ impl Hours {
     }
 }
 
-/// Where somebody comes from: networks of source addresses, or machines.
+/// Where a user comes from: networks of source addresses, or machines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Places {
     seen: Recent<f64>,
@@ -95,7 +95,7 @@ impl Default for Places {
 }
 
 impl Places {
-    /// Takes one use; true when the place is new for somebody who keeps to few places.
+    /// Takes in one use. Returns true when the place is new for a user who keeps to few places.
     pub fn see(&mut self, place: &str, ts: Timestamp) -> bool {
         let known = self.uses >= PLACE_USES_MIN && self.days.count >= PLACE_DAYS_MIN;
         let (mut total, mut once) = (0.0, 0.0);
@@ -114,7 +114,7 @@ impl Places {
     }
 }
 
-/// Counts days, and says how much what was known before has faded.
+/// Counts days.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Days {
     count: u32,
@@ -123,6 +123,7 @@ struct Days {
 }
 
 impl Days {
+    /// Takes in one time. Returns the factor, 0 to 1, by which what was known before has faded.
     fn see(&mut self, ts: Timestamp) -> f64 {
         let day = ts.millis() / 86_400_000;
         if day == self.last_day {

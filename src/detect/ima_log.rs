@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::boot_digest::{Bank, Register, from_hex, hex};
+use super::boot_digest::{Bank, Register};
+use crate::event::hex;
 
 /// Bytes of a file name in the first template (`ima`), which has no lengths.
 const OLD_NAME_BYTES: usize = 256;
 
-/// How one entry stands.
+/// Whether one entry can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
+pub enum Integrity {
     /// The template hash is that of the content.
     Intact,
     /// It is not: the list was edited.
@@ -26,7 +27,7 @@ pub enum Entry {
 pub struct Measurement {
     pub register: u32,
     pub template_hash: Vec<u8>,
-    pub standing: Entry,
+    pub integrity: Integrity,
     /// `sha256:…`, as the line has it.
     pub file_digest: String,
     pub path: String,
@@ -37,24 +38,24 @@ pub struct Measurement {
 pub fn measurement(line: &str) -> Option<Measurement> {
     let mut parts = line.splitn(4, ' ');
     let register = parts.next()?.parse().ok()?;
-    let template_hash = from_hex(parts.next()?)?;
+    let template_hash = hex::decode(parts.next()?)?;
     let (template, rest) = (parts.next()?, parts.next()?);
     if template_hash.is_empty() {
         return None;
     }
     let (digest, path) = rest.split_once(' ')?;
     let (path, template_data) = content(template, digest, path);
-    let standing = if template_hash.iter().all(|byte| *byte == 0) {
-        Entry::Violation
+    let integrity = if template_hash.iter().all(|byte| *byte == 0) {
+        Integrity::Violation
     } else {
-        standing(&template_hash, template_data.as_deref())
+        integrity(&template_hash, template_data.as_deref())
     };
-    Some(Measurement { register, template_hash, standing, file_digest: digest.to_owned(), path, template_data })
+    Some(Measurement { register, template_hash, integrity, file_digest: digest.to_owned(), path, template_data })
 }
 
-fn standing(template_hash: &[u8], data: Option<&[u8]>) -> Entry {
-    let (Some(data), Some(bank)) = (data, Bank::from_size(template_hash.len())) else { return Entry::Unverifiable };
-    if bank.digest(data) == template_hash { Entry::Intact } else { Entry::Forged }
+fn integrity(template_hash: &[u8], data: Option<&[u8]>) -> Integrity {
+    let (Some(data), Some(bank)) = (data, Bank::from_size(template_hash.len())) else { return Integrity::Unverifiable };
+    if bank.digest(data) == template_hash { Integrity::Intact } else { Integrity::Forged }
 }
 
 /// The path, and the bytes that the template hash is over.
@@ -67,11 +68,11 @@ fn content(template: &str, digest: &str, rest: &str) -> (String, Option<Vec<u8>>
         "ima" => old_template(digest, path),
         "ima-ng" | "ima-ngv2" => fields(digest, path, None),
         // Without a signature the last field is empty, and the line ends after the path or in a blank.
-        "ima-sig" | "ima-sigv2" => match extra.map(from_hex) {
+        "ima-sig" | "ima-sigv2" => match extra.map(hex::decode) {
             Some(Some(signature)) => return (path.to_owned(), fields(digest, path, Some(&signature))),
             _ => return (rest.trim_end().to_owned(), fields(digest, rest.trim_end(), Some(&[]))),
         },
-        "ima-buf" => extra.and_then(from_hex).and_then(|buffer| fields(digest, path, Some(&buffer))),
+        "ima-buf" => extra.and_then(hex::decode).and_then(|buffer| fields(digest, path, Some(&buffer))),
         _ => None,
     };
     (path.to_owned(), data)
@@ -80,7 +81,7 @@ fn content(template: &str, digest: &str, rest: &str) -> (String, Option<Vec<u8>>
 /// `d-ng`, `n-ng` and perhaps a third field, each with its length before it.
 fn fields(digest: &str, path: &str, third: Option<&[u8]>) -> Option<Vec<u8>> {
     let (algorithm, value) = digest.rsplit_once(':')?;
-    let digest = [algorithm.as_bytes(), b":\0", &from_hex(value)?].concat();
+    let digest = [algorithm.as_bytes(), b":\0", &hex::decode(value)?].concat();
     let name = [path.as_bytes(), b"\0"].concat();
     let mut data = Vec::new();
     for field in [Some(digest.as_slice()), Some(name.as_slice()), third].into_iter().flatten() {
@@ -91,7 +92,7 @@ fn fields(digest: &str, path: &str, third: Option<&[u8]>) -> Option<Vec<u8>> {
 }
 
 fn old_template(digest: &str, path: &str) -> Option<Vec<u8>> {
-    let mut data = from_hex(digest)?;
+    let mut data = hex::decode(digest)?;
     let mut name = path.as_bytes().to_vec();
     name.resize(OLD_NAME_BYTES, 0);
     data.extend(name);
@@ -113,7 +114,7 @@ pub fn replays_to(measurements: &[Measurement], bank: Bank, actual: &[u8]) -> bo
 /// What an entry extends a bank with: its template hash; for other banks the hash of the content by that bank's
 /// algorithm; for a violation all ones.
 fn extension(measurement: &Measurement, bank: Bank) -> Vec<u8> {
-    if measurement.standing == Entry::Violation {
+    if measurement.integrity == Integrity::Violation {
         return vec![0xff; bank.size()];
     }
     if measurement.template_hash.len() == bank.size() {
@@ -171,7 +172,7 @@ impl AllowedFiles {
     }
 
     fn add(&mut self, path: &str, digest: &str) -> Option<()> {
-        let digest = hex(&from_hex(digest)?);
+        let digest = hex::encode(&hex::decode(digest)?);
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         self.digests.entry(path).or_default().insert(digest);
         Some(())
@@ -192,9 +193,9 @@ mod tests {
     use super::*;
 
     fn line(bank: Bank, path: &str) -> String {
-        let digest = format!("sha256:{}", hex(&Bank::Sha256.digest(path.as_bytes())));
+        let digest = format!("sha256:{}", hex::encode(&Bank::Sha256.digest(path.as_bytes())));
         let data = fields(&digest, path, None).unwrap();
-        format!("10 {} ima-ng {digest} {path}", hex(&bank.digest(&data)))
+        format!("10 {} ima-ng {digest} {path}", hex::encode(&bank.digest(&data)))
     }
 
     #[test]
@@ -202,9 +203,9 @@ mod tests {
         for bank in [Bank::Sha1, Bank::Sha256] {
             let line = line(bank, "/usr/bin/my tool");
             let entry = measurement(&line).unwrap();
-            assert_eq!((entry.standing, entry.path.as_str()), (Entry::Intact, "/usr/bin/my tool"));
+            assert_eq!((entry.integrity, entry.path.as_str()), (Integrity::Intact, "/usr/bin/my tool"));
             let edited = measurement(&line.replace("tool", "fool")).unwrap();
-            assert_eq!(edited.standing, Entry::Forged);
+            assert_eq!(edited.integrity, Integrity::Forged);
         }
     }
 
@@ -213,9 +214,9 @@ mod tests {
         let digest = format!("sha256:{}", "ab".repeat(32));
         for (signature, shown) in [(vec![3, 2, 4], " 030204"), (vec![], " "), (vec![], "")] {
             let data = fields(&digest, "/bin/x", Some(&signature)).unwrap();
-            let line = format!("10 {} ima-sig {digest} /bin/x{shown}", hex(&Bank::Sha1.digest(&data)));
+            let line = format!("10 {} ima-sig {digest} /bin/x{shown}", hex::encode(&Bank::Sha1.digest(&data)));
             let entry = measurement(&line).unwrap();
-            assert_eq!((entry.standing, entry.path.as_str()), (Entry::Intact, "/bin/x"), "{shown:?}");
+            assert_eq!((entry.integrity, entry.path.as_str()), (Integrity::Intact, "/bin/x"), "{shown:?}");
         }
     }
 
@@ -234,9 +235,9 @@ mod tests {
     #[test]
     fn violations_and_unknown_templates_are_told_apart() {
         let zero = format!("10 {} ima-ng sha1:{} /x", "0".repeat(40), "0".repeat(40));
-        assert_eq!(measurement(&zero).unwrap().standing, Entry::Violation);
+        assert_eq!(measurement(&zero).unwrap().integrity, Integrity::Violation);
         let unknown = format!("10 {} own-template sha1:{} /x", "1".repeat(40), "0".repeat(40));
-        assert_eq!(measurement(&unknown).unwrap().standing, Entry::Unverifiable);
+        assert_eq!(measurement(&unknown).unwrap().integrity, Integrity::Unverifiable);
         assert_eq!(measurement("10 xyz ima-ng sha1:00 /x"), None);
     }
 

@@ -1,4 +1,4 @@
-//! One incident: what its alerts have in common, how bad they are together, and when that is news.
+//! One incident: what its alerts have in common, how bad they are together, and when that is to be reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -49,17 +49,19 @@ pub struct Incident {
     pub entity: Entity,
     /// Ids of the first alerts.
     pub named: Vec<String>,
-    /// Addresses that came in, and addresses that anybody went for.
+    /// Addresses that attacked, and addresses that were attacked.
     sources: BTreeSet<String>,
     targets: BTreeSet<String>,
     pub(super) keys: BTreeSet<String>,
     /// Whether its alerts follow from more than one line.
     several_roots: bool,
-    said: Option<Said>,
+    /// What the last report said.
+    #[serde(rename = "said")]
+    reported: Option<Reported>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Said {
+struct Reported {
     step: u8,
     tactics: usize,
 }
@@ -80,11 +82,11 @@ impl Incident {
             targets: BTreeSet::new(),
             keys: BTreeSet::new(),
             several_roots: false,
-            said: None,
+            reported: None,
         }
     }
 
-    /// Another one turns out to be the same story.
+    /// Adds another incident that turns out to be the same story.
     pub(super) fn absorb(&mut self, other: Self) {
         self.several_roots |= other.several_roots || self.id != other.id;
         self.last = self.last.max(other.last);
@@ -97,13 +99,14 @@ impl Incident {
         self.entity.fill(&other.entity);
         self.named.extend(other.named);
         self.named.truncate(ALERTS_NAMED_MAX);
-        self.said = match (self.said.take(), other.said) {
+        self.reported = match (self.reported.take(), other.reported) {
             (Some(left), Some(right)) if right.step > left.step => Some(right),
             (left, right) => left.or(right),
         };
     }
 
-    /// How bad it is together, 0 to 1: the worst alert, supported by alerts of other kinds and by further tactics.
+    /// The score of all alerts together, 0 to 1: that of the worst alert, raised by alerts of other kinds and by
+    /// further tactics.
     pub fn score(&self) -> f64 {
         let worst = self.kinds.values().copied().fold(0.0, f64::max);
         let mut missing = 1.0 - worst;
@@ -119,8 +122,8 @@ impl Incident {
         1.0 - missing * FURTHER_TACTIC.powi(i32::try_from(further).unwrap_or(i32::MAX))
     }
 
-    /// An address that came in and that nobody went for, if there is one: what was attacked and then reached out itself
-    /// is both.
+    /// An address that attacked and was not attacked itself, if there is one: a machine that was attacked and then
+    /// reached out is both.
     pub fn attacker(&self) -> Option<&str> {
         self.sources.difference(&self.targets).next().map(String::as_str)
     }
@@ -168,17 +171,19 @@ impl Incident {
         }
     }
 
-    pub(super) fn is_news(&mut self, step_of: fn(f64) -> u8) -> bool {
+    /// Whether the incident is to be reported now: for the first time, or because it became more severe or entered
+    /// another tactic since the last report.
+    pub(super) fn is_due(&mut self, step_of: fn(f64) -> u8) -> bool {
         let score = self.score();
         if self.kinds.len() < 2 || !self.several_roots || score < SCORE_MIN {
             return false;
         }
         let (step, tactics) = (step_of(score), self.tactics.len());
-        let news = self.said.as_ref().is_none_or(|said| step > said.step || tactics > said.tactics);
-        if news {
-            self.said = Some(Said { step, tactics });
+        let due = self.reported.as_ref().is_none_or(|last| step > last.step || tactics > last.tactics);
+        if due {
+            self.reported = Some(Reported { step, tactics });
         }
-        news
+        due
     }
 }
 
@@ -200,10 +205,10 @@ mod tests {
         add(&mut incident, "1-0", "SCAN", 0.6, "T1595", ("203.0.113.5", "192.0.2.1"));
         add(&mut incident, "2-0", "SCAN", 0.6, "T1595", ("203.0.113.5", "192.0.2.1"));
         assert!((incident.score() - 0.6).abs() < 1e-9);
-        assert!(!incident.is_news(|_| 0), "one kind is no incident");
+        assert!(!incident.is_due(|_| 0), "one kind is no incident");
         add(&mut incident, "3-0", "BEACON", 0.6, "T1071", ("192.0.2.1", "198.51.100.77"));
         assert!(incident.score() > 0.75);
-        assert!(incident.is_news(|_| 0) && !incident.is_news(|_| 0), "said once");
+        assert!(incident.is_due(|_| 0) && !incident.is_due(|_| 0), "reported once");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Incidents: related alerts of different kinds become one story that grows.
 //!
 //! Alerts are related when they share a user, an address or a name within a window of event time. A key that many
-//! sources share (the account that everybody guesses, the server that everybody probes) relates nothing.
+//! sources share (the account that all guess, the server that all probe) relates nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,8 +33,8 @@ impl Default for Incidents {
 }
 
 impl Incidents {
-    /// Takes in one alert; gives the incident that it belongs to when that is to be said: when it opens, when it enters
-    /// another tactic, and when `step_of` its score rises. `step_of` maps a score to its severity's rank.
+    /// Takes in one alert. Returns the incident that it belongs to when that is to be reported: when it opens, when it
+    /// enters another tactic, and when `step_of` its score rises. `step_of` maps a score to its severity's rank.
     pub fn alert(
         &mut self,
         alert: &Alert<'_>,
@@ -55,7 +55,7 @@ impl Incidents {
                 self.by_key.insert(key, number);
             }
         }
-        incident.is_news(step_of).then_some(&*incident)
+        incident.is_due(step_of).then_some(&*incident)
     }
 
     /// Names under which alerts about this entity are related, without those that too many sources share.
@@ -149,13 +149,13 @@ mod tests {
 
     struct Log {
         incidents: Incidents,
-        said: Vec<Incident>,
+        reported: Vec<Incident>,
         count: u64,
     }
 
     impl Log {
         fn new() -> Self {
-            Self { incidents: Incidents::default(), said: Vec::new(), count: 0 }
+            Self { incidents: Incidents::default(), reported: Vec::new(), count: 0 }
         }
 
         fn alert(&mut self, second: u64, kind: &str, score: f64, technique: &str, user: &str, src_ip: &str) {
@@ -167,7 +167,7 @@ mod tests {
             let alert = Alert { root: id.clone(), id, kind, score, entity: &entity, attack: &attack };
             let now = Timestamp::from_millis(1_000_000_000_000 + second * 1000);
             let step_of = |score: f64| (score * 4.0) as u8;
-            self.said.extend(self.incidents.alert(&alert, now, WINDOW, step_of).cloned());
+            self.reported.extend(self.incidents.alert(&alert, now, WINDOW, step_of).cloned());
         }
     }
 
@@ -177,13 +177,13 @@ mod tests {
         for second in 0..50 {
             log.alert(second, "BRUTE_FORCE", 0.6, "T1110", "alice", "203.0.113.5");
         }
-        assert_eq!(log.said.len(), 0, "one kind is no incident");
+        assert_eq!(log.reported.len(), 0, "one kind is no incident");
         log.alert(60, "LOGIN_AFTER_FAILURES", 0.7, "T1078", "alice", "203.0.113.5");
         log.alert(90, "SUDO_SHELL", 0.6, "T1548", "alice", "");
         log.alert(95, "SUDO_SHELL", 0.6, "T1548", "alice", "");
-        assert_eq!(log.said.len(), 2, "it opens, and enters another tactic: {:#?}", log.said);
-        assert!(log.said.iter().all(|incident| incident.id == "1-0"));
-        let last = log.said.last().unwrap();
+        assert_eq!(log.reported.len(), 2, "it opens, and enters another tactic: {:#?}", log.reported);
+        assert!(log.reported.iter().all(|incident| incident.id == "1-0"));
+        let last = log.reported.last().unwrap();
         assert_eq!((last.alerts, last.tactics.len()), (52, 3));
         assert!(last.score() > 0.8);
     }
@@ -196,8 +196,8 @@ mod tests {
             log.alert(source, "BRUTE_FORCE", 0.6, "T1110", "root", &address);
         }
         log.alert(200, "PORT_SCAN", 0.6, "T1595", "", "203.0.113.50");
-        assert_eq!(log.said.len(), 1);
-        assert_eq!(log.said[0].alerts, 2, "the two of one source: {:#?}", log.said);
+        assert_eq!(log.reported.len(), 1);
+        assert_eq!(log.reported[0].alerts, 2, "the two of one source: {:#?}", log.reported);
     }
 
     #[test]
@@ -205,7 +205,7 @@ mod tests {
         let mut log = Log::new();
         log.alert(0, "PORT_SCAN", 0.6, "T1595", "", "203.0.113.5");
         log.alert(3700, "BRUTE_FORCE", 0.6, "T1110", "alice", "203.0.113.5");
-        assert_eq!(log.said, []);
+        assert_eq!(log.reported, []);
         assert_eq!(log.incidents.open.len(), 1);
     }
 
@@ -216,8 +216,8 @@ mod tests {
         log.alert(1, "PORT_SCAN", 0.6, "T1595", "", "203.0.113.5");
         log.alert(2, "SUDO_SHELL", 0.6, "T1548", "alice", "");
         log.alert(3, "LOGIN", 0.6, "T1078", "alice", "203.0.113.5");
-        assert_eq!((log.incidents.open.len(), log.said.len()), (1, 1));
-        assert_eq!(log.said[0].alerts, 4);
+        assert_eq!((log.incidents.open.len(), log.reported.len()), (1, 1));
+        assert_eq!(log.reported[0].alerts, 4);
         assert!(log.incidents.by_key.values().all(|number| log.incidents.open.contains_key(number)));
     }
 
@@ -234,9 +234,9 @@ mod tests {
                 entity: &entity,
                 attack: &[],
             };
-            log.said.extend(log.incidents.alert(&alert, Timestamp::ZERO, WINDOW, |_| 0).cloned());
+            log.reported.extend(log.incidents.alert(&alert, Timestamp::ZERO, WINDOW, |_| 0).cloned());
         }
-        assert_eq!(log.said, []);
+        assert_eq!(log.reported, []);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Lists of indicators and allow lists as they are published: text with one value a line, CSV with the value in the first
-//! column, hosts files, STIX 2.1 bundles, MISP warninglists.
+//! Lists of indicators and allow lists as they are published: text with one value a line, CSV with the value in the
+//! first column, hosts files, STIX 2.1 bundles, MISP warninglists.
 
 use std::sync::{Arc, LazyLock};
 
@@ -20,7 +20,7 @@ pub struct Problem {
     pub text: String,
 }
 
-/// Adds every good value of the list to `indicators`; gives what was left out.
+/// Adds every good value of the list to `indicators`. Returns what was left out.
 pub fn read_indicators(name: &Arc<str>, content: &str, indicators: &mut Indicators) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut take = |line: u32, value: Result<(Observable, Option<Timestamp>), String>| {
@@ -46,7 +46,8 @@ pub fn read_indicators(name: &Arc<str>, content: &str, indicators: &mut Indicato
     problems
 }
 
-/// The same for an allow list. Returns the substrings of a MISP list of that type beside the problems.
+/// Adds every good value of the list to `allow`. Returns the substrings of a MISP list of that type, and what was left
+/// out.
 pub fn read_allowed(content: &str, allow: &mut AllowList) -> (Vec<String>, Vec<Problem>) {
     match json(content) {
         Some(Ok(Json::Misp(list))) => misp(list, allow),
@@ -136,7 +137,7 @@ fn json(content: &str) -> Option<Result<Json, String>> {
 /// One comparison of a STIX pattern: object type, property, value.
 static COMPARISON: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"([a-z0-9-]+):([A-Za-z0-9_.'-]+)\s*=\s*'((?:[^'\\]|\\.)*)'").ok());
-/// What joins or changes comparisons in a way that one value alone does not say.
+/// What joins or changes comparisons, so that one value alone is not what the pattern means.
 static COMPLEX: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"\b(?:AND|FOLLOWEDBY|NOT|LIKE|MATCHES|ISSUBSET|ISSUPERSET|EXISTS|REPEATS|WITHIN)\b|!=|<|>").ok()
 });

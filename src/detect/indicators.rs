@@ -7,8 +7,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::allow_list::AllowList;
+use super::nets::Nets;
 use super::observable::{Observable, url_host};
-use super::public_suffix;
+use super::public_suffix::{is_public_suffix, names_of_owner};
 use crate::event::Timestamp;
 
 /// Where an indicator was read, and until when it holds.
@@ -27,7 +28,7 @@ pub struct Origin {
 pub enum Refused {
     #[error("it is a public suffix: the names below it belong to many owners")]
     PublicSuffix,
-    #[error("the network is too wide to say anything about one machine")]
+    #[error("the network is too wide to mean one machine")]
     TooWide,
     #[error("there are already as many indicators as fit")]
     Full,
@@ -37,7 +38,7 @@ pub enum Refused {
 const PREFIX_MIN_V4: u8 = 8;
 const PREFIX_MIN_V6: u8 = 16;
 
-/// Looked up, never iterated over, so hash maps do not endanger that the same input gives the same bytes.
+/// Looked up, never iterated over, so that the hash maps do not make the same input lead to different bytes.
 #[derive(Debug, Default)]
 pub struct Indicators {
     /// Single machines are networks of full length.
@@ -55,7 +56,7 @@ impl Indicators {
     }
 
     pub fn len(&self) -> usize {
-        self.nets.len + self.names.len() + self.urls.len() + self.hashes.len()
+        self.nets.count() + self.names.len() + self.urls.len() + self.hashes.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -88,7 +89,7 @@ impl Indicators {
             Observable::Ip(address) if is_local(*address) => None,
             Observable::Ip(address) => self.nets.longest(*address),
             Observable::Net(_) => None,
-            Observable::Domain(name) => below(name).find_map(|name| self.names.get(name)),
+            Observable::Domain(name) => names_of_owner(name).find_map(|name| self.names.get(name)),
             Observable::Url(url) => self.urls.get(url.as_str()),
             Observable::Hash(hash) => self.hashes.get(hash.as_str()),
         }?;
@@ -105,17 +106,6 @@ impl Indicators {
         let is_whole_site = url.split_once("://").is_some_and(|(_, rest)| rest.find('/') == Some(rest.len() - 1));
         is_whole_site && url_host(url).and_then(Observable::read).is_some_and(|host| self.allow.covers(&host))
     }
-}
-
-/// The name and the names above it, down to the registrable one.
-pub fn below(name: &str) -> impl Iterator<Item = &str> {
-    let shortest = public_suffix::registrable(name).map_or(name.len(), str::len);
-    std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, parent)| parent))
-        .take_while(move |name| name.len() >= shortest)
-}
-
-fn is_public_suffix(name: &str) -> bool {
-    public_suffix::suffix(name) == Some(name)
 }
 
 fn is_too_wide(net: &IpNet) -> bool {
@@ -143,45 +133,6 @@ fn is_local(address: IpAddr) -> bool {
                 || v6.is_unspecified()
                 || v6.is_multicast()
         }
-    }
-}
-
-/// Networks by prefix length: a look-up is one hash look-up for each length that occurs.
-#[derive(Debug)]
-pub struct Nets<Value> {
-    /// Longest prefix first.
-    by_length: Vec<(u8, HashMap<IpNet, Value>)>,
-    len: usize,
-}
-
-impl<Value> Default for Nets<Value> {
-    fn default() -> Self {
-        Self { by_length: Vec::new(), len: 0 }
-    }
-}
-
-impl<Value> Nets<Value> {
-    /// The first value for a network stays.
-    pub fn insert(&mut self, net: IpNet, value: Value) {
-        let net = net.trunc();
-        let length = net.prefix_len();
-        let at = match self.by_length.binary_search_by(|(other, _)| length.cmp(other)) {
-            Ok(at) => at,
-            Err(at) => {
-                self.by_length.insert(at, (length, HashMap::new()));
-                at
-            }
-        };
-        if let Some((_, nets)) = self.by_length.get_mut(at) {
-            let before = nets.len();
-            nets.entry(net).or_insert(value);
-            self.len += nets.len() - before;
-        }
-    }
-
-    /// The value of the longest network that holds the address.
-    pub fn longest(&self, address: IpAddr) -> Option<&Value> {
-        self.by_length.iter().find_map(|(length, nets)| nets.get(&IpNet::new(address, *length).ok()?.trunc()))
     }
 }
 

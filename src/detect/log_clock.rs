@@ -21,10 +21,10 @@ const BUCKETS: usize = 32;
 /// From this count on old pauses fade, so that a source may change its habits.
 const FADE_AT: u64 = 20_000;
 
-/// What the next line's time says.
+/// What is odd about the time of the next line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Oddity {
-    /// Earlier than what the source has already said, by more than the tolerance.
+    /// Earlier than a line before it, by more than the tolerance.
     Backwards { by: Duration },
     /// Nothing came for longer than `limit`, which ended at `at`; `usual` is the median pause.
     Silent { at: Timestamp, limit: Duration, usual: Duration },
@@ -38,7 +38,8 @@ pub struct LogClock {
     lines: u64,
     longest: Duration,
     backwards_in_a_row: u32,
-    silence_said: bool,
+    #[serde(rename = "silence_said")]
+    silence_reported: bool,
 }
 
 impl LogClock {
@@ -50,7 +51,7 @@ impl LogClock {
             lines: 0,
             longest: Duration::ZERO,
             backwards_in_a_row: 0,
-            silence_said: false,
+            silence_reported: false,
         }
     }
 
@@ -58,7 +59,7 @@ impl LogClock {
         self.latest
     }
 
-    /// Takes the time of the source's next line.
+    /// Takes in the time of the source's next line. Returns what is odd about it.
     pub fn line(&mut self, ts: Timestamp, tolerance: Duration, silence_min: Duration) -> Option<Oddity> {
         let by = self.latest.since(ts);
         if by > tolerance {
@@ -74,29 +75,29 @@ impl LogClock {
         let pause = ts.since(self.latest);
         self.learn(pause);
         self.latest = self.latest.max(ts);
-        self.silence_said = false;
+        self.silence_reported = false;
         silent
     }
 
-    /// Whether the source has been silent for too long at this time, said once for each silence.
+    /// Returns that the source has been silent for too long at this time, once for each silence.
     pub fn silence(&mut self, now: Timestamp, silence_min: Duration) -> Option<Oddity> {
-        if self.silence_said {
+        if self.silence_reported {
             return None;
         }
         let limit = self.silence_limit(silence_min)?;
         if now.since(self.latest) <= limit {
             return None;
         }
-        self.silence_said = true;
+        self.silence_reported = true;
         Some(Oddity::Silent { at: self.latest.plus(limit), limit, usual: self.quantile(0.5) })
     }
 
-    /// How long this source may say nothing; `None` while its habits are not known.
+    /// How long this source may be silent; `None` while its habits are not known.
     fn silence_limit(&self, silence_min: Duration) -> Option<Duration> {
         if self.lines < STEADY_LINES_MIN {
             return None;
         }
-        // A median below a second is a burst of lines at one moment, and says nothing of the rhythm.
+        // A median below a second is a burst of lines at one moment, and not the rhythm.
         let usual = self.quantile(0.5).max(Duration::from_secs(1));
         let regular = self.quantile(0.99).as_secs_f64() <= usual.as_secs_f64() * REGULAR_SPREAD;
         if !regular && self.latest.since(self.first) < IRREGULAR_LEARNING {

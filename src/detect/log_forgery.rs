@@ -1,5 +1,5 @@
 //! Log lines that carry more than their program wrote: a second line inside, a forged address, characters that drive a
-//! terminal, a program that is not who it says.
+//! terminal, a program under a false name.
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -25,7 +25,7 @@ pub struct Forged {
     pub evidence: String,
 }
 
-/// Programs whose messages quote what somebody who is not logged in has sent.
+/// Programs whose messages quote what a stranger, who is not logged in, has sent.
 const AUTHENTICATORS: &[&str] = &[
     "sshd",
     "sshd-session",
@@ -92,30 +92,23 @@ static NAME_THEN_ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"^(?:Connection (?:closed|reset) by|Disconnected from) (?:authenticating|invalid) user (.*) ([0-9A-Fa-f:.]{2,45}) port \d+").ok()
 });
 
-/// Characters that must not reach a terminal or a person's eye as they are.
-pub fn is_deceptive(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
-            | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// Judges one message: `program` and `user` are what the line's parser found.
+/// Everything that is forged in one message. `program` and `user` are what the line's parser found.
 pub fn inspect(program: Option<&str>, user: Option<&str>, message: &str) -> Vec<Forged> {
     let mut found = Vec::new();
-    let mut say = |kind, evidence: &str| found.push(Forged { kind, evidence: evidence.to_owned() });
+    let mut add = |kind, evidence: &str| found.push(Forged { kind, evidence: evidence.to_owned() });
     if let Some(evidence) = embedded_line(user, message) {
-        say(Forgery::EmbeddedLine, evidence);
+        add(Forgery::EmbeddedLine, evidence);
     }
     if let Some(evidence) = forged_address(program, user, message) {
-        say(Forgery::Address, evidence);
+        add(Forgery::Address, evidence);
     }
     if let Some(found) = TERMINAL.as_ref().and_then(|terminal| terminal.find(message)) {
-        say(Forgery::TerminalControl, found.as_str());
+        add(Forgery::TerminalControl, found.as_str());
     }
     found
 }
 
-/// The identity the journal vouches for against the one the writer chose. Both from the same entry.
+/// Whether the identity that the journal vouches for contradicts the one that the writer chose. Both are of one entry.
 pub fn impostor(identifier: &str, comm: Option<&str>, transport: Option<&str>) -> bool {
     if identifier == "kernel" {
         return transport.is_some_and(|transport| matches!(transport, "syslog" | "journal" | "stdout"));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 const CONTIGUOUS_AFTER: u64 = 100;
 /// A number may come this much later than its successors before it counts as missing.
 const REORDER_MAX: u64 = 64;
-/// A step back by more than the reordering is a counter that began anew (a boot, a rotated journal).
+/// A step back by more than the reordering is a counter that started again (a boot, a rotated journal).
 const JUMP_MAX: u64 = 1_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,8 @@ pub struct LogSequence {
 }
 
 impl LogSequence {
-    /// Takes the number of the next line. The same number again belongs to the same event.
+    /// Takes in the number of the next line. Returns the numbers that are missing for good, if there are any now. The
+    /// same number again belongs to the same event.
     pub fn line(&mut self, number: u64) -> Option<Break> {
         let Some(highest) = self.highest else {
             self.highest = Some(number);

@@ -1,4 +1,4 @@
-//! Lines and commands that tell of logs being cleared, cut short, or switched off.
+//! Lines and commands that show logs being cleared, cut short, or switched off.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ pub enum Tampering {
     HistoryErased,
     AuditingDisabled,
     LoggingStopped,
-    /// Lines were lost, as the logging service itself says.
+    /// Lines were lost, as the logging service itself reports.
     Lost,
 }
 
@@ -65,12 +65,12 @@ static COMMANDS: LazyLock<Option<(RegexSet, Vec<Tampering>)>> = LazyLock::new(||
     Some((set, patterns.into_iter().map(|(_, meaning)| meaning).collect()))
 });
 
-/// What a line of a logging service or of the kernel's audit tells.
+/// The tampering that a line of a logging service or of the kernel's audit reports, if it reports any.
 pub fn of_message(program: Option<&str>, message: &str) -> Option<Tampering> {
     MESSAGES.as_ref()?.find(program, message).copied()
 }
 
-/// What a command that was run would do to the logs.
+/// The tampering that a command line does to the logs, if it does any.
 pub fn of_command(command: &str) -> Option<Tampering> {
     let (set, meanings) = COMMANDS.as_ref()?;
     let first = set.matches(command).iter().next()?;
@@ -140,8 +140,8 @@ mod tests {
         assert_eq!(of_message(Some("audit"), off), Some(Tampering::AuditingDisabled));
         let on = "type=CONFIG_CHANGE msg=audit(1.2:3): op=set audit_enabled=1 old=0 auid=1000 res=1";
         assert_eq!(of_message(Some("audit"), on), None);
-        let said = "Suppressed 1193 messages from user.slice";
-        assert_eq!(of_message(Some("systemd-journald"), said), Some(Tampering::Lost));
+        let reported = "Suppressed 1193 messages from user.slice";
+        assert_eq!(of_message(Some("systemd-journald"), reported), Some(Tampering::Lost));
         assert_eq!(of_message(Some("nginx"), "GET /?q=Suppressed 9 messages from x"), None);
     }
 }

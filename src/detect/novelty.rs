@@ -37,8 +37,8 @@ impl Default for Novelty {
 }
 
 impl Novelty {
-    /// Notes a value. For one that is new after the learning period: how surprising that is, from 0 (this entity
-    /// shows something new all the time) to 1.
+    /// Takes in a value. For one that is new after the learning period, returns how surprising that is: from 0 (this
+    /// entity shows something new all the time) to 1.
     ///
     /// The surprise is one minus the Good-Turing estimate of the chance that the next observation is new: the number
     /// of values seen exactly once, over all observations (I. J. Good, Biometrika 40, 1953).

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Longest URL looked at; longer ones are cut by nobody, they are just not compared.
+/// Longest URL that is compared; longer ones are left out.
 const URL_BYTES_MAX: usize = 2048;
 const DOMAIN_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
@@ -61,7 +61,7 @@ impl std::fmt::Display for Observable {
     }
 }
 
-/// The value as it was before somebody made it harmless to click on.
+/// The value as it was before it was made harmless to click on.
 pub fn refang(text: &str) -> String {
     let mut plain = text.to_owned();
     for (defanged, character) in

@@ -9,7 +9,7 @@ pub struct Phrase<Meaning: 'static> {
     pub all: &'static [&'static str],
     /// None may occur.
     pub none: &'static [&'static str],
-    /// Programs that say it; empty: any. A line that names no program is taken at its word.
+    /// Programs that log it; empty: any. A line that names no program counts as from any.
     pub programs: &'static [&'static str],
     pub meaning: Meaning,
 }
@@ -42,7 +42,7 @@ impl<Meaning> Phrases<Meaning> {
             }
             let Some(phrase) = self.table.get(index) else { continue };
             let lower = lower.get_or_insert_with(|| message.to_ascii_lowercase());
-            if said_by(phrase.programs, program)
+            if logged_by(phrase.programs, program)
                 && phrase.all.iter().all(|word| lower.contains(word))
                 && !phrase.none.iter().any(|word| lower.contains(word))
             {
@@ -53,7 +53,7 @@ impl<Meaning> Phrases<Meaning> {
     }
 }
 
-fn said_by(programs: &[&str], program: Option<&str>) -> bool {
+fn logged_by(programs: &[&str], program: Option<&str>) -> bool {
     programs.is_empty() || program.is_none_or(|program| programs.contains(&program))
 }
 

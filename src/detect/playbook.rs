@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use super::response::{Measure, Response, Step};
 use crate::event::Timestamp;
 
-/// What a playbook says beside its steps.
+/// What a playbook holds beside its steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame<'a> {
-    /// Everything in it is named after this, so the same cause gives the same playbook.
+    /// All identifiers are derived from this, so that the same cause leads to the same playbook.
     pub seed: &'a str,
     /// In a few words, safe to show.
     pub name: &'a str,
@@ -87,7 +87,7 @@ pub fn uuid(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::response::snapshot_evidence;
     use super::*;
 
@@ -100,18 +100,21 @@ mod tests {
         assert_ne!(text, uuid("b"));
     }
 
-    #[test]
-    fn the_steps_lead_from_start_to_end_in_their_order() {
-        let response = snapshot_evidence("web1", "/var/lib/dsmil/evidence/x");
-        let frame = Frame {
+    pub fn frame() -> Frame<'static> {
+        Frame {
             seed: "1-0",
             name: "n",
             rationale: "r",
             created: Timestamp::from_millis(1_763_856_000_000),
             valid_until: Timestamp::from_millis(1_763_859_600_000),
             severity: 80,
-        };
-        let playbook = playbook(&response, &frame);
+        }
+    }
+
+    #[test]
+    fn the_steps_lead_from_start_to_end_in_their_order() {
+        let response = snapshot_evidence("web1", "/var/lib/dsmil/evidence/x");
+        let playbook = playbook(&response, &frame());
         let workflow = playbook["workflow"].as_object().unwrap();
         let mut at = playbook["workflow_start"].as_str().unwrap();
         let mut commands = Vec::new();

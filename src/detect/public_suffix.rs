@@ -7,7 +7,7 @@ const LIST: &str = include_str!("../../config/public_suffix/list.txt");
 
 static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::read(LIST));
 
-/// What the list says of a name that is in it, or above one that is.
+/// What the list has of a name that is in it, or above one that is.
 #[derive(Default, Clone, Copy)]
 struct Entry {
     is_suffix: bool,
@@ -62,16 +62,38 @@ pub fn suffix(name: &str) -> Option<&str> {
     (!suffix.is_empty()).then_some(suffix)
 }
 
-/// The name that somebody registered: `example.co.uk` of `www.example.co.uk`. A public suffix alone has none.
+/// The part of a name in lower case that one owner has registered: `example.co.uk` of `www.example.co.uk`. A public
+/// suffix alone has none.
 pub fn registrable(name: &str) -> Option<&str> {
     let name = name.strip_suffix('.').unwrap_or(name);
     let below = name.strip_suffix(suffix(name)?)?.strip_suffix('.').filter(|below| !below.is_empty())?;
     name.get(below.rfind('.').map_or(0, |dot| dot + 1)..)
 }
 
+/// Whether the name is a public suffix itself, so that many owners share it.
+pub fn is_public_suffix(name: &str) -> bool {
+    suffix(name) == Some(name)
+}
+
+/// The name and the names above it that have the same owner, longest first.
+pub fn names_of_owner(name: &str) -> impl Iterator<Item = &str> {
+    let shortest = registrable(name).map_or(name.len(), str::len);
+    std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, parent)| parent))
+        .take_while(move |name| name.len() >= shortest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_names_of_one_owner_end_where_many_owners_begin() {
+        let names = |name| names_of_owner(name).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(names("a.www.example.co.uk"), ["a.www.example.co.uk", "www.example.co.uk", "example.co.uk"]);
+        assert_eq!(names("tenant.github.io"), ["tenant.github.io"]);
+        assert_eq!(names("github.io"), ["github.io"]);
+        assert!(is_public_suffix("github.io") && !is_public_suffix("example.com"));
+    }
 
     #[test]
     fn a_name_is_registered_one_label_below_its_public_suffix() {

@@ -43,7 +43,7 @@ struct Burst {
     next_alarm_at: u64,
 }
 
-/// What one more event made of its key's burst.
+/// The burst of a key after one more event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alarm {
     /// 1 for the first alarm of a burst; one more each time the burst has grown tenfold since.
@@ -60,8 +60,8 @@ impl Default for Rates {
 }
 
 impl Rates {
-    /// Counts an event. An alarm is given when the threshold is reached and then each time the burst has grown
-    /// tenfold, so that a flood of any size gives a handful of alarms.
+    /// Counts an event. Returns an alarm when the threshold is reached and then each time the burst has grown tenfold,
+    /// so that a flood of any size leads to a handful of alarms.
     pub fn observe(&mut self, threshold: &Threshold, key: &str, item: &str, ts: Timestamp) -> Option<Alarm> {
         let burst = self.bursts.touch(key, Default::default);
         burst.slide(ts, threshold.window);

@@ -11,23 +11,25 @@ const KEY_BYTES_MAX: usize = 192;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recent<Value> {
     capacity: usize,
-    turn: u64,
+    /// How often any entry was touched.
+    #[serde(rename = "turn")]
+    touches: u64,
     entries: BTreeMap<String, (u64, Value)>,
-    /// Which entry was touched at which turn; one for each entry.
+    /// Keys by the touch that was their last; one for each entry.
     order: BTreeMap<u64, String>,
 }
 
 impl<Value> Recent<Value> {
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), turn: 0, entries: BTreeMap::new(), order: BTreeMap::new() }
+        Self { capacity: capacity.max(1), touches: 0, entries: BTreeMap::new(), order: BTreeMap::new() }
     }
 
-    /// The value under this name, made by `fresh` where there is none, now the most recently seen.
+    /// The value under this key, made by `fresh` where there is none; it becomes the most recently seen.
     pub fn touch(&mut self, key: &str, fresh: impl FnOnce() -> Value) -> &mut Value {
         let key = clip(key);
-        self.turn += 1;
+        self.touches += 1;
         let name = match self.entries.get(key) {
-            Some((turn, _)) => self.order.remove(turn),
+            Some((touch, _)) => self.order.remove(touch),
             None => {
                 if self.entries.len() >= self.capacity
                     && let Some((_, oldest)) = self.order.pop_first()
@@ -37,9 +39,9 @@ impl<Value> Recent<Value> {
                 None
             }
         };
-        self.order.insert(self.turn, name.unwrap_or_else(|| key.to_owned()));
+        self.order.insert(self.touches, name.unwrap_or_else(|| key.to_owned()));
         let entry = self.entries.entry(key.to_owned()).or_insert_with(|| (0, fresh()));
-        entry.0 = self.turn;
+        entry.0 = self.touches;
         &mut entry.1
     }
 
@@ -48,8 +50,8 @@ impl<Value> Recent<Value> {
     }
 
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        let (turn, value) = self.entries.remove(clip(key))?;
-        self.order.remove(&turn);
+        let (touch, value) = self.entries.remove(clip(key))?;
+        self.order.remove(&touch);
         Some(value)
     }
 

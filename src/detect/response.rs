@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::observable::normal_domain;
-use super::public_suffix;
+use super::public_suffix::registrable;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Measure {
@@ -39,7 +39,7 @@ impl Measure {
 pub enum Step {
     /// A command line for bash, of checked parts alone.
     Command(String),
-    /// For a person: nothing here could be said safely, or generally, as a command.
+    /// For a person: no command would be safe, or right everywhere.
     Manual(String),
 }
 
@@ -49,14 +49,14 @@ pub struct Response {
     /// In normal form where it could be read, else as it came.
     pub target: String,
     pub steps: Vec<Step>,
-    /// How it is taken back; empty where it ends by itself or cannot be.
+    /// Commands that take it back; empty where it ends by itself or cannot be taken back.
     pub undo: Vec<String>,
     pub reversible: bool,
     /// Why there is no command.
     pub refused: Option<String>,
 }
 
-/// Whom no proposal may hit.
+/// What no proposal may be against.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Protected {
     pub nets: Vec<IpNet>,
@@ -118,7 +118,7 @@ pub fn block_domain(text: &str) -> Response {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let name = normal_domain(text).filter(|name| name.bytes().all(plain) && !name.starts_with(['-', '.']));
     let Some(name) = name else { return Response::refused(measure, text, "this is not a domain name") };
-    if public_suffix::registrable(&name).is_none() {
+    if registrable(&name).is_none() {
         return Response::refused(measure, &name, "many owners share this name");
     }
     Response::commands(

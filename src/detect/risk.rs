@@ -25,7 +25,7 @@ use crate::limits;
 pub struct Signal<'a> {
     /// 0 to 1.
     pub score: f64,
-    /// Names of the rules that spoke.
+    /// Names of the rules that matched.
     pub reasons: &'a [String],
     pub techniques: &'a [String],
 }
@@ -36,7 +36,7 @@ pub struct Risk {
     value: f64,
     /// The time that `value` and the weights below are of.
     at: Timestamp,
-    /// By rule: how often it spoke and how much it added; both fade.
+    /// By rule: how often it matched and how much it added; both fade.
     rules: BTreeMap<String, Share>,
     techniques: BTreeSet<String>,
     /// Longest ascending sequence of phases that ends with each phase.
@@ -78,7 +78,7 @@ impl Risk {
         self.rules.retain(|_, share| share.added >= FORGOTTEN / 10.0);
     }
 
-    /// Adds a signal, after [`fade`](Self::fade) to its time; gives the risk with it.
+    /// Adds a signal, after [`fade`](Self::fade) to its time. Returns the risk with it.
     pub fn add(&mut self, signal: &Signal) -> f64 {
         let times = signal.reasons.iter().filter_map(|reason| self.rules.get(reason)).map(|share| share.times);
         let repetition = 1.0 / (1.0 + times.fold(0.0, f64::max)).sqrt();

@@ -1,7 +1,8 @@
 //! Scans: a source that tries many doors and finds most of them shut.
 //!
 //! After the sequential test of Jung, Paxson, Berger and Balakrishnan (Fast Portscan Detection Using Sequential
-//! Hypothesis Testing, 2004): only first contacts count, a failed one speaks for a scanner and an answered one against.
+//! Hypothesis Testing, 2004): only first contacts count, a failed one counts for a scanner and an answered one against
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -19,11 +20,11 @@ const MEMORY_MAX: usize = 256;
 const PAGE_BYTES_MAX: usize = 96;
 /// Sources and machines remembered.
 const SOURCES_MAX: usize = 4096;
-/// Failed contacts with doors already known that make a source persistent, when nobody ever answered it.
+/// Failed contacts with doors already known that make a source persistent, when it was never answered.
 const ATTEMPTS: u64 = 30;
-/// A scan is news again when it has grown by this factor.
+/// A scan is reported again when it has grown by this factor.
 const GROWTH: u64 = 10;
-/// Sources of a distributed scan come within this time; over a day, everybody who probes the internet comes by.
+/// Sources of a distributed scan come within this time; over a day, all who probe the internet come by.
 const DISTRIBUTED_WITHIN: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A service that is down fails its own clients on one port; scanners of a machine try several.
@@ -32,7 +33,7 @@ const PORTS_OF_A_DISTRIBUTED_SCAN: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScanSettings {
     /// Failed first contacts of a source, less the answered ones, that make it a scanner. Half as many do for a public
-    /// address that nobody ever answered.
+    /// address that was never answered.
     pub targets: usize,
     /// Sources that fail on one machine that make it the target of a distributed scan.
     pub sources: usize,
@@ -68,9 +69,9 @@ struct Contact {
     answered: bool,
 }
 
-/// When something was last said, and how large it was then.
+/// When something was last reported, and how large it was then.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-struct Said {
+struct Report {
     count: u64,
     at: Timestamp,
 }
@@ -84,7 +85,8 @@ struct Source {
     /// Failed contacts with doors already known, since `attempts_since`.
     attempts: u64,
     attempts_since: Timestamp,
-    said: Said,
+    #[serde(rename = "said")]
+    reported: Report,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -92,7 +94,8 @@ struct Machine {
     /// The port that each source failed on first, and when.
     sources: BTreeMap<String, (u16, Timestamp)>,
     failed: u64,
-    said: Said,
+    #[serde(rename = "said")]
+    reported: Report,
 }
 
 /// Everything remembered about who contacted whom; bounded.
@@ -112,7 +115,7 @@ impl Default for Scans {
 }
 
 impl Scans {
-    /// Takes in one contact; gives what is to be said now: by its source, and to its machine.
+    /// Takes in one contact. Returns the scans to be reported now: the one by its source, and the one of its server.
     pub fn contact(&mut self, flow: &Flow<'_>, now: Timestamp, settings: &ScanSettings) -> [Option<Scan>; 2] {
         let Some(answered) = flow.answered else { return [None, None] };
         let client = flow.client.to_string();
@@ -121,7 +124,7 @@ impl Scans {
         let targets = if is_stranger { settings.targets.div_ceil(2) } else { settings.targets };
         let door = (flow.server.to_owned(), flow.port);
         let by_source = source.contact(door, answered, now, &ScanSettings { targets, ..*settings });
-        let is_scanner = source.said.count > 0;
+        let is_scanner = source.reported.count > 0;
         if answered || is_scanner || is_same_network(flow) {
             return [by_source, None];
         }
@@ -129,7 +132,8 @@ impl Scans {
         [by_source, machine.contact(client, flow.port, now, settings)]
     }
 
-    /// The same for pages of a web server: who asks for many that are not there. Gives how many so far.
+    /// The same for pages of a web server: for a client that asks for many that are not there, returns how many so far
+    /// when that is to be reported now.
     pub fn page(
         &mut self,
         client: &str,
@@ -154,7 +158,7 @@ fn is_same_network(flow: &Flow<'_>) -> bool {
 }
 
 impl Source {
-    /// `settings.targets` is what does while nobody ever answered.
+    /// `settings.targets` is enough while the source was never answered.
     fn contact(
         &mut self,
         door: (String, u16),
@@ -176,7 +180,7 @@ impl Source {
         }
         self.failed += 1;
         let may_be_one = self.contacts.len() >= settings.targets;
-        if may_be_one && self.is_scanning(now, settings) && self.said.is_news(self.failed, now, settings.window) {
+        if may_be_one && self.is_scanning(now, settings) && self.reported.is_due(self.failed, now, settings.window) {
             return Some(self.describe());
         }
         None
@@ -190,8 +194,8 @@ impl Source {
         }
         self.attempts += 1;
         let unanswered = self.attempts >= ATTEMPTS && self.contacts.values().all(|contact| !contact.answered);
-        let is_news = unanswered && self.said.is_news(self.attempts, now, settings.window);
-        is_news.then(|| Scan { shape: Shape::Persistent, count: self.attempts, ..self.describe() })
+        let is_due = unanswered && self.reported.is_due(self.attempts, now, settings.window);
+        is_due.then(|| Scan { shape: Shape::Persistent, count: self.attempts, ..self.describe() })
     }
 
     fn is_scanning(&mut self, now: Timestamp, settings: &ScanSettings) -> bool {
@@ -239,20 +243,22 @@ impl Machine {
             return None;
         }
         let is_scan = ports >= PORTS_OF_A_DISTRIBUTED_SCAN;
-        // The background of the internet never ends; it is said once a day, not once an hour.
-        let is_news = is_scan && self.said.is_news(self.failed, now, DAY);
-        is_news.then_some(Scan { shape: Shape::Distributed, count: self.failed, hosts: 1, ports })
+        // The background of the internet never ends; it is reported once a day, not once an hour.
+        let is_due = is_scan && self.reported.is_due(self.failed, now, DAY);
+        is_due.then_some(Scan { shape: Shape::Distributed, count: self.failed, hosts: 1, ports })
     }
 }
 
-impl Said {
-    fn is_news(&mut self, count: u64, now: Timestamp, forget_after: Duration) -> bool {
+impl Report {
+    /// Whether it is to be reported now that it is this large: at first, when it is ten times as large as at the last
+    /// report, and `forget_after` that. Notes the report.
+    fn is_due(&mut self, count: u64, now: Timestamp, forget_after: Duration) -> bool {
         let apart = now.since(self.at).max(self.at.since(now));
-        let news = self.count == 0 || apart >= forget_after || count >= self.count.saturating_mul(GROWTH);
-        if news {
+        let due = self.count == 0 || apart >= forget_after || count >= self.count.saturating_mul(GROWTH);
+        if due {
             *self = Self { count, at: now };
         }
-        news
+        due
     }
 }
 
@@ -290,14 +296,14 @@ mod tests {
     #[test]
     fn a_port_scan_is_said_once_and_again_when_it_is_ten_times_as_large() {
         let mut scans = Scans::default();
-        let said: Vec<Scan> = (0..1000_u16)
+        let reported: Vec<Scan> = (0..1000_u16)
             .flat_map(|port| {
                 scans.contact(&flow([203, 0, 113, 5], "192.0.2.1", port, false), at(port.into()), &SETTINGS)
             })
             .flatten()
             .collect();
         assert_eq!(
-            said.iter().map(|scan| (scan.shape, scan.count)).collect::<Vec<_>>(),
+            reported.iter().map(|scan| (scan.shape, scan.count)).collect::<Vec<_>>(),
             [(Shape::Ports, 5), (Shape::Ports, 50), (Shape::Ports, 500)]
         );
     }
@@ -306,12 +312,12 @@ mod tests {
     fn one_port_of_many_machines_is_a_sweep() {
         let mut scans = Scans::default();
         let servers: Vec<String> = (1..40).map(|host| format!("192.0.2.{host}")).collect();
-        let said: Vec<Scan> = servers
+        let reported: Vec<Scan> = servers
             .iter()
             .flat_map(|server| scans.contact(&flow([10, 0, 0, 9], server, 445, false), at(0), &SETTINGS))
             .flatten()
             .collect();
-        assert_eq!(said.iter().map(|scan| scan.shape).collect::<Vec<_>>(), [Shape::Hosts]);
+        assert_eq!(reported.iter().map(|scan| scan.shape).collect::<Vec<_>>(), [Shape::Hosts]);
     }
 
     #[test]
@@ -333,8 +339,8 @@ mod tests {
         let mut knock = |server: &str, second: u64, answered| {
             scans.contact(&flow([10, 0, 0, 9], server, 443, answered), at(second), &SETTINGS)[0].clone()
         };
-        let said: Vec<Scan> = (0..200).filter_map(|second| knock("192.0.2.1", second, false)).collect();
-        assert_eq!(said.iter().map(|scan| (scan.shape, scan.count)).collect::<Vec<_>>(), [(Shape::Persistent, 30)]);
+        let reported: Vec<Scan> = (0..200).filter_map(|second| knock("192.0.2.1", second, false)).collect();
+        assert_eq!(reported.iter().map(|scan| (scan.shape, scan.count)).collect::<Vec<_>>(), [(Shape::Persistent, 30)]);
         assert_eq!(knock("192.0.2.2", 200, true), None);
         assert_eq!((201..2000).filter_map(|second| knock("192.0.2.1", second, false)).count(), 0);
     }
@@ -361,13 +367,13 @@ mod tests {
     #[test]
     fn many_sources_on_many_ports_of_one_machine_are_a_distributed_scan_but_an_outage_is_not() {
         let mut scans = Scans::default();
-        let mut said = Vec::new();
+        let mut reported = Vec::new();
         for source in 0..60_u8 {
             let outage = flow([198, 51, source, 1], "192.0.2.80", 443, false);
             assert_eq!(scans.contact(&outage, at(source.into()), &SETTINGS), [None, None]);
             let probe = flow([203, 0, source, 1], "192.0.2.1", u16::from(source) * 7, false);
-            said.extend(scans.contact(&probe, at(source.into()), &SETTINGS).into_iter().flatten());
+            reported.extend(scans.contact(&probe, at(source.into()), &SETTINGS).into_iter().flatten());
         }
-        assert_eq!(said.iter().map(|scan| scan.shape).collect::<Vec<_>>(), [Shape::Distributed]);
+        assert_eq!(reported.iter().map(|scan| scan.shape).collect::<Vec<_>>(), [Shape::Distributed]);
     }
 }

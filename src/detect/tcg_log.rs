@@ -1,4 +1,4 @@
-//! The event log of measured boot (TCG PC Client Platform Firmware Profile), read from bytes that nobody vouches for,
+//! The event log of measured boot (TCG PC Client Platform Firmware Profile), read from bytes that are not trusted,
 //! and replayed into the registers that the TPM should hold.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,7 +85,7 @@ impl TcgLog {
         banks
     }
 
-    /// Whether the firmware says it enforced Secure Boot; `None` where the log does not tell.
+    /// Whether the firmware enforced Secure Boot, by its own account; `None` where the log does not tell.
     pub fn secure_boot(&self) -> Option<bool> {
         let variables = self.events.iter().filter(|event| event.kind == EV_EFI_VARIABLE_DRIVER_CONFIG);
         variables
@@ -140,7 +140,7 @@ fn variable(data: &[u8]) -> Option<(String, &[u8])> {
     Some((String::from_utf16_lossy(&units), reader.take(value_length).ok()?))
 }
 
-/// The value of an EFI variable as efivarfs gives it: four bytes of attributes, then the data. `Some(true)` for a
+/// The value of an EFI variable as efivarfs has it: four bytes of attributes, then the data. `Some(true)` for a
 /// variable that is one byte of 1.
 pub fn efi_switch(bytes: &[u8]) -> Option<bool> {
     match bytes {

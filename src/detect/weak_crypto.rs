@@ -7,9 +7,9 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 /// What became of the weak algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// Both sides agreed on it: what was said is not safe.
+    /// Both sides agreed on it: the connection is not safe.
     Negotiated,
-    /// The other side asked for it in vain.
+    /// The other side asked for it and was refused.
     Refused,
 }
 
@@ -179,13 +179,13 @@ static TERMS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 pub fn weak_algorithm(message: &str) -> Option<(Use, &'static Weakness)> {
     let worst = worst_term(message)?;
     let lower = message.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if says(REFUSED) {
+    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if has(REFUSED) {
         Some((Use::Refused, worst))
-    } else if says(MENTIONED) {
+    } else if has(MENTIONED) {
         None
     } else {
-        says(NEGOTIATED).then_some((Use::Negotiated, worst))
+        has(NEGOTIATED).then_some((Use::Negotiated, worst))
     }
 }
 

@@ -12,7 +12,7 @@ pub fn columns(line: &str) -> Option<Vec<String>> {
     Some(names.trim_end().split('\t').take(COLUMNS_MAX).map(str::to_owned).collect())
 }
 
-/// One line under these names, and the time that it says. `None` for a line that does not have as many values.
+/// One line under these names, and its time. `None` for a line that does not have as many values.
 pub fn record(line: &str, columns: &[String]) -> Option<(Timestamp, Record)> {
     let line = line.trim_end_matches(['\r', '\n']);
     if line.starts_with('#') || line.matches('\t').count() + 1 != columns.len() {

@@ -1,6 +1,6 @@
-//! Device 51, adversarial ML defence: tells when the logs themselves, or the layers that judge them, are being lied to.
+//! Device 51, adversarial ML defence: detects that the logs themselves are forged, or the layers that judge them
+//! are deceived.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::detect::log_sequence::{Break, LogSequence};
 use crate::detect::recent::Recent;
 use crate::detect::session_order::SessionOrder;
 use crate::event::{Body, Category, Decision, Entity, Event, Interest, Raw, Soc, Stream, Timestamp, Verdict, stream};
-use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX};
 
 const NUMBER: u16 = 51;
@@ -36,10 +36,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
         .stream(Stream::L4Out)
         .stream(Stream::Tick)
         .soc(stream::FUSION),
-    prepare: |table| {
-        let settings: Settings = settings::read(table)?;
-        Ok(Arc::new(move || Box::new(AdvMl::new(settings.clone()))))
-    },
+    prepare: |table| settings::factory(table, AdvMl::new),
 };
 
 #[derive(Debug, Clone, Deserialize)]
@@ -100,7 +97,7 @@ impl AdvMl {
             .chain(self.unannounced_login(raw))
         {
             let about = finding.entity.key().unwrap_or_default();
-            self.say(finding, &about, &raw.compartment, event.ts, out);
+            self.report(finding, &about, &raw.compartment, event.ts, out);
         }
         self.time(event, raw, out);
     }
@@ -119,7 +116,7 @@ impl AdvMl {
         let (tolerance, silence_min) = (self.settings.time_tolerance.get(), self.settings.silence_min.get());
         let Some(oddity) = source.clock.line(event.ts, tolerance, silence_min) else { return };
         let latest = source.clock.latest();
-        self.say_time(&key, host, &raw.compartment, oddity, (event.ts, latest), out);
+        self.report_time(&key, host, &raw.compartment, oddity, (event.ts, latest), out);
     }
 
     fn tick(&mut self, event: &Event, out: &mut Outbox) {
@@ -135,11 +132,11 @@ impl AdvMl {
             })
             .collect();
         for (key, host, compartment, oddity) in silent {
-            self.say_time(&key, host, &compartment, oddity, (event.ts, event.ts), out);
+            self.report_time(&key, host, &compartment, oddity, (event.ts, event.ts), out);
         }
     }
 
-    fn say_time(
+    fn report_time(
         &mut self,
         key: &str,
         host: Option<String>,
@@ -152,7 +149,7 @@ impl AdvMl {
         let at = if let Oddity::Silent { at, .. } = oddity { at } else { now };
         // A burst of old times is one burst however they jump, so it is counted on the source's own clock.
         let counted_at = if matches!(oddity, Oddity::Backwards { .. }) { latest } else { at };
-        self.say_at(finding, key, compartment, (at, counted_at), out);
+        self.report_at(finding, key, compartment, (at, counted_at), out);
     }
 
     fn missing_lines(&mut self, raw: &Raw) -> Option<Finding> {
@@ -195,19 +192,19 @@ impl AdvMl {
             judgements.upper(decision.verdict, event.ts)
         };
         let Some(found) = found else { return };
-        let (times, says, denies, reason) = match found {
+        let (times, accuser, denier, reason) = match found {
             Disagreement::LowerOnly { times } => (times, "Layer 3", "Layer 4", "l4-evasion"),
             Disagreement::UpperOnly { times } => (times, "Layer 4", "Layer 3", "l3-evasion"),
         };
         let finding = Finding {
             flag: "L3_L4_DISCREPANCY",
             score: 0.7,
-            summary: format!("{says} called {} malicious {times} times, {denies} always benign", quote(&about)),
+            summary: format!("{accuser} called {} malicious {times} times, {denier} always benign", quote(&about)),
             entity: decision.entity.clone(),
             attack: &[],
             reasons: vec![reason.to_owned()],
         };
-        self.say(finding, &about, &decision.compartment, event.ts, out);
+        self.report(finding, &about, &decision.compartment, event.ts, out);
     }
 
     fn fused(&mut self, event: &Event, soc: &Soc, out: &mut Outbox) {
@@ -224,15 +221,15 @@ impl AdvMl {
             reasons: vec!["shrink-acute-stress".to_owned()],
         };
         let about = soc.entity.key().unwrap_or_default();
-        self.say(finding, &about, &soc.compartment, event.ts, out);
+        self.report(finding, &about, &soc.compartment, event.ts, out);
     }
 
-    fn say(&mut self, finding: Finding, about: &str, compartment: &str, ts: Timestamp, out: &mut Outbox) {
-        self.say_at(finding, about, compartment, (ts, ts), out);
+    fn report(&mut self, finding: Finding, about: &str, compartment: &str, ts: Timestamp, out: &mut Outbox) {
+        self.report_at(finding, about, compartment, (ts, ts), out);
     }
 
-    /// Once for each burst about the same thing.
-    fn say_at(
+    /// Writes the finding, once for each burst about the same thing.
+    fn report_at(
         &mut self,
         mut finding: Finding,
         about: &str,
@@ -249,7 +246,9 @@ impl AdvMl {
     }
 }
 
-impl Stage for AdvMl {
+impl Stateful for AdvMl {
+    type State = State;
+
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         match &event.body {
             Body::Raw(raw) if event.stream == Stream::L3In => self.line(event, raw, out),
@@ -260,21 +259,22 @@ impl Stage for AdvMl {
         }
     }
 
-    fn save(&self) -> Vec<u8> {
-        encode(&self.state)
+    fn state(&self) -> &Self::State {
+        &self.state
     }
 
-    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        self.state = decode(bytes)?;
-        Ok(())
+    fn state_mut(&mut self) -> &mut Self::State {
+        &mut self.state
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::common::testing::{Line, at, event, flags, run};
+    use super::super::common::testing::{Line, at, event, flags};
     use super::*;
     use crate::event::EventId;
+    use crate::layer::stage::Stage;
+    use crate::layer::testing::soc_events;
 
     fn device() -> Box<dyn Stage> {
         (SPEC.prepare)(&toml::Table::new()).unwrap()()
@@ -316,8 +316,8 @@ mod tests {
     fn a_live_source_that_falls_silent_is_noticed_by_a_tick_at_the_time_it_became_too_long() {
         let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
         events.extend((1000..3000).step_by(10).map(|second| event(at(second), Stream::Tick, Body::Tick)));
-        let said = run(&mut *device(), &events);
-        assert_eq!(said.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["LOG_SILENCE"]);
+        let written = soc_events(&mut *device(), &events);
+        assert_eq!(written.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["LOG_SILENCE"]);
     }
 
     #[test]
@@ -327,7 +327,7 @@ mod tests {
             old.id = EventId::new(at(500_000_000 + index as u64).millis(), 0);
         }
         events.push(event(at(500_009_000), Stream::Tick, Body::Tick));
-        assert_eq!(run(&mut *device(), &events), []);
+        assert_eq!(soc_events(&mut *device(), &events), []);
     }
 
     #[test]
@@ -337,8 +337,8 @@ mod tests {
             events.push(decision(Stream::L3Out, second, Verdict::Malicious));
             events.push(decision(Stream::L4Out, second, Verdict::Benign));
         }
-        let said = run(&mut *device(), &events);
-        assert_eq!(said.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["L3_L4_DISCREPANCY"]);
+        let written = soc_events(&mut *device(), &events);
+        assert_eq!(written.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["L3_L4_DISCREPANCY"]);
     }
 
     #[test]
@@ -352,10 +352,10 @@ mod tests {
             fused(2, Verdict::Malicious, Some(0.5)),
             fused(3, Verdict::Suspicious, Some(0.9)),
         ];
-        assert_eq!(run(&mut *device(), &quiet), []);
-        let said = run(&mut *device(), &[fused(1, Verdict::Malicious, Some(0.9))]);
+        assert_eq!(soc_events(&mut *device(), &quiet), []);
+        let written = soc_events(&mut *device(), &[fused(1, Verdict::Malicious, Some(0.9))]);
         assert_eq!(
-            (said[0].flags.as_slice(), said[0].category),
+            (written[0].flags.as_slice(), written[0].category),
             (["OPERATOR_STRESS_ANOMALY".to_owned()].as_slice(), Category::Operator)
         );
     }

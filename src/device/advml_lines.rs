@@ -1,6 +1,6 @@
 //! How device 51 words what it finds, and what one line shows by itself.
 
-use super::common::{Finding, quote};
+use super::common::{Finding, in_words, quote, reason_of};
 use crate::detect::log_clock::Oddity;
 use crate::detect::log_forgery::{self, Forged, Forgery};
 use crate::detect::log_sequence::audit_serial;
@@ -45,13 +45,13 @@ pub fn forgeries(raw: &Raw) -> Vec<Finding> {
                 summary: format!("{what} from {}: {}", quote(&raw.source), quote(&evidence)),
                 entity: record.entity.clone(),
                 attack: if kind == Forgery::Program { &["T1036", "T1565.001"] } else { &["T1565.001"] },
-                reasons: vec![flag.to_ascii_lowercase().replace('_', "-")],
+                reasons: vec![reason_of(flag)],
             }
         })
         .collect()
 }
 
-/// What one line tells of logs being cleared or switched off.
+/// What one line reports of logs being cleared or switched off.
 pub fn tampering(raw: &Raw) -> Option<Finding> {
     let record = raw.record();
     let found = log_tampering::of_message(record.program.as_deref(), &record.message)
@@ -67,7 +67,7 @@ pub fn tampering(raw: &Raw) -> Option<Finding> {
     Some(Finding {
         flag,
         score,
-        summary: format!("{}: {}", flag.to_ascii_lowercase().replace('_', " "), quote(text)),
+        summary: format!("{}: {}", in_words(flag), quote(text)),
         entity: record.entity.clone(),
         attack,
         reasons: vec!["log-tampering".to_owned()],
@@ -90,6 +90,6 @@ pub fn odd_time(source: &str, host: Option<String>, oddity: Oddity) -> Finding {
         }
     };
     let entity = Entity { host, ..Entity::default() };
-    let reasons = vec![flag.to_ascii_lowercase().replace('_', "-")];
+    let reasons = vec![reason_of(flag)];
     Finding { flag, score: 0.6, summary, entity, attack: &["T1070.002", "T1562.001"], reasons }
 }

@@ -1,6 +1,6 @@
-//! Device 52, security analytics: incidents out of what fusion and the other devices say, and an hourly account.
+//! Device 52, security analytics: incidents out of the SOC events of fusion and the other devices, and an hourly
+//! account.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::detect::incidents::Incidents;
 use crate::detect::tactic::Tactic;
 use crate::detect::top::Top;
 use crate::event::{Body, Category, Entity, Event, Interest, Severity, Soc, Stream, Timestamp, Verdict, stream};
-use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+use crate::layer::stage::{Outbox, Stateful};
 
 const NUMBER: u16 = 52;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -27,10 +27,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     identifier: "dsmil-soc-analytics",
     title: "Security analytics",
     reads: Interest::NONE.soc(stream::FUSION).soc(51).soc(53).soc(54).soc(55).soc(56).soc(57),
-    prepare: |table| {
-        let settings: Settings = settings::read(table)?;
-        Ok(Arc::new(move || Box::new(Analytics::new(settings.clone()))))
-    },
+    prepare: |table| settings::factory(table, Analytics::new),
 };
 
 #[derive(Debug, Clone, Deserialize)]
@@ -79,7 +76,9 @@ impl Analytics {
     }
 }
 
-impl Stage for Analytics {
+impl Stateful for Analytics {
+    type State = State;
+
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         let Body::Soc(soc) = &event.body else { return };
         if soc.decision == Verdict::Benign {
@@ -102,13 +101,12 @@ impl Stage for Analytics {
         }
     }
 
-    fn save(&self) -> Vec<u8> {
-        encode(&self.state)
+    fn state(&self) -> &Self::State {
+        &self.state
     }
 
-    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        self.state = decode(bytes)?;
-        Ok(())
+    fn state_mut(&mut self) -> &mut Self::State {
+        &mut self.state
     }
 }
 
@@ -119,8 +117,7 @@ fn kind(soc: &Soc) -> String {
 }
 
 impl Hour {
-    /// Counts one event; gives the account of the hour before when this one is the first of a later hour, and when that
-    /// hour ended.
+    /// Counts one event. When it is the first of a later hour, returns the end of the hour before and its account.
     fn count(&mut self, now: Timestamp, soc: &Soc) -> Option<(Timestamp, Soc)> {
         let number = now.millis() / 1000 / HOUR.as_secs();
         let ended = (number > self.number && self.events > 0).then(|| self.account());
@@ -221,6 +218,8 @@ fn about(entity: &Entity) -> String {
 mod tests {
     use super::*;
     use crate::event::EventId;
+    use crate::layer::stage::Stage;
+    use crate::layer::testing::soc_events;
 
     fn event(number: u64, second: u64, soc: Soc) -> Event {
         let id = EventId::new(number, 0);
@@ -240,21 +239,6 @@ mod tests {
         }
     }
 
-    fn run(stage: &mut dyn Stage, events: &[Event]) -> Vec<Soc> {
-        let mut out = Outbox::default();
-        for event in events {
-            out.begin(event);
-            stage.step(event, &mut out);
-        }
-        out.take()
-            .into_iter()
-            .map(|draft| match draft.body {
-                Body::Soc(soc) => *soc,
-                other => panic!("{other:?}"),
-            })
-            .collect()
-    }
-
     fn make() -> Box<dyn Stage> {
         (SPEC.prepare)(&toml::Table::new()).unwrap()()
     }
@@ -272,10 +256,10 @@ mod tests {
 
     #[test]
     fn an_intrusion_is_told_when_it_opens_and_at_each_new_stage() {
-        let said = run(make().as_mut(), &story());
-        assert_eq!(said.len(), 3, "{said:#?}");
-        assert!(said.iter().is_sorted_by_key(|soc| soc.severity));
-        let last = said.last().unwrap();
+        let written = soc_events(make().as_mut(), &story());
+        assert_eq!(written.len(), 3, "{written:#?}");
+        assert!(written.iter().is_sorted_by_key(|soc| soc.severity));
+        let last = written.last().unwrap();
         assert_eq!(last.attack, ["T1071", "T1078", "T1110.001", "T1548.003"]);
         assert!(last.reasons.contains(&"incident:1-0".to_owned()));
         assert!(
@@ -288,7 +272,7 @@ mod tests {
     fn benign_events_and_lone_alerts_say_nothing() {
         let benign = Soc { decision: Verdict::Benign, ..soc("X", "T1110", "bob", 0.0) };
         let events = [event(1, 0, benign), event(2, 10, soc("BEACON", "T1071", "carol", 0.9))];
-        assert_eq!(run(make().as_mut(), &events), []);
+        assert_eq!(soc_events(make().as_mut(), &events), []);
     }
 
     #[test]
@@ -296,7 +280,7 @@ mod tests {
         let mut events = story();
         events.push(event(9, 9000, soc("BEACON", "T1071", "bob", 0.7)));
         let accounts: Vec<Soc> =
-            run(make().as_mut(), &events).into_iter().filter(|soc| soc.flags == ["HOURLY_ACCOUNT"]).collect();
+            soc_events(make().as_mut(), &events).into_iter().filter(|soc| soc.flags == ["HOURLY_ACCOUNT"]).collect();
         assert_eq!(accounts.len(), 1);
         assert!(accounts[0].summary.contains("6 events"), "{}", accounts[0].summary);
         assert_eq!((accounts[0].severity, accounts[0].decision), (Severity::Info, Verdict::Benign));
@@ -305,14 +289,14 @@ mod tests {
     #[test]
     fn a_saved_state_goes_on_where_it_was() {
         let events = story();
-        let whole = run(make().as_mut(), &events);
+        let whole = soc_events(make().as_mut(), &events);
         for cut in 0..events.len() {
             let mut first = make();
-            let mut said = run(first.as_mut(), &events[..cut]);
+            let mut written = soc_events(first.as_mut(), &events[..cut]);
             let mut second = make();
-            second.load(&first.save()).unwrap();
-            said.extend(run(second.as_mut(), &events[cut..]));
-            assert_eq!(said, whole, "cut at {cut}");
+            second.load(&first.save().unwrap()).unwrap();
+            written.extend(soc_events(second.as_mut(), &events[cut..]));
+            assert_eq!(written, whole, "cut at {cut}");
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Device 55, behavioural biometrics: an account used at hours, from places or with commands that are not its owner's.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::common::{Finding, quote};
@@ -11,7 +9,7 @@ use crate::detect::command_habits::{CommandHabits, command_name};
 use crate::detect::habits::{Hours, Places, network_of};
 use crate::detect::recent::Recent;
 use crate::event::{Body, Category, Event, Interest, Raw, Stream};
-use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX};
 use crate::parse::{Action, Record};
 
@@ -23,10 +21,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     identifier: "dsmil-soc-biometrics",
     title: "Behavioural biometrics",
     reads: Interest::NONE.stream(Stream::L3In),
-    prepare: |table| {
-        let settings: Settings = settings::read(table)?;
-        Ok(Arc::new(move || Box::new(Biometrics::new(settings.clone()))))
-    },
+    prepare: |table| settings::factory(table, Biometrics::new),
 };
 
 #[derive(Debug, Clone, Deserialize)]
@@ -131,13 +126,15 @@ fn login(profile: &mut Profile, event: &Event, record: &Record) -> Option<Findin
     })
 }
 
-/// Failed attempts are somebody else's, and must not become the user's habits.
+/// Whether the user did it: failed attempts may be a stranger's, and must not become the user's habits.
 fn is_the_users_own_doing(record: &Record) -> bool {
     record.outcome != Some(false)
         && matches!(record.action, Action::Login | Action::PrivilegeUse | Action::ProcessStart)
 }
 
-impl Stage for Biometrics {
+impl Stateful for Biometrics {
+    type State = State;
+
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         if let Body::Raw(raw) = &event.body
             && event.stream == Stream::L3In
@@ -146,13 +143,12 @@ impl Stage for Biometrics {
         }
     }
 
-    fn save(&self) -> Vec<u8> {
-        encode(&self.state)
+    fn state(&self) -> &Self::State {
+        &self.state
     }
 
-    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        self.state = decode(bytes)?;
-        Ok(())
+    fn state_mut(&mut self) -> &mut Self::State {
+        &mut self.state
     }
 }
 
@@ -160,6 +156,7 @@ impl Stage for Biometrics {
 mod tests {
     use super::super::common::testing::{Line, flags};
     use super::*;
+    use crate::layer::stage::Stage;
 
     const DAY: u64 = 86_400;
 

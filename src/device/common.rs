@@ -1,16 +1,14 @@
 //! What the devices share: how a finding becomes a SOC event.
 
-use std::fmt::Write;
-
+use crate::detect::deceptive::excerpt;
 use crate::event::{Category, Entity, Raw, Severity, Soc, Verdict};
 use crate::layer::severity::{Operator, severity};
+use crate::layer::verdict;
 
-/// From this score on a finding is called malicious.
-const MALICIOUS_FROM: f64 = 0.75;
 /// Characters shown of a text that an attacker may have written.
 const QUOTE_CHARS_MAX: usize = 160;
 
-/// The severity of something not benign by its score alone; what SHRINK says of the operator is fusion's to add.
+/// The severity of something not benign by its score alone; fusion alone adds the state of the operator.
 pub fn severity_of_score(score: f64) -> Severity {
     severity(Verdict::Suspicious, score, Operator::default())
 }
@@ -34,7 +32,7 @@ impl Finding {
     pub fn into_soc(self, device: u16, category: Category, compartment: &str) -> Soc {
         Soc {
             src_device: device,
-            decision: if self.score >= MALICIOUS_FROM { Verdict::Malicious } else { Verdict::Suspicious },
+            decision: verdict(self.score).max(Verdict::Suspicious),
             score: self.score,
             severity: severity_of_score(self.score),
             category,
@@ -49,24 +47,22 @@ impl Finding {
     }
 }
 
-/// Text out of a log line, made safe to show on a terminal and short.
+/// Text out of a log line: short, and safe to show on a terminal.
 pub fn quote(text: &str) -> String {
-    let mut shown = String::new();
-    for (count, character) in text.chars().enumerate() {
-        if count == QUOTE_CHARS_MAX {
-            shown.push('…');
-            break;
-        }
-        if crate::detect::log_forgery::is_deceptive(character) {
-            let _ = write!(shown, "{}", character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+    excerpt(text, QUOTE_CHARS_MAX)
 }
 
-/// The machine that logged the line, where it says so; else the source it came through.
+/// A flag as a reader says it: `log cleared` for `LOG_CLEARED`.
+pub fn in_words(flag: &str) -> String {
+    flag.to_ascii_lowercase().replace('_', " ")
+}
+
+/// A flag as a reason: `log-cleared` for `LOG_CLEARED`.
+pub fn reason_of(flag: &str) -> String {
+    in_words(flag).replace(' ', "-")
+}
+
+/// The machine that logged the line, where the line names it; else the source it came through.
 pub fn origin(raw: &Raw) -> &str {
     raw.record().entity.host.as_deref().unwrap_or(&raw.source)
 }
@@ -74,8 +70,9 @@ pub fn origin(raw: &Raw) -> &str {
 /// Lines for tests of the devices.
 #[cfg(test)]
 pub mod testing {
-    use crate::event::{Body, Draft, Entity, Event, EventId, Raw, Soc, Stream, Timestamp};
-    use crate::layer::stage::{Outbox, Stage};
+    use crate::event::{Body, Entity, Event, EventId, Raw, Stream, Timestamp};
+    use crate::layer::stage::Stage;
+    use crate::layer::testing::soc_events;
     use crate::parse::{Action, Format, Record};
 
     /// What a parser would make of a line.
@@ -130,29 +127,10 @@ pub mod testing {
         }
     }
 
-    /// Steps through the events and, half-way, through a save and a load; gives what was said.
-    pub fn run(stage: &mut dyn Stage, events: &[Event]) -> Vec<Soc> {
-        let mut out = Outbox::default();
-        for (index, event) in events.iter().enumerate() {
-            if index == events.len() / 2 {
-                let saved = stage.save();
-                stage.load(&saved).unwrap();
-                assert_eq!(stage.save(), saved, "the state is not what it was");
-            }
-            out.begin(event);
-            stage.step(event, &mut out);
-        }
-        assert_eq!(out.take_refused(), 0);
-        let soc = |draft: Draft| match draft.body {
-            Body::Soc(soc) => *soc,
-            other => panic!("a device wrote {other:?}"),
-        };
-        out.take().into_iter().map(soc).collect()
-    }
-
+    /// The flags that the device raises on these lines.
     pub fn flags(stage: &mut dyn Stage, lines: &[Line]) -> Vec<String> {
         let events: Vec<Event> = lines.iter().map(Line::event).collect();
-        run(stage, &events).into_iter().flat_map(|soc| soc.flags).collect()
+        soc_events(stage, &events).into_iter().flat_map(|soc| soc.flags).collect()
     }
 }
 

@@ -1,16 +1,14 @@
 //! Device 53, crypto: weak algorithms in use, certificates that fail, keys that changed or leaked, as the logs tell.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
-use super::common::{Finding, origin, quote};
+use super::common::{Finding, in_words, origin, quote, reason_of};
 use super::{DeviceSpec, settings};
 use crate::detect::burst::Bursts;
 use crate::detect::trust_failures;
 use crate::detect::weak_crypto::{self, Use, Weakness};
 use crate::event::{Body, Category, Event, Interest, Raw, Stream};
-use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 use crate::parse::Action;
 
@@ -24,10 +22,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     identifier: "dsmil-soc-crypto",
     title: "Crypto",
     reads: Interest::NONE.stream(Stream::L3In),
-    prepare: |table| {
-        settings::read::<settings::NoSettings>(table)?;
-        Ok(Arc::new(|| Box::new(Crypto::default())))
-    },
+    prepare: |table| settings::factory(table, |_: settings::NoSettings| Crypto::default()),
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -56,7 +51,7 @@ impl Crypto {
     }
 }
 
-/// What the line tells, and a name for it that is the same for all lines that tell it.
+/// What the line reports, and a name for it that is the same for all lines that report it.
 fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
     let record = raw.record();
     if let Some(weakness) = record.fields.iter().find_map(|(key, value)| weak_crypto::weak_field(key, value)) {
@@ -67,15 +62,14 @@ fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
         return None;
     }
     if let Some(failure) = trust_failures::failure_of(record.program.as_deref(), &record.message) {
-        let words = failure.flag.to_ascii_lowercase().replace('_', " ");
         let quoted = if failure.flag == "PRIVATE_KEY_IN_LOG" { "not shown".to_owned() } else { quote(&record.message) };
         let finding = Finding {
             flag: failure.flag,
             score: failure.score,
-            summary: format!("{words}: {quoted}"),
+            summary: format!("{}: {quoted}", in_words(failure.flag)),
             entity: record.entity.clone(),
             attack: failure.attack,
-            reasons: vec![words.replace(' ', "-")],
+            reasons: vec![reason_of(failure.flag)],
         };
         return Some((failure.flag, finding));
     }
@@ -99,7 +93,9 @@ fn weak(raw: &Raw, what: Use, weakness: &Weakness) -> Finding {
     }
 }
 
-impl Stage for Crypto {
+impl Stateful for Crypto {
+    type State = Self;
+
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         if let Body::Raw(raw) = &event.body
             && event.stream == Stream::L3In
@@ -108,13 +104,12 @@ impl Stage for Crypto {
         }
     }
 
-    fn save(&self) -> Vec<u8> {
-        encode(self)
+    fn state(&self) -> &Self {
+        self
     }
 
-    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        *self = decode(bytes)?;
-        Ok(())
+    fn state_mut(&mut self) -> &mut Self {
+        self
     }
 }
 
@@ -122,6 +117,8 @@ impl Stage for Crypto {
 mod tests {
     use super::super::common::testing::{Line, flags};
     use super::*;
+    use crate::layer::stage::Stage;
+    use crate::layer::testing::soc_events;
 
     fn device() -> Box<dyn Stage> {
         (SPEC.prepare)(&toml::Table::new()).unwrap()()
@@ -144,9 +141,9 @@ mod tests {
     fn a_private_key_is_flagged_and_not_repeated() {
         let message = "dump -----BEGIN RSA PRIVATE KEY-----MIIEow";
         let event = Line { program: "app", message, ..Line::default() }.event();
-        let said = super::super::common::testing::run(&mut *device(), &[event]);
-        assert_eq!(said.len(), 1);
-        assert!(!said[0].summary.contains("MIIEow"), "{}", said[0].summary);
+        let written = soc_events(&mut *device(), &[event]);
+        assert_eq!(written.len(), 1);
+        assert!(!written[0].summary.contains("MIIEow"), "{}", written[0].summary);
     }
 
     #[test]

@@ -1,18 +1,16 @@
-//! Device 56, secure enclaves: tells when the machine itself can no longer be trusted: boot, firmware, kernel,
+//! Device 56, secure enclaves: detects that the machine itself can no longer be trusted: boot, firmware, kernel,
 //! integrity measurement and the modules that enforce rights.
-
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::common::{Finding, origin, quote};
+use super::common::{Finding, in_words, origin, quote, reason_of};
 use super::{DeviceSpec, settings};
 use crate::detect::boot_messages::{self, Sign};
 use crate::detect::boot_versions::{BootVersions, Change, Fact};
 use crate::detect::burst::Bursts;
 use crate::detect::recent::Recent;
 use crate::event::{Body, Category, Event, Interest, Raw, Stream};
-use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 
 const NUMBER: u16 = 56;
@@ -26,10 +24,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     identifier: "dsmil-soc-enclave",
     title: "Secure enclaves",
     reads: Interest::NONE.stream(Stream::L3In),
-    prepare: |table| {
-        settings::read::<settings::NoSettings>(table)?;
-        Ok(Arc::new(|| Box::new(Enclave::default())))
-    },
+    prepare: |table| settings::factory(table, |_: settings::NoSettings| Enclave::default()),
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,11 +46,11 @@ impl Enclave {
             self.measured_boot(event, raw, out);
             return;
         }
-        let told = boot_messages::of_message(record.program.as_deref(), &record.message)
+        let sign = boot_messages::of_message(record.program.as_deref(), &record.message)
             .or_else(|| record.command.as_deref().and_then(boot_messages::of_command));
-        if let Some(sign) = told {
+        if let Some(sign) = sign {
             let text = record.command.as_deref().unwrap_or(&record.message);
-            self.say(sign, &quote(text), event, raw, out);
+            self.report(sign, &quote(text), event, raw, out);
         }
         if record.program.as_deref().is_none_or(|program| program == "kernel")
             && let Some(fact) = BootVersions::fact(&record.message)
@@ -82,7 +77,7 @@ impl Enclave {
             _ => return,
         };
         let sign = Sign { flag, score, attack: &["T1542", "T1565.001"] };
-        self.say(sign, &quote(&record.message), event, raw, out);
+        self.report(sign, &quote(&record.message), event, raw, out);
     }
 
     /// What changed from one boot to the next.
@@ -104,21 +99,20 @@ impl Enclave {
                 ("BOOT_MEASUREMENT_CHANGED", 0.52, format!("register {} differs from the last boot", quote(&name)))
             }
         };
-        self.say(Sign { flag, score, attack: &["T1542.001", "T1542.003"] }, &summary, event, raw, out);
+        self.report(Sign { flag, score, attack: &["T1542.001", "T1542.003"] }, &summary, event, raw, out);
     }
 
-    fn say(&mut self, sign: Sign, text: &str, event: &Event, raw: &Raw, out: &mut Outbox) {
+    fn report(&mut self, sign: Sign, text: &str, event: &Event, raw: &Raw, out: &mut Outbox) {
         let key = format!("{}\0{}", sign.flag, origin(raw));
         let Some(count) = self.bursts.count(&key, event.ts) else { return };
-        let words = sign.flag.to_ascii_lowercase().replace('_', " ");
         let times = if count > 1 { format!(" ({count} times)") } else { String::new() };
         let finding = Finding {
             flag: sign.flag,
             score: sign.score,
-            summary: format!("{words} on {}{times}: {text}", quote(origin(raw))),
+            summary: format!("{} on {}{times}: {text}", in_words(sign.flag), quote(origin(raw))),
             entity: raw.record().entity.clone(),
             attack: sign.attack,
-            reasons: vec![words.replace(' ', "-")],
+            reasons: vec![reason_of(sign.flag)],
         };
         out.emit_soc(finding.into_soc(NUMBER, Category::System, &raw.compartment));
     }
@@ -134,7 +128,9 @@ fn pinned(register: &str) -> bool {
     matches!(register, "0" | "7")
 }
 
-impl Stage for Enclave {
+impl Stateful for Enclave {
+    type State = Self;
+
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         if let Body::Raw(raw) = &event.body
             && event.stream == Stream::L3In
@@ -143,13 +139,12 @@ impl Stage for Enclave {
         }
     }
 
-    fn save(&self) -> Vec<u8> {
-        encode(self)
+    fn state(&self) -> &Self {
+        self
     }
 
-    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        *self = decode(bytes)?;
-        Ok(())
+    fn state_mut(&mut self) -> &mut Self {
+        self
     }
 }
 
@@ -157,6 +152,7 @@ impl Stage for Enclave {
 mod tests {
     use super::super::common::testing::{Line, flags};
     use super::*;
+    use crate::layer::stage::Stage;
 
     fn device() -> Box<dyn Stage> {
         (SPEC.prepare)(&toml::Table::new()).unwrap()()

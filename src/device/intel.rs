@@ -11,7 +11,7 @@ use crate::detect::burst::Bursts;
 use crate::detect::indicators::Indicators;
 use crate::detect::observable::{Observable, find_in};
 use crate::event::{Body, Category, Entity, Event, Interest, Raw, Stream};
-use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 use crate::parse::{Action, Record};
 
@@ -88,13 +88,13 @@ impl Intel {
         hits
     }
 
-    /// How many times so far, when that is to be said: for each client, and for lines that name none if no client was
-    /// named before.
-    fn is_news(&mut self, value: &Observable, record: &Record, event: &Event) -> Option<u64> {
-        let anybody = self.bursts.count(&value.to_string(), event.ts);
+    /// How many times so far, when that is to be reported: for each client, and for lines that name none if no client
+    /// was named before.
+    fn due(&mut self, value: &Observable, record: &Record, event: &Event) -> Option<u64> {
+        let of_all = self.bursts.count(&value.to_string(), event.ts);
         match &record.entity.src_ip {
             Some(client) => self.bursts.count(&format!("{value} {client}"), event.ts),
-            None => anybody.filter(|count| *count == 1),
+            None => of_all.filter(|count| *count == 1),
         }
     }
 }
@@ -104,27 +104,28 @@ fn is_host_of(hit: &Observable, page: &Observable) -> bool {
     hit != page && crate::detect::observable::url_host(url) == Some(hit.to_string().as_str())
 }
 
-impl Stage for Intel {
+impl Stateful for Intel {
+    type State = Bursts;
+
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         let Body::Raw(raw) = &event.body else { return };
         if self.indicators.is_empty() {
             return;
         }
         for (value, origin) in self.hits(event, raw) {
-            if let Some(count) = self.is_news(&value, raw.record(), event) {
+            if let Some(count) = self.due(&value, raw.record(), event) {
                 let finding = describe(&value, &origin, count, raw.record());
                 out.emit_soc(finding.into_soc(NUMBER, Category::Intel, &raw.compartment));
             }
         }
     }
 
-    fn save(&self) -> Vec<u8> {
-        encode(&self.bursts)
+    fn state(&self) -> &Self::State {
+        &self.bursts
     }
 
-    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        self.bursts = decode(bytes)?;
-        Ok(())
+    fn state_mut(&mut self) -> &mut Self::State {
+        &mut self.bursts
     }
 }
 
@@ -183,7 +184,9 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{EventId, Severity, Soc, Timestamp};
+    use crate::event::{EventId, Severity, Timestamp};
+    use crate::layer::stage::Stage;
+    use crate::layer::testing::soc_events;
     use crate::parse::Format;
 
     fn stage(indicators: &str) -> Box<dyn Stage> {
@@ -201,21 +204,6 @@ mod tests {
         Event { id, stream: Stream::L3In, ts, root: id, body: Body::Raw(raw) }
     }
 
-    fn said(stage: &mut dyn Stage, events: &[Event]) -> Vec<Soc> {
-        let mut out = Outbox::default();
-        for event in events {
-            out.begin(event);
-            stage.step(event, &mut out);
-        }
-        out.take()
-            .into_iter()
-            .map(|draft| match draft.body {
-                Body::Soc(soc) => *soc,
-                other => panic!("{other:?}"),
-            })
-            .collect()
-    }
-
     fn message(text: &str) -> Record {
         Record { message: text.to_owned(), ..Record::default() }
     }
@@ -225,11 +213,11 @@ mod tests {
         let mut stage = stage("# own\nevil[.]example\n");
         let line = |second| event(second, message("query[A] www.evil.example from 192.0.2.7"));
         let events: Vec<Event> = (0..9).map(line).collect();
-        let said = said(stage.as_mut(), &events);
-        assert_eq!(said.len(), 1, "{said:#?}");
-        assert_eq!((said[0].severity, said[0].category), (Severity::High, Category::Intel));
-        assert!(said[0].reasons.contains(&"list:own.txt line 2".to_owned()), "{said:#?}");
-        assert_eq!(said[0].entity.domain.as_deref(), Some("www.evil.example"));
+        let written = soc_events(stage.as_mut(), &events);
+        assert_eq!(written.len(), 1, "{written:#?}");
+        assert_eq!((written[0].severity, written[0].category), (Severity::High, Category::Intel));
+        assert!(written[0].reasons.contains(&"list:own.txt line 2".to_owned()), "{written:#?}");
+        assert_eq!(written[0].entity.domain.as_deref(), Some("www.evil.example"));
     }
 
     #[test]
@@ -239,8 +227,8 @@ mod tests {
         let address = || Some("203.0.113.9".to_owned());
         let source = with(Entity { src_ip: address(), ..Entity::default() });
         let target = with(Entity { dst_ip: address(), src_ip: Some("192.0.2.7".into()), ..Entity::default() });
-        let said = said(stage.as_mut(), &[event(0, source), event(1, target)]);
-        assert_eq!(said.iter().map(|soc| soc.severity).collect::<Vec<_>>(), [Severity::Medium, Severity::High]);
+        let written = soc_events(stage.as_mut(), &[event(0, source), event(1, target)]);
+        assert_eq!(written.iter().map(|soc| soc.severity).collect::<Vec<_>>(), [Severity::Medium, Severity::High]);
     }
 
     #[test]
@@ -249,23 +237,23 @@ mod tests {
         let entity = Entity { src_ip: Some("192.0.2.7".into()), ..Entity::default() };
         let question = Record { entity, ..message("query[A] evil.example from 192.0.2.7") };
         let events = [event(0, question), event(1, message("reply evil.example is 198.51.100.1"))];
-        assert_eq!(said(stage.as_mut(), &events).len(), 1);
+        assert_eq!(soc_events(stage.as_mut(), &events).len(), 1);
     }
 
     #[test]
     fn a_page_on_a_list_is_one_hit_not_two() {
         let mut stage = stage("evil.example\nhttp://evil.example/x\n");
-        let said = said(stage.as_mut(), &[event(0, message("GET http://evil.example/x"))]);
-        assert_eq!(said.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["IOC_URL"]);
+        let written = soc_events(stage.as_mut(), &[event(0, message("GET http://evil.example/x"))]);
+        assert_eq!(written.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["IOC_URL"]);
     }
 
     #[test]
     fn a_saved_state_does_not_repeat_what_was_said() {
         let mut first = stage("evil.example\n");
         let line = || event(0, message("evil.example"));
-        assert_eq!(said(first.as_mut(), &[line()]).len(), 1);
+        assert_eq!(soc_events(first.as_mut(), &[line()]).len(), 1);
         let mut second = stage("evil.example\n");
-        second.load(&first.save()).unwrap();
-        assert_eq!(said(second.as_mut(), &[line()]), []);
+        second.load(&first.save().unwrap()).unwrap();
+        assert_eq!(soc_events(second.as_mut(), &[line()]), []);
     }
 }

@@ -32,8 +32,8 @@ pub struct DeviceSpec {
     pub identifier: &'static str,
     pub title: &'static str,
     pub reads: Interest,
-    /// Reads its table of the configuration (see [`settings`]) and the files that it names; gives what makes the
-    /// stage, or all findings (their keys relative to the table).
+    /// Reads its table of the configuration (see [`settings`]) and the files that it names. Returns what makes
+    /// the stage, or all findings (their keys relative to the table).
     pub prepare: fn(&toml::Table) -> Result<StageFactory, Vec<Finding>>,
 }
 

@@ -1,7 +1,6 @@
 //! Device 57, network: scans, beacons, names made by an algorithm and data carried in names.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,12 +12,12 @@ use crate::detect::beacon::{Beacon, Beacons, Contact};
 use crate::detect::dga;
 use crate::detect::dns_names::{DnsNames, Question};
 use crate::detect::flow::Flow;
-use crate::detect::public_suffix;
+use crate::detect::public_suffix::registrable;
 use crate::detect::recent::Recent;
 use crate::detect::scan::{ScanSettings, Scans, is_private};
 use crate::detect::zeek;
 use crate::event::{Body, Category, Event, Interest, Raw, Stream, Timestamp};
-use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+use crate::layer::stage::{Outbox, Stateful};
 use crate::parse::{Action, Record};
 
 const NUMBER: u16 = 57;
@@ -30,7 +29,7 @@ const ZEEK_LOGS_MAX: usize = 64;
 const QUESTIONS_OF_A_BEACON: usize = 20;
 /// Where regular contact with a name is judged without its port being known.
 const ANY_SERVICE_PORT: u16 = 443;
-/// A server that so many clients keep contact with is a service, not somebody's controller.
+/// A server that so many clients keep contact with is a service, not the controller of a botnet.
 const CLIENTS_OF_A_SERVICE: usize = 4;
 
 pub const SPEC: DeviceSpec = DeviceSpec {
@@ -39,10 +38,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     identifier: "dsmil-soc-network",
     title: "Network",
     reads: Interest::NONE.stream(Stream::L3In),
-    prepare: |table| {
-        let settings: Settings = settings::read(table)?;
-        Ok(Arc::new(move || Box::new(Network::new(settings.clone()))))
-    },
+    prepare: |table| settings::factory(table, Network::new),
 };
 
 #[derive(Debug, Clone, Deserialize)]
@@ -125,7 +121,7 @@ impl Network {
         Self { settings, state: State::default() }
     }
 
-    /// Everything that one record says.
+    /// Everything that the detectors find in one record.
     fn judge(&mut self, record: &Record, now: Timestamp) -> Vec<Finding> {
         let mut findings = Vec::new();
         if let Some(flow) = Flow::of(record).filter(|flow| !flow.is_upkeep()) {
@@ -153,8 +149,8 @@ impl Network {
 
     fn flow_beacon(&mut self, flow: &Flow<'_>, now: Timestamp) -> Option<Beacon> {
         let peer = flow.domain.unwrap_or(flow.server);
-        let registrable = flow.domain.and_then(public_suffix::registrable).unwrap_or(peer);
-        if self.state.clients.count(registrable, flow.client) >= CLIENTS_OF_A_SERVICE {
+        let owner = flow.domain.and_then(registrable).unwrap_or(peer);
+        if self.state.clients.count(owner, flow.client) >= CLIENTS_OF_A_SERVICE {
             return None;
         }
         let contact = Contact {
@@ -179,10 +175,10 @@ impl Network {
     }
 
     fn name_beacon(&mut self, question: Question<'_>, now: Timestamp) -> Option<Beacon> {
-        let registrable = public_suffix::registrable(question.name)?;
+        let owner = registrable(question.name)?;
         let client = question.client.parse().ok()?;
-        let is_upkeep = registrable.ends_with(".arpa") || registrable.ends_with(".local");
-        if is_upkeep || self.state.clients.count(registrable, client) >= CLIENTS_OF_A_SERVICE {
+        let is_upkeep = owner.ends_with(".arpa") || owner.ends_with(".local");
+        if is_upkeep || self.state.clients.count(owner, client) >= CLIENTS_OF_A_SERVICE {
             return None;
         }
         let contact = Contact {
@@ -207,7 +203,7 @@ impl Network {
         Some(page_finding(client, pages))
     }
 
-    /// A line of a Zeek log in its own format, with the time it says; learns the names of its columns.
+    /// A line of a Zeek log in its own format, with its time; learns the names of its columns.
     fn zeek(&mut self, raw: &Raw) -> Option<(Timestamp, Record)> {
         let is_tabbed = raw.payload.first() == Some(&b'#') || raw.payload.iter().take(64).any(|byte| *byte == b'\t');
         let line = std::str::from_utf8(&raw.payload).ok().filter(|_| is_tabbed)?;
@@ -219,7 +215,9 @@ impl Network {
     }
 }
 
-impl Stage for Network {
+impl Stateful for Network {
+    type State = State;
+
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         let Body::Raw(raw) = &event.body else { return };
         let findings = match self.zeek(raw) {
@@ -232,13 +230,12 @@ impl Stage for Network {
         }
     }
 
-    fn save(&self) -> Vec<u8> {
-        encode(&self.state)
+    fn state(&self) -> &Self::State {
+        &self.state
     }
 
-    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        self.state = decode(bytes)?;
-        Ok(())
+    fn state_mut(&mut self) -> &mut Self::State {
+        &mut self.state
     }
 }
 
@@ -247,7 +244,9 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{Entity, EventId, Severity, Soc};
+    use crate::event::{Entity, EventId, Severity};
+    use crate::layer::stage::Stage;
+    use crate::layer::testing::soc_events;
     use crate::parse::Format;
 
     fn event(second: f64, record: Record) -> Event {
@@ -267,21 +266,6 @@ mod tests {
         Record { action: Action::Connection, outcome: Some(false), entity, ..Record::default() }
     }
 
-    fn run(stage: &mut dyn Stage, events: &[Event]) -> Vec<Soc> {
-        let mut out = Outbox::default();
-        for event in events {
-            out.begin(event);
-            stage.step(event, &mut out);
-        }
-        out.take()
-            .into_iter()
-            .map(|draft| match draft.body {
-                Body::Soc(soc) => *soc,
-                other => panic!("{other:?}"),
-            })
-            .collect()
-    }
-
     fn make() -> Box<dyn Stage> {
         (SPEC.prepare)(&toml::Table::new()).unwrap()()
     }
@@ -290,9 +274,9 @@ mod tests {
     fn a_port_scan_is_one_event_with_source_target_and_technique() {
         let events: Vec<Event> =
             (1..60).map(|port| event(f64::from(port), blocked("203.0.113.5", "192.0.2.1", port))).collect();
-        let said = run(make().as_mut(), &events);
-        assert_eq!(said.len(), 2, "when it is one, and ten times as large: {said:#?}");
-        let soc = &said[1];
+        let written = soc_events(make().as_mut(), &events);
+        assert_eq!(written.len(), 2, "when it is one, and ten times as large: {written:#?}");
+        let soc = &written[1];
         assert_eq!((soc.src_device, soc.flags.as_slice()), (57, &["PORT_SCAN".to_owned()][..]));
         assert_eq!(soc.entity.src_ip.as_deref(), Some("203.0.113.5"));
         assert_eq!((soc.severity, soc.attack.as_slice()), (Severity::Medium, &["T1595.001".to_owned()][..]));
@@ -302,15 +286,16 @@ mod tests {
     #[test]
     fn a_server_that_many_clients_keep_contact_with_is_no_controller() {
         let mut stage = make();
-        let mut said = Vec::new();
+        let mut written = Vec::new();
         for round in 0..50 {
             for client in 0..6 {
                 let record =
                     Record { outcome: Some(true), ..blocked(&format!("192.0.2.{client}"), "203.0.113.80", 443) };
-                said.extend(run(stage.as_mut(), &[event(f64::from(round) * 30.0 + f64::from(client), record)]));
+                written
+                    .extend(soc_events(stage.as_mut(), &[event(f64::from(round) * 30.0 + f64::from(client), record)]));
             }
         }
-        assert_eq!(said, []);
+        assert_eq!(written, []);
     }
 
     #[test]
@@ -321,14 +306,14 @@ mod tests {
                 event(f64::from(step) * 60.0, record)
             })
             .collect();
-        let whole = run(make().as_mut(), &events);
+        let whole = soc_events(make().as_mut(), &events);
         assert_eq!(whole.len(), 1);
         let mut first = make();
-        let mut said = run(first.as_mut(), &events[..8]);
+        let mut written = soc_events(first.as_mut(), &events[..8]);
         let mut second = make();
-        second.load(&first.save()).unwrap();
-        said.extend(run(second.as_mut(), &events[8..]));
-        assert_eq!(said, whole);
+        second.load(&first.save().unwrap()).unwrap();
+        written.extend(soc_events(second.as_mut(), &events[8..]));
+        assert_eq!(written, whole);
         assert!(make().load(b"not a state").is_err());
     }
 
@@ -347,7 +332,7 @@ mod tests {
             ..Record::default()
         };
         let events: Vec<Event> = (0..40).map(|step| event(f64::from(step) * 60.0, record(step))).collect();
-        let said = run(make().as_mut(), &events);
-        assert!(!said.is_empty() && said.iter().all(|soc| !soc.summary.contains('\u{1b}')), "{said:#?}");
+        let written = soc_events(make().as_mut(), &events);
+        assert!(!written.is_empty() && written.iter().all(|soc| !soc.summary.contains('\u{1b}')), "{written:#?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What device 57 says of what its detectors found.
+//! How device 57 words what its detectors found.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use crate::detect::flow::Flow;
 use crate::detect::scan::{Scan, Shape, is_private};
 use crate::event::Entity;
 
-/// Who keeps contact with whom.
+/// The two ends of a regular contact.
 pub struct Link<'a> {
     pub client: &'a str,
     pub address: Option<IpAddr>,
@@ -24,7 +24,8 @@ impl<'a> Link<'a> {
     }
 }
 
-/// The internet scans everybody; a machine of the own network that does is another matter.
+/// The score of a scan, 0.5 to 0.9: by its size, and higher from inside, because the internet scans every machine and a
+/// machine of the own network should not.
 fn scan_score(count: u64, from_inside: bool) -> f64 {
     let size = (count as f64 / 10.0).max(1.0).log10();
     let start = if count < 10 { 0.5 } else { 0.6 };

@@ -1,4 +1,4 @@
-//! Whom a response would be against.
+//! Who is to blame for an event: what a response would be against.
 
 use crate::detect::observable::Observable;
 use crate::detect::tactic::Tactic;
@@ -9,7 +9,7 @@ pub enum Offender<'a> {
     Domain(&'a str),
 }
 
-/// Whom to keep out. Where something here reaches out, the other end, not the machine that was made to do it.
+/// What to keep out. Where a machine here reaches out, the other end, not the machine that was made to do it.
 pub fn offender(soc: &Soc) -> Option<Offender<'_>> {
     let entity = &soc.entity;
     if let Some(indicator) = soc.reasons.iter().find_map(|reason| reason.strip_prefix("indicator:")) {
@@ -19,7 +19,7 @@ pub fn offender(soc: &Soc) -> Option<Offender<'_>> {
             _ => {}
         }
     }
-    // An incident has many ends; which one came in, it says itself.
+    // An incident names many addresses; which one attacked is among its reasons.
     if soc.flags.iter().any(|flag| flag == "INCIDENT") {
         return soc.reasons.iter().find_map(|reason| reason.strip_prefix("attacker:")).map(Offender::Address);
     }

@@ -1,13 +1,16 @@
 //! A device's table of the configuration, read strictly: every wrong key is a finding, all of them at once.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::config::Finding;
+use crate::layer::stage::{StageFactory, Stateful};
 
 const ENABLED: &str = "enabled";
 
-/// Whether the device runs; true where the table does not say.
+/// Whether the device runs; true where the table does not have the key.
 ///
 /// # Errors
 /// `enabled` is not a boolean.
@@ -44,12 +47,28 @@ where
     Err(findings)
 }
 
+/// What makes a device that needs nothing but its table.
+///
+/// # Errors
+/// As [`read`].
+pub fn factory<Settings, Device>(
+    table: &toml::Table,
+    make: fn(Settings) -> Device,
+) -> Result<StageFactory, Vec<Finding>>
+where
+    Settings: DeserializeOwned + Default + Clone + Send + Sync + 'static,
+    Device: Stateful + 'static,
+{
+    let settings: Settings = read(table)?;
+    Ok(Arc::new(move || Box::new(make(settings.clone()))))
+}
+
 /// For a device without keys of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NoSettings {}
 
-/// The key of the table that is to blame, and what is said about it.
+/// The wrong key of the table, and the finding about it.
 fn wrong_key(error: &serde_path_to_error::Error<toml::de::Error>) -> (String, Finding) {
     use serde_path_to_error::Segment;
     let key = match error.path().iter().next() {

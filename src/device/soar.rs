@@ -17,15 +17,15 @@ use crate::detect::response::{
     Protected, Response, Step, block_address, block_domain, isolate_host, lock_user, rotate_key, snapshot_evidence,
 };
 use crate::event::{Body, Category, Event, Interest, Severity, Soc, Timestamp, stream};
-use crate::layer::stage::{Outbox, Stage, StateError, decode, encode};
+use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 
 const NUMBER: u16 = 58;
 const EVIDENCE_FOLDER: &str = "/var/lib/dsmil/evidence";
-/// More for one event nobody weighs.
+/// More for one event would not be weighed.
 const PROPOSALS_PER_EVENT: usize = 3;
 
-/// Techniques that need the account itself. Locking it on guessed passwords would let anybody lock anybody out.
+/// Techniques that need the account itself. Locking it on guessed passwords would let strangers lock the owner out.
 const ACCOUNT_IN_USE: &[&str] = &["T1078", "T1548", "T1098", "T1136", "T1021", "T1068"];
 
 pub const SPEC: DeviceSpec = DeviceSpec {
@@ -149,7 +149,9 @@ impl Soar {
     }
 }
 
-impl Stage for Soar {
+impl Stateful for Soar {
+    type State = State;
+
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         let Body::Soc(soc) = &event.body else { return };
         if soc.severity < Severity::High {
@@ -164,13 +166,12 @@ impl Stage for Soar {
         }
     }
 
-    fn save(&self) -> Vec<u8> {
-        encode(&self.state)
+    fn state(&self) -> &Self::State {
+        &self.state
     }
 
-    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        self.state = decode(bytes)?;
-        Ok(())
+    fn state_mut(&mut self) -> &mut Self::State {
+        &mut self.state
     }
 }
 
@@ -230,6 +231,8 @@ fn proposal(event: &Event, soc: &Soc, response: &Response, own: Option<&Value>, 
 mod tests {
     use super::*;
     use crate::event::{Entity, EventId, Stream, Verdict};
+    use crate::layer::stage::Stage;
+    use crate::layer::testing::soc_events;
 
     fn event(second: u64, soc: Soc) -> Event {
         let ts = Timestamp::from_millis(1_763_856_000_000 + second * 1000);
@@ -257,16 +260,7 @@ mod tests {
     }
 
     fn proposals(stage: &mut dyn Stage, events: &[Event]) -> Vec<Value> {
-        let mut out = Outbox::default();
-        for event in events {
-            out.begin(event);
-            stage.step(event, &mut out);
-        }
-        let soc = |body| match body {
-            Body::Soc(soc) => soc.proposal.unwrap(),
-            other => panic!("{other:?}"),
-        };
-        out.take().into_iter().map(|draft| soc(draft.body)).collect()
+        soc_events(stage, events).into_iter().map(|soc| soc.proposal.unwrap()).collect()
     }
 
     fn actions(proposals: &[Value]) -> Vec<(&str, &str)> {
@@ -280,13 +274,13 @@ mod tests {
     fn an_attack_from_outside_proposes_to_block_its_source_once_in_the_window() {
         let mut soar = stage("");
         let events: Vec<Event> = (0..100).map(|second| event(second, attack_from("203.0.113.5"))).collect();
-        let said = proposals(soar.as_mut(), &events);
-        assert_eq!(actions(&said), [("block_address", "203.0.113.5")]);
-        assert_eq!(said[0]["requires_approval"], true);
-        assert_eq!(said[0]["expires"].as_f64().unwrap() - said[0]["created"].as_f64().unwrap(), 3600.0);
+        let written = proposals(soar.as_mut(), &events);
+        assert_eq!(actions(&written), [("block_address", "203.0.113.5")]);
+        assert_eq!(written[0]["requires_approval"], true);
+        assert_eq!(written[0]["expires"].as_f64().unwrap() - written[0]["created"].as_f64().unwrap(), 3600.0);
         let again = proposals(soar.as_mut(), &[event(4000, attack_from("203.0.113.5"))]);
         assert_eq!(again.len(), 1);
-        assert_ne!(again[0]["id"], said[0]["id"]);
+        assert_ne!(again[0]["id"], written[0]["id"]);
     }
 
     #[test]
@@ -299,10 +293,10 @@ mod tests {
     fn a_protected_or_hostile_target_gets_a_reason_instead_of_a_command() {
         let mut soar = stage("protected = [\"192.0.2.0/24\"]");
         for address in ["192.0.2.1", "127.0.0.1", "203.0.113.5; reboot"] {
-            let said = proposals(soar.as_mut(), &[event(0, attack_from(address))]);
-            assert_eq!(said[0]["commands"], json!([]), "{address}");
-            assert!(said[0]["refused"].as_str().unwrap().starts_with("no safe command: "), "{address}");
-            assert_eq!(said[0]["playbook"], Value::Null);
+            let written = proposals(soar.as_mut(), &[event(0, attack_from(address))]);
+            assert_eq!(written[0]["commands"], json!([]), "{address}");
+            assert!(written[0]["refused"].as_str().unwrap().starts_with("no safe command: "), "{address}");
+            assert_eq!(written[0]["playbook"], Value::Null);
         }
     }
 
@@ -354,9 +348,9 @@ mod tests {
         let mut soc = attack_from("203.0.113.5");
         soc.severity = Severity::Critical;
         soc.attack.push("T1071".into());
-        let said = proposals(stage("").as_mut(), &[event(0, soc)]);
+        let written = proposals(stage("").as_mut(), &[event(0, soc)]);
         assert_eq!(
-            actions(&said),
+            actions(&written),
             [("block_address", "203.0.113.5"), ("snapshot_evidence", "web1"), ("isolate_host", "web1")]
         );
     }
@@ -377,8 +371,8 @@ mod tests {
         book["labels"] = json!(["block_address"]);
         std::fs::write(&path, book.to_string()).unwrap();
         let table = format!("playbooks = [\"{}\"]", path.display());
-        let said = proposals(stage(&table).as_mut(), &[event(0, attack_from("203.0.113.5"))]);
-        assert_eq!(said[0]["site_playbook"], book);
+        let written = proposals(stage(&table).as_mut(), &[event(0, attack_from("203.0.113.5"))]);
+        assert_eq!(written[0]["site_playbook"], book);
     }
 
     #[test]
@@ -386,7 +380,7 @@ mod tests {
         let mut first = stage("");
         assert_eq!(proposals(first.as_mut(), &[event(0, attack_from("203.0.113.5"))]).len(), 1);
         let mut second = stage("");
-        second.load(&first.save()).unwrap();
+        second.load(&first.save().unwrap()).unwrap();
         assert!(proposals(second.as_mut(), &[event(1, attack_from("203.0.113.5"))]).is_empty());
     }
 

@@ -2,6 +2,7 @@
 
 mod body;
 mod entity;
+pub mod hex;
 mod id;
 pub mod stream;
 mod time;

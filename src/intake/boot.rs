@@ -1,5 +1,5 @@
-//! What the machine measured when it booted, read once at the start and handed in as lines of the source `boot`: so that
-//! a replay of the log judges the same boot.
+//! What the machine measured when it booted, read once at the start and handed in as lines of the source `boot`: so
+//! that a replay of the log judges the same boot.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::detect::boot_digest::{Bank, from_hex, hex};
-use crate::detect::ima_log::{self, Entry, Measurement};
+use crate::detect::boot_digest::Bank;
+use crate::detect::ima_log::{self, Integrity, Measurement};
 use crate::detect::tcg_log::{TcgLog, efi_switch};
+use crate::event::hex;
 use crate::limits::{BOOT_LOG_BYTES_MAX, BOOT_LOG_ENTRIES_MAX};
 
 const EFI_VARIABLES: &str = "sys/firmware/efi/efivars";
@@ -74,7 +75,7 @@ fn event_log(root: &Path) -> Vec<Value> {
             let state = if actual == replayed.value() { "match" } else { "mismatch" };
             facts.push(json!({
                 "boot": "register", "state": state, "bank": bank.name(), "register": number.to_string(),
-                "value": hex(&actual), "message": format!("register {number} of {}: {state}", bank.name()),
+                "value": hex::encode(&actual), "message": format!("register {number} of {}: {state}", bank.name()),
             }));
         }
     }
@@ -88,8 +89,8 @@ fn file_list(root: &Path) -> Vec<Value> {
     let Some(bytes) = read(&root.join(FILE_LIST)) else { return Vec::new() };
     let text = String::from_utf8_lossy(&bytes);
     let entries: Vec<Measurement> = text.lines().take(BOOT_LOG_ENTRIES_MAX).filter_map(ima_log::measurement).collect();
-    let count = |standing| entries.iter().filter(|entry| entry.standing == standing).count();
-    let (forged, violations) = (count(Entry::Forged), count(Entry::Violation));
+    let count = |integrity| entries.iter().filter(|entry| entry.integrity == integrity).count();
+    let (forged, violations) = (count(Integrity::Forged), count(Integrity::Violation));
     let complete = bytes.len() < BOOT_LOG_BYTES_MAX && entries.len() < BOOT_LOG_ENTRIES_MAX;
     let replay = match &actual {
         Some(actual) if complete => {
@@ -107,7 +108,7 @@ fn file_list(root: &Path) -> Vec<Value> {
         entries.len()
     );
     let mut facts = vec![json!({ "boot": "file_list", "state": state, "message": message })];
-    facts.extend(entries.iter().filter(|entry| entry.standing == Entry::Forged).take(FORGED_SHOWN_MAX).map(|entry| {
+    facts.extend(entries.iter().filter(|entry| entry.integrity == Integrity::Forged).take(FORGED_SHOWN_MAX).map(|entry| {
         json!({ "boot": "file", "state": "forged", "file": entry.path, "message": format!("forged measurement of {}", entry.path) })
     }));
     facts
@@ -116,10 +117,11 @@ fn file_list(root: &Path) -> Vec<Value> {
 /// As the kernel shows it under `pcr-<bank>/`, since Linux 5.12.
 fn register(root: &Path, bank: Bank, number: u32) -> Option<Vec<u8>> {
     let bytes = read(&root.join(TPM).join(format!("pcr-{}/{number}", bank.name())))?;
-    from_hex(std::str::from_utf8(&bytes).ok()?.trim())
+    hex::decode(std::str::from_utf8(&bytes).ok()?.trim())
 }
 
-/// `None` where the file does not exist or may not be read: not every machine has a TPM, and not every daemon the rights.
+/// `None` where the file does not exist or may not be read: not every machine has a TPM, and not every daemon the
+/// rights.
 fn read(path: &Path) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path).ok()?.take(BOOT_LOG_BYTES_MAX as u64).read_to_end(&mut bytes).ok()?;

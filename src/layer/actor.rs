@@ -41,6 +41,8 @@ struct Running {
     out: Outbox,
     saved_at: Instant,
     handled_since_save: usize,
+    /// That the state cannot be saved has been logged.
+    save_failed: bool,
 }
 
 /// The supervised child that runs this stage.
@@ -140,14 +142,15 @@ impl StageActor {
             out: Outbox::default(),
             saved_at: Instant::now(),
             handled_since_save: 0,
+            save_failed: false,
         });
     }
 
     fn handle_batch(&mut self, events: &[EventRef], upto: EventId) {
         let started = Instant::now();
         let Some(running) = &mut self.running else { return };
-        let careful = self.shell.has_deaths();
-        let (mut handled, mut outputs, mut dead_letters) = (0_u64, Vec::new(), Vec::new());
+        let careful = self.shell.has_crashed();
+        let (mut handled, mut refused, mut outputs, mut dead_letters) = (0, 0, Vec::new(), Vec::new());
         for event in events {
             let live = event.root > running.live_after;
             if careful && let Some(reason) = self.shell.quarantine_reason(event.id) {
@@ -159,25 +162,25 @@ impl StageActor {
             self.shell.mark_in_flight(event.id);
             running.out.begin(event);
             running.stage.step(event, &mut running.out);
+            let (mut written, too_many) = (running.out.take(), running.out.take_refused());
+            // What is replayed for the state alone was written, and refused, before.
             if live {
-                outputs.append(&mut running.out.take());
+                outputs.append(&mut written);
+                refused += too_many;
                 handled += 1;
-            } else {
-                running.out.take();
             }
         }
         self.shell.clear_in_flight();
-        self.shell.refused.fetch_add(running.out.take_refused(), Ordering::Relaxed);
         running.handled_since_save += events.len();
         let quarantined = dead_letters.len() as u64;
         let save = quarantined > 0 || running.due();
-        let snapshot = if save { Some(running.save(upto)) } else { None };
-        if running.hand_in(Step { cursor: upto, outputs, handled, dead_letters, snapshot }, &self.shell) {
-            self.meters.batch(handled, quarantined, started.elapsed());
+        let snapshot = if save { running.save(upto, &self.shell, &self.meters) } else { None };
+        if running.hand_in(Step { cursor: upto, outputs, handled, refused, dead_letters, snapshot }, &self.shell) {
+            self.meters.batch(handled, quarantined, refused, started.elapsed());
         }
     }
 
-    /// Reads what memory has let go of from the hot store.
+    /// Reads from the hot store what memory no longer has.
     fn catch_up(&mut self, after: EventId, window: EventId, context: &mut Context<Self>) {
         let Some(running) = &self.running else { return };
         let (store, reads, task) = (self.shell.store.clone(), running.reader.reads(), self.task.clone());
@@ -213,8 +216,10 @@ impl StageActor {
 
     fn save(&mut self) {
         let Some(running) = &mut self.running else { return };
-        let snapshot = running.save(running.reader.at());
-        running.hand_in(Step { cursor: snapshot.cursor, snapshot: Some(snapshot), ..Step::default() }, &self.shell);
+        let cursor = running.reader.at();
+        if let Some(snapshot) = running.save(cursor, &self.shell, &self.meters) {
+            running.hand_in(Step { cursor, snapshot: Some(snapshot), ..Step::default() }, &self.shell);
+        }
     }
 
     /// The last transaction of an orderly stop: the state, so that the next start replays nothing.
@@ -230,10 +235,21 @@ impl Running {
         self.handled_since_save >= limits::SNAPSHOT_EVENTS_MAX || self.saved_at.elapsed() >= limits::SNAPSHOT_EVERY
     }
 
-    fn save(&mut self, cursor: EventId) -> Snapshot {
+    /// The state after everything up to `cursor`. `None` when it cannot be encoded, which is counted and logged: then
+    /// the one that was saved before stays, and the hot store keeps what came since.
+    fn save(&mut self, cursor: EventId, shell: &Shell, meters: &StageMeters) -> Option<Snapshot> {
         self.saved_at = Instant::now();
         self.handled_since_save = 0;
-        Snapshot { cursor, state: self.stage.save().into() }
+        match self.stage.save() {
+            Ok(state) => Some(Snapshot { cursor, state: state.into() }),
+            Err(error) => {
+                meters.state_not_saved();
+                if !std::mem::replace(&mut self.save_failed, true) {
+                    log::error!(target: shell.spec.identifier, "{}: {error}", shell.spec.name);
+                }
+                None
+            }
+        }
     }
 
     /// Whether the transaction was taken; not when another run has taken this one's place meanwhile.

@@ -1,8 +1,8 @@
-//! Fusion: a decision, and what SHRINK said of the operator at that time, become a SOC event.
+//! Fusion: a decision, and what SHRINK measured of the operator at that time, become a SOC event.
 //!
-//! Layer 3 and Layer 4 may both speak of the same line: Layer 3 of the line itself, Layer 4 of the entity whose risk it
-//! tipped. Those are two statements with causes, scores and evidence of their own, so they stay two SOC events; their
-//! `input_ref`s lead to the same raw line.
+//! Layer 3 and Layer 4 may both decide about the same line: Layer 3 of the line itself, Layer 4 of the entity whose
+//! risk it tipped. Those are two statements with causes, scores and evidence of their own, so they stay two SOC events;
+//! their `input_ref`s lead to the same raw line.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::one_line;
 use super::severity::{Operator, severity};
-use super::stage::{Outbox, Stage, StageSpec, StateError, decode, encode};
+use super::stage::{Outbox, StageSpec, Stateful};
 use crate::config;
+use crate::detect::freshness::freshness;
 use crate::event::stream::FUSION;
 use crate::event::{
     Body, Decision, Event, Interest, ShrinkSample, ShrinkState, ShrinkView, Soc, Stream, Timestamp, Verdict,
@@ -24,7 +25,7 @@ const ACUTE_STRESS: &str = "risk_acute_stress";
 
 pub const READS: Interest = Interest::NONE.stream(Stream::L3Out).stream(Stream::L4Out).stream(Stream::Shrink);
 
-/// The stage that writes `SOC_EVENTS` for decisions. `shrink` gives the age from which a sample is stale.
+/// The stage that writes `SOC_EVENTS` for decisions. `shrink` has the age from which a sample is stale.
 pub fn prepare(config: &config::Fusion, shrink: Option<&config::Shrink>) -> StageSpec {
     let include_benign = config.include_benign;
     let stale_after = shrink.map_or_else(|| config::Shrink::default().stale_after, |shrink| shrink.stale_after).get();
@@ -44,14 +45,16 @@ struct Fusion {
     known: Known,
 }
 
-/// What SHRINK said, oldest first: decisions may be about a time a little before the newest sample.
+/// The samples of SHRINK, oldest first: decisions may be about a time a little before the newest one.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Known {
     samples: VecDeque<(Timestamp, BTreeMap<String, f64>)>,
     last_failure: Option<Timestamp>,
 }
 
-impl Stage for Fusion {
+impl Stateful for Fusion {
+    type State = Known;
+
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         match &event.body {
             Body::Shrink(sample) => self.known.take(event.ts, sample),
@@ -63,13 +66,12 @@ impl Stage for Fusion {
         }
     }
 
-    fn save(&self) -> Vec<u8> {
-        encode(&self.known)
+    fn state(&self) -> &Self::State {
+        &self.known
     }
 
-    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        self.known = decode(bytes)?;
-        Ok(())
+    fn state_mut(&mut self) -> &mut Self::State {
+        &mut self.known
     }
 }
 
@@ -101,7 +103,7 @@ impl Fusion {
     }
 }
 
-/// The decision's own, or what can be said where a writer outside gave none.
+/// The decision's own summary, or one made of its model and reasons where a writer outside sent none.
 fn summary(decision: &Decision) -> String {
     if !decision.summary.is_empty() {
         return one_line(&decision.summary);
@@ -124,22 +126,18 @@ impl Known {
         self.samples.push_back((ts, wire_values(&sample.values)));
     }
 
-    /// What is known of the time `ts`: the newest sample that is not later, or the first one after it.
-    ///
-    /// `fresh`: such a sample within `stale_after`. `down`: none ever, or polls have failed since it. Else `stale`.
+    /// What is known of the time `ts`: the newest sample that is not later, or the first one after it, and whether it
+    /// is [fresh](freshness) by its distance from `ts`.
     fn view(&self, ts: Timestamp, stale_after: Duration) -> ShrinkView {
         let not_later = self.samples.iter().rev().find(|(at, _)| *at <= ts);
         let Some((at, values)) = not_later.or_else(|| self.samples.front()) else {
             return ShrinkView::default();
         };
         let distance = ts.since(*at).max(at.since(ts));
-        let age_s = Some(ts.since(*at).as_secs_f64());
-        if distance <= stale_after {
-            return ShrinkView { state: ShrinkState::Fresh, age_s, values: values.clone() };
-        }
         let failed_since = self.last_failure.is_some_and(|failure| failure > *at);
-        let state = if failed_since { ShrinkState::Down } else { ShrinkState::Stale };
-        ShrinkView { state, age_s, values: BTreeMap::new() }
+        let state = freshness(Some(distance), failed_since, stale_after);
+        let values = if state == ShrinkState::Fresh { values.clone() } else { BTreeMap::new() };
+        ShrinkView { state, age_s: Some(ts.since(*at).as_secs_f64()), values }
     }
 }
 
@@ -163,6 +161,8 @@ fn wire_values(values: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
 mod tests {
     use super::*;
     use crate::event::{Category, Entity, EventId, Severity, wire};
+    use crate::layer::stage::Stage;
+    use crate::layer::testing::soc_events;
 
     fn second(number: u64) -> Timestamp {
         Timestamp::from_millis(1_700_000_000_000 + number * 1000)
@@ -200,23 +200,10 @@ mod tests {
         (prepare(&config, Some(&config::Shrink::default())).make)()
     }
 
-    fn run(stage: &mut dyn Stage, events: &[Event]) -> Vec<Soc> {
-        let mut out = Outbox::default();
-        for event in events {
-            out.begin(event);
-            stage.step(event, &mut out);
-        }
-        let soc = |draft: crate::event::Draft| match draft.body {
-            Body::Soc(soc) => *soc,
-            other => panic!("{other:?}"),
-        };
-        out.take().into_iter().map(soc).collect()
-    }
-
     #[test]
     fn a_soc_event_says_who_decided_what_about_whom_and_why() {
         let cause = decision(0, Stream::L4Out, 0.6);
-        let soc = run(&mut *stage(false), std::slice::from_ref(&cause)).remove(0);
+        let soc = soc_events(&mut *stage(false), std::slice::from_ref(&cause)).remove(0);
         assert_eq!((soc.src_layer.as_str(), soc.src_device, soc.score), ("4", 16, 0.6));
         assert_eq!(soc.input_ref, cause.id.to_string());
         assert_eq!((soc.severity, soc.category), (Severity::Medium, Category::Auth));
@@ -227,19 +214,19 @@ mod tests {
     #[test]
     fn benign_decisions_give_an_event_only_when_asked_for() {
         let benign = [decision(0, Stream::L3Out, 0.1)];
-        assert!(run(&mut *stage(false), &benign).is_empty());
-        assert_eq!(run(&mut *stage(true), &benign)[0].severity, Severity::Info);
+        assert!(soc_events(&mut *stage(false), &benign).is_empty());
+        assert_eq!(soc_events(&mut *stage(true), &benign)[0].severity, Severity::Info);
     }
 
     #[test]
     fn a_fresh_sample_is_shown_and_raises_severity_and_a_stale_one_does_neither() {
         let crisis = [("shrink_crisis_level", 0.95), ("risk_acute_stress", 0.3), ("cognitive_load_index", 0.5)];
-        let fresh = run(&mut *stage(false), &[sample(0, &crisis), decision(10, Stream::L3Out, 0.4)]).remove(0);
+        let fresh = soc_events(&mut *stage(false), &[sample(0, &crisis), decision(10, Stream::L3Out, 0.4)]).remove(0);
         assert_eq!((fresh.shrink.state, fresh.shrink_risk), (ShrinkState::Fresh, Some(0.3)));
         assert_eq!(fresh.severity, Severity::Critical);
         assert_eq!((fresh.shrink.values["crisis_level"], fresh.shrink.values["cognitive_load"]), (0.95, 0.5));
 
-        let stale = run(&mut *stage(false), &[sample(0, &crisis), decision(11, Stream::L3Out, 0.4)]).remove(0);
+        let stale = soc_events(&mut *stage(false), &[sample(0, &crisis), decision(11, Stream::L3Out, 0.4)]).remove(0);
         assert_eq!((stale.shrink.state, stale.shrink_risk), (ShrinkState::Stale, None));
         assert_eq!((stale.severity, stale.shrink.age_s), (Severity::Low, Some(11.0)));
         assert!(stale.shrink.values.is_empty());
@@ -248,11 +235,12 @@ mod tests {
     #[test]
     fn failing_polls_mean_down_once_the_last_good_sample_is_stale() {
         let good = sample(0, &[(ACUTE_STRESS, 0.9)]);
-        let soon = run(&mut *stage(false), &[good.clone(), failure(1), decision(2, Stream::L3Out, 0.4)]).remove(0);
+        let soon =
+            soc_events(&mut *stage(false), &[good.clone(), failure(1), decision(2, Stream::L3Out, 0.4)]).remove(0);
         assert_eq!(soon.shrink.state, ShrinkState::Fresh);
-        let late = run(&mut *stage(false), &[good, failure(1), decision(60, Stream::L3Out, 0.4)]).remove(0);
+        let late = soc_events(&mut *stage(false), &[good, failure(1), decision(60, Stream::L3Out, 0.4)]).remove(0);
         assert_eq!((late.shrink.state, late.shrink_risk, late.severity), (ShrinkState::Down, None, Severity::Low));
-        let never = run(&mut *stage(false), &[failure(1), decision(2, Stream::L3Out, 0.4)]).remove(0);
+        let never = soc_events(&mut *stage(false), &[failure(1), decision(2, Stream::L3Out, 0.4)]).remove(0);
         assert_eq!((never.shrink.state, never.shrink.age_s), (ShrinkState::Down, None));
     }
 
@@ -261,14 +249,14 @@ mod tests {
         let samples: Vec<Event> = (0..30).map(|at| sample(at, &[(ACUTE_STRESS, at as f64 / 100.0)])).collect();
         let mut events = samples;
         events.push(decision(12, Stream::L3Out, 0.4));
-        assert_eq!(run(&mut *stage(false), &events)[0].shrink_risk, Some(0.12));
+        assert_eq!(soc_events(&mut *stage(false), &events)[0].shrink_risk, Some(0.12));
     }
 
     #[test]
     fn a_value_cannot_take_the_name_of_a_field_of_the_shrink_object() {
         let events =
             [sample(0, &[("state", 1.0), ("age_s", 2.0), ("extra", f64::NAN)]), decision(1, Stream::L3Out, 0.4)];
-        let soc = run(&mut *stage(false), &events).remove(0);
+        let soc = soc_events(&mut *stage(false), &events).remove(0);
         assert!(soc.shrink.values.is_empty());
         let json = wire::to_json(&event(Stream::SocEvents, 1, Body::Soc(Box::new(soc))));
         assert_eq!(json["shrink"]["state"], "fresh");
@@ -277,11 +265,11 @@ mod tests {
     #[test]
     fn a_restored_stage_knows_what_shrink_said() {
         let mut first = stage(false);
-        run(&mut *first, &[sample(0, &[(ACUTE_STRESS, 0.2)]), failure(1)]);
+        soc_events(&mut *first, &[sample(0, &[(ACUTE_STRESS, 0.2)]), failure(1)]);
         let mut second = stage(false);
-        second.load(&first.save()).unwrap();
+        second.load(&first.save().unwrap()).unwrap();
         let next = [decision(2, Stream::L3Out, 0.4)];
-        assert_eq!(run(&mut *second, &next), run(&mut *first, &next));
+        assert_eq!(soc_events(&mut *second, &next), soc_events(&mut *first, &next));
         assert!(second.load(b"not a state").is_err());
     }
 }

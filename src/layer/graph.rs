@@ -1,4 +1,4 @@
-//! Who reads whose output: put in order, and refused when somebody would read, round a corner, its own.
+//! Which stage reads which stage's output: put in order, and refused when a stage would, through others, read its own.
 
 use crate::event::Interest;
 

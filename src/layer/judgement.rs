@@ -1,12 +1,17 @@
 //! From a score to a verdict, and from an attacker's text to one that can be shown.
 
+use crate::detect::deceptive::excerpt;
 use crate::event::Verdict;
 use crate::limits;
 
-const SUSPICIOUS_FROM: f64 = 0.35;
-const MALICIOUS_FROM: f64 = 0.8;
+/// The score of a Sigma rule of level `low`.
+pub const SUSPICIOUS_FROM: f64 = 0.35;
+/// The score of a Sigma rule of level `high`: whose author says that one match needs a person at once. What a detector
+/// scores lower (passwords being guessed, an unusual login) may still have an innocent cause. It is not the bound of
+/// severity HIGH, which is 0.75: severity says what to look at first, the verdict says what it is.
+pub const MALICIOUS_FROM: f64 = 0.8;
 
-/// Suspicious from 0.35, malicious from 0.8: the scores of Sigma's levels low and high.
+/// The verdict on a score between 0 and 1; NaN is benign.
 pub fn verdict(score: f64) -> Verdict {
     if score >= MALICIOUS_FROM {
         Verdict::Malicious
@@ -17,38 +22,15 @@ pub fn verdict(score: f64) -> Verdict {
     }
 }
 
-/// One line of at most [`limits::SUMMARY_CHARS_MAX`] characters. Whatever could move a terminal's cursor, start a line
-/// or turn the direction of writing is shown as its escape.
+/// The summary of a decision or of a SOC event: one line of at most [`limits::SUMMARY_CHARS_MAX`] characters of the
+/// text, without what could deceive a terminal or a reader.
 pub fn one_line(text: &str) -> String {
-    let mut line = String::new();
-    for (count, character) in text.trim().chars().enumerate() {
-        if count == limits::SUMMARY_CHARS_MAX {
-            line.push('…');
-            break;
-        }
-        if character.is_control() || is_invisible(character) {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line
-}
-
-/// Line and paragraph separators, bidirectional controls, zero-width characters.
-fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    excerpt(text.trim(), limits::SUMMARY_CHARS_MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_could_fool_a_terminal_or_a_reader_is_escaped() {
-        let shown = one_line("user \u{1b}[2Jroot\n\u{202e}toor\u{2028}x\u{7f}\u{9b}");
-        assert_eq!(shown, "user \\u{1b}[2Jroot\\n\\u{202e}toor\\u{2028}x\\u{7f}\\u{9b}");
-    }
 
     #[test]
     fn a_summary_has_an_end() {

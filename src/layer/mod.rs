@@ -13,5 +13,7 @@ pub mod shell;
 pub mod stage;
 #[cfg(test)]
 mod story_tests;
+#[cfg(test)]
+pub mod testing;
 
 pub use judgement::{one_line, verdict};

@@ -1,5 +1,5 @@
 //! All stages on one thread, in memory: what `replay` runs. One root after the other goes through the whole graph, so
-//! it gives the same events as the actors do, in one fixed order.
+//! it returns the same events as the actors do, in one fixed order.
 
 use crate::event::{Draft, Event, EventId};
 
@@ -43,8 +43,73 @@ impl Pipeline {
         }
         events
     }
+
+    /// How many outputs were refused so far because one event asked for more than
+    /// [`OUTPUTS_PER_EVENT_MAX`](crate::limits::OUTPUTS_PER_EVENT_MAX).
+    pub fn refused(&self) -> u64 {
+        self.out.refused()
+    }
 }
 
 fn with_id(draft: Draft, id: EventId) -> Event {
     Event { id, stream: draft.stream, ts: draft.ts, root: draft.root.unwrap_or(id), body: draft.body }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::{Body, Interest, Soc, Stream, Timestamp};
+    use crate::layer::stage::Stateful;
+    use crate::limits::OUTPUTS_PER_EVENT_MAX;
+
+    impl Pipeline {
+        /// Puts new stages, which know only what the old ones saved, in the place of the old ones.
+        pub fn restart(&mut self) {
+            for (spec, stage) in &mut self.stages {
+                let state = stage.save().unwrap();
+                *stage = (spec.make)();
+                stage.load(&state).unwrap();
+            }
+        }
+    }
+
+    /// Says two things too many about every tick.
+    struct Talkative(());
+
+    impl Stateful for Talkative {
+        type State = ();
+
+        fn step(&mut self, _: &Event, out: &mut Outbox) {
+            for _ in 0..OUTPUTS_PER_EVENT_MAX + 2 {
+                out.emit_soc(Soc::default());
+            }
+        }
+
+        fn state(&self) -> &Self::State {
+            &self.0
+        }
+
+        fn state_mut(&mut self) -> &mut Self::State {
+            &mut self.0
+        }
+    }
+
+    #[test]
+    fn what_one_event_may_not_lead_to_any_more_is_counted() {
+        let spec = StageSpec {
+            name: "device-53",
+            identifier: "dsmil-soc-crypto",
+            reads: Interest::NONE.stream(Stream::Tick),
+            writes: Interest::NONE.soc(53),
+            critical: false,
+            make: Arc::new(|| Box::new(Talkative(()))),
+        };
+        let mut pipeline = Pipeline::new(vec![spec]);
+        let tick = || Draft { stream: Stream::Tick, ts: Timestamp::ZERO, root: None, body: Body::Tick };
+        assert_eq!(pipeline.push(tick()).len(), 1 + OUTPUTS_PER_EVENT_MAX);
+        pipeline.push(tick());
+        assert_eq!(pipeline.refused(), 4);
+    }
 }

@@ -2,7 +2,7 @@
 //! state.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::stage::StageSpec;
@@ -12,8 +12,8 @@ use crate::limits;
 use crate::store::HotStore;
 use crate::supervise::Cause;
 
-/// An event that kills its stage this often is quarantined.
-const DEATHS_TO_QUARANTINE: u32 = 2;
+/// An event that crashes its stage this often is quarantined.
+const CRASHES_TO_QUARANTINE: u32 = 2;
 
 /// Shared by all runs of one stage's actor.
 pub struct Shell {
@@ -24,14 +24,12 @@ pub struct Shell {
     /// Packed id of the event in the stage's hands; 0: none.
     in_flight: AtomicI64,
     record: Mutex<Record>,
-    /// Outputs refused because one event asked for too many.
-    pub refused: AtomicU64,
 }
 
 #[derive(Default)]
 struct Record {
-    /// By event: how often it killed the stage, and how the last time.
-    deaths: BTreeMap<EventId, (u32, String)>,
+    /// By event: how often it crashed the stage, and how the last time.
+    crashes: BTreeMap<EventId, (u32, String)>,
     snapshot: Option<Snapshot>,
 }
 
@@ -49,8 +47,7 @@ impl Shell {
             bus,
             store,
             in_flight: AtomicI64::new(0),
-            record: Mutex::new(Record { deaths: BTreeMap::new(), snapshot }),
-            refused: AtomicU64::new(0),
+            record: Mutex::new(Record { crashes: BTreeMap::new(), snapshot }),
         })
     }
 
@@ -66,31 +63,31 @@ impl Shell {
         self.in_flight.store(0, Ordering::Relaxed);
     }
 
-    /// Notes that the stage died, and of which event.
+    /// Notes that the stage crashed, and at which event.
     pub fn died(&self, cause: Cause, reason: &str) {
         let id = EventId::from_packed(self.in_flight.swap(0, Ordering::Relaxed));
         if id == EventId::ZERO {
             return;
         }
         let mut record = self.record();
-        let (deaths, last) = record.deaths.entry(id).or_default();
-        *deaths += 1;
+        let (crashes, last) = record.crashes.entry(id).or_default();
+        *crashes += 1;
         *last = format!("{}: {reason}", cause.name());
-        while record.deaths.len() > limits::REMEMBERED_DEATHS_MAX {
-            record.deaths.pop_first();
+        while record.crashes.len() > limits::REMEMBERED_CRASHES_MAX {
+            record.crashes.pop_first();
         }
     }
 
-    /// Why this event is not given to the stage any more; `None` when it is.
+    /// Why this event is quarantined; `None` when the stage is to handle it.
     pub fn quarantine_reason(&self, id: EventId) -> Option<String> {
         let record = self.record();
-        let (deaths, last) = record.deaths.get(&id)?;
-        (*deaths >= DEATHS_TO_QUARANTINE).then(|| format!("killed {} {deaths} times; last {last}", self.spec.name))
+        let (crashes, last) = record.crashes.get(&id)?;
+        (*crashes >= CRASHES_TO_QUARANTINE).then(|| format!("killed {} {crashes} times; last {last}", self.spec.name))
     }
 
-    /// Whether any event has ever killed the stage: the rare case that needs a look at each event.
-    pub fn has_deaths(&self) -> bool {
-        !self.record().deaths.is_empty()
+    /// Whether any event has ever crashed the stage: the rare case that needs a look at each event.
+    pub fn has_crashed(&self) -> bool {
+        !self.record().crashes.is_empty()
     }
 
     pub fn snapshot(&self) -> Option<Snapshot> {

@@ -5,37 +5,60 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::event::{Body, Draft, Event, EventId, Interest, Soc, Stream, Timestamp};
 use crate::limits;
 
-/// A pure function over the log, with state. No IO, no clock, no randomness, no iteration over unordered maps:
-/// time is the event's time, and the same input gives the same bytes in the daemon, in `replay` and in tests.
+/// What judges events, as actors, `replay` and tests drive it. Who writes one implements [`Stateful`].
 pub trait Stage: Send {
-    /// Handles one event and says what follows from it.
+    /// As [`Stateful::step`].
     fn step(&mut self, event: &Event, out: &mut Outbox);
 
-    /// The whole state, bounded; see [`encode`].
-    fn save(&self) -> Vec<u8>;
+    /// The whole state as bytes.
+    ///
+    /// # Errors
+    /// It has no form as bytes.
+    fn save(&self) -> Result<Vec<u8>, StateError>;
 
-    /// Replaces the state by one that [`save`](Self::save) of the same version gave.
+    /// Replaces the state by one that [`save`](Self::save) of the same version returned.
     ///
     /// # Errors
     /// The bytes are not such a state; the stage is as before.
     fn load(&mut self, bytes: &[u8]) -> Result<(), StateError>;
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("saved state cannot be read ({0}): it is rebuilt from the events that the hot store still has")]
-pub struct StateError(#[from] rmp_serde::decode::Error);
+/// A pure function over the log, with state. No IO, no clock, no randomness, no iteration over unordered maps: time is
+/// the event's time, and the same input leads to the same bytes in the daemon, in `replay` and in tests.
+pub trait Stateful: Send {
+    /// All that it remembers, bounded. What it is configured with is not part of it.
+    type State: Serialize + DeserializeOwned;
 
-/// A state as bytes (MessagePack with field names), for [`Stage::save`].
-pub fn encode(state: &impl Serialize) -> Vec<u8> {
-    rmp_serde::to_vec_named(state).unwrap_or_default()
+    /// Handles one event and writes what follows from it to `out`.
+    fn step(&mut self, event: &Event, out: &mut Outbox);
+
+    fn state(&self) -> &Self::State;
+
+    fn state_mut(&mut self) -> &mut Self::State;
 }
 
-/// A state from bytes, for [`Stage::load`].
-///
-/// # Errors
-/// The bytes are of another shape.
-pub fn decode<State: DeserializeOwned>(bytes: &[u8]) -> Result<State, StateError> {
-    Ok(rmp_serde::from_slice(bytes)?)
+/// A state is saved as MessagePack with the names of its fields.
+impl<S: Stateful> Stage for S {
+    fn step(&mut self, event: &Event, out: &mut Outbox) {
+        Stateful::step(self, event, out);
+    }
+
+    fn save(&self) -> Result<Vec<u8>, StateError> {
+        Ok(rmp_serde::to_vec_named(self.state())?)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        *self.state_mut() = rmp_serde::from_slice(bytes)?;
+        Ok(())
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("the state cannot be saved ({0}): the one that was saved before stays, report this")]
+    Encode(#[from] rmp_serde::encode::Error),
+    #[error("the saved state cannot be read ({0}): it is rebuilt from the events that the hot store still has")]
+    Decode(#[from] rmp_serde::decode::Error),
 }
 
 /// Makes a stage in its first state; called again at every restart, so it does no IO and cannot fail.
@@ -86,8 +109,8 @@ impl Outbox {
         self.emit(Stream::SocEvents, Body::Soc(Box::new(soc)));
     }
 
-    /// With a time of its own, such as the end of a window that a `TICK` closed: what is said must not depend on when
-    /// the tick came.
+    /// With a time of its own, such as the end of a window that a `TICK` closed: what is written must not depend on
+    /// when the tick came.
     pub fn emit_at(&mut self, stream: Stream, ts: Timestamp, mut body: Body) {
         if self.emitted_for_event == limits::OUTPUTS_PER_EVENT_MAX {
             self.refused += 1;
@@ -107,7 +130,12 @@ impl Outbox {
         std::mem::take(&mut self.drafts)
     }
 
-    /// How many outputs were refused because one event asked for more than [`limits::OUTPUTS_PER_EVENT_MAX`].
+    /// How many outputs have been refused since the last [`take_refused`](Self::take_refused).
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Takes how many outputs were refused because one event asked for more than [`limits::OUTPUTS_PER_EVENT_MAX`].
     pub fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)
     }

@@ -93,7 +93,18 @@ pub struct ActorStatus {
     pub restarts: u64,
     /// Committed or in-flight events that it reads and has not handled.
     pub lag_events: u64,
+    /// What it wanted to say since the process started, beyond what one event may lead to.
+    pub refused_outputs: u64,
     pub last_error: Option<String>,
+}
+
+impl ActorStatus {
+    /// What a person should know of it beside its numbers.
+    pub fn remarks(&self) -> String {
+        let refused = (self.refused_outputs > 0).then(|| format!("{} outputs refused", self.refused_outputs));
+        let remarks: Vec<String> = self.last_error.clone().into_iter().chain(refused).collect();
+        remarks.join("; ")
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

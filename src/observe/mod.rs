@@ -6,5 +6,4 @@ pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod notice;
-pub mod plain;
 pub mod systemd;

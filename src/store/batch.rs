@@ -182,8 +182,8 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The same transaction gives the same digest, so that a repeated commit keeps each letter once; two equal letters of
-/// different transactions, or of one transaction, are kept apart.
+/// The same transaction leads to the same digest, so that a repeated commit keeps each letter once; two equal letters
+/// of different transactions, or of one transaction, are kept apart.
 fn letter_digest(
     transaction: &Transaction,
     number: usize,

@@ -1,4 +1,5 @@
-//! What the archive takes besides events: how far everybody was at one commit, and dead letters as they are kept.
+//! What the archive takes besides events: how far all consumers and sources were at one commit, and dead letters as
+//! they are kept.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +54,7 @@ impl SavedState {
 }
 
 impl HotStore {
-    /// Reads how far everybody was at the newest commit, in one transaction.
+    /// Reads how far all consumers and sources were at the newest commit, in one transaction.
     ///
     /// # Errors
     /// As [`after`](Self::after).

@@ -38,7 +38,7 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Makes an empty file with the permissions that SQLite then gives its companions too. Leaves an existing one alone.
+/// Makes an empty file with the permissions that SQLite then sets on its companions too. Leaves an existing one alone.
 pub(super) fn create(path: &Path) -> io::Result<()> {
     match OpenOptions::new().create_new(true).write(true).mode(FILE_MODE).open(path) {
         Ok(file) => file.set_permissions(Permissions::from_mode(FILE_MODE)),

@@ -314,7 +314,7 @@ mod tests {
         for sql in [insert, insert_output] {
             sqlx::query(sql).execute(&mut outsider).await.unwrap();
         }
-        // SQLite gave the foreign row the id 7-1, which the log gives to its own next event.
+        // SQLite assigned the id 7-1 to the foreign row, which the log assigns to its own next event.
         store.commit(&[transaction("intake", None, vec![raw(7, 1)])]).await.unwrap();
         let all = store.after(EventId::ZERO, Interest::ALL, 10).await.unwrap();
         assert_eq!(ids(&all), [(7, 0), (7, 1)]);

@@ -1,4 +1,4 @@
-//! Opening the hot store: check what is there, make what is missing, read how far everybody had come.
+//! Opening the hot store: check what is there, make what is missing, read how far all consumers and sources were.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ const CHECKED_BYTES_MAX: u64 = 512 * 1024 * 1024;
 const READER_WAIT: Duration = Duration::from_secs(5);
 
 impl HotStore {
-    /// Opens the store or makes it, with its folder. A damaged file is moved aside and a new one begun, because what
+    /// Opens the store or makes it, with its folder. A damaged file is moved aside and a new one made, because what
     /// is in it is a cache of the last hours and the daemon must come up.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use super::Recovery;
 use crate::event::EventId;
 
 const FILE_NAME: &str = "positions.json";
-/// A larger file is none of ours.
+/// A larger file was not written here.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// How far the sources were read when the last commit before the save was done.
@@ -50,8 +50,8 @@ impl Positions {
         File::open(state_dir).and_then(|folder| folder.sync_all()).map_err(failed("making the change last"))
     }
 
-    /// Reads `positions.json`. A missing file gives none; one that cannot be read is renamed to
-    /// `positions.json.damaged`, reported, and gives none: sources then start as on a new machine. Blocks.
+    /// Reads `positions.json`. Returns no positions when the file is missing, and when it cannot be read: then it is
+    /// renamed to `positions.json.damaged` and reported. Sources without a position start as on a new machine. Blocks.
     pub fn load(state_dir: &Path) -> Self {
         let path = state_dir.join(FILE_NAME);
         match read(&path) {

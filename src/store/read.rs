@@ -32,8 +32,8 @@ pub struct KeptLetter {
 
 impl HotStore {
     /// Committed events after `id` in log order that the interest covers: at most `count` and, beyond the first, at
-    /// most [`limits::READ_BYTES_MAX`]. None: there are none up to [`committed`](Self::committed). A row that cannot be
-    /// read is logged and left out.
+    /// most [`limits::READ_BYTES_MAX`]. Empty: there are none up to [`committed`](Self::committed). A row that cannot
+    /// be read is logged and left out.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when no connection is free in time; [`StoreError::Corrupt`], [`StoreError::Io`].

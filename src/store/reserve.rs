@@ -1,5 +1,5 @@
 //! Space set aside beside the hot store. Deleting rows and moving the write-ahead log into the file need space
-//! themselves; on a full file system the reserve is given up for that and taken again when there is room.
+//! themselves; on a full file system the reserve is released for that and taken again when there is room.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -17,12 +17,12 @@ impl Reserve {
         Self { path: beside(store, "-reserve"), bytes }
     }
 
-    /// Takes the space where twice as much is free; says nothing where not, for then it is needed elsewhere.
+    /// Takes the space where twice as much is free; otherwise it is needed elsewhere.
     pub fn take(&self) {
         let there = self.held_bytes() >= self.bytes;
         let room = available_bytes(&self.path).is_some_and(|available| available >= 2 * self.bytes);
         if !there && room && self.fill().is_err() {
-            self.give_up();
+            self.release();
         }
     }
 
@@ -30,8 +30,8 @@ impl Reserve {
         file_bytes(&self.path)
     }
 
-    pub fn give_up(&self) {
-        // Not there is as good.
+    pub fn release(&self) {
+        // A missing file is released already.
         let _ = std::fs::remove_file(&self.path);
     }
 

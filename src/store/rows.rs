@@ -8,7 +8,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NameError, StrDeserializer};
 use serde_json::{Map, Value};
 
-use crate::event::{Body, Event, EventId, Interest, Raw, Stream, Timestamp, stream, wire};
+use crate::event::{Body, Event, EventId, Interest, Raw, Stream, Timestamp, hex, stream, wire};
 use crate::parse::Format;
 
 /// How the `payload` column holds a raw event.
@@ -68,7 +68,7 @@ pub enum Row<'event> {
     Control(ControlRow),
 }
 
-/// An event as `schema::SELECT_RANGE` gives it back.
+/// An event as `schema::SELECT_RANGE` returns it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
     pub id: i64,
@@ -171,7 +171,7 @@ fn payload_column(raw: &Raw) -> (Cow<'_, [u8]>, i64) {
     }
     let (key, text, form) = match std::str::from_utf8(&raw.payload) {
         Ok(text) => (TEXT_KEY, text.to_owned(), attribute_form::TEXT),
-        Err(_) => (HEX_KEY, to_hex(&raw.payload), attribute_form::HEX),
+        Err(_) => (HEX_KEY, hex::encode(&raw.payload), attribute_form::HEX),
     };
     let mut object = Map::new();
     let pairs = std::iter::once((key, text.as_str()))
@@ -260,25 +260,12 @@ fn payload_and_attributes(body: &[u8], form: i64) -> Result<(Vec<u8>, Attributes
         }
     }
     let text = payload.ok_or_else(|| format!("`{payload_key}` is missing"))?;
-    let payload = if form == attribute_form::HEX { from_hex(&text)? } else { text.into_bytes() };
+    let payload = if form == attribute_form::HEX {
+        hex::decode(&text).ok_or_else(|| format!("`{HEX_KEY}` is not hexadecimal"))?
+    } else {
+        text.into_bytes()
+    };
     Ok((payload, attributes))
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
-        text
-    })
-}
-
-fn from_hex(text: &str) -> Result<Vec<u8>, String> {
-    let digit = |digit: u8| char::from(digit).to_digit(16).ok_or_else(|| format!("`{HEX_KEY}` is not hexadecimal"));
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return Err(format!("`{HEX_KEY}` has an odd number of digits"));
-    }
-    pairs.iter().map(|[high, low]| Ok((digit(*high)? << 4 | digit(*low)?) as u8)).collect()
 }
 
 /// An interest as the bit masks that the SELECTs test rows against.

@@ -26,12 +26,12 @@ pub(super) struct Writer {
     connection: Option<SqliteConnection>,
     closed: bool,
     truncated_at: Option<Instant>,
-    /// The file's limit that the connection was given.
+    /// The limit of the file, in pages, that is set on the connection.
     pages: u64,
     reserve: Reserve,
 }
 
-/// How far the write-ahead log may grow before readers are asked to let go of it; a part of `max_size`.
+/// How far the write-ahead log may grow before readers are asked to release it; a part of `max_size`.
 fn wal_bytes_max(max_bytes: u64) -> u64 {
     (max_bytes / 8).clamp(256 * 1024, 64 * 1024 * 1024)
 }
@@ -115,7 +115,7 @@ impl Writer {
     /// What a failed transaction has written to the write-ahead log keeps the space until the log is truncated, and
     /// that may need space in the file.
     async fn make_room(&mut self) {
-        self.reserve.give_up();
+        self.reserve.release();
         if let Err(error) = self.truncate_wal().await {
             log::debug!("{error}; it is tried again");
         }
@@ -153,7 +153,7 @@ impl Writer {
         Ok(())
     }
 
-    /// A reader that stays makes this a partial success, which is none of an error.
+    /// A reader that stays makes this a partial success, which is not an error.
     async fn truncate_wal(&mut self) -> Result<(), StoreError> {
         let mut connection = self.take().await?;
         let result = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await;

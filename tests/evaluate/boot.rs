@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dsmild::detect::ima_log::{Allowed, AllowedFiles, Entry, measurement};
+use dsmild::detect::ima_log::{Allowed, AllowedFiles, Integrity, measurement};
 use dsmild::detect::tcg_log::TcgLog;
 
 use crate::data;
@@ -84,11 +84,11 @@ fn file_measurements_agree_with_their_template_hashes_and_lists() {
         let allowed = AllowedFiles::parse(&list).unwrap();
         for line in log.lines() {
             let entry = measurement(line).unwrap();
-            let verdict = (entry.standing, allowed.judge(&entry.path, &entry.file_digest));
+            let verdict = (entry.integrity, allowed.judge(&entry.path, &entry.file_digest));
             println!("{bank} {}: {verdict:?}", entry.path);
             match entry.path.as_str() {
-                "/data" => assert_eq!(verdict, (Entry::Intact, Allowed::Yes), "{line}"),
-                _ => assert_ne!(entry.standing, Entry::Forged, "{line}"),
+                "/data" => assert_eq!(verdict, (Integrity::Intact, Allowed::Yes), "{line}"),
+                _ => assert_ne!(entry.integrity, Integrity::Forged, "{line}"),
             }
         }
         let policy = fs::read_to_string(place.join(format!("policy-{bank}"))).unwrap();
@@ -96,6 +96,6 @@ fn file_measurements_agree_with_their_template_hashes_and_lists() {
     }
     for unknown in ["sm3_256", "unknown"] {
         let log = fs::read_to_string(place.join(format!("ima-log-{unknown}"))).unwrap();
-        assert!(log.lines().all(|line| measurement(line).is_none_or(|entry| entry.standing != Entry::Intact)));
+        assert!(log.lines().all(|line| measurement(line).is_none_or(|entry| entry.integrity != Integrity::Intact)));
     }
 }

@@ -66,7 +66,7 @@ impl<'a> SigmaRecord<'a> {
         Some(if program.contains('/') { Cow::Borrowed(program) } else { Cow::Owned(format!("/{program}")) })
     }
 
-    /// What reports a command being run (sudo, cron) is what started it; an audit record does not say.
+    /// What reports a command being run (sudo, cron) is what started it; an audit record does not tell.
     fn parent_image(&self) -> Option<Cow<'_, str>> {
         if is_auditd(self.record) {
             return None;

@@ -13,7 +13,7 @@ pub struct Classes<'a> {
 
 const PRODUCT: &str = "linux";
 
-/// What [`categories`] can give.
+/// What [`categories`] can return.
 const CATEGORIES: [&str; 8] =
     ["dns", "dns_query", "file_event", "firewall", "network_connection", "process_creation", "proxy", "webserver"];
 

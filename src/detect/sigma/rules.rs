@@ -58,7 +58,7 @@ struct Group {
 type Source = (Option<String>, Option<String>, Option<String>);
 
 impl RuleSet {
-    /// Compiles all rules that can be; says of every other one why not. Of two rules with the same id the later one
+    /// Compiles all rules that can be; returns why not for every other one. Of two rules with the same id the later one
     /// counts, so that an operator's file replaces a rule that came with the daemon.
     pub fn compile(texts: &[RuleText]) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();

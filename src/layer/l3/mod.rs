@@ -1,7 +1,7 @@
 //! Layer 3: judges each line. One decision for every event of `L3_IN`.
 //!
 //! Sigma rules say what a single line means, the detectors of bursts and of novelty what it means after the lines
-//! before it. The decision has the score of the strongest of these voices and names them all.
+//! before it. The decision has the score of the strongest of these detections and names them all.
 
 mod rule_files;
 mod watch;
@@ -9,7 +9,7 @@ mod watch;
 use std::sync::Arc;
 
 use self::watch::Watch;
-use super::stage::{Outbox, Stage, StageSpec, StateError, decode, encode};
+use super::stage::{Outbox, StageSpec, Stateful};
 use super::{one_line, verdict};
 use crate::config::{self, Finding};
 use crate::detect::sigma::{RuleMatch, RuleSet};
@@ -26,8 +26,8 @@ pub struct Prepared {
     pub rules: usize,
 }
 
-/// Reads and compiles the rules. A bad rule in a folder is a warning, since packs of rules written for all products hold
-/// some that are not for this one; a bad rule in a file that the configuration names itself is an error.
+/// Reads and compiles the rules. A bad rule in a folder is a warning, since packs of rules written for all products
+/// hold some that are not for this one; a bad rule in a file that the configuration names itself is an error.
 ///
 /// # Errors
 /// A path cannot be read, holds no rule file, or is a file with a bad rule.
@@ -54,9 +54,9 @@ pub fn prepare(config: &config::L3) -> Result<Prepared, Vec<Finding>> {
     Ok(Prepared { spec, warnings: warnings.iter().map(rule_files::finding).collect(), rules: count })
 }
 
-/// What a match still counts once the same rule has been heard often enough of the same entity: it stays on the record
-/// and alarms nobody.
-const HEARD_SCORE: f64 = 0.1;
+/// The score of a match once the same rule has matched often enough about the same entity: it stays on the record and
+/// raises no alarm.
+const REPEATED_SCORE: f64 = 0.1;
 
 struct L3 {
     rules: Arc<RuleSet>,
@@ -64,7 +64,7 @@ struct L3 {
     watch: Watch,
 }
 
-/// Who speaks of a line: its name in `model` and its device, 15 to 22 being Layer 3's.
+/// What detected something in a line: its name in `model` and its device, of which 15 to 22 are Layer 3's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Model {
     Sigma = 15,
@@ -79,19 +79,21 @@ struct Models {
     novelty: Arc<str>,
 }
 
-/// One rule or detector that has something to say of a line.
+/// What one rule or detector found in a line.
 #[derive(Debug, Clone, PartialEq)]
-struct Voice {
+struct Detection {
     model: Model,
     score: f64,
     reason: String,
     techniques: Vec<String>,
     summary: String,
-    /// It concerns the address; the user that the line names is only whom it was tried on.
+    /// It is about the address; the user that the line names is only the target.
     is_of_address: bool,
 }
 
-impl Stage for L3 {
+impl Stateful for L3 {
+    type State = Watch;
+
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         let Body::Raw(raw) = &event.body else { return };
         let matches = self.rules.matches(raw.record());
@@ -99,42 +101,47 @@ impl Stage for L3 {
         out.emit(Stream::L3Out, Body::Decision(Box::new(decision)));
     }
 
-    fn save(&self) -> Vec<u8> {
-        encode(&self.watch)
+    fn state(&self) -> &Self::State {
+        &self.watch
     }
 
-    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        self.watch = decode(bytes)?;
-        Ok(())
+    fn state_mut(&mut self) -> &mut Self::State {
+        &mut self.watch
     }
 }
 
 impl L3 {
-    /// The stateful half: what the rules found, and what the lines before this one make of it.
+    /// The half with state: weighs what the rules found by the lines before this one.
     fn judge(&mut self, event: &Event, raw: &Raw, matches: Vec<RuleMatch>) -> Decision {
         let record = raw.record();
-        let mut voices = Vec::with_capacity(matches.len() + 1);
+        let mut detections = Vec::with_capacity(matches.len() + 1);
         for hit in matches {
-            let heard = self.watch.has_heard(&hit.title, record, event.ts);
-            let voice = sigma_voice(hit, record);
-            voices.push(if heard { Voice { score: voice.score.min(HEARD_SCORE), ..voice } } else { voice });
+            let repeated = self.watch.is_repeated_rule(&hit.title, record, event.ts);
+            let detection = of_rule(hit, record);
+            detections.push(if repeated {
+                Detection { score: detection.score.min(REPEATED_SCORE), ..detection }
+            } else {
+                detection
+            });
         }
-        voices.extend(self.watch.observe(record, event.ts));
-        // Stable: of equal scores the earlier voice leads.
-        voices.sort_by(|left, right| right.score.total_cmp(&left.score));
-        voices.truncate(limits::REASONS_MAX);
+        detections.extend(self.watch.observe(record, event.ts));
+        // Stable: of equal scores the earlier detection leads.
+        detections.sort_by(|left, right| right.score.total_cmp(&left.score));
+        detections.truncate(limits::REASONS_MAX);
 
-        let (score, model) = voices.first().map_or((0.0, Model::Sigma), |voice| (voice.score, voice.model));
+        let (score, model) =
+            detections.first().map_or((0.0, Model::Sigma), |detection| (detection.score, detection.model));
         let verdict = verdict(score);
-        let summary = match voices.first() {
-            Some(voice) if verdict != Verdict::Benign => one_line(&voice.summary),
+        let summary = match detections.first() {
+            Some(detection) if verdict != Verdict::Benign => one_line(&detection.summary),
             _ => String::new(),
         };
         let mut entity = record.entity.clone();
-        if voices.first().is_some_and(|voice| voice.is_of_address) {
+        if detections.first().is_some_and(|detection| detection.is_of_address) {
             entity.user = None;
         }
-        let mut attack: Vec<String> = voices.iter().flat_map(|voice| voice.techniques.iter().cloned()).collect();
+        let mut attack: Vec<String> =
+            detections.iter().flat_map(|detection| detection.techniques.iter().cloned()).collect();
         attack.sort();
         attack.dedup();
         Decision {
@@ -146,7 +153,7 @@ impl L3 {
             input_ref: String::new(),
             entity,
             category: category(record),
-            reasons: voices.into_iter().map(|voice| voice.reason).collect(),
+            reasons: detections.into_iter().map(|detection| detection.reason).collect(),
             attack,
             summary,
         }
@@ -167,9 +174,9 @@ impl Models {
     }
 }
 
-fn sigma_voice(hit: RuleMatch, record: &Record) -> Voice {
+fn of_rule(hit: RuleMatch, record: &Record) -> Detection {
     let summary = format!("{}: {}", hit.title, record.message.trim_start());
-    Voice {
+    Detection {
         model: Model::Sigma,
         score: hit.score,
         reason: hit.title,
@@ -197,6 +204,7 @@ mod tests {
 
     use super::*;
     use crate::event::{Entity, EventId, Timestamp};
+    use crate::layer::testing::decisions;
     use crate::parse::Format;
 
     fn event(record: Record) -> Event {
@@ -236,17 +244,8 @@ mod tests {
 
     fn decide_all(records: impl IntoIterator<Item = Record>) -> Vec<Decision> {
         let mut stage = (prepare(&config::L3::default()).unwrap().spec.make)();
-        let mut out = Outbox::default();
-        for record in records {
-            let event = event(record);
-            out.begin(&event);
-            stage.step(&event, &mut out);
-        }
-        let decision = |body| match body {
-            Body::Decision(decision) => *decision,
-            other => panic!("{other:?}"),
-        };
-        out.take().into_iter().map(|draft| decision(draft.body)).collect()
+        let events: Vec<Event> = records.into_iter().map(event).collect();
+        decisions(&mut *stage, &events)
     }
 
     #[test]

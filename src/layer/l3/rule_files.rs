@@ -59,7 +59,7 @@ pub fn read(config: &config::L3) -> Result<RuleFiles, Vec<Finding>> {
     if findings.is_empty() { Ok(files) } else { Err(findings) }
 }
 
-/// What `check` and the log say of a rule.
+/// The problem of a rule as `check` and the log show it.
 pub fn finding(problem: &Problem) -> Finding {
     Finding::new("l3.rules", format!("{}: {}", problem.file, problem.reason), "correct or remove the rule")
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Model, Voice};
+use super::{Detection, Model};
 use crate::detect::novelty::Novelty;
 use crate::detect::rates::{Alarm, Measure, Rates, Threshold};
 use crate::detect::recent::Recent;
@@ -14,7 +14,7 @@ use crate::parse::{Action, Record};
 
 /// Five failures within ten minutes: the defaults of fail2ban (`maxretry`, `findtime`).
 const GUESSING: Threshold = Threshold { window: Duration::from_secs(600), measure: Measure::Events, at: 5 };
-/// PAM answers a wrong password after two seconds; lines of one process closer than this tell of one attempt.
+/// PAM answers a wrong password after two seconds; lines of one process closer than this are about one attempt.
 const SAME_ATTEMPT: Duration = Duration::from_secs(3);
 /// So many different users tried from one address make it spraying rather than guessing.
 const SPRAYED_USERS: usize = 5;
@@ -24,12 +24,12 @@ const DISTRIBUTED: Threshold = Threshold { window: Duration::from_secs(600), mea
 const PORT_SCAN: Threshold = Threshold { window: Duration::from_secs(60), measure: Measure::DistinctItems, at: 15 };
 /// A page with dead links asks for a few missing files at once; a scanner for many.
 const PATH_SCAN: Threshold = Threshold { window: Duration::from_secs(60), measure: Measure::DistinctItems, at: 20 };
-/// A rule that matches this often about one entity has been heard.
+/// A rule that matches this often about one entity is repeating itself.
 const REPETITION: Threshold = Threshold { window: Duration::from_secs(600), measure: Measure::Events, at: 10 };
 
 const FAILED_LOGIN_SCORE: f64 = 0.1;
-/// Guessing goes on everywhere all day, so it is suspicious, and more so the larger it grows; that it has succeeded is
-/// what matters.
+/// Passwords are guessed everywhere all day, so guessing alone is suspicious, and more so the larger it grows;
+/// malicious is a login after it.
 const GUESSING_SCORES: [f64; 3] = [0.6, 0.7, 0.78];
 const SCAN_SCORES: [f64; 3] = [0.45, 0.55, 0.6];
 /// One user's few failures may be the user; many failures or many names are not.
@@ -77,46 +77,51 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// Whether a rule's match is one too many: a rule that goes on matching about the same entity is heard ten times,
-    /// then each time the burst has grown tenfold.
-    pub fn has_heard(&mut self, rule: &str, record: &Record, ts: Timestamp) -> bool {
+    /// Whether a rule's match is one too many: a rule that goes on matching about the same entity counts in full ten
+    /// times, then each time the burst has grown tenfold. Counts the match.
+    pub fn is_repeated_rule(&mut self, rule: &str, record: &Record, ts: Timestamp) -> bool {
         let key = format!("{rule} {}", record.entity.key().unwrap_or_default());
         let alarm = self.repeated_rules.observe(&REPETITION, &key, "", ts);
         alarm.is_none() && self.repeated_rules.ongoing(&REPETITION, &key, ts).is_some()
     }
 
-    /// What the detectors say of this line. Takes it into their state.
-    pub fn observe(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
-        let mut voices = match (record.action, record.outcome) {
+    /// Returns what the detectors find in this line, and adds the line to their state.
+    pub fn observe(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
+        let mut detections = match (record.action, record.outcome) {
             (Action::Login | Action::PrivilegeUse, Some(false)) => self.failed_login(record, ts),
             (Action::Login | Action::PrivilegeUse, Some(true)) => self.login(record, ts),
             (Action::Connection, _) if is_unwelcome(record) => self.refused_connection(record, ts),
             (Action::HttpRequest, Some(false)) => self.failed_request(record, ts),
             _ => Vec::new(),
         };
-        voices.extend(self.habits(record, ts));
-        voices
+        detections.extend(self.habits(record, ts));
+        detections
     }
 
-    fn failed_login(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
-        let mut voices = vec![rate_voice("failed_login", None, FAILED_LOGIN_SCORE, String::new())];
+    fn failed_login(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
+        let mut detections = vec![of_rates("failed_login", None, FAILED_LOGIN_SCORE, String::new())];
         if self.is_repeated(record, ts) {
-            return voices;
+            return detections;
         }
         let user = record.entity.user.as_deref().unwrap_or_default();
         if let Some(peer) = peer(record)
             && let Some(alarm) = self.failures_by_peer.observe(&GUESSING, &peer.key, user, ts)
         {
-            let voice = guessing_voice(&peer.name, user, &alarm);
-            voices.push(Voice { is_of_address: record.entity.src_ip.is_some(), ..voice });
+            let detection = guessing(&peer.name, user, &alarm);
+            detections.push(Detection { is_of_address: record.entity.src_ip.is_some(), ..detection });
         }
         if let (Some(address), false) = (record.entity.src_ip.as_deref(), user.is_empty())
             && let Some(alarm) = self.failures_by_user.observe(&DISTRIBUTED, user, address, ts)
         {
             let summary = format!("{} failed logins of {user} from {} addresses", alarm.total, alarm.distinct);
-            voices.push(rate_voice("distributed_brute_force", Some("T1110"), graded(GUESSING_SCORES, &alarm), summary));
+            detections.push(of_rates(
+                "distributed_brute_force",
+                Some("T1110"),
+                graded(GUESSING_SCORES, &alarm),
+                summary,
+            ));
         }
-        voices
+        detections
     }
 
     /// One failed attempt is often reported by several lines of one process (`Invalid user`, PAM, `Failed password`).
@@ -132,8 +137,8 @@ impl Watch {
         false
     }
 
-    /// A login from where passwords have just been guessed: said once, and the guessing is then over.
-    fn login(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
+    /// A login from where passwords have just been guessed: one detection, and the guessing is then over.
+    fn login(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
         let Some(peer) = peer(record) else { return Vec::new() };
         let Some(failures) = self.failures_by_peer.ongoing(&GUESSING, &peer.key, ts) else { return Vec::new() };
         self.failures_by_peer.forget(&peer.key);
@@ -141,10 +146,10 @@ impl Watch {
         let score = if guessed { LOGIN_AFTER_GUESSING_SCORE } else { LOGIN_AFTER_FAILURES_SCORE };
         let user = record.entity.user.as_deref().unwrap_or("an unnamed user");
         let summary = format!("login of {user} from {} succeeded after {} failures", peer.name, failures.total);
-        vec![rate_voice("success_after_failures", Some("T1110"), score, summary)]
+        vec![of_rates("success_after_failures", Some("T1110"), score, summary)]
     }
 
-    fn refused_connection(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
+    fn refused_connection(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
         let (Some(address), Some(port)) = (record.entity.src_ip.as_deref(), record.entity.dst_port) else {
             return Vec::new();
         };
@@ -153,35 +158,36 @@ impl Watch {
         };
         let summary =
             format!("{address} tried {} ports that are not open to it ({} attempts)", alarm.distinct, alarm.total);
-        vec![rate_voice("port_scan", Some("T1046"), graded(SCAN_SCORES, &alarm), summary)]
+        vec![of_rates("port_scan", Some("T1046"), graded(SCAN_SCORES, &alarm), summary)]
     }
 
-    fn failed_request(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
+    fn failed_request(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
         let path = ["cs-uri-stem", "c-uri", "path", "uri"].iter().find_map(|name| record.field(name));
         let (Some(address), Some(path)) = (record.entity.src_ip.as_deref(), path) else { return Vec::new() };
         let path = path.split('?').next().unwrap_or_default();
         let Some(alarm) = self.failed_paths.observe(&PATH_SCAN, address, path, ts) else { return Vec::new() };
         let summary =
             format!("{address} asked for {} paths that are not there ({} requests)", alarm.distinct, alarm.total);
-        vec![rate_voice("path_scan", Some("T1595.003"), graded(SCAN_SCORES, &alarm), summary)]
+        vec![of_rates("path_scan", Some("T1595.003"), graded(SCAN_SCORES, &alarm), summary)]
     }
 
     /// First times: a program on a host, an address that a user logs in from, a program that a user runs with the
     /// rights of another.
-    fn habits(&mut self, record: &Record, ts: Timestamp) -> Vec<Voice> {
+    fn habits(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
         let entity = &record.entity;
         let host = entity.host.as_deref().unwrap_or_default();
-        let mut voices = Vec::new();
+        let mut detections = Vec::new();
         let mut note = |reason: &str, whose: String, value: &str, technique: Option<&str>| {
             if let Some(surprise) = self.novelty.observe(&whose, value, ts) {
                 let score = NOVELTY_SCORE * surprise;
-                voices.push(Voice { model: Model::Novelty, ..rate_voice(reason, technique, score, String::new()) });
+                detections
+                    .push(Detection { model: Model::Novelty, ..of_rates(reason, technique, score, String::new()) });
             }
         };
         if let Some(program) = &record.program {
             note("first_program_on_host", format!("program {host}"), program, None);
         }
-        let Some(user) = &entity.user else { return voices };
+        let Some(user) = &entity.user else { return detections };
         match (record.action, record.outcome) {
             (Action::Login, Some(true)) => {
                 let address = entity.src_ip.as_deref().unwrap_or("local");
@@ -195,7 +201,7 @@ impl Watch {
             }
             _ => {}
         }
-        voices
+        detections
     }
 }
 
@@ -205,8 +211,8 @@ struct Peer {
     name: String,
 }
 
-/// The address, or the name that PAM gives for it; else the user on the host. Lines of sshd that name no address repeat
-/// what another line has said with one.
+/// The address, or the name that PAM has for it; else the user on the host. Lines of sshd that name no address repeat
+/// another line that does.
 fn peer(record: &Record) -> Option<Peer> {
     if let Some(address) = record.entity.src_ip.as_deref().or_else(|| record.field("rhost")) {
         return Some(Peer { key: address.to_owned(), name: address.to_owned() });
@@ -227,19 +233,19 @@ fn is_unwelcome(record: &Record) -> bool {
     }
 }
 
-fn guessing_voice(peer: &str, user: &str, alarm: &Alarm) -> Voice {
+fn guessing(peer: &str, user: &str, alarm: &Alarm) -> Detection {
     let score = graded(GUESSING_SCORES, alarm);
     let failures = format!("{} failed logins from {peer}", alarm.total);
     if alarm.distinct >= SPRAYED_USERS {
         let summary = format!("{failures} as {} users, last as {user}", alarm.distinct);
-        rate_voice("password_spraying", Some("T1110.003"), score, summary)
+        of_rates("password_spraying", Some("T1110.003"), score, summary)
     } else {
-        rate_voice("brute_force", Some("T1110.001"), score, format!("{failures}, last as {user}"))
+        of_rates("brute_force", Some("T1110.001"), score, format!("{failures}, last as {user}"))
     }
 }
 
-fn rate_voice(reason: &str, technique: Option<&str>, score: f64, summary: String) -> Voice {
-    Voice {
+fn of_rates(reason: &str, technique: Option<&str>, score: f64, summary: String) -> Detection {
+    Detection {
         model: Model::Rates,
         score,
         reason: reason.to_owned(),
@@ -278,8 +284,8 @@ mod tests {
         lines
             .into_iter()
             .flat_map(|(at, record)| watch.observe(&record, second(at)))
-            .filter(|voice| voice.score > FAILED_LOGIN_SCORE)
-            .map(|voice| (voice.reason, voice.score))
+            .filter(|detection| detection.score > FAILED_LOGIN_SCORE)
+            .map(|detection| (detection.reason, detection.score))
             .collect()
     }
 
@@ -371,12 +377,12 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_never_stops_matching_is_heard_ten_times_and_then_by_orders_of_magnitude() {
+    fn a_rule_that_never_stops_matching_counts_ten_times_and_then_by_orders_of_magnitude() {
         let mut watch = Watch::default();
         let record = login("root", "203.0.113.7", false);
-        let heard: Vec<u64> = (1..=1000).filter(|at| !watch.has_heard("rule", &record, second(*at))).collect();
-        assert_eq!(heard, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 100, 1000]);
-        assert!(!watch.has_heard("another rule", &record, second(1001)));
+        let counted: Vec<u64> = (1..=1000).filter(|at| !watch.is_repeated_rule("rule", &record, second(*at))).collect();
+        assert_eq!(counted, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 100, 1000]);
+        assert!(!watch.is_repeated_rule("another rule", &record, second(1001)));
     }
 
     #[test]

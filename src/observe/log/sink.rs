@@ -7,7 +7,7 @@ use log::{Level, Record};
 use systemd_journal_logger::JournalLog;
 
 use super::{INSTANCE_FIELD, Line};
-use crate::observe::plain::plain;
+use crate::detect::deceptive::escaped;
 
 const JOURNAL_SOCKET: &str = "/run/systemd/journal/socket";
 
@@ -67,8 +67,8 @@ impl Sink for Journal {
     }
 }
 
-/// `JournalLog` writes info as PRIORITY 5 (notice), debug as 6 (info) and trace as 7 (debug). One level lower each gives
-/// what `journalctl -p info` and `-p debug` are asked for.
+/// `JournalLog` writes info as PRIORITY 5 (notice), debug as 6 (info) and trace as 7 (debug). One level lower each
+/// gives what `journalctl -p info` and `-p debug` are asked for.
 fn level_for_priority(level: Level) -> Level {
     match level {
         Level::Error | Level::Warn => level,
@@ -87,9 +87,9 @@ impl Sink for Stderr {
 }
 
 fn text_of(line: &Line) -> String {
-    let mut text = format!("{} {:<5} {} {}", line.time, line.level, line.identifier, plain(&line.message));
+    let mut text = format!("{} {:<5} {} {}", line.time, line.level, line.identifier, escaped(&line.message));
     for (key, value) in &line.fields {
-        text.push_str(&format!(" {}={}", plain(key), plain(value)));
+        text.push_str(&format!(" {}={}", escaped(key), escaped(value)));
     }
     text.push('\n');
     text

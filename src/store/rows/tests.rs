@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::{Category, Decision, Entity, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict};
 
-/// What the database gives back for a row.
+/// What the database returns for a row.
 fn stored(row: Row<'_>) -> Stored {
     let empty = Stored {
         id: 0,

@@ -1,4 +1,4 @@
-//! What reaches Layer 4, and whom it concerns.
+//! What reaches Layer 4, and which user, address and host it concerns.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::event::{Category, Decision, Entity, Raw, Verdict};
 use crate::layer::{one_line, verdict};
 use crate::limits;
 
-/// A host is concerned by everything that its users and peers do, so it gets half of it.
+/// The part of a score that goes to the host: it is concerned by everything that its users and peers do.
 const HOST_SHARE: f64 = 0.5;
 
 /// One user, address or host that an event concerns.
@@ -18,7 +18,7 @@ pub struct Subject {
 }
 
 /// A detection as it reaches Layer 4.
-pub struct Heard {
+pub struct Detection {
     pub score: f64,
     pub reasons: Vec<String>,
     pub techniques: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Heard {
     pub compartment: Arc<str>,
 }
 
-/// In order of precedence: where risks are equal the first is named.
+/// The subjects of an entity in order of precedence: where risks are equal the first is named.
 pub fn subjects(entity: &Entity) -> Vec<Subject> {
     let host = entity.host.clone();
     let user = entity.user.as_ref().map(|user| Subject {
@@ -48,7 +48,7 @@ pub fn subjects(entity: &Entity) -> Vec<Subject> {
     [user, address, machine].into_iter().flatten().collect()
 }
 
-impl Heard {
+impl Detection {
     pub fn from_decision(decision: &Decision) -> Self {
         let reasons =
             if decision.reasons.is_empty() { vec![decision.model.to_string()] } else { decision.reasons.clone() };

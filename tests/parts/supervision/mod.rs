@@ -1,5 +1,7 @@
 //! A crash stays where it happened: every actor in turn panics, hangs or crashes in a loop, in the running daemon.
 
+mod stages;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -58,7 +60,7 @@ impl Stage for Faulty {
         self.inner.step(event, out);
     }
 
-    fn save(&self) -> Vec<u8> {
+    fn save(&self) -> Result<Vec<u8>, StateError> {
         self.inner.save()
     }
 
@@ -124,6 +126,12 @@ fn chapter(number: u32) -> String {
     lines
 }
 
+async fn daemon(dir: &Path, hooks: Hooks) -> Daemon {
+    let config = config(dir);
+    let plan = prepare(&config).unwrap();
+    Daemon::start(config, "test".to_owned(), plan, hooks).await.unwrap()
+}
+
 struct Run {
     daemon: Daemon,
     dir: tempfile::TempDir,
@@ -132,12 +140,20 @@ struct Run {
 
 impl Run {
     async fn start(faults: &Faults) -> Self {
+        Self::start_with(hooks(faults)).await
+    }
+
+    async fn start_with(hooks: Hooks) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("in.log"), "").unwrap();
-        let config = config(dir.path());
-        let plan = prepare(&config).unwrap();
-        let daemon = Daemon::start(config, "test".to_owned(), plan, hooks(faults)).await.unwrap();
+        let daemon = daemon(dir.path(), hooks).await;
         Self { daemon, dir, chapters: 0 }
+    }
+
+    /// Stops the daemon and starts another in its place.
+    async fn restart_with(self, hooks: Hooks) -> Self {
+        self.daemon.stop().await;
+        Self { daemon: daemon(self.dir.path(), hooks).await, ..self }
     }
 
     fn write_chapter(&mut self) {
@@ -153,6 +169,21 @@ impl Run {
             self.daemon.tree.look();
             tokio::time::sleep(Duration::from_millis(10)).await; // between two looks
         }
+    }
+
+    fn write_chapters(&mut self, count: u32) {
+        (0..count).for_each(|_| self.write_chapter());
+    }
+
+    /// Until this stage has handled so many events since the start of the daemon, and nothing waits for a commit.
+    async fn until_handled(&mut self, stage: &str, count: u64) {
+        self.until("a stage to have handled its events", |daemon| {
+            let consumers = daemon.core.bus.consumers();
+            consumers.iter().any(|consumer| consumer.name == stage && consumer.handled >= count)
+                && consumers.iter().all(|consumer| consumer.in_flight() == 0)
+                && daemon.core.bus.uncommitted_transactions() == 0
+        })
+        .await;
     }
 
     async fn until_quiet(&mut self) {
@@ -328,61 +359,4 @@ fn a_frozen_critical_actor_is_left_to_the_watchdog_where_there_is_one() {
         assert_eq!(run.restarts()["l3"], 0);
         run.daemon.stop().await;
     });
-}
-
-/// Panics at one line of the input, whatever it holds, each time that it comes to it.
-#[test]
-fn an_event_that_kills_its_stage_twice_is_quarantined_and_the_stage_goes_on() {
-    actix::System::new().block_on(async {
-        let dir_hooks = Hooks {
-            stage: Arc::new(|spec: StageSpec| {
-                if spec.name != "l3" {
-                    return spec;
-                }
-                let make = Arc::clone(&spec.make);
-                StageSpec { make: Arc::new(move || Box::new(Poisoned { inner: make() }) as Box<dyn Stage>), ..spec }
-            }),
-            ..Hooks::default()
-        };
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("in.log"), "").unwrap();
-        let config = config(dir.path());
-        let plan = prepare(&config).unwrap();
-        let daemon = Daemon::start(config, "test".to_owned(), plan, dir_hooks).await.unwrap();
-        let mut run = Run { daemon, dir, chapters: 0 };
-        for _ in 0..3 {
-            run.write_chapter();
-        }
-        run.until_quiet().await;
-        let consumers = run.daemon.core.bus.consumers();
-        let l3 = consumers.iter().find(|consumer| consumer.name == "l3").unwrap();
-        assert_eq!((l3.handled, l3.quarantined), (59, 1));
-        assert_eq!(run.restarts()["l3"], 2);
-        let letters = run.daemon.core.store.dead_letters(0, 10).await.unwrap();
-        assert_eq!(letters.len(), 1);
-        assert!(letters[0].letter.reason.contains("poison"), "{}", letters[0].letter.reason);
-        run.daemon.stop().await;
-    });
-}
-
-struct Poisoned {
-    inner: Box<dyn Stage>,
-}
-
-impl Stage for Poisoned {
-    fn step(&mut self, event: &Event, out: &mut Outbox) {
-        if let Body::Raw(raw) = &event.body {
-            let line = String::from_utf8_lossy(&raw.payload);
-            assert!(!(line.contains("user1 ") && line.contains(":07.")), "poison");
-        }
-        self.inner.step(event, out);
-    }
-
-    fn save(&self) -> Vec<u8> {
-        self.inner.save()
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        self.inner.load(bytes)
-    }
 }

@@ -1,0 +1,57 @@
+//! Characters that deceive: they move a terminal's cursor, start a line, reorder what is read or show nothing at all.
+
+use std::borrow::Cow;
+
+/// Controls (C0, DEL, C1), line and paragraph separators, marks that change the direction of what follows, characters
+/// of no width, and tags. None of them may reach a terminal or a person's eye as it is.
+pub fn is_deceptive(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The text with every deceptive character as its escape: `\u{…}`, or `\n`, `\t`, `\r`.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if text.chars().any(is_deceptive) { Cow::Owned(excerpt(text, usize::MAX)) } else { Cow::Borrowed(text) }
+}
+
+/// The first `chars_max` characters of the text, escaped like [`escaped`]; where it goes on, `…` follows.
+pub fn excerpt(text: &str, chars_max: usize) -> String {
+    let mut shown = String::new();
+    for (count, character) in text.chars().enumerate() {
+        if count == chars_max {
+            shown.push('…');
+            break;
+        }
+        if is_deceptive(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_moves_a_terminal_reverses_a_line_or_hides_comes_through() {
+        assert_eq!(escaped("a\x1b[2J\r\n\u{9b}31m\u{7f}"), "a\\u{1b}[2J\\r\\n\\u{9b}31m\\u{7f}");
+        for hidden in ['\u{61c}', '\u{200b}', '\u{2028}', '\u{202e}', '\u{2066}', '\u{206a}', '\u{feff}', '\u{e0041}'] {
+            assert_eq!(escaped(&format!("a{hidden}z")), format!("a{}z", hidden.escape_unicode()));
+        }
+    }
+
+    #[test]
+    fn ordinary_text_stays_as_it_is() {
+        assert!(matches!(escaped("grüß dich 🙂"), Cow::Borrowed("grüß dich 🙂")));
+    }
+
+    #[test]
+    fn an_excerpt_has_an_end_and_says_that_it_was_cut() {
+        assert_eq!(excerpt("ä\n", 2), "ä\\n");
+        assert_eq!(excerpt("äöü", 2), "äö…");
+    }
+}
