@@ -16,12 +16,11 @@ use crate::detect::log_sequence::{Break, LogSequence};
 use crate::detect::recent::Recent;
 use crate::detect::session_order::SessionOrder;
 use crate::event::{Body, Category, Decision, Entity, Event, Interest, Raw, Soc, Stream, Timestamp, Verdict, stream};
+use crate::layer::severity::ACUTE_STRESS_HIGH;
 use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX};
 
 const NUMBER: u16 = 51;
-/// Acute stress from which SHRINK's reading counts as high: the contract's bound for HIGH.
-const STRESS_HIGH: f64 = 0.7;
 /// A line whose time is further from its arrival than this is history being read, not a live source.
 const LIVE_WITHIN: Duration = Duration::from_secs(300);
 
@@ -208,7 +207,7 @@ impl AdvMl {
     }
 
     fn fused(&mut self, event: &Event, soc: &Soc, out: &mut Outbox) {
-        let Some(stress) = soc.shrink_risk.filter(|stress| *stress > STRESS_HIGH) else { return };
+        let Some(stress) = soc.shrink_risk.filter(|stress| *stress > ACUTE_STRESS_HIGH) else { return };
         if soc.decision != Verdict::Malicious {
             return;
         }

@@ -14,6 +14,7 @@ use crate::detect::tactic::Tactic;
 use crate::detect::top::Top;
 use crate::event::{Body, Category, Entity, Event, Interest, Severity, Soc, Stream, Timestamp, Verdict, stream};
 use crate::layer::stage::{Outbox, Stateful};
+use crate::layer::verdict;
 
 const NUMBER: u16 = 52;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -175,7 +176,7 @@ fn describe(incident: &Incident, cause: &Soc) -> Soc {
     reasons.extend(incident.named.iter().map(|id| format!("event:{id}")));
     Soc {
         src_device: NUMBER,
-        decision: if severity >= Severity::High { Verdict::Malicious } else { Verdict::Suspicious },
+        decision: verdict(score).max(Verdict::Suspicious),
         score,
         shrink_risk: cause.shrink_risk,
         shrink: cause.shrink.clone(),

@@ -1,15 +1,16 @@
 //! From a score to a verdict, and from an attacker's text to one that can be shown.
 
 use crate::detect::deceptive::excerpt;
+use crate::detect::sigma;
 use crate::event::Verdict;
 use crate::limits;
 
 /// The score of a Sigma rule of level `low`.
-pub const SUSPICIOUS_FROM: f64 = 0.35;
+pub const SUSPICIOUS_FROM: f64 = sigma::LOW;
 /// The score of a Sigma rule of level `high`: whose author says that one match needs a person at once. What a detector
 /// scores lower (passwords being guessed, an unusual login) may still have an innocent cause. It is not the bound of
 /// severity HIGH, which is 0.75: severity says what to look at first, the verdict says what it is.
-pub const MALICIOUS_FROM: f64 = 0.8;
+pub const MALICIOUS_FROM: f64 = sigma::HIGH;
 
 /// The verdict on a score between 0 and 1; NaN is benign.
 pub fn verdict(score: f64) -> Verdict {

@@ -10,13 +10,16 @@ pub struct Operator {
     pub anomaly_score: Option<f64>,
 }
 
+/// Acute stress of the operator above this makes an event HIGH.
+pub const ACUTE_STRESS_HIGH: f64 = 0.7;
+
 /// CRITICAL above a score of 0.9 or a crisis of 0.8; HIGH above 0.75 or an acute stress of 0.7; MEDIUM above 0.5 or a
 /// SHRINK anomaly of 3; LOW for any other decision that is not benign; else INFO. NaN is above nothing.
 pub fn severity(verdict: Verdict, score: f64, operator: Operator) -> Severity {
     let above = |value: Option<f64>, bound: f64| value.is_some_and(|value| value > bound);
     if score > 0.9 || above(operator.crisis_level, 0.8) {
         Severity::Critical
-    } else if score > 0.75 || above(operator.acute_stress, 0.7) {
+    } else if score > 0.75 || above(operator.acute_stress, ACUTE_STRESS_HIGH) {
         Severity::High
     } else if score > 0.5 || above(operator.anomaly_score, 3.0) {
         Severity::Medium

@@ -4,4 +4,4 @@ mod fields;
 mod logsource;
 mod rules;
 
-pub use rules::{Problem, RuleMatch, RuleSet, RuleText};
+pub use rules::{HIGH, LOW, Problem, RuleMatch, RuleSet, RuleText};

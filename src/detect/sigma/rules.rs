@@ -132,13 +132,18 @@ fn concerns(filter: &FilterRule, engine: &Engine) -> bool {
     }
 }
 
+/// The score of a rule of level `low`.
+pub const LOW: f64 = 0.35;
+/// The score of a rule of level `high`.
+pub const HIGH: f64 = 0.8;
+
 /// The score of a rule's level; one without a level counts as medium.
 fn score(level: Option<Level>) -> f64 {
     match level {
         Some(Level::Informational) => 0.1,
-        Some(Level::Low) => 0.35,
+        Some(Level::Low) => LOW,
         Some(Level::Medium) | None => 0.55,
-        Some(Level::High) => 0.8,
+        Some(Level::High) => HIGH,
         Some(Level::Critical) => 0.95,
     }
 }
