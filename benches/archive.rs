@@ -11,9 +11,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dsmild::config;
-use dsmild::event::{Body, Decision, Event, EventId, Raw, Stream, Timestamp};
+use dsmild::event::{Body, Decision, Event, EventId, Format, Raw, Stream, Timestamp};
 use dsmild::outlet::archive::{Link, Progress, Rows, Window};
-use dsmild::parse::Format;
+use dsmild::parse::built_in;
 use futures_util::future::join;
 
 /// As in the daemon.
@@ -30,7 +30,14 @@ fn event(number: usize) -> Event {
     let line =
         "Nov 23 02:00:01 host sshd[4711]: Failed password for invalid user admin from 203.0.113.9 port 50022 ssh2";
     let (stream, body) = if number.is_multiple_of(2) {
-        let raw = Raw::new("file:/var/log/auth.log".into(), "ops".into(), Format::Syslog, line.into(), Vec::new());
+        let raw = Raw::new(
+            "file:/var/log/auth.log".into(),
+            "ops".into(),
+            Format::Syslog,
+            line.into(),
+            Vec::new(),
+            built_in(),
+        );
         (Stream::L3In, Body::Raw(raw))
     } else {
         let decision = Decision::benign("sigma".into(), 15, "ops".into(), id);

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use dsmild::bus::{Bus, Ledger, Ready, Step};
-use dsmild::event::{Body, Draft, EventId, Interest, Raw, Stream, Timestamp};
+use dsmild::event::{Body, Draft, EventId, Format, Interest, Raw, Stream, Timestamp};
 use dsmild::limits;
-use dsmild::parse::Format;
+use dsmild::parse::built_in;
 
 const EVENTS: usize = 8_000_000;
 
@@ -33,7 +33,14 @@ fn batch(template: &Draft) -> Vec<Draft> {
 }
 
 fn template() -> Draft {
-    let raw = Raw::new("bench".into(), "".into(), Format::Auto, Bytes::from_static(b"a line of a log"), Vec::new());
+    let raw = Raw::new(
+        "bench".into(),
+        "".into(),
+        Format::Auto,
+        Bytes::from_static(b"a line of a log"),
+        Vec::new(),
+        built_in(),
+    );
     Draft { stream: Stream::L3In, ts: Timestamp::from_millis(1), root: None, body: Body::Raw(raw) }
 }
 

@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use dsmild::bus::Transaction;
 use dsmild::config;
-use dsmild::event::{Body, Decision, Event, EventId, Interest, Raw, Soc, Stream, Timestamp};
+use dsmild::event::{Body, Decision, Event, EventId, Format, Interest, Raw, Soc, Stream, Timestamp};
 use dsmild::limits::{INSERT_ROWS_MAX, TRANSACTION_EVENTS_MAX};
-use dsmild::parse::Format;
+use dsmild::parse::built_in;
 use dsmild::store::HotStore;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, QueryBuilder, Sqlite, SqliteConnection};
@@ -54,7 +54,7 @@ fn event(number: usize, mix: Mix) -> Event {
         }
         _ => {
             let source: Arc<str> = "file:/var/log/auth.log".into();
-            let raw = Raw::new(source, "ops".into(), Format::Syslog, line.into(), Vec::new());
+            let raw = Raw::new(source, "ops".into(), Format::Syslog, line.into(), Vec::new(), built_in());
             (Stream::L3In, Body::Raw(raw))
         }
     };

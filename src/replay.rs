@@ -10,13 +10,13 @@ use jiff::tz::TimeZone;
 
 use crate::config::{Config, IntakeFile};
 use crate::daemon::Plan;
-use crate::event::{Stream, Timestamp};
+use crate::event::{Format, Stream, Timestamp};
 use crate::intake::Origin;
 use crate::intake::replay::{ReplayError, ReplayInput, merged};
 use crate::layer::pipeline::Pipeline;
 use crate::limits;
 use crate::observe::http::event_json;
-use crate::parse::{Calendar, Format};
+use crate::parse::{Calendar, built_in};
 
 /// Exit code for input that could not be read or used (EX_DATAERR of sysexits.h).
 pub const EXIT_INPUT: u8 = 65;
@@ -101,7 +101,13 @@ fn open(config: &Config, path: &Path, stream: Stream) -> io::Result<ReplayInput>
     let compartment = named.map_or("", |file| file.compartment.as_str());
     if path == Path::new("-") {
         return Ok(ReplayInput {
-            origin: Origin { stream, source: Arc::from("stdin"), compartment: Arc::from(compartment), format },
+            origin: Origin {
+                stream,
+                source: Arc::from("stdin"),
+                compartment: Arc::from(compartment),
+                format,
+                parser: built_in(),
+            },
             calendar: Calendar { zone, reference: Timestamp::now() },
             reader: Box::new(BufReader::with_capacity(limits::FILE_CHUNK_BYTES, io::stdin())),
         });

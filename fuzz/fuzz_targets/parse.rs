@@ -1,7 +1,8 @@
 //! The first byte chooses the format; the rest is the line.
 #![no_main]
 
-use dsmild::parse::{Format, parse};
+use dsmild::event::Format;
+use dsmild::parse::parse;
 use libfuzzer_sys::fuzz_target;
 
 const FORMATS: [Format; 8] = [

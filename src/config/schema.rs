@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::loki::Loki;
 use super::units::{Bytes, Span};
-use crate::event::Stream;
-use crate::parse::Format;
+use crate::event::{Format, Stream};
 
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]

@@ -106,7 +106,10 @@ impl Restore<'_> {
 
     async fn fill(&self, link: &mut Link, checkpoint: &Checkpoint) -> Result<(), Failure> {
         let (mut after, mut count) = (self.oldest_needed(checkpoint), 0);
-        while let Some((events, scanned)) = link.events(after, checkpoint.id, limits::STORE_PAGE_EVENTS_MAX).await? {
+        let parser = self.store.parser();
+        while let Some((events, scanned)) =
+            link.events(after, checkpoint.id, limits::STORE_PAGE_EVENTS_MAX, &parser).await?
+        {
             (after, count) = (scanned, count + events.len());
             let transaction =
                 Transaction { consumer: NAME.to_owned(), events: events.into(), ..Transaction::default() };

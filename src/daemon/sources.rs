@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, locked};
 use crate::config::IntakeJournal;
-use crate::event::{Body, Draft, Stream, Timestamp};
+use crate::event::{Body, Draft, Format, Stream, Timestamp};
 use crate::intake::boot::observe_boot;
 use crate::intake::{Batch, Origin, Problem, file::FileSet, journal::JournalReader, shrink::Poller};
 use crate::limits;
 use crate::observe::gateway::SourceStatus;
 use crate::observe::metrics;
-use crate::parse::Format;
+use crate::parse::built_in;
 use crate::supervise::TaskContext;
 
 const FILES_POLL_EVERY: Duration = Duration::from_millis(100);
@@ -83,8 +83,13 @@ pub async fn boot(task: TaskContext, core: Arc<Core>) -> Result<(), String> {
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let position = serde_json::Value::String(boot_id.trim().to_owned());
     if core.positions().get(SOURCE) != Some(&position) && task.run_until_stopped(core.bus.admission()).await.is_some() {
-        let origin =
-            Origin { stream: Stream::L3In, source: SOURCE.into(), compartment: "".into(), format: Format::Json };
+        let origin = Origin {
+            stream: Stream::L3In,
+            source: SOURCE.into(),
+            compartment: "".into(),
+            format: Format::Json,
+            parser: built_in(),
+        };
         let now = Timestamp::now();
         let facts = observe_boot(Path::new("/"));
         let drafts = facts.into_iter().map(|fact| origin.message(fact.into(), Vec::new(), now)).collect();

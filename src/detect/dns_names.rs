@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::dga;
 use super::public_suffix::registrable;
 use super::recent::Recent;
-use crate::event::Timestamp;
-use crate::parse::{Action, Record};
+use crate::event::{Action, Record, Timestamp};
 
 const CLIENTS_MAX: usize = 2048;
 /// Registrable names remembered of one client.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::parse::{Action, Record};
+use crate::event::{Action, Record};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {

@@ -1,7 +1,6 @@
 //! Zeek's own log format: values between tabs, named by a `#fields` line before them.
 
-use crate::event::Timestamp;
-use crate::parse::Record;
+use crate::event::{Record, Timestamp};
 
 /// Columns kept of one log.
 const COLUMNS_MAX: usize = 64;

@@ -11,7 +11,6 @@ use crate::detect::recent::Recent;
 use crate::event::{Body, Category, Event, Interest, Raw, Stream};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX};
-use crate::parse::{Action, Record};
 
 const NUMBER: u16 = 55;
 

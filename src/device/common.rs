@@ -70,10 +70,10 @@ pub fn origin(raw: &Raw) -> &str {
 /// Lines for tests of the devices.
 #[cfg(test)]
 pub mod testing {
-    use crate::event::{Body, Entity, Event, EventId, Raw, Stream, Timestamp};
+    use crate::event::{Action, Body, Entity, Event, EventId, Format, Raw, Record, Stream, Timestamp};
     use crate::layer::stage::Stage;
     use crate::layer::testing::soc_events;
-    use crate::parse::{Action, Format, Record};
+    use crate::parse::built_in;
 
     /// What a parser would make of a line.
     #[derive(Clone, Default)]
@@ -122,7 +122,8 @@ pub mod testing {
                 ..Record::default()
             };
             let payload = bytes::Bytes::from_static(self.message.as_bytes());
-            let raw = Raw::new(self.source.into(), "ops".into(), Format::Text, payload, Vec::new()).with_record(record);
+            let raw = Raw::new(self.source.into(), "ops".into(), Format::Text, payload, Vec::new(), built_in())
+                .with_record(record);
             event(at(self.second), Stream::L3In, Body::Raw(raw))
         }
     }

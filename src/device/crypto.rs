@@ -10,7 +10,6 @@ use crate::detect::weak_crypto::{self, Use, Weakness};
 use crate::event::{Body, Category, Event, Interest, Raw, Stream};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
-use crate::parse::Action;
 
 const NUMBER: u16 = 53;
 /// An attempt that was refused weighs this share of a connection that was made.

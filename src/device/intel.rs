@@ -13,7 +13,6 @@ use crate::detect::observable::{Observable, find_in};
 use crate::event::{Body, Category, Entity, Event, Interest, Raw, Stream};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
-use crate::parse::{Action, Record};
 
 const NUMBER: u16 = 54;
 /// Hits reported of one line; more than these are one list of indicators being logged.
@@ -184,10 +183,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{EventId, Severity, Timestamp};
+    use crate::event::{EventId, Format, Severity, Timestamp};
     use crate::layer::stage::Stage;
     use crate::layer::testing::soc_events;
-    use crate::parse::Format;
+    use crate::parse::built_in;
 
     fn stage(indicators: &str) -> Box<dyn Stage> {
         let folder = tempfile::tempdir().unwrap();
@@ -200,7 +199,8 @@ mod tests {
     fn event(second: u64, record: Record) -> Event {
         let ts = Timestamp::from_millis(1_000_000_000_000 + second * 1000);
         let id = EventId::new(ts.millis(), 0);
-        let raw = Raw::new("test".into(), "ops".into(), Format::Text, Bytes::new(), Vec::new()).with_record(record);
+        let raw = Raw::new("test".into(), "ops".into(), Format::Text, Bytes::new(), Vec::new(), built_in())
+            .with_record(record);
         Event { id, stream: Stream::L3In, ts, root: id, body: Body::Raw(raw) }
     }
 

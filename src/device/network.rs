@@ -16,9 +16,8 @@ use crate::detect::public_suffix::registrable;
 use crate::detect::recent::Recent;
 use crate::detect::scan::{ScanSettings, Scans, is_private};
 use crate::detect::zeek;
-use crate::event::{Body, Category, Event, Interest, Raw, Stream, Timestamp};
+use crate::event::{Action, Body, Category, Event, Interest, Raw, Record, Stream, Timestamp};
 use crate::layer::stage::{Outbox, Stateful};
-use crate::parse::{Action, Record};
 
 const NUMBER: u16 = 57;
 /// Servers whose clients are counted.
@@ -244,15 +243,16 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{Entity, EventId, Severity};
+    use crate::event::{Entity, EventId, Format, Severity};
     use crate::layer::stage::Stage;
     use crate::layer::testing::soc_events;
-    use crate::parse::Format;
+    use crate::parse::built_in;
 
     fn event(second: f64, record: Record) -> Event {
         let ts = Timestamp::from_seconds(1e9 + second).unwrap();
         let id = EventId::new(ts.millis(), 0);
-        let raw = Raw::new("test".into(), "net".into(), Format::Text, Bytes::new(), Vec::new()).with_record(record);
+        let raw = Raw::new("test".into(), "net".into(), Format::Text, Bytes::new(), Vec::new(), built_in())
+            .with_record(record);
         Event { id, stream: Stream::L3In, ts, root: id, body: Body::Raw(raw) }
     }
 

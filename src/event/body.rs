@@ -1,13 +1,11 @@
 //! What an event says: one variant for each kind of stream.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Entity, EventId};
-use crate::parse::{self, Format, Record};
+use super::{Entity, EventId, Raw};
 
 #[derive(Debug, Clone)]
 pub enum Body {
@@ -16,44 +14,6 @@ pub enum Body {
     Shrink(ShrinkSample),
     Soc(Box<Soc>),
     Tick,
-}
-
-/// One received line or message, unchanged.
-#[derive(Debug, Clone)]
-pub struct Raw {
-    /// Where it came from: `journal`, `file:/var/log/auth.log`, `http`, or what the sender named.
-    pub source: Arc<str>,
-    pub compartment: Arc<str>,
-    pub format: Format,
-    pub payload: Bytes,
-    /// What came beside the payload: journal fields, fields of a stream entry. Sorted by name.
-    pub attributes: Vec<(String, String)>,
-    record: OnceLock<Box<Record>>,
-}
-
-impl Raw {
-    pub fn new(
-        source: Arc<str>,
-        compartment: Arc<str>,
-        format: Format,
-        payload: Bytes,
-        mut attributes: Vec<(String, String)>,
-    ) -> Self {
-        attributes.sort();
-        Self { source, compartment, format, payload, attributes, record: OnceLock::new() }
-    }
-
-    /// The same, with the record that the source has already parsed, so that no stage parses it again.
-    #[must_use]
-    pub fn with_record(self, record: Record) -> Self {
-        Self { record: OnceLock::from(Box::new(record)), ..self }
-    }
-
-    /// The named fields of the payload: a pure function of payload, format and attributes, computed once however
-    /// many stages ask.
-    pub fn record(&self) -> &Record {
-        self.record.get_or_init(|| Box::new(parse::record(&self.payload, self.format, &self.attributes)))
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

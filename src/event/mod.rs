@@ -2,15 +2,21 @@
 
 mod body;
 mod entity;
+mod format;
 pub mod hex;
 mod id;
+mod raw;
+mod record;
 pub mod stream;
 mod time;
 pub mod wire;
 
-pub use body::{Body, Category, Decision, Raw, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict};
+pub use body::{Body, Category, Decision, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict};
 pub use entity::Entity;
+pub use format::Format;
 pub use id::{EventId, EventIdError};
+pub use raw::{Raw, RecordParser};
+pub use record::{Action, Record};
 pub use stream::{Interest, Stream};
 pub use time::Timestamp;
 

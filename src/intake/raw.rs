@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::event::{Body, Draft, Raw, Stream, Timestamp};
-use crate::parse::{self, Calendar, Format};
+use crate::event::{Body, Draft, Format, Raw, Record, Stream, Timestamp};
+use crate::parse::{Calendar, Parser};
 
 /// What all events of one source have in common.
 #[derive(Debug, Clone)]
@@ -15,23 +15,30 @@ pub struct Origin {
     pub source: Arc<str>,
     pub compartment: Arc<str>,
     pub format: Format,
+    /// What its lines are parsed with.
+    pub parser: Arc<Parser>,
 }
 
 impl Origin {
     /// The event of one line; its time is what the line says, completed by the calendar.
     pub fn line(&self, payload: Bytes, calendar: &Calendar) -> Draft {
-        let parsed = parse::parse(&payload, self.format, &[]);
-        let raw = Raw::new(Arc::clone(&self.source), Arc::clone(&self.compartment), self.format, payload, Vec::new());
+        let parsed = self.parser.parse(&payload, self.format, &[]);
         let ts = calendar.resolve(parsed.time);
-        Draft { stream: self.stream, ts, root: None, body: Body::Raw(raw.with_record(parsed.record)) }
+        self.draft(payload, Vec::new(), ts, parsed.record)
     }
 
     /// The event of a message that came with a time and attributes of its own.
     pub fn message(&self, payload: Bytes, mut attributes: Vec<(String, String)>, ts: Timestamp) -> Draft {
         // Sorted first: the record must be the one that is computed again when the event comes back from the store.
         attributes.sort();
-        let record = parse::record(&payload, self.format, &attributes);
-        let raw = Raw::new(Arc::clone(&self.source), Arc::clone(&self.compartment), self.format, payload, attributes);
-        Draft { stream: self.stream, ts, root: None, body: Body::Raw(raw.with_record(record)) }
+        let record = self.parser.parse(&payload, self.format, &attributes).record;
+        self.draft(payload, attributes, ts, record)
+    }
+
+    fn draft(&self, payload: Bytes, attributes: Vec<(String, String)>, ts: Timestamp, record: Record) -> Draft {
+        let Self { source, compartment, format, .. } = self;
+        let (source, compartment, parser) = (Arc::clone(source), Arc::clone(compartment), Arc::clone(&self.parser));
+        let raw = Raw::new(source, compartment, *format, payload, attributes, parser).with_record(record);
+        Draft { stream: self.stream, ts, root: None, body: Body::Raw(raw) }
     }
 }

@@ -13,9 +13,9 @@ use super::Origin;
 use super::entry::{self, EntryError};
 use super::lines::{Line, Lines};
 use super::merge::Merge;
-use crate::event::{Draft, Stream, Timestamp};
+use crate::event::{Draft, Format, Stream, Timestamp};
 use crate::limits::FILE_CHUNK_BYTES;
-use crate::parse::{Calendar, Format};
+use crate::parse::{Calendar, built_in};
 
 /// One file or stream to be replayed.
 pub struct ReplayInput {
@@ -39,6 +39,7 @@ impl ReplayInput {
                 source: Arc::from(format!("file:{}", path.display())),
                 compartment: Arc::from(compartment),
                 format,
+                parser: built_in(),
             },
             calendar: Calendar { zone, reference },
             reader: Box::new(BufReader::with_capacity(FILE_CHUNK_BYTES, file)),
@@ -178,6 +179,7 @@ mod tests {
                 source: Arc::from(name),
                 compartment: Arc::from(""),
                 format: Format::Auto,
+                parser: built_in(),
             },
             calendar: Calendar { zone: TimeZone::UTC, reference: Timestamp::from_millis(5000) },
             reader: Box::new(text.as_bytes()),

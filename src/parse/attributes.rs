@@ -1,6 +1,7 @@
 //! What came beside the payload: journal fields, or fields of a stream entry.
 
-use super::{Record, fields, level};
+use super::{fields, level};
+use crate::event::Record;
 
 /// Attributes win over the text for program, pid, host and level, and are appended to the fields.
 pub(super) fn apply(record: &mut Record, attributes: &[(String, String)]) {
@@ -42,7 +43,8 @@ pub(super) fn names_program(attributes: &[(String, String)]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::parse::{Format, record};
+    use crate::event::Format;
+    use crate::parse::record;
 
     fn attributes(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
         pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()

@@ -1,7 +1,7 @@
 //! `type=SYSCALL msg=audit(1764.123:456): key=value …`, with what the audit system hex-encoded made readable again.
 
-use super::{LogTime, Parsed, Record};
-use crate::event::Timestamp;
+use super::time::{LogTime, Parsed};
+use crate::event::{Record, Timestamp};
 
 /// One line of auditd, possibly with the node's name before it.
 pub(super) fn begins(line: &str) -> bool {

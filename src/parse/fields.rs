@@ -1,8 +1,10 @@
 //! What the keys of structured logs mean, whoever chose their spelling: `src_ip`, `SrcIP` and `source.ip` are one.
 
-use super::record::fill;
+use super::fill::fill;
 use super::scan::Address;
-use super::{Action, LogTime, Parsed, Record, level, stamp};
+use super::time::{LogTime, Parsed};
+use super::{level, stamp};
+use crate::event::{Action, Record};
 
 /// Below these, a client chooses keys and values.
 const CLIENT_PARTS: &[&str] =
@@ -104,7 +106,7 @@ pub(super) fn describe(fields: &[(String, String)], record: &mut Record) {
             Some(Role::Outcome) => record.outcome = record.outcome.or(outcome(value)),
             Some(Role::Event) => {
                 if record.action == Action::Other
-                    && let Some((action, outcome)) = super::program::verdict(value)
+                    && let Some((action, outcome)) = super::verdict::verdict(value)
                 {
                     record.action = action;
                     record.outcome = record.outcome.or(outcome);

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Parsed, fields};
+use super::fields;
+use super::time::Parsed;
 use crate::limits;
 
 /// `None` where the line is no object.
@@ -66,8 +67,8 @@ fn text_of(items: &[Value]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Timestamp;
-    use crate::parse::{Action, Format, LogTime, parse};
+    use crate::event::{Action, Format, Timestamp};
+    use crate::parse::{LogTime, parse};
 
     #[test]
     fn nested_keys_are_joined_and_known_ones_understood() {

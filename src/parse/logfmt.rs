@@ -1,6 +1,7 @@
 //! `key=value key="value with spaces"`.
 
-use super::{Parsed, fields};
+use super::fields;
+use super::time::Parsed;
 use crate::limits;
 
 pub(super) fn read(line: &str) -> Option<Parsed> {
@@ -66,7 +67,8 @@ fn unquote(text: &str) -> Option<(String, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::{Action, Format, LogTime, parse};
+    use crate::event::{Action, Format};
+    use crate::parse::{LogTime, parse};
 
     #[test]
     fn pairs_with_and_without_quotes_are_fields() {

@@ -1,6 +1,8 @@
 //! RFC 5424: `<34>1 2026-01-31T10:00:00Z host app pid msgid [id key="value"] message`.
 
-use super::{LogTime, Parsed, Record, level, stamp};
+use super::time::{LogTime, Parsed};
+use super::{level, stamp};
+use crate::event::Record;
 
 pub(super) fn read(line: &str) -> Option<Parsed> {
     let (priority, rest) = line.strip_prefix('<')?.split_once('>')?;

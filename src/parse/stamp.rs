@@ -3,7 +3,7 @@
 use jiff::civil::{Date, Time};
 use jiff::tz::Offset;
 
-use super::LogTime;
+use super::time::LogTime;
 use crate::event::Timestamp;
 
 /// The time and what follows it.

@@ -1,6 +1,8 @@
 //! RFC 3164 as it is really written: with and without priority, with RFC 3339 times, with or without a host.
 
-use super::{LogTime, Parsed, Record, level, stamp};
+use super::time::{LogTime, Parsed};
+use super::{level, stamp};
+use crate::event::Record;
 
 /// Longest tag; RFC 3164 has 32, systemd units are longer.
 const TAG_BYTES_MAX: usize = 128;

@@ -1,6 +1,8 @@
 //! Lines without a format of their own: a time perhaps, then a message.
 
-use super::{LogTime, Parsed, Record, level, stamp, syslog};
+use super::time::{LogTime, Parsed};
+use super::{level, stamp, syslog};
+use crate::event::Record;
 
 /// Where the time of a web access log may begin.
 const ACCESS_TIME_BYTES_MAX: usize = 512;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::civil::{Date, DateTime, Time};
 
-use crate::event::Timestamp;
+use crate::event::{Record, Timestamp};
 
 /// What a line says of its time, before anybody has guessed what it leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -17,6 +17,13 @@ pub enum LogTime {
     Civil(DateTime),
     /// RFC 3164: month, day and time of day, no year and no zone.
     Yearless { month: i8, day: i8, time: Time },
+}
+
+/// What one line holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Parsed {
+    pub time: LogTime,
+    pub record: Record,
 }
 
 /// What a source knows that its lines leave out.

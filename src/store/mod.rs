@@ -18,8 +18,8 @@ mod writer;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -34,7 +34,7 @@ pub use rows::RowError;
 pub use taken::TakenEntry;
 
 use crate::bus::Transaction;
-use crate::event::EventId;
+use crate::event::{EventId, RecordParser};
 use writer::Writer;
 
 /// Goes up when the bytes of snapshots change their meaning without the crate's version changing.
@@ -59,6 +59,8 @@ struct Inner {
     readers: SqlitePool,
     /// Everything up to here is committed; readers look no further, so that all tables show the same log.
     committed: AtomicI64,
+    /// What the events that are read are parsed with.
+    parser: RwLock<Arc<dyn RecordParser>>,
     /// The last commit did not fit.
     refused: AtomicBool,
     /// Held as long as the store is open: two daemons on one file would mix their logs.
@@ -100,6 +102,16 @@ impl HotStore {
     /// The newest committed id.
     pub fn committed(&self) -> EventId {
         EventId::from_packed(self.inner.committed.load(Ordering::Acquire))
+    }
+
+    /// Events that are read from now on are parsed with this.
+    pub fn parse_with(&self, parser: Arc<dyn RecordParser>) {
+        *self.inner.parser.write().unwrap_or_else(PoisonError::into_inner) = parser;
+    }
+
+    /// What events that are read now are parsed with: the formats that are compiled in, unless others were set.
+    pub fn parser(&self) -> Arc<dyn RecordParser> {
+        Arc::clone(&self.inner.parser.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// `store.max_size`, or the size of the file system where that is smaller.
@@ -157,8 +169,8 @@ mod tests {
     use super::*;
     use crate::bus::{DeadLetter, Snapshot};
     use crate::config;
-    use crate::event::{Body, Decision, Event, Interest, Raw, ShrinkSample, Soc, Stream, Timestamp};
-    use crate::parse::Format;
+    use crate::event::{Body, Decision, Event, Format, Interest, Raw, ShrinkSample, Soc, Stream, Timestamp};
+    use crate::parse::built_in;
 
     fn config(folder: &tempfile::TempDir) -> config::Store {
         config::Store {
@@ -177,7 +189,14 @@ mod tests {
 
     fn raw(ms: u64, n: u32) -> Event {
         let id = EventId::new(ms, n);
-        let body = Body::Raw(Raw::new("test".into(), "ops".into(), Format::Auto, format!("line {id}").into(), vec![]));
+        let body = Body::Raw(Raw::new(
+            "test".into(),
+            "ops".into(),
+            Format::Auto,
+            format!("line {id}").into(),
+            vec![],
+            built_in(),
+        ));
         Event { id, stream: Stream::L3In, ts: Timestamp::from_millis(ms), root: id, body }
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -17,6 +17,7 @@ use super::writer::Writer;
 use super::{HotStore, Inner, Recovery, files, millis, schema};
 use crate::config;
 use crate::event::EventId;
+use crate::parse::built_in;
 
 /// Connections for readers: HTTP, outlets that have fallen behind, stages that restart.
 const READERS_MAX: u32 = 4;
@@ -48,6 +49,7 @@ impl HotStore {
             writer: Mutex::new(writer),
             readers: readers(path),
             committed: AtomicI64::new(recovery.last_id.packed()),
+            parser: RwLock::new(built_in()),
             refused: AtomicBool::new(false),
             _lock: lock,
         };

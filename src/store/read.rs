@@ -1,20 +1,20 @@
 //! Reading committed events. Every statement is short: a reader that stays would pin the write-ahead log, and a full
 //! tmpfs stops the daemon.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::FromRow;
 
 use super::error::StoreError;
 use super::rows::{self, Masks, Stored};
 use super::{HotStore, schema, snapshot_version};
 use crate::bus::{DeadLetter, Snapshot};
-use crate::event::{Event, EventId, Interest};
+use crate::event::{Event, EventId, Interest, RecordParser};
 use crate::limits;
-use std::sync::atomic::Ordering;
 
 /// No statement of a reader runs longer.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -115,10 +115,11 @@ impl HotStore {
             .bind(masks.producers)
             .bind(masks.control)
             .bind(limit);
+        let parser = self.parser();
         let rows = async {
             let mut rows = query.fetch(&self.inner.readers);
             while let Some(row) = rows.try_next().await? {
-                found.take(stored(&row)?);
+                found.take(Stored::from_row(&row)?, &parser);
                 if found.bytes > limits::READ_BYTES_MAX {
                     break;
                 }
@@ -163,27 +164,11 @@ impl Page {
         self.events.len() < count && self.bytes <= limits::READ_BYTES_MAX
     }
 
-    fn take(&mut self, stored: Stored) {
+    fn take(&mut self, stored: Stored, parser: &Arc<dyn RecordParser>) {
         self.bytes += stored.body.len();
-        match rows::event(stored) {
+        match rows::event(stored, parser) {
             Ok(event) => self.events.push(event),
             Err(error) => log::error!("hot store: left out: {error}"),
         }
     }
-}
-
-fn stored(row: &SqliteRow) -> Result<Stored, sqlx::Error> {
-    Ok(Stored {
-        id: row.try_get(0)?,
-        ts: row.try_get(1)?,
-        root: row.try_get(2)?,
-        kind: row.try_get(3)?,
-        layer: row.try_get(4)?,
-        // TEXT or BLOB: the bytes are the same.
-        body: row.try_get(5)?,
-        source: row.try_get(6)?,
-        compartment: row.try_get(7)?,
-        format: row.try_get(8)?,
-        attributes: row.try_get(9)?,
-    })
 }

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NameError, StrDeserializer};
 use serde_json::{Map, Value};
+use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
-use crate::event::{Body, Event, EventId, Interest, Raw, Stream, Timestamp, hex, stream, wire};
-use crate::parse::Format;
+use crate::event::{Body, Event, EventId, Format, Interest, Raw, RecordParser, Stream, Timestamp, hex, stream, wire};
 
 /// How the `payload` column holds a raw event.
 pub mod attribute_form {
@@ -68,7 +68,7 @@ pub enum Row<'event> {
     Control(ControlRow),
 }
 
-/// An event as `schema::SELECT_RANGE` returns it.
+/// An event as the `SELECT_RANGE` of the hot store and of the archive return it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
     pub id: i64,
@@ -83,6 +83,31 @@ pub struct Stored {
     pub compartment: Option<String>,
     pub format: Option<String>,
     pub attributes: i64,
+}
+
+impl<'row, AnyRow: sqlx::Row> FromRow<'row, AnyRow> for Stored
+where
+    usize: ColumnIndex<AnyRow>,
+    i64: Decode<'row, AnyRow::Database> + Type<AnyRow::Database>,
+    f64: Decode<'row, AnyRow::Database> + Type<AnyRow::Database>,
+    String: Decode<'row, AnyRow::Database> + Type<AnyRow::Database>,
+    // TEXT or BLOB in SQLite: the bytes are the same.
+    Vec<u8>: Decode<'row, AnyRow::Database> + Type<AnyRow::Database>,
+{
+    fn from_row(row: &'row AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get(0)?,
+            ts: row.try_get(1)?,
+            root: row.try_get(2)?,
+            kind: row.try_get(3)?,
+            layer: row.try_get(4)?,
+            body: row.try_get(5)?,
+            source: row.try_get(6)?,
+            compartment: row.try_get(7)?,
+            format: row.try_get(8)?,
+            attributes: row.try_get(9)?,
+        })
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -199,7 +224,7 @@ fn insert_repeatable(object: &mut Map<String, Value>, key: &str, value: &str) {
 
 /// # Errors
 /// The row is not one that [`row`] of this version writes.
-pub fn event(stored: Stored) -> Result<Event, RowError> {
+pub fn event(stored: Stored, parser: &Arc<dyn RecordParser>) -> Result<Event, RowError> {
     let id = EventId::from_packed(stored.id);
     let root = stored.root.map_or(id, EventId::from_packed);
     let unreadable = |reason: String| RowError::Unreadable { id, reason };
@@ -215,13 +240,13 @@ pub fn event(stored: Stored) -> Result<Event, RowError> {
         (_, layer) => return Err(unreadable(format!("it is of layer {layer}"))),
     };
     if stored.kind == 0 {
-        let body = Body::Raw(raw(stored).map_err(unreadable)?);
+        let body = Body::Raw(raw(stored, Arc::clone(parser)).map_err(unreadable)?);
         return Ok(Event { id, stream, ts, root, body });
     }
     wire::derived_from_text(stream, id, root, &stored.body).map_err(|error| unreadable(error.to_string()))
 }
 
-fn raw(stored: Stored) -> Result<Raw, String> {
+fn raw(stored: Stored, parser: Arc<dyn RecordParser>) -> Result<Raw, String> {
     let source = stored.source.unwrap_or_default().into();
     let compartment = stored.compartment.unwrap_or_default().into();
     let (payload, attributes) = match stored.attributes {
@@ -229,7 +254,7 @@ fn raw(stored: Stored) -> Result<Raw, String> {
         form => payload_and_attributes(&stored.body, form)?,
     };
     let format = stored.format.as_deref().map_or(Format::Auto, format_of);
-    Ok(Raw::new(source, compartment, format, payload.into(), attributes))
+    Ok(Raw::new(source, compartment, format, payload.into(), attributes, parser))
 }
 
 /// A format that this version does not know is decided for each line.

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use dsmild::bus::EntryKey;
 use dsmild::config::Archive;
-use dsmild::event::{Body, Decision, Event, EventId, Raw, Stream, Timestamp};
+use dsmild::event::{Body, Decision, Event, EventId, Format, Raw, Stream, Timestamp};
 use dsmild::outlet::archive::{Link, Progress, Rows, Window};
-use dsmild::parse::Format;
 use dsmild::store::TakenEntry;
 use sqlx::Row;
 
 use crate::harness::{Daemon, Site, wait_for};
 use crate::postgres::{Postgres, block_on};
 use crate::redis_server::{Reply, Server, installed};
+use dsmild::parse::built_in;
 
 /// `limited` may do everything but acknowledge, so that what it took and archived stays with it until another takes over.
 fn site(redis: &Server, postgres: &Postgres, instance: &str, user: &str) -> Site {
@@ -107,7 +107,7 @@ const NOW: u64 = 1_763_856_000_000;
 fn events(daemon: u64) -> [Event; 2] {
     let (line, decision) = (EventId::new(NOW + daemon, 0), EventId::new(NOW + daemon, 1));
     let ts = Timestamp::from_millis(NOW);
-    let raw = Raw::new("redis".into(), "".into(), Format::Auto, "line".into(), Vec::new());
+    let raw = Raw::new("redis".into(), "".into(), Format::Auto, "line".into(), Vec::new(), built_in());
     let judged = Body::Decision(Box::new(Decision::benign("m".into(), 15, "".into(), line)));
     [
         Event { id: line, stream: Stream::L3In, ts, root: line, body: Body::Raw(raw) },

@@ -1,19 +1,20 @@
 //! Several daemons, one Postgres: rows with the same id and time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dsmild::config::Archive;
-use dsmild::event::{Body, Event, EventId, Raw, Stream, Timestamp};
+use dsmild::event::{Body, Event, EventId, Format, Raw, RecordParser, Stream, Timestamp};
 use dsmild::outlet::archive::{Link, Progress, Rows, Window};
-use dsmild::parse::Format;
 use sqlx::Row;
 
 use crate::postgres::{Postgres, block_on};
+use dsmild::parse::built_in;
 
 fn events(source: &str) -> Vec<Event> {
     let event = |n| {
         let id = EventId::new(1_763_856_000_000, n);
-        let raw = Raw::new(source.into(), "".into(), Format::Auto, format!("line {n}").into(), Vec::new());
+        let raw = Raw::new(source.into(), "".into(), Format::Auto, format!("line {n}").into(), Vec::new(), built_in());
         Event { id, stream: Stream::L3In, ts: Timestamp::from_millis(id.ms()), root: id, body: Body::Raw(raw) }
     };
     (0..10).map(event).collect()
@@ -38,13 +39,14 @@ fn daemons_that_gave_the_same_ids_at_the_same_time_keep_all_their_rows() {
     let Some(postgres) = Postgres::started() else { return };
     let config = config(&postgres);
     block_on(async {
+        let parser: Arc<dyn RecordParser> = built_in();
         for name in ["one", "two", "three"] {
             let mut link = Link::open(&config, name).await.unwrap();
             write(&mut link, &events(name)).await;
             // Repeated after a lost answer: nothing twice.
             write(&mut link, &events(name)).await;
             let last = EventId::new(1_763_856_000_000, 9);
-            let (back, _) = link.events(EventId::ZERO, last, 100).await.unwrap().unwrap();
+            let (back, _) = link.events(EventId::ZERO, last, 100, &parser).await.unwrap().unwrap();
             let key = |event: &Event| (event.id, event.ts);
             let (back, given) = (back.iter().map(key), events(name));
             assert!(back.eq(given.iter().map(key)), "a restore gives the times as they were");

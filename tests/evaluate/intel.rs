@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use dsmild::device::DEVICES;
-use dsmild::event::{Body, Event, EventId, Raw, Stream};
+use dsmild::event::{Body, Event, EventId, Format, Raw, Stream};
 use dsmild::layer::stage::{Outbox, Stage};
-use dsmild::parse::Format;
+use dsmild::parse::built_in;
 
 use crate::data;
 
@@ -40,7 +40,7 @@ fn hits(stage: &mut dyn Stage, values: &[String]) -> usize {
     for (value, number) in values.iter().zip(1..) {
         let id = EventId::new(1_700_000_000_000 + number, 0);
         let payload = Bytes::from(format!("client 192.0.2.7 contacts {value} now"));
-        let raw = Raw::new("test".into(), "net".into(), Format::Text, payload, Vec::new());
+        let raw = Raw::new("test".into(), "net".into(), Format::Text, payload, Vec::new(), built_in());
         let event = Event { id, stream: Stream::L3In, ts: Default::default(), root: id, body: Body::Raw(raw) };
         out.begin(&event);
         stage.step(&event, &mut out);

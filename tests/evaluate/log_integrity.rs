@@ -3,9 +3,9 @@
 use std::fs;
 
 use dsmild::device::DEVICES;
-use dsmild::event::{Body, Event, EventId, Raw, Soc, Stream, Timestamp};
+use dsmild::event::{Body, Event, EventId, Format, Raw, Soc, Stream, Timestamp};
 use dsmild::layer::stage::Outbox;
-use dsmild::parse::{Calendar, Format, parse};
+use dsmild::parse::{Calendar, built_in, parse};
 
 use crate::data;
 
@@ -23,7 +23,8 @@ fn said(name: &str, text: &str) -> Vec<(String, Soc)> {
     for (number, line) in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).enumerate() {
         let parsed = parse(line.as_bytes(), Format::Auto, &[]);
         let payload = bytes::Bytes::copy_from_slice(line.as_bytes());
-        let raw = Raw::new(name.into(), "test".into(), Format::Auto, payload, Vec::new()).with_record(parsed.record);
+        let raw = Raw::new(name.into(), "test".into(), Format::Auto, payload, Vec::new(), built_in())
+            .with_record(parsed.record);
         let id = EventId::new(reference.millis() + number as u64, 0);
         let ts = calendar.resolve(parsed.time);
         let event = Event { id, stream: Stream::L3In, ts, root: id, body: Body::Raw(raw) };

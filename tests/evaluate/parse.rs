@@ -6,7 +6,8 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use dsmild::parse::{Action, Calendar, Format, Parsed, parse};
+use dsmild::event::{Action, Format};
+use dsmild::parse::{Calendar, Parsed, parse};
 use serde_json::Value;
 
 use crate::data;

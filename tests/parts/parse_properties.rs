@@ -3,8 +3,9 @@
 
 use std::net::IpAddr;
 
+use dsmild::event::Format;
 use dsmild::limits;
-use dsmild::parse::{Format, Parsed, parse};
+use dsmild::parse::{Parsed, parse};
 use proptest::prelude::*;
 
 const FORMATS: &[Format] = &[

@@ -6,7 +6,7 @@ use rsigma_eval::{Event, EventValue};
 use serde_json::Value;
 
 use super::logsource::{Classes, is_auditd};
-use crate::parse::Record;
+use crate::event::Record;
 
 /// A record as Sigma sees it. A field that the line itself has wins over a derived one of the same name.
 pub struct SigmaRecord<'a> {
@@ -149,8 +149,7 @@ impl Event for SigmaRecord<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Entity;
-    use crate::parse::Action;
+    use crate::event::{Action, Entity};
 
     fn get(record: &Record, name: &str) -> Option<String> {
         let view = SigmaRecord::new(record, &Classes::of(record));

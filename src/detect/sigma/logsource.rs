@@ -2,7 +2,7 @@
 
 use rsigma_parser::LogSource;
 
-use crate::parse::{Action, Record};
+use crate::event::{Action, Record};
 
 /// Services and categories of one record. The product is always `linux`; rules that name none fit as well.
 pub struct Classes<'a> {

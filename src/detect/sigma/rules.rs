@@ -8,7 +8,7 @@ use rsigma_parser::{FilterRule, FilterRuleTarget, Level, LogSource, SigmaCollect
 use super::fields::SigmaRecord;
 use super::logsource::{Classes, can_fit};
 use crate::detect::attack::technique_of_tag;
-use crate::parse::Record;
+use crate::event::Record;
 
 /// One rule file.
 #[derive(Debug, Clone)]
@@ -210,8 +210,7 @@ fn never_matches(file: &str, logsource: &LogSource) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Entity;
-    use crate::parse::Action;
+    use crate::event::{Action, Entity};
 
     fn rule(id: &str, title: &str, logsource: &str, detection: &str, rest: &str) -> RuleText {
         let yaml = format!(

@@ -12,10 +12,9 @@ use tempfile::TempDir;
 
 use super::FileSet;
 use crate::config::IntakeFile;
-use crate::event::{Body, Draft};
+use crate::event::{Body, Draft, Format};
 use crate::intake::Problem;
 use crate::limits::LINE_BYTES_MAX;
-use crate::parse::Format;
 
 /// A directory, a set that follows files in it, and what was committed of it.
 pub struct Bench {

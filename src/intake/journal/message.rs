@@ -68,8 +68,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::event::{Body, Stream};
-    use crate::parse::Format;
+    use crate::event::{Body, Format, Stream};
+    use crate::parse::built_in;
 
     fn entry(fields: &[(&str, &'static str)]) -> Entry {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), Bytes::from_static(value.as_bytes())));
@@ -94,6 +94,7 @@ mod tests {
             source: Arc::from("journal"),
             compartment: Arc::from(""),
             format: Format::Auto,
+            parser: built_in(),
         };
         let draft = draft(&entry, &origin);
         assert_eq!(draft.ts, Timestamp::from_micros(1_763_856_000_000_001));

@@ -13,9 +13,8 @@ use super::stage::{Outbox, StageSpec, Stateful};
 use super::{one_line, verdict};
 use crate::config::{self, Finding};
 use crate::detect::sigma::{RuleMatch, RuleSet};
-use crate::event::{Body, Category, Decision, Event, Interest, Raw, Stream, Verdict};
+use crate::event::{Action, Body, Category, Decision, Event, Interest, Raw, Record, Stream, Verdict};
 use crate::limits;
-use crate::parse::{Action, Record};
 
 /// Layer 3 ready to run, and what the operator should know of the rules.
 pub struct Prepared {
@@ -203,12 +202,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::event::{Entity, EventId, Timestamp};
+    use crate::event::{Entity, EventId, Format, Timestamp};
     use crate::layer::testing::decisions;
-    use crate::parse::Format;
+    use crate::parse::built_in;
 
     fn event(record: Record) -> Event {
-        let raw = Raw::new("test".into(), "ops".into(), Format::Auto, "".into(), Vec::new()).with_record(record);
+        let raw =
+            Raw::new("test".into(), "ops".into(), Format::Auto, "".into(), Vec::new(), built_in()).with_record(record);
         let id = EventId::new(1_700_000_000_000, 0);
         Event { id, stream: Stream::L3In, ts: Timestamp::from_millis(id.ms()), root: id, body: Body::Raw(raw) }
     }

@@ -8,9 +8,8 @@ use super::{Detection, Model};
 use crate::detect::novelty::Novelty;
 use crate::detect::rates::{Alarm, Measure, Rates, Threshold};
 use crate::detect::recent::Recent;
-use crate::event::Timestamp;
+use crate::event::{Action, Record, Timestamp};
 use crate::limits;
-use crate::parse::{Action, Record};
 
 /// Five failures within ten minutes: the defaults of fail2ban (`maxretry`, `findtime`).
 const GUESSING: Threshold = Threshold { window: Duration::from_secs(600), measure: Measure::Events, at: 5 };

@@ -222,7 +222,7 @@ mod tests {
     use crate::layer::stage::Stage;
     use crate::layer::testing::decisions;
     use crate::layer::verdict;
-    use crate::parse::{Format, Record};
+    use crate::parse::built_in;
 
     fn stage() -> Box<dyn Stage> {
         (prepare(&config::L4::default()).make)()
@@ -311,7 +311,8 @@ mod tests {
                 fields: vec![("score".into(), score.into()), ("reasons.0".into(), format!("model {minute}"))],
                 ..Record::default()
             };
-            let raw = Raw::new("hr".into(), "ops".into(), Format::Json, "".into(), Vec::new()).with_record(record);
+            let raw = Raw::new("hr".into(), "ops".into(), Format::Json, "".into(), Vec::new(), built_in())
+                .with_record(record);
             event(minute, Stream::L4In, Body::Raw(raw))
         };
         let events = [context(0, ""), context(1, "0.4"), context(2, "0.3"), context(3, "NaN"), context(4, "0.4")];

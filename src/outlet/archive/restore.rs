@@ -1,15 +1,15 @@
 //! What a daemon with an empty hot store begins from: the last checkpoint, and the events that its stages still need.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures_util::TryStreamExt;
-use sqlx::postgres::PgRow;
-use sqlx::{Connection, Row};
+use sqlx::{Connection, FromRow};
 
 use super::link::{Link, within};
 use super::sql;
 use super::trouble::Trouble;
-use crate::event::{Event, EventId};
+use crate::event::{Event, EventId, RecordParser};
 use crate::limits;
 use crate::store::rows::{self, Stored};
 use crate::store::{Checkpoint, SavedState};
@@ -90,6 +90,7 @@ impl Link {
         after: EventId,
         through: EventId,
         count: usize,
+        parser: &Arc<dyn RecordParser>,
     ) -> Result<Option<(Vec<Event>, EventId)>, Trouble> {
         let Self { connection, instance, .. } = self;
         let query = sqlx::query(sql::SELECT_RANGE).bind(&*instance).bind(after.packed()).bind(through.packed());
@@ -97,10 +98,10 @@ impl Link {
             let mut rows = query.bind(count as i64).fetch(connection);
             let (mut events, mut scanned, mut bytes) = (Vec::new(), None, 0);
             while let Some(row) = rows.try_next().await? {
-                let stored = stored(&row)?;
+                let stored = Stored::from_row(&row)?;
                 bytes += stored.body.len();
                 scanned = Some(EventId::from_packed(stored.id));
-                match rows::event(stored) {
+                match rows::event(stored, parser) {
                     Ok(event) => events.push(event),
                     Err(error) => log::error!(target: "dsmil-archive", "left out of the restore: {error}"),
                 }
@@ -118,20 +119,5 @@ fn readable<Shape: serde::de::DeserializeOwned>(text: &str) -> Result<Shape, Tro
     serde_json::from_str(text).map_err(|error| {
         let remedy = "dsmil_archive_state was changed by hand: restore it, or set its checkpoint to NULL to begin anew";
         Trouble::new("reading the state to begin from", error.to_string(), remedy)
-    })
-}
-
-fn stored(row: &PgRow) -> Result<Stored, sqlx::Error> {
-    Ok(Stored {
-        id: row.try_get(0)?,
-        ts: row.try_get(1)?,
-        root: row.try_get(2)?,
-        kind: row.try_get(3)?,
-        layer: row.try_get(4)?,
-        body: row.try_get(5)?,
-        source: row.try_get(6)?,
-        compartment: row.try_get(7)?,
-        format: row.try_get(8)?,
-        attributes: row.try_get(9)?,
     })
 }

@@ -138,12 +138,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::event::{Body, Raw, Stream, Timestamp};
-    use crate::parse::Format;
+    use crate::event::{Body, Format, Raw, Stream, Timestamp};
+    use crate::parse::built_in;
 
     fn event(n: u32, day: u64, bytes: usize) -> Event {
         let id = EventId::new(5, n);
-        let raw = Raw::new("a\0b".into(), "".into(), Format::Auto, vec![b'x'; bytes].into(), Vec::new());
+        let raw = Raw::new("a\0b".into(), "".into(), Format::Auto, vec![b'x'; bytes].into(), Vec::new(), built_in());
         let ts = Timestamp::from_millis(day * 86_400_000);
         Event { id, stream: Stream::L3In, ts, root: id, body: Body::Raw(raw) }
     }

@@ -63,8 +63,8 @@ const _: () = assert!(MIRROR_BATCH_EVENTS_MAX <= u16::MAX as usize);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Body, Decision, Raw, Stream, Timestamp};
-    use crate::parse::Format;
+    use crate::event::{Body, Decision, Format, Raw, Stream, Timestamp};
+    use crate::parse::built_in;
 
     fn event(n: u32, body: Body) -> Event {
         let id = EventId::new(7, n);
@@ -97,8 +97,9 @@ mod tests {
         let batch = Batch::of(&many).unwrap();
         assert_eq!((batch.events, batch.last), (MIRROR_BATCH_EVENTS_MAX, many[MIRROR_BATCH_EVENTS_MAX - 1].id));
         let payload = bytes::Bytes::from(vec![b'x'; MIRROR_BATCH_BYTES_MAX / 2 + 1]);
-        let large =
-            |n| event(n, Body::Raw(Raw::new("s".into(), "c".into(), Format::Auto, payload.clone(), Vec::new())));
+        let large = |n| {
+            event(n, Body::Raw(Raw::new("s".into(), "c".into(), Format::Auto, payload.clone(), Vec::new(), built_in())))
+        };
         assert_eq!(Batch::of(&[large(1), large(2), large(3)]).unwrap().events, 2);
         assert_eq!(Batch::of(&[]), None);
     }

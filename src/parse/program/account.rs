@@ -1,7 +1,7 @@
 //! The programs that make, change and remove users and groups.
 
 use super::super::scan::{between, word_after};
-use super::super::{Action, Record};
+use crate::event::{Action, Record};
 
 pub(super) fn describe(message: &str, record: &mut Record) -> bool {
     const MARKS: &[&str] = &[

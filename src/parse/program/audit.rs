@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::super::record::fill;
+use super::super::auditd;
+use super::super::fill::fill;
 use super::super::scan::Address;
-use super::super::{Action, Record, auditd};
+use crate::event::{Action, Record};
 
 pub(super) fn describe(record: &mut Record) -> bool {
     let Some(kind) = record.field("type").map(str::to_owned) else { return false };
@@ -122,7 +123,8 @@ fn socket(record: &mut Record) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::{Format, LogTime, parse};
+    use crate::event::Format;
+    use crate::parse::{LogTime, parse};
 
     fn told(line: &str) -> Record {
         parse(line.as_bytes(), Format::Auto, &[]).record

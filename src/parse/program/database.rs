@@ -1,8 +1,8 @@
 //! MySQL, MariaDB and PostgreSQL.
 
 use super::super::scan::{Address, between, word_after};
-use super::super::{Action, Record};
 use super::generic;
+use crate::event::{Action, Record};
 
 pub(super) fn describe(message: &str, record: &mut Record) -> bool {
     mysql(message, record) || postgres(message, record)

@@ -1,8 +1,8 @@
 //! Name servers: who asked for what.
 
-use super::super::record::fill;
+use super::super::fill::fill;
 use super::super::scan::{Address, between};
-use super::super::{Action, Record};
+use crate::event::{Action, Record};
 
 /// `client [@0x7f…] 192.0.2.1#53 (name): query: name IN A + (198.51.100.1)`, and what BIND refuses. Only digits and
 /// hex stand before the address.

@@ -1,7 +1,7 @@
 //! Exim. A client writes its HELO name, into parentheses, its commands, into quotes, and mail addresses.
 
 use super::super::scan::{Address, agreed, between};
-use super::super::{Action, Record};
+use crate::event::{Action, Record};
 
 /// `login authenticator failed for host (helo) [192.0.2.1]:42 I=[198.51.100.1]:25: 535 … (set_id=eve)`,
 /// `H=host (helo) [192.0.2.1] F=<a@example.org> rejected RCPT <b@example.org>: …`. False: not of Exim.

@@ -1,7 +1,7 @@
 //! vsftpd, ProFTPD and Pure-FTPd.
 
 use super::super::scan::{Address, between, only_after};
-use super::super::{Action, Record};
+use crate::event::{Action, Record};
 
 pub(super) fn describe(message: &str, record: &mut Record) -> bool {
     vsftpd(message, record) || proftpd(message, record) || pure(message, record)

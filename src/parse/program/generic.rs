@@ -2,8 +2,8 @@
 //! message names no other.
 
 use super::super::scan::{Address, between, word_after};
-use super::super::{Action, Record};
-use super::verdict::verdict;
+use super::super::verdict::verdict;
+use crate::event::{Action, Record};
 
 /// Words before an address that make it the source.
 const MARKS: &[&str] = &[

@@ -1,8 +1,9 @@
 //! Dovecot, Postfix and Sendmail.
 
 use super::super::scan::{Address, between, first_after, last_after, word_after};
-use super::super::{Action, Record};
-use super::{generic, verdict::verdict};
+use super::super::verdict::verdict;
+use super::generic;
+use crate::event::{Action, Record};
 
 pub(super) fn is_dovecot(program: &str) -> bool {
     const SERVICES: &[&str] =

@@ -14,13 +14,11 @@ mod privilege;
 mod service;
 mod sshd;
 mod telephony;
-mod verdict;
 mod web;
 
-pub(super) use verdict::verdict;
-
-use super::record::fill;
-use super::{Record, fields, stamp};
+use super::fill::fill;
+use super::{fields, stamp};
+use crate::event::Record;
 
 /// Fills entity, action, command and outcome from fields and message.
 pub(super) fn describe(record: &mut Record) {

@@ -1,9 +1,10 @@
 //! Packets that the kernel's filter or an IDS logged, and the kernel's own messages.
 
-use super::super::record::fill;
+use super::super::auditd;
+use super::super::fill::fill;
 use super::super::scan::{Address, between};
-use super::super::{Action, Record, auditd};
 use super::{audit, generic};
+use crate::event::{Action, Record};
 
 pub(super) fn kernel(message: &str, record: &mut Record) -> bool {
     if packet(message, record) {

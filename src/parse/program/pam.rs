@@ -1,7 +1,7 @@
 //! Messages of PAM modules, whichever program loaded them.
 
 use super::super::scan::{Address, between};
-use super::super::{Action, Record};
+use crate::event::{Action, Record};
 
 /// Services whose session is not the end of a login of their own.
 const NO_LOGIN: &[&str] =

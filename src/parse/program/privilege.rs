@@ -1,7 +1,7 @@
 //! Programs that give a user another's rights, and logins at the console.
 
 use super::super::scan::{between, word_after};
-use super::super::{Action, Record};
+use crate::event::{Action, Record};
 
 pub(super) fn describe(program: &str, message: &str, record: &mut Record) -> bool {
     match program {

@@ -1,7 +1,7 @@
 //! systemd, its logins, and cron.
 
 use super::super::scan::word_after;
-use super::super::{Action, Record};
+use crate::event::{Action, Record};
 
 pub(super) fn systemd(message: &str, record: &mut Record) -> bool {
     let said = [

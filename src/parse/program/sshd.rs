@@ -1,8 +1,8 @@
 //! OpenSSH's server. User names come from the client and stand before the address: it is read from the end.
 
 use super::super::scan::{Address, between};
-use super::super::{Action, Record};
 use super::pam;
+use crate::event::{Action, Record};
 
 pub(super) fn describe(message: &str, record: &mut Record) -> bool {
     let text =

@@ -1,7 +1,7 @@
 //! Asterisk. What a caller says of itself stands before the address (names) and after it (extensions, call ids).
 
 use super::super::scan::{Address, agreed};
-use super::super::{Action, Record};
+use crate::event::{Action, Record};
 
 /// `TCP:[2001:db8::1]:5060`, at its longest.
 const CALLER_BYTES_MAX: usize = 80;

@@ -1,8 +1,9 @@
 //! Web servers: access logs (fields with the names of W3C logs), error logs, HAProxy and Squid.
 
 use super::super::scan::{Address, only_after};
-use super::super::{Action, Record, level, stamp};
-use super::verdict::verdict;
+use super::super::verdict::verdict;
+use super::super::{level, stamp};
+use crate::event::{Action, Record};
 
 pub(super) fn describe(message: &str, record: &mut Record) -> bool {
     access(message, record)

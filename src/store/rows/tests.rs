@@ -6,6 +6,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::{Category, Decision, Entity, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict};
+use crate::parse::built_in;
+
+fn parser() -> Arc<dyn RecordParser> {
+    built_in()
+}
 
 /// What the database returns for a row.
 fn stored(row: Row<'_>) -> Stored {
@@ -95,7 +100,7 @@ fn raw() -> impl Strategy<Value = (Stream, Body)> {
     let payload = prop_oneof![vec(any::<u8>(), 0..40), text().prop_map(String::into_bytes)];
     (stream, name(), name(), format(), payload, vec((text(), text()), 0..5)).prop_map(
         |(stream, source, compartment, format, payload, attributes)| {
-            (stream, Body::Raw(Raw::new(source, compartment, format, payload.into(), attributes)))
+            (stream, Body::Raw(Raw::new(source, compartment, format, payload.into(), attributes, built_in())))
         },
     )
 }
@@ -217,18 +222,18 @@ fn shown(event: &Event) -> String {
 proptest! {
     #[test]
     fn an_event_comes_back_from_its_row_as_it_was(original in any_event()) {
-        let back = event(stored(row(&original, &mut FormatNames::default()).unwrap())).unwrap();
+        let back = event(stored(row(&original, &mut FormatNames::default()).unwrap()), &parser()).unwrap();
         prop_assert_eq!(shown(&back), shown(&original));
     }
 
     #[test]
     fn a_damaged_payload_column_is_an_error_and_never_a_panic(body in vec(any::<u8>(), 0..40), form in 0..4_i64) {
-        let original = Raw::new("s".into(), "c".into(), Format::Auto, Bytes::new(), vec![]);
+        let original = Raw::new("s".into(), "c".into(), Format::Auto, Bytes::new(), vec![], built_in());
         let id = EventId::new(1, 0);
         let (ts, body_of) = (Timestamp::ZERO, Body::Raw(original));
         let plain = Event { id, stream: Stream::L3In, ts, root: id, body: body_of };
         let row = stored(row(&plain, &mut FormatNames::default()).unwrap());
-        let result = event(Stored { body, attributes: form, ..row });
+        let result = event(Stored { body, attributes: form, ..row }, &parser());
         prop_assert!(form != attribute_form::BYTES || result.is_ok());
     }
 
@@ -256,7 +261,7 @@ proptest! {
 fn a_payload_with_nothing_beside_it_is_kept_as_received_and_one_with_attributes_is_a_json_object() {
     let column = |payload: &'static [u8], attributes: &[(&str, &str)]| {
         let attributes = attributes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let raw = Raw::new("s".into(), "c".into(), Format::Auto, Bytes::from_static(payload), attributes);
+        let raw = Raw::new("s".into(), "c".into(), Format::Auto, Bytes::from_static(payload), attributes, built_in());
         let (bytes, form) = payload_column(&raw);
         (String::from_utf8_lossy(&bytes).into_owned(), form)
     };

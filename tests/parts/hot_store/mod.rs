@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use dsmild::bus::Transaction;
 use dsmild::config;
-use dsmild::event::{Body, Decision, Event, EventId, Raw, Stream, Timestamp};
-use dsmild::parse::Format;
+use dsmild::event::{Body, Decision, Event, EventId, Format, Raw, Stream, Timestamp};
+use dsmild::parse::built_in;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
@@ -25,7 +25,7 @@ fn config(path: &Path, max_size: &str) -> config::Store {
 fn line(number: u64, bytes: usize) -> Event {
     let id = EventId::new(1_000_000 + number, 0);
     let payload = format!("{number} {}", "x".repeat(bytes));
-    let body = Body::Raw(Raw::new("test".into(), "ops".into(), Format::Text, payload.into(), vec![]));
+    let body = Body::Raw(Raw::new("test".into(), "ops".into(), Format::Text, payload.into(), vec![], built_in()));
     Event { id, stream: Stream::L3In, ts: Timestamp::from_millis(id.ms()), root: id, body }
 }
 

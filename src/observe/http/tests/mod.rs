@@ -21,9 +21,9 @@ use tokio::sync::watch;
 
 use super::{Parts, Server, start};
 use crate::config;
-use crate::event::{Body, Decision, Draft, Event, EventId, Raw, Soc, Stream, Timestamp};
+use crate::event::{Body, Decision, Draft, Event, EventId, Format, Raw, Soc, Stream, Timestamp};
 use crate::observe::gateway::{Gateway, GatewayError, IngestError, Status, StoreStatus};
-use crate::parse::Format;
+use crate::parse::built_in;
 
 /// Long enough for a busy machine; nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -64,7 +64,7 @@ impl FakeGateway {
 
 fn line(payload: &str) -> Body {
     let payload = Bytes::copy_from_slice(payload.as_bytes());
-    Body::Raw(Raw::new("test".into(), "ops".into(), Format::Text, payload, Vec::new()))
+    Body::Raw(Raw::new("test".into(), "ops".into(), Format::Text, payload, Vec::new(), built_in()))
 }
 
 pub(crate) fn soc(input_ref: &str) -> Body {

@@ -128,7 +128,7 @@ async fn a_chain_that_cannot_be_followed_says_why() {
 async fn the_sender_of_a_line_cannot_choose_its_id() {
     let daemon = Daemon::start().await;
     let attributes = vec![("id".to_owned(), "1-1".to_owned()), ("stream".to_owned(), "SOC_EVENTS".to_owned())];
-    let raw = Raw::new("test".into(), "ops".into(), Format::Text, Bytes::from_static(b"x"), attributes);
+    let raw = Raw::new("test".into(), "ops".into(), Format::Text, Bytes::from_static(b"x"), attributes, built_in());
     let id = daemon.gateway.commit(Stream::L3In, Body::Raw(raw));
     let page = daemon.get("/api/v1/streams/L3_IN").await.json();
     assert_eq!(page["events"][0]["id"], id.to_string());

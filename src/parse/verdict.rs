@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use super::super::Action;
+use crate::event::Action;
 
 /// In the order of precedence: what says failure wins over what says success.
 const PHRASES: &[(Action, Option<bool>, &[&str])] = &[
@@ -158,7 +158,7 @@ static WORDS: LazyLock<Option<Words>> = LazyLock::new(|| {
 });
 
 /// What the text says happened, judged by its words alone.
-pub(in super::super) fn verdict(text: &str) -> Option<(Action, Option<bool>)> {
+pub(super) fn verdict(text: &str) -> Option<(Action, Option<bool>)> {
     let words = WORDS.as_ref()?;
     let rows =
         words.automaton.find_overlapping_iter(text).filter_map(|found| words.rows.get(found.pattern().as_usize()));
