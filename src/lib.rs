@@ -13,8 +13,8 @@
 //! To read it in the order that data takes: [`intake`] makes drafts of lines, [`parse`] gives them time and fields, the
 //! [`bus`] gives them ids and an order, [`layer`] judges (a [`layer::stage::Stage`] is a pure function with state; its
 //! actor is the shell round it), [`device`] looks at what was fused, [`detect`] holds what both are made of, [`store`]
-//! commits. [`supervise`] starts actors again, [`observe`] shows what goes on, [`http`] is the way to servers, [`daemon`]
-//! puts everything together. [`limits`] has every bound.
+//! commits. [`supervise`] starts actors again, [`observe`] shows what goes on, [`server`] answers over HTTP, [`http_client`]
+//! asks others over HTTP, [`daemon`] puts everything together. [`limits`] has every bound.
 
 #![forbid(unsafe_code)]
 
@@ -26,8 +26,9 @@ pub mod daemon;
 pub mod detect;
 pub mod device;
 pub mod event;
-pub mod http;
+pub mod http_client;
 pub mod intake;
+pub mod journal;
 pub mod layer;
 pub mod limits;
 pub mod observe;
@@ -35,5 +36,6 @@ pub mod outlet;
 pub mod parse;
 pub mod redis;
 pub mod replay;
+pub mod server;
 pub mod store;
 pub mod supervise;

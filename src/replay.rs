@@ -15,8 +15,8 @@ use crate::intake::Origin;
 use crate::intake::replay::{ReplayError, ReplayInput, merged};
 use crate::layer::pipeline::Pipeline;
 use crate::limits;
-use crate::observe::http::event_json;
 use crate::parse::{Calendar, built_in};
+use crate::server::event_json;
 
 /// Exit code for input that could not be read or used (EX_DATAERR of sysexits.h).
 pub const EXIT_INPUT: u8 = 65;

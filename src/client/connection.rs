@@ -5,24 +5,23 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper::{Request, Response, Uri, header};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, Uri, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{ConnectionArgs, EXIT_BAD, EXIT_NO_DAEMON};
 use crate::config::Config;
 use crate::detect::deceptive::escaped;
-use crate::http::{Authorities, ConnectError, Io, Peer, connector};
+use crate::http_client::{self, Authorities, ConnectError, End, HttpError, Opened, Peer, connector};
 use crate::limits;
 
-/// Until the head of the answer, and again for the rest of one that ends.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(35);
-/// Longest answer: the chain of the longest lines, every byte escaped.
-const ANSWER_BYTES_MAX: usize = 4 * limits::HTTP_BODY_BYTES_MAX;
+const LIMITS: http_client::Limits = http_client::Limits {
+    connect: Duration::from_secs(5),
+    head: Duration::from_secs(35),
+    body: Duration::from_secs(35),
+    // The chain of the longest lines, every byte escaped.
+    body_bytes: 4 * limits::HTTP_BODY_BYTES_MAX,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -67,8 +66,9 @@ impl Client {
             Some("https") => true,
             _ => return Err(wrong()),
         };
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?.to_owned();
-        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        if uri.host().is_none_or(str::is_empty) {
+            return Err(wrong());
+        }
         let tls = if secure {
             let trusted = args.ca_file.as_deref().or(config.http.tls_cert_file.as_deref()).ok_or_else(|| {
                 ClientError::Arguments("https needs --ca-file: the daemon's certificate or its authority's".into())
@@ -79,7 +79,8 @@ impl Client {
             None
         };
         let token = token_of(args, config)?;
-        Ok(Self { url, peer: Peer { host, port, tls }, token })
+        let peer = Peer::of(&uri, tls).ok_or_else(wrong)?;
+        Ok(Self { url, peer, token })
     }
 
     /// The JSON answer to a GET.
@@ -97,23 +98,23 @@ impl Client {
     /// # Errors
     /// As [`get`](Self::get).
     pub async fn get_bytes(&self, path: &str) -> Result<Bytes, ClientError> {
-        let response = self.open(path, None).await?;
-        self.body_of(response).await
+        let opened = self.open(path, None).await?;
+        self.body_of(opened).await
     }
 
     /// The answer to a GET as it begins, with an answer of success; its body goes on for as long as it likes.
     ///
     /// # Errors
     /// No daemon is there, or the answer is an error.
-    pub async fn open(&self, path: &str, last_event_id: Option<&str>) -> Result<Response<Incoming>, ClientError> {
-        let response = tokio::time::timeout(ANSWER_PATIENCE, self.ask(path, last_event_id))
-            .await
-            .map_err(|_| self.no_daemon("it takes too long"))??;
-        if response.status().is_success() {
-            return Ok(response);
+    pub async fn open(&self, path: &str, last_event_id: Option<&str>) -> Result<Opened, ClientError> {
+        let request = self.request(path, last_event_id)?;
+        let asked = http_client::Client::new(self.peer.clone(), LIMITS).open(request).await;
+        let opened = asked.map_err(|error| self.failed(&error))?;
+        let status = opened.status();
+        if status.is_success() {
+            return Ok(opened);
         }
-        let status = response.status();
-        let body = self.body_of(response).await?;
+        let body = self.body_of(opened).await?;
         let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
         let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("no reason given");
         Err(self.bad_answer(&format!("{status}: {}", escaped(detail))))
@@ -127,46 +128,37 @@ impl Client {
         ClientError::NoDaemon { url: self.url.clone(), reason: reason.to_owned() }
     }
 
-    async fn body_of(&self, response: Response<Incoming>) -> Result<Bytes, ClientError> {
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect();
-        match tokio::time::timeout(ANSWER_PATIENCE, body).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) => Err(self.bad_answer(&format!("nothing whole ({error})"))),
-            Err(_) => Err(self.bad_answer("nothing whole in time")),
+    async fn body_of(&self, opened: Opened) -> Result<Bytes, ClientError> {
+        let answer = opened.collect(LIMITS).await;
+        match answer.end {
+            End::Whole => Ok(answer.body),
+            End::TooLong => Err(self.bad_answer("it is longer than is read")),
+            End::Timeout => Err(self.bad_answer("nothing whole in time")),
+            End::Broken(cause) => Err(self.bad_answer(&format!("nothing whole ({cause})"))),
         }
     }
 
-    async fn ask(&self, path: &str, last_event_id: Option<&str>) -> Result<Response<Incoming>, ClientError> {
-        let stream = self.peer.connect().await.map_err(|error| match error {
-            ConnectError::Slow | ConnectError::Unreachable(_) => self.no_daemon(&error.to_string()),
-            ConnectError::Tls(_) => self.bad_answer(&error.to_string()),
-            ConnectError::Name(_) => ClientError::Arguments(error.to_string()),
-        })?;
-        self.exchange(stream, path, last_event_id).await
+    fn failed(&self, error: &HttpError) -> ClientError {
+        match error {
+            HttpError::Timeout(_) | HttpError::Connect(ConnectError::Timeout | ConnectError::Unreachable(_)) => {
+                self.no_daemon(&error.to_string())
+            }
+            HttpError::Protocol(_) | HttpError::Connect(ConnectError::Tls(_)) => self.bad_answer(&error.to_string()),
+            HttpError::Connect(ConnectError::Name(_)) => ClientError::Arguments(error.to_string()),
+        }
     }
 
-    async fn exchange(
-        &self,
-        stream: Box<dyn Io>,
-        path: &str,
-        last_event_id: Option<&str>,
-    ) -> Result<Response<Incoming>, ClientError> {
-        let failed = |error: hyper::Error| self.bad_answer(&format!("no HTTP: {error}"));
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-        tokio::spawn(connection);
-        let mut request = Request::get(path)
-            .header(header::HOST, format!("{}:{}", self.peer.host, self.peer.port))
-            .header(header::USER_AGENT, concat!("dsmild/", env!("CARGO_PKG_VERSION")));
+    fn request(&self, path: &str, last_event_id: Option<&str>) -> Result<Request<Bytes>, ClientError> {
+        let mut request = Request::get(path);
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
         }
-        let request = request
-            .body(Empty::<Bytes>::new())
-            .map_err(|error| ClientError::Arguments(format!("the request cannot be made: {error}")))?;
-        sender.send_request(request).await.map_err(failed)
+        request
+            .body(Bytes::new())
+            .map_err(|error| ClientError::Arguments(format!("the request cannot be made: {error}")))
     }
 }
 
@@ -190,7 +182,7 @@ fn token_of(args: &ConnectionArgs, config: &Config) -> Result<Option<String>, Cl
             .map(Some)
             .ok_or_else(|| ClientError::Arguments(format!("--token-file {} is empty", file.display())));
     }
-    // A user who may not read the daemon's own file is told by the daemon that a token is needed.
+    // To a user who may not read the daemon's own file, the daemon answers that a token is needed.
     let text = config.http.tokens_file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
     Ok(text.lines().find_map(|line| {
         let mut words = line.split_whitespace();

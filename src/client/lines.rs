@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::detect::deceptive::escaped;
 use crate::event::Timestamp;
-use crate::observe::gateway::{ActorStatus, OutletStatus, SourceStatus, Status};
+use crate::server::gateway::{ActorStatus, OutletStatus, SourceStatus, Status};
 
 /// Longest summary or payload on a line.
 const TEXT_CHARS_MAX: usize = 300;
@@ -186,7 +186,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::observe::gateway::ActorState;
+    use crate::server::gateway::ActorState;
 
     #[test]
     fn an_event_is_one_line_and_cannot_move_the_cursor() {

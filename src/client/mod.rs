@@ -17,7 +17,7 @@ pub use connection::{Client, ClientError};
 use crate::config::Config;
 use crate::event::EventId;
 use crate::observe::audit;
-use crate::observe::gateway::Status;
+use crate::server::gateway::Status;
 
 /// Exit codes, of sysexits where there is one.
 pub const EXIT_OK: u8 = 0;
@@ -26,7 +26,7 @@ pub const EXIT_BAD: u8 = 1;
 /// `EX_UNAVAILABLE`: no daemon answers.
 pub const EXIT_NO_DAEMON: u8 = 69;
 
-/// Runs a command to its end; gives the exit code of the process.
+/// Runs a command to its end and returns the exit code of the process.
 pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
     let result = match command {
         ClientCommand::Verify { file, .. } => {

@@ -3,13 +3,12 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Client, ClientError, EXIT_NO_DAEMON, lines};
 use crate::event::{EventId, Stream};
+use crate::http_client::Opened;
 use crate::limits;
 
 /// A daemon that restarts is waited for this long.
@@ -63,7 +62,7 @@ pub struct SseEvent {
 
 /// An open stream of them.
 pub struct Events {
-    body: Incoming,
+    answer: Opened,
     parser: Parser,
 }
 
@@ -71,8 +70,8 @@ impl Events {
     /// # Errors
     /// No daemon is there, or it refuses.
     pub async fn open(client: &Client, stream: Stream, last: Option<&str>) -> Result<Self, ClientError> {
-        let response = client.open(&format!("/api/v1/streams/{stream}/live"), last).await?;
-        Ok(Self { body: response.into_body(), parser: Parser::default() })
+        let answer = client.open(&format!("/api/v1/streams/{stream}/live"), last).await?;
+        Ok(Self { answer, parser: Parser::default() })
     }
 
     /// `None` when the connection is over.
@@ -81,10 +80,7 @@ impl Events {
             if let Some(event) = self.parser.next() {
                 return Some(event);
             }
-            let frame = self.body.frame().await?.ok()?;
-            if let Some(bytes) = frame.data_ref() {
-                self.parser.push(bytes)?;
-            }
+            self.parser.push(&self.answer.next().await?)?;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::event::Stream;
-use crate::observe::http::tests::{Daemon, soc};
+use crate::server::tests::{Daemon, soc};
 
 fn args(daemon: &Daemon) -> ConnectionArgs {
     ConnectionArgs { url: Some(format!("http://{}", daemon.address())), ..ConnectionArgs::default() }

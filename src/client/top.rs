@@ -16,7 +16,7 @@ use super::tail::Events;
 use super::{Client, ClientError, EXIT_OK, lines};
 use crate::detect::deceptive::escaped;
 use crate::event::Stream;
-use crate::observe::gateway::{ActorState, Status};
+use crate::server::gateway::{ActorState, Status};
 
 const KEYS_EVERY: Duration = Duration::from_millis(50);
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ struct Screen {
     /// The newest first.
     events: VecDeque<Value>,
     /// Why what is shown is old.
-    trouble: Option<String>,
+    error: Option<String>,
 }
 
 /// Runs until `q`, Escape or Ctrl-C; the terminal is as before then, also after an error or a panic.
@@ -63,7 +63,7 @@ async fn watch(client: &Client, terminal: &mut DefaultTerminal, screen: &mut Scr
                 terminal.draw(|frame| screen.draw(frame))?;
             }
             _ = polls.tick() => {
-                screen.trouble = screen.update(client).await.err().map(|error| error.to_string());
+                screen.error = screen.update(client).await.err().map(|error| error.to_string());
                 if live.is_none() {
                     live = Events::open(client, Stream::SocEvents, None).await.ok();
                 }
@@ -134,8 +134,8 @@ impl Screen {
     }
 
     fn headline(&self) -> Paragraph<'_> {
-        let (text, color) = match (&self.trouble, self.status.ready) {
-            (Some(trouble), _) => (escaped(trouble).into_owned(), Color::Red),
+        let (text, color) = match (&self.error, self.status.ready) {
+            (Some(error), _) => (escaped(error).into_owned(), Color::Red),
             (None, true) => ("ready".to_owned(), Color::Green),
             (None, false) => (escaped(&self.status.reasons.join("; ")).into_owned(), Color::Red),
         };
@@ -198,7 +198,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::observe::gateway::ActorStatus;
+    use crate::server::gateway::ActorStatus;
 
     #[test]
     fn the_screen_shows_actors_rates_and_events_without_their_control_characters() {

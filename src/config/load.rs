@@ -1,4 +1,4 @@
-//! Finds the configuration file, merges the environment over it, and gives a checked [`Config`] or every finding.
+//! Finds the configuration file, merges the environment over it, and returns a checked [`Config`] or every finding.
 
 use std::ffi::OsString;
 use std::fmt;

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::check::Judge;
-use super::secret;
+use super::{Judge, secret};
 use crate::limits;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -5,6 +5,7 @@ mod diff;
 #[cfg(test)]
 mod documented;
 mod finding;
+mod judge;
 mod load;
 mod loki;
 mod nearest;
@@ -13,11 +14,25 @@ mod schema;
 mod secret;
 mod units;
 
-pub use check::exposure_findings;
 pub use diff::{Change, Effect, Part, diff};
 pub use finding::Finding;
+pub use judge::{Judge, plain};
 pub use load::{ConfigError, Loaded, SYSTEM_FILE, SourceName, load, load_with};
 pub use loki::Loki;
 pub use schema::*;
 pub use secret::redact;
 pub use units::{Bytes, Span};
+
+pub use crate::daemon::config::Daemon;
+pub use crate::intake::config::{Intake, IntakeSwitch};
+pub use crate::intake::file::config::IntakeFile;
+pub use crate::intake::journal::config::IntakeJournal;
+pub use crate::intake::shrink::config::Shrink;
+pub use crate::layer::fusion::config::Fusion;
+pub use crate::layer::l3::config::L3;
+pub use crate::layer::l4::config::L4;
+pub use crate::observe::log::config::{Log, LogLevel, LogTarget};
+pub use crate::redis::config::{Redis, StreamRole};
+pub use crate::server::config::Http;
+pub use crate::store::config::{Durability, Store};
+pub use crate::supervise::config::{Backoff, Intensity, Supervisor};

@@ -172,8 +172,8 @@ fn explain(key: String, message: &str) -> Finding {
     if message.contains("socket address") {
         return Finding::new(key, "is not an address with a port", "write one like \"127.0.0.1:8600\"");
     }
-    let told = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
-    if let Some((found, expected)) = told.and_then(|told| told.rsplit_once(", expected ")) {
+    let type_error = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    if let Some((found, expected)) = type_error.and_then(|error| error.rsplit_once(", expected ")) {
         let table = expected == "a map" || expected.starts_with("struct ");
         return Finding::new(
             key,

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use super::archive::NAME;
 use super::core::{Core, locked};
 use crate::event::EventId;
-use crate::observe::gateway::OutletStatus;
 use crate::observe::metrics;
 use crate::outlet::Progress;
 use crate::outlet::archive::Trouble;
+use crate::server::gateway::OutletStatus;
 use crate::store::StoreError;
 
 /// Another reason is logged no sooner than this after the last one …

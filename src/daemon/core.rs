@@ -11,7 +11,7 @@ use crate::bus::{Bus, EventRef, Transaction};
 use crate::config::{Config, Durability};
 use crate::detect::freshness::freshness;
 use crate::event::{Event, EventId, Interest, ShrinkSample};
-use crate::observe::gateway::{ConfigStatus, OutletStatus, ShrinkStatus, SourceStatus};
+use crate::server::gateway::{ConfigStatus, OutletStatus, ShrinkStatus, SourceStatus};
 use crate::store::{HotStore, Size, StoreError};
 use crate::supervise::Child;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::core::Core;
 use crate::intake::Problem;
-use crate::observe::gateway::OutletStatus;
 use crate::observe::metrics;
 use crate::outlet::flat_log::{FlatLog, FlatLogError};
+use crate::server::gateway::OutletStatus;
 use crate::supervise::TaskContext;
 
 /// SYSLOG_IDENTIFIER of what is said here.

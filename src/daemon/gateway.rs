@@ -11,7 +11,7 @@ use super::archive;
 use super::core::{Core, locked};
 use crate::bus::Consumer;
 use crate::event::{Draft, Event, EventId, Interest, Stream};
-use crate::observe::gateway::{ActorState, ActorStatus, Gateway, GatewayError, IngestError, Status, StoreStatus};
+use crate::server::gateway::{ActorState, ActorStatus, Gateway, GatewayError, IngestError, Status, StoreStatus};
 use crate::supervise::{Child, State};
 
 /// What a sender waits at most for its events to be durable; then it is told to send them again.

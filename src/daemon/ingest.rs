@@ -16,9 +16,9 @@ use crate::config::{self, StreamRole};
 use crate::event::{Draft, Stream, Timestamp};
 use crate::intake::redis::{Claimed, Entry, EntryId, Group, Member, Place, Taken, Unacknowledged};
 use crate::limits;
-use crate::observe::gateway::SourceStatus;
 use crate::observe::metrics;
 use crate::redis::{Link, Notice, Trouble};
+use crate::server::gateway::SourceStatus;
 use crate::supervise::TaskContext;
 
 /// Between two attempts to connect; doubles.

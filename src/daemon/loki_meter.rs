@@ -8,11 +8,11 @@ use super::backlog::Backlog;
 use super::core::{Core, locked};
 use super::loki::NAME;
 use crate::event::{EventId, Interest};
-use crate::observe::gateway::OutletStatus;
 use crate::observe::metrics;
 use crate::observe::notice::Notice;
 use crate::outlet::Progress;
 use crate::outlet::loki::Trouble;
+use crate::server::gateway::OutletStatus;
 use crate::store::StoreError;
 
 const TELL_EVERY: Duration = Duration::from_millis(500);

@@ -12,11 +12,11 @@ use super::core::{Core, locked};
 use crate::config::{self, StreamRole};
 use crate::event::{EventId, Interest, Stream};
 use crate::limits;
-use crate::observe::gateway::OutletStatus;
 use crate::observe::metrics;
 use crate::outlet::Progress;
 use crate::outlet::mirror::{Batch, Target, Top};
 use crate::redis::{Link, Notice, Trouble};
+use crate::server::gateway::OutletStatus;
 use crate::store::StoreError;
 use crate::supervise::TaskContext;
 

@@ -8,6 +8,7 @@ mod announce;
 mod archive;
 mod archive_meter;
 mod backlog;
+pub mod config;
 mod core;
 mod files;
 mod flat_log;
@@ -41,7 +42,7 @@ pub use reload_mark::ask as ask_to_reload;
 use signals::{Signals, Told};
 pub use start::{Daemon, Hooks, StartError};
 
-use crate::config::{self, ConfigError, Finding, Loaded};
+use crate::config::{ConfigError, Finding, Loaded, load_with};
 use crate::observe::{log as journal, systemd};
 
 /// Exit code for a configuration that cannot be used (EX_CONFIG of sysexits.h).
@@ -99,7 +100,7 @@ async fn start_and_run(loaded: Loaded, plan: Plan, path: Option<PathBuf>, hooks:
 /// At least one finding.
 pub fn load(path: Option<&Path>) -> Result<(Loaded, Plan), ConfigError> {
     let prepared = RefCell::new(None);
-    let loaded = config::load_with(path, &|config| match prepare(config) {
+    let loaded = load_with(path, &|config| match prepare(config) {
         Ok(plan) => {
             prepared.replace(Some(plan));
             Vec::new()

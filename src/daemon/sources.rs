@@ -11,9 +11,9 @@ use crate::event::{Body, Draft, Format, Stream, Timestamp};
 use crate::intake::boot::observe_boot;
 use crate::intake::{Batch, Origin, Problem, file::FileSet, journal::JournalReader, shrink::Poller};
 use crate::limits;
-use crate::observe::gateway::SourceStatus;
 use crate::observe::metrics;
 use crate::parse::built_in;
+use crate::server::gateway::SourceStatus;
 use crate::supervise::TaskContext;
 
 const FILES_POLL_EVERY: Duration = Duration::from_millis(100);

@@ -22,7 +22,8 @@ use crate::layer::graph::Node;
 use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
 use crate::limits;
-use crate::observe::{gateway::ConfigStatus, metrics};
+use crate::observe::metrics;
+use crate::server::gateway::ConfigStatus;
 use crate::store::{HotStore, Recovery, StoreError};
 use crate::supervise::{ChildSpec, State, Task, TaskContext, Tree};
 

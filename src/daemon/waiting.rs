@@ -10,10 +10,10 @@ use super::archive::NAME;
 use super::core::locked;
 use crate::config::Config;
 use crate::event::{Draft, Event, EventId, Stream};
-use crate::observe::gateway::{Gateway, GatewayError, IngestError, OutletStatus, Status};
-use crate::observe::http::{Parts, Server, start};
 use crate::observe::{metrics, systemd};
 use crate::outlet::archive::Trouble;
+use crate::server::gateway::{Gateway, GatewayError, IngestError, OutletStatus, Status};
+use crate::server::{Parts, Server, start};
 
 /// Serves from the first trouble on.
 pub struct Waiting {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::core::Core;
 use super::gateway::DaemonGateway;
 use crate::intake::entry;
-use crate::observe::http::{HttpError, Parts, Server, start};
+use crate::server::{HttpError, Parts, Server, start};
 
 /// Opens the port and serves on the current runtime.
 ///

@@ -8,7 +8,7 @@ use crate::detect::burst::Bursts;
 use crate::detect::command_habits::{CommandHabits, command_name};
 use crate::detect::habits::{Hours, Places, network_of};
 use crate::detect::recent::Recent;
-use crate::event::{Body, Category, Event, Interest, Raw, Stream};
+use crate::event::{Action, Body, Category, Event, Interest, Raw, Record, Stream};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX};
 

@@ -7,7 +7,7 @@ use super::{DeviceSpec, settings};
 use crate::detect::burst::Bursts;
 use crate::detect::trust_failures;
 use crate::detect::weak_crypto::{self, Use, Weakness};
-use crate::event::{Body, Category, Event, Interest, Raw, Stream};
+use crate::event::{Action, Body, Category, Event, Interest, Raw, Stream};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 

@@ -10,7 +10,7 @@ use super::{DeviceSpec, intel_lists, settings};
 use crate::detect::burst::Bursts;
 use crate::detect::indicators::Indicators;
 use crate::detect::observable::{Observable, find_in};
-use crate::event::{Body, Category, Entity, Event, Interest, Raw, Stream};
+use crate::event::{Action, Body, Category, Entity, Event, Interest, Raw, Record, Stream};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 

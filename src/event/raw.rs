@@ -90,7 +90,8 @@ mod tests {
         let raw = Raw::new("s".into(), "c".into(), Format::Auto, "line".into(), Vec::new(), parser.clone());
         assert_eq!(parser.0.load(Ordering::Relaxed), 0);
         assert_eq!((raw.record().message.as_str(), raw.record().message.as_str()), ("line", "line"));
-        assert_eq!(raw.clone().record().message, "line");
+        let copy = raw.clone();
+        assert_eq!((raw.record(), copy.record()), (copy.record(), raw.record()));
         assert_eq!(parser.0.load(Ordering::Relaxed), 1);
         let parsed = raw.with_record(Record { message: "known".into(), ..Record::default() });
         assert_eq!((parsed.record().message.as_str(), parser.0.load(Ordering::Relaxed)), ("known", 1));

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Entity;
 
-/// What a line says, as far as it could be told.
+/// What a line says, as far as it could be understood.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Record {
     /// The program that logged it (`sshd`, `sudo`, `kernel`), without path and pid.
@@ -15,7 +15,7 @@ pub struct Record {
     /// The text after the header; for structured lines the message field, or the whole line.
     pub message: String,
     /// Key and value as the line writes them (JSON paths joined with dots, auditd keys), in order of the line; after
-    /// them what was told from the text (W3C names for web requests), and the attributes.
+    /// them what was read from the text (W3C names for web requests), and the attributes.
     pub fields: Vec<(String, String)>,
     /// Who and what it is about.
     pub entity: Entity,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String")] // a text first, so that a mistake in a map of streams is told with its key
+#[serde(try_from = "String")] // a text first, so that a mistake in a map of streams is reported with its key
 pub enum Stream {
     #[serde(rename = "L3_IN")]
     L3In,

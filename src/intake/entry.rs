@@ -88,7 +88,7 @@ fn raw_from_fields(
     raw(payload.ok_or(EntryError::NoPayload)?, own, attributes, stream, source, arrival)
 }
 
-/// The fields of an entry that are no attributes.
+/// The fields of an entry that are not attributes.
 #[derive(Default)]
 struct Own {
     ts: Option<Value>,

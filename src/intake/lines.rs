@@ -108,7 +108,7 @@ impl Lines {
     /// No newline yet: waits for it, but never with more than one line's worth of memory.
     fn hold_back(&mut self) {
         self.scanned = self.pending.len();
-        // One more for a carriage return, which is no part of the line.
+        // One more for a carriage return, which is not part of the line.
         if self.overlong.is_none() && self.pending.len() > LINE_BYTES_MAX + 1 {
             self.overlong = self.pending.get(..LINE_BYTES_MAX).map(Bytes::copy_from_slice);
         }

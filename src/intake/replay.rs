@@ -1,4 +1,4 @@
-//! Whole files and streams, once, from beginning to end: the same order as [`FileSet`](super::file::FileSet) gives for
+//! Whole files and streams, once, from beginning to end: the same order as [`FileSet`](super::file::FileSet) returns for
 //! the same files.
 
 use std::collections::VecDeque;

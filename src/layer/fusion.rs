@@ -4,6 +4,8 @@
 //! risk it tipped. Those are two statements with causes, scores and evidence of their own, so they stay two SOC events;
 //! their `input_ref`s lead to the same raw line.
 
+pub mod config;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::one_line;
 use super::severity::{Operator, severity};
 use super::stage::{Outbox, StageSpec, Stateful};
-use crate::config;
+use crate::config::Shrink;
 use crate::detect::freshness::freshness;
 use crate::event::stream::FUSION;
 use crate::event::{
@@ -26,9 +28,9 @@ const ACUTE_STRESS: &str = "risk_acute_stress";
 pub const READS: Interest = Interest::NONE.stream(Stream::L3Out).stream(Stream::L4Out).stream(Stream::Shrink);
 
 /// The stage that writes `SOC_EVENTS` for decisions. `shrink` has the age from which a sample is stale.
-pub fn prepare(config: &config::Fusion, shrink: Option<&config::Shrink>) -> StageSpec {
+pub fn prepare(config: &config::Fusion, shrink: Option<&Shrink>) -> StageSpec {
     let include_benign = config.include_benign;
-    let stale_after = shrink.map_or_else(|| config::Shrink::default().stale_after, |shrink| shrink.stale_after).get();
+    let stale_after = shrink.map_or_else(|| Shrink::default().stale_after, |shrink| shrink.stale_after).get();
     StageSpec {
         name: "fusion",
         identifier: "dsmil-soc-router",
@@ -197,7 +199,7 @@ mod tests {
 
     fn stage(include_benign: bool) -> Box<dyn Stage> {
         let config = config::Fusion { include_benign, ..config::Fusion::default() };
-        (prepare(&config, Some(&config::Shrink::default())).make)()
+        (prepare(&config, Some(&Shrink::default())).make)()
     }
 
     #[test]

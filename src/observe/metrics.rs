@@ -1,4 +1,4 @@
-//! Every metric of the daemon: one table, and a function for each that gives the handle to hold on to.
+//! Every metric of the daemon: one table, and a function for each that returns the handle to hold on to.
 //! A look-up costs several times an increment, so hot paths ask for their handles once.
 
 use std::sync::OnceLock;
@@ -90,8 +90,8 @@ pub const METRICS: &[Metric] = &[
     metric("dsmil_archive_up", G, Unit::Count, &[], "1 while Postgres takes what is archived."),
     metric("dsmil_loki_lag_events", G, Unit::Count, &[], "Committed SOC events that Loki does not have yet."),
     metric("dsmil_loki_up", G, Unit::Count, &[], "1 when Loki took the last push."),
-    metric("dsmil_shrink_up", G, Unit::Count, &[], "1 when the last poll of SHRINK gave a sample."),
-    metric("dsmil_shrink_value", G, Unit::Count, &["metric"], "The newest value of each number that SHRINK gives."),
+    metric("dsmil_shrink_up", G, Unit::Count, &[], "1 when the last poll of SHRINK returned a sample."),
+    metric("dsmil_shrink_value", G, Unit::Count, &["metric"], "The newest value of each number that SHRINK returns."),
     metric("dsmil_shrink_age_seconds", G, Unit::Seconds, &[], "Time since the last good sample of SHRINK."),
     metric(
         "dsmil_soc_events_total",

@@ -1,9 +1,8 @@
-//! What the daemon shows of itself: metrics, log, HTTP, and what systemd is told.
+//! What the daemon shows of itself: metrics, log, audit log, and the notifications to systemd.
 
 pub mod audit;
-pub mod gateway;
-pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod notice;
+pub mod problem;
 pub mod systemd;

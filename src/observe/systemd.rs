@@ -1,4 +1,4 @@
-//! What systemd is told. Without `NOTIFY_SOCKET` nothing is said and nothing fails.
+//! Notifies systemd. Without `NOTIFY_SOCKET` nothing is sent and nothing fails.
 
 use std::io;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub fn status(status: &str) {
     send(&[NotifyState::Status(&one_line(status))]);
 }
 
-/// The start waits for something outside: systemd shows why and gives it half a minute more each time.
+/// The start waits for something outside: systemd shows why and allows half a minute more each time.
 pub fn still_starting(status: &str) {
     send(&[NotifyState::Status(&one_line(status)), NotifyState::ExtendTimeoutUsec(30_000_000)]);
 }
@@ -33,7 +33,7 @@ pub fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
-/// To be sent at least every [`watchdog_interval`] while every critical actor gives a sign of life.
+/// To be sent at least every [`watchdog_interval`] while every critical actor sends its heartbeat.
 pub fn watchdog() {
     send(&[NotifyState::Watchdog]);
 }

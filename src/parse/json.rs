@@ -6,7 +6,7 @@ use super::fields;
 use super::time::Parsed;
 use crate::limits;
 
-/// `None` where the line is no object.
+/// `None` where the line is not an object.
 pub(super) fn read(line: &str) -> Option<Parsed> {
     let object: Map<String, Value> = serde_json::from_str(line).ok()?;
     let mut flat = Vec::new();
@@ -40,7 +40,7 @@ fn flatten(key: String, value: Value, flat: &mut Vec<(String, String)>) {
         Value::Null => {}
         Value::String(text) => flat.push((key, text)),
         Value::Bool(_) | Value::Number(_) => flat.push((key, value.to_string())),
-        // The journal writes a value that is no UTF-8 as its bytes.
+        // The journal writes a value that is not UTF-8 as its bytes.
         Value::Array(items) if is_bytes(&items) => flat.push((key, text_of(&items))),
         Value::Array(items) => {
             for (at, item) in items.into_iter().enumerate() {

@@ -1,7 +1,7 @@
 //! From the bytes of one line to a time and named fields. Pure: no clock, no files; whoever knows the reference time
 //! and the time zone resolves a [`LogTime`].
 //!
-//! A line goes through three steps: its *format* gives header and fields (one file each here), what came beside it
+//! A line goes through three steps: its *format* yields header and fields (one file each here), what came beside it
 //! overrules them (`attributes`), and the *program* that wrote it tells what the message means (`program/`).
 //! Lines are written by attackers: whatever a client may have put into a message (user names, user agents, queries) is
 //! never taken for the source address. An extractor starts from the end of the message that the program writes itself;

@@ -33,7 +33,7 @@ impl Parser {
 /// Reads one line. Never fails: what has no structure is a message. `attributes` came beside the payload
 /// (journal fields, fields of a stream entry) and win over what the text says.
 ///
-/// Of a payload longer than [`limits::LINE_BYTES_MAX`] the rest is ignored; bytes that are no UTF-8, and NUL, become
+/// Of a payload longer than [`limits::LINE_BYTES_MAX`] the rest is ignored; bytes that are not UTF-8, and NUL, become
 /// U+FFFD; fields past [`limits::FIELDS_PER_RECORD_MAX`] are left out.
 pub fn parse(payload: &[u8], format: Format, attributes: &[(String, String)]) -> Parsed {
     let line = line(payload);
@@ -70,7 +70,7 @@ fn line(payload: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The first bytes decide; a reader that finds its format broken gives way to the next.
+/// The first bytes decide; when a reader finds its format broken, the next one is tried.
 fn auto(line: &str, attributes: &[(String, String)]) -> Option<Parsed> {
     // Journald has taken the header off already: what looks like one was written by the sender.
     let bare = attributes::names_program(attributes);

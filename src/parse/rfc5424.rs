@@ -30,7 +30,7 @@ pub(super) fn read(line: &str) -> Option<Parsed> {
     Some(Parsed { time, record })
 }
 
-/// `[id a="1" b="2"][id2 …] message`: fields `id.a`, `id.b`; gives the message.
+/// `[id a="1" b="2"][id2 …] message`: fields `id.a`, `id.b`; returns the message.
 fn structured_data<'a>(text: &'a str, record: &mut Record) -> Option<&'a str> {
     if let Some(rest) = text.strip_prefix('-') {
         return Some(rest.strip_prefix(' ').unwrap_or(rest));

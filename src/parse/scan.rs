@@ -14,7 +14,7 @@ pub(super) struct Address {
 
 impl Address {
     /// At the start of the text: `192.0.2.1`, `192.0.2.1:22`, `192.0.2.1#53`, `[2001:db8::1]:22`, `::ffff:192.0.2.1`.
-    /// What follows must not continue a word, a host name or a network: `192.0.2.0/24` is no address.
+    /// What follows must not continue a word, a host name or a network: `192.0.2.0/24` is not an address.
     pub fn read(text: &str) -> Option<(Self, &str)> {
         if let Some(inner) = text.strip_prefix('[') {
             let end = inner.bytes().take(ADDRESS_BYTES_MAX).position(|byte| byte == b']')?;
@@ -114,7 +114,7 @@ pub(super) fn last_after(text: &str, mark: &str) -> Option<Address> {
 }
 
 /// Right after `mark`, where all such places agree. If they do not, one of them is a forgery, and which one cannot be
-/// told: no address is better than an attacker's choice.
+/// known: no address is better than an attacker's choice.
 pub(super) fn only_after(text: &str, mark: &str) -> Option<Address> {
     agreed(text.match_indices(mark).filter_map(|(at, _)| Some(Address::read(text.get(at + mark.len()..)?)?.0)))
 }

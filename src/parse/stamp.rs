@@ -111,7 +111,7 @@ fn tai64n(text: &str) -> Option<Stamp<'_>> {
     Some((LogTime::Instant(Timestamp::from_micros(micros)), rest))
 }
 
-/// A number of seconds, milliseconds, microseconds or nanoseconds since the epoch: told apart by size, since no log is
+/// A number of seconds, milliseconds, microseconds or nanoseconds since the epoch: distinguished by size, since no log is
 /// older than 1973.
 pub(super) fn epoch_of_any_unit(value: f64) -> Option<Timestamp> {
     let seconds = match value {

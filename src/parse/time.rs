@@ -40,7 +40,7 @@ pub struct Calendar {
 const AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
 /// 1990-01-01. No Linux machine wrote a log before; a clock without battery starts at 1970 or 1980.
 const EARLIEST_MICROS: i64 = 631_152_000_000_000;
-/// The longest wait for a 29 February, over a century that is no leap year.
+/// The longest wait for a 29 February, over a century whose first year is not a leap year.
 const YEARS_BACK_MAX: i16 = 8;
 
 impl Calendar {

@@ -1,5 +1,6 @@
 //! The connection to Redis that the mirror and the ingest share. What client library does it is known in `link` alone.
 
+pub mod config;
 mod link;
 mod reply;
 mod trouble;

@@ -2,6 +2,7 @@
 
 mod batch;
 mod checkpoint;
+pub mod config;
 mod count;
 mod error;
 mod files;

@@ -1,6 +1,7 @@
 //! How fast lines are parsed: `cargo test --release --test evaluate -- --ignored --nocapture parse_speed`.
 
-use dsmild::parse::{Format, parse};
+use dsmild::event::Format;
+use dsmild::parse::parse;
 
 #[test]
 #[ignore = "a measurement: it says nothing on a busy or an unoptimized machine"]

@@ -1,4 +1,4 @@
-//! One path: the file that stands there now, and those that stood there before and still have something to give.
+//! One path: the file that stands there now, and those that stood there before and still have lines to read.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -37,7 +37,7 @@ pub struct Followed {
     pending: Option<Position>,
     /// Generations newer than this came while nobody looked.
     gap_after: Option<Timestamp>,
-    told: Vec<(u64, u64)>,
+    reported: Vec<(u64, u64)>,
     opening: Option<String>,
     reading: Option<String>,
 }
@@ -62,7 +62,7 @@ impl Followed {
             finished: VecDeque::new(),
             pending: None,
             gap_after: None,
-            told: Vec::new(),
+            reported: Vec::new(),
             opening: None,
             reading: None,
         }
@@ -164,7 +164,7 @@ impl Followed {
     ) -> io::Result<()> {
         // As last seen: since then it may have been written to by somebody who has it open.
         self.gap_after = self.tails.last().map(|tail| tail.modified);
-        // What else happened to it before it was rotated away is seen first: its copies are no generations.
+        // What else happened to it before it was rotated away is seen first: its copies are not generations.
         self.look_at_files(now, problems);
         let taken: Vec<_> = taken.iter().copied().chain(self.identities()).collect();
         self.close_gap(&taken)?;
@@ -183,7 +183,7 @@ impl Followed {
     }
 
     /// Says what is wrong with the path when that has changed.
-    pub fn trouble(&mut self, reason: &'static str, text: Option<String>, problems: &mut Vec<Problem>) {
+    pub fn report(&mut self, reason: &'static str, text: Option<String>, problems: &mut Vec<Problem>) {
         if let Some(text) = text.as_ref().filter(|text| self.opening.as_ref() != Some(*text)) {
             problems.push(Problem::new(self.name.as_str(), reason, 0, format!("{}: {text}", self.name)));
         }
@@ -219,7 +219,7 @@ impl Followed {
         let copy = locate::find_copy(&self.path, &tail.fingerprint(), tail.read_to(), &taken);
         if let Some(file) = tail.detach(copy)? {
             // The same inode at the same offset may now be another position.
-            self.told.clear();
+            self.reported.clear();
             self.tails.insert(index + 1, Tail::start(file, 0, self.zone.clone())?);
         }
         Ok(())
@@ -251,7 +251,7 @@ impl Followed {
         }
     }
 
-    /// Nothing stands at the path and nothing is left to give: closes what is quiet. True when all is closed.
+    /// Nothing stands at the path and nothing is left to read: closes what is quiet. True when all is closed.
     pub fn leave(&mut self, poll: &Poll, quiet_after: Duration) -> bool {
         for tail in &mut self.tails {
             tail.ending |= tail.is_drained() && poll.now.duration_since(tail.changed_at) >= quiet_after;
@@ -295,17 +295,17 @@ impl Followed {
     }
 
     /// Hands out the next line, with the number of its bytes.
-    pub fn give(&mut self) -> Option<(Draft, usize)> {
-        self.tails.iter_mut().find_map(Tail::give)
+    pub fn next_draft(&mut self) -> Option<(Draft, usize)> {
+        self.tails.iter_mut().find_map(Tail::next_draft)
     }
 
     /// The position, if it is another than when last asked.
     pub fn position(&mut self) -> Option<(String, Value)> {
         let now: Vec<_> = self.tails.iter().map(|tail| (tail.identity.inode, tail.offset())).collect();
-        if now == self.told || self.pending.is_some() {
+        if now == self.reported || self.pending.is_some() {
             return None;
         }
-        self.told = now;
+        self.reported = now;
         let files = self.tails.iter().map(Tail::mark).collect();
         let position = Position { files, finished: self.finished.iter().cloned().collect() };
         Some((self.name.clone(), position.to_json()))

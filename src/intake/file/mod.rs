@@ -3,6 +3,7 @@
 //! `tail.rs` reads one open file, `followed.rs` the files that one path has had, and [`FileSet`] all paths together, in
 //! order of time. `position.rs` says what is remembered over a restart, `locate.rs` finds the files again.
 
+pub mod config;
 mod followed;
 #[cfg(test)]
 mod history;
@@ -60,7 +61,7 @@ pub struct FileSet {
 }
 
 impl FileSet {
-    /// Continues at these positions, as earlier batches gave them by name; names of other sources are left alone.
+    /// Continues at these positions, as earlier batches returned them by name; names of other sources are left alone.
     pub fn open(files: &[IntakeFile], positions: &BTreeMap<String, Value>) -> Self {
         let mut problems = Vec::new();
         let entries = files.iter().map(|config| entry(config, &mut problems)).collect();
@@ -148,14 +149,14 @@ impl FileSet {
         for index in 0..self.entries.len() {
             let Some(entry) = self.entries.get_mut(index).filter(|entry| entry.is_pattern) else { continue };
             let name = entry.config.path.to_string_lossy().into_owned();
-            let (found, trouble) = match list(&entry.config.path) {
+            let (found, error) = match list(&entry.config.path) {
                 Ok(found) => (found, None),
                 Err(error) => (BTreeSet::new(), Some(format!("{name}: the directory cannot be listed ({error})"))),
             };
-            if entry.listing != trouble {
+            if entry.listing != error {
                 self.problems
-                    .extend(trouble.iter().map(|text| Problem::new(name.as_str(), "unreadable", 0, text.as_str())));
-                entry.listing = trouble;
+                    .extend(error.iter().map(|text| Problem::new(name.as_str(), "unreadable", 0, text.as_str())));
+                entry.listing = error;
             }
             for path in found {
                 if self.followed.len() < FILES_MAX {
@@ -198,11 +199,11 @@ impl FileSet {
         let Some(followed) = self.followed.get_mut(key) else { return };
         if is_behind && let Err(error) = followed.resume(&mut self.problems).and_then(|()| followed.close_gap(&taken)) {
             let text = format!("it cannot be opened ({error}); it is tried again, to go on where it was left");
-            followed.trouble("unreadable", Some(text), &mut self.problems);
+            followed.report("unreadable", Some(text), &mut self.problems);
             return;
         }
         let here = std::fs::metadata(&followed.path);
-        let trouble = match &here {
+        let finding = match &here {
             Ok(metadata) if !metadata.is_file() => Some(("unreadable", "it is not a regular file".to_owned())),
             Ok(metadata) => {
                 let identity = Identity::of(metadata);
@@ -219,8 +220,8 @@ impl FileSet {
             Err(error) => Some(("unreadable", format!("it cannot be examined ({error}); it is tried again"))),
         };
         if let Some(followed) = self.followed.get_mut(key) {
-            let (reason, text) = trouble.map_or(("", None), |(reason, text)| (reason, Some(text)));
-            followed.trouble(reason, text, &mut self.problems);
+            let (reason, text) = finding.map_or(("", None), |(reason, text)| (reason, Some(text)));
+            followed.report(reason, text, &mut self.problems);
         }
     }
 
@@ -274,7 +275,7 @@ impl FileSet {
         while batch.drafts.len() < max_events && bytes_left > 0 {
             let Some(index) = merge.earliest() else { return false };
             let Some(path) = paths.get_mut(index) else { return false };
-            let Some((draft, bytes)) = path.give() else { return false };
+            let Some((draft, bytes)) = path.next_draft() else { return false };
             batch.drafts.push(draft);
             bytes_left = bytes_left.saturating_sub(bytes);
             if fill(index, path, &mut merge) {

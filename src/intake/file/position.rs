@@ -50,7 +50,7 @@ pub struct Mark {
     pub modified: Timestamp,
 }
 
-/// How far a path is read: its current file and those that were rotated away and still have something to give.
+/// How far a path is read: its current file and those that were rotated away and still have lines to read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Position {

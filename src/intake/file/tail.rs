@@ -27,7 +27,7 @@ impl Identity {
     }
 }
 
-/// What one poll gives to every file it looks at.
+/// What one poll allows every file it looks at.
 pub struct Poll {
     pub now: Instant,
     /// For lines that were written while we were there to see it.
@@ -42,7 +42,7 @@ pub struct Poll {
 pub enum Filled {
     /// There is a next line.
     Ready,
-    /// Nothing to give now.
+    /// Nothing to read now.
     Empty,
     /// The next poll will know: this one's bytes are used up before a line was found, or the content was replaced.
     Busy,
@@ -241,7 +241,7 @@ impl Tail {
         self.head = Some(Head { start: line.start, bytes, draft: origin.line(line.payload, calendar) });
     }
 
-    /// Reads one chunk of what the last look saw, and gives the number of bytes.
+    /// Reads one chunk of what the last look saw, and returns the number of bytes.
     fn read(&mut self) -> io::Result<usize> {
         let Some(file) = &self.file else { return Ok(0) };
         let at = self.lines.read_to();
@@ -273,7 +273,7 @@ impl Tail {
     }
 
     /// Hands out the next line, with the number of its bytes.
-    pub fn give(&mut self) -> Option<(Draft, usize)> {
+    pub fn next_draft(&mut self) -> Option<(Draft, usize)> {
         self.head.take().map(|head| (head.draft, head.bytes))
     }
 }

@@ -82,7 +82,7 @@ impl Bench {
     /// What is new since the last call, read to the end.
     fn read(&mut self) -> Vec<String> {
         while self.poll(1000) {}
-        // Whatever a poll closes gives its last line in the next.
+        // The last line of whatever a poll closes comes in the next.
         while self.poll(1000) {}
         std::mem::take(&mut self.lines)
     }

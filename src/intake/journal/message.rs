@@ -1,10 +1,10 @@
-//! From a journal entry to an event, and which entries are wanted.
+//! From a journal entry to an event, and which entries are the daemon's own.
 
 use bytes::Bytes;
 
-use super::export::Entry;
 use crate::event::{Draft, Timestamp};
 use crate::intake::Origin;
+use crate::journal::Entry;
 
 /// The journal field that the daemon adds to every line of its own log.
 pub const OWN_FIELD: &str = "DSMILD_INSTANCE";
@@ -36,16 +36,6 @@ impl Own {
 /// After an update of the program, the one that runs is called `… (deleted)`.
 fn without_deleted(exe: &str) -> &str {
     exe.strip_suffix(" (deleted)").unwrap_or(exe)
-}
-
-/// Whether the entry's identifier is among these; `*` at the end matches any rest, no identifiers match all.
-pub fn is_wanted(entry: &Entry, identifiers: &[String]) -> bool {
-    let identifier = entry.text("SYSLOG_IDENTIFIER").unwrap_or_default();
-    identifiers.is_empty()
-        || identifiers.iter().any(|wanted| match wanted.strip_suffix('*') {
-            Some(beginning) => identifier.starts_with(beginning),
-            None => identifier == wanted,
-        })
 }
 
 /// The event of an entry, at the time when the sender handed it over; that is journald's word and not the sender's.
@@ -102,16 +92,6 @@ mod tests {
         assert_eq!(&*raw.payload, b"hello");
         let expected = [("SYSLOG_IDENTIFIER", "sshd"), ("_PID", "7")];
         assert_eq!(raw.attributes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    }
-
-    #[test]
-    fn identifiers_match_whole_or_by_their_beginning() {
-        let wanted = ["sshd".to_owned(), "dsmil-*".to_owned()];
-        for (identifier, expected) in [("sshd", true), ("sshd2", false), ("dsmil-l3", true), ("dsmil", false)] {
-            assert_eq!(is_wanted(&entry(&[("SYSLOG_IDENTIFIER", identifier)]), &wanted), expected, "{identifier}");
-        }
-        assert!(is_wanted(&entry(&[]), &[]));
-        assert!(!is_wanted(&entry(&[]), &wanted));
     }
 
     #[test]

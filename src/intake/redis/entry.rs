@@ -1,4 +1,4 @@
-//! Entries of a stream as Redis gives them.
+//! Entries of a stream as Redis returns them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::bus::EntryKey;
 use crate::redis::Reply;
 
-/// Id of an entry: any that Redis can hold, not only those that the log could give.
+/// Id of an entry: any that Redis can hold, not only those that the log could assign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct EntryId {
     ms: u64,
@@ -17,7 +17,7 @@ pub struct EntryId {
 
 impl EntryId {
     pub const ZERO: Self = Self { ms: 0, n: 0 };
-    /// After every entry. Not the greatest id of all, by which Redis means `>`: it would give new entries.
+    /// After every entry. Not the greatest id of all, by which Redis means `>`: it would return new entries.
     pub const LAST: Self = Self { ms: u64::MAX, n: u64::MAX - 1 };
 
     pub fn new(ms: u64, n: u64) -> Self {
@@ -68,7 +68,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The entries in a list of them; `None` when this is no such list.
+    /// The entries in a list of them; `None` when this is not such a list.
     pub fn list(reply: Reply) -> Option<Vec<Self>> {
         match reply {
             Reply::Nil => Some(Vec::new()),

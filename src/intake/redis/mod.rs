@@ -1,8 +1,8 @@
 //! Streams that others write to Redis, read through a consumer group.
 //!
-//! Every entry is taken once, although Redis gives it again after a crash on either side: with the events is committed
-//! how far the stream has been taken ([`Place`]), and what comes again from before that is only acknowledged. Entries
-//! of consumers that are gone are claimed under a second consumer name, because their ids say nothing about that place.
+//! Every entry is taken once, although Redis returns it again after a crash on either side: with the events is committed
+//! how far the stream has been taken ([`Place`]), and what comes again from before that is only acknowledged. Entries of
+//! consumers that are gone are claimed under a second consumer name, because their ids say nothing about that place.
 
 mod claimed;
 mod entry;

@@ -53,7 +53,7 @@ impl Place {
     }
 
     /// The stream ends here in Redis. When that is before what was taken, Redis has lost its end or all of it, and may
-    /// give those ids to new entries. Whether it is so.
+    /// assign those ids to new entries. Whether it is so.
     pub fn ends_at(&mut self, end: EntryId) -> bool {
         let lost = end < self.last;
         if lost {
@@ -65,7 +65,7 @@ impl Place {
 
     /// By Redis's account the group was `given` so many entries since the stream began, and `missed` so many, where that can
     /// be told; gives how many of the missed are news. What was missed before the group was first looked at is not. Redis
-    /// before 7.4 forgets much of what it gave when it is started again or a replica takes over: that was not missed.
+    /// before 7.4 forgets much of what it returned when it is started again or a replica takes over: that was not missed.
     pub fn counts(&mut self, given: Option<u64>, missed: Option<u64>) -> u64 {
         if given < self.given {
             self.missed = None;
@@ -123,7 +123,7 @@ mod tests {
     fn what_redis_forgot_to_have_given_was_not_missed() {
         let mut place = place();
         assert_eq!(place.counts(Some(100), Some(0)), 0);
-        assert_eq!(place.counts(Some(150), None), 0, "in the middle of the stream it cannot be told");
+        assert_eq!(place.counts(Some(150), None), 0, "in the middle of the stream it cannot be known");
         let mut after = Place::load("redis://h L3_IN".to_owned(), Some(&place.save()));
         assert_eq!(place.counts(Some(120), None), 0);
         assert_eq!([30, 31].map(|total| place.counts(Some(130), Some(total))), [0, 1]);

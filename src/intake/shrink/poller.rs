@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode, Uri};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::reading::{ReadError, Reading, read};
+use super::collector::{ReadError, Reading};
+use super::reading::read;
 use crate::config::Shrink;
 use crate::event::ShrinkSample;
+use crate::http_client::{Client, End, HttpError, Limits, Peer};
 use crate::limits;
 
 /// `shrink.url` is not one that can be asked.
@@ -22,8 +20,8 @@ pub struct AddressError;
 
 /// One client with its kept connection.
 pub struct Poller {
-    client: Client<HttpConnector, Empty<Bytes>>,
-    uri: Uri,
+    client: Client,
+    url: Uri,
     timeout: Duration,
 }
 
@@ -32,7 +30,7 @@ enum PollError {
     #[error("no whole answer within {}", humantime::format_duration(*.0))]
     Timeout(Duration),
     #[error("cannot be reached ({0})")]
-    Unreachable(String),
+    Unreachable(HttpError),
     #[error("answered {0}")]
     Status(StatusCode),
     #[error("answered in the encoding `{0}`, which was not asked for")]
@@ -49,19 +47,12 @@ impl Poller {
     /// # Errors
     /// The URL is not `http://HOST…`; the check of the configuration says so before.
     pub fn new(config: &Shrink) -> Result<Self, AddressError> {
-        let uri: Uri = config.url.parse().map_err(|_| AddressError)?;
-        if uri.scheme_str() != Some("http") || uri.host().is_none_or(str::is_empty) {
-            return Err(AddressError);
-        }
+        let url: Uri = config.url.parse().map_err(|_| AddressError)?;
+        let peer = Peer::of(&url, None).filter(|_| url.scheme_str() == Some("http")).ok_or(AddressError)?;
         let timeout = config.timeout.get();
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(timeout));
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(1)
-            .build(connector);
-        Ok(Self { client, uri, timeout })
+        let body_bytes = limits::SHRINK_RESPONSE_BYTES_MAX;
+        let limits = Limits { connect: timeout, head: timeout, body: timeout, body_bytes };
+        Ok(Self { client: Client::new(peer, limits), url, timeout })
     }
 
     /// One question and its answer: values, or why there are none. Takes no longer than `shrink.timeout`; follows no
@@ -80,33 +71,33 @@ impl Poller {
                 ShrinkSample { values: reading.values, failure: None }
             }
             Err(error) => {
-                ShrinkSample { failure: Some(format!("SHRINK at {}: {error}", self.uri)), ..Default::default() }
+                ShrinkSample { failure: Some(format!("SHRINK at {}: {error}", self.url)), ..Default::default() }
             }
         }
     }
 
-    async fn ask(&self) -> Result<Reading, PollError> {
-        let mut request = Request::new(Empty::new());
-        *request.uri_mut() = self.uri.clone();
+    async fn ask(&mut self) -> Result<Reading, PollError> {
+        let mut request = Request::new(Bytes::new());
+        let path = self.url.path_and_query().map_or("/", |path| path.as_str());
+        *request.uri_mut() = path.parse().unwrap_or_default();
         let accept = HeaderValue::from_static("application/json, text/plain;q=0.9");
         request.headers_mut().insert(ACCEPT, accept);
-        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("dsmild"));
-        let response = self.client.request(request).await.map_err(|error| PollError::Unreachable(innermost(&error)))?;
-        if response.status() != StatusCode::OK {
-            return Err(PollError::Status(response.status()));
+        let answer = self.client.ask(request).await.map_err(|error| match error {
+            HttpError::Timeout(_) => PollError::Timeout(self.timeout),
+            other => PollError::Unreachable(other),
+        })?;
+        if answer.status != StatusCode::OK {
+            return Err(PollError::Status(answer.status));
         }
-        let (head, body) = response.into_parts();
-        if let Some(encoding) = text(&head.headers, &CONTENT_ENCODING).filter(|encoding| encoding != "identity") {
+        if let Some(encoding) = text(&answer.headers, &CONTENT_ENCODING).filter(|encoding| encoding != "identity") {
             return Err(PollError::Encoding(encoding));
         }
-        let body = Limited::new(body, limits::SHRINK_RESPONSE_BYTES_MAX).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                ReadError::TooLong.into()
-            } else {
-                PollError::BrokeOff(error.to_string())
-            }
-        })?;
-        Ok(read(text(&head.headers, &CONTENT_TYPE).as_deref(), &body.to_bytes())?)
+        match answer.end {
+            End::Whole => Ok(read(text(&answer.headers, &CONTENT_TYPE).as_deref(), &answer.body)?),
+            End::TooLong => Err(ReadError::TooLong.into()),
+            End::Timeout => Err(PollError::Timeout(self.timeout)),
+            End::Broken(cause) => Err(PollError::BrokeOff(cause)),
+        }
     }
 }
 
@@ -114,13 +105,4 @@ impl Poller {
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let value = headers.get(name)?;
     Some(value.to_str().unwrap_or("?").chars().take(64).collect())
-}
-
-/// The client wraps what the operating system said in what it was doing.
-fn innermost(error: &hyper_util::client::legacy::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

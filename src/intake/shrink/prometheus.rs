@@ -1,6 +1,6 @@
 //! The Prometheus text format, as far as a number by name needs it: `name{labels} value [timestamp]`.
 
-use super::reading::{Collector, ReadError};
+use super::collector::{Collector, ReadError};
 
 /// Reads every sample; labels are not looked at. Numbers as the format writes them, so `NaN` and `+Inf` are numbers
 /// here, and refused by the collector.

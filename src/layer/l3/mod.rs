@@ -3,6 +3,7 @@
 //! Sigma rules say what a single line means, the detectors of bursts and of novelty what it means after the lines
 //! before it. The decision has the score of the strongest of these detections and names them all.
 
+pub mod config;
 mod rule_files;
 mod watch;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use self::watch::Watch;
 use super::stage::{Outbox, StageSpec, Stateful};
 use super::{one_line, verdict};
-use crate::config::{self, Finding};
+use crate::config::Finding;
 use crate::detect::sigma::{RuleMatch, RuleSet};
 use crate::event::{Action, Body, Category, Decision, Event, Interest, Raw, Record, Stream, Verdict};
 use crate::limits;

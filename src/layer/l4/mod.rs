@@ -6,6 +6,7 @@
 //! elsewhere found them); each gets a decision. Risk fades with the time of the events themselves, so no tick is
 //! needed.
 
+pub mod config;
 mod detection;
 
 use std::sync::Arc;
@@ -17,7 +18,6 @@ use self::detection::{Detection, Subject, subjects};
 use super::judgement::MALICIOUS_FROM;
 use super::one_line;
 use super::stage::{Outbox, StageSpec, Stateful};
-use crate::config;
 use crate::detect::recent::Recent;
 use crate::detect::risk::{Risk, Signal};
 use crate::event::{Body, Decision, Event, Interest, Stream, Timestamp, Verdict};
@@ -218,7 +218,7 @@ impl Thresholds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Entity, EventId, Raw};
+    use crate::event::{Entity, EventId, Format, Raw, Record};
     use crate::layer::stage::Stage;
     use crate::layer::testing::decisions;
     use crate::layer::verdict;

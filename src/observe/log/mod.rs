@@ -3,6 +3,7 @@
 //!
 //! The target of a line picks its SYSLOG_IDENTIFIER: `log::info!(target: "dsmil-l3", EVENT_ID:% = id; "…")`.
 
+pub mod config;
 mod sink;
 
 use std::fmt::Write;
@@ -15,10 +16,10 @@ use std::time::{Duration, Instant};
 use log::kv::{self, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use crate::config::{self, LogLevel, LogTarget};
 use crate::event::Timestamp;
 use crate::limits;
 use crate::observe::metrics;
+use config::{LogLevel, LogTarget};
 use sink::{Journal, Sink, Stderr};
 
 /// A field of every line that the daemon writes to the journal, with the instance's name: by it the intake tells the
@@ -160,7 +161,7 @@ impl Log for Front {
         // Libraries speak from warnings on: their lower levels say nothing about the daemon, and much of it.
         let target = metadata.target();
         let own = target.starts_with("dsmil");
-        // What the Redis client warns of is told once by the part whose connection it was, with what to do.
+        // What the Redis client warns of is reported once by the part whose connection it was, with what to do.
         let from = if target.starts_with("fred") { Level::Error } else { Level::Warn };
         own || metadata.level() <= from || log::max_level() == LevelFilter::Trace
     }
@@ -339,7 +340,7 @@ mod tests {
                 .key_values(&[("EVENT_ID", "1-0")])
                 .build(),
         );
-        say(&front, "dsmild::observe::http", "own module");
+        say(&front, "dsmild::server", "own module");
         say(&front, "sqlx::query", "a library's gossip");
         assert!(front.flush_within(Duration::from_secs(20)));
         let lines = lines.lock().unwrap();

@@ -13,9 +13,9 @@ pub use self::file::FlatLogError;
 use self::file::LogFile;
 use self::short_iso::ShortIso;
 use crate::config;
-use crate::intake::Problem;
-use crate::intake::journal::{Entry, Follower, is_wanted};
+use crate::journal::{Entry, Follower, is_wanted};
 use crate::limits;
+use crate::observe::problem::Problem;
 
 const NAME: &str = "flat-log";
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::intake::journal::Entry;
+use crate::journal::Entry;
 
 /// A host name, identifier or pid of this many bytes or more is not shown.
 const SHOWN_BYTES: usize = 300;

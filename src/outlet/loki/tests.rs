@@ -14,7 +14,7 @@ use tokio_rustls::rustls::{ServerConfig, crypto::ring};
 
 use super::{Answer, Pusher};
 use crate::config;
-use crate::http::Io;
+use crate::http_client::Io;
 
 const TAKEN: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 

@@ -9,7 +9,7 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::Instant;
 
 use super::export::{Entry, Export};
-use crate::intake::Problem;
+use crate::observe::problem::Problem;
 
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
@@ -17,34 +17,36 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 const END_WITHIN: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 64 * 1024;
 /// Kept of what `journalctl` says on standard error.
-const COMPLAINT_BYTES_MAX: usize = 2048;
+const STDERR_BYTES_MAX: usize = 2048;
 
-/// Every entry behind a cursor and then whatever comes. Never gives up: what goes wrong is a [`Problem`], and `journalctl`
+/// Every entry behind a cursor and then whatever comes. It never ends by itself: what goes wrong is a [`Problem`], and `journalctl`
 /// is started again at the last entry taken, after a growing pause.
 pub struct Follower {
     name: String,
-    pub(super) program: OsString,
+    pub(crate) program: OsString,
     arguments: Vec<OsString>,
     cursor: Option<String>,
     /// `journalctl` begins with the entry at the cursor, which shows that it still exists.
     at_cursor: Option<String>,
-    pub(super) running: Option<Running>,
+    pub(crate) running: Option<Running>,
     retry_at: Instant,
-    pub(super) pause: Duration,
-    said: Option<String>,
+    pub(crate) pause: Duration,
+    /// The last problem that was reported, so that the same one is not reported again.
+    reported: Option<String>,
 }
 
-pub(super) struct Running {
-    pub(super) child: Child,
+pub(crate) struct Running {
+    pub(crate) child: Child,
     stdout: ChildStdout,
     stderr: ChildStderr,
     export: Export,
-    complaint: Vec<u8>,
+    /// The end of what came on standard error.
+    errors: Vec<u8>,
 }
 
-enum Heard {
+enum Output {
     Entries,
-    Complaint,
+    Stderr,
     End(String),
 }
 
@@ -61,7 +63,7 @@ impl Follower {
             running: None,
             retry_at: Instant::now(),
             pause: BACKOFF_MIN,
-            said: None,
+            reported: None,
         }
     }
 
@@ -88,10 +90,10 @@ impl Follower {
                 if expected == cursor {
                     continue;
                 }
-                self.say_gone(problems);
+                self.report_gone(problems);
             }
             // Only what is new shows that it works.
-            (self.pause, self.said) = (BACKOFF_MIN, None);
+            (self.pause, self.reported) = (BACKOFF_MIN, None);
             self.cursor = Some(cursor);
             return Some(entry);
         }
@@ -104,23 +106,23 @@ impl Follower {
             return self.start(problems);
         };
         match running.listen().await {
-            Heard::Entries => {}
-            Heard::Complaint => {
-                let text = running.complaint_text();
-                self.say(format!("journalctl says: {text}"), problems);
+            Output::Entries => {}
+            Output::Stderr => {
+                let text = running.stderr_text();
+                self.report(format!("journalctl says: {text}"), problems);
             }
-            Heard::End(how) => {
-                let complaint = running.complaint_text();
-                if complaint.contains("seek to cursor") {
+            Output::End(how) => {
+                let errors = running.stderr_text();
+                if errors.contains("seek to cursor") {
                     self.cursor = None;
-                    self.say_gone(problems);
+                    self.report_gone(problems);
                 }
-                self.stop(format!("it ended ({how}) {complaint}").trim_end(), problems);
+                self.stop(format!("it ended ({how}) {errors}").trim_end(), problems);
             }
         }
     }
 
-    fn say_gone(&self, problems: &mut Vec<Problem>) {
+    fn report_gone(&self, problems: &mut Vec<Problem>) {
         let text = "the last entry taken is no longer in the journal; what was removed behind it is lost. Reading goes on \
                     with the oldest entry after it. If this happens often, raise SystemMaxUse= of journald";
         problems.push(Problem::new(self.name.as_str(), "gone", 0, text));
@@ -128,7 +130,7 @@ impl Follower {
 
     fn start(&mut self, problems: &mut Vec<Problem>) {
         let mut command = Command::new(&self.program);
-        // --follow alone keeps to the running boot and leaves out what the last one said at its end. --merge does not; before
+        // --follow alone keeps to the running boot and leaves out what the last one logged at its end. --merge does not; before
         // systemd 253 nothing else helps, not --boot=all either.
         command.args(["--output=export", "--follow", "--merge", "--no-tail", "--no-pager", "--quiet"]);
         // Not --after-cursor: when the entry is gone, that leaves out the one after it.
@@ -155,13 +157,13 @@ impl Follower {
         self.pause = (self.pause * 2).min(BACKOFF_MAX);
         let program = OsStr::to_string_lossy(&self.program);
         let text = format!("{program}: {why}; it is started again at the last entry taken, more and more slowly");
-        self.say(text, problems);
+        self.report(text, problems);
     }
 
-    fn say(&mut self, text: String, problems: &mut Vec<Problem>) {
-        if self.said.as_ref() != Some(&text) {
+    fn report(&mut self, text: String, problems: &mut Vec<Problem>) {
+        if self.reported.as_ref() != Some(&text) {
             problems.push(Problem::new(self.name.as_str(), "journalctl", 0, text.as_str()));
-            self.said = Some(text);
+            self.reported = Some(text);
         }
     }
 }
@@ -176,43 +178,43 @@ fn of_this_machine() -> Option<String> {
 impl Running {
     fn new(mut child: Child) -> Option<Self> {
         let (stdout, stderr) = (child.stdout.take()?, child.stderr.take()?);
-        Some(Self { child, stdout, stderr, export: Export::default(), complaint: Vec::new() })
+        Some(Self { child, stdout, stderr, export: Export::default(), errors: Vec::new() })
     }
 
-    async fn listen(&mut self) -> Heard {
+    async fn listen(&mut self) -> Output {
         let buffer = self.export.buffer();
         buffer.reserve(READ_BYTES);
-        let mut complaint = [0; 512];
+        let mut errors = [0; 512];
         tokio::select! {
             read = self.stdout.read_buf(buffer) => match read {
-                Ok(1..) => Heard::Entries,
-                Ok(0) | Err(_) => Heard::End(self.end().await),
+                Ok(1..) => Output::Entries,
+                Ok(0) | Err(_) => Output::End(self.end().await),
             },
-            Ok(count @ 1..) = self.stderr.read(&mut complaint) => {
-                self.complain(complaint.get(..count).unwrap_or_default());
-                Heard::Complaint
+            Ok(count @ 1..) = self.stderr.read(&mut errors) => {
+                self.keep(errors.get(..count).unwrap_or_default());
+                Output::Stderr
             }
         }
     }
 
-    fn complain(&mut self, text: &[u8]) {
-        self.complaint.extend_from_slice(text);
-        let excess = self.complaint.len().saturating_sub(COMPLAINT_BYTES_MAX);
-        self.complaint.drain(..excess);
+    fn keep(&mut self, text: &[u8]) {
+        self.errors.extend_from_slice(text);
+        let excess = self.errors.len().saturating_sub(STDERR_BYTES_MAX);
+        self.errors.drain(..excess);
     }
 
     /// What was said last, on one line.
-    fn complaint_text(&self) -> String {
-        String::from_utf8_lossy(&self.complaint).trim().replace('\n', "; ")
+    fn stderr_text(&self) -> String {
+        String::from_utf8_lossy(&self.errors).trim().replace('\n', "; ")
     }
 
-    /// The rest of its complaints and its exit status. It has closed its output: whatever it still does is of no use.
+    /// The rest of its standard error, and its exit status. It has closed its output: whatever it still does is of no use.
     async fn end(&mut self) -> String {
-        let mut complaint = Vec::new();
-        let stderr = (&mut self.stderr).take(COMPLAINT_BYTES_MAX as u64);
+        let mut errors = Vec::new();
+        let stderr = (&mut self.stderr).take(STDERR_BYTES_MAX as u64);
         let ended = async {
             let mut stderr = stderr;
-            let _ = stderr.read_to_end(&mut complaint).await;
+            let _ = stderr.read_to_end(&mut errors).await;
             self.child.wait().await
         };
         let how = match tokio::time::timeout(END_WITHIN, ended).await {
@@ -220,7 +222,7 @@ impl Running {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it closed its output and went on".to_owned(),
         };
-        self.complain(&complaint);
+        self.keep(&errors);
         how
     }
 }

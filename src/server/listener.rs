@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -18,14 +17,16 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use super::access::{Access, TokensError, exposure_findings};
-use super::ingest::ReadEntry;
-use super::routes::{self, Peer, Shared};
+use super::access::{Access, TokensError};
+use super::config::exposure_findings;
+use super::parts::Parts;
+use super::request::Peer;
+use super::routes;
+use super::shared::{Shared, stopped};
 use super::stall::StallGuard;
 use super::tls::{self, TlsError};
 use crate::config::{self, Finding};
 use crate::limits;
-use crate::observe::gateway::Gateway;
 use crate::observe::metrics;
 
 /// For the TLS handshake, and for the head of each request.
@@ -35,16 +36,6 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// For requests under way when the daemon stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
-
-/// What the server is made of besides its own section of the configuration.
-pub struct Parts {
-    pub gateway: Arc<dyn Gateway>,
-    pub read_entry: ReadEntry,
-    /// `intake.http.enabled`.
-    pub ingest_enabled: bool,
-    /// `audit.log` in `daemon.state_dir`.
-    pub audit_file: PathBuf,
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
@@ -135,11 +126,6 @@ impl Server {
             log::warn!(target: "dsmil-http", "stopped with requests still under way");
         }
     }
-}
-
-/// Waits for the stop, or for the server to be gone.
-pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    let _ = stopping.wait_for(|stop| *stop).await;
 }
 
 struct Acceptor {

@@ -4,6 +4,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::gateway::GatewayError;
+
 /// One error answer: what was wrong and what would be right.
 #[derive(Debug)]
 pub struct Problem {
@@ -60,5 +62,11 @@ impl IntoResponse for Problem {
             (self.status, [(header::CONTENT_TYPE, "application/problem+json")], object.to_string()).into_response();
         response.headers_mut().extend(self.headers);
         response
+    }
+}
+
+impl From<GatewayError> for Problem {
+    fn from(error: GatewayError) -> Self {
+        Self::busy(error.to_string(), 5)
     }
 }

@@ -22,8 +22,8 @@ use tokio::sync::watch;
 use super::{Parts, Server, start};
 use crate::config;
 use crate::event::{Body, Decision, Draft, Event, EventId, Format, Raw, Soc, Stream, Timestamp};
-use crate::observe::gateway::{Gateway, GatewayError, IngestError, Status, StoreStatus};
 use crate::parse::built_in;
+use crate::server::gateway::{Gateway, GatewayError, IngestError, Status, StoreStatus};
 
 /// Long enough for a busy machine; nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -26,7 +26,7 @@ pub struct Authorities<'a> {
 }
 
 /// # Errors
-/// There is no certificate that can be read; says in which file and why.
+/// No certificate can be read; the text says from which file and why.
 pub fn connector(trusted: Authorities<'_>) -> Result<TlsConnector, String> {
     let given = trusted.file.map(given).transpose()?.unwrap_or_default();
     let mut roots = RootCertStore::empty();

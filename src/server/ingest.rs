@@ -13,15 +13,14 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::gateway::IngestError;
+use super::parts::ReadEntry;
 use super::problem::Problem;
-use super::routes::{MayIngest, PathPart, Shared, text_of};
+use super::request::{MayIngest, PathPart, text_of};
+use super::shared::Shared;
 use crate::event::{Draft, Stream, Timestamp};
 use crate::limits;
-use crate::observe::gateway::IngestError;
 use crate::observe::metrics;
-
-/// Turns the fields of one entry that arrived at a time into an event, or says why it cannot.
-pub type ReadEntry = fn(Stream, Map<String, Value>, Timestamp) -> Result<Draft, String>;
 
 #[derive(Serialize)]
 pub struct Answer {

@@ -10,16 +10,16 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use serde_json::{Map, Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
+use super::event_json::event_json;
+use super::gateway::{Gateway, GatewayError};
 use super::problem::Problem;
-use super::routes::{MayRead, PathPart, Shared, parameters, text_of};
-use super::server::stopped;
-use crate::event::{Event, EventId, Stream, wire};
+use super::request::{MayRead, PathPart, parameters, text_of};
+use super::shared::{Shared, stopped};
+use crate::event::{EventId, Stream};
 use crate::limits;
-use crate::observe::gateway::{Gateway, GatewayError};
 
 const PAGE_EVENTS: usize = 100;
 /// Read at once: with the longest lines a few megabytes.
@@ -28,19 +28,6 @@ const CHUNK_EVENTS: usize = 64;
 const PAGE_BYTES_MAX: usize = limits::HTTP_BODY_BYTES_MAX;
 /// Without events, a comment tells both ends that the connection lives.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
-
-/// The event as the API shows it. What the line's sender named `id` or `stream` does not replace ours.
-pub fn event_json(event: &Event) -> Value {
-    let mut object = Map::new();
-    object.insert("id".into(), json!(event.id));
-    object.insert("stream".into(), json!(event.stream));
-    if let Value::Object(fields) = wire::to_json(event) {
-        for (key, value) in fields {
-            object.entry(key).or_insert(value);
-        }
-    }
-    Value::Object(object)
-}
 
 pub async fn page(
     _: MayRead,

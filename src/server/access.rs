@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
+use super::config::{Http, is_loopback};
 use super::problem::Problem;
-use crate::config::{self, Finding};
 use crate::limits;
 
 /// What a token allows. None includes another.
@@ -136,7 +136,7 @@ pub struct Access {
 impl Access {
     /// # Errors
     /// As [`Tokens::load`].
-    pub fn load(config: &config::Http) -> Result<Self, TokensError> {
+    pub fn load(config: &Http) -> Result<Self, TokensError> {
         Ok(Self { tokens: config.tokens_file.as_deref().map(Tokens::load).transpose()? })
     }
 
@@ -183,43 +183,7 @@ fn is_loopback_name(host: &str) -> bool {
         _ => host,
     };
     let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost")
-        || literal.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// What makes this listener unsafe to open; the daemon refuses to start with any of them. Pure: opens no file.
-pub fn exposure_findings(config: &config::Http) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let exposed = !config.listen.ip().is_loopback();
-    let listen = config.listen;
-    if exposed && config.tokens_file.is_none() {
-        findings.push(Finding::new(
-            "http.tokens_file",
-            format!("http.listen = {listen} can be reached from other machines and no tokens are asked for"),
-            "name a file with lines `role token`, or listen on 127.0.0.1",
-        ));
-    }
-    let missing = match (&config.tls_cert_file, &config.tls_key_file) {
-        (None, None) if exposed => {
-            findings.push(Finding::new(
-                "http.tls_cert_file",
-                format!("http.listen = {listen} can be reached from other machines without TLS"),
-                "name a certificate here and its key in http.tls_key_file, or listen on 127.0.0.1",
-            ));
-            None
-        }
-        (Some(_), None) => Some(("http.tls_key_file", "http.tls_cert_file")),
-        (None, Some(_)) => Some(("http.tls_cert_file", "http.tls_key_file")),
-        _ => None,
-    };
-    if let Some((key, present)) = missing {
-        findings.push(Finding::new(
-            key,
-            format!("it is missing while {present} is set"),
-            "set both for TLS, or neither",
-        ));
-    }
-    findings
+    name.eq_ignore_ascii_case("localhost") || literal.parse().is_ok_and(is_loopback)
 }
 
 #[cfg(test)]
@@ -228,21 +192,6 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| ((*name).parse().unwrap(), HeaderValue::from_static(value))).collect()
-    }
-
-    #[test]
-    fn an_address_that_others_reach_needs_tokens_and_tls() {
-        let mut config = config::Http { listen: "0.0.0.0:8600".parse().unwrap(), ..config::Http::default() };
-        let keys = |config: &config::Http| {
-            exposure_findings(config).into_iter().map(|finding| finding.key).collect::<Vec<_>>()
-        };
-        assert_eq!(keys(&config), ["http.tokens_file", "http.tls_cert_file"]);
-        config.tokens_file = Some("/t".into());
-        config.tls_cert_file = Some("/c".into());
-        assert_eq!(keys(&config), ["http.tls_key_file"]);
-        config.tls_key_file = Some("/k".into());
-        assert!(keys(&config).is_empty());
-        assert!(keys(&config::Http::default()).is_empty());
     }
 
     #[test]
@@ -273,7 +222,9 @@ mod tests {
     fn pages_of_other_sites_are_kept_out() {
         let open = Access::default();
         let get = |host| open.refuse_foreign_pages(&Method::GET, &headers(&[("host", host)]));
-        for host in ["localhost", "localhost:8600", "127.0.0.1:8600", "[::1]:8600", "[::1]", "127.8.8.8"] {
+        for host in
+            ["localhost", "localhost:8600", "127.0.0.1:8600", "[::1]:8600", "[::1]", "127.8.8.8", "[::ffff:127.0.0.1]"]
+        {
             assert!(get(host).is_ok(), "{host}");
         }
         for host in ["evil.example", "evil.example:8600", "127.0.0.1.evil.example", "localhost.evil:1", ""] {

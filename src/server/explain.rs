@@ -7,9 +7,10 @@ use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::event_json::event_json;
 use super::problem::Problem;
-use super::routes::{MayRead, PathPart, Shared};
-use super::streams::event_json;
+use super::request::{MayRead, PathPart};
+use super::shared::Shared;
 use crate::event::{Body, Event, EventId};
 use crate::limits;
 

@@ -1,0 +1,41 @@
+//! `[intake]`: the sources that need no section of their own.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::file::config::{self as file, IntakeFile};
+use super::journal::config::{self as journal, IntakeJournal};
+use crate::config::Judge;
+
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Intake {
+    pub journal: Vec<IntakeJournal>,
+    pub file: Vec<IntakeFile>,
+    pub http: IntakeSwitch,
+    /// Secure Boot, TPM event log and IMA list, read once a boot.
+    pub boot: IntakeSwitch,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntakeSwitch {
+    pub enabled: bool,
+}
+
+impl Default for IntakeSwitch {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+/// Every relation that does not hold; `flat_log` is the file that the flat log writes.
+pub fn check(intake: &Intake, flat_log: Option<&Path>, judge: &mut Judge<'_>) {
+    // With an element taken out, the numbers of the others are not those of the file.
+    if judge.is_broken(|key| key.starts_with("intake.") && key.ends_with(']')) {
+        return;
+    }
+    journal::check(&intake.journal, judge);
+    file::check(&intake.file, flat_log, judge);
+}

@@ -1,0 +1,10 @@
+//! Reads the systemd journal through `journalctl`: its export format keeps every byte, and it copes with rotation and
+//! damaged files. The journal intake and the flat log both read through here.
+
+mod export;
+mod follow;
+mod wanted;
+
+pub use export::{Entry, ExportError};
+pub use follow::Follower;
+pub use wanted::is_wanted;

@@ -1,0 +1,21 @@
+//! `[l3]`: its keys.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct L3 {
+    pub enabled: bool,
+    /// Sigma rule files or folders of them. A rule here replaces a built-in one with the same id.
+    pub rules: Vec<PathBuf>,
+    /// Load the rules that come with the daemon as well.
+    pub builtin_rules: bool,
+}
+
+impl Default for L3 {
+    fn default() -> Self {
+        Self { enabled: true, rules: Vec::new(), builtin_rules: true }
+    }
+}

@@ -1,0 +1,21 @@
+//! What the server is made of besides its own section of the configuration.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::gateway::Gateway;
+use crate::event::{Draft, Stream, Timestamp};
+
+/// Turns the fields of one entry that arrived at a time into an event, or says why it cannot.
+pub type ReadEntry = fn(Stream, Map<String, Value>, Timestamp) -> Result<Draft, String>;
+
+pub struct Parts {
+    pub gateway: Arc<dyn Gateway>,
+    pub read_entry: ReadEntry,
+    /// `intake.http.enabled`.
+    pub ingest_enabled: bool,
+    /// `audit.log` in `daemon.state_dir`.
+    pub audit_file: PathBuf,
+}

@@ -1,0 +1,96 @@
+//! What a handler asks of a request: who sent it and what it may, the named part of its path, its parameters.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts as Head;
+use axum::http::{HeaderMap, Uri, header};
+
+use super::access::Role;
+use super::problem::Problem;
+use super::shared::Shared;
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// A handler with this parameter runs only for a caller with the role `read`.
+pub struct MayRead;
+/// As [`MayRead`], for `ingest`.
+pub struct MayIngest;
+/// As [`MayRead`], for `respond`; says who it is, for the audit log.
+pub struct MayRespond(pub String);
+
+fn allow(head: &Head, shared: &Shared, role: Role) -> Result<String, Problem> {
+    shared.access().allow(role, &head.headers)
+}
+
+impl FromRequestParts<Arc<Shared>> for MayRead {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Head, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        allow(head, shared, Role::Read).map(|_| Self)
+    }
+}
+
+impl FromRequestParts<Arc<Shared>> for MayIngest {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Head, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        allow(head, shared, Role::Ingest).map(|_| Self)
+    }
+}
+
+impl FromRequestParts<Arc<Shared>> for MayRespond {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Head, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        let who = allow(head, shared, Role::Respond)?;
+        Ok(Self(match head.extensions.get::<Peer>() {
+            Some(Peer(address)) => format!("{who} from {}", address.ip()),
+            None => who,
+        }))
+    }
+}
+
+/// The one named part of the path, read as what it must be: an event id or a stream.
+pub struct PathPart<T>(pub T);
+
+impl<T> FromRequestParts<Arc<Shared>> for PathPart<T>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Head, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        let Path(text) = Path::<String>::from_request_parts(head, shared)
+            .await
+            .map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+        text.parse().map(Self).map_err(|error: T::Err| Problem::bad_request(error.to_string()))
+    }
+}
+
+/// The parameters of the query, of which only the named ones may occur, each once.
+pub fn parameters<const N: usize>(uri: &Uri, names: [&str; N]) -> Result<[Option<String>; N], Problem> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+        .map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let mut values = [const { None }; N];
+    for (name, value) in pairs {
+        let slot = names.iter().position(|known| *known == name).and_then(|index| values.get_mut(index));
+        match slot {
+            Some(slot @ None) => *slot = Some(value),
+            Some(Some(_)) => return Err(Problem::bad_request(format!("`{name}` is given twice"))),
+            None => {
+                let name: String = name.chars().take(64).collect();
+                return Err(Problem::bad_request(format!("`{name}` is not one of: {}", names.join(", "))));
+            }
+        }
+    }
+    Ok(values)
+}
+
+/// A header as text, when it is there.
+pub fn text_of(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

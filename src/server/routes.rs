@@ -1,0 +1,84 @@
+//! Which path leads where, and what holds for every request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+
+use super::gateway::Status;
+use super::problem::Problem;
+use super::request::MayRead;
+use super::shared::Shared;
+use super::{console, explain, ingest, proposals, streams};
+use crate::observe::metrics;
+
+/// From the head of a request to the head of its answer.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(30);
+
+pub fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/", get(console::page))
+        .route("/metrics", get(show_metrics))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/streams/{stream}", get(streams::page).post(ingest::post))
+        .route("/api/v1/streams/{stream}/live", get(streams::live))
+        .route("/api/v1/events/{id}/explain", get(explain::explain))
+        .route("/api/v1/proposals", get(proposals::list))
+        .route("/api/v1/proposals/{id}/approve", post(proposals::approve))
+        .route("/api/v1/proposals/{id}/reject", post(proposals::reject))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard))
+        .with_state(shared)
+}
+
+/// What holds for every request: foreign pages are refused, answers come in time, and no browser guesses or keeps them.
+async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let mut response = match shared.access().refuse_foreign_pages(request.method(), request.headers()) {
+        Err(problem) => problem.into_response(),
+        Ok(()) => match tokio::time::timeout(REQUEST_PATIENCE, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::busy("the answer took too long", 5).into_response(),
+        },
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn unknown_path(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(128).collect();
+    Problem::not_found(format!("there is nothing at `{path}`; the API is under /api/v1/"))
+}
+
+async fn wrong_method(method: Method) -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible here: see the Allow header"))
+}
+
+async fn show_metrics(_: MayRead) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::exporter().render())
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    let Status { ready, reasons, .. } = shared.gateway.status();
+    if ready {
+        return Json(json!({ "ready": true })).into_response();
+    }
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not every critical part is up: see the reasons")
+        .member("ready", false)
+        .member("reasons", reasons)
+        .into_response()
+}
+
+async fn status(_: MayRead, State(shared): State<Arc<Shared>>) -> Json<Status> {
+    Json(shared.gateway.status())
+}

@@ -1,0 +1,58 @@
+//! What every handler can reach.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::{Semaphore, watch};
+
+use super::access::Access;
+use super::decisions::Proposals;
+use super::gateway::Gateway;
+use super::parts::{Parts, ReadEntry};
+use crate::limits;
+
+pub struct Shared {
+    pub gateway: Arc<dyn Gateway>,
+    pub read_entry: ReadEntry,
+    pub proposals: Proposals,
+    /// One permit an open event stream.
+    pub live: Arc<Semaphore>,
+    /// One permit a request whose events are in memory.
+    pub ingest: Semaphore,
+    pub stopping: watch::Receiver<bool>,
+    access: RwLock<Arc<Access>>,
+    ingest_enabled: AtomicBool,
+}
+
+impl Shared {
+    pub fn new(parts: Parts, access: Access, stopping: watch::Receiver<bool>) -> Self {
+        Self {
+            gateway: parts.gateway,
+            read_entry: parts.read_entry,
+            proposals: Proposals::open(&parts.audit_file),
+            live: Arc::new(Semaphore::new(limits::HTTP_LIVE_STREAMS_MAX)),
+            ingest: Semaphore::new(limits::HTTP_INGEST_REQUESTS_MAX),
+            stopping,
+            access: RwLock::new(Arc::new(access)),
+            ingest_enabled: AtomicBool::new(parts.ingest_enabled),
+        }
+    }
+
+    pub fn reload(&self, access: Access, ingest_enabled: bool) {
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(access);
+        self.ingest_enabled.store(ingest_enabled, Ordering::Relaxed);
+    }
+
+    pub fn ingest_enabled(&self) -> bool {
+        self.ingest_enabled.load(Ordering::Relaxed)
+    }
+
+    pub fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Waits for the stop, or for the server to be gone.
+pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,60 @@
+//! `[supervisor]`: its keys, and what must hold between them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Judge, Span};
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Supervisor {
+    pub backoff: Backoff,
+    pub intensity: Intensity,
+    /// An actor that gives no sign of life for this long is taken for frozen and replaced.
+    pub frozen_after: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backoff {
+    pub min: Span,
+    pub max: Span,
+    /// Without a failure for this long the next delay is `min` again.
+    pub reset_after: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Intensity {
+    /// More restarts than this in `within`: the actor is marked failed.
+    pub restarts: u32,
+    pub within: Span,
+}
+
+impl Default for Supervisor {
+    fn default() -> Self {
+        Self { backoff: Backoff::default(), intensity: Intensity::default(), frozen_after: Span::from_millis(10_000) }
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { min: Span::from_millis(100), max: Span::from_millis(30_000), reset_after: Span::from_millis(60_000) }
+    }
+}
+
+impl Default for Intensity {
+    fn default() -> Self {
+        Self { restarts: 5, within: Span::from_millis(60_000) }
+    }
+}
+
+/// Every relation that does not hold.
+pub fn check(supervisor: &Supervisor, judge: &mut Judge<'_>) {
+    let backoff = &supervisor.backoff;
+    judge.expect(
+        backoff.min <= backoff.max,
+        &["supervisor.backoff.min", "supervisor.backoff.max"],
+        format!("{:?} is longer than supervisor.backoff.max = {:?}", backoff.min, backoff.max),
+        "the delay grows from min to max",
+    );
+}
