@@ -107,11 +107,9 @@ async fn archive(server: &Server, events: &[Event]) -> f64 {
     let mut link = loop {
         match Link::open(&config, "bench").await {
             Ok(link) => break link,
-            Err(trouble) if trouble.reason.contains("os error") => tokio::time::sleep(Duration::from_millis(50)).await,
-            Err(trouble) if trouble.reason.contains("starting up") => {
-                tokio::time::sleep(Duration::from_millis(50)).await
-            }
-            Err(trouble) => panic!("{trouble}"),
+            Err(error) if error.text.contains("os error") => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) if error.text.contains("starting up") => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => panic!("{error}"),
         }
     };
     link.tend(Timestamp::from_millis(NOW_MS), window).await.unwrap();
@@ -120,7 +118,7 @@ async fn archive(server: &Server, events: &[Event]) -> f64 {
     let mut ready = portions.next().map(|events| Rows::of(events, window));
     while let Some(rows) = ready {
         link.prepare_for(&rows).await.unwrap();
-        let mut batch = link.batch().await.unwrap();
+        let mut batch = link.transaction().await.unwrap();
         // As the daemon does: the next is made ready while Postgres works.
         let following = async { portions.next().map(|events| Rows::of(events, window)) };
         let (written, next) = join(batch.rows(&rows), following).await;

@@ -36,6 +36,7 @@ pub mod outlet;
 pub mod parse;
 pub mod redis;
 pub mod replay;
+pub mod retry;
 pub mod server;
 pub mod store;
 pub mod supervise;

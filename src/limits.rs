@@ -114,8 +114,8 @@ pub const LOKI_LABEL_VALUE_BYTES_MAX: usize = 2048;
 pub const LOKI_BATCH_EVENTS_MAX: usize = 1000;
 /// Bytes of the lines of one push to Loki, beyond its first.
 pub const LOKI_BATCH_BYTES_MAX: usize = 384 * 1024;
-/// Times that one refused push is cut in two to find what Loki does not want; the rest is then dropped as a whole.
-pub const LOKI_CUTS_MAX: usize = 64;
+/// Times that one refused batch is cut in two to find what the outside does not want; the rest is then dropped as a whole.
+pub const OUTLET_CUTS_MAX: usize = 64;
 /// Bytes read of an answer of Loki.
 pub const LOKI_ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// The longest wait that Loki may ask for with Retry-After.
@@ -172,8 +172,8 @@ pub const PROPOSALS_MAX: usize = 1000;
 pub const AUDIT_NOTE_BYTES_MAX: usize = 1024;
 /// Bytes of one log message; what is longer is cut.
 pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
-/// Lines waiting for the terminal.
-pub const TERMINAL_LINES_MAX: usize = 1024;
+/// Events of one write to standard output.
+pub const STDOUT_EVENTS_MAX: usize = 1000;
 /// Sources shown in status; senders over HTTP and Redis choose their names themselves.
 pub const SOURCES_SHOWN_MAX: usize = 256;
 /// Log records waiting for journald.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Bus, EventRef, Transaction};
-use crate::event::{EventId, Interest};
+use crate::event::{Event, EventId, Interest};
 
 impl Bus {
     /// The oldest transactions that are not committed, about `count` events of them; they stay until
@@ -75,5 +75,17 @@ impl Bus {
             }
         }
         Some((found, committed.max(after)))
+    }
+
+    /// How many committed events there are with `after < id <= upto`; `None`: memory reaches not so far back.
+    pub fn count_committed(&self, after: EventId, upto: EventId, reads: Interest) -> Option<u64> {
+        let inner = self.lock();
+        let upto = upto.min(inner.committed);
+        let chunks = inner.log.chunks_after(after)?;
+        let of_chunk = |chunk: &Arc<[Event]>| {
+            chunk.iter().filter(|event| event.id > after && event.id <= upto && reads.overlaps(event.kind())).count()
+        };
+        let is_within = |chunk: &&Arc<[Event]>| chunk.first().is_some_and(|first| first.id <= upto);
+        Some(chunks.take_while(is_within).map(of_chunk).sum::<usize>() as u64)
     }
 }

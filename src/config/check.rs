@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use super::Finding;
 use super::judge::{Judge, plain};
 use super::schema::Config;
-use super::{Finding, loki};
 use crate::event::Stream;
+use crate::outlet::{archive, flat_log, loki, stdout};
 use crate::redis::config::StreamRole;
 use crate::store::config::Durability;
-use crate::{daemon, intake, layer, limits, redis, server, store, supervise};
+use crate::{daemon, intake, layer, redis, server, store, supervise};
 
 /// Every relation that does not hold. `broken` names keys whose value is not what the operator wrote: a relation with
 /// one of them is not judged.
@@ -18,6 +19,7 @@ pub fn check(config: &Config, broken: &BTreeSet<String>) -> Vec<Finding> {
     sections(config, &mut judge);
     state_and_store(config, &mut judge);
     one_writer_a_stream(config, &mut judge);
+    standard_output(config, &mut judge);
     judge.findings()
 }
 
@@ -28,20 +30,29 @@ fn sections(config: &Config, judge: &mut Judge<'_>) {
     if let Some(section) = &config.redis {
         redis::config::check(section, judge);
     }
-    archive(config, judge);
-    if let Some(flat_log) = &config.flat_log {
-        judge.expect_path("flat_log.path", &flat_log.path);
-    }
     if let Some(section) = &config.shrink {
         intake::shrink::config::check(section, judge);
     }
-    if let Some(section) = &config.loki {
-        loki::check(section, judge);
-    }
+    outlets(config, judge);
     let flat_log = config.flat_log.as_ref().map(|flat_log| flat_log.path.as_path());
     intake::config::check(&config.intake, flat_log, judge);
     layer::l4::config::check(&config.l4, judge);
     supervise::config::check(&config.supervisor, judge);
+}
+
+fn outlets(config: &Config, judge: &mut Judge<'_>) {
+    if let Some(section) = &config.archive {
+        archive::check(section, judge);
+    }
+    if let Some(section) = &config.flat_log {
+        flat_log::check(section, judge);
+    }
+    if let Some(section) = &config.loki {
+        loki::check(section, judge);
+    }
+    if let Some(section) = &config.stdout {
+        stdout::check(section, judge);
+    }
 }
 
 fn state_and_store(config: &Config, judge: &mut Judge<'_>) {
@@ -61,6 +72,15 @@ fn state_and_store(config: &Config, judge: &mut Judge<'_>) {
     );
 }
 
+fn standard_output(config: &Config, judge: &mut Judge<'_>) {
+    judge.expect(
+        !(config.daemon.print_events && config.stdout.is_some()),
+        &["daemon.print_events", "stdout"],
+        "is set although [stdout] says what is printed",
+        "keep one of them: print_events is short for [stdout] with format = \"text\" and min_severity = \"LOW\"",
+    );
+}
+
 fn one_writer_a_stream(config: &Config, judge: &mut Judge<'_>) {
     let Some(redis) = &config.redis else { return };
     let layers = [(Stream::L3Out, "l3", config.l3.enabled), (Stream::L4Out, "l4", config.l4.enabled)];
@@ -74,20 +94,8 @@ fn one_writer_a_stream(config: &Config, judge: &mut Judge<'_>) {
     }
 }
 
-fn archive(config: &Config, judge: &mut Judge<'_>) {
-    let Some(archive) = &config.archive else { return };
-    let goes = "write the password to a file and name it in archive.password_file";
-    judge.expect_url("archive.url", &archive.url, &["postgres", "postgresql"], goes);
-    judge.expect(
-        (1..=limits::ARCHIVE_ROWS_MAX).contains(&archive.batch),
-        &["archive.batch"],
-        format!("{} is out of range", archive.batch),
-        format!("1 to {}", limits::ARCHIVE_ROWS_MAX),
-    );
-}
-
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Where there are findings in a file.
@@ -110,6 +118,8 @@ pub(super) mod tests {
             ("store.path", "[daemon]\nstate_dir = \"/a/\"\n[store]\npath = \"/a/./hot.db\""),
             ("store.max_size", "[store]\nmax_size = \"1MiB\""),
             ("store.durability", "[store]\ndurability = \"power\""),
+            ("daemon.print_events", "[daemon]\nprint_events = true\n[stdout]"),
+            ("stdout.streams", "[stdout]\nstreams = []"),
             ("http.tls_key_file", "[http]\ntls_cert_file = \"/c.pem\""),
             ("http.tokens_file", "[http]\nlisten = \"[::]:1\"\ntls_cert_file = \"/c.pem\"\ntls_key_file = \"/k.pem\""),
             ("redis.url", "[redis]\nurl = \"http://h\""),

@@ -24,6 +24,7 @@ pub enum Part {
     HttpIntake,
     FlatLog,
     Loki,
+    Stdout,
     L3,
     L4,
     Fusion,
@@ -48,6 +49,7 @@ impl fmt::Display for Part {
             Self::HttpIntake => "http intake",
             Self::FlatLog => "flat log",
             Self::Loki => "loki",
+            Self::Stdout => "stdout",
             Self::L3 => "l3",
             Self::L4 => "l4",
             Self::Fusion => "fusion",
@@ -82,7 +84,8 @@ pub struct Change {
 
 /// Key prefixes, longest first where one contains another.
 const TOUCHES: &[(&str, &[(Part, Effect)])] = &[
-    ("daemon.print_events", &[(Part::Log, Effect::Told)]),
+    ("daemon.print_events", &[(Part::Stdout, Effect::Restarts)]),
+    ("stdout", &[(Part::Stdout, Effect::Restarts)]),
     ("daemon.memory_max", &[(Part::Process, Effect::Told)]),
     ("daemon", &[(Part::Process, Effect::NextStart)]),
     ("log.level", &[(Part::Log, Effect::Told)]),
@@ -210,7 +213,8 @@ mod tests {
     /// Another value of the same type, where there is one that the key accepts.
     fn other(tree: &Value, key: &str) -> Config {
         let pointer: Vec<&str> = key.split('.').collect();
-        let texts = ["77s", "77MiB", "127.0.0.1:77", "debug", "stderr", "power", "off", "mirror", "zzz"];
+        let texts =
+            ["77s", "77MiB", "127.0.0.1:77", "debug", "stderr", "power", "off", "mirror", "text", "HIGH", "zzz"];
         let candidates = texts.iter().map(|text| Value::from(*text)).chain([
             Value::from(77),
             Value::from(77.5),

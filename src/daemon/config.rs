@@ -14,7 +14,7 @@ pub struct Daemon {
     pub instance: String,
     /// Positions of the sources and the audit log; survives reboots.
     pub state_dir: PathBuf,
-    /// SOC events of at least LOW are printed on the terminal, one line each.
+    /// Short for a `[stdout]` that prints SOC events of at least LOW for a person; they are not in the log as well then.
     pub print_events: bool,
     /// Sources wait while the process holds more than this, the hot store not counted.
     pub memory_max: Bytes,

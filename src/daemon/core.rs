@@ -7,12 +7,13 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::bus::{Bus, EventRef, Transaction};
+use crate::bus::{Bus, Transaction};
 use crate::config::{Config, Durability};
 use crate::detect::freshness::freshness;
-use crate::event::{Event, EventId, Interest, ShrinkSample};
-use crate::server::gateway::{ConfigStatus, OutletStatus, ShrinkStatus, SourceStatus};
-use crate::store::{HotStore, Size, StoreError};
+use crate::event::{EventId, ShrinkSample};
+use crate::outlet::CommittedLog;
+use crate::server::gateway::{ConfigStatus, ShrinkStatus, SourceStatus};
+use crate::store::{HotStore, Size};
 use crate::supervise::Child;
 
 pub struct Core {
@@ -20,20 +21,13 @@ pub struct Core {
     pub store: HotStore,
     pub started: Instant,
     pub board: Board,
-    /// Moves when outside files are to be opened anew, as after a rotation.
-    reopen: watch::Sender<u64>,
     config: RwLock<Arc<Config>>,
     /// By consumer: how far its committed transactions go.
     committed: Mutex<BTreeMap<String, ConsumerProgress>>,
     /// Of every source, as appended to the bus; what a source's next run goes on from.
     positions: Mutex<BTreeMap<String, Value>>,
-    /// By outlet: the id up to which it has passed everything on. What comes after stays in the hot store.
-    passed: Mutex<BTreeMap<&'static str, EventId>>,
-    /// The same of outlets for which nobody waits: what comes after stays while there is room.
-    passed_if_room: Mutex<BTreeMap<&'static str, EventId>>,
-    archived: watch::Sender<EventId>,
-    /// The checkpoint from which the hot store was filled after a loss of power; zero: never.
-    pub restored: EventId,
+    /// The committed log as outlets see it.
+    pub outlets: Arc<CommittedLog>,
 }
 
 /// How far the committed transactions of a consumer go.
@@ -48,7 +42,6 @@ pub struct ConsumerProgress {
 #[derive(Default)]
 pub struct Board {
     pub sources: Mutex<BTreeMap<String, SourceStatus>>,
-    pub outlets: Mutex<BTreeMap<String, OutletStatus>>,
     pub children: Mutex<Vec<Arc<Child>>>,
     pub config: Mutex<ConfigStatus>,
     store_size: Mutex<Option<Size>>,
@@ -76,31 +69,18 @@ impl Core {
         config: Config,
         positions: BTreeMap<String, Value>,
         committed: BTreeMap<String, ConsumerProgress>,
-        restored: EventId,
+        outlets: CommittedLog,
     ) -> Arc<Self> {
         Arc::new(Self {
             bus,
             store,
             started: Instant::now(),
             board: Board::default(),
-            reopen: watch::Sender::new(0),
             config: RwLock::new(Arc::new(config)),
             committed: Mutex::new(committed),
             positions: Mutex::new(positions),
-            passed: Mutex::default(),
-            passed_if_room: Mutex::default(),
-            archived: watch::Sender::new(EventId::ZERO),
-            restored,
+            outlets: Arc::new(outlets),
         })
-    }
-
-    /// The id up to which Postgres has everything; with `durability = "power"` also what to go on from.
-    pub fn archived(&self) -> watch::Receiver<EventId> {
-        self.archived.subscribe()
-    }
-
-    pub fn set_archived(&self, id: EventId) {
-        self.archived.send_if_modified(|archived| std::mem::replace(archived, id) != id);
     }
 
     pub fn is_power_durable(&self) -> bool {
@@ -110,33 +90,7 @@ impl Core {
     /// The id up to which nothing is lost by what `store.durability` speaks of: who sent an event up to here may be
     /// told that it is safe, and a source's outside position may move.
     pub fn durable(&self) -> watch::Receiver<EventId> {
-        if self.is_power_durable() { self.archived() } else { self.bus.committed() }
-    }
-
-    /// An outlet has passed on everything up to `id`; called once before it starts, for the store to keep the rest.
-    pub fn set_passed(&self, outlet: &'static str, id: EventId) {
-        locked(&self.passed).insert(outlet, id);
-    }
-
-    pub fn passed(&self, outlet: &str) -> EventId {
-        locked(&self.passed).get(outlet).copied().unwrap_or_default()
-    }
-
-    /// As [`set_passed`](Self::set_passed), for an outlet that must not make sources wait: the store keeps the rest
-    /// only while it has room for it.
-    pub fn set_passed_if_room(&self, outlet: &'static str, id: EventId) {
-        locked(&self.passed_if_room).insert(outlet, id);
-    }
-
-    /// `None` when this process has not heard of it.
-    pub fn passed_if_room(&self, outlet: &str) -> Option<EventId> {
-        locked(&self.passed_if_room).get(outlet).copied()
-    }
-
-    /// The outlet is no longer wanted.
-    pub fn forget_passed(&self, outlet: &str) {
-        locked(&self.passed_if_room).remove(outlet);
-        locked(&self.passed).remove(outlet);
+        if self.is_power_durable() { self.outlets.archived() } else { self.bus.committed() }
     }
 
     pub fn config(&self) -> Arc<Config> {
@@ -145,16 +99,6 @@ impl Core {
 
     pub fn set_config(&self, config: Config) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
-    }
-
-    /// Has outlets that write files open them anew.
-    pub fn reopen(&self) {
-        self.reopen.send_modify(|count| *count += 1);
-    }
-
-    /// Moves at every [`reopen`](Self::reopen).
-    pub fn reopened(&self) -> watch::Receiver<u64> {
-        self.reopen.subscribe()
     }
 
     pub fn positions(&self) -> BTreeMap<String, Value> {
@@ -177,31 +121,6 @@ impl Core {
         }
     }
 
-    /// Committed events after `after`, from memory or from the hot store, at most `count`; and the id up to which the
-    /// log has been looked through. For outlets, which see only what is committed.
-    ///
-    /// # Errors
-    /// The hot store cannot be read.
-    pub async fn committed_after(
-        &self,
-        after: EventId,
-        reads: Interest,
-        count: usize,
-    ) -> Result<(Vec<EventRef>, EventId), StoreError> {
-        if let Some(found) = self.bus.committed_after(after, reads, count) {
-            return Ok(found);
-        }
-        let committed = *self.bus.committed().borrow();
-        let events: Arc<[Event]> = self.store.after(after, reads, count).await?.into();
-        let scanned = events.last().map_or(committed, |event| event.id);
-        Ok((EventRef::all(&events).collect(), scanned))
-    }
-
-    /// What an outlet tells of itself.
-    pub fn set_outlet(&self, status: OutletStatus) {
-        locked(&self.board.outlets).insert(status.name.clone(), status);
-    }
-
     /// Notes how far committed transactions have brought their consumers.
     pub fn note_committed(&self, transactions: &[Arc<Transaction>]) {
         let mut committed = locked(&self.committed);
@@ -215,10 +134,9 @@ impl Core {
     }
 
     /// What may be deleted while there is room: at most what [`floor`](Self::floor) says, and nothing that any outlet
-    /// has not passed on.
+    /// has not taken outside.
     pub fn floor_if_room(&self) -> EventId {
-        let passed = locked(&self.passed_if_room).values().copied().min();
-        self.floor(false).min(passed.unwrap_or(EventId::MAX))
+        self.floor(false).min(self.outlets.kept_while_room())
     }
 
     /// The oldest event that a stage's next run needs from the store: the first that it has not handled, by what is
@@ -231,8 +149,7 @@ impl Core {
             let progress = committed.get(&consumer.name).copied().unwrap_or_default();
             if in_need { progress.cursor } else { progress.cursor.min(progress.snapshot) }
         });
-        let passed = locked(&self.passed).clone();
-        needs.chain(passed.into_values()).min().unwrap_or(EventId::MAX)
+        needs.chain([self.outlets.kept()]).min().unwrap_or(EventId::MAX)
     }
 
     pub fn note_shrink(&self, sample: &ShrinkSample) {

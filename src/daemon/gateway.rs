@@ -7,10 +7,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::archive;
 use super::core::{Core, locked};
 use crate::bus::Consumer;
 use crate::event::{Draft, Event, EventId, Interest, Stream};
+use crate::outlet::archive::Archive;
+use crate::outlet::driver::Outlet;
 use crate::server::gateway::{ActorState, ActorStatus, Gateway, GatewayError, IngestError, Status, StoreStatus};
 use crate::supervise::{Child, State};
 
@@ -35,7 +36,7 @@ impl DaemonGateway {
     }
 
     fn archive_is_up(&self) -> bool {
-        locked(&self.core.board.outlets).get(archive::NAME).is_some_and(|status| status.up)
+        self.core.outlets.is_up(Archive::ABOUT.name)
     }
 
     fn store_status(&self) -> StoreStatus {
@@ -88,7 +89,7 @@ impl Gateway for DaemonGateway {
             reasons,
             actors,
             sources: locked(&self.core.board.sources).values().cloned().collect(),
-            outlets: locked(&self.core.board.outlets).values().cloned().collect(),
+            outlets: self.core.outlets.shown(),
             store: self.store_status(),
             shrink: self.core.shrink_status(),
             config: locked(&self.core.board.config).clone(),

@@ -17,12 +17,11 @@ use crate::event::{Draft, Stream, Timestamp};
 use crate::intake::redis::{Claimed, Entry, EntryId, Group, Member, Place, Taken, Unacknowledged};
 use crate::limits;
 use crate::observe::metrics;
-use crate::redis::{Link, Notice, Trouble};
+use crate::redis::Link;
+use crate::retry::{Backoff, Notice, OutsideError};
 use crate::server::gateway::SourceStatus;
 use crate::supervise::TaskContext;
 
-/// Between two attempts to connect; doubles.
-const CONNECT_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 const GOOD_AFTER: Duration = Duration::from_secs(5);
 /// How long Redis holds a question for new entries.
 const BLOCK: Duration = Duration::from_secs(1);
@@ -96,26 +95,29 @@ impl Ingest {
     }
 
     async fn stay_connected(&self) {
-        let [first, last] = CONNECT_AGAIN;
-        let mut pause = first;
+        let mut backoff = Backoff::of(&self.source);
         self.tell(|_| ());
         loop {
             let begun = Instant::now();
-            let Err(trouble) = self.session().await else { return };
+            let Err(error) = self.session().await else { return };
+            if begun.elapsed() >= GOOD_AFTER {
+                backoff.reset();
+            }
+            let pause = error.retry.delay(&mut backoff);
             self.tell(|status| {
                 status.up = false;
-                status.last_error = Some(trouble.to_string());
+                status.last_error = Some(error.to_string());
             });
-            if self.notice.borrow_mut().has(trouble.clone(), Instant::now()) {
-                log::warn!(target: "dsmild", "{}: entries wait in Redis: {trouble}", self.source);
+            let text = error.to_string();
+            if self.notice.borrow_mut().fails(error, Instant::now()) {
+                log::warn!(target: "dsmild", "{}: entries wait in Redis: {text}", self.source);
             }
-            pause = if begun.elapsed() >= GOOD_AFTER { first } else { (pause * 2).min(last) };
             tokio::time::sleep(pause).await;
         }
     }
 
-    /// Until the first trouble; without one, until this run has been replaced.
-    async fn session(&self) -> Result<(), Trouble> {
+    /// Until the first error; without one, until this run has been replaced.
+    async fn session(&self) -> Result<(), OutsideError> {
         let reading = Link::connect(&self.config, &self.io).await?;
         let acknowledging = Link::connect(&self.config, &self.io).await?;
         self.unacknowledged.borrow_mut().clear();
@@ -136,7 +138,7 @@ impl Ingest {
         }
     }
 
-    async fn read(&self, link: &Link) -> Result<(), Trouble> {
+    async fn read(&self, link: &Link) -> Result<(), OutsideError> {
         for member in [Member::Reader, Member::Successor] {
             let mut after = EntryId::ZERO;
             loop {
@@ -160,10 +162,10 @@ impl Ingest {
         Ok(())
     }
 
-    /// Takes what Redis has given to this daemon, before this id, and it never got: a question that was sent on a
-    /// connection since lost may be answered late. Redis gives such entries to nobody again, and once later ones are
-    /// taken they would count as taken too.
-    async fn take_strays(&self, link: &Link, before: EntryId) -> Result<(), Trouble> {
+    /// Takes what Redis has given to this daemon, before this id, and it never got: a question that was sent on a connection
+    /// since lost may be answered late. Redis gives such entries to nobody again, and once later ones are taken they would
+    /// count as taken too.
+    async fn take_strays(&self, link: &Link, before: EntryId) -> Result<(), OutsideError> {
         loop {
             let last = self.place.borrow().last();
             if !self.group.holds_between(link, last, before).await? {
@@ -180,7 +182,7 @@ impl Ingest {
     }
 
     /// Waits until the log has room and not too much waits for its commit. The group hears of this daemon meanwhile.
-    async fn wait_for_room(&self, link: &Link) -> Result<(), Trouble> {
+    async fn wait_for_room(&self, link: &Link) -> Result<(), OutsideError> {
         let room = async {
             self.core.bus.admission().await;
             while self.unacknowledged.borrow().len() >= limits::REDIS_TRANSACTIONS_MAX {
@@ -195,7 +197,7 @@ impl Ingest {
     }
 
     /// From time to time: takes over what dead consumers hold, and counts what was trimmed before anybody read it.
-    async fn look(&self, link: &Link) -> Result<(), Trouble> {
+    async fn look(&self, link: &Link) -> Result<(), OutsideError> {
         if self.looked.get().is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
             return Ok(());
         }
@@ -259,7 +261,7 @@ impl Ingest {
     }
 
     /// Acknowledges in order what is safe.
-    async fn acknowledge(&self, link: &Link) -> Result<(), Trouble> {
+    async fn acknowledge(&self, link: &Link) -> Result<(), OutsideError> {
         let mut durable = self.core.durable();
         loop {
             let Some(after) = self.unacknowledged.borrow().front().map(|first| first.after) else {
@@ -297,7 +299,7 @@ impl Ingest {
     }
 
     fn well(&self) {
-        if self.notice.borrow_mut().is_well() {
+        if self.notice.borrow_mut().recovers() {
             log::info!(target: "dsmild", "{}: Redis gives entries again", self.source);
         }
         self.tell(|status| {

@@ -5,19 +5,12 @@
 //! outlets take that outside.
 
 mod announce;
-mod archive;
-mod archive_meter;
-mod backlog;
 pub mod config;
 mod core;
 mod files;
-mod flat_log;
 mod gateway;
 mod ingest;
-mod loki;
-mod loki_meter;
 mod memory;
-mod mirror;
 mod parts;
 mod plan;
 mod reload;

@@ -1,38 +1,33 @@
 //! The sources and outlets that a configuration asks for, each started and ended as one part.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::start::{Daemon, StartError};
-use super::{archive, flat_log, ingest, loki, mirror, sources};
+use super::{ingest, sources};
 use crate::config::Part;
+use crate::outlet::{OUTLETS, OutletSpec, Resources};
 
 /// What an ending child gets.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Started before the writer and ended after it.
-pub const OUTLETS: [Part; 4] = [Part::Archive, Part::Mirror, Part::FlatLog, Part::Loki];
+pub const OUTLET_PARTS: [Part; 5] = [Part::Archive, Part::Mirror, Part::FlatLog, Part::Loki, Part::Stdout];
 pub const SOURCES: [Part; 4] = [Part::ShrinkPoller, Part::FileIntake, Part::JournalIntake, Part::RedisIntake];
 
 impl Daemon {
     /// Starts whatever the configuration asks of this part; nothing when it asks for nothing.
     pub(super) async fn start_part(&mut self, part: Part) -> Result<(), StartError> {
         let config = self.core.config();
+        if let Some(spec) = outlet(part) {
+            return if (spec.is_wanted)(&config) { self.start_outlet(spec) } else { Ok(()) };
+        }
         match part {
             Part::Http | Part::HttpIntake => self.start_http().await,
-            Part::Archive if config.archive.is_some() => self.start_task(archive::NAME, false, archive::run),
-            Part::Mirror if config.redis.as_ref().is_some_and(|redis| !mirror::mirrored(redis).is_empty()) => {
-                let io = self.io.handle()?;
-                self.start_task("mirror", false, move |task, core| mirror::run(task, core, io.clone()))
-            }
             Part::RedisIntake if config.redis.as_ref().is_some_and(|redis| !ingest::ingested(redis).is_empty()) => {
                 let io = self.io.handle()?;
                 self.start_task("intake-redis", false, move |task, core| ingest::run(task, core, io.clone()))
             }
-            Part::Loki if config.loki.is_some() => {
-                let io = self.io.handle()?;
-                self.start_task(loki::NAME, false, move |task, core| loki::run(task, core, io.clone()))
-            }
-            Part::FlatLog if config.flat_log.is_some() => self.start_task("flat-log", false, flat_log::run),
             Part::ShrinkPoller if config.shrink.is_some() => self.start_task("shrink", false, sources::shrink),
             Part::FileIntake if !config.intake.file.is_empty() => self.start_task("intake-file", false, sources::files),
             Part::JournalIntake => {
@@ -48,6 +43,14 @@ impl Daemon {
         }
     }
 
+    fn start_outlet(&mut self, spec: &'static OutletSpec) -> Result<(), StartError> {
+        let io = self.io.handle()?;
+        self.start_task(spec.about.name, false, move |context, core| {
+            let log = Arc::clone(&core.outlets);
+            (spec.run)(context, Resources { log, config: Arc::new(move || core.config()), io: io.clone() })
+        })
+    }
+
     /// Ends the part's actors in order and starts those that the configuration asks for now.
     pub(super) async fn restart_part(&mut self, part: Part) -> Result<(), StartError> {
         let prefix = actors(part);
@@ -57,6 +60,14 @@ impl Daemon {
         }
         self.start_part(part).await
     }
+}
+
+fn outlet(part: Part) -> Option<&'static OutletSpec> {
+    let name = match part {
+        Part::Archive | Part::Mirror | Part::FlatLog | Part::Loki | Part::Stdout => actors(part),
+        _ => return None,
+    };
+    OUTLETS.iter().find(|spec| spec.about.name == name)
 }
 
 /// What the names of a part's actors begin with.
@@ -69,8 +80,9 @@ fn actors(part: Part) -> &'static str {
         Part::RedisIntake => "intake-redis",
         Part::Mirror => "mirror",
         Part::Archive => "archive",
+        Part::Stdout => "stdout",
         Part::FlatLog => "flat-log",
-        Part::Loki => loki::NAME,
+        Part::Loki => "loki",
         // These have no actors that are started here; no name begins so.
         _ => "-",
     }
@@ -78,6 +90,6 @@ fn actors(part: Part) -> &'static str {
 
 /// The part that an actor belongs to.
 pub fn of_actor(name: &str) -> Option<Part> {
-    let parts = [Part::Http].into_iter().chain(OUTLETS).chain(SOURCES);
+    let parts = [Part::Http].into_iter().chain(OUTLET_PARTS).chain(SOURCES);
     parts.into_iter().find(|part| name.starts_with(actors(*part)))
 }

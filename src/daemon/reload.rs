@@ -65,7 +65,6 @@ impl Daemon {
         }
         self.swap_stages_with_new_files(&plan).await;
         self.revive(&plan).await;
-        self.core.reopen();
         *locked(&self.core.board.children) = self.tree.children();
         if !failures.is_empty() {
             return Err(format!("done in part: {}", failures.join("; ")));

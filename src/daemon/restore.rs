@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::archive::NAME;
 use super::waiting::Waiting;
 use crate::bus::{Snapshot, Transaction};
-use crate::config::{self, Config, Durability};
+use crate::config::{Config, Durability};
 use crate::event::{EventId, Timestamp};
 use crate::layer::stage::StageSpec;
 use crate::limits;
-use crate::outlet::archive::{Link, Trouble};
+use crate::outlet::archive::{self, Archive, Link};
+use crate::outlet::driver::Outlet;
+use crate::retry::OutsideError;
 use crate::store::{Checkpoint, HotStore, Recovery, StoreError, positions::Positions};
 
 /// The name of a cursor in the hot store: the checkpoint from which it was filled last. What was committed after that,
@@ -40,7 +41,7 @@ pub async fn begin(
     let Some(archive) = config.archive.as_ref().filter(|_| config.store.durability == Durability::Power) else {
         return Ok(found.or_saved(saved));
     };
-    if found.cursors.contains_key(NAME) {
+    if found.cursors.contains_key(Archive::ABOUT.name) {
         return Ok(found.or_saved(saved));
     }
     let restore = Restore { config: archive, instance: &config.daemon.instance, store, stages };
@@ -48,20 +49,20 @@ pub async fn begin(
         match restore.attempt(&found, &saved).await {
             Ok(recovery) => return Ok(recovery),
             Err(Failure::Store(error)) => return Err(error),
-            Err(Failure::Postgres(trouble)) => waiting.tell(&trouble).await,
+            Err(Failure::Postgres(error)) => waiting.tell(&error).await,
         }
         tokio::time::sleep(RETRY_EVERY).await;
     }
 }
 
 enum Failure {
-    Postgres(Trouble),
+    Postgres(OutsideError),
     Store(StoreError),
 }
 
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Self {
-        Self::Postgres(trouble)
+impl From<OutsideError> for Failure {
+    fn from(error: OutsideError) -> Self {
+        Self::Postgres(error)
     }
 }
 
@@ -72,7 +73,7 @@ impl From<StoreError> for Failure {
 }
 
 struct Restore<'start> {
-    config: &'start config::Archive,
+    config: &'start archive::Config,
     instance: &'start str,
     store: &'start HotStore,
     stages: &'start [StageSpec],
@@ -111,8 +112,11 @@ impl Restore<'_> {
             link.events(after, checkpoint.id, limits::STORE_PAGE_EVENTS_MAX, &parser).await?
         {
             (after, count) = (scanned, count + events.len());
-            let transaction =
-                Transaction { consumer: NAME.to_owned(), events: events.into(), ..Transaction::default() };
+            let transaction = Transaction {
+                consumer: Archive::ABOUT.name.to_owned(),
+                events: events.into(),
+                ..Transaction::default()
+            };
             self.store.commit(&[Arc::new(transaction)]).await?;
         }
         let transactions = checkpoint.cursors.iter().map(|(consumer, cursor)| {
@@ -152,7 +156,7 @@ impl Restore<'_> {
     /// From now on this store is the one that Postgres speaks of, up to `archived`.
     async fn mark(&self, archived: EventId, mut transactions: Vec<Arc<Transaction>>) -> Result<(), StoreError> {
         transactions.push(Arc::new(Transaction {
-            consumer: NAME.to_owned(),
+            consumer: Archive::ABOUT.name.to_owned(),
             cursor: Some(archived),
             ..Transaction::default()
         }));

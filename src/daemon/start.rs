@@ -10,10 +10,10 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::core::{ConsumerProgress, Core, locked};
-use super::parts::{OUTLETS, SOURCES};
+use super::parts::{OUTLET_PARTS, SOURCES};
 use super::plan::Plan;
 use super::waiting::Waiting;
-use super::{archive, loki, restore, sources, web, writer};
+use super::{restore, sources, web, writer};
 use crate::bus::{Bus, Ledger, Snapshot};
 use crate::config::Config;
 use crate::event::{EventId, Interest, Timestamp};
@@ -23,6 +23,8 @@ use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
 use crate::limits;
 use crate::observe::metrics;
+use crate::outlet::driver::{Log, Outlet};
+use crate::outlet::{CommittedLog, OUTLETS, archive::Archive};
 use crate::server::gateway::ConfigStatus;
 use crate::store::{HotStore, Recovery, StoreError};
 use crate::supervise::{ChildSpec, State, Task, TaskContext, Tree};
@@ -119,7 +121,8 @@ impl Daemon {
             (spec.name.to_owned(), ConsumerProgress { cursor, snapshot })
         });
         let restored = recovery.cursors.get(restore::RESTORED).copied().unwrap_or_default();
-        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone(), progress.collect(), restored);
+        let outlets = CommittedLog::new(Arc::clone(&bus), store.clone(), io.handle()?, restored);
+        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone(), progress.collect(), outlets);
         *locked(&core.board.config) =
             ConfigStatus { path: Some(source), loaded_at: Timestamp::now().to_string(), last_reload: None };
         recover(&core).await?;
@@ -136,17 +139,15 @@ impl Daemon {
             shells: BTreeMap::new(),
             running_files: plan.files,
         };
-        if config.archive.is_some() {
-            let archived = recovery.cursors.get(archive::NAME).copied().unwrap_or_default();
-            daemon.core.set_passed(archive::NAME, archived);
-            daemon.core.set_archived(archived);
+        // Before the writer, which removes what is old.
+        let wanted = OUTLETS.iter().filter(|spec| spec.about.has_cursor() && (spec.is_wanted)(&config));
+        for about in wanted.map(|spec| &spec.about) {
+            let cursor = recovery.cursors.get(about.name).copied().unwrap_or_default();
+            daemon.core.outlets.acknowledge(about, cursor);
         }
-        if config.loki.is_some() {
-            // Before the writer, which removes what is old.
-            daemon.core.set_passed_if_room(loki::NAME, recovery.cursors.get(loki::NAME).copied().unwrap_or_default());
-        }
+        daemon.core.outlets.set_archived(recovery.cursors.get(Archive::ABOUT.name).copied().unwrap_or_default());
         // They end after the writer: when nothing more is committed, each takes the last events outside.
-        for part in OUTLETS {
+        for part in OUTLET_PARTS {
             daemon.start_part(part).await?;
         }
         let threads = daemon.io.handle()?;
@@ -258,7 +259,9 @@ impl Daemon {
 
     /// Stops everything, last started first; what was accepted is committed.
     pub async fn stop(mut self) {
-        self.tree.stop_all(|name| if name == archive::NAME { archive::STOP_PATIENCE } else { PATIENCE }).await;
+        let drain = |name: &str| OUTLETS.iter().find(|spec| spec.about.name == name).map(|spec| spec.about.drain);
+        // After that, an outlet saves its cursor.
+        self.tree.stop_all(|name| drain(name).map_or(PATIENCE, |drain| drain + PATIENCE / 2)).await;
         self.core.store.clone().close().await;
     }
 }

@@ -6,16 +6,17 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::archive::NAME;
 use super::core::locked;
 use crate::config::Config;
 use crate::event::{Draft, Event, EventId, Stream};
 use crate::observe::{metrics, systemd};
-use crate::outlet::archive::Trouble;
+use crate::outlet::archive::Archive;
+use crate::outlet::driver::Outlet;
+use crate::retry::OutsideError;
 use crate::server::gateway::{Gateway, GatewayError, IngestError, OutletStatus, Status};
 use crate::server::{Parts, Server, start};
 
-/// Serves from the first trouble on.
+/// Serves from the first error on.
 pub struct Waiting {
     config: Config,
     io: tokio::runtime::Handle,
@@ -36,8 +37,8 @@ impl Waiting {
         Self { config: config.clone(), io, board: Arc::new(board), server: None }
     }
 
-    pub async fn tell(&mut self, trouble: &Trouble) {
-        let reason = format!("waiting for Postgres, which has the state to begin from: {trouble}");
+    pub async fn tell(&mut self, error: &OutsideError) {
+        let reason = format!("waiting for Postgres, which has the state to begin from: {error}");
         metrics::archive_up().set(0.0);
         systemd::still_starting(&reason);
         let before = locked(&self.board.reason).replace(reason.clone());
@@ -76,7 +77,7 @@ impl Gateway for Notice {
     fn status(&self) -> Status {
         let reason = locked(&self.reason).clone();
         let archive = OutletStatus {
-            name: NAME.to_owned(),
+            name: Archive::ABOUT.name.to_owned(),
             up: false,
             lag_events: 0,
             last_error: reason.clone(),

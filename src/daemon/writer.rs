@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use super::announce::Announcer;
+use super::announce::announce;
 use super::core::Core;
 use crate::bus::Transaction;
 use crate::event::Timestamp;
@@ -41,7 +41,6 @@ pub async fn run(task: TaskContext, core: Arc<Core>, io: Handle) -> Result<(), S
 struct Writer {
     core: Arc<Core>,
     io: Handle,
-    announcer: Announcer,
     positions: Positions,
     positions_changed: bool,
     positions_trouble: bool,
@@ -57,13 +56,11 @@ struct Writer {
 
 impl Writer {
     fn new(core: Arc<Core>, io: Handle) -> Self {
-        let announcer = Announcer::new(core.config().daemon.print_events);
         let positions = Positions { last_id: core.bus.last(), positions: core.positions() };
         let now = Instant::now();
         Self {
             core,
             io,
-            announcer,
             positions,
             positions_changed: false,
             positions_trouble: false,
@@ -110,9 +107,10 @@ impl Writer {
             self.core.set_store_trouble(None);
         }
         self.core.note_committed(transactions);
+        let on_terminal = self.core.config().daemon.print_events;
         for transaction in transactions {
             self.unpruned += transaction.weight() as u64;
-            self.announcer.announce(&transaction.events);
+            announce(&transaction.events, on_terminal);
             for (source, position) in &transaction.positions {
                 self.positions.positions.insert(source.clone(), position.clone());
                 self.positions_changed = true;

@@ -79,6 +79,21 @@ pub const METRICS: &[Metric] = &[
         "What was given up or refused on purpose, with the place and the reason.",
     ),
     metric(
+        "dsmil_outlet_up",
+        G,
+        Unit::Count,
+        &["outlet"],
+        "1 while what is outside takes what each outlet has for it.",
+    ),
+    metric(
+        "dsmil_outlet_lag_events",
+        G,
+        Unit::Count,
+        &["outlet", "stream"],
+        "Committed events that each outlet has not taken outside; by stream where it follows several.",
+    ),
+    metric("dsmil_outlet_events_total", C, Unit::Count, &["outlet"], "Events that each outlet has taken outside."),
+    metric(
         "dsmil_mirror_lag_events",
         G,
         Unit::Count,
@@ -189,7 +204,7 @@ fn register_known() {
         events(stream).increment(0);
     }
     for stream in [Stream::L3Out, Stream::L4Out, Stream::SocEvents] {
-        mirror_lag_events(stream).set(0.0);
+        mirror_lag_events(stream.name()).set(0.0);
     }
     for stage in STAGES {
         for outcome in ["handled", "quarantined"] {
@@ -258,8 +273,21 @@ pub fn dropped(place: impl Into<SharedString>, reason: &'static str) -> Counter 
     counter!("dsmil_dropped_total", "where" => place.into(), "reason" => reason)
 }
 
-pub fn mirror_lag_events(stream: Stream) -> Gauge {
-    gauge!("dsmil_mirror_lag_events", "stream" => stream.name())
+pub fn outlet_up(outlet: &'static str) -> Gauge {
+    gauge!("dsmil_outlet_up", "outlet" => outlet)
+}
+
+/// `lane`: what an outlet calls one of several wants, else empty.
+pub fn outlet_lag_events(outlet: &'static str, lane: &'static str) -> Gauge {
+    gauge!("dsmil_outlet_lag_events", "outlet" => outlet, "stream" => lane)
+}
+
+pub fn outlet_events(outlet: &'static str) -> Counter {
+    counter!("dsmil_outlet_events_total", "outlet" => outlet)
+}
+
+pub fn mirror_lag_events(stream: &'static str) -> Gauge {
+    gauge!("dsmil_mirror_lag_events", "stream" => stream)
 }
 
 pub fn mirror_up() -> Gauge {
@@ -331,69 +359,4 @@ pub fn end_to_end_seconds() -> Histogram {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::process::{Command, Stdio};
-
-    use super::*;
-
-    /// The series whose labels only events can name.
-    const UNKNOWN_LABELS: [&str; 4] =
-        ["dsmil_shrink_value", "dsmil_device_flags_total", "dsmil_intake_up", "dsmil_intake_lag_seconds"];
-
-    #[test]
-    fn every_metric_with_known_labels_is_there_before_the_first_event() {
-        let text = exporter().render();
-        for metric in METRICS.iter().filter(|metric| !UNKNOWN_LABELS.contains(&metric.name)) {
-            let kind = match metric.kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-                Kind::Histogram(_) => "histogram",
-            };
-            assert!(text.contains(&format!("# TYPE {} {kind}\n", metric.name)), "{}", metric.name);
-            for label in metric.labels {
-                let series = text.lines().find(|line| {
-                    line.starts_with(&format!("{}{{", metric.name))
-                        || line.starts_with(&format!("{}_bucket{{", metric.name))
-                });
-                assert!(series.is_some_and(|line| line.contains(&format!("{label}=\""))), "{} {label}", metric.name);
-            }
-        }
-    }
-
-    #[test]
-    fn every_series_belongs_to_a_line_of_the_table() {
-        exporter();
-        device_flags(51, "LOG_TAMPER").increment(1);
-        shrink_value("entropy").set(1.0);
-        intake_up("journal").set(1.0);
-        intake_lag_seconds("journal").set(0.5);
-        for line in exporter().render().lines().filter(|line| line.starts_with("# TYPE ")) {
-            let name = line.split(' ').nth(2).unwrap();
-            assert!(METRICS.iter().any(|metric| metric.name == name), "{name}");
-        }
-    }
-
-    #[test]
-    fn promtool_finds_nothing_to_say() {
-        exporter();
-        device_flags(51, "LOG_TAMPER").increment(1);
-        shrink_value("entropy").set(1.0);
-        intake_lag_seconds("file:/var/log/\"odd\"\nname").set(0.5);
-        stage_seconds("l3").record(0.002);
-        let promtool = Command::new("promtool")
-            .args(["check", "metrics"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let Ok(mut promtool) = promtool else {
-            eprintln!("skipped: promtool is not installed");
-            return;
-        };
-        promtool.stdin.take().unwrap().write_all(exporter().render().as_bytes()).unwrap();
-        let output = promtool.wait_with_output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
-    }
-}
+mod tests;

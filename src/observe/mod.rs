@@ -3,6 +3,5 @@
 pub mod audit;
 pub mod log;
 pub mod metrics;
-pub mod notice;
 pub mod problem;
 pub mod systemd;

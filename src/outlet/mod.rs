@@ -1,9 +1,16 @@
-//! Where committed events and log lines go. Every outlet asks the outside how far it is and goes on from there.
+//! Where committed events and log lines go. Every outlet asks the outside how far it is and goes on from there; what all
+//! have in common is in the [`driver`].
 
 pub mod archive;
+mod committed;
+mod configured;
+pub mod driver;
 pub mod flat_log;
 pub mod loki;
 pub mod mirror;
-mod progress;
+pub mod stdout;
+mod table;
 
-pub use progress::Progress;
+pub use committed::CommittedLog;
+pub use configured::{Configured, OutletSpec, Resources};
+pub use table::OUTLETS;

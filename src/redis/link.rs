@@ -16,8 +16,9 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-use super::{Reply, Trouble};
+use super::{Reply, error};
 use crate::config::{self, redact};
+use crate::retry::OutsideError;
 
 /// No call takes longer, unless it is meant to.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,7 +43,7 @@ impl Link {
     ///
     /// # Errors
     /// A file that the configuration names cannot be read; Redis cannot be reached or refuses.
-    pub async fn connect(config: &config::Redis, io: &Handle) -> Result<Self, Trouble> {
+    pub async fn connect(config: &config::Redis, io: &Handle) -> Result<Self, OutsideError> {
         let tried = format!("connecting to {}", redact(&config.url));
         let client = client(config, &tried)?;
         let (sender, ended) = watch::channel(None);
@@ -51,12 +52,12 @@ impl Link {
         let connecting = started.abort_handle();
         let router = match tokio::time::timeout(CALL_TIMEOUT, started).await {
             Ok(Ok(Ok(router))) => router,
-            Ok(Ok(Err(error))) => return Err(Trouble::lost(&tried, error.details())),
-            Ok(Err(error)) => return Err(Trouble::lost(&tried, &error.to_string())),
+            Ok(Ok(Err(failure))) => return Err(error::lost(&tried, failure.details())),
+            Ok(Err(failure)) => return Err(error::lost(&tried, &failure.to_string())),
             Err(_) => {
                 connecting.abort();
                 // The library's task goes on for a moment: it has the same timeout and nobody to tell.
-                return Err(Trouble::lost(&tried, &silence(CALL_TIMEOUT)));
+                return Err(error::lost(&tried, &silence(CALL_TIMEOUT)));
             }
         };
         let router_task = router.abort_handle();
@@ -74,7 +75,7 @@ impl Link {
     ///
     /// # Errors
     /// Redis refuses; the connection ends; there is no answer within [`CALL_TIMEOUT`].
-    pub async fn call(&self, command: &'static str, key: &str, arguments: Vec<Bytes>) -> Result<Reply, Trouble> {
+    pub async fn call(&self, command: &'static str, key: &str, arguments: Vec<Bytes>) -> Result<Reply, OutsideError> {
         self.call_within(command, key, arguments, CALL_TIMEOUT).await
     }
 
@@ -88,7 +89,7 @@ impl Link {
         key: &str,
         arguments: Vec<Bytes>,
         timeout: Duration,
-    ) -> Result<Reply, Trouble> {
+    ) -> Result<Reply, OutsideError> {
         let tried = || format!("{command} {key}");
         let slot = ClusterHash::Custom(redis_keyslot(key.as_bytes()));
         let custom = CustomCommand::new_static(command, slot, false);
@@ -96,14 +97,14 @@ impl Link {
         let mut ended = self.ended.clone();
         let answer = tokio::select! {
             biased;
-            answer = asked => answer.map_err(|error| Trouble::lost(&tried(), error.details()))?,
+            answer = asked => answer.map_err(|failure| error::lost(&tried(), failure.details()))?,
             end = ended.wait_for(Option::is_some) => {
                 let cause = end.ok().and_then(|end| end.clone()).unwrap_or_default();
-                return Err(Trouble::lost(&tried(), &cause));
+                return Err(error::lost(&tried(), &cause));
             }
-            () = tokio::time::sleep(timeout) => return Err(Trouble::lost(&tried(), &silence(timeout))),
+            () = tokio::time::sleep(timeout) => return Err(error::lost(&tried(), &silence(timeout))),
         };
-        reply(answer).map_err(|refusal| Trouble::refused(&tried(), &refusal))
+        reply(answer).map_err(|refusal| error::refused(&tried(), &refusal))
     }
 }
 
@@ -129,8 +130,8 @@ fn reply(frame: Resp3Frame) -> Result<Reply, String> {
     })
 }
 
-fn client(config: &config::Redis, tried: &str) -> Result<Client, Trouble> {
-    let mut settings = Config::from_url(&config.url).map_err(|error| Trouble::lost(tried, error.details()))?;
+fn client(config: &config::Redis, tried: &str) -> Result<Client, OutsideError> {
+    let mut settings = Config::from_url(&config.url).map_err(|failure| error::lost(tried, failure.details()))?;
     if let ServerConfig::Unix { .. } = settings.server {
         settings.database = database(&config.url);
     }
@@ -140,12 +141,12 @@ fn client(config: &config::Redis, tried: &str) -> Result<Client, Trouble> {
     if let Some(file) = &config.password_file {
         // At every connection anew, so that a changed password needs no restart.
         let password = std::fs::read_to_string(file)
-            .map_err(|error| Trouble::lost(tried, &format!("redis.password_file {}: {error}", file.display())))?;
+            .map_err(|failure| error::lost(tried, &format!("redis.password_file {}: {failure}", file.display())))?;
         settings.password = Some(password.trim_end_matches(['\r', '\n']).to_owned());
     }
     if let Some(file) = &config.tls_ca_file {
         let trust = trusting(file)
-            .map_err(|error| Trouble::lost(tried, &format!("redis.tls_ca_file {}: {error}", file.display())))?;
+            .map_err(|failure| error::lost(tried, &format!("redis.tls_ca_file {}: {failure}", file.display())))?;
         settings.tls = Some(TlsConnector::from(trust).into());
     }
     Builder::from_config(settings)
@@ -156,7 +157,7 @@ fn client(config: &config::Redis, tried: &str) -> Result<Client, Trouble> {
             connection.tcp.nodelay = Some(true);
         })
         .build()
-        .map_err(|error| Trouble::lost(tried, error.details()))
+        .map_err(|failure| error::lost(tried, failure.details()))
 }
 
 /// `redis+unix:///run/redis.sock?db=2`: the path names the socket, so the number has no other place.

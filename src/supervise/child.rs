@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::policy::{Decision, RestartPolicy};
 use crate::config::Supervisor;
 use crate::observe::metrics;
+use crate::retry::Backoff;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -67,14 +68,13 @@ struct Condition {
 
 impl Child {
     pub fn new(name: &str, critical: bool, config: &Supervisor, on_death: OnDeath) -> Arc<Self> {
-        let seed = name.bytes().fold(0_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
         Arc::new(Self {
             name: name.to_owned(),
             critical,
             condition: Mutex::new(Condition {
                 state: State::Stopped,
                 last_error: None,
-                policy: RestartPolicy::new(config.clone(), seed),
+                policy: RestartPolicy::new(config.clone(), Backoff::of(name)),
             }),
             generation: AtomicU64::new(0),
             restarts: AtomicU32::new(0),

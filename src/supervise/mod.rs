@@ -10,12 +10,16 @@ mod guard;
 mod policy;
 mod task_actor;
 mod tree;
+#[cfg(test)]
+mod under_test;
 
 pub use child::{Cause, Child, OnDeath, State, TaskContext};
 pub use guard::{GaveUp, spawn};
 pub use policy::{Decision, RestartPolicy};
 pub use task_actor::{Task, TaskActor};
 pub use tree::{ChildSpec, Start, Tree};
+#[cfg(test)]
+pub use under_test::TestSupervisor;
 
 impl ChildSpec {
     /// A loop over IO.

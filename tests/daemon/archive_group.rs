@@ -122,7 +122,7 @@ async fn write_as(link: &mut Link, daemon: u64, content: u64) -> usize {
     let key = EntryKey { ms: u64::MAX, n: 1, content };
     let entry = TakenEntry { id: events[0].id, stream: "L3_IN".to_owned(), key };
     link.prepare_for(&Rows::of(&events, window)).await.unwrap();
-    let mut batch = link.batch().await.unwrap();
+    let mut batch = link.transaction().await.unwrap();
     batch.claim(&[entry]).await.unwrap();
     let kept: Vec<&Event> = events.iter().filter(|event| !batch.is_duplicate(event.root)).collect();
     let left_out = events.len() - kept.len();

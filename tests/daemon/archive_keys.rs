@@ -28,7 +28,7 @@ async fn write(link: &mut Link, events: &[Event]) {
     let window = Window::at(Timestamp::from_millis(1_763_856_000_000), Duration::from_secs(86_400));
     let rows = Rows::of(events, window);
     link.prepare_for(&rows).await.unwrap();
-    let mut batch = link.batch().await.unwrap();
+    let mut batch = link.transaction().await.unwrap();
     batch.rows(&rows).await.unwrap();
     let rows = rows.through.unwrap();
     batch.commit(Progress { rows, letters: 0 }, None).await.unwrap();
@@ -88,7 +88,7 @@ fn rows_of_a_day_that_was_too_far_ahead_move_to_its_partition_when_it_comes() {
     block_on(async {
         let mut link = Link::open(&config, "one").await.unwrap();
         let early = window(today.minus(Duration::from_secs(10 * 86_400)));
-        let mut batch = link.batch().await.unwrap();
+        let mut batch = link.transaction().await.unwrap();
         batch.rows(&Rows::of(&events("one"), early)).await.unwrap();
         batch.commit(Progress::default(), None).await.unwrap();
         assert_eq!(postgres_count(&postgres, "raw_events_fast_default").await, 10);

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::{Entry, EntryId};
 use crate::limits::TRANSACTION_EVENTS_MAX;
-use crate::redis::{CALL_TIMEOUT, Link, Reply, Trouble};
+use crate::redis::{CALL_TIMEOUT, Link, Reply};
+use crate::retry::OutsideError;
 
 /// All daemons of one stream are members of it.
 const GROUP: &str = "dsmil";
@@ -54,11 +55,11 @@ impl Group {
     ///
     /// # Errors
     /// As [`Link::call`]; so for all that follow.
-    pub async fn join(&self, link: &Link) -> Result<EntryId, Trouble> {
+    pub async fn join(&self, link: &Link) -> Result<EntryId, OutsideError> {
         match self.call(link, "XGROUP", &["CREATE", &self.key, GROUP, "0", "MKSTREAM"]).await {
             Ok(_) => {}
             Err(refusal) if refusal.text.contains("BUSYGROUP") => {}
-            Err(trouble) => return Err(trouble),
+            Err(error) => return Err(error),
         }
         let info = self.call(link, "XINFO", &["STREAM", &self.key]).await?;
         let last = info.named("last-generated-id").and_then(Reply::text).and_then(|id| id.parse().ok());
@@ -66,7 +67,7 @@ impl Group {
     }
 
     /// New entries; waits at most `block` for the first.
-    pub async fn read_new(&self, link: &Link, count: usize, block: Duration) -> Result<Vec<Entry>, Trouble> {
+    pub async fn read_new(&self, link: &Link, count: usize, block: Duration) -> Result<Vec<Entry>, OutsideError> {
         let (count, millis) = (count.to_string(), block.as_millis().to_string());
         let arguments =
             ["GROUP", GROUP, &self.reader, "COUNT", &count, "BLOCK", &millis, "STREAMS", &self.key, ">"].map(owned);
@@ -75,7 +76,7 @@ impl Group {
     }
 
     /// Entries that the member got earlier and has not acknowledged, after an id.
-    pub async fn read_own(&self, link: &Link, member: Member, after: EntryId) -> Result<Vec<Entry>, Trouble> {
+    pub async fn read_own(&self, link: &Link, member: Member, after: EntryId) -> Result<Vec<Entry>, OutsideError> {
         let (count, after, name) = (TRANSACTION_EVENTS_MAX.to_string(), after.to_string(), self.name(member));
         let arguments = ["GROUP", GROUP, name, "COUNT", &count, "STREAMS", &self.key, &after];
         let reply = self.call(link, "XREADGROUP", &arguments).await?;
@@ -83,7 +84,7 @@ impl Group {
     }
 
     /// Whether the reader was given an entry between the two, and has not acknowledged it.
-    pub async fn holds_between(&self, link: &Link, after: EntryId, before: EntryId) -> Result<bool, Trouble> {
+    pub async fn holds_between(&self, link: &Link, after: EntryId, before: EntryId) -> Result<bool, OutsideError> {
         let (first, last) = (after.next().to_string(), before.to_string());
         let held = self.call(link, "XPENDING", &[&self.key, GROUP, &first, &last, "1", &self.reader]).await?;
         let id = held.list().first().and_then(|held| held.list().first()?.text()?.parse().ok());
@@ -91,14 +92,14 @@ impl Group {
     }
 
     /// Tells the group that this daemon is alive, for as long as it reads nothing.
-    pub async fn heartbeat(&self, link: &Link) -> Result<(), Trouble> {
+    pub async fn heartbeat(&self, link: &Link) -> Result<(), OutsideError> {
         for member in [Member::Reader, Member::Successor] {
             self.read_own(link, member, EntryId::LAST).await?;
         }
         Ok(())
     }
 
-    pub async fn acknowledge(&self, link: &Link, ids: &[EntryId]) -> Result<(), Trouble> {
+    pub async fn acknowledge(&self, link: &Link, ids: &[EntryId]) -> Result<(), OutsideError> {
         for ids in ids.chunks(TRANSACTION_EVENTS_MAX) {
             let ids = ids.iter().map(|id| Bytes::from(id.to_string()));
             let arguments = [owned(&self.key), owned(GROUP)].into_iter().chain(ids).collect();
@@ -109,7 +110,7 @@ impl Group {
 
     /// Takes over what consumers hold that have not been heard of for `dead_after`. Gives the entries, and the ids of
     /// those that Redis no longer has.
-    pub async fn claim(&self, link: &Link, dead_after: Duration) -> Result<(Vec<Entry>, Vec<EntryId>), Trouble> {
+    pub async fn claim(&self, link: &Link, dead_after: Duration) -> Result<(Vec<Entry>, Vec<EntryId>), OutsideError> {
         let consumers = self.call(link, "XINFO", &["CONSUMERS", &self.key, GROUP]).await?;
         let millis = dead_after.as_millis();
         let dead = consumers.list().iter().find_map(|consumer| {
@@ -134,20 +135,20 @@ impl Group {
         Ok((entries, gone))
     }
 
-    pub async fn progress(&self, link: &Link) -> Result<Progress, Trouble> {
+    pub async fn progress(&self, link: &Link) -> Result<Progress, OutsideError> {
         let stream = self.call(link, "XINFO", &["STREAM", &self.key]).await?;
         let groups = self.call(link, "XINFO", &["GROUPS", &self.key]).await?;
         let ours = |group: &&Reply| group.named("name").and_then(Reply::text) == Some(GROUP);
         Ok(progress(&stream, groups.list().iter().find(ours).unwrap_or(&Reply::Nil)))
     }
 
-    async fn call(&self, link: &Link, command: &'static str, arguments: &[&str]) -> Result<Reply, Trouble> {
+    async fn call(&self, link: &Link, command: &'static str, arguments: &[&str]) -> Result<Reply, OutsideError> {
         link.call(command, &self.key, arguments.iter().map(|argument| owned(argument)).collect()).await
     }
 
-    fn strange(&self, command: &str, reply: &Reply) -> Trouble {
+    fn strange(&self, command: &str, reply: &Reply) -> OutsideError {
         let text = format!("{command} {}: the answer has another shape than Redis documents: {reply:?}", self.key);
-        Trouble::unexpected("answer", text.chars().take(300).collect())
+        OutsideError::unexpected("answer", text.chars().take(300).collect())
     }
 }
 

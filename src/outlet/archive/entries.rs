@@ -10,10 +10,10 @@ use sqlx::PgConnection;
 
 use super::link::{Link, within};
 use super::sql;
-use super::trouble::Trouble;
-use super::write::Batch;
+use super::write::Transaction;
 use crate::event::{EventId, Timestamp};
 use crate::limits;
+use crate::retry::OutsideError;
 use crate::store::TakenEntry;
 
 /// An entry cannot come again after this: a dead daemon's hot store is gone, and its entries have been taken over.
@@ -22,14 +22,14 @@ const CLAIMING: &str = "writing which entries were taken";
 
 impl Link {
     /// The events of this instance that are left out, for what follows from them.
-    pub(super) async fn find_duplicates(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn find_duplicates(&mut self) -> Result<(), OutsideError> {
         let found = read_duplicates(&mut self.connection, &self.instance, EventId::ZERO);
         self.duplicates = within(CLAIMING, found).await?.into_iter().collect();
         Ok(())
     }
 
     /// Forgets entries that cannot come again.
-    pub(super) async fn forget_entries(&mut self, now: Timestamp) -> Result<(), Trouble> {
+    pub(super) async fn forget_entries(&mut self, now: Timestamp) -> Result<(), OutsideError> {
         let kept_ms = u64::try_from(KEPT.as_millis()).unwrap_or(u64::MAX);
         let before = EventId::new(now.millis().saturating_sub(kept_ms), 0).packed();
         for statement in sql::FORGET_ENTRIES {
@@ -39,12 +39,12 @@ impl Link {
     }
 }
 
-impl Batch<'_> {
+impl Transaction<'_> {
     /// Claims the entries for the events of this batch. To be called before its rows are written.
     ///
     /// # Errors
-    /// Nothing of the batch is written.
-    pub async fn claim(&mut self, entries: &[TakenEntry]) -> Result<(), Trouble> {
+    /// Nothing of the transaction is written.
+    pub async fn claim(&mut self, entries: &[TakenEntry]) -> Result<(), OutsideError> {
         let Some(first) = entries.first() else { return Ok(()) };
         let columns = Columns::of(entries);
         let claimed = within(CLAIMING, columns.bind(sql::CLAIM_ENTRIES, self.instance).execute(&mut *self.transaction));

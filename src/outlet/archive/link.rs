@@ -7,11 +7,12 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
+use super::Config;
 use super::days::Day;
+use super::errors;
 use super::sql::{self, Table};
-use super::trouble::Trouble;
-use crate::config;
 use crate::event::EventId;
+use crate::retry::OutsideError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than the server's own limit on a statement, so that normally the server answers with a reason.
@@ -51,12 +52,12 @@ impl Link {
     ///
     /// # Errors
     /// Whatever keeps it from working; try again later.
-    pub async fn open(config: &config::Archive, instance: &str) -> Result<Self, Trouble> {
+    pub async fn open(config: &Config, instance: &str) -> Result<Self, OutsideError> {
         let options = options(config)?;
         let tried = "connecting to Postgres";
         let connection = match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-            Ok(connected) => connected.map_err(|error| Trouble::of(tried, &error))?,
-            Err(_) => return Err(Trouble::silent(tried, CONNECT_TIMEOUT)),
+            Ok(connected) => connected.map_err(|error| errors::of(tried, &error))?,
+            Err(_) => return Err(errors::silent(tried, CONNECT_TIMEOUT)),
         };
         let (partitions, duplicates) = (HashSet::new(), BTreeSet::new());
         let mut link = Self { connection, instance: instance.to_owned(), partitions, duplicates };
@@ -71,7 +72,7 @@ impl Link {
     ///
     /// # Errors
     /// Postgres does not answer.
-    pub async fn progress(&mut self) -> Result<Option<Progress>, Trouble> {
+    pub async fn progress(&mut self) -> Result<Option<Progress>, OutsideError> {
         let query = sqlx::query_as::<_, (i64, i64)>(
             "SELECT rows_through, letters_through FROM dsmil_archive_state WHERE instance = $1",
         );
@@ -80,13 +81,18 @@ impl Link {
         Ok(found.map(|(rows, letters)| Progress { rows: EventId::from_packed(rows), letters }))
     }
 
-    async fn check(&mut self) -> Result<(), Trouble> {
+    async fn check(&mut self) -> Result<(), OutsideError> {
         let connection = &mut self.connection;
         let query = sqlx::query_scalar::<_, String>("SHOW server_encoding").fetch_one(&mut *connection);
         let encoding = within("asking for the encoding of the database", query).await?;
         if encoding != "UTF8" {
             let remedy = "create a database with ENCODING 'UTF8' TEMPLATE template0 and name it in archive.url";
-            return Err(Trouble::new("looking at the database", format!("its encoding is {encoding}"), remedy));
+            return Err(errors::failed(
+                "encoding",
+                "looking at the database",
+                &format!("its encoding is {encoding}"),
+                remedy,
+            ));
         }
         let tried = "taking the lock of this instance";
         let query = sqlx::query_scalar::<_, bool>(sql::LOCK_INSTANCE).bind(&self.instance).fetch_one(connection);
@@ -94,10 +100,11 @@ impl Link {
             return Ok(());
         }
         let reason = format!("a daemon named `{}` is connected already", self.instance);
-        Err(Trouble::new(tried, reason, "give each daemon its own daemon.instance, or wait until the other is gone"))
+        let remedy = "give each daemon its own daemon.instance, or wait until the other is gone";
+        Err(errors::failed("instance", tried, &reason, remedy))
     }
 
-    async fn migrate(&mut self) -> Result<(), Trouble> {
+    async fn migrate(&mut self) -> Result<(), OutsideError> {
         let tried = "making the archive's tables";
         let newest = sql::MIGRATIONS.len() as i32;
         let query = sqlx::query_scalar::<_, bool>(sql::HAS_VERSION).fetch_one(&mut self.connection);
@@ -108,7 +115,8 @@ impl Link {
                 Some(found) if found == newest => return Ok(()),
                 Some(found) if found > newest => {
                     let reason = format!("they have version {found}, this dsmild knows {newest}");
-                    return Err(Trouble::new(tried, reason, "run a dsmild at least as new as the one that made them"));
+                    let remedy = "run a dsmild at least as new as the one that made them";
+                    return Err(errors::failed("version", tried, &reason, remedy));
                 }
                 _ => {}
             }
@@ -116,7 +124,7 @@ impl Link {
         within(tried, migrate(&mut self.connection)).await
     }
 
-    pub(super) async fn find_partitions(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn find_partitions(&mut self) -> Result<(), OutsideError> {
         self.partitions.clear();
         for table in Table::ALL {
             let query = sqlx::query_scalar::<_, String>(sql::PARTITIONS).bind(table.name());
@@ -147,14 +155,13 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     transaction.commit().await
 }
 
-fn options(config: &config::Archive) -> Result<PgConnectOptions, Trouble> {
-    let options =
-        PgConnectOptions::from_str(&config.url).map_err(|error| Trouble::of("reading archive.url", &error))?;
+fn options(config: &Config) -> Result<PgConnectOptions, OutsideError> {
+    let options = PgConnectOptions::from_str(&config.url).map_err(|error| errors::of("reading archive.url", &error))?;
     let options = options.application_name("dsmild").options(SESSION).disable_statement_logging();
     let Some(path) = &config.password_file else { return Ok(options) };
     let password = std::fs::read_to_string(path).map_err(|error| {
         let reason = format!("{}: {error}", path.display());
-        Trouble::new("reading archive.password_file", reason, "make the file readable for this user")
+        errors::failed("file", "reading archive.password_file", &reason, "make the file readable for this user")
     })?;
     Ok(options.password(password.trim_end_matches(['\r', '\n'])))
 }
@@ -163,10 +170,10 @@ fn options(config: &config::Archive) -> Result<PgConnectOptions, Trouble> {
 pub(super) async fn within<Answer>(
     tried: &'static str,
     query: impl Future<Output = Result<Answer, sqlx::Error>>,
-) -> Result<Answer, Trouble> {
+) -> Result<Answer, OutsideError> {
     match tokio::time::timeout(ANSWER_TIMEOUT, query).await {
-        Ok(answer) => answer.map_err(|error| Trouble::of(tried, &error)),
-        Err(_) => Err(Trouble::silent(tried, ANSWER_TIMEOUT)),
+        Ok(answer) => answer.map_err(|error| errors::of(tried, &error)),
+        Err(_) => Err(errors::silent(tried, ANSWER_TIMEOUT)),
     }
 }
 
@@ -176,13 +183,13 @@ mod tests {
 
     #[test]
     fn a_url_and_a_password_file_that_cannot_be_read_are_named_without_what_is_in_them() {
-        let config = |url: &str, file: Option<&str>| config::Archive {
+        let config = |url: &str, file: Option<&str>| Config {
             password_file: file.map(Into::into),
             ..toml::from_str(&format!("url = \"{url}\"")).unwrap()
         };
-        let trouble = options(&config("postgres://u:hunter2@h:99999/db", None)).unwrap_err().to_string();
-        assert!(trouble.contains("archive.url") && !trouble.contains("hunter2"), "{trouble}");
-        let trouble = options(&config("postgres://u@h/db", Some("/nonexistent/pw"))).unwrap_err().to_string();
-        assert!(trouble.contains("/nonexistent/pw") && trouble.contains("archive.password_file"), "{trouble}");
+        let error = options(&config("postgres://u:hunter2@h:99999/db", None)).unwrap_err().to_string();
+        assert!(error.contains("archive.url") && !error.contains("hunter2"), "{error}");
+        let error = options(&config("postgres://u@h/db", Some("/nonexistent/pw"))).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/pw") && error.contains("archive.password_file"), "{error}");
     }
 }

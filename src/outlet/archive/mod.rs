@@ -8,19 +8,26 @@
 //! With `store.durability = "power"` the state also holds cursors, positions and saved states as of one commit of the
 //! hot store: after a loss of power the daemon goes on from there, as after `kill -9` at that commit.
 
+mod config;
 mod days;
 mod entries;
+mod errors;
+mod lane;
 mod link;
+mod outlet;
 mod partitions;
 mod restore;
 mod rows;
 mod sql;
-mod trouble;
+mod state;
+mod stretch;
 mod write;
 
+pub use config::{Config, check};
 pub use days::Window;
 pub use link::{Link, Progress};
+pub use outlet::Archive;
 pub use restore::Restored;
 pub use rows::Rows;
-pub use trouble::Trouble;
-pub use write::Batch;
+pub use state::ABOUT;
+pub use write::Transaction;

@@ -6,15 +6,15 @@ use super::days::{Day, Window};
 use super::link::{Link, within};
 use super::rows::Rows;
 use super::sql::{self, Table};
-use super::trouble::Trouble;
 use crate::event::{EventId, Timestamp};
+use crate::retry::OutsideError;
 
 impl Link {
     /// Makes the partitions that the rows need and that are not there.
     ///
     /// # Errors
     /// One could not be made; those before it are there.
-    pub async fn prepare_for(&mut self, rows: &Rows) -> Result<(), Trouble> {
+    pub async fn prepare_for(&mut self, rows: &Rows) -> Result<(), OutsideError> {
         for &(table, day) in &rows.days {
             self.make(table, day).await?;
         }
@@ -22,11 +22,11 @@ impl Link {
     }
 
     /// Makes the partitions of today and tomorrow, drops those before the window, and deletes from the default
-    /// partitions what arrived before it, and what is remembered of entries that cannot come again. Gives the names of the dropped.
+    /// partitions what arrived before it, and what is remembered of entries that cannot come again. Returns the names of the dropped.
     ///
     /// # Errors
     /// As far as it came is done.
-    pub async fn tend(&mut self, now: Timestamp, window: Window) -> Result<Vec<String>, Trouble> {
+    pub async fn tend(&mut self, now: Timestamp, window: Window) -> Result<Vec<String>, OutsideError> {
         self.forget_entries(now).await?;
         self.find_partitions().await?;
         for table in Table::ALL {
@@ -53,7 +53,7 @@ impl Link {
         Ok(dropped)
     }
 
-    async fn make(&mut self, table: Table, day: Day) -> Result<(), Trouble> {
+    async fn make(&mut self, table: Table, day: Day) -> Result<(), OutsideError> {
         if !self.partitions.contains(&(table, day)) {
             within("making a partition", make_partition(&mut self.connection, table, day)).await?;
             self.partitions.insert((table, day));

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use sqlx::{Connection, FromRow};
 
+use super::errors;
 use super::link::{Link, within};
 use super::sql;
-use super::trouble::Trouble;
 use crate::event::{Event, EventId, RecordParser};
 use crate::limits;
+use crate::retry::OutsideError;
 use crate::store::rows::{self, Stored};
 use crate::store::{Checkpoint, SavedState};
 
@@ -30,7 +31,7 @@ impl Link {
     ///
     /// # Errors
     /// Postgres does not answer, or the state cannot be read.
-    pub async fn state(&mut self) -> Result<Restored, Trouble> {
+    pub async fn state(&mut self) -> Result<Restored, OutsideError> {
         let tried = "reading the state to begin from";
         let query = sqlx::query_as::<_, StateColumns>(sql::READ_STATE).bind(&self.instance);
         let Some((rows_through, _, id, cursors, positions)) =
@@ -65,7 +66,7 @@ impl Link {
     ///
     /// # Errors
     /// Postgres is as before.
-    pub async fn take_back(&mut self, checkpoint: EventId) -> Result<(), Trouble> {
+    pub async fn take_back(&mut self, checkpoint: EventId) -> Result<(), OutsideError> {
         within("taking back rows after the checkpoint", self.delete_after(checkpoint.packed())).await
     }
 
@@ -91,7 +92,7 @@ impl Link {
         through: EventId,
         count: usize,
         parser: &Arc<dyn RecordParser>,
-    ) -> Result<Option<(Vec<Event>, EventId)>, Trouble> {
+    ) -> Result<Option<(Vec<Event>, EventId)>, OutsideError> {
         let Self { connection, instance, .. } = self;
         let query = sqlx::query(sql::SELECT_RANGE).bind(&*instance).bind(after.packed()).bind(through.packed());
         let read = async {
@@ -115,9 +116,9 @@ impl Link {
     }
 }
 
-fn readable<Shape: serde::de::DeserializeOwned>(text: &str) -> Result<Shape, Trouble> {
+fn readable<Shape: serde::de::DeserializeOwned>(text: &str) -> Result<Shape, OutsideError> {
     serde_json::from_str(text).map_err(|error| {
         let remedy = "dsmil_archive_state was changed by hand: restore it, or set its checkpoint to NULL to begin anew";
-        Trouble::new("reading the state to begin from", error.to_string(), remedy)
+        errors::failed("state", "reading the state to begin from", &error.to_string(), remedy)
     })
 }

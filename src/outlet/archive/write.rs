@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::query::Query;
-use sqlx::{Connection, Row, Transaction};
+use sqlx::{Connection, Row};
 
+use super::errors;
 use super::link::{Link, Progress, within};
 use super::rows::{Rows, clean};
 use super::sql::{self, Insert};
-use super::trouble::Trouble;
 use crate::limits;
+use crate::retry::OutsideError;
 use crate::store::{Checkpoint, LetterRow};
 
 /// Dropped without a commit, it leaves nothing.
-pub struct Batch<'link> {
-    pub(super) transaction: Transaction<'link, Postgres>,
+pub struct Transaction<'link> {
+    pub(super) transaction: sqlx::Transaction<'link, Postgres>,
     pub(super) instance: &'link str,
     pub(super) duplicates: &'link mut BTreeSet<i64>,
 }
@@ -27,29 +28,29 @@ const WRITING: &str = "writing events to Postgres";
 
 impl Link {
     /// # Errors
-    /// Postgres does not answer. After any error of a batch the link is of no more use.
-    pub async fn batch(&mut self) -> Result<Batch<'_>, Trouble> {
+    /// Postgres does not answer. After any error of a transaction the link is of no more use.
+    pub async fn transaction(&mut self) -> Result<Transaction<'_>, OutsideError> {
         let Self { connection, instance, duplicates, .. } = self;
         let transaction = within("beginning a transaction", connection.begin()).await?;
-        Ok(Batch { transaction, instance, duplicates })
+        Ok(Transaction { transaction, instance, duplicates })
     }
 
     /// Forgets the state that a restart could begin from: with `durability = "process"` sources do not wait for it.
     ///
     /// # Errors
     /// Postgres does not answer.
-    pub async fn forget_checkpoint(&mut self) -> Result<(), Trouble> {
+    pub async fn forget_checkpoint(&mut self) -> Result<(), OutsideError> {
         let query = sqlx::query(sql::FORGET_CHECKPOINT).bind(&self.instance).execute(&mut self.connection);
         within("writing how far the archive is", query).await.map(|_| ())
     }
 }
 
-impl Batch<'_> {
+impl Transaction<'_> {
     /// Rows that are there already are left as they are.
     ///
     /// # Errors
-    /// Nothing of the batch is written.
-    pub async fn rows(&mut self, rows: &Rows) -> Result<(), Trouble> {
+    /// Nothing of the transaction is written.
+    pub async fn rows(&mut self, rows: &Rows) -> Result<(), OutsideError> {
         let (raw, outputs, control) = (&rows.raw, &rows.outputs, &rows.control);
         self.insert(WRITING, sql::INSERT_RAW, raw.id.len(), |query| {
             let query = query.bind(&raw.ts).bind(&raw.id).bind(&raw.source).bind(&raw.compartment).bind(&raw.payload);
@@ -72,8 +73,8 @@ impl Batch<'_> {
     /// As [`rows`](Self::rows).
     ///
     /// # Errors
-    /// Nothing of the batch is written.
-    pub async fn letters(&mut self, letters: &[LetterRow]) -> Result<(), Trouble> {
+    /// Nothing of the transaction is written.
+    pub async fn letters(&mut self, letters: &[LetterRow]) -> Result<(), OutsideError> {
         fn column<T>(letters: &[LetterRow], value: impl Fn(&LetterRow) -> T) -> Vec<T> {
             letters.iter().map(value).collect()
         }
@@ -95,7 +96,7 @@ impl Batch<'_> {
         insert: Insert,
         rows: usize,
         bind: impl Fn(Bound<'value>) -> Bound<'value>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), OutsideError> {
         if rows == 0 {
             return Ok(());
         }
@@ -108,20 +109,20 @@ impl Batch<'_> {
         // The rest is there already, or its keys are another daemon's.
         for shift in 1..=limits::ARCHIVE_SHIFT_MAX {
             let missing = within(tried, query(insert.count_missing, 0).fetch_one(&mut *self.transaction)).await?;
-            if missing.try_get::<i64, _>(0).map_err(|error| Trouble::of(tried, &error))? == 0 {
+            if missing.try_get::<i64, _>(0).map_err(|error| errors::of(tried, &error))? == 0 {
                 return Ok(());
             }
             within(tried, query(insert.missing_shifted, shift).execute(&mut *self.transaction)).await?;
         }
         let reason = format!("{} daemons have rows with the same id and time", limits::ARCHIVE_SHIFT_MAX);
-        Err(Trouble::new(tried, reason, "archive some of them to another database"))
+        Err(errors::failed("keys", tried, &reason, "archive some of them to another database"))
     }
 
-    /// Ends the batch. The checkpoint is what a restart after a loss of power begins from: all its events must be there.
+    /// Ends the transaction. The checkpoint is what a restart after a loss of power begins from: all its events must be there.
     ///
     /// # Errors
-    /// Nothing of the batch is written.
-    pub async fn commit(mut self, progress: Progress, checkpoint: Option<&Checkpoint>) -> Result<(), Trouble> {
+    /// Nothing of the transaction is written.
+    pub async fn commit(mut self, progress: Progress, checkpoint: Option<&Checkpoint>) -> Result<(), OutsideError> {
         let tried = "writing how far the archive is";
         let query = sqlx::query(sql::WRITE_ROWS_THROUGH).bind(self.instance).bind(progress.rows.packed());
         within(tried, query.bind(progress.letters).execute(&mut *self.transaction)).await?;

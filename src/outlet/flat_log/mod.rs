@@ -1,6 +1,8 @@
 //! One file with the lines of every `dsmil-*` identifier in the journal, whoever wrote them: what SHRINK reads.
 
+mod config;
 mod file;
+mod outlet;
 mod short_iso;
 mod state;
 
@@ -9,10 +11,11 @@ use std::path::Path;
 
 use futures_util::FutureExt;
 
+pub use self::config::{Config, check};
 pub use self::file::FlatLogError;
 use self::file::LogFile;
+pub use self::outlet::FlatLogOutlet;
 use self::short_iso::ShortIso;
-use crate::config;
 use crate::journal::{Entry, Follower, is_wanted};
 use crate::limits;
 use crate::observe::problem::Problem;
@@ -35,7 +38,7 @@ impl FlatLog {
     ///
     /// # Errors
     /// The file or its position cannot be opened.
-    pub fn open(config: &config::FlatLog, state_dir: &Path) -> Result<Self, FlatLogError> {
+    pub fn open(config: &Config, state_dir: &Path) -> Result<Self, FlatLogError> {
         let file = LogFile::open(&config.path, state_dir)?;
         // All fields: that journalctl leaves some out costs it more than it saves here.
         let mut arguments = Vec::new();
@@ -76,6 +79,11 @@ impl FlatLog {
                 return problems;
             }
         }
+    }
+
+    /// Whether something was collected since the last write.
+    pub fn has_taken(&self) -> bool {
+        self.taken
     }
 
     fn take(&mut self, entry: &Entry, problems: &mut Vec<Problem>) {

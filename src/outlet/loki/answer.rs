@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Patience, Trouble};
 use crate::config::redact;
 use crate::layer::one_line;
 use crate::limits;
+use crate::retry::{OutsideError, Retry};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -19,7 +19,7 @@ pub enum Answer {
         said: String,
     },
     /// None of it is known to be in Loki, and later it may be.
-    NotNow(Trouble),
+    NotNow(OutsideError),
 }
 
 impl Answer {
@@ -27,33 +27,31 @@ impl Answer {
     pub fn read(tried: &str, status: u16, retry_after: Option<&str>, said: &str) -> Self {
         let said = if is_html(said) { "an HTML page".to_owned() } else { redact(&one_line(said)) };
         let cause = format!("the answer was {status} ({said})");
-        let trouble = |reason, patience, remedy| Self::NotNow(Trouble::new(reason, patience, tried, &cause, remedy));
+        let error = |kind, retry, remedy| Self::NotNow(OutsideError::new(kind, retry, tried, &cause, remedy));
         match status {
             204 => Self::Taken,
             400 | 422 => Self::Refused { reason: "refused", said },
             413 => Self::Refused { reason: "too_large", said },
-            429 => trouble("limited", after(retry_after), "Loki takes no more at the moment: see its limits_config"),
-            408 | 500.. => {
-                trouble("failing", after(retry_after), "the log of Loki, or of what is before it, says more")
-            }
+            429 => error("limited", after(retry_after), "Loki takes no more at the moment: see its limits_config"),
+            408 | 500.. => error("failing", after(retry_after), "the log of Loki, or of what is before it, says more"),
             401 | 403 => {
                 let remedy = "set what this Loki asks for: loki.tenant, loki.username and loki.password_file, or \
                               loki.token_file";
-                trouble("permission", Patience::Slowly, remedy)
+                error("permission", Retry::Slowly, remedy)
             }
             _ => {
                 let remedy = "Loki answers a push with 204: does loki.url lead to one, without a login page before it?";
-                trouble("no_loki", Patience::Slowly, remedy)
+                error("no_loki", Retry::Slowly, remedy)
             }
         }
     }
 }
 
 /// Seconds; the other form, a date, is for pages that come back at a known time.
-fn after(header: Option<&str>) -> Patience {
+fn after(header: Option<&str>) -> Retry {
     match header.and_then(|text| text.trim().parse().ok()) {
-        Some(seconds) => Patience::After(Duration::from_secs(seconds).min(limits::LOKI_RETRY_AFTER_MAX)),
-        None => Patience::Soon,
+        Some(seconds) => Retry::After(Duration::from_secs(seconds).min(limits::LOKI_RETRY_AFTER_MAX)),
+        None => Retry::Soon,
     }
 }
 
@@ -66,9 +64,9 @@ fn is_html(said: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn trouble(status: u16, retry_after: Option<&str>, said: &str) -> Trouble {
+    fn error(status: u16, retry_after: Option<&str>, said: &str) -> OutsideError {
         match Answer::read("pushing", status, retry_after, said) {
-            Answer::NotNow(trouble) => trouble,
+            Answer::NotNow(error) => error,
             other => panic!("{status}: {other:?}"),
         }
     }
@@ -77,9 +75,9 @@ mod tests {
     fn an_answer_is_taken_for_good_only_when_loki_says_204() {
         assert_eq!(Answer::read("x", 204, None, ""), Answer::Taken);
         for status in [100, 200, 202, 206, 301, 302, 404, 405] {
-            assert_eq!(trouble(status, None, "<!DOCTYPE html><html>").patience, Patience::Slowly, "{status}");
+            assert_eq!(error(status, None, "<!DOCTYPE html><html>").retry, Retry::Slowly, "{status}");
         }
-        assert!(trouble(200, None, " <HTML><body>log in").to_string().contains("an HTML page"));
+        assert!(error(200, None, " <HTML><body>log in").to_string().contains("an HTML page"));
     }
 
     #[test]
@@ -88,26 +86,26 @@ mod tests {
             assert!(matches!(Answer::read("x", status, None, "line too long"), Answer::Refused { .. }), "{status}");
         }
         for status in [408, 429, 500, 502, 503, 504, 599] {
-            assert_eq!(trouble(status, None, "").patience, Patience::Soon, "{status}");
+            assert_eq!(error(status, None, "").retry, Retry::Soon, "{status}");
         }
         for status in [401, 403] {
-            assert!(trouble(status, None, "no org id").to_string().contains("loki.tenant"), "{status}");
+            assert!(error(status, None, "no org id").to_string().contains("loki.tenant"), "{status}");
         }
     }
 
     #[test]
     fn loki_may_name_the_time_of_the_next_try_within_bounds() {
-        assert_eq!(trouble(429, Some("7"), "").patience, Patience::After(Duration::from_secs(7)));
-        assert_eq!(trouble(503, Some("99999999"), "").patience, Patience::After(limits::LOKI_RETRY_AFTER_MAX));
+        assert_eq!(error(429, Some("7"), "").retry, Retry::After(Duration::from_secs(7)));
+        assert_eq!(error(503, Some("99999999"), "").retry, Retry::After(limits::LOKI_RETRY_AFTER_MAX));
         for odd in ["Fri, 31 Dec 1999 23:59:59 GMT", "-1", "", "1e9", "99999999999999999999999"] {
-            assert_eq!(trouble(429, Some(odd), "").patience, Patience::Soon, "{odd}");
+            assert_eq!(error(429, Some(odd), "").retry, Retry::Soon, "{odd}");
         }
     }
 
     #[test]
     fn whatever_is_said_stays_on_one_short_line() {
         let said = format!("\u{1b}[2J\r\n{}", "x".repeat(100_000));
-        let text = trouble(500, None, &said).to_string();
+        let text = error(500, None, &said).to_string();
         assert!(!text.contains('\n') && !text.contains('\u{1b}') && text.len() < 1000, "{text}");
     }
 }

@@ -4,15 +4,16 @@ use std::path::Path;
 
 use hyper::header::HeaderValue;
 
-use super::Trouble;
-use crate::config;
+use super::Config;
+use super::errors::file as unusable;
+use crate::retry::OutsideError;
 
 /// The header, if the configuration asks for one. The files are read anew each time, so that a changed secret needs no
 /// restart.
 ///
 /// # Errors
 /// A file cannot be read, or holds what no header can; the secret is not in the words.
-pub fn authorization(config: &config::Loki) -> Result<Option<HeaderValue>, Trouble> {
+pub fn authorization(config: &Config) -> Result<Option<HeaderValue>, OutsideError> {
     let (key, text) = match (&config.username, &config.password_file, &config.token_file) {
         (Some(user), Some(file), _) => {
             let pair = format!("{user}:{}", secret("loki.password_file", file)?);
@@ -22,17 +23,16 @@ pub fn authorization(config: &config::Loki) -> Result<Option<HeaderValue>, Troub
         _ => return Ok(None),
     };
     let mut header = HeaderValue::from_str(&text)
-        .map_err(|_| Trouble::file(key, "it holds characters that cannot be sent; it should be one line of text"))?;
+        .map_err(|_| unusable(key, "it holds characters that cannot be sent; it should be one line of text"))?;
     header.set_sensitive(true);
     Ok(Some(header))
 }
 
-fn secret(key: &str, file: &Path) -> Result<String, Trouble> {
-    let text =
-        std::fs::read_to_string(file).map_err(|error| Trouble::file(key, &format!("{}: {error}", file.display())))?;
+fn secret(key: &str, file: &Path) -> Result<String, OutsideError> {
+    let text = std::fs::read_to_string(file).map_err(|error| unusable(key, &format!("{}: {error}", file.display())))?;
     let secret = text.trim_end_matches(['\r', '\n']);
     if secret.is_empty() {
-        return Err(Trouble::file(key, &format!("{} is empty", file.display())));
+        return Err(unusable(key, &format!("{} is empty", file.display())));
     }
     Ok(secret.to_owned())
 }
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn a_secret_comes_from_its_file_at_every_asking_and_is_never_in_an_error() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let config = |extra: &str| -> config::Loki {
+        let config = |extra: &str| -> Config {
             toml::from_str(&format!("url = \"http://h\"\n{extra} = \"{}\"", file.path().display())).unwrap()
         };
         let bearer = config("token_file");
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(authorization(&bearer).unwrap().unwrap(), "Bearer first");
         std::fs::write(file.path(), "second\n").unwrap();
         assert_eq!(authorization(&bearer).unwrap().unwrap(), "Bearer second");
-        let basic = config::Loki { username: Some("u".into()), ..config("password_file") };
+        let basic = Config { username: Some("u".into()), ..config("password_file") };
         assert_eq!(authorization(&basic).unwrap().unwrap(), "Basic dTpzZWNvbmQ=");
         assert!(!format!("{:?}", authorization(&basic).unwrap()).contains("dTpz"));
         std::fs::write(file.path(), "hunter2\nhunter2").unwrap();

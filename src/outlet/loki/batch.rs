@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Labels;
 use crate::event::{Body, Category, Event, EventId, Severity, wire};
 use crate::limits::{LOKI_BATCH_BYTES_MAX, LOKI_BATCH_EVENTS_MAX};
+use crate::outlet::driver;
 
 /// In the order of ids, never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,21 +37,8 @@ impl Batch {
         (!entries.is_empty()).then_some(Self(entries))
     }
 
-    pub fn events(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.len()
-    }
-
-    pub fn last(&self) -> EventId {
-        self.0.last().map(|entry| entry.id).unwrap_or_default()
-    }
-
-    /// Two halves in order; one event alone is given back.
-    pub fn cut(mut self) -> Result<(Self, Self), Self> {
-        if self.0.len() < 2 {
-            return Err(self);
-        }
-        let second = self.0.split_off(self.0.len() / 2);
-        Ok((self, Self(second)))
     }
 
     /// The body of a push.
@@ -65,6 +53,24 @@ impl Batch {
             .map(|((severity, category), values)| StreamForm { stream: labels.of(severity, category), values });
         // Text with text keys always serialises.
         serde_json::to_vec(&Push { streams: streams.collect() }).unwrap_or_default().into()
+    }
+}
+
+impl driver::Batch for Batch {
+    fn events(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn through(&self) -> EventId {
+        self.0.last().map(|entry| entry.id).unwrap_or_default()
+    }
+
+    fn halves(mut self) -> Result<(Self, Self), Self> {
+        if self.0.len() < 2 {
+            return Err(self);
+        }
+        let second = self.0.split_off(self.0.len() / 2);
+        Ok((self, Self(second)))
     }
 }
 
@@ -99,11 +105,12 @@ fn nanoseconds(id: EventId) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use driver::Batch as _;
     use proptest::prelude::*;
     use serde_json::Value;
 
+    use super::super::Config;
     use super::*;
-    use crate::config;
     use crate::event::{Soc, Stream, Timestamp};
 
     fn event(n: u32, severity: Severity, summary: &str) -> Event {
@@ -114,7 +121,7 @@ mod tests {
     }
 
     fn labels() -> Labels {
-        Labels::new(&toml::from_str::<config::Loki>("url = \"http://h\"").unwrap(), "atlas")
+        Labels::new(&toml::from_str::<Config>("url = \"http://h\"").unwrap(), "atlas")
     }
 
     fn body(batch: &Batch) -> Value {
@@ -125,7 +132,7 @@ mod tests {
     fn a_push_has_one_stream_for_each_severity_and_category_with_the_lines_in_order() {
         let events = [event(7, Severity::High, "a"), event(8, Severity::Low, "b"), event(9, Severity::High, "c")];
         let batch = Batch::of(&events).unwrap();
-        assert_eq!((batch.events(), batch.last()), (3, events[2].id));
+        assert_eq!((batch.count(), batch.through()), (3, events[2].id));
         let body = body(&batch);
         let streams = body["streams"].as_array().unwrap();
         assert_eq!(streams.len(), 2);
@@ -146,12 +153,12 @@ mod tests {
     fn a_push_is_bounded_in_events_and_in_bytes_but_never_empty() {
         let many: Vec<_> = (0..2 * LOKI_BATCH_EVENTS_MAX as u32).map(|n| event(n, Severity::Low, "")).collect();
         let batch = Batch::of(&many).unwrap();
-        assert!(batch.events() <= LOKI_BATCH_EVENTS_MAX);
-        assert_eq!(batch.last(), many[batch.events() - 1].id);
+        assert!(batch.count() <= LOKI_BATCH_EVENTS_MAX);
+        assert_eq!(batch.through(), many[batch.count() - 1].id);
         assert!(batch.body(&labels()).len() <= 1024 * 1024);
         let long = "\"".repeat(LOKI_BATCH_BYTES_MAX);
         let large = [event(1, Severity::Low, &long), event(2, Severity::Low, &long)];
-        assert_eq!(Batch::of(&large).unwrap().events(), 1);
+        assert_eq!(Batch::of(&large).unwrap().count(), 1);
         assert_eq!(Batch::of(&[]), None);
     }
 
@@ -159,10 +166,10 @@ mod tests {
     fn halves_have_all_events_in_order_and_one_event_has_no_halves() {
         let events: Vec<_> = (0..5).map(|n| event(n, Severity::Low, "")).collect();
         let batch = Batch::of(&events).unwrap();
-        let (first, second) = batch.clone().cut().unwrap();
+        let (first, second) = batch.clone().halves().unwrap();
         assert_eq!([first.0, second.0].concat(), batch.0);
         let one = Batch::of(&events[..1]).unwrap();
-        assert_eq!(one.clone().cut(), Err(one));
+        assert_eq!(one.clone().halves(), Err(one));
     }
 
     proptest! {

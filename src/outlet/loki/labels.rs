@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config;
+use super::Config;
 use crate::event::{Category, Severity, Stream};
 
 /// What all streams have in common.
@@ -11,7 +11,7 @@ use crate::event::{Category, Severity, Stream};
 pub struct Labels(BTreeMap<String, String>);
 
 impl Labels {
-    pub fn new(config: &config::Loki, instance: &str) -> Self {
+    pub fn new(config: &Config, instance: &str) -> Self {
         let own = [("job", "dsmild"), ("instance", instance), ("stream", Stream::SocEvents.name())];
         let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self(config.labels.clone().into_iter().chain(own).collect())
@@ -30,11 +30,11 @@ mod tests {
 
     #[test]
     fn a_stream_has_the_labels_that_the_check_counts_and_those_of_the_configuration() {
-        let config: config::Loki = toml::from_str("url = \"http://h\"\nlabels = { site = \"hq\" }").unwrap();
+        let config: Config = toml::from_str("url = \"http://h\"\nlabels = { site = \"hq\" }").unwrap();
         let labels = Labels::new(&config, "atlas");
         let found = labels.of(Severity::High, Category::Auth);
         let names: Vec<_> = found.keys().copied().collect();
-        let mut expected: Vec<_> = config::Loki::OWN_LABELS.into_iter().chain(["site"]).collect();
+        let mut expected: Vec<_> = Config::OWN_LABELS.into_iter().chain(["site"]).collect();
         expected.sort_unstable();
         assert_eq!(names, expected);
         assert_eq!((found["instance"], found["severity"], found["category"]), ("atlas", "HIGH", "AUTH"));

@@ -13,17 +13,18 @@
 mod answer;
 mod authorization;
 mod batch;
+mod config;
+mod errors;
 mod labels;
-mod pauses;
+mod outlet;
 mod pusher;
-mod trouble;
 
 pub use answer::Answer;
 pub use batch::Batch;
+pub use config::{Config, check};
 pub use labels::Labels;
-pub use pauses::Pauses;
+pub use outlet::Loki;
 pub use pusher::Pusher;
-pub use trouble::{Patience, Trouble};
 
 #[cfg(test)]
 mod tests;

@@ -8,10 +8,11 @@ use hyper::{Method, Request, Uri};
 
 use super::authorization::authorization;
 use super::batch::NOTHING;
-use super::{Answer, Patience, Trouble};
-use crate::config::{self, redact};
+use super::{Answer, Config, errors};
+use crate::config::redact;
 use crate::http_client::{self, Authorities, Client, HttpError, Limits, Peer, connector};
 use crate::limits;
+use crate::retry::{OutsideError, Retry};
 
 /// For one push until its answer begins, a new connection included.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,7 +26,7 @@ const LIMITS: Limits = Limits {
 const PATH: &str = "/loki/api/v1/push";
 
 pub struct Pusher {
-    config: config::Loki,
+    config: Config,
     /// For messages: what is tried.
     tried: String,
     link: Option<Link>,
@@ -40,7 +41,7 @@ struct Link {
 
 impl Pusher {
     /// Opens no connection yet.
-    pub fn new(config: config::Loki) -> Self {
+    pub fn new(config: Config) -> Self {
         let tried = format!("pushing to Loki at {}", redact(&config.url));
         Self { config, tried, link: None }
     }
@@ -62,7 +63,7 @@ impl Pusher {
                 let said = String::from_utf8_lossy(&answer.body);
                 Answer::read(&self.tried, answer.status.as_u16(), retry_after, &said)
             }
-            Err(trouble) => Answer::NotNow(trouble),
+            Err(error) => Answer::NotNow(error),
         };
         if matches!(answer, Answer::NotNow(_)) {
             // Another connection may lead elsewhere, and is made with what the files hold then.
@@ -71,7 +72,7 @@ impl Pusher {
         answer
     }
 
-    async fn exchange(&mut self, body: Bytes) -> Result<http_client::Answer, Trouble> {
+    async fn exchange(&mut self, body: Bytes) -> Result<http_client::Answer, OutsideError> {
         let link = match self.link.take() {
             Some(link) => link,
             None => self.link()?,
@@ -82,12 +83,12 @@ impl Pusher {
         *request.uri_mut() = link.path.clone();
         *request.headers_mut() = link.head.clone();
         link.client.ask(request).await.map_err(|error| match error {
-            HttpError::Timeout(waited) => Trouble::silent(&self.tried, waited),
-            other => Trouble::unreachable(&self.tried, &other.to_string()),
+            HttpError::Timeout(waited) => errors::silent(&self.tried, waited),
+            other => errors::unreachable(&self.tried, &other.to_string()),
         })
     }
 
-    fn link(&self) -> Result<Link, Trouble> {
+    fn link(&self) -> Result<Link, OutsideError> {
         let url: Uri = self.config.url.parse().map_err(|_| self.unusable("it cannot be read as a URL"))?;
         let tls = if url.scheme_str() == Some("https") { Some(self.tls()?) } else { None };
         let peer = Peer::of(&url, tls).ok_or_else(|| self.unusable("it names no host"))?;
@@ -96,13 +97,13 @@ impl Pusher {
         Ok(Link { client: Client::new(peer, LIMITS), head: self.head()?, path })
     }
 
-    fn tls(&self) -> Result<tokio_rustls::TlsConnector, Trouble> {
+    fn tls(&self) -> Result<tokio_rustls::TlsConnector, OutsideError> {
         let authorities =
             Authorities { file: self.config.tls_ca_file.as_deref(), system: true, key: "loki.tls_ca_file" };
-        connector(authorities).map_err(|error| Trouble::file("loki.tls_ca_file", &error))
+        connector(authorities).map_err(|error| errors::file("loki.tls_ca_file", &error))
     }
 
-    fn head(&self) -> Result<HeaderMap, Trouble> {
+    fn head(&self) -> Result<HeaderMap, OutsideError> {
         let mut head = HeaderMap::new();
         head.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(tenant) = &self.config.tenant {
@@ -116,8 +117,8 @@ impl Pusher {
     }
 
     /// The check of the configuration lets none of these through.
-    fn unusable(&self, cause: &str) -> Trouble {
-        Trouble::new("url", Patience::Slowly, &self.tried, cause, "correct loki.url")
+    fn unusable(&self, cause: &str) -> OutsideError {
+        OutsideError::new("url", Retry::Slowly, &self.tried, cause, "correct loki.url")
     }
 }
 

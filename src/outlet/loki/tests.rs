@@ -12,8 +12,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto::ring};
 
-use super::{Answer, Pusher};
-use crate::config;
+use super::{Answer, Config, Pusher};
 use crate::http_client::Io;
 
 const TAKEN: &str = "HTTP/1.1 204 No Content\r\n\r\n";
@@ -52,7 +51,7 @@ impl Server {
 
     fn pusher(&self, scheme: &str, more: &str) -> Pusher {
         let text = format!("url = \"{scheme}://127.0.0.1:{}\"\n{more}", self.port);
-        Pusher::new(toml::from_str::<config::Loki>(&text).unwrap())
+        Pusher::new(toml::from_str::<Config>(&text).unwrap())
     }
 
     fn requests_of_each_connection(&self) -> Vec<usize> {

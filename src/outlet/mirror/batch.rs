@@ -6,6 +6,7 @@ use serde::ser::{Serialize, SerializeSeq, Serializer};
 
 use crate::event::{Event, EventId, wire};
 use crate::limits::{MIRROR_BATCH_BYTES_MAX, MIRROR_BATCH_EVENTS_MAX};
+use crate::outlet::driver;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
@@ -36,6 +37,16 @@ impl Batch {
         packed.extend_from_slice(&length.to_be_bytes());
         packed.append(&mut entries);
         Some(Self { packed: packed.into(), events: count, last })
+    }
+}
+
+impl driver::Batch for Batch {
+    fn events(&self) -> u64 {
+        self.events as u64
+    }
+
+    fn through(&self) -> EventId {
+        self.last
     }
 }
 

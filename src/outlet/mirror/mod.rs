@@ -1,7 +1,9 @@
 //! Streams of the log as Redis Streams: entry id = event id, fields as [`wire::Fields`](crate::event::wire::Fields).
 
 mod batch;
+mod outlet;
 mod target;
 
 pub use batch::Batch;
+pub use outlet::Mirror;
 pub use target::{Target, Top};

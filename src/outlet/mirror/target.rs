@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::Batch;
 use crate::event::EventId;
-use crate::redis::{Link, Reply, Trouble};
+use crate::redis::{Link, Reply};
+use crate::retry::OutsideError;
 
 /// Appends a batch if the stream ends where it should.
 const APPEND: &str = include_str!("append.lua");
@@ -33,20 +34,20 @@ impl Target {
     ///
     /// # Errors
     /// As [`Link::call`].
-    pub async fn top(&self, link: &Link) -> Result<Top, Trouble> {
+    pub async fn top(&self, link: &Link) -> Result<Top, OutsideError> {
         let arguments = vec![Bytes::from_static(b"STREAM"), Bytes::from(self.key.clone())];
         match link.call("XINFO", &self.key, arguments).await {
             Ok(info) => self.read(info.named("last-generated-id").unwrap_or(&Reply::Nil)),
             Err(refusal) if refusal.text.contains("no such key") => Ok(Top::At(EventId::ZERO)),
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         }
     }
 
-    /// Appends the batch if the stream ends with `after`; otherwise changes nothing. Gives where it ends then.
+    /// Appends the batch if the stream ends with `after`; otherwise changes nothing. Returns where it ends then.
     ///
     /// # Errors
     /// As [`Link::call`].
-    pub async fn append(&self, link: &Link, after: EventId, batch: &Batch) -> Result<Top, Trouble> {
+    pub async fn append(&self, link: &Link, after: EventId, batch: &Batch) -> Result<Top, OutsideError> {
         let arguments = vec![
             Bytes::from_static(APPEND.as_bytes()),
             Bytes::from_static(b"1"),
@@ -59,10 +60,10 @@ impl Target {
         self.read(&top)
     }
 
-    fn read(&self, id: &Reply) -> Result<Top, Trouble> {
+    fn read(&self, id: &Reply) -> Result<Top, OutsideError> {
         let Some(text) = id.text() else {
             let text = format!("the last id of stream {} was asked for and the answer was {id:?}", self.key);
-            return Err(Trouble::unexpected("answer", text));
+            return Err(OutsideError::unexpected("answer", text));
         };
         Ok(text.parse().map_or_else(|_| Top::Alien(text.to_owned()), Top::At))
     }

@@ -1,25 +1,6 @@
 //! What can go wrong with Redis, and what a person can do about it.
 
-use crate::config::redact;
-use crate::observe::notice::Reason;
-
-/// A call that failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text}")]
-pub struct Trouble {
-    /// One word: the same trouble again is not told again.
-    pub reason: &'static str,
-    /// What was tried, why it failed, what to do.
-    pub text: String,
-    /// The connection is of no more use. Otherwise Redis answered, and the answer was a refusal.
-    pub lost: bool,
-}
-
-impl Reason for Trouble {
-    fn reason(&self) -> &'static str {
-        self.reason
-    }
-}
+use crate::retry::{OutsideError, Retry};
 
 /// Start of what Redis or the system says, the word for it, and what to do. The first that is found counts.
 const KNOWN: &[(&str, &str, &str)] = &[
@@ -64,31 +45,25 @@ const SILENT: &str =
     "Redis is frozen, overloaded or out of reach, or redis.url names TLS and that port does not speak it";
 const CLOSED: &str = "Redis has ended or ended the connection, its log may say why; or that port speaks TLS and redis.url does not name it";
 
-impl Trouble {
-    /// Redis answered with a refusal.
-    pub(super) fn refused(tried: &str, answer: &str) -> Self {
-        let mut trouble = Self::of(tried, answer);
-        // Where a primary has become a replica, another connection may lead to the new primary.
-        trouble.lost = matches!(trouble.reason, "readonly" | "password" | "masterdown" | "clusterdown" | "loading");
-        trouble
+/// Redis answered with a refusal.
+pub(super) fn refused(tried: &str, answer: &str) -> OutsideError {
+    let mut error = of(tried, answer);
+    // Where a primary has become a replica, another connection may lead to the new primary.
+    if !matches!(error.kind, "readonly" | "password" | "masterdown" | "clusterdown" | "loading") {
+        error.retry = Retry::Here;
     }
+    error
+}
 
-    /// Redis could not be asked, or did not answer.
-    pub fn lost(tried: &str, cause: &str) -> Self {
-        Self { lost: true, ..Self::of(tried, cause) }
-    }
+/// Redis could not be asked, or did not answer: the connection is of no more use.
+pub(super) fn lost(tried: &str, cause: &str) -> OutsideError {
+    of(tried, cause)
+}
 
-    /// Redis answered something that this version does not understand, or holds what it should not.
-    pub fn unexpected(reason: &'static str, text: String) -> Self {
-        Self { reason, text, lost: false }
-    }
-
-    fn of(tried: &str, cause: &str) -> Self {
-        let cause = redact(&crate::layer::one_line(cause));
-        let known = KNOWN.iter().find(|(found, ..)| cause.contains(found));
-        let (reason, remedy) = known.map_or(("error", "its log may say more"), |(_, reason, remedy)| (reason, remedy));
-        Self { reason, text: format!("{tried}: {cause}; {remedy}"), lost: false }
-    }
+fn of(tried: &str, cause: &str) -> OutsideError {
+    let known = KNOWN.iter().find(|(found, ..)| cause.contains(found));
+    let (kind, remedy) = known.map_or(("error", "its log may say more"), |(_, kind, remedy)| (*kind, *remedy));
+    OutsideError::new(kind, Retry::Soon, tried, cause, remedy)
 }
 
 #[cfg(test)]
@@ -97,7 +72,7 @@ mod tests {
 
     #[test]
     fn what_redis_says_comes_with_what_to_do() {
-        for (answer, reason, remedy) in [
+        for (answer, kind, remedy) in [
             ("WRONGPASS invalid username-password pair or user is disabled.", "password", "redis.password_file"),
             ("NOAUTH Authentication required.", "password", "redis.password_file"),
             ("OOM command not allowed when used memory > 'maxmemory'. script: 1, on @user_script:7.", "full", "maxlen"),
@@ -105,22 +80,22 @@ mod tests {
             ("LOADING Redis is loading the dataset in memory", "loading", "will be there"),
             ("ERR something new", "error", "log"),
         ] {
-            let trouble = Trouble::refused("writing to SOC_EVENTS", answer);
-            assert_eq!(trouble.reason, reason);
-            assert!(trouble.text.contains(remedy) && trouble.text.contains(answer), "{trouble}");
+            let error = refused("writing to SOC_EVENTS", answer);
+            assert_eq!(error.kind, kind);
+            assert!(error.text.contains(remedy) && error.text.contains(answer), "{error}");
         }
     }
 
     #[test]
     fn a_refusal_keeps_the_connection_unless_another_one_may_do_better() {
-        assert!(!Trouble::refused("x", "OOM command not allowed").lost);
-        assert!(Trouble::refused("x", "READONLY You can't write").lost);
-        assert!(Trouble::lost("x", "no answer within 5s").lost);
+        assert_eq!(refused("x", "OOM command not allowed").retry, Retry::Here);
+        assert_eq!(refused("x", "READONLY You can't write").retry, Retry::Soon);
+        assert_eq!(lost("x", "no answer within 5s").retry, Retry::Soon);
     }
 
     #[test]
     fn a_secret_in_an_error_is_not_shown() {
-        let trouble = Trouble::lost("connecting", "cannot parse redis://u:hunter2@h");
-        assert!(!trouble.text.contains("hunter2"), "{trouble}");
+        let error = lost("connecting", "cannot parse redis://u:hunter2@h");
+        assert!(!error.text.contains("hunter2"), "{error}");
     }
 }

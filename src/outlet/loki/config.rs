@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Judge, secret};
+use crate::config::{Judge, secret};
 use crate::limits;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Loki {
+pub struct Config {
     /// `http://host:3100`; with or without `/loki/api/v1/push` at its end. No password in it.
     pub url: String,
     /// X-Scope-OrgID.
@@ -32,13 +32,13 @@ pub struct Loki {
     pub labels: BTreeMap<String, String>,
 }
 
-impl Loki {
+impl Config {
     /// The labels that every stream has.
     pub const OWN_LABELS: [&str; 5] = ["job", "instance", "stream", "severity", "category"];
 }
 
 /// Every relation that does not hold.
-pub(super) fn check(loki: &Loki, judge: &mut Judge<'_>) {
+pub fn check(loki: &Config, judge: &mut Judge<'_>) {
     let goes = "write the password to a file and name it in loki.password_file, or a token in loki.token_file";
     judge.expect_url("loki.url", &loki.url, &["http", "https"], goes);
     let has_user = secret::authority(&loki.url).is_some_and(|authority| authority.contains('@'));
@@ -64,7 +64,7 @@ pub(super) fn check(loki: &Loki, judge: &mut Judge<'_>) {
     labels(loki, judge);
 }
 
-fn access(loki: &Loki, judge: &mut Judge<'_>) {
+fn access(loki: &Config, judge: &mut Judge<'_>) {
     judge.expect(
         loki.username.is_some() == loki.password_file.is_some(),
         &[if loki.username.is_some() { "loki.username" } else { "loki.password_file" }],
@@ -88,8 +88,8 @@ fn access(loki: &Loki, judge: &mut Judge<'_>) {
     );
 }
 
-fn labels(loki: &Loki, judge: &mut Judge<'_>) {
-    let labels_max = limits::LOKI_LABELS_MAX - Loki::OWN_LABELS.len();
+fn labels(loki: &Config, judge: &mut Judge<'_>) {
+    let labels_max = limits::LOKI_LABELS_MAX - Config::OWN_LABELS.len();
     judge.expect(
         loki.labels.len() <= labels_max,
         &["loki.labels"],
@@ -114,7 +114,7 @@ fn labels(loki: &Loki, judge: &mut Judge<'_>) {
             "is too long",
             format!("at most {} bytes", limits::NAME_BYTES_MAX),
         );
-        let own = Loki::OWN_LABELS.contains(&label.as_str());
+        let own = Config::OWN_LABELS.contains(&label.as_str());
         judge.expect(!own, &[&key], "is a label that every stream has", "choose another name");
         let holds =
             (1..=limits::LOKI_LABEL_VALUE_BYTES_MAX).contains(&value.len()) && !value.chars().any(char::is_control);
@@ -125,7 +125,7 @@ fn labels(loki: &Loki, judge: &mut Judge<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::check::tests::keys;
+    use crate::config::keys;
 
     /// Each line is wrong in one way and right but for that.
     #[test]

@@ -1,0 +1,148 @@
+//! What an outlet is to the driver. Nothing here repeats, waits for its turn or counts: that is the driver's.
+
+use std::future::{pending, ready};
+use std::time::Duration;
+
+use super::about::{About, Want};
+use crate::event::EventId;
+use crate::retry::OutsideError;
+
+/// What an outlet wants of the log, and the way outside.
+pub trait Outlet {
+    const ABOUT: About;
+    type Batch: Batch;
+    type Lane: Lane<Batch = Self::Batch>;
+
+    /// The stretches of the log that it follows, each by itself. The same at every call.
+    fn wants(&self) -> Vec<Want>;
+
+    /// Opens the way outside: one lane for each of [`wants`](Self::wants), in that order.
+    ///
+    /// # Errors
+    /// The outside cannot be reached, or refuses.
+    fn connect(&self) -> impl Future<Output = Result<Vec<Self::Lane>, OutsideError>>;
+
+    /// The next events of a lane after `after`, made ready to be written. Runs while the batch before is written.
+    ///
+    /// # Errors
+    /// The hot store cannot be read.
+    fn prepare(&self, lane: usize, after: EventId) -> impl Future<Output = Result<Portion<Self::Batch>, OutsideError>>;
+
+    fn pace(&self) -> Pace {
+        Pace::default()
+    }
+
+    /// Resolves when there is something to write that is not on the log.
+    fn woken(&self) -> impl Future<Output = ()> {
+        pending()
+    }
+}
+
+/// One open way outside for one of the outlet's wants. After an error that asks for a new connection it is dropped.
+pub trait Lane {
+    type Batch;
+
+    /// How far the outside is.
+    ///
+    /// # Errors
+    /// The outside does not say, or is where it cannot be.
+    fn position(&mut self) -> impl Future<Output = Result<Position, OutsideError>>;
+
+    /// Writes the batch: all of it or nothing, or what a repetition does no harm to.
+    ///
+    /// # Errors
+    /// The outside did not take it, and may later.
+    fn write(&mut self, batch: &Self::Batch) -> impl Future<Output = Result<Written, OutsideError>>;
+
+    /// Looks after the outside, about once a second: whether it still has what was written, and what else is due.
+    ///
+    /// # Errors
+    /// The outside does not answer.
+    fn look(&mut self) -> impl Future<Output = Result<Look, OutsideError>> {
+        ready(Ok(Look::Same))
+    }
+
+    /// Everything is outside, and the daemon stops.
+    fn end(self) -> impl Future<Output = ()>
+    where
+        Self: Sized,
+    {
+        ready(())
+    }
+}
+
+/// Events made ready for one write.
+pub trait Batch: Sized {
+    fn events(&self) -> u64;
+
+    /// The last event in it.
+    fn through(&self) -> EventId;
+
+    /// Two parts in order, for an outside that refuses the whole; the batch itself when it cannot be cut.
+    ///
+    /// # Errors
+    /// It is one event, or its parts mean nothing by themselves.
+    fn halves(self) -> Result<(Self, Self), Self> {
+        Err(self)
+    }
+}
+
+/// A stretch of the log made ready.
+#[derive(Debug)]
+pub struct Portion<Batch> {
+    /// None: there is nothing to write in it.
+    pub batch: Option<Batch>,
+    /// The outside has everything up to here when it is written.
+    pub through: EventId,
+    /// There is more behind it already.
+    pub more: bool,
+}
+
+/// How far the outside is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// It says so itself.
+    At(EventId),
+    /// It cannot be asked: where the cursor is that the driver keeps.
+    AtCursor,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    All,
+    /// The outside is not where it was last seen, and nothing was written.
+    Moved,
+    /// The outside will never take something in it; the rest it may have taken.
+    Refused {
+        /// The word for metrics.
+        kind: &'static str,
+        /// What the outside said.
+        said: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    Same,
+    /// The outside is not where it was last seen.
+    Moved,
+}
+
+/// How a lane that has written everything waits for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Without new events, it looks again after this.
+    pub idle: Duration,
+    /// The first new event waits so long for others …
+    pub gather: Duration,
+    /// … or until there are so many.
+    pub enough: u64,
+}
+
+impl Default for Pace {
+    /// Every event goes at once.
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(1), gather: Duration::ZERO, enough: 1 }
+    }
+}

@@ -1,0 +1,172 @@
+//! Redis as an outlet: several streams over one connection, each asked by itself where it ends.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::{Batch, Target, Top};
+use crate::config::{self, StreamRole};
+use crate::event::{EventId, Interest, Stream};
+use crate::limits;
+use crate::observe::metrics;
+use crate::outlet::driver::{About, Keep, Lane, Look, Outlet, Portion, Position, Want, Written};
+use crate::outlet::{CommittedLog, Configured, Resources};
+use crate::redis::Link;
+use crate::retry::OutsideError;
+
+pub struct Mirror {
+    log: Arc<CommittedLog>,
+    config: config::Redis,
+    /// For the tasks of the connection.
+    io: Handle,
+    streams: Vec<Mirrored>,
+}
+
+/// One stream.
+#[derive(Clone)]
+struct Mirrored {
+    stream: Stream,
+    target: Target,
+    /// Where Redis ended when it was seen last, over whatever connection.
+    top: Rc<Cell<Option<EventId>>>,
+}
+
+/// The streams that `[redis.streams]` mirrors.
+fn mirrored(config: &config::Redis) -> impl Iterator<Item = Stream> {
+    Stream::ALL.into_iter().filter(|stream| config.role(*stream) == StreamRole::Mirror)
+}
+
+impl Configured for Mirror {
+    const SECTIONS: &'static [&'static str] = &["redis"];
+
+    fn is_wanted(config: &config::Config) -> bool {
+        config.redis.as_ref().is_some_and(|redis| mirrored(redis).next().is_some())
+    }
+
+    fn from_config(config: &config::Config, resources: &Resources) -> Option<Self> {
+        let section = config.redis.clone()?;
+        let streams = mirrored(&section).map(|stream| Mirrored {
+            stream,
+            target: Target::new(format!("{}{stream}", section.key_prefix), section.maxlen),
+            top: Rc::default(),
+        });
+        let streams = streams.collect();
+        Some(Self { log: Arc::clone(&resources.log), config: section, io: resources.io.clone(), streams })
+    }
+}
+
+impl Mirrored {
+    fn reads(&self) -> Interest {
+        Interest::NONE.stream(self.stream)
+    }
+}
+
+impl Outlet for Mirror {
+    const ABOUT: About = About {
+        name: "mirror",
+        identifier: "dsmil-mirror",
+        outside: "Redis",
+        takes: "events",
+        meanwhile: "events stay in the hot store, not in Redis",
+        keep: Keep::Nothing,
+        drain: Duration::from_secs(1),
+        up: Some(metrics::mirror_up),
+        lag: Some(|want| metrics::mirror_lag_events(want.label.unwrap_or_default())),
+    };
+    type Batch = Batch;
+    type Lane = MirrorLane;
+
+    fn wants(&self) -> Vec<Want> {
+        let want = |mirrored: &Mirrored| Want { label: Some(mirrored.stream.name()), reads: mirrored.reads() };
+        self.streams.iter().map(want).collect()
+    }
+
+    async fn connect(&self) -> Result<Vec<MirrorLane>, OutsideError> {
+        let link = Arc::new(Link::connect(&self.config, &self.io).await?);
+        let lane = |mirrored: &Mirrored| MirrorLane {
+            link: Arc::clone(&link),
+            log: Arc::clone(&self.log),
+            mirrored: mirrored.clone(),
+        };
+        Ok(self.streams.iter().map(lane).collect())
+    }
+
+    async fn prepare(&self, lane: usize, after: EventId) -> Result<Portion<Batch>, OutsideError> {
+        let Some(mirrored) = self.streams.get(lane) else {
+            return Ok(Portion { batch: None, through: after, more: false });
+        };
+        let count = limits::MIRROR_BATCH_EVENTS_MAX;
+        let (events, scanned) = self.log.after(after, mirrored.reads(), count).await?;
+        let batch = Batch::of(events.iter().map(|event| &**event));
+        let short = batch.as_ref().filter(|batch| batch.events < events.len()).map(|batch| batch.last);
+        let more = short.is_some() || events.len() == count;
+        Ok(Portion { batch, through: short.unwrap_or(scanned), more })
+    }
+}
+
+pub struct MirrorLane {
+    link: Arc<Link>,
+    log: Arc<CommittedLog>,
+    mirrored: Mirrored,
+}
+
+impl Lane for MirrorLane {
+    type Batch = Batch;
+
+    async fn position(&mut self) -> Result<Position, OutsideError> {
+        let top = match self.mirrored.target.top(&self.link).await? {
+            Top::At(id) if self.is_ours(id).await? => id,
+            Top::At(id) => return Err(self.foreign(&id.to_string())),
+            Top::Alien(id) => return Err(self.foreign(&id)),
+        };
+        self.mirrored.top.set(Some(top));
+        Ok(Position::At(top))
+    }
+
+    async fn write(&mut self, batch: &Batch) -> Result<Written, OutsideError> {
+        let top = self.mirrored.top.get().unwrap_or_default();
+        if self.mirrored.target.append(&self.link, top, batch).await? != Top::At(batch.last) {
+            return Ok(Written::Moved);
+        }
+        self.mirrored.top.set(Some(batch.last));
+        Ok(Written::All)
+    }
+
+    /// Redis may have been emptied.
+    async fn look(&mut self) -> Result<Look, OutsideError> {
+        let top = self.mirrored.top.get().unwrap_or_default();
+        Ok(if self.mirrored.target.top(&self.link).await? == Top::At(top) { Look::Same } else { Look::Moved })
+    }
+}
+
+impl MirrorLane {
+    /// Whether nothing is left out by going on after this id: it is zero, our own, older than all that is still kept, or of
+    /// an event that a loss of power took: those come again with new ids.
+    async fn is_ours(&self, id: EventId) -> Result<bool, OutsideError> {
+        if id == EventId::ZERO || self.mirrored.top.get() == Some(id) {
+            return Ok(true);
+        }
+        if id > *self.log.bus.committed().borrow() {
+            return Ok(false);
+        }
+        if self.log.store.event(id).await?.is_some_and(|event| event.stream == self.mirrored.stream) {
+            return Ok(true);
+        }
+        let restored = if id > self.log.restored { self.log.restored } else { EventId::ZERO };
+        let oldest = self.log.store.after(restored, self.mirrored.reads(), 1).await?;
+        Ok(oldest.first().is_none_or(|event| event.id > id))
+    }
+
+    fn foreign(&self, top: &str) -> OutsideError {
+        let (key, newest) = (&self.mirrored.target.key, *self.log.bus.committed().borrow());
+        let text = format!(
+            "the last id of {key} in Redis is {top}, which this daemon did not write (its newest event is {newest}), and \
+             Redis takes no id before that one; stop the other writer and delete the key (`redis-cli DEL {key}`), which \
+             is then filled again, or set redis.key_prefix"
+        );
+        OutsideError::unexpected("foreign", text)
+    }
+}

@@ -1,0 +1,25 @@
+//! The table of outlets.
+
+use super::{OutletSpec, archive, flat_log, loki, mirror, stdout};
+
+/// Every outlet, in the order in which they are started.
+pub const OUTLETS: [OutletSpec; 5] = [
+    OutletSpec::of::<archive::Archive>(),
+    OutletSpec::of::<mirror::Mirror>(),
+    OutletSpec::of::<flat_log::FlatLogOutlet>(),
+    OutletSpec::of::<loki::Loki>(),
+    OutletSpec::of::<stdout::Stdout>(),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_outlets_have_one_name() {
+        let mut names: Vec<_> = OUTLETS.iter().map(|outlet| outlet.about.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), OUTLETS.len());
+    }
+}

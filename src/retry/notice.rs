@@ -1,0 +1,114 @@
+//! What is said in the log of what goes wrong again and again: once, not at every attempt.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::OutsideError;
+
+/// The same error is said again no sooner than this …
+const REPEAT_AFTER: Duration = Duration::from_secs(300);
+/// … and one of the same kind with another text no sooner than this.
+const REWORD_AFTER: Duration = Duration::from_secs(10);
+
+/// What one part has said of its errors.
+#[derive(Debug, Default)]
+pub struct Notice {
+    /// By kind.
+    said: BTreeMap<&'static str, (Instant, String)>,
+    current: Option<OutsideError>,
+    /// The current error, or one that went over into it, has been said: then its end is said too.
+    reported: bool,
+}
+
+impl Notice {
+    /// The part has this error at `now`. Returns whether it is to be said.
+    #[must_use]
+    pub fn fails(&mut self, error: OutsideError, now: Instant) -> bool {
+        let is_due = self.said.get(error.kind).is_none_or(|(at, text)| {
+            now.duration_since(*at) >= if *text == error.text { REPEAT_AFTER } else { REWORD_AFTER }
+        });
+        if is_due {
+            self.said.insert(error.kind, (now, error.text.clone()));
+            self.reported = true;
+        }
+        self.current = Some(error);
+        is_due
+    }
+
+    /// The part works. Returns whether that is to be said.
+    #[must_use]
+    pub fn recovers(&mut self) -> bool {
+        self.current = None;
+        std::mem::take(&mut self.reported)
+    }
+
+    pub fn error(&self) -> Option<&OutsideError> {
+        self.current.as_ref()
+    }
+}
+
+/// Lets something be said once in a while, and counts what came meanwhile.
+#[derive(Debug)]
+pub struct Throttle {
+    every: Duration,
+    said: Option<Instant>,
+    /// Since it was said last.
+    count: u64,
+}
+
+impl Throttle {
+    pub fn new(every: Duration) -> Self {
+        Self { every, said: None, count: 0 }
+    }
+
+    /// So many more at `now`. Returns how many are to be said, with those that were not said before.
+    #[must_use]
+    pub fn add(&mut self, count: u64, now: Instant) -> Option<u64> {
+        self.count += count;
+        let is_due = self.said.is_none_or(|at| now.duration_since(at) >= self.every);
+        is_due.then(|| {
+            self.said = Some(now);
+            std::mem::take(&mut self.count)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::retry::Retry;
+
+    fn error(kind: &'static str, text: &str) -> OutsideError {
+        OutsideError { kind, retry: Retry::Soon, text: text.to_owned() }
+    }
+
+    #[test]
+    fn an_error_is_said_once_until_it_has_lasted_and_its_end_once_too() {
+        let (mut notice, start) = (Notice::default(), Instant::now());
+        let said: Vec<bool> = ["refused", "silent", "refused", "silent"]
+            .into_iter()
+            .map(|kind| notice.fails(error(kind, kind), start))
+            .collect();
+        assert_eq!(said, [true, true, false, false]);
+        assert!(notice.recovers() && !notice.recovers() && notice.error().is_none());
+        assert!(!notice.fails(error("refused", "refused"), start), "it comes and goes");
+        assert!(!notice.recovers(), "and so does its end");
+        assert!(notice.fails(error("refused", "refused"), start + REPEAT_AFTER));
+    }
+
+    #[test]
+    fn another_text_of_the_same_kind_is_said_soon_but_not_at_once() {
+        let (mut notice, start) = (Notice::default(), Instant::now());
+        assert!(notice.fails(error("permission", "schema"), start));
+        assert!(!notice.fails(error("permission", "table 1"), start + REWORD_AFTER / 2));
+        assert!(notice.fails(error("permission", "table 2"), start + REWORD_AFTER));
+    }
+
+    #[test]
+    fn what_was_not_said_is_in_the_next_count() {
+        let (mut throttle, start) = (Throttle::new(Duration::from_secs(60)), Instant::now());
+        assert_eq!(throttle.add(3, start), Some(3));
+        assert_eq!(throttle.add(4, start + Duration::from_secs(59)), None);
+        assert_eq!(throttle.add(5, start + Duration::from_secs(60)), Some(9));
+    }
+}
