@@ -15,7 +15,6 @@ mod parts;
 mod plan;
 mod reload;
 mod reload_mark;
-mod restore;
 mod signals;
 mod sources;
 mod start;

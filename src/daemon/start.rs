@@ -13,7 +13,7 @@ use super::core::{ConsumerProgress, Core, locked};
 use super::parts::{OUTLET_PARTS, SOURCES};
 use super::plan::Plan;
 use super::waiting::Waiting;
-use super::{restore, sources, web, writer};
+use super::{sources, web, writer};
 use crate::bus::{Bus, Ledger, Snapshot};
 use crate::config::Config;
 use crate::event::{EventId, Interest, Timestamp};
@@ -23,8 +23,10 @@ use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
 use crate::limits;
 use crate::observe::metrics;
+use crate::outlet::archive::{self, Archive};
 use crate::outlet::driver::{Log, Outlet};
-use crate::outlet::{CommittedLog, OUTLETS, archive::Archive};
+use crate::outlet::{CommittedLog, OUTLETS};
+use crate::retry::OutsideError;
 use crate::server::gateway::ConfigStatus;
 use crate::store::{HotStore, Recovery, StoreError};
 use crate::supervise::{ChildSpec, State, Task, TaskContext, Tree};
@@ -110,7 +112,9 @@ impl Daemon {
         let (store, recovery) = HotStore::open(&config.store).await?;
         let io = Io::new()?;
         let mut waiting = Waiting::new(&config, io.handle()?);
-        let recovery = restore::begin(&config, &store, recovery, &plan.stages, &mut waiting).await?;
+        let stages: Vec<&str> = plan.stages.iter().map(|spec| spec.name).collect();
+        let on_wait = async |error: &OutsideError| waiting.tell(error).await;
+        let recovery = archive::begin(&config, &store, recovery, &stages, on_wait).await?;
         waiting.end().await;
         let bus = Arc::new(Bus::new(ledger(&plan, &recovery), recovery.last_id));
         bus.fit_to_store(store.max_bytes());
@@ -120,7 +124,7 @@ impl Daemon {
             let snapshot = snapshots.get(spec.name).map_or(EventId::ZERO, |snapshot| snapshot.cursor);
             (spec.name.to_owned(), ConsumerProgress { cursor, snapshot })
         });
-        let restored = recovery.cursors.get(restore::RESTORED).copied().unwrap_or_default();
+        let restored = recovery.cursors.get(archive::RESTORED).copied().unwrap_or_default();
         let outlets = CommittedLog::new(Arc::clone(&bus), store.clone(), io.handle()?, restored);
         let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone(), progress.collect(), outlets);
         *locked(&core.board.config) =

@@ -8,6 +8,7 @@
 //! With `store.durability = "power"` the state also holds cursors, positions and saved states as of one commit of the
 //! hot store: after a loss of power the daemon goes on from there, as after `kill -9` at that commit.
 
+mod begin;
 mod config;
 mod days;
 mod entries;
@@ -23,6 +24,7 @@ mod state;
 mod stretch;
 mod write;
 
+pub use begin::{RESTORED, begin};
 pub use config::{Config, check};
 pub use days::Window;
 pub use link::{Link, Progress};

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::waiting::Waiting;
+use super::state::ABOUT;
+use super::{Config, Link};
 use crate::bus::{Snapshot, Transaction};
-use crate::config::{Config, Durability};
+use crate::config::{self, Durability};
 use crate::event::{EventId, Timestamp};
-use crate::layer::stage::StageSpec;
 use crate::limits;
-use crate::outlet::archive::{self, Archive, Link};
-use crate::outlet::driver::Outlet;
 use crate::retry::OutsideError;
 use crate::store::{Checkpoint, HotStore, Recovery, StoreError, positions::Positions};
 
@@ -22,16 +20,16 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// A stage whose state was not saved, or by another version, is rebuilt from so much of the log.
 const REBUILT_FROM: Duration = Duration::from_secs(600);
 
-/// What the daemon goes on from. Waits until Postgres can be asked, where it has to be.
+/// What the daemon goes on from. Waits until Postgres can be asked, where it has to be; `on_wait` hears why.
 ///
 /// # Errors
 /// The hot store does not take what Postgres has.
 pub async fn begin(
-    config: &Config,
+    config: &config::Config,
     store: &HotStore,
     found: Recovery,
-    stages: &[StageSpec],
-    waiting: &mut Waiting,
+    stages: &[&str],
+    mut on_wait: impl AsyncFnMut(&OutsideError),
 ) -> Result<Recovery, StoreError> {
     let mut saved = Positions::load(&config.daemon.state_dir);
     if found.created {
@@ -41,7 +39,7 @@ pub async fn begin(
     let Some(archive) = config.archive.as_ref().filter(|_| config.store.durability == Durability::Power) else {
         return Ok(found.or_saved(saved));
     };
-    if found.cursors.contains_key(Archive::ABOUT.name) {
+    if found.cursors.contains_key(ABOUT.name) {
         return Ok(found.or_saved(saved));
     }
     let restore = Restore { config: archive, instance: &config.daemon.instance, store, stages };
@@ -49,7 +47,7 @@ pub async fn begin(
         match restore.attempt(&found, &saved).await {
             Ok(recovery) => return Ok(recovery),
             Err(Failure::Store(error)) => return Err(error),
-            Err(Failure::Postgres(error)) => waiting.tell(&error).await,
+            Err(Failure::Postgres(error)) => on_wait(&error).await,
         }
         tokio::time::sleep(RETRY_EVERY).await;
     }
@@ -73,10 +71,10 @@ impl From<StoreError> for Failure {
 }
 
 struct Restore<'start> {
-    config: &'start archive::Config,
+    config: &'start Config,
     instance: &'start str,
     store: &'start HotStore,
-    stages: &'start [StageSpec],
+    stages: &'start [&'start str],
 }
 
 impl Restore<'_> {
@@ -112,11 +110,8 @@ impl Restore<'_> {
             link.events(after, checkpoint.id, limits::STORE_PAGE_EVENTS_MAX, &parser).await?
         {
             (after, count) = (scanned, count + events.len());
-            let transaction = Transaction {
-                consumer: Archive::ABOUT.name.to_owned(),
-                events: events.into(),
-                ..Transaction::default()
-            };
+            let transaction =
+                Transaction { consumer: ABOUT.name.to_owned(), events: events.into(), ..Transaction::default() };
             self.store.commit(&[Arc::new(transaction)]).await?;
         }
         let transactions = checkpoint.cursors.iter().map(|(consumer, cursor)| {
@@ -145,9 +140,9 @@ impl Restore<'_> {
     fn oldest_needed(&self, checkpoint: &Checkpoint) -> EventId {
         let rebuilt_ms = u64::try_from(REBUILT_FROM.as_millis()).unwrap_or(u64::MAX);
         let rebuilt_from = EventId::new(checkpoint.id.ms().saturating_sub(rebuilt_ms), 0);
-        let needed = self.stages.iter().filter_map(|stage| {
-            let cursor = *checkpoint.cursors.get(stage.name)?;
-            let saved = checkpoint.snapshots.iter().find(|saved| saved.consumer == stage.name && saved.is_readable());
+        let needed = self.stages.iter().copied().filter_map(|stage| {
+            let cursor = *checkpoint.cursors.get(stage)?;
+            let saved = checkpoint.snapshots.iter().find(|saved| saved.consumer == stage && saved.is_readable());
             Some(cursor.min(saved.map_or(rebuilt_from, |saved| saved.cursor)))
         });
         needed.min().unwrap_or(checkpoint.id)
@@ -156,7 +151,7 @@ impl Restore<'_> {
     /// From now on this store is the one that Postgres speaks of, up to `archived`.
     async fn mark(&self, archived: EventId, mut transactions: Vec<Arc<Transaction>>) -> Result<(), StoreError> {
         transactions.push(Arc::new(Transaction {
-            consumer: Archive::ABOUT.name.to_owned(),
+            consumer: ABOUT.name.to_owned(),
             cursor: Some(archived),
             ..Transaction::default()
         }));
