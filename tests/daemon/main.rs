@@ -31,3 +31,4 @@ mod redis_trouble;
 mod redis_variants;
 mod reload;
 mod replay;
+mod stdout;
