@@ -131,7 +131,7 @@ impl<O: Outlet, L: Log> Driver<O, L> {
     }
 
     async fn keep_reporting(&self) {
-        let (mut saved, mut looked) = (now(), now());
+        let (mut saved, mut looked, mut committed) = (now(), now(), self.log.committed());
         loop {
             self.meter.grow(&self.log).await;
             if now().duration_since(looked) >= LOOK_FOR_LOSS_EVERY {
@@ -143,7 +143,12 @@ impl<O: Outlet, L: Log> Driver<O, L> {
                 saved = now();
                 self.save_cursor().await;
             }
-            sleep(REPORT_EVERY).await;
+            let has_nothing = self.meter.waiting() == 0;
+            tokio::select! {
+                () = sleep(REPORT_EVERY) => {}
+                // Who has seen that an event is committed must not see that nothing waits.
+                Ok(()) = committed.changed(), if has_nothing => {}
+            }
         }
     }
 
