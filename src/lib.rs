@@ -26,6 +26,8 @@ pub mod daemon;
 pub mod detect;
 pub mod device;
 pub mod event;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzzed;
 pub mod http_client;
 pub mod intake;
 pub mod journal;

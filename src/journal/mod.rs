@@ -5,6 +5,6 @@ mod export;
 mod follow;
 mod wanted;
 
-pub use export::{Entry, ExportError};
+pub use export::{Entry, Export, ExportError};
 pub use follow::Follower;
 pub use wanted::is_wanted;
