@@ -106,6 +106,8 @@ pub const ARCHIVE_LETTERS_MAX: usize = 100;
 pub const ARCHIVE_DUPLICATES_MAX: usize = 1_000_000;
 /// How far, in microseconds, a row moves whose id and time another daemon's row has already.
 pub const ARCHIVE_SHIFT_MAX: i32 = 1000;
+/// Losses of power that are remembered, for what outlets have of events that were lost with them.
+pub const RESTORES_REMEMBERED_MAX: usize = 64;
 /// Labels of a Loki stream, our own included: what Loki itself accepts by default.
 pub const LOKI_LABELS_MAX: usize = 15;
 /// Bytes of the value of a label: what Loki itself accepts by default.

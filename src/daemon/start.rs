@@ -124,7 +124,7 @@ impl Daemon {
             let snapshot = snapshots.get(spec.name).map_or(EventId::ZERO, |snapshot| snapshot.cursor);
             (spec.name.to_owned(), ConsumerProgress { cursor, snapshot })
         });
-        let restored = recovery.cursors.get(archive::RESTORED).copied().unwrap_or_default();
+        let restored = archive::restored(&recovery.cursors);
         let outlets = CommittedLog::new(Arc::clone(&bus), store.clone(), io.handle()?, restored);
         let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone(), progress.collect(), outlets);
         *locked(&core.board.config) =

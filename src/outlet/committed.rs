@@ -17,8 +17,8 @@ pub struct CommittedLog {
     pub store: HotStore,
     /// Where the hot store is written: an actor that is abandoned in the middle of that does not hold it.
     io: Handle,
-    /// The checkpoint from which the hot store was filled after a loss of power; zero: never.
-    pub restored: EventId,
+    /// The checkpoints from which hot stores were filled after losses of power.
+    pub restored: Vec<EventId>,
     /// By outlet: the outside has everything up to there, and how long the rest is kept.
     acknowledged: Mutex<BTreeMap<&'static str, (Keep, EventId)>>,
     archived: watch::Sender<EventId>,
@@ -31,7 +31,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl CommittedLog {
-    pub fn new(bus: Arc<Bus>, store: HotStore, io: Handle, restored: EventId) -> Self {
+    pub fn new(bus: Arc<Bus>, store: HotStore, io: Handle, restored: Vec<EventId>) -> Self {
         Self {
             bus,
             store,

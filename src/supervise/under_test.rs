@@ -8,6 +8,7 @@ use super::TaskContext;
 use super::child::Child;
 use crate::config::Supervisor;
 
+#[derive(Clone)]
 pub struct TestSupervisor {
     child: Arc<Child>,
     stop: watch::Sender<bool>,

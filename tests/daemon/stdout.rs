@@ -57,9 +57,11 @@ fn a_reader_that_sleeps_holds_nothing_up_and_gets_everything_when_it_wakes() {
         .unwrap();
     let lines = 3000;
     write_lines(&site, 0..lines);
-    wait_for("every line to be judged while nobody reads", || {
-        site.path("hot/hotpath.db").exists() && stored(&site).len() as u64 >= lines
+    let url = format!("http://127.0.0.1:{}", site.port);
+    wait_for("the daemon to be ready", || {
+        dsmild().args(["status", "--url", &url]).output().is_ok_and(|output| output.status.success())
     });
+    wait_for("every line to be judged while nobody reads", || stored(&site).len() as u64 >= lines);
     // A pipe holds 64 KiB.
     let mut reader = BufReader::new(child.stdout.take().unwrap());
     let mut printed: Vec<Value> = Vec::new();

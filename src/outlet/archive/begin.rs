@@ -1,5 +1,6 @@
 //! The start with `store.durability = "power"`: an empty hot store is filled from Postgres before anything else starts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +13,30 @@ use crate::limits;
 use crate::retry::OutsideError;
 use crate::store::{Checkpoint, HotStore, Recovery, StoreError, positions::Positions};
 
-/// The name of a cursor in the hot store: the checkpoint from which it was filled last. What was committed after that,
-/// and was lost with the power, some outlet may have.
-pub const RESTORED: &str = "restored";
+/// What the names of cursors begin with that are checkpoints from which a hot store was filled.
+const RESTORED: &str = "restored";
 
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// A stage whose state was not saved, or by another version, is rebuilt from so much of the log.
 const REBUILT_FROM: Duration = Duration::from_secs(600);
+
+/// The checkpoints from which hot stores were filled after losses of power, the newest ones. What was committed after one
+/// of them and was lost with the power, some outlet may have.
+pub fn restored(cursors: &BTreeMap<String, EventId>) -> Vec<EventId> {
+    cursors.iter().filter(|(name, _)| name.starts_with(RESTORED)).map(|(_, id)| *id).collect()
+}
+
+/// The cursors of a checkpoint from which a hot store is filled now.
+fn with_restore(checkpoint: &Checkpoint) -> BTreeMap<String, EventId> {
+    let mut known = restored(&checkpoint.cursors);
+    known.push(checkpoint.id);
+    known.sort_unstable_by(|a, b| b.cmp(a));
+    known.dedup();
+    let others = checkpoint.cursors.iter().filter(|(name, _)| !name.starts_with(RESTORED));
+    let others = others.map(|(name, cursor)| (name.clone(), *cursor));
+    let newest = known.into_iter().take(limits::RESTORES_REMEMBERED_MAX).enumerate();
+    others.chain(newest.map(|(age, id)| (format!("{RESTORED}-{age}"), id))).collect()
+}
 
 /// What the daemon goes on from. Waits until Postgres can be asked, where it has to be; `on_wait` hears why.
 ///
@@ -87,11 +105,11 @@ impl Restore<'_> {
         let last_id = found.last_id.max(state.last_id).max(saved.last_id);
         // A store that holds newer events went on without the archive: its own word is the newer one.
         let recovery = match state.checkpoint.filter(|checkpoint| found.last_id <= checkpoint.id) {
-            Some(checkpoint) => {
+            Some(mut checkpoint) => {
                 link.take_back(checkpoint.id).await?;
+                checkpoint.cursors = with_restore(&checkpoint);
                 self.fill(&mut link, &checkpoint).await?;
-                let Checkpoint { cursors, positions, .. } = checkpoint.clone();
-                let cursors = cursors.into_iter().chain([(RESTORED.to_owned(), checkpoint.id)]).collect();
+                let Checkpoint { cursors, positions, .. } = checkpoint;
                 Recovery { cursors, positions, ..found.clone() }
             }
             None => {
@@ -124,9 +142,7 @@ impl Restore<'_> {
                 ..Transaction::default()
             })
         });
-        let restored =
-            Transaction { consumer: RESTORED.to_owned(), cursor: Some(checkpoint.id), ..Transaction::default() };
-        self.mark(checkpoint.id, transactions.chain([Arc::new(restored)]).collect()).await?;
+        self.mark(checkpoint.id, transactions.collect()).await?;
         let positions = checkpoint.positions.len();
         log::info!(
             target: "dsmil-archive",
@@ -156,5 +172,27 @@ impl Restore<'_> {
             ..Transaction::default()
         }));
         self.store.commit(&transactions).await.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_loss_of_power_is_remembered_not_only_the_last() {
+        let mut checkpoint = Checkpoint::default();
+        checkpoint.cursors.insert("l3".to_owned(), EventId::new(3, 0));
+        for ms in 1..=limits::RESTORES_REMEMBERED_MAX as u64 + 5 {
+            checkpoint.id = EventId::new(ms, 0);
+            checkpoint.cursors = with_restore(&checkpoint);
+            // Once more after it was broken off.
+            checkpoint.cursors = with_restore(&checkpoint);
+        }
+        let mut found = restored(&checkpoint.cursors);
+        found.sort_unstable();
+        let expected: Vec<_> = (6..=limits::RESTORES_REMEMBERED_MAX as u64 + 5).map(|ms| EventId::new(ms, 0)).collect();
+        assert_eq!(found, expected);
+        assert_eq!(checkpoint.cursors["l3"], EventId::new(3, 0));
     }
 }

@@ -24,7 +24,7 @@ mod state;
 mod stretch;
 mod write;
 
-pub use begin::{RESTORED, begin};
+pub use begin::{begin, restored};
 pub use config::{Config, check};
 pub use days::Window;
 pub use link::{Link, Progress};

@@ -43,12 +43,13 @@ pub async fn run<O: Outlet, L: Log>(context: TaskContext, outlet: O, log: L, is_
     {
         let work = select(Box::pin(driver.stay_connected()), Box::pin(driver.keep_reporting()));
         tokio::pin!(work);
-        let ended = context.run_until_stopped(&mut work).await.is_some();
-        if ended || context.is_superseded() {
+        // The work itself may see the stop first, and end by it.
+        let has_ended = context.run_until_stopped(&mut work).await.is_some();
+        if context.is_superseded() {
             return;
         }
         let waiting = || driver.meter.waiting();
-        if timeout(O::ABOUT.drain, work).await.is_err() && waiting() > 0 {
+        if !has_ended && timeout(O::ABOUT.drain, work).await.is_err() && waiting() > 0 {
             let (about, waiting) = (O::ABOUT, waiting());
             log::info!(
                 target: about.identifier,

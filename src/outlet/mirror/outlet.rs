@@ -155,7 +155,7 @@ impl MirrorLane {
         if self.log.store.event(id).await?.is_some_and(|event| event.stream == self.mirrored.stream) {
             return Ok(true);
         }
-        let restored = if id > self.log.restored { self.log.restored } else { EventId::ZERO };
+        let restored = self.log.restored.iter().copied().filter(|restored| *restored < id).max().unwrap_or_default();
         let oldest = self.log.store.after(restored, self.mirrored.reads(), 1).await?;
         Ok(oldest.first().is_none_or(|event| event.id > id))
     }

@@ -138,6 +138,8 @@ pub struct Outside {
     /// … in this lane alone.
     pub faulty_lane: Cell<Option<usize>>,
     pub write_takes: Cell<Duration>,
+    /// Called with every write.
+    pub on_write: RefCell<Option<Box<dyn Fn()>>>,
     /// Never takes a batch with one of these.
     pub refused: RefCell<BTreeSet<EventId>>,
 }
@@ -250,6 +252,9 @@ impl<const CURSOR: bool> Lane for FakeLane<CURSOR> {
     async fn write(&mut self, batch: &Ids) -> Result<Written, OutsideError> {
         self.outside.writes.set(self.outside.writes.get() + 1);
         sleep(self.outside.write_takes.get()).await;
+        if let Some(on_write) = &*self.outside.on_write.borrow() {
+            on_write();
+        }
         self.outside.pass(Step::Write, self.lane)?;
         if batch.0.iter().any(|id| self.outside.refused.borrow().contains(id)) {
             return Ok(Written::Refused { kind: "refused", said: "not that one".to_owned() });

@@ -208,6 +208,20 @@ async fn a_stop_waits_no_longer_than_it_may_and_the_next_run_goes_on_at_the_curs
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_cursor_is_saved_also_when_the_work_sees_the_stop_first() {
+    let world = World::new(1);
+    world.log.commit(5);
+    world
+        .run::<true>(async |supervisor| {
+            let supervisor = supervisor.clone();
+            world.outside.on_write.replace(Some(Box::new(move || supervisor.stop())));
+            sleep(Duration::from_secs(60)).await;
+        })
+        .await;
+    assert_eq!(world.log.saved.get(), world.log.ids(STREAMS[1]).last().copied());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_in_an_outage_ends_at_once() {
     let world = World::new(1);
     world.outside.fail(Step::Connect, u32::MAX, Retry::Slowly);
