@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::Command;
 
-use crate::harness::{Site, wait_for};
+use crate::harness::{Site, wait_for, wait_for_count};
 
 /// A tmpfs of the test's own, unmounted at the end.
 struct Tmpfs(std::path::PathBuf);
@@ -72,9 +72,10 @@ fn the_smallest_store_takes_long_lines_without_end() {
     std::fs::write(site.path("in.log"), text).unwrap();
     let daemon = site.start_ready();
     // More than fits the store, so that old ones must go for those that come.
-    wait_for("every line to be judged", || {
+    wait_for_count("every line to be judged", lines, || {
         let (_, metrics) = daemon.get("/metrics").unwrap();
-        metrics.contains(&format!("dsmil_events_total{{stream=\"L3_OUT\"}} {lines}\n"))
+        let judged = metrics.lines().find_map(|line| line.strip_prefix("dsmil_events_total{stream=\"L3_OUT\"} "));
+        judged.map_or(0, |judged| judged.parse().unwrap())
     });
     assert_eq!(daemon.terminate(), Some(0));
 }

@@ -43,8 +43,11 @@ fn metric(daemon: &Daemon, name: &str) -> u64 {
     line.unwrap_or_else(|| panic!("no {name}")).parse::<f64>().unwrap() as u64
 }
 
+/// What is handled is not committed yet: the SOC events of all lines must be.
 fn judged(daemon: &Daemon, lines: u64) -> bool {
-    metric(daemon, "dsmil_events_total{stream=\"L3_OUT\"}") >= lines
+    let committed = |stream: &str| metric(daemon, &format!("dsmil_events_total{{stream=\"{stream}\"}}"));
+    committed("L3_OUT") >= lines
+        && committed("SOC_EVENTS") >= lines
         && daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0)
 }
 
