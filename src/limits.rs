@@ -170,6 +170,10 @@ pub const HTTP_TOKENS_MAX: usize = 256;
 pub const EXPLAIN_STEPS_MAX: usize = 32;
 /// The newest proposals that are listed and can be decided.
 pub const PROPOSALS_MAX: usize = 1000;
+/// Proposals that wait for room in the hour; the least severe go first.
+pub const PROPOSALS_WAITING_MAX: usize = 256;
+/// Addresses of this machine, its gateways and resolvers that are kept out of proposals.
+pub const MACHINE_ADDRESSES_MAX: usize = 1024;
 /// Bytes of the note that comes with a decision.
 pub const AUDIT_NOTE_BYTES_MAX: usize = 1024;
 /// Bytes of one log message; what is longer is cut.

@@ -34,7 +34,7 @@ pub use reload_mark::ask as ask_to_reload;
 use signals::{Signals, Told};
 pub use start::{Daemon, Hooks, StartError};
 
-use crate::config::{ConfigError, Finding, Loaded, load_with};
+use crate::config::{Config, ConfigError, Finding, Loaded, load_with};
 use crate::observe::{log as journal, systemd};
 
 /// Exit code for a configuration that cannot be used (EX_CONFIG of sysexits.h).
@@ -47,7 +47,7 @@ pub fn run(path: Option<&Path>) -> ExitCode {
 
 /// The same with parts wrapped, for a daemon that fails on request.
 pub fn run_with(path: Option<&Path>, hooks: Hooks) -> ExitCode {
-    let (loaded, plan) = match load(path) {
+    let (loaded, plan) = match load_here(path) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error),
     };
@@ -91,6 +91,18 @@ async fn start_and_run(loaded: Loaded, plan: Plan, path: Option<PathBuf>, hooks:
 /// # Errors
 /// At least one finding.
 pub fn load(path: Option<&Path>) -> Result<(Loaded, Plan), ConfigError> {
+    load_by(path, prepare)
+}
+
+/// As [`load`], prepared for the machine that it runs on.
+fn load_here(path: Option<&Path>) -> Result<(Loaded, Plan), ConfigError> {
+    load_by(path, plan::prepare_here)
+}
+
+fn load_by(
+    path: Option<&Path>,
+    prepare: fn(&Config) -> Result<Plan, Vec<Finding>>,
+) -> Result<(Loaded, Plan), ConfigError> {
     let prepared = RefCell::new(None);
     let loaded = load_with(path, &|config| match prepare(config) {
         Ok(plan) => {

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Reads and prepares the configuration on a thread of its own, so that reading rules holds nobody up.
 pub async fn prepare(path: Option<PathBuf>) -> Result<(Loaded, Plan), ConfigError> {
     let source = path.clone();
-    let reading = tokio::task::spawn_blocking(move || super::load(path.as_deref())).await;
+    let reading = tokio::task::spawn_blocking(move || super::load_here(path.as_deref())).await;
     reading.unwrap_or_else(|error| {
         let key = source.map(|path| path.display().to_string()).unwrap_or_default();
         let finding = config::Finding::new(key, format!("reading it failed: {error}"), "report this");

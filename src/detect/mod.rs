@@ -28,6 +28,7 @@ pub mod log_tampering;
 pub mod nets;
 pub mod novelty;
 pub mod observable;
+pub mod own_addresses;
 pub mod phrases;
 pub mod playbook;
 pub mod public_suffix;

@@ -3,7 +3,7 @@
 //! Names and addresses come out of log lines, so attackers choose them: a value goes into a command only after it has
 //! been read as what it must be, and is written from that reading, never copied.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -61,6 +61,18 @@ pub struct Response {
 pub struct Protected {
     pub nets: Vec<IpNet>,
     pub users: Vec<String>,
+    /// Own addresses, gateways and resolvers of the machine that would carry it out.
+    pub machine: Vec<IpAddr>,
+    /// Where protected users are logged in from.
+    pub sessions: Vec<IpAddr>,
+}
+
+impl Protected {
+    fn overlaps(&self, net: &IpNet) -> bool {
+        let inside = |address: &IpAddr| net.contains(address);
+        self.machine.iter().chain(&self.sessions).any(inside)
+            || self.nets.iter().any(|protected| protected.contains(net) || net.contains(protected))
+    }
 }
 
 impl Response {
@@ -75,8 +87,9 @@ impl Response {
     }
 }
 
-/// Drops what comes from and goes to an address, for a time. Needs the nftables sets `blocked4` and `blocked6` of table
-/// `inet dsmil`, with `flags timeout`.
+/// Drops what comes from and goes to an address, for a time. Who has one address of IPv6 has all of its /64, so that is the
+/// target, unless something protected is in it. Needs the nftables sets `blocked4` and `blocked6` of table `inet dsmil`, with
+/// `flags interval, timeout`.
 pub fn block_address(text: &str, protected: &Protected, time: Duration) -> Response {
     let measure = Measure::BlockAddress;
     let Ok(address) = text.parse::<IpAddr>() else {
@@ -87,24 +100,48 @@ pub fn block_address(text: &str, protected: &Protected, time: Duration) -> Respo
         return Response::refused(measure, &address.to_string(), why);
     }
     let set = if address.is_ipv4() { "blocked4" } else { "blocked6" };
+    let target = network_of_one(address).filter(|net| !protected.overlaps(net));
+    let target = target.map_or_else(|| address.to_string(), |net| net.to_string());
     let time_s = time.as_secs();
-    Response::commands(
-        measure,
-        address.to_string(),
-        vec![format!("nft add element inet dsmil {set} '{{ {address} timeout {time_s}s }}'")],
-        vec![format!("nft delete element inet dsmil {set} '{{ {address} }}'")],
-    )
+    let add = format!("nft add element inet dsmil {set} '{{ {target} timeout {time_s}s }}'");
+    let delete = format!("nft delete element inet dsmil {set} '{{ {target} }}'");
+    Response::commands(measure, target, vec![add], vec![delete])
+}
+
+/// The network that one customer of a provider gets at least, where it is more than one address.
+fn network_of_one(address: IpAddr) -> Option<IpNet> {
+    address.is_ipv6().then(|| IpNet::new(address, 64).ok()).flatten().map(|net| net.trunc())
+}
+
+/// Networks without machines that could attack, beside those that the standard library knows: this network, shared addresses of
+/// providers, protocol assignments, reserved; discard, site-local.
+const RESERVED: &[(IpAddr, u8)] = &[
+    (IpAddr::V4(Ipv4Addr::new(0, 0, 0, 0)), 8),
+    (IpAddr::V4(Ipv4Addr::new(100, 64, 0, 0)), 10),
+    (IpAddr::V4(Ipv4Addr::new(192, 0, 0, 0)), 24),
+    (IpAddr::V4(Ipv4Addr::new(240, 0, 0, 0)), 4),
+    (IpAddr::V6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0)), 64),
+    (IpAddr::V6(Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0)), 10),
+];
+
+fn is_reserved(address: &IpAddr) -> bool {
+    let is_link_local = match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    let reserved = |(net, length): &(IpAddr, u8)| IpNet::new(*net, *length).is_ok_and(|net| net.contains(address));
+    is_link_local || address.is_unspecified() || address.is_multicast() || RESERVED.iter().any(reserved)
 }
 
 fn unblockable(address: IpAddr, protected: &Protected) -> Option<&'static str> {
-    let is_special = match address {
-        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast() || v4.octets().first() == Some(&0),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    };
     if address.is_loopback() {
         Some("this is the machine itself")
-    } else if is_special || address.is_unspecified() || address.is_multicast() {
+    } else if is_reserved(&address) {
         Some("this address is not one machine")
+    } else if protected.machine.contains(&address) {
+        Some("this is an address, a gateway or a resolver of this machine")
+    } else if protected.sessions.contains(&address) {
+        Some("a protected user is logged in from there")
     } else if protected.nets.iter().any(|net| net.contains(&address)) {
         Some("this address is protected by the configuration")
     } else {
@@ -201,7 +238,11 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn protected() -> Protected {
-        Protected { nets: vec!["192.0.2.0/24".parse().unwrap()], users: vec!["operator".to_owned()] }
+        Protected {
+            nets: vec!["192.0.2.0/24".parse().unwrap()],
+            users: vec!["operator".to_owned()],
+            ..Protected::default()
+        }
     }
 
     fn is_refused(response: &Response) -> bool {
@@ -220,6 +261,32 @@ mod tests {
     }
 
     #[test]
+    fn all_addresses_of_one_customer_are_one_target_but_never_with_something_protected_in_it() {
+        let mut protected = protected();
+        let target = |protected: &Protected, address: &str| block_address(address, protected, HOUR).target;
+        assert_eq!(target(&protected, "2001:db8::5"), "2001:db8::/64");
+        assert_eq!(target(&protected, "2001:db8::6:5"), "2001:db8::/64");
+        protected.machine = vec!["2001:db8::1".parse().unwrap()];
+        assert_eq!(target(&protected, "2001:db8::5"), "2001:db8::5");
+        protected.nets = vec!["2001:db8:1:1::8/125".parse().unwrap()];
+        assert_eq!(target(&protected, "2001:db8:1:1::5"), "2001:db8:1:1::5");
+        assert_eq!(target(&protected, "203.0.113.5"), "203.0.113.5");
+    }
+
+    #[test]
+    fn the_machine_s_own_network_and_sessions_of_protected_users_are_never_blocked() {
+        let protected = Protected {
+            machine: vec!["198.51.100.1".parse().unwrap()],
+            sessions: vec!["2001:db8::7".parse().unwrap()],
+            ..Protected::default()
+        };
+        for address in ["198.51.100.1", "::ffff:198.51.100.1", "2001:db8::7"] {
+            assert!(is_refused(&block_address(address, &protected, HOUR)), "{address}");
+        }
+        assert!(!is_refused(&block_address("198.51.100.2", &protected, HOUR)));
+    }
+
+    #[test]
     fn the_machine_itself_and_what_is_protected_is_never_blocked() {
         for address in [
             "127.0.0.1",
@@ -233,6 +300,11 @@ mod tests {
             "255.255.255.255",
             "169.254.1.1",
             "fe80::1",
+            "0.1.2.3",
+            "100.64.0.1",
+            "240.0.0.1",
+            "100::1",
+            "fec0::1",
             "192.0.2.254",
             "::ffff:192.0.2.254",
         ] {

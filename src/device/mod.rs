@@ -9,6 +9,7 @@ mod crypto;
 mod enclave;
 mod intel;
 mod intel_lists;
+mod machine;
 mod network;
 mod network_findings;
 mod offender;
@@ -81,6 +82,14 @@ pub fn prepare_all(tables: &BTreeMap<String, toml::Table>) -> Result<Vec<StageSp
         }
     }
     if findings.is_empty() { Ok(stages) } else { Err(findings) }
+}
+
+/// Has device 58 know which addresses this machine cannot do without, as they are now. What the configuration says of them
+/// itself stays.
+pub fn know_this_machine(tables: &mut BTreeMap<String, toml::Table>) {
+    let addresses: Vec<String> = machine::addresses().iter().map(ToString::to_string).collect();
+    let table = tables.entry(soar::SPEC.number.to_string()).or_default();
+    table.entry("machine").or_insert_with(|| addresses.into());
 }
 
 fn unknown_device(number: &str) -> Option<Finding> {
