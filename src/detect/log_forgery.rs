@@ -48,22 +48,6 @@ const AUTHENTICATORS: &[&str] = &[
     "polkitd",
 ];
 
-/// Names under which these programs may write to the journal, by the name of the process (`_COMM`).
-const WRITERS: &[(&str, &[&str])] = &[
-    ("sshd", &["sshd", "sshd-session", "sshd-auth"]),
-    ("sshd-session", &["sshd", "sshd-session"]),
-    ("sudo", &["sudo", "sudo-rs"]),
-    ("su", &["su", "su-rs"]),
-    ("login", &["login"]),
-    ("auditd", &["auditd"]),
-    ("polkitd", &["polkitd"]),
-    ("CRON", &["cron", "crond"]),
-    ("crond", &["crond"]),
-    ("systemd-logind", &["systemd-logind"]),
-    ("useradd", &["useradd", "adduser"]),
-    ("passwd", &["passwd"]),
-];
-
 const MONTH: &str = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
 
 static HEADER: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -106,17 +90,6 @@ pub fn inspect(program: Option<&str>, user: Option<&str>, message: &str) -> Vec<
         add(Forgery::TerminalControl, found.as_str());
     }
     found
-}
-
-/// Whether the identity that the journal vouches for contradicts the one that the writer chose. Both are of one entry.
-pub fn impostor(identifier: &str, comm: Option<&str>, transport: Option<&str>) -> bool {
-    if identifier == "kernel" {
-        return transport.is_some_and(|transport| matches!(transport, "syslog" | "journal" | "stdout"));
-    }
-    let Some(comm) = comm else { return false };
-    // Kernel threads and processes that renamed themselves show in parentheses: they are about to become the program.
-    let settled = !comm.starts_with('(');
-    settled && WRITERS.iter().any(|(name, writers)| *name == identifier && !writers.contains(&comm))
 }
 
 fn embedded_line<'a>(user: Option<&'a str>, message: &'a str) -> Option<&'a str> {
@@ -218,15 +191,5 @@ mod tests {
         ] {
             assert_eq!(kinds(program, None, message), [], "{message}");
         }
-    }
-
-    #[test]
-    fn a_program_that_the_journal_knows_under_another_name_is_an_impostor() {
-        assert!(impostor("sshd", Some("logger"), Some("syslog")));
-        assert!(impostor("kernel", Some("logger"), Some("syslog")));
-        assert!(!impostor("sshd", Some("sshd-session"), Some("syslog")));
-        assert!(!impostor("kernel", None, Some("kernel")));
-        assert!(!impostor("sshd", None, None));
-        assert!(!impostor("backup", Some("logger"), Some("syslog")));
     }
 }

@@ -366,7 +366,7 @@ mod tests {
         let impostor = Line {
             program: "sshd",
             message: "Accepted password for root from 192.0.2.1 port 2 ssh2",
-            fields: vec![("SYSLOG_IDENTIFIER", "sshd"), ("_COMM", "logger"), ("_TRANSPORT", "syslog")],
+            impostor: Some("sshd written by /usr/bin/logger, uid 1000"),
             ..Line::default()
         };
         assert_eq!(flags(&mut *device(), &[cleared, impostor]), ["LOG_CLEARED", "FORGED_PROGRAM"]);

@@ -24,10 +24,7 @@ pub fn sequence_number(raw: &Raw) -> Option<(&'static str, u64)> {
 pub fn forgeries(raw: &Raw) -> Vec<Finding> {
     let record = raw.record();
     let mut forged = log_forgery::inspect(record.program.as_deref(), record.entity.user.as_deref(), &record.message);
-    if let Some(identifier) = record.field("SYSLOG_IDENTIFIER")
-        && log_forgery::impostor(identifier, record.field("_COMM"), record.field("_TRANSPORT"))
-    {
-        let evidence = format!("{identifier} written by {}", record.field("_COMM").unwrap_or("another transport"));
+    if let Some(evidence) = record.impostor.clone() {
         forged.push(Forged { kind: Forgery::Program, evidence });
     }
     forged

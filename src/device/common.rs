@@ -91,6 +91,7 @@ pub mod testing {
         pub action: Action,
         pub outcome: Option<bool>,
         pub fields: Vec<(&'static str, &'static str)>,
+        pub impostor: Option<&'static str>,
     }
 
     pub fn at(second: u64) -> Timestamp {
@@ -119,6 +120,7 @@ pub mod testing {
                 command: self.command.clone(),
                 action: self.action,
                 outcome: self.outcome,
+                impostor: self.impostor.map(str::to_owned),
                 ..Record::default()
             };
             let payload = bytes::Bytes::from_static(self.message.as_bytes());

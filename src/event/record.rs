@@ -25,6 +25,9 @@ pub struct Record {
     pub command: Option<String>,
     /// `Some(true)`: what the line reports succeeded; `Some(false)`: it was refused or failed.
     pub outcome: Option<bool>,
+    /// The kernel knows the writer as another program than the line claims: who claims to be whom. Such a line has no user, no
+    /// address and no action, so that it counts against nobody.
+    pub impostor: Option<String>,
 }
 
 /// What kind of thing happened. One word for one meaning across all programs.

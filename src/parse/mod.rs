@@ -18,6 +18,7 @@ mod parser;
 mod program;
 mod rfc5424;
 mod scan;
+mod sender;
 mod stamp;
 mod syslog;
 mod text;

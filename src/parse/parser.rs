@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
-use super::{attributes, auditd, json, logfmt, program, rfc5424, syslog, text, time::Parsed};
+use super::{attributes, auditd, json, logfmt, program, rfc5424, sender, syslog, text, time::Parsed};
 use crate::event::{Format, Record, RecordParser};
 use crate::limits;
 
@@ -50,6 +50,7 @@ pub fn parse(payload: &[u8], format: Format, attributes: &[(String, String)]) ->
     json::unwrap(&mut parsed);
     attributes::apply(&mut parsed.record, attributes);
     program::describe(&mut parsed.record);
+    sender::check(&mut parsed.record, attributes);
     parsed
 }
 
