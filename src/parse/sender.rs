@@ -107,11 +107,12 @@ pub(super) fn check(record: &mut Record, attributes: &[(String, String)]) {
     };
 }
 
-/// As whom the line speaks: its identifier, an audit record's writer, the service that a line of PAM names.
+/// As whom the line speaks: its identifier, the program that it is read as, an audit record's writer, the service that a line of
+/// PAM names.
 fn names<'a>(identifier: Option<&'a str>, record: &'a Record) -> impl Iterator<Item = &'a str> {
     let is_audit = record.program.as_deref() == Some("auditd") || is_audit_record(&record.message);
     let pam = record.message.strip_prefix("pam_").and_then(|rest| rest.split_once('(')?.1.split(':').next());
-    identifier.into_iter().chain(is_audit.then_some("audit")).chain(pam)
+    identifier.into_iter().chain(record.program.as_deref()).chain(is_audit.then_some("audit")).chain(pam)
 }
 
 fn is_audit_record(message: &str) -> bool {
@@ -272,6 +273,8 @@ mod tests {
             let beside = [("SYSLOG_IDENTIFIER", "sshd"), ("_UID", "1000"), ("_COMM", comm), ("_TRANSPORT", "syslog")];
             assert!(line(FAILED, &beside).impostor.is_some(), "{comm}");
         }
+        let nameless = [("_UID", "1000"), ("_COMM", "sshd"), ("_EXE", "/home/eve/x"), ("_TRANSPORT", "journal")];
+        assert!(line(FAILED, &nameless).impostor.is_some());
     }
 
     #[test]
