@@ -67,3 +67,19 @@ fn everything_that_the_package_takes_from_the_repository_is_there() {
         assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
+
+/// Loki announces the first address of the machine's network interfaces where it is not told otherwise, and serves it nowhere:
+/// pushes arrive and no query is ever answered.
+#[test]
+fn the_shipped_loki_announces_no_address_that_it_does_not_serve() {
+    let config = read("config/loki/loki.yml");
+    let lines: Vec<&str> = config.lines().map(str::trim).collect();
+    let addresses: Vec<&str> = lines
+        .iter()
+        .copied()
+        .filter(|line| line.split(':').next().is_some_and(|key| key.ends_with("address") || key.ends_with("addr")))
+        .collect();
+    assert!(addresses.iter().all(|line| line.ends_with(": 127.0.0.1")), "{addresses:?}");
+    let frontend = lines.iter().position(|line| *line == "frontend:").unwrap();
+    assert_eq!(lines[frontend + 1], "address: 127.0.0.1");
+}
