@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Client, ClientError, EXIT_NO_DAEMON, lines};
+use crate::detect::deceptive::escaped_json;
 use crate::event::{EventId, Stream};
 use crate::http_client::Opened;
 use crate::limits;
@@ -46,7 +47,7 @@ fn write_event(event: &SseEvent, json: bool) -> io::Result<()> {
         return writeln!(io::stderr(), "dsmild: events are missing here, older than store.retention");
     }
     if json {
-        return writeln!(out, "{}", event.data);
+        return writeln!(out, "{}", escaped_json(&event.data));
     }
     writeln!(out, "{}", lines::event(&serde_json::from_str::<Value>(&event.data).unwrap_or_default()))
 }

@@ -15,6 +15,25 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_deceptive) { Cow::Owned(excerpt(text, usize::MAX)) } else { Cow::Borrowed(text) }
 }
 
+/// JSON that says the same without a deceptive character: inside its strings, where alone such characters can stand, they are
+/// written as `\uXXXX`.
+pub fn escaped_json(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(is_deceptive) {
+        return Cow::Borrowed(json);
+    }
+    let mut text = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if is_deceptive(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                text.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            text.push(character);
+        }
+    }
+    Cow::Owned(text)
+}
+
 /// The first `chars_max` characters of the text, escaped like [`escaped`]; where it goes on, `…` follows.
 pub fn excerpt(text: &str, chars_max: usize) -> String {
     let mut shown = String::new();
@@ -47,6 +66,15 @@ mod tests {
     #[test]
     fn ordinary_text_stays_as_it_is() {
         assert!(matches!(escaped("grüß dich 🙂"), Cow::Borrowed("grüß dich 🙂")));
+    }
+
+    #[test]
+    fn json_stays_the_same_json_and_loses_what_deceives() {
+        let value = serde_json::json!({ "user": "a\u{202e}b\u{9b}2J\u{e0041}\u{7f}\n" });
+        let text = value.to_string();
+        let escaped = escaped_json(&text);
+        assert!(!escaped.chars().any(is_deceptive), "{escaped}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
     }
 
     #[test]

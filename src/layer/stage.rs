@@ -1,7 +1,10 @@
 //! The one trait of everything that judges: Layer 3, Layer 4, fusion and the devices.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::detect::deceptive::escaped;
 use crate::event::{Body, Draft, Event, EventId, Interest, Soc, Stream, Timestamp};
 use crate::limits;
 
@@ -79,6 +82,16 @@ pub struct StageSpec {
     pub make: StageFactory,
 }
 
+/// A summary is for people: whatever a stage took over from a log line, no character in it deceives them.
+fn complete(input_ref: &mut String, summary: &mut String, cause: EventId) {
+    if input_ref.is_empty() {
+        *input_ref = cause.to_string();
+    }
+    if let Cow::Owned(text) = escaped(summary) {
+        *summary = text;
+    }
+}
+
 /// Collects what follows from one event.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -118,8 +131,8 @@ impl Outbox {
         }
         self.emitted_for_event += 1;
         match &mut body {
-            Body::Decision(decision) if decision.input_ref.is_empty() => decision.input_ref = self.cause.to_string(),
-            Body::Soc(soc) if soc.input_ref.is_empty() => soc.input_ref = self.cause.to_string(),
+            Body::Decision(decision) => complete(&mut decision.input_ref, &mut decision.summary, self.cause),
+            Body::Soc(soc) => complete(&mut soc.input_ref, &mut soc.summary, self.cause),
             _ => {}
         }
         self.drafts.push(Draft { stream, ts, root: Some(self.root), body });
@@ -138,5 +151,18 @@ impl Outbox {
     /// Takes how many outputs were refused because one event asked for more than [`limits::OUTPUTS_PER_EVENT_MAX`].
     pub fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_with_a_name_that_deceives_is_shown_escaped() {
+        let mut out = Outbox::default();
+        out.emit_soc(Soc { summary: "login of a\u{202e}b\u{1b}[2J".into(), ..Soc::default() });
+        let Some(Draft { body: Body::Soc(soc), .. }) = out.take().pop() else { panic!("nothing was written") };
+        assert_eq!(soc.summary, "login of a\\u{202e}b\\u{1b}[2J");
     }
 }

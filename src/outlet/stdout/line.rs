@@ -1,17 +1,19 @@
 //! One event as one line. Pure.
 
 use super::{Config, Format};
+use crate::detect::deceptive::escaped_json;
 use crate::event::{Body, Event, Soc, stream, wire};
 use crate::layer::one_line;
 
 /// None for an event that the configuration leaves out.
 pub fn line(event: &Event, config: &Config) -> Option<String> {
-    let Body::Soc(soc) = &event.body else { return Some(wire::to_text(event)) };
+    let json = || escaped_json(&wire::to_text(event)).into_owned();
+    let Body::Soc(soc) = &event.body else { return Some(json()) };
     if soc.severity < config.min_severity {
         return None;
     }
     Some(match config.format {
-        Format::Json => wire::to_text(event),
+        Format::Json => json(),
         Format::Text => text(event, soc),
     })
 }
@@ -48,9 +50,9 @@ mod tests {
 
     #[test]
     fn a_line_of_json_is_the_event_as_everybody_else_sees_it() {
-        let high = event(Severity::High, "two\nlines");
+        let high = event(Severity::High, "two\nlines\u{202e}");
         let line = line(&high, &Config::default()).unwrap();
-        assert!(!line.contains('\n'), "{line}");
+        assert!(!line.contains(['\n', '\u{202e}']), "{line}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), wire::to_json(&high));
     }
 
