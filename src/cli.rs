@@ -133,6 +133,9 @@ fn run_client(command: &client::ClientCommand) -> ExitCode {
 fn run_replay(options: Replay) -> ExitCode {
     match prepared(&options.config) {
         Ok((loaded, plan)) => {
+            for warning in daemon::warnings(&loaded, &plan) {
+                eprintln!("{}: warning: {warning}", loaded.source);
+            }
             let input_as = if options.input_as == "L4_IN" { Stream::L4In } else { Stream::L3In };
             replay::run(
                 &loaded.config,

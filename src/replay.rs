@@ -10,9 +10,10 @@ use jiff::tz::TimeZone;
 
 use crate::config::{Config, IntakeFile};
 use crate::daemon::Plan;
+use crate::detect::deceptive::escaped_json;
 use crate::event::{Format, Stream, Timestamp};
 use crate::intake::Origin;
-use crate::intake::replay::{ReplayError, ReplayInput, merged};
+use crate::intake::replay::{ReplayError, ReplayInput, lines_of, merged};
 use crate::layer::pipeline::Pipeline;
 use crate::limits;
 use crate::parse::{Calendar, built_in};
@@ -40,7 +41,7 @@ pub fn run(config: &Config, plan: Plan, options: &Options) -> ExitCode {
             Ok(input) => inputs.push(input),
             Err(error) => {
                 eprintln!(
-                    "dsmild: {}: cannot be opened ({error}); name a readable file, or - for standard input",
+                    "dsmild: {}: cannot be replayed ({error}); name a file of lines, or - for standard input",
                     path.display()
                 );
                 return ExitCode::from(EXIT_INPUT);
@@ -75,8 +76,8 @@ fn print(inputs: Vec<ReplayInput>, plan: Plan, stream: Stream, progress: &Progre
         match line {
             Ok(draft) => {
                 for event in pipeline.push(draft).iter().filter(|event| event.stream == stream) {
-                    serde_json::to_writer(&mut out, &event_json(event))?;
-                    out.write_all(b"\n")?;
+                    let text = event_json(event).to_string();
+                    writeln!(out, "{}", escaped_json(&text))?;
                 }
                 progress.set_position(lines.bytes_given());
             }
@@ -109,7 +110,7 @@ fn open(config: &Config, path: &Path, stream: Stream) -> io::Result<ReplayInput>
                 parser: built_in(),
             },
             calendar: Calendar { zone, reference: Timestamp::now() },
-            reader: Box::new(BufReader::with_capacity(limits::FILE_CHUNK_BYTES, io::stdin())),
+            reader: lines_of(BufReader::with_capacity(limits::FILE_CHUNK_BYTES, io::stdin()))?,
         });
     }
     ReplayInput::open(path, stream, format, compartment, zone)

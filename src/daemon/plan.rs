@@ -7,6 +7,7 @@ use crate::config::{Config, Finding};
 use crate::device::{self, DEVICES};
 use crate::event::stream::FUSION;
 use crate::event::{Interest, Stream};
+use crate::intake::file::absent;
 use crate::layer::graph::Node;
 use crate::layer::stage::StageSpec;
 use crate::layer::{fusion, graph, l3, l4};
@@ -46,9 +47,13 @@ pub fn prepare(config: &Config) -> Result<Plan, Vec<Finding>> {
         stages.push(fusion::prepare(&config.fusion, config.shrink.as_ref()));
     }
     match device::prepare_all(&config.device) {
-        Ok(prepared) => stages.extend(prepared),
+        Ok((prepared, found)) => {
+            stages.extend(prepared);
+            warnings.extend(found);
+        }
         Err(found) => findings.extend(found),
     }
+    warnings.extend(absent::warnings(&config.intake.file));
     if !findings.is_empty() {
         return Err(findings);
     }

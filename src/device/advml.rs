@@ -276,7 +276,7 @@ mod tests {
     use crate::layer::testing::soc_events;
 
     fn device() -> Box<dyn Stage> {
-        (SPEC.prepare)(&toml::Table::new()).unwrap()()
+        (SPEC.prepare)(&toml::Table::new()).unwrap().stage()
     }
 
     fn steady(lines: u64) -> Vec<Line> {

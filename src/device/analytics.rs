@@ -241,7 +241,7 @@ mod tests {
     }
 
     fn make() -> Box<dyn Stage> {
-        (SPEC.prepare)(&toml::Table::new()).unwrap()()
+        (SPEC.prepare)(&toml::Table::new()).unwrap().stage()
     }
 
     fn story() -> Vec<Event> {

@@ -160,7 +160,7 @@ mod tests {
     const DAY: u64 = 86_400;
 
     fn device() -> Box<dyn Stage> {
-        (SPEC.prepare)(&toml::Table::new()).unwrap()()
+        (SPEC.prepare)(&toml::Table::new()).unwrap().stage()
     }
 
     fn login(second: u64, src_ip: &'static str, outcome: bool) -> Line {

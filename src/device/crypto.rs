@@ -120,7 +120,7 @@ mod tests {
     use crate::layer::testing::soc_events;
 
     fn device() -> Box<dyn Stage> {
-        (SPEC.prepare)(&toml::Table::new()).unwrap()()
+        (SPEC.prepare)(&toml::Table::new()).unwrap().stage()
     }
 
     const REFUSED: &str = "Unable to negotiate with 192.0.2.1 port 4: no matching cipher found. Their offer: 3des-cbc";

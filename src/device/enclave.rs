@@ -155,7 +155,7 @@ mod tests {
     use crate::layer::stage::Stage;
 
     fn device() -> Box<dyn Stage> {
-        (SPEC.prepare)(&toml::Table::new()).unwrap()()
+        (SPEC.prepare)(&toml::Table::new()).unwrap().stage()
     }
 
     fn boot(fields: &[(&'static str, &'static str)]) -> Line {

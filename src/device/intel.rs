@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::common::{Finding, quote};
-use super::{DeviceSpec, intel_lists, settings};
+use super::{DeviceSpec, Prepared, intel_lists, settings};
 use crate::detect::burst::Bursts;
 use crate::detect::indicators::Indicators;
 use crate::detect::observable::{Observable, find_in};
 use crate::event::{Action, Body, Category, Entity, Event, Interest, Raw, Record, Stream};
-use crate::layer::stage::{Outbox, Stateful};
+use crate::layer::stage::{Outbox, StageFactory, Stateful};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 
 const NUMBER: u16 = 54;
@@ -26,8 +26,10 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     reads: Interest::NONE.stream(Stream::L3In),
     prepare: |table| {
         let settings: Settings = settings::read(table)?;
-        let indicators = Arc::new(intel_lists::load(&settings.indicators, &settings.allow)?);
-        Ok(Arc::new(move || Box::new(Intel::new(Arc::clone(&indicators)))))
+        let (indicators, warnings) = intel_lists::load(&settings.indicators, &settings.allow)?;
+        let indicators = Arc::new(indicators);
+        let make: StageFactory = Arc::new(move || Box::new(Intel::new(Arc::clone(&indicators))));
+        Ok(Prepared { make, warnings })
     },
 };
 
@@ -193,7 +195,7 @@ mod tests {
         let path = folder.path().join("own.txt");
         std::fs::write(&path, indicators).unwrap();
         let table = toml::Table::from_iter([("indicators".to_owned(), vec![path.display().to_string()].into())]);
-        (SPEC.prepare)(&table).unwrap()()
+        (SPEC.prepare)(&table).unwrap().stage()
     }
 
     fn event(second: u64, record: Record) -> Event {

@@ -11,21 +11,21 @@ use crate::detect::indicator_list::{Problem, read_allowed, read_indicators};
 use crate::detect::indicators::Indicators;
 use crate::limits::INDICATOR_LIST_BYTES_MAX;
 
-/// Lines of one list named in the log; the rest is counted.
+/// Lines of one list that are named; the rest is counted.
 const PROBLEMS_NAMED_MAX: usize = 5;
 
-/// Everything in these files. Lines that cannot be used are named in the log and block nothing.
+/// Everything in these files, and warnings about lines that cannot be used and lists that come to nothing.
 ///
 /// # Errors
 /// One finding for each file that cannot be read.
-pub fn load(indicators: &[PathBuf], allow: &[PathBuf]) -> Result<Indicators, Vec<Finding>> {
-    let mut findings = Vec::new();
+pub fn load(indicators: &[PathBuf], allow: &[PathBuf]) -> Result<(Indicators, Vec<Finding>), Vec<Finding>> {
+    let (mut findings, mut warnings) = (Vec::new(), Vec::new());
     let mut allowed = AllowList::default();
     let mut parts = Vec::new();
     for (key, path, content) in contents("allow", allow, &mut findings) {
         let (substrings, problems) = read_allowed(&content, &mut allowed);
         parts.extend(substrings);
-        warn(&key, path, &problems);
+        warnings.extend(unusable(&key, path, &problems));
     }
     if let Err(problem) = allowed.set_parts(&parts) {
         findings.push(Finding::new("allow", problem, "leave out lists of type `substring`"));
@@ -33,10 +33,15 @@ pub fn load(indicators: &[PathBuf], allow: &[PathBuf]) -> Result<Indicators, Vec
     let mut set = Indicators::new(allowed);
     for (key, path, content) in contents("indicators", indicators, &mut findings) {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        let before = set.len();
         let problems = read_indicators(&Arc::from(&*name), &content, &mut set);
-        warn(&key, path, &problems);
+        warnings.extend(unusable(&key, path, &problems));
+        if set.len() == before {
+            let problem = format!("the list {} adds no indicator: it detects nothing", path.display());
+            warnings.push(Finding::new(key, problem, "name a list with addresses, names, pages or digests in it"));
+        }
     }
-    if findings.is_empty() { Ok(set) } else { Err(findings) }
+    if findings.is_empty() { Ok((set, warnings)) } else { Err(findings) }
 }
 
 fn contents<'a>(key: &str, paths: &'a [PathBuf], findings: &mut Vec<Finding>) -> Vec<(String, &'a Path, String)> {
@@ -65,15 +70,17 @@ fn read(path: &Path) -> Result<String, String> {
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-fn warn(key: &str, path: &Path, problems: &[Problem]) {
+fn unusable(key: &str, path: &Path, problems: &[Problem]) -> Vec<Finding> {
     let path = path.display();
-    for problem in problems.iter().take(PROBLEMS_NAMED_MAX) {
-        log::warn!(target: "dsmil-soc-intel", "{path}:{}: {}", problem.line, problem.text);
-    }
+    let warning = |text: String| Finding::new(key, text, "correct or remove it; the other lines are used");
+    let named = problems.iter().take(PROBLEMS_NAMED_MAX);
+    let mut warnings: Vec<Finding> =
+        named.map(|problem| warning(format!("{path}:{}: {}", problem.line, problem.text))).collect();
     if problems.len() > PROBLEMS_NAMED_MAX {
         let more = problems.len() - PROBLEMS_NAMED_MAX;
-        log::warn!(target: "dsmil-soc-intel", "{path} ({key}): {more} more lines are left out");
+        warnings.push(warning(format!("{path}: {more} more lines cannot be used")));
     }
+    warnings
 }
 
 #[cfg(test)]
@@ -85,7 +92,7 @@ mod tests {
     #[test]
     fn every_unreadable_list_is_a_finding_at_its_key() {
         let missing = [PathBuf::from("/nonexistent/a"), PathBuf::from("/nonexistent/b")];
-        let findings = load(&missing, &missing[..1]).unwrap_err();
+        let Err(findings) = load(&missing, &missing[..1]) else { panic!("nothing is there to be read") };
         let keys: Vec<&str> = findings.iter().map(|finding| finding.key.as_str()).collect();
         assert_eq!(keys, ["allow[0]", "indicators[0]", "indicators[1]"]);
     }
@@ -95,7 +102,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("list.txt");
         std::fs::write(&path, b"\xff\xfe nonsense\n203.0.113.9\n").unwrap();
-        let set = load(&[path], &[]).unwrap();
+        let (set, warnings) = load(&[path], &[]).unwrap();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(set.look_up(&Observable::read("203.0.113.9").unwrap(), Timestamp::ZERO).is_some());
+    }
+
+    #[test]
+    fn a_list_that_comes_to_nothing_is_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list.txt");
+        std::fs::write(&path, "# nothing yet\n").unwrap();
+        let (_, warnings) = load(&[path], &[]).unwrap();
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].key == "indicators[0]" && warnings[0].problem.contains("adds no indicator"));
     }
 }

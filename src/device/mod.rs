@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 
 use crate::config::Finding;
 use crate::event::Interest;
-use crate::layer::stage::{StageFactory, StageSpec};
+use crate::layer::stage::{Stage, StageFactory, StageSpec};
 
 /// What the daemon needs to know of a device.
 pub struct DeviceSpec {
@@ -35,7 +35,25 @@ pub struct DeviceSpec {
     pub reads: Interest,
     /// Reads its table of the configuration (see [`settings`]) and the files that it names. Returns what makes
     /// the stage, or all findings (their keys relative to the table).
-    pub prepare: fn(&toml::Table) -> Result<StageFactory, Vec<Finding>>,
+    pub prepare: fn(&toml::Table) -> Result<Prepared, Vec<Finding>>,
+}
+
+/// A device ready to run.
+pub struct Prepared {
+    pub make: StageFactory,
+    /// What is no reason to refuse the configuration but an operator should know; keys as in errors.
+    pub warnings: Vec<Finding>,
+}
+
+impl Prepared {
+    fn new(make: StageFactory) -> Self {
+        Self { make, warnings: Vec::new() }
+    }
+
+    /// The device in its first state.
+    pub fn stage(&self) -> Box<dyn Stage> {
+        (self.make)()
+    }
 }
 
 /// In the order of their numbers, one to a line.
@@ -51,37 +69,38 @@ pub const DEVICES: &[DeviceSpec] = &[
     soar::SPEC,
 ];
 
-/// Every device that is not disabled, ready to run; a device without a table runs with its defaults.
+/// Every device that is not disabled, ready to run, and all warnings; a device without a table runs with its defaults.
 ///
 /// # Errors
 /// All findings of all devices that are not disabled (the files that a disabled one names may be absent), with keys
 /// from the top of the file: `device.57.window`.
-pub fn prepare_all(tables: &BTreeMap<String, toml::Table>) -> Result<Vec<StageSpec>, Vec<Finding>> {
+pub fn prepare_all(tables: &BTreeMap<String, toml::Table>) -> Result<(Vec<StageSpec>, Vec<Finding>), Vec<Finding>> {
     let mut findings: Vec<Finding> = tables.keys().filter_map(|number| unknown_device(number)).collect();
-    let mut stages = Vec::new();
+    let (mut stages, mut warnings) = (Vec::new(), Vec::new());
     for device in DEVICES {
         let none = toml::Table::new();
         let table = tables.get(&device.number.to_string()).unwrap_or(&none);
         if settings::enabled(table) == Ok(false) {
             continue;
         }
+        let of_device =
+            |finding: Finding| Finding { key: format!("device.{}.{}", device.number, finding.key), ..finding };
         match (device.prepare)(table) {
-            Ok(make) => stages.push(StageSpec {
-                name: device.stage,
-                identifier: device.identifier,
-                reads: device.reads,
-                writes: Interest::NONE.soc(device.number),
-                critical: false,
-                make,
-            }),
-            Err(found) => findings.extend(
-                found
-                    .into_iter()
-                    .map(|finding| Finding { key: format!("device.{}.{}", device.number, finding.key), ..finding }),
-            ),
+            Ok(prepared) => {
+                warnings.extend(prepared.warnings.into_iter().map(of_device));
+                stages.push(StageSpec {
+                    name: device.stage,
+                    identifier: device.identifier,
+                    reads: device.reads,
+                    writes: Interest::NONE.soc(device.number),
+                    critical: false,
+                    make: prepared.make,
+                });
+            }
+            Err(found) => findings.extend(found.into_iter().map(of_device)),
         }
     }
-    if findings.is_empty() { Ok(stages) } else { Err(findings) }
+    if findings.is_empty() { Ok((stages, warnings)) } else { Err(findings) }
 }
 
 /// Has device 58 know which addresses this machine cannot do without, as they are now. What the configuration says of them

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::Prepared;
 use crate::config::Finding;
-use crate::layer::stage::{StageFactory, Stateful};
+use crate::layer::stage::Stateful;
 
 const ENABLED: &str = "enabled";
 
@@ -51,16 +52,13 @@ where
 ///
 /// # Errors
 /// As [`read`].
-pub fn factory<Settings, Device>(
-    table: &toml::Table,
-    make: fn(Settings) -> Device,
-) -> Result<StageFactory, Vec<Finding>>
+pub fn factory<Settings, Device>(table: &toml::Table, make: fn(Settings) -> Device) -> Result<Prepared, Vec<Finding>>
 where
     Settings: DeserializeOwned + Default + Clone + Send + Sync + 'static,
     Device: Stateful + 'static,
 {
     let settings: Settings = read(table)?;
-    Ok(Arc::new(move || Box::new(make(settings.clone()))))
+    Ok(Prepared::new(Arc::new(move || Box::new(make(settings.clone())))))
 }
 
 /// For a device without keys of its own.

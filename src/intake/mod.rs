@@ -3,6 +3,7 @@
 
 pub mod boot;
 pub mod config;
+mod content;
 pub mod entry;
 pub mod file;
 pub mod journal;

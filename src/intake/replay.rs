@@ -7,9 +7,11 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use flate2::bufread::MultiGzDecoder;
 use jiff::tz::TimeZone;
 
 use super::Origin;
+use super::content::{self, Content};
 use super::entry::{self, EntryError};
 use super::lines::{Line, Lines};
 use super::merge::Merge;
@@ -29,7 +31,7 @@ impl ReplayInput {
     /// A file; `source` is `file:<path as given>`, and what the lines leave out is taken from the file's last change.
     ///
     /// # Errors
-    /// The file cannot be opened.
+    /// The file cannot be opened, or has no lines.
     pub fn open(path: &Path, stream: Stream, format: Format, compartment: &str, zone: TimeZone) -> io::Result<Self> {
         let file = File::open(path)?;
         let reference = super::file::modified(&file.metadata()?);
@@ -42,8 +44,32 @@ impl ReplayInput {
                 parser: built_in(),
             },
             calendar: Calendar { zone, reference },
-            reader: Box::new(BufReader::with_capacity(FILE_CHUNK_BYTES, file)),
+            reader: lines_of(BufReader::with_capacity(FILE_CHUNK_BYTES, file))?,
         })
+    }
+}
+
+/// A reader of the lines in what `reader` reads, which may be packed.
+///
+/// # Errors
+/// It cannot be read, or has no lines.
+pub fn lines_of(mut reader: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+    match content::of(reader.fill_buf()?) {
+        Content::Lines => Ok(Box::new(reader)),
+        Content::Gzip => {
+            let unpacked = BufReader::with_capacity(FILE_CHUNK_BYTES, MultiGzDecoder::new(reader));
+            // What is packed may be binary itself, or packed twice.
+            lines_of_unpacked(unpacked)
+        }
+        Content::Unreadable(why) => Err(io::Error::new(io::ErrorKind::InvalidData, why)),
+    }
+}
+
+fn lines_of_unpacked(mut reader: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+    match content::of(reader.fill_buf()?) {
+        Content::Lines => Ok(Box::new(reader)),
+        Content::Gzip => Err(io::Error::new(io::ErrorKind::InvalidData, "it is compressed twice: unpack it first")),
+        Content::Unreadable(why) => Err(io::Error::new(io::ErrorKind::InvalidData, why)),
     }
 }
 

@@ -32,3 +32,32 @@ fn the_files_that_come_with_the_daemon_have_nothing_wrong() {
         assert_eq!(output.status.code(), Some(0), "{file}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
+
+#[test]
+fn what_will_never_bring_or_detect_anything_is_a_warning_of_check_and_replay() {
+    let site = Site::new("");
+    let folder = site.path("quiet");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("list.txt"), "# empty\n").unwrap();
+    std::fs::write(folder.join("bad.yml"), "title: [\n").unwrap();
+    let config = format!(
+        "[[intake.file]]\npath = \"{0}/absent.log\"\n[l3]\nrules = [\"{0}\"]\n[device.54]\nindicators = [\"{0}/list.txt\"]\n",
+        folder.display()
+    );
+    let path = folder.join("quiet.toml");
+    std::fs::write(&path, config).unwrap();
+    for command in ["check", "replay"] {
+        let mut child = dsmild();
+        child.args([command, "-c"]).arg(&path).stdin(Stdio::null());
+        if command == "replay" {
+            child.arg("-");
+        }
+        let output = child.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{command}: {said}");
+        for key in ["intake.file[0].path", "device.54.indicators[0]", "bad.yml"] {
+            let is_said = said.lines().any(|line| line.contains("warning: ") && line.contains(key));
+            assert!(is_said, "{command}: {key}: {said}");
+        }
+    }
+}

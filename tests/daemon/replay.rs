@@ -1,6 +1,7 @@
 //! The demo's story, replayed and through the daemon.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -136,4 +137,36 @@ fn standard_input_is_read_and_bad_input_is_exit_65() {
         .unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(events(&output.stdout)[0]["decision"], "benign");
+}
+
+#[test]
+fn a_packed_log_is_read_and_what_has_no_lines_is_exit_65_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("auth.log");
+    std::fs::copy(&demo_logs()[0], &plain).unwrap();
+    let packed = folder.path().join("auth.log.2.gz");
+    let mut encoder = flate2::write::GzEncoder::new(std::fs::File::create(&packed).unwrap(), Default::default());
+    encoder.write_all(&std::fs::read(&plain).unwrap()).unwrap();
+    encoder.finish().unwrap();
+    let of = |path: &std::path::Path| {
+        let output = dsmild().args(["replay", "--stream", "L3_OUT"]).arg(path).output().unwrap();
+        (output.status.code(), output.stdout, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, text, said) = of(&packed);
+    assert_eq!(
+        (code, text.iter().filter(|byte| **byte == b'\n').count()),
+        (Some(0), of(&plain).1.iter().filter(|byte| **byte == b'\n').count()),
+        "{said}"
+    );
+    for (name, content) in [
+        ("a.zst", &b"\x28\xb5\x2f\xfd\x04"[..]),
+        ("a.xz", b"\xfd7zXZ\0\0"),
+        ("dsmild", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let (code, text, said) = of(&path);
+        assert_eq!((code, text.len()), (Some(65), 0), "{name}");
+        assert!(said.contains("cannot be replayed (it is "), "{name}: {said}");
+    }
 }

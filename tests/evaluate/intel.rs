@@ -30,8 +30,8 @@ fn device(indicators: &Path, allow: &[PathBuf]) -> Box<dyn Stage> {
         ("allow".to_owned(), toml::Value::Array(allow.iter().map(|path| text(path)).collect())),
     ]);
     let spec = DEVICES.iter().find(|device| device.number == 54).unwrap();
-    let Ok(make) = (spec.prepare)(&table) else { panic!("the lists are refused") };
-    make()
+    let Ok(prepared) = (spec.prepare)(&table) else { panic!("the lists are refused") };
+    prepared.stage()
 }
 
 /// How many of these values the device speaks about, each in a line of its own.

@@ -14,7 +14,7 @@ const JUDGED: &[u16] = &[51, 53, 55, 56];
 /// What these devices say of the lines of one file, each with the line that made them say it.
 fn said(name: &str, text: &str) -> Vec<(String, Soc)> {
     let devices = DEVICES.iter().filter(|device| JUDGED.contains(&device.number));
-    let mut stages: Vec<_> = devices.map(|device| (device.prepare)(&toml::Table::new()).unwrap()()).collect();
+    let mut stages: Vec<_> = devices.map(|device| (device.prepare)(&toml::Table::new()).unwrap().stage()).collect();
     assert_eq!(stages.len(), JUDGED.len());
     let reference = Timestamp::from_millis(1_790_000_000_000);
     let calendar = Calendar { zone: jiff::tz::TimeZone::UTC, reference };

@@ -88,8 +88,8 @@ fn flows(path: &Path) -> Vec<Flow> {
 
 fn device() -> Box<dyn Stage> {
     let spec = DEVICES.iter().find(|device| device.number == 57).unwrap();
-    let Ok(make) = (spec.prepare)(&toml::Table::new()) else { panic!("the defaults are refused") };
-    make()
+    let Ok(prepared) = (spec.prepare)(&toml::Table::new()) else { panic!("the defaults are refused") };
+    prepared.stage()
 }
 
 /// What the device says of the lines as they stand in the file.

@@ -21,7 +21,7 @@ use self::proposal::{Grounds, proposal};
 use self::sessions::Sessions;
 use self::waiting::{Cause, Waiting, kept};
 use super::offender::{Offender, is_compromised, offender};
-use super::{DeviceSpec, playbook_files, settings};
+use super::{DeviceSpec, Prepared, playbook_files, settings};
 use crate::config::Span;
 use crate::detect::cacao::labels;
 use crate::detect::playbook::uuid;
@@ -62,7 +62,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     prepare: |table| {
         let settings: Settings = settings::read(table)?;
         let playbooks: Arc<[Value]> = playbook_files::load(&settings.playbooks)?.into();
-        Ok(Arc::new(move || Box::new(Soar::new(settings.clone(), Arc::clone(&playbooks)))))
+        Ok(Prepared::new(Arc::new(move || Box::new(Soar::new(settings.clone(), Arc::clone(&playbooks))))))
     },
 };
 

@@ -30,7 +30,7 @@ fn attack_from(address: &str) -> Soc {
 }
 
 fn stage(table: &str) -> Box<dyn Stage> {
-    (SPEC.prepare)(&table.parse().unwrap()).unwrap()()
+    (SPEC.prepare)(&table.parse().unwrap()).unwrap().stage()
 }
 
 fn proposals(stage: &mut dyn Stage, events: &[Event]) -> Vec<Value> {

@@ -3,6 +3,7 @@
 //! `tail.rs` reads one open file, `followed.rs` the files that one path has had, and [`FileSet`] all paths together, in
 //! order of time. `position.rs` says what is remembered over a restart, `locate.rs` finds the files again.
 
+pub mod absent;
 pub mod config;
 mod followed;
 #[cfg(test)]
