@@ -106,10 +106,11 @@ pub fn kept(soc: &Soc) -> Soc {
         &mut entity.process,
         &mut entity.domain,
         &mut entity.file,
-    ] {
-        if let Some(name) = name {
-            name.truncate(name.floor_char_boundary(NAME_BYTES));
-        }
+    ]
+    .into_iter()
+    .flatten()
+    {
+        name.truncate(name.floor_char_boundary(NAME_BYTES));
     }
     soc
 }

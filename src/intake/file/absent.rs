@@ -45,7 +45,10 @@ mod tests {
         fs::write(folder.path().join("a.log"), "line\n").unwrap();
         let paths =
             ["a.log", "*.log", "missing.log", "*.txt", "absent/*.log", "."].map(|name| folder.path().join(name));
-        let files = paths.map(|path| IntakeFile { path, ..IntakeFile::default() });
+        let files = paths.map(|path| {
+            let table = toml::Table::from_iter([("path".to_owned(), path.display().to_string().into())]);
+            toml::Value::Table(table).try_into::<IntakeFile>().unwrap()
+        });
         let found: Vec<(String, bool)> = warnings(&files)
             .into_iter()
             .map(|finding| (finding.key, finding.problem.contains("No such file")))
