@@ -170,6 +170,8 @@ pub const HTTP_TOKENS_MAX: usize = 256;
 pub const EXPLAIN_STEPS_MAX: usize = 32;
 /// The newest proposals that are listed and can be decided.
 pub const PROPOSALS_MAX: usize = 1000;
+/// The newest entries of the audit log that the hot store keeps as well.
+pub const AUDIT_ENTRIES_KEPT: usize = 256;
 /// Bytes of the note that comes with a decision.
 pub const AUDIT_NOTE_BYTES_MAX: usize = 1024;
 /// Bytes of one log message; what is longer is cut.

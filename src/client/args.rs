@@ -39,7 +39,7 @@ pub enum ClientCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Check the hash chain of the audit log
+    /// Check the hash chain of the audit log, and that it ends as the daemon remembers; --url asks a running one
     Verify {
         #[command(flatten)]
         connection: ConnectionArgs,

@@ -1,8 +1,12 @@
 //! The commands against a real listener.
 
+use std::path::Path;
+
 use super::*;
 use crate::event::Stream;
-use crate::server::tests::{Daemon, soc};
+use crate::observe::audit::{Audit, Kept};
+use crate::server::tests::{Daemon, proposal, soc};
+use crate::store::positions::Positions;
 
 fn args(daemon: &Daemon) -> ConnectionArgs {
     ConnectionArgs { url: Some(format!("http://{}", daemon.address())), ..ConnectionArgs::default() }
@@ -105,4 +109,42 @@ async fn https_works_with_the_daemons_own_certificate_and_not_with_another() {
     assert_eq!(exit_of(status(&other)).await, EXIT_BAD);
     let plain_text = ClientCommand::Status { connection: args(&daemon), json: true };
     assert_eq!(exit_of(plain_text).await, EXIT_BAD);
+}
+
+#[tokio::test]
+async fn verify_finds_a_log_that_is_whole_but_not_the_daemons() {
+    let daemon = Daemon::start().await;
+    let file = daemon.folder.path().join("audit.log");
+    let verify =
+        |connection| exit_of(ClientCommand::Verify { connection, file: Some(daemon.folder.path().join("audit.log")) });
+    let id = daemon.gateway.commit(Stream::SocEvents, proposal());
+    assert_eq!(daemon.post(&format!("/api/v1/proposals/{id}/approve"), "").await.status, 200);
+    assert_eq!(verify(args(&daemon)).await, EXIT_OK);
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(verify(args(&daemon)).await, EXIT_BAD);
+    assert_eq!(verify(ConnectionArgs::default()).await, EXIT_OK, "an empty chain is whole by itself");
+    std::fs::write(&file, &whole).unwrap();
+    Audit::open(&file, None).unwrap().0.append("proposal.reject", "9-9", "mallory", "").unwrap();
+    assert_eq!(verify(args(&daemon)).await, EXIT_BAD);
+    let nobody = ConnectionArgs { url: Some("http://127.0.0.1:1".into()), ..ConnectionArgs::default() };
+    assert_eq!(verify(nobody).await, EXIT_NO_DAEMON);
+}
+
+#[tokio::test]
+async fn verify_compares_with_what_was_saved_where_no_daemon_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.daemon.state_dir = folder.path().to_owned();
+    config.http.listen = "127.0.0.1:1".parse().unwrap();
+    let log = folder.path().join("audit.log");
+    let (mut audit, _) = Audit::open(&log, None).unwrap();
+    audit.append("proposal.approve", "1-0", "alice", "").unwrap();
+    let kept = Kept::new(audit.head().clone()).to_value();
+    let positions = [(Kept::NAME.to_owned(), kept)].into();
+    Positions { positions, ..Positions::default() }.save(folder.path()).unwrap();
+    let verify = || ClientCommand::Verify { connection: ConnectionArgs::default(), file: None };
+    assert_eq!(run(&verify(), &config).await, EXIT_OK);
+    std::fs::write(&log, "").unwrap();
+    assert_eq!(run(&verify(), &config).await, EXIT_BAD);
 }

@@ -21,10 +21,10 @@ use super::access::{Access, TokensError};
 use super::config::exposure_findings;
 use super::parts::Parts;
 use super::request::Peer;
-use super::routes;
 use super::shared::{Shared, stopped};
 use super::stall::StallGuard;
 use super::tls::{self, TlsError};
+use super::{proposals, routes};
 use crate::config::{self, Finding};
 use crate::limits;
 use crate::observe::metrics;
@@ -72,6 +72,7 @@ pub async fn start(config: &config::Http, parts: Parts) -> Result<Server, HttpEr
     let address = listener.local_addr().unwrap_or(config.listen);
     let (stop, stopping) = watch::channel(false);
     let shared = Arc::new(Shared::new(parts, access, stopping.clone()));
+    tokio::spawn(proposals::remember(Arc::clone(&shared)));
     let tls = Arc::new(RwLock::new(tls));
     let open = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS_MAX));
     let acceptor = Acceptor {

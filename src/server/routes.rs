@@ -31,6 +31,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/streams/{stream}", get(streams::page).post(ingest::post))
         .route("/api/v1/streams/{stream}/live", get(streams::live))
         .route("/api/v1/events/{id}/explain", get(explain::explain))
+        .route("/api/v1/audit", get(proposals::audit))
         .route("/api/v1/proposals", get(proposals::list))
         .route("/api/v1/proposals/{id}/approve", post(proposals::approve))
         .route("/api/v1/proposals/{id}/reject", post(proposals::reject))

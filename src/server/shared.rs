@@ -10,6 +10,7 @@ use super::decisions::Proposals;
 use super::gateway::Gateway;
 use super::parts::{Parts, ReadEntry};
 use crate::limits;
+use crate::observe::audit::Kept;
 
 pub struct Shared {
     pub gateway: Arc<dyn Gateway>,
@@ -26,10 +27,11 @@ pub struct Shared {
 
 impl Shared {
     pub fn new(parts: Parts, access: Access, stopping: watch::Receiver<bool>) -> Self {
+        let kept = parts.gateway.remembered(Kept::NAME).as_ref().and_then(Kept::read);
         Self {
+            proposals: Proposals::open(&parts.audit_file, kept),
             gateway: parts.gateway,
             read_entry: parts.read_entry,
-            proposals: Proposals::open(&parts.audit_file),
             live: Arc::new(Semaphore::new(limits::HTTP_LIVE_STREAMS_MAX)),
             ingest: Semaphore::new(limits::HTTP_INGEST_REQUESTS_MAX),
             stopping,

@@ -50,6 +50,11 @@ impl Positions {
         File::open(state_dir).and_then(|folder| folder.sync_all()).map_err(failed("making the change last"))
     }
 
+    /// What `positions.json` says, where it can be read; changes nothing. Blocks.
+    pub fn read(state_dir: &Path) -> Option<Self> {
+        read(&state_dir.join(FILE_NAME)).ok()
+    }
+
     /// Reads `positions.json`. Returns no positions when the file is missing, and when it cannot be read: then it is
     /// renamed to `positions.json.damaged` and reported. Sources without a position start as on a new machine. Blocks.
     pub fn load(state_dir: &Path) -> Self {

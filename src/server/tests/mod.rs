@@ -6,6 +6,7 @@ mod live;
 mod pages;
 mod proposals;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -35,6 +36,7 @@ pub(crate) struct FakeGateway {
     /// Events given to readers of streams.
     handed_out: AtomicUsize,
     pub(crate) reasons: Mutex<Vec<String>>,
+    pub(crate) remembered: Mutex<BTreeMap<String, Value>>,
 }
 
 impl FakeGateway {
@@ -45,6 +47,7 @@ impl FakeGateway {
             busy: AtomicBool::new(false),
             handed_out: AtomicUsize::new(0),
             reasons: Mutex::default(),
+            remembered: Mutex::default(),
         })
     }
 
@@ -71,7 +74,7 @@ pub(crate) fn soc(input_ref: &str) -> Body {
     Body::Soc(Box::new(Soc { src_device: 52, input_ref: input_ref.into(), ..Soc::default() }))
 }
 
-fn proposal() -> Body {
+pub(crate) fn proposal() -> Body {
     let proposal = Some(serde_json::json!({ "action": "block" }));
     Body::Soc(Box::new(Soc { src_device: 58, proposal, ..Soc::default() }))
 }
@@ -107,6 +110,15 @@ impl Gateway for FakeGateway {
 
     fn committed(&self) -> watch::Receiver<EventId> {
         self.committed.subscribe()
+    }
+
+    fn remembered(&self, name: &str) -> Option<Value> {
+        self.remembered.lock().unwrap().get(name).cloned()
+    }
+
+    fn remember(&self, name: &str, value: Value) -> BoxFuture<'_, Result<(), GatewayError>> {
+        self.remembered.lock().unwrap().insert(name.to_owned(), value);
+        Box::pin(async { Ok(()) })
     }
 
     fn ingest(&self, drafts: Vec<Draft>) -> BoxFuture<'_, Result<(), IngestError>> {
@@ -170,7 +182,7 @@ impl Daemon {
         self.send("GET", path, "", "").await
     }
 
-    async fn post(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
         self.send("POST", path, "", body).await
     }
 
@@ -197,8 +209,8 @@ impl Daemon {
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     head: String,
     body: String,
 }
