@@ -164,6 +164,12 @@ pub const HTTP_LIVE_STREAMS_MAX: usize = 64;
 pub const HTTP_INGEST_REQUESTS_MAX: usize = 8;
 /// Lines of one request with events.
 pub const HTTP_INGEST_LINES_MAX: usize = 32_768;
+/// Connections to the Unix socket.
+pub const HTTP_LOCAL_CONNECTIONS_MAX: usize = 64;
+/// Peers whose wrong tokens are remembered.
+pub const HTTP_PEERS_MAX: usize = 1024;
+/// Bytes of a token that cannot be guessed.
+pub const HTTP_TOKEN_BYTES_MIN: usize = 16;
 /// Lines of the tokens file.
 pub const HTTP_TOKENS_MAX: usize = 256;
 /// Steps followed from an event back to its line.

@@ -10,6 +10,7 @@ use crate::event::{Interest, Stream};
 use crate::layer::graph::Node;
 use crate::layer::stage::StageSpec;
 use crate::layer::{fusion, graph, l3, l4};
+use crate::server;
 
 /// What a configuration comes to.
 #[derive(Clone)]
@@ -45,6 +46,7 @@ pub fn prepare(config: &Config) -> Result<Plan, Vec<Finding>> {
     if config.fusion.enabled {
         stages.push(fusion::prepare(&config.fusion, config.shrink.as_ref()));
     }
+    findings.extend(server::findings(&config.http));
     match device::prepare_all(&config.device) {
         Ok(prepared) => stages.extend(prepared),
         Err(found) => findings.extend(found),

@@ -61,6 +61,7 @@ impl Waiting {
             gateway: Arc::clone(&self.board) as Arc<dyn Gateway>,
             read_entry: |_, _, _| Err("the daemon has not started yet".to_owned()),
             ingest_enabled: false,
+            socket: self.config.api_socket(),
             audit_file: self.config.daemon.state_dir.join("audit.log"),
         };
         let http = self.config.http.clone();

@@ -46,7 +46,7 @@ pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Re
     let [wanted] = parameters(&uri, ["state"])?;
     if let Some(state) = wanted.as_deref().filter(|state| !STATES.contains(state)) {
         let state: String = state.chars().take(32).collect();
-        return Err(Problem::bad_request(format!("state: `{state}` is not one of: {}", STATES.join(", "))));
+        return Err(Problem::bad_request(format!("state: `{state}` is not pending, approved, rejected or expired")));
     }
     let mut seen = shared.proposals.seen.lock().await;
     seen.catch_up(&*shared.gateway).await?;

@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::access::Access;
 use super::decisions::Proposals;
+use super::door::Door;
 use super::gateway::Gateway;
 use super::parts::{Parts, ReadEntry};
 use crate::limits;
@@ -21,6 +22,7 @@ pub struct Shared {
     /// One permit a request whose events are in memory.
     pub ingest: Semaphore,
     pub stopping: watch::Receiver<bool>,
+    pub door: Door,
     access: RwLock<Arc<Access>>,
     ingest_enabled: AtomicBool,
 }
@@ -35,6 +37,7 @@ impl Shared {
             live: Arc::new(Semaphore::new(limits::HTTP_LIVE_STREAMS_MAX)),
             ingest: Semaphore::new(limits::HTTP_INGEST_REQUESTS_MAX),
             stopping,
+            door: Door::default(),
             access: RwLock::new(Arc::new(access)),
             ingest_enabled: AtomicBool::new(parts.ingest_enabled),
         }
