@@ -13,8 +13,8 @@ const REASON: &str = "its id is beyond now, and the daemon never gave it";
 /// Does nothing, and writes nothing, where no id is beyond `bound`.
 pub(super) async fn beyond(connection: &mut SqliteConnection, path: &Path, bound: EventId) -> Result<(), sqlx::Error> {
     let bound = bound.packed();
-    let mut found =
-        sqlx::query_scalar("SELECT count(*) FROM cursors WHERE id > ?").bind(bound).fetch_one(&mut *connection).await?;
+    let cursors = "SELECT count(*) FROM cursors WHERE id > ?";
+    let mut found: i64 = sqlx::query_scalar(cursors).bind(bound).fetch_one(&mut *connection).await?;
     for (count, ..) in schema::BEYOND {
         found += sqlx::query_scalar::<_, i64>(count).bind(bound).fetch_one(&mut *connection).await?;
     }
