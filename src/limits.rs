@@ -164,6 +164,12 @@ pub const HTTP_LIVE_STREAMS_MAX: usize = 64;
 pub const HTTP_INGEST_REQUESTS_MAX: usize = 8;
 /// Lines of one request with events.
 pub const HTTP_INGEST_LINES_MAX: usize = 32_768;
+/// Connections to the Unix socket.
+pub const HTTP_LOCAL_CONNECTIONS_MAX: usize = 64;
+/// Peers whose wrong tokens are remembered.
+pub const HTTP_PEERS_MAX: usize = 1024;
+/// Bytes of a token that cannot be guessed.
+pub const HTTP_TOKEN_BYTES_MIN: usize = 16;
 /// Lines of the tokens file.
 pub const HTTP_TOKENS_MAX: usize = 256;
 /// Steps followed from an event back to its line.
@@ -174,6 +180,8 @@ pub const PROPOSALS_MAX: usize = 1000;
 pub const PROPOSALS_WAITING_MAX: usize = 256;
 /// Addresses of this machine, its gateways and resolvers that are kept out of proposals.
 pub const MACHINE_ADDRESSES_MAX: usize = 1024;
+/// The newest entries of the audit log that the hot store keeps as well.
+pub const AUDIT_ENTRIES_KEPT: usize = 256;
 /// Bytes of the note that comes with a decision.
 pub const AUDIT_NOTE_BYTES_MAX: usize = 1024;
 /// Bytes of one log message; what is longer is cut.

@@ -31,6 +31,16 @@ impl Bus {
         }
     }
 
+    /// Waits until this transaction is committed.
+    pub async fn wait_committed(&self, transaction: &Arc<Transaction>) {
+        let mut confirmed = self.room.subscribe();
+        while self.lock().pending.iter().any(|pending| Arc::ptr_eq(pending, transaction)) {
+            if confirmed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Notes that the oldest transactions are committed: the outside may see them, and memory need not keep them.
     pub fn confirm(&self, transactions: &[Arc<Transaction>]) {
         let mut inner = self.lock();

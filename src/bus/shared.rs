@@ -164,6 +164,14 @@ impl Bus {
         last
     }
 
+    /// Commits positions alone.
+    pub fn enqueue_positions(&self, name: &str, positions: Vec<(String, Value)>) -> Arc<Transaction> {
+        let transaction = Transaction { consumer: name.to_owned(), positions, ..Transaction::default() };
+        let transaction = self.lock().enqueue(transaction);
+        self.to_commit.notify_one();
+        transaction
+    }
+
     /// Counts events as received that a consumer had before it when the last process ended.
     pub fn recover<'a>(&self, consumer: ConsumerId, events: impl IntoIterator<Item = &'a Event>) {
         let mut inner = self.lock();
@@ -283,10 +291,12 @@ impl Inner {
         chunk
     }
 
-    fn enqueue(&mut self, transaction: Transaction) {
+    fn enqueue(&mut self, transaction: Transaction) -> Arc<Transaction> {
         self.pending_events += transaction.events.len();
         self.pending_bytes += transaction.weight();
-        self.pending.push_back(Arc::new(transaction));
+        let transaction = Arc::new(transaction);
+        self.pending.push_back(Arc::clone(&transaction));
+        transaction
     }
 }
 

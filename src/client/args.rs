@@ -39,7 +39,7 @@ pub enum ClientCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Check the hash chain of the audit log
+    /// Check the hash chain of the audit log, and that it ends as the daemon remembers; --url asks a running one
     Verify {
         #[command(flatten)]
         connection: ConnectionArgs,
@@ -58,7 +58,8 @@ pub struct ConnectionArgs {
     /// Configuration that names the daemon's address and files
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Like http://127.0.0.1:8600; default: http.listen of the configuration
+    /// Like unix:/run/dsmil/api.sock or http://127.0.0.1:8600; default: http.socket of the configuration where it can be
+    /// opened, else http.listen
     #[arg(long)]
     pub url: Option<String>,
     /// File whose first line is a token with the role read; default: the first one in http.tokens_file, if readable

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -53,10 +55,19 @@ pub struct Client {
 
 impl Client {
     /// # Errors
-    /// The URL is not `http://HOST:PORT` or `https://HOST:PORT`, or a named file cannot be read.
+    /// The URL is not `http://HOST:PORT`, `https://HOST:PORT` or `unix:PATH`, or a named file cannot be read.
     pub fn new(args: &ConnectionArgs, config: &Config) -> Result<Self, ClientError> {
+        if let Some(path) = socket_of(args, config) {
+            let url = format!("unix:{}", path.display());
+            return Ok(Self { url, peer: Peer::at_socket(path), token: None });
+        }
         let url = args.url.clone().unwrap_or_else(|| default_url(config)).trim_end_matches('/').to_owned();
-        let wrong = || ClientError::Arguments(format!("--url: `{}` is not like http://127.0.0.1:8600", escaped(&url)));
+        let wrong = || {
+            ClientError::Arguments(format!(
+                "--url: `{}` is not like http://127.0.0.1:8600 or unix:/run/dsmil/api.sock",
+                escaped(&url)
+            ))
+        };
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(wrong());
@@ -159,6 +170,18 @@ impl Client {
         request
             .body(Bytes::new())
             .map_err(|error| ClientError::Arguments(format!("the request cannot be made: {error}")))
+    }
+}
+
+/// The Unix socket that is named; without a URL the configured one, where there is one that this user may use.
+fn socket_of(args: &ConnectionArgs, config: &Config) -> Option<PathBuf> {
+    match &args.url {
+        Some(url) => {
+            let path = url.strip_prefix("unix:").or_else(|| url.starts_with('/').then_some(url.as_str()))?;
+            let path = path.strip_prefix("//").unwrap_or(path);
+            (!path.is_empty()).then(|| PathBuf::from(path))
+        }
+        None => Some(config.api_socket()).filter(|path| UnixStream::connect(path).is_ok()),
     }
 }
 

@@ -5,9 +5,9 @@ mod connection;
 mod lines;
 mod tail;
 mod top;
+mod verify;
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use serde_json::Value;
 
@@ -16,7 +16,6 @@ pub use connection::{Client, ClientError};
 
 use crate::config::Config;
 use crate::event::EventId;
-use crate::observe::audit;
 use crate::server::gateway::Status;
 
 /// Exit codes, of sysexits where there is one.
@@ -29,10 +28,7 @@ pub const EXIT_NO_DAEMON: u8 = 69;
 /// Runs a command to its end and returns the exit code of the process.
 pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
     let result = match command {
-        ClientCommand::Verify { file, .. } => {
-            let log = config.daemon.state_dir.join("audit.log");
-            verify(file.as_deref().unwrap_or(&log))
-        }
+        ClientCommand::Verify { connection, file } => verify::verify(connection, config, file.as_deref()).await,
         ClientCommand::Status { connection, json } => {
             with(connection, config, async |client| status(client, *json).await).await
         }
@@ -86,20 +82,6 @@ async fn explain(client: &Client, id: EventId, json: bool) -> Result<u8, ClientE
     }
     let complete = answer.get("complete").and_then(Value::as_bool);
     complete.map(|complete| if complete { EXIT_OK } else { EXIT_BAD }).ok_or_else(|| client.bad_answer("no `complete`"))
-}
-
-/// The hash chain of the audit log; reads the file, asks no daemon.
-fn verify(file: &Path) -> Result<u8, ClientError> {
-    match audit::verify(file) {
-        Ok(head) => {
-            writeln!(io::stdout(), "{}: {} lines, whole; head {}", file.display(), head.lines, head.hash)?;
-            Ok(EXIT_OK)
-        }
-        Err(error) => {
-            writeln!(io::stderr(), "dsmild: {error}")?;
-            Ok(EXIT_BAD)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
 //! The commands against a real listener.
 
+use std::path::{Path, PathBuf};
+
 use super::*;
 use crate::event::Stream;
-use crate::server::tests::{Daemon, soc};
+use crate::observe::audit::{Audit, Kept};
+use crate::server::tests::{Daemon, proposal, soc};
+use crate::store::positions::Positions;
 
 fn args(daemon: &Daemon) -> ConnectionArgs {
     ConnectionArgs { url: Some(format!("http://{}", daemon.address())), ..ConnectionArgs::default() }
@@ -26,7 +30,7 @@ async fn status_tells_ready_not_ready_and_no_daemon_apart() {
 
 #[tokio::test]
 async fn a_token_comes_from_the_file_and_its_absence_is_a_bad_answer() {
-    let daemon = Daemon::with_tokens("ingest i\nread r\n").await;
+    let daemon = Daemon::with_tokens("ingest ingest-token-of-a-test\nread read-token-of-a-test\n").await;
     let connection = args(&daemon);
     let bare = ClientCommand::Status { connection: connection.clone(), json: true };
     assert_eq!(exit_of(bare).await, EXIT_BAD);
@@ -35,7 +39,7 @@ async fn a_token_comes_from_the_file_and_its_absence_is_a_bad_answer() {
     let configured = ClientCommand::Status { connection: connection.clone(), json: true };
     assert_eq!(run(&configured, &config).await, EXIT_OK);
     let file = daemon.folder.path().join("token");
-    std::fs::write(&file, "r\n").unwrap();
+    std::fs::write(&file, "read-token-of-a-test\n").unwrap();
     let named = ConnectionArgs { token_file: Some(file), ..connection };
     assert_eq!(exit_of(ClientCommand::Status { connection: named, json: true }).await, EXIT_OK);
 }
@@ -72,11 +76,10 @@ async fn verify_needs_no_daemon_and_names_the_broken_line() {
     assert_eq!(exit_of(verify()).await, EXIT_BAD);
 }
 
-#[tokio::test]
-async fn https_works_with_the_daemons_own_certificate_and_not_with_another() {
-    let folder = tempfile::tempdir().unwrap();
+/// Two certificates for this machine with their keys; none where openssl is not installed.
+fn certificates(folder: &Path) -> Option<[(PathBuf, PathBuf); 2]> {
     let made = ["own", "other"].map(|name| {
-        let (cert, key) = (folder.path().join(format!("{name}.pem")), folder.path().join(format!("{name}.key")));
+        let (cert, key) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
         let done = std::process::Command::new("openssl")
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
             .args(["-subj", "/CN=dsmild", "-addext", "subjectAltName=IP:127.0.0.1"])
@@ -84,10 +87,73 @@ async fn https_works_with_the_daemons_own_certificate_and_not_with_another() {
             .output();
         done.is_ok_and(|output| output.status.success()).then_some((cert, key))
     });
-    let [Some((cert, key)), Some((other, _))] = made else {
+    let [Some(own), Some(other)] = made else {
         eprintln!("skipped: openssl is not installed");
-        return;
+        return None;
     };
+    Some([own, other])
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_served_after_a_reload_and_a_broken_one_never() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some([(cert, key), (other, other_key)]) = certificates(folder.path()) else { return };
+    let (used, used_key) = (folder.path().join("used.pem"), folder.path().join("used.key"));
+    let renew = |cert: &Path, key: &Path| {
+        std::fs::copy(cert, &used).unwrap();
+        std::fs::copy(key, &used_key).unwrap();
+    };
+    renew(&cert, &key);
+    let mut config = crate::config::Http::default();
+    let daemon = Daemon::with(|http, _| {
+        http.tls_cert_file = Some(used.clone());
+        http.tls_key_file = Some(used_key.clone());
+        config = http.clone();
+    })
+    .await;
+    let trusting = |trusted: &Path| {
+        let url = Some(format!("https://{}", daemon.address()));
+        let connection = ConnectionArgs { url, ca_file: Some(trusted.to_owned()), ..ConnectionArgs::default() };
+        exit_of(ClientCommand::Status { connection, json: true })
+    };
+    renew(&other, &key);
+    assert!(daemon.server.reload(&config, true).is_err());
+    assert_eq!(trusting(&cert).await, EXIT_OK);
+    renew(&other, &other_key);
+    assert_eq!(trusting(&cert).await, EXIT_OK, "nobody told it");
+    daemon.server.reload(&config, true).unwrap();
+    assert_eq!(trusting(&other).await, EXIT_OK);
+    assert_eq!(trusting(&cert).await, EXIT_BAD);
+}
+
+#[tokio::test]
+async fn the_socket_is_asked_unless_a_url_names_another_place() {
+    let daemon = Daemon::with_tokens("respond respond-token-of-a-test\n").await;
+    let socket = daemon.folder.path().join("api.sock");
+    let mut config = Config::default();
+    config.http.socket = Some(socket.clone());
+    config.http.listen = daemon.address();
+    let status = |url: Option<String>| {
+        let connection = ConnectionArgs { url, ..ConnectionArgs::default() };
+        ClientCommand::Status { connection, json: true }
+    };
+    assert_eq!(run(&status(None), &config).await, EXIT_OK);
+    for url in
+        [format!("unix:{}", socket.display()), format!("unix://{}", socket.display()), socket.display().to_string()]
+    {
+        assert_eq!(run(&status(Some(url)), &Config::default()).await, EXIT_OK);
+    }
+    assert_eq!(run(&status(Some(format!("http://{}", daemon.address()))), &config).await, EXIT_BAD);
+    config.http.socket = Some("/nonexistent/api.sock".into());
+    assert_eq!(run(&status(None), &config).await, EXIT_BAD, "the port, which asks for a token");
+    let nobody = status(Some("unix:/nonexistent/api.sock".into()));
+    assert_eq!(run(&nobody, &config).await, EXIT_NO_DAEMON);
+}
+
+#[tokio::test]
+async fn https_works_with_the_daemons_own_certificate_and_not_with_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some([(cert, key), (other, _)]) = certificates(folder.path()) else { return };
     let daemon = Daemon::with(|config, _| {
         config.tls_cert_file = Some(cert.clone());
         config.tls_key_file = Some(key);
@@ -105,4 +171,42 @@ async fn https_works_with_the_daemons_own_certificate_and_not_with_another() {
     assert_eq!(exit_of(status(&other)).await, EXIT_BAD);
     let plain_text = ClientCommand::Status { connection: args(&daemon), json: true };
     assert_eq!(exit_of(plain_text).await, EXIT_BAD);
+}
+
+#[tokio::test]
+async fn verify_finds_a_log_that_is_whole_but_not_the_daemons() {
+    let daemon = Daemon::start().await;
+    let file = daemon.folder.path().join("audit.log");
+    let verify =
+        |connection| exit_of(ClientCommand::Verify { connection, file: Some(daemon.folder.path().join("audit.log")) });
+    let id = daemon.gateway.commit(Stream::SocEvents, proposal());
+    assert_eq!(daemon.decide(&format!("/api/v1/proposals/{id}/approve"), "").await.status, 200);
+    assert_eq!(verify(args(&daemon)).await, EXIT_OK);
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(verify(args(&daemon)).await, EXIT_BAD);
+    assert_eq!(verify(ConnectionArgs::default()).await, EXIT_OK, "an empty chain is whole by itself");
+    std::fs::write(&file, &whole).unwrap();
+    Audit::open(&file, None).unwrap().0.append("proposal.reject", "9-9", "mallory", "").unwrap();
+    assert_eq!(verify(args(&daemon)).await, EXIT_BAD);
+    let nobody = ConnectionArgs { url: Some("http://127.0.0.1:1".into()), ..ConnectionArgs::default() };
+    assert_eq!(verify(nobody).await, EXIT_NO_DAEMON);
+}
+
+#[tokio::test]
+async fn verify_compares_with_what_was_saved_where_no_daemon_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.daemon.state_dir = folder.path().to_owned();
+    config.http.listen = "127.0.0.1:1".parse().unwrap();
+    let log = folder.path().join("audit.log");
+    let (mut audit, _) = Audit::open(&log, None).unwrap();
+    audit.append("proposal.approve", "1-0", "alice", "").unwrap();
+    let kept = Kept::new(audit.head().clone()).to_value();
+    let positions = [(Kept::NAME.to_owned(), kept)].into();
+    Positions { positions, ..Positions::default() }.save(folder.path()).unwrap();
+    let verify = || ClientCommand::Verify { connection: ConnectionArgs::default(), file: None };
+    assert_eq!(run(&verify(), &config).await, EXIT_OK);
+    std::fs::write(&log, "").unwrap();
+    assert_eq!(run(&verify(), &config).await, EXIT_BAD);
 }

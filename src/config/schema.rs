@@ -2,6 +2,7 @@
 //! `Option` may be left out, and then the component does not run.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +41,18 @@ pub struct Config {
     pub supervisor: Supervisor,
 }
 
+/// The folder of what systemd's `RuntimeDirectory` makes.
+const RUNTIME_FOLDER: &str = "/run/dsmil";
+const SOCKET_NAME: &str = "api.sock";
+
 impl Config {
+    /// Where the API's Unix socket is: each daemon has a `state_dir` of its own, so each has a socket of its own.
+    pub fn api_socket(&self) -> PathBuf {
+        let usual = self.daemon.state_dir == Daemon::default().state_dir;
+        let folder = if usual { Path::new(RUNTIME_FOLDER) } else { &self.daemon.state_dir };
+        self.http.socket.clone().unwrap_or_else(|| folder.join(SOCKET_NAME))
+    }
+
     /// What goes to standard output.
     pub fn stdout(&self) -> Option<stdout::Config> {
         let short = self.daemon.print_events.then(stdout::Config::for_a_person);

@@ -121,6 +121,15 @@ impl Core {
         }
     }
 
+    /// Keeps a value beside the positions of the sources; what is returned resolves after it is committed.
+    pub fn remember(&self, name: &str, value: Value) -> impl Future<Output = ()> + use<> {
+        let mut positions = locked(&self.positions);
+        positions.insert(name.to_owned(), value.clone());
+        let bus = Arc::clone(&self.bus);
+        let transaction = bus.enqueue_positions(name, vec![(name.to_owned(), value)]);
+        async move { bus.wait_committed(&transaction).await }
+    }
+
     /// Notes how far committed transactions have brought their consumers.
     pub fn note_committed(&self, transactions: &[Arc<Transaction>]) {
         let mut committed = locked(&self.committed);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::core::{Core, locked};
@@ -113,6 +114,19 @@ impl Gateway for DaemonGateway {
 
     fn committed(&self) -> watch::Receiver<EventId> {
         self.core.bus.committed()
+    }
+
+    fn remembered(&self, name: &str) -> Option<Value> {
+        self.core.positions().remove(name)
+    }
+
+    fn remember(&self, name: &str, value: Value) -> BoxFuture<'_, Result<(), GatewayError>> {
+        let kept = self.core.remember(name, value);
+        async move {
+            let patience = DURABLE_PATIENCE;
+            tokio::time::timeout(patience, kept).await.map_err(|_| GatewayError::NotKept(patience))
+        }
+        .boxed()
     }
 
     fn ingest(&self, drafts: Vec<Draft>) -> BoxFuture<'_, Result<(), IngestError>> {

@@ -11,6 +11,7 @@ use crate::intake::file::absent;
 use crate::layer::graph::Node;
 use crate::layer::stage::StageSpec;
 use crate::layer::{fusion, graph, l3, l4};
+use crate::server;
 
 /// What a configuration comes to.
 #[derive(Clone)]
@@ -46,6 +47,7 @@ pub fn prepare(config: &Config) -> Result<Plan, Vec<Finding>> {
     if config.fusion.enabled {
         stages.push(fusion::prepare(&config.fusion, config.shrink.as_ref()));
     }
+    findings.extend(server::findings(&config.http));
     match device::prepare_all(&config.device) {
         Ok((prepared, found)) => {
             stages.extend(prepared);

@@ -12,6 +12,7 @@ use crate::device::DEVICES;
 use crate::event::Timestamp;
 use crate::layer::stage::StageSpec;
 use crate::observe::{log as journal, metrics};
+use crate::server::HttpError;
 use crate::supervise::State;
 
 /// What a changed child gets to end in order.
@@ -63,6 +64,10 @@ impl Daemon {
                 failures.push(format!("{}: {error}", change.part));
             }
         }
+        if let Err(error) = self.reload_http_files() {
+            log::error!(target: "dsmild", "reload: tokens and certificate stay as they were: {error}");
+            failures.push(format!("http: {error}"));
+        }
         self.swap_stages_with_new_files(&plan).await;
         self.revive(&plan).await;
         *locked(&self.core.board.children) = self.tree.children();
@@ -102,6 +107,13 @@ impl Daemon {
             Part::Process => Ok(()),
             other => self.restart_part(other).await,
         }
+    }
+
+    /// Tokens and certificates are renewed in the files that are named already.
+    fn reload_http_files(&self) -> Result<(), HttpError> {
+        let config = self.core.config();
+        let server = locked(&self.server);
+        server.as_ref().map_or(Ok(()), |server| server.reload(&config.http, config.intake.http.enabled))
     }
 
     /// Rules and lists may have changed though the configuration has not.

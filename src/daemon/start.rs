@@ -27,7 +27,9 @@ use crate::outlet::archive::{self, Archive};
 use crate::outlet::driver::{Log, Outlet};
 use crate::outlet::{CommittedLog, OUTLETS};
 use crate::retry::OutsideError;
+use crate::server::Server;
 use crate::server::gateway::ConfigStatus;
+use crate::store::positions::Positions;
 use crate::store::{HotStore, Recovery, StoreError};
 use crate::supervise::{ChildSpec, State, Task, TaskContext, Tree};
 
@@ -40,6 +42,8 @@ pub struct Daemon {
     /// Ends with it, without waiting.
     pub(super) io: Io,
     hooks: Hooks,
+    /// The HTTP server that runs.
+    pub(super) server: Arc<Mutex<Option<Server>>>,
     /// Of the stages that run.
     pub(super) shells: BTreeMap<&'static str, Arc<Shell>>,
     /// Digests of the files that they were prepared from.
@@ -109,7 +113,8 @@ impl Daemon {
             .mode(0o750)
             .create(state_dir)
             .map_err(|source| StartError::StateDir { path: state_dir.display().to_string(), source })?;
-        let (store, recovery) = HotStore::open(&config.store).await?;
+        let saved = Positions::read(state_dir).map_or(EventId::ZERO, |saved| saved.last_id);
+        let (store, recovery) = HotStore::open_after(&config.store, saved).await?;
         let io = Io::new()?;
         let mut waiting = Waiting::new(&config, io.handle()?);
         let stages: Vec<&str> = plan.stages.iter().map(|spec| spec.name).collect();
@@ -140,6 +145,7 @@ impl Daemon {
             tree: Tree::new(config.supervisor.clone()),
             io,
             hooks,
+            server: Arc::default(),
             shells: BTreeMap::new(),
             running_files: plan.files,
         };
@@ -215,8 +221,10 @@ impl Daemon {
         let first =
             io.spawn(web::serve(Arc::clone(&self.core))).await.map_err(|error| StartError::Part(error.to_string()))?;
         let first = first.map_err(|error| StartError::Part(error.to_string()))?;
+        web::show_link(&first);
         // Kept outside of any run: a frozen one would hold the port for ever.
-        let slot = Arc::new(Mutex::new(Some(first)));
+        let slot = Arc::clone(&self.server);
+        locked(&slot).replace(first);
         let fresh = Arc::new(AtomicBool::new(true));
         self.start_task("http", false, move |task, core| {
             let (slot, io, keep) = (Arc::clone(&slot), io.clone(), fresh.swap(false, Ordering::AcqRel));

@@ -1,9 +1,11 @@
 //! What the daemon shows while it waits for Postgres before it may start: HTTP that says so.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::core::locked;
@@ -15,6 +17,7 @@ use crate::outlet::driver::Outlet;
 use crate::retry::OutsideError;
 use crate::server::gateway::{Gateway, GatewayError, IngestError, OutletStatus, Status};
 use crate::server::{Parts, Server, start};
+use crate::store::positions::Positions;
 
 /// Serves from the first error on.
 pub struct Waiting {
@@ -26,6 +29,7 @@ pub struct Waiting {
 
 struct Notice {
     instance: String,
+    state_dir: PathBuf,
     reason: std::sync::Mutex<Option<String>>,
     committed: watch::Sender<EventId>,
 }
@@ -33,7 +37,9 @@ struct Notice {
 impl Waiting {
     pub fn new(config: &Config, io: tokio::runtime::Handle) -> Self {
         let instance = config.daemon.instance.clone();
-        let board = Notice { instance, reason: Default::default(), committed: watch::Sender::new(EventId::ZERO) };
+        let state_dir = config.daemon.state_dir.clone();
+        let board =
+            Notice { instance, state_dir, reason: Default::default(), committed: watch::Sender::new(EventId::ZERO) };
         Self { config: config.clone(), io, board: Arc::new(board), server: None }
     }
 
@@ -55,6 +61,7 @@ impl Waiting {
             gateway: Arc::clone(&self.board) as Arc<dyn Gateway>,
             read_entry: |_, _, _| Err("the daemon has not started yet".to_owned()),
             ingest_enabled: false,
+            socket: self.config.api_socket(),
             audit_file: self.config.daemon.state_dir.join("audit.log"),
         };
         let http = self.config.http.clone();
@@ -103,6 +110,14 @@ impl Gateway for Notice {
 
     fn committed(&self) -> watch::Receiver<EventId> {
         self.committed.subscribe()
+    }
+
+    fn remembered(&self, name: &str) -> Option<Value> {
+        Positions::read(&self.state_dir)?.positions.remove(name)
+    }
+
+    fn remember(&self, _: &str, _: Value) -> BoxFuture<'_, Result<(), GatewayError>> {
+        async { Ok(()) }.boxed()
     }
 
     fn ingest(&self, _: Vec<Draft>) -> BoxFuture<'_, Result<(), IngestError>> {

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::announce::announce;
 use super::core::Core;
 use crate::bus::Transaction;
-use crate::event::Timestamp;
+use crate::event::{Event, EventId, Stream, Timestamp};
 use crate::limits;
 use crate::observe::metrics;
 use crate::store::{StoreError, positions::Positions};
@@ -56,7 +56,7 @@ struct Writer {
 
 impl Writer {
     fn new(core: Arc<Core>, io: Handle) -> Self {
-        let positions = Positions { last_id: core.bus.last(), positions: core.positions() };
+        let positions = Positions { last_id: core.bus.last(), saved_id: EventId::ZERO, positions: core.positions() };
         let now = Instant::now();
         Self {
             core,
@@ -111,6 +111,10 @@ impl Writer {
         for transaction in transactions {
             self.unpruned += transaction.weight() as u64;
             announce(&transaction.events, on_terminal);
+            // What comes over HTTP has no position, and is to be missed as well.
+            let is_input = |event: &Event| matches!(event.stream, Stream::L3In | Stream::L4In);
+            self.positions_changed |= transaction.events.first().is_some_and(is_input);
+            self.positions.saved_id = transaction.events.last().map_or(self.positions.saved_id, |event| event.id);
             for (source, position) in &transaction.positions {
                 self.positions.positions.insert(source.clone(), position.clone());
                 self.positions_changed = true;

@@ -1,11 +1,12 @@
 //! Where a server is and how it is reached.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::Uri;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{InvalidDnsNameError, ServerName};
 
@@ -15,11 +16,17 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 #[derive(Clone)]
-pub struct Peer {
-    /// As in a URL: an IPv6 address in brackets.
-    host: String,
-    port: u16,
-    tls: Option<TlsConnector>,
+pub struct Peer(Place);
+
+#[derive(Clone)]
+enum Place {
+    Port {
+        /// As in a URL: an IPv6 address in brackets.
+        host: String,
+        port: u16,
+        tls: Option<TlsConnector>,
+    },
+    Socket(PathBuf),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -39,13 +46,19 @@ impl Peer {
     pub fn of(url: &Uri, tls: Option<TlsConnector>) -> Option<Self> {
         let host = url.host().filter(|host| !host.is_empty())?.to_owned();
         let port = url.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
-        Some(Self { host, port, tls })
+        Some(Self(Place::Port { host, port, tls }))
+    }
+
+    /// The server behind a Unix socket.
+    pub fn at_socket(path: PathBuf) -> Self {
+        Self(Place::Socket(path))
     }
 
     /// What a request says in its Host header.
     pub fn authority(&self) -> String {
-        let usual = if self.tls.is_some() { 443 } else { 80 };
-        if self.port == usual { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+        let Place::Port { host, port, tls } = &self.0 else { return "localhost".to_owned() };
+        let usual = if tls.is_some() { 443 } else { 80 };
+        if *port == usual { host.clone() } else { format!("{host}:{port}") }
     }
 
     /// # Errors
@@ -55,11 +68,17 @@ impl Peer {
     }
 
     async fn reach(&self) -> Result<Box<dyn Io>, ConnectError> {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let stream = TcpStream::connect((host, self.port)).await.map_err(ConnectError::Unreachable)?;
+        let (host, port, tls) = match &self.0 {
+            Place::Port { host, port, tls } => (host, *port, tls),
+            Place::Socket(path) => {
+                return Ok(Box::new(UnixStream::connect(path).await.map_err(ConnectError::Unreachable)?));
+            }
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((host, port)).await.map_err(ConnectError::Unreachable)?;
         // Without it the connection works too, a little slower.
         let _ = stream.set_nodelay(true);
-        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        let Some(tls) = tls else { return Ok(Box::new(stream)) };
         let name = ServerName::try_from(host.to_owned())?;
         Ok(Box::new(tls.connect(name, stream).await.map_err(ConnectError::Tls)?))
     }

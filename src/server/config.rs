@@ -8,11 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Finding, Judge};
 
+/// The kernel takes 107, and the socket is made under a name of two more.
+const SOCKET_PATH_BYTES_MAX: usize = 105;
+
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     pub listen: SocketAddr,
-    /// Lines of `role token`; roles are `read`, `ingest`, `respond`. Without the file a loopback listener asks for none.
+    /// The same API for users of this machine: who may write to the socket may everything.
+    pub socket: Option<PathBuf>,
+    /// Whether reading and posting need no token on a loopback address without `tokens_file`. A decision always needs
+    /// one, and `/healthz`, `/readyz` and `/metrics` never do there.
+    pub open_on_loopback: bool,
+    /// Lines of `role token`; roles are `read`, `ingest`, `respond`.
     pub tokens_file: Option<PathBuf>,
     pub tls_cert_file: Option<PathBuf>,
     pub tls_key_file: Option<PathBuf>,
@@ -22,6 +30,8 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8600)),
+            socket: None,
+            open_on_loopback: true,
             tokens_file: None,
             tls_cert_file: None,
             tls_key_file: None,
@@ -51,6 +61,13 @@ pub fn check(http: &Http, judge: &mut Judge<'_>) {
         &["http.tokens_file"],
         &*reachable,
         "name a file of tokens, or listen on 127.0.0.1",
+    );
+    let length = http.socket.as_ref().map_or(1, |path| path.as_os_str().len());
+    judge.expect(
+        (1..=SOCKET_PATH_BYTES_MAX).contains(&length),
+        &["http.socket"],
+        format!("is a path of {length} bytes"),
+        format!("name a socket with a path of at most {SOCKET_PATH_BYTES_MAX} bytes"),
     );
     let pair = [("http.tls_cert_file", &http.tls_cert_file), ("http.tls_key_file", &http.tls_key_file)];
     let any_tls = pair.iter().any(|(_, file)| file.is_some());

@@ -7,23 +7,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::gateway::{Gateway, GatewayError};
 use super::problem::Problem;
-use crate::event::{Body, Event, EventId, Stream};
+use crate::event::{Body, Event, EventId, Stream, Timestamp};
 use crate::limits;
-use crate::observe::audit::{Audit, AuditError, Entry};
+use crate::observe::audit::{ACCEPT_FILE, Audit, AuditError, Entry, Head, Kept};
 
 /// The device whose SOC events carry proposals.
 const SOAR_DEVICE: u16 = 58;
 pub const APPROVE: &str = "proposal.approve";
 pub const REJECT: &str = "proposal.reject";
+const BEGUN_ANEW: &str = "audit.begun_anew";
 
 /// What is known of proposals: those seen on the log, and the decisions in the audit log.
 pub struct Proposals {
     pub seen: tokio::sync::Mutex<Seen>,
     /// Why nothing can be decided, when the audit log cannot be used.
     pub ledger: Result<Arc<Mutex<Ledger>>, String>,
+    /// One decision at a time, until it is remembered as well.
+    pub deciding: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Read from the log when someone asks, and only what is new since the last time.
@@ -37,6 +41,8 @@ pub struct Seen {
 pub struct Ledger {
     audit: Audit,
     decisions: BTreeMap<EventId, Entry>,
+    /// What the hot store is to remember of it.
+    kept: Kept,
 }
 
 /// The answer of `approve` and `reject`.
@@ -51,12 +57,12 @@ pub struct Decision {
 
 impl Proposals {
     /// An audit log that cannot be used is reported here and at every decision; the rest of the API goes on.
-    pub fn open(audit_file: &Path) -> Self {
-        let ledger = Ledger::open(audit_file).map(|ledger| Arc::new(Mutex::new(ledger))).map_err(|error| {
+    pub fn open(audit_file: &Path, kept: Option<Kept>) -> Self {
+        let ledger = Ledger::open(audit_file, kept).map(|ledger| Arc::new(Mutex::new(ledger))).map_err(|error| {
             log::error!(target: "dsmil-http", "no proposal can be decided: {error}");
             error.to_string()
         });
-        Self { seen: tokio::sync::Mutex::default(), ledger }
+        Self { seen: tokio::sync::Mutex::default(), ledger, deciding: Arc::default() }
     }
 
     pub fn decision(&self, id: EventId) -> Option<Decision> {
@@ -82,14 +88,41 @@ impl Seen {
 }
 
 impl Ledger {
-    fn open(path: &Path) -> Result<Self, AuditError> {
-        let (audit, entries) = Audit::open(path)?;
-        let decisions = entries
-            .into_iter()
-            .filter(|entry| entry.action == APPROVE || entry.action == REJECT)
-            .filter_map(|entry| Some((entry.subject.parse().ok()?, entry)))
-            .collect();
-        Ok(Self { audit, decisions })
+    fn open(path: &Path, kept: Option<Kept>) -> Result<Self, AuditError> {
+        let (audit, entries) = match Audit::open(path, kept.as_ref().map(|kept| &kept.head)) {
+            Ok(opened) => opened,
+            Err(error) => match kept.as_ref().filter(|kept| is_given_up(path, &kept.head)) {
+                Some(kept) => (begin_anew(path, &kept.head, &error)?, Vec::new()),
+                None => return Err(error),
+            },
+        };
+        let head = audit.head().clone();
+        let mut kept = kept.unwrap_or_else(|| Kept::new(Head::none()));
+        let ahead = head.lines.saturating_sub(kept.head.lines);
+        if ahead > 1 && kept.head.lines > 0 {
+            log::warn!(
+                target: "dsmil-http",
+                "audit log {}: {ahead} lines follow the last one that is remembered: look at who wrote them",
+                path.display()
+            );
+        }
+        // What was decided stays decided, by either of them.
+        let known = kept.entries.iter().chain(&entries);
+        let decided = known.filter(|entry| entry.action == APPROVE || entry.action == REJECT);
+        let decisions = decided.filter_map(|entry| Some((entry.subject.parse().ok()?, entry.clone()))).collect();
+        let unkept = entries.iter().filter(|entry| entry.seq > kept.head.lines).cloned().collect::<Vec<_>>();
+        unkept.iter().for_each(|entry| kept.add(entry));
+        kept.head = head;
+        Ok(Self { audit, decisions, kept })
+    }
+
+    /// What is to be remembered of the log as it is now.
+    pub fn kept(&self) -> Value {
+        self.kept.to_value()
+    }
+
+    pub fn head(&self) -> &Head {
+        self.audit.head()
     }
 
     pub fn decide(&mut self, id: EventId, action: &str, who: &str, note: &str) -> Result<Entry, Problem> {
@@ -102,8 +135,37 @@ impl Ledger {
             Problem::busy(error.to_string(), 5)
         })?;
         self.decisions.insert(id, entry.clone());
+        self.kept.add(&entry);
+        self.kept.head = self.audit.head().clone();
         Ok(entry)
     }
+}
+
+/// A person wrote the remembered hash into the file beside the log.
+fn is_given_up(path: &Path, head: &Head) -> bool {
+    let told = std::fs::read_to_string(path.with_file_name(ACCEPT_FILE));
+    told.is_ok_and(|hash| hash.trim() == head.hash)
+}
+
+fn begin_anew(path: &Path, given_up: &Head, error: &AuditError) -> Result<Audit, AuditError> {
+    let failed = |source| AuditError::Io { path: path.to_owned(), problem: "it could not be moved aside", source };
+    let aside = path.with_file_name(format!("audit.log.until-{}", Timestamp::now().millis()));
+    std::fs::rename(path, &aside).map_err(failed)?;
+    std::fs::remove_file(path.with_file_name(ACCEPT_FILE)).map_err(failed)?;
+    log::warn!(target: "dsmil-http", "a new audit log is begun, the old one is {}: {error}", aside.display());
+    let (mut audit, _) = Audit::open(path, None)?;
+    let note = format!("the log before ended with line {} and the hash {}", given_up.lines, given_up.hash);
+    audit.append(BEGUN_ANEW, "audit.log", "operator", &note)?;
+    Ok(audit)
+}
+
+/// Whether a proposal can no longer be approved. It counts from when it was made, not from the time of the lines that
+/// it is about.
+pub fn is_expired(event: &Event, now: Timestamp) -> bool {
+    let Body::Soc(soc) = &event.body else { return false };
+    let seconds = |key: &str| soc.proposal.as_ref().and_then(|proposal| proposal.get(key)).and_then(Value::as_f64);
+    let (Some(created), Some(expires)) = (seconds("created"), seconds("expires")) else { return false };
+    now.seconds() >= event.id.ms() as f64 / 1000.0 + (expires - created)
 }
 
 pub fn is_proposal(event: &Event) -> bool {

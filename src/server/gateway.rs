@@ -1,9 +1,11 @@
 //! What the HTTP side needs of the daemon: its state, its committed events, and a way in for new ones.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::event::{Draft, Event, EventId, ShrinkState, Stream};
@@ -22,6 +24,12 @@ pub trait Gateway: Send + Sync + 'static {
     /// The greatest committed id: everything up to it is committed. Moves at every commit.
     fn committed(&self) -> watch::Receiver<EventId>;
 
+    /// What was remembered under this name, last or by an earlier process.
+    fn remembered(&self, name: &str) -> Option<Value>;
+
+    /// Keeps a value beside the positions of the sources; resolves after it is committed.
+    fn remember(&self, name: &str, value: Value) -> BoxFuture<'_, Result<(), GatewayError>>;
+
     /// Appends events from outside; resolves after they are committed.
     fn ingest(&self, drafts: Vec<Draft>) -> BoxFuture<'_, Result<(), IngestError>>;
 }
@@ -30,6 +38,8 @@ pub trait Gateway: Send + Sync + 'static {
 pub enum GatewayError {
     #[error("the hot store could not be read: {0}")]
     Store(String),
+    #[error("the hot store did not take it within {0:?}")]
+    NotKept(Duration),
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -19,12 +20,15 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::access::{Access, TokensError};
 use super::config::exposure_findings;
+use super::listen::Listen;
+use super::made_token::made_token;
 use super::parts::Parts;
-use super::request::Peer;
-use super::routes;
+use super::peer::{Origin, Peer};
 use super::shared::{Shared, stopped};
+use super::socket::{self, SocketFile};
 use super::stall::StallGuard;
 use super::tls::{self, TlsError};
+use super::{proposals, routes};
 use crate::config::{self, Finding};
 use crate::limits;
 use crate::observe::metrics;
@@ -55,8 +59,10 @@ pub struct Server {
     shared: Arc<Shared>,
     tls: SharedTls,
     stop: watch::Sender<bool>,
-    accepting: JoinHandle<()>,
+    accepting: Vec<JoinHandle<()>>,
     open: Arc<Semaphore>,
+    /// None where it could not be opened.
+    socket: Option<SocketFile>,
 }
 
 type SharedTls = Arc<RwLock<Option<Arc<ServerConfig>>>>;
@@ -67,23 +73,39 @@ type SharedTls = Arc<RwLock<Option<Arc<ServerConfig>>>>;
 /// The listener would be exposed, its files cannot be read, or the port cannot be opened.
 pub async fn start(config: &config::Http, parts: Parts) -> Result<Server, HttpError> {
     let (access, tls) = prepare(config)?;
+    let path = parts.socket.clone();
     let listener =
         TcpListener::bind(config.listen).await.map_err(|source| HttpError::Bind { address: config.listen, source })?;
     let address = listener.local_addr().unwrap_or(config.listen);
     let (stop, stopping) = watch::channel(false);
     let shared = Arc::new(Shared::new(parts, access, stopping.clone()));
+    tokio::spawn(proposals::remember(Arc::clone(&shared)));
     let tls = Arc::new(RwLock::new(tls));
     let open = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS_MAX));
-    let acceptor = Acceptor {
-        listener,
-        router: routes::router(Arc::clone(&shared)),
-        tls: Arc::clone(&tls),
-        open: Arc::clone(&open),
-        stopping,
+    let router = routes::router(Arc::clone(&shared));
+    let local = Acceptor {
+        router: router.clone(),
+        tls: None,
+        // Of its own: whatever others do on the port, who may open the socket is answered.
+        open: Arc::new(Semaphore::new(limits::HTTP_LOCAL_CONNECTIONS_MAX)),
+        stopping: stopping.clone(),
     };
-    let accepting = tokio::spawn(acceptor.run());
+    let network = Acceptor { router, tls: Some(Arc::clone(&tls)), open: Arc::clone(&open), stopping };
+    let mut accepting = vec![tokio::spawn(network.run(listener))];
     log::info!(target: "dsmil-http", "listening on {address}");
-    Ok(Server { address, shared, tls, stop, accepting, open })
+    let socket = match socket::open(&path) {
+        Ok((listener, file)) => {
+            accepting.push(tokio::spawn(local.run(listener)));
+            log::info!(target: "dsmil-http", "listening on {}", path.display());
+            Some(file)
+        }
+        Err(error) => {
+            let path = path.display();
+            log::warn!(target: "dsmil-http", "there is no Unix socket {path}: {error}; http.socket names another place");
+            None
+        }
+    };
+    Ok(Server { address, shared, tls, stop, accepting, open, socket })
 }
 
 type Prepared = (Access, Option<Arc<ServerConfig>>);
@@ -106,6 +128,22 @@ impl Server {
         self.address
     }
 
+    /// The Unix socket, where it could be opened.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_ref().map(SocketFile::path)
+    }
+
+    /// The console page with the token that was made for it; `None` where tokens are configured.
+    pub fn link(&self) -> Option<String> {
+        let token = made_token().filter(|_| self.shared.access().is_made())?;
+        let secure = self.tls.read().unwrap_or_else(PoisonError::into_inner).is_some();
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip([127, 0, 0, 1].into());
+        }
+        Some(format!("{}://{address}/#token={token}", if secure { "https" } else { "http" }))
+    }
+
     /// Takes tokens, certificate and key from new files; open connections go on. A changed `listen` needs a new server.
     ///
     /// # Errors
@@ -120,7 +158,9 @@ impl Server {
     /// Accepts no more, ends event streams, and waits a few seconds for requests under way.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
-        let _ = self.accepting.await;
+        for accepting in self.accepting {
+            let _ = accepting.await;
+        }
         let every = limits::HTTP_CONNECTIONS_MAX as u32;
         if tokio::time::timeout(STOP_PATIENCE, self.open.acquire_many(every)).await.is_err() {
             log::warn!(target: "dsmil-http", "stopped with requests still under way");
@@ -129,26 +169,26 @@ impl Server {
 }
 
 struct Acceptor {
-    listener: TcpListener,
     router: Router,
-    tls: SharedTls,
+    /// Of the port.
+    tls: Option<SharedTls>,
     open: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
 }
 
 impl Acceptor {
-    async fn run(self) {
+    async fn run<L: Listen>(self, listener: L) {
         let mut stopping = self.stopping.clone();
         let mut upkeep = tokio::time::interval(METRICS_UPKEEP_EVERY);
         loop {
             tokio::select! {
                 () = stopped(&mut stopping) => return,
                 _ = upkeep.tick() => metrics::exporter().run_upkeep(),
-                accepted = self.accept() => match accepted {
-                    Ok((stream, peer, permit)) => {
-                        let tls = self.tls.read().unwrap_or_else(PoisonError::into_inner).clone();
+                accepted = self.accept(&listener) => match accepted {
+                    Ok((stream, origin, permit)) => {
+                        let tls = self.tls.as_ref().and_then(|tls| tls.read().unwrap_or_else(PoisonError::into_inner).clone());
                         let connection = Connection {
-                            router: self.router.clone(), peer: Peer(peer), stopping: stopping.clone(), permit,
+                            router: self.router.clone(), peer: Peer::new(origin), stopping: stopping.clone(), permit,
                         };
                         tokio::spawn(connection.serve(stream, tls));
                     }
@@ -162,11 +202,10 @@ impl Acceptor {
         }
     }
 
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    async fn accept<L: Listen>(&self, listener: &L) -> io::Result<(L::Stream, Origin, OwnedSemaphorePermit)> {
         let permit = Arc::clone(&self.open).acquire_owned().await.map_err(io::Error::other)?;
-        let (stream, peer) = self.listener.accept().await?;
-        stream.set_nodelay(true)?;
-        Ok((stream, peer, permit))
+        let (stream, origin) = listener.accept().await?;
+        Ok((stream, origin, permit))
     }
 }
 
@@ -179,23 +218,31 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream, tls: Option<Arc<ServerConfig>>) {
+    async fn serve<S>(self, stream: S, tls: Option<Arc<ServerConfig>>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin,
+    {
         let Some(tls) = tls else {
             return self.serve_http(StallGuard::new(stream, WRITE_PATIENCE)).await;
         };
         let handshake = TlsAcceptor::from(tls).accept(StallGuard::new(stream, WRITE_PATIENCE));
         match tokio::time::timeout(HANDSHAKE_PATIENCE, handshake).await {
             Ok(Ok(stream)) => self.serve_http(stream).await,
-            Ok(Err(error)) => log::debug!(target: "dsmil-http", "TLS handshake with {} failed: {error}", self.peer.0),
-            Err(_) => log::debug!(target: "dsmil-http", "TLS handshake with {} took too long", self.peer.0),
+            Ok(Err(error)) => {
+                log::debug!(target: "dsmil-http", "TLS handshake with {} failed: {error}", self.peer.origin)
+            }
+            Err(_) => log::debug!(target: "dsmil-http", "TLS handshake with {} took too long", self.peer.origin),
         }
     }
 
     async fn serve_http(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
-        let peer = self.peer;
-        let router = self.router.layer(axum::middleware::map_request(move |mut request: Request| async move {
-            request.extensions_mut().insert(peer);
-            request
+        let peer = self.peer.clone();
+        let router = self.router.layer(axum::middleware::map_request(move |mut request: Request| {
+            let peer = peer.clone();
+            async move {
+                request.extensions_mut().insert(peer);
+                request
+            }
         }));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -210,7 +257,7 @@ impl Connection {
             }
         };
         if let Err(error) = ended {
-            log::debug!(target: "dsmil-http", "connection with {} ended: {error}", self.peer.0);
+            log::debug!(target: "dsmil-http", "connection with {} ended: {error}", self.peer.origin);
         }
         drop(self.permit);
     }

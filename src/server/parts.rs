@@ -16,6 +16,8 @@ pub struct Parts {
     pub read_entry: ReadEntry,
     /// `intake.http.enabled`.
     pub ingest_enabled: bool,
+    /// Where the Unix socket is to be.
+    pub socket: PathBuf,
     /// `audit.log` in `daemon.state_dir`.
     pub audit_file: PathBuf,
 }

@@ -5,18 +5,19 @@ use std::sync::{Arc, PoisonError};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::decisions::{APPROVE, Decision, REJECT, decision_of, is_proposal};
+use super::decisions::{APPROVE, Decision, REJECT, decision_of, is_expired, is_proposal};
 use super::event_json::event_json;
 use super::problem::Problem;
 use super::request::{MayRead, MayRespond, PathPart, parameters};
 use super::shared::Shared;
-use crate::event::EventId;
+use crate::event::{EventId, Timestamp};
 use crate::limits;
+use crate::observe::audit::{Entry, Kept};
 
 #[derive(Serialize)]
 pub struct List {
@@ -32,6 +33,8 @@ struct Proposal {
     event: Value,
 }
 
+const STATES: [&str; 4] = ["pending", "approved", "rejected", "expired"];
+
 /// The optional body of `approve` and `reject`.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -41,15 +44,17 @@ struct Note {
 
 pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<List>, Problem> {
     let [wanted] = parameters(&uri, ["state"])?;
-    if let Some(state) = wanted.as_deref().filter(|state| !["pending", "approved", "rejected"].contains(state)) {
+    if let Some(state) = wanted.as_deref().filter(|state| !STATES.contains(state)) {
         let state: String = state.chars().take(32).collect();
-        return Err(Problem::bad_request(format!("state: `{state}` is not pending, approved or rejected")));
+        return Err(Problem::bad_request(format!("state: `{state}` is not pending, approved, rejected or expired")));
     }
     let mut seen = shared.proposals.seen.lock().await;
     seen.catch_up(&*shared.gateway).await?;
+    let now = Timestamp::now();
     let proposals = seen.newest.values().rev().map(|event| {
         let decision = shared.proposals.decision(event.id);
-        let state = decision.as_ref().map_or("pending", |decision| decision.state);
+        let open = if is_expired(event, now) { "expired" } else { "pending" };
+        let state = decision.as_ref().map_or(open, |decision| decision.state);
         Proposal { id: event.id, state, decision, event: event_json(event) }
     });
     let wanted = |proposal: &Proposal| wanted.as_deref().is_none_or(|wanted| proposal.state == wanted);
@@ -82,16 +87,55 @@ async fn decide(
     body: Body,
 ) -> Result<Json<Decision>, Problem> {
     let note = read_note(body).await?;
-    let ledger = shared.proposals.ledger.clone().map_err(|error| Problem::busy(error, 60))?;
-    let known = shared.gateway.event(id).await?.is_some_and(|event| is_proposal(&event));
-    if !known {
+    let Some(event) = shared.gateway.event(id).await?.filter(is_proposal) else {
         return Err(Problem::not_found(format!("there is no proposal {id}; GET /api/v1/proposals lists them")));
+    };
+    if action == APPROVE && shared.proposals.decision(id).is_none() && is_expired(&event, Timestamp::now()) {
+        return Err(Problem::new(StatusCode::CONFLICT, format!("proposal {id} has expired: it can only be rejected")));
     }
-    // On a thread of its own: it waits for the disk, and it runs to its end when the client goes away meanwhile.
+    // It runs to its end when the client goes away meanwhile.
+    let recorded = tokio::spawn(record(shared, id, action, who, note)).await;
+    let entry = recorded.map_err(|error| Problem::busy(format!("the decision was not recorded: {error}"), 5))??;
+    Ok(Json(decision_of(id, &entry)))
+}
+
+async fn record(
+    shared: Arc<Shared>,
+    id: EventId,
+    action: &'static str,
+    who: String,
+    note: String,
+) -> Result<Entry, Problem> {
+    let ledger = shared.proposals.ledger.clone().map_err(|error| Problem::busy(error, 60))?;
+    let deciding = Arc::clone(&shared.proposals.deciding).lock_owned().await;
+    // On a thread of its own: it waits for the disk.
     let record = move || ledger.lock().unwrap_or_else(PoisonError::into_inner).decide(id, action, &who, &note);
     let recorded = tokio::task::spawn_blocking(record).await;
     let entry = recorded.map_err(|error| Problem::busy(format!("the decision was not recorded: {error}"), 5))??;
-    Ok(Json(decision_of(id, &entry)))
+    drop(deciding);
+    remember(shared).await;
+    Ok(entry)
+}
+
+/// Has the hot store remember the audit log as it is now. A failure costs less than the decision: it is on disk.
+pub async fn remember(shared: Arc<Shared>) {
+    let Ok(ledger) = &shared.proposals.ledger else { return };
+    let _deciding = shared.proposals.deciding.lock().await;
+    let kept = ledger.lock().unwrap_or_else(PoisonError::into_inner).kept();
+    if shared.gateway.remembered(Kept::NAME).as_ref() == Some(&kept) {
+        return;
+    }
+    if let Err(error) = shared.gateway.remember(Kept::NAME, kept).await {
+        log::warn!(target: "dsmil-http", "the head of the audit log is not remembered yet: {error}");
+    }
+}
+
+/// Where the audit log ends as the daemon knows it, and why nothing can be decided where that is so.
+pub async fn audit(_: MayRead, State(shared): State<Arc<Shared>>) -> Json<Value> {
+    Json(match &shared.proposals.ledger {
+        Ok(ledger) => json!(ledger.lock().unwrap_or_else(PoisonError::into_inner).head()),
+        Err(error) => json!({ "error": error }),
+    })
 }
 
 async fn read_note(body: Body) -> Result<String, Problem> {

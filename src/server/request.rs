@@ -1,6 +1,5 @@
 //! What a handler asks of a request: who sent it and what it may, the named part of its path, its parameters.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path, Query};
@@ -8,28 +7,40 @@ use axum::http::request::Parts as Head;
 use axum::http::{HeaderMap, Uri, header};
 
 use super::access::Role;
+use super::peer::Peer;
 use super::problem::Problem;
 use super::shared::Shared;
 
-/// Who is at the other end.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
-
 /// A handler with this parameter runs only for a caller with the role `read`.
 pub struct MayRead;
+/// As [`MayRead`], for numbers alone: where no tokens are configured, none is needed.
+pub struct MayScrape;
 /// As [`MayRead`], for `ingest`.
 pub struct MayIngest;
 /// As [`MayRead`], for `respond`; says who it is, for the audit log.
 pub struct MayRespond(pub String);
 
 fn allow(head: &Head, shared: &Shared, role: Role) -> Result<String, Problem> {
-    shared.access().allow(role, &head.headers)
+    // Every connection has one.
+    let peer = head.extensions.get::<Peer>().ok_or_else(|| Problem::busy("who asks is not known", 5))?;
+    shared.door.let_in(&shared.access(), role, peer, &head.headers)
 }
 
 impl FromRequestParts<Arc<Shared>> for MayRead {
     type Rejection = Problem;
 
     async fn from_request_parts(head: &mut Head, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        allow(head, shared, Role::Read).map(|_| Self)
+    }
+}
+
+impl FromRequestParts<Arc<Shared>> for MayScrape {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Head, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        if shared.access().is_made() {
+            return Ok(Self);
+        }
         allow(head, shared, Role::Read).map(|_| Self)
     }
 }
@@ -46,11 +57,7 @@ impl FromRequestParts<Arc<Shared>> for MayRespond {
     type Rejection = Problem;
 
     async fn from_request_parts(head: &mut Head, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        let who = allow(head, shared, Role::Respond)?;
-        Ok(Self(match head.extensions.get::<Peer>() {
-            Some(Peer(address)) => format!("{who} from {}", address.ip()),
-            None => who,
-        }))
+        allow(head, shared, Role::Respond).map(Self)
     }
 }
 

@@ -12,8 +12,9 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use super::gateway::Status;
+use super::peer::Peer;
 use super::problem::Problem;
-use super::request::MayRead;
+use super::request::{MayRead, MayScrape};
 use super::shared::Shared;
 use super::{console, explain, ingest, proposals, streams};
 use crate::observe::metrics;
@@ -31,6 +32,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/streams/{stream}", get(streams::page).post(ingest::post))
         .route("/api/v1/streams/{stream}/live", get(streams::live))
         .route("/api/v1/events/{id}/explain", get(explain::explain))
+        .route("/api/v1/audit", get(proposals::audit))
         .route("/api/v1/proposals", get(proposals::list))
         .route("/api/v1/proposals/{id}/approve", post(proposals::approve))
         .route("/api/v1/proposals/{id}/reject", post(proposals::reject))
@@ -42,7 +44,11 @@ pub fn router(shared: Arc<Shared>) -> Router {
 
 /// What holds for every request: foreign pages are refused, answers come in time, and no browser guesses or keeps them.
 async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let mut response = match shared.access().refuse_foreign_pages(request.method(), request.headers()) {
+    // No browser opens the Unix socket.
+    let local = request.extensions().get::<Peer>().is_some_and(Peer::is_local);
+    let refused =
+        if local { Ok(()) } else { shared.access().refuse_foreign_pages(request.method(), request.headers()) };
+    let mut response = match refused {
         Err(problem) => problem.into_response(),
         Ok(()) => match tokio::time::timeout(REQUEST_PATIENCE, next.run(request)).await {
             Ok(response) => response,
@@ -64,7 +70,7 @@ async fn wrong_method(method: Method) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible here: see the Allow header"))
 }
 
-async fn show_metrics(_: MayRead) -> impl IntoResponse {
+async fn show_metrics(_: MayScrape) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::exporter().render())
 }
 

@@ -7,9 +7,11 @@ use tokio::sync::{Semaphore, watch};
 
 use super::access::Access;
 use super::decisions::Proposals;
+use super::door::Door;
 use super::gateway::Gateway;
 use super::parts::{Parts, ReadEntry};
 use crate::limits;
+use crate::observe::audit::Kept;
 
 pub struct Shared {
     pub gateway: Arc<dyn Gateway>,
@@ -20,19 +22,22 @@ pub struct Shared {
     /// One permit a request whose events are in memory.
     pub ingest: Semaphore,
     pub stopping: watch::Receiver<bool>,
+    pub door: Door,
     access: RwLock<Arc<Access>>,
     ingest_enabled: AtomicBool,
 }
 
 impl Shared {
     pub fn new(parts: Parts, access: Access, stopping: watch::Receiver<bool>) -> Self {
+        let kept = parts.gateway.remembered(Kept::NAME).as_ref().and_then(Kept::read);
         Self {
+            proposals: Proposals::open(&parts.audit_file, kept),
             gateway: parts.gateway,
             read_entry: parts.read_entry,
-            proposals: Proposals::open(&parts.audit_file),
             live: Arc::new(Semaphore::new(limits::HTTP_LIVE_STREAMS_MAX)),
             ingest: Semaphore::new(limits::HTTP_INGEST_REQUESTS_MAX),
             stopping,
+            door: Door::default(),
             access: RwLock::new(Arc::new(access)),
             ingest_enabled: AtomicBool::new(parts.ingest_enabled),
         }

@@ -8,6 +8,7 @@ mod error;
 mod files;
 mod open;
 pub mod positions;
+mod quarantine;
 mod read;
 mod reserve;
 mod retention;
@@ -85,6 +86,8 @@ pub struct Recovery {
     pub positions: BTreeMap<String, Value>,
     /// The store is new and empty.
     pub created: bool,
+    /// It is, though there was a file: what was in it is gone.
+    pub emptied: bool,
     /// A damaged file was found, and is here now.
     pub moved_aside: Option<PathBuf>,
 }
@@ -164,7 +167,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
@@ -173,7 +176,7 @@ mod tests {
     use crate::event::{Body, Decision, Event, Format, Interest, Raw, ShrinkSample, Soc, Stream, Timestamp};
     use crate::parse::built_in;
 
-    fn config(folder: &tempfile::TempDir) -> config::Store {
+    pub fn config(folder: &tempfile::TempDir) -> config::Store {
         config::Store {
             path: folder.path().join("ram/hotpath.db"),
             max_size: config::Bytes::from_mib(64),
@@ -188,7 +191,7 @@ mod tests {
         (folder, store)
     }
 
-    fn raw(ms: u64, n: u32) -> Event {
+    pub fn raw(ms: u64, n: u32) -> Event {
         let id = EventId::new(ms, n);
         let body = Body::Raw(Raw::new(
             "test".into(),
@@ -218,11 +221,11 @@ mod tests {
         Event { id, stream, ts: Timestamp::from_millis(ms), root: id, body }
     }
 
-    fn transaction(consumer: &str, cursor: Option<EventId>, events: Vec<Event>) -> Arc<Transaction> {
+    pub fn transaction(consumer: &str, cursor: Option<EventId>, events: Vec<Event>) -> Arc<Transaction> {
         Arc::new(Transaction { consumer: consumer.into(), cursor, events: events.into(), ..Transaction::default() })
     }
 
-    fn ids(events: &[Event]) -> Vec<(u64, u32)> {
+    pub fn ids(events: &[Event]) -> Vec<(u64, u32)> {
         events.iter().map(|event| (event.id.ms(), event.id.n())).collect()
     }
 

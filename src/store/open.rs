@@ -14,9 +14,9 @@ use tokio::sync::Mutex;
 use super::batch::Statement;
 use super::error::{StoreError, file_bytes, total_bytes, used_bytes};
 use super::writer::Writer;
-use super::{HotStore, Inner, Recovery, files, millis, schema};
+use super::{HotStore, Inner, Recovery, files, millis, quarantine, schema};
 use crate::config;
-use crate::event::EventId;
+use crate::event::{EventId, Timestamp};
 use crate::parse::built_in;
 
 /// Connections for readers: HTTP, outlets that have fallen behind, stages that restart.
@@ -24,6 +24,8 @@ const READERS_MAX: u32 = 4;
 /// A larger file is checked as a whole only when damage has shown itself, because that takes seconds for each GiB and
 /// the end of a process damages nothing.
 const CHECKED_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// The clock may have been set back by so much since the last commit; an id beyond that was not given by the daemon.
+const AHEAD_MAX: Duration = Duration::from_secs(600);
 /// How long a reader waits for a free connection.
 const READER_WAIT: Duration = Duration::from_secs(5);
 
@@ -35,11 +37,21 @@ impl HotStore {
     /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::Foreign`] need a person; so does
     /// [`StoreError::Io`].
     pub async fn open(config: &config::Store) -> Result<(Self, Recovery), StoreError> {
+        Self::open_after(config, EventId::ZERO).await
+    }
+
+    /// The same where it was saved outside of the store that the log is at least so far: ids beyond now can be true then.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_after(config: &config::Store, saved: EventId) -> Result<(Self, Recovery), StoreError> {
         let path = config.path.as_path();
         let lock = files::lock(path)?;
         let max_bytes = fitting(path, config.max_size.get());
-        let (writer, recovery) = match open_file(path, max_bytes).await {
-            Err(StoreError::Corrupt { reason, .. }) => begin_anew(path, max_bytes, &reason).await?,
+        let newest_ms = saved.ms().max(Timestamp::now().millis());
+        let bound = EventId::new(newest_ms.saturating_add(millis(AHEAD_MAX)), 0);
+        let (writer, recovery) = match open_file(path, max_bytes, bound).await {
+            Err(StoreError::Corrupt { reason, .. }) => begin_anew(path, max_bytes, bound, &reason).await?,
             other => other?,
         };
         let inner = Inner {
@@ -70,7 +82,12 @@ pub(super) fn fitting(path: &Path, max_bytes: u64) -> u64 {
     total.min(max_bytes)
 }
 
-async fn begin_anew(path: &Path, max_bytes: u64, reason: &str) -> Result<(Writer, Recovery), StoreError> {
+async fn begin_anew(
+    path: &Path,
+    max_bytes: u64,
+    bound: EventId,
+    reason: &str,
+) -> Result<(Writer, Recovery), StoreError> {
     let aside =
         files::move_aside(path).map_err(|error| StoreError::file(path, "moving a damaged file aside", &error))?;
     log::error!(
@@ -79,20 +96,23 @@ async fn begin_anew(path: &Path, max_bytes: u64, reason: &str) -> Result<(Writer
         path.display(),
         aside.display()
     );
-    let (writer, recovery) = open_file(path, max_bytes).await?;
+    let (writer, recovery) = open_file(path, max_bytes, bound).await?;
     Ok((writer, Recovery { moved_aside: Some(aside), ..recovery }))
 }
 
-async fn open_file(path: &Path, max_bytes: u64) -> Result<(Writer, Recovery), StoreError> {
+async fn open_file(path: &Path, max_bytes: u64, bound: EventId) -> Result<(Writer, Recovery), StoreError> {
+    let existed = path.exists();
     files::create(path).map_err(|error| StoreError::file(path, "making the file", &error))?;
     let fresh = file_bytes(path) == 0 || is_fresh(path, max_bytes).await?;
     let mut writer = Writer::connect(path.to_owned(), max_bytes).await?;
     writer.transaction("making its tables", create_statements(fresh)).await?;
     let mut connection = writer.take().await?;
+    let quarantined = quarantine::beyond(&mut connection, path, bound).await;
+    quarantined.map_err(|error| writer.error("keeping ids beyond now apart", &error))?;
     let recovery = recover(&mut connection).await.map_err(|error| writer.error("reading how far it was", &error))?;
     writer.put(connection);
     files::clear_suspicion(path);
-    Ok((writer, Recovery { created: fresh, ..recovery }))
+    Ok((writer, Recovery { created: fresh, emptied: fresh && existed, ..recovery }))
 }
 
 /// For a store that is not fresh they write nothing, so that a full file system does not keep it from opening.
@@ -159,13 +179,7 @@ async fn fault(connection: &mut SqliteConnection, whole: bool) -> Result<Option<
 }
 
 pub(super) async fn recover(connection: &mut SqliteConnection) -> Result<Recovery, sqlx::Error> {
-    // Rows of other programs are left out: one with the largest possible id would end the log.
-    let newest = "SELECT max(
-        ifnull((SELECT id FROM raw_events_fast WHERE format IS NOT NULL ORDER BY id DESC LIMIT 1), 0),
-        ifnull((SELECT id FROM model_outputs_fast WHERE root IS NOT NULL ORDER BY id DESC LIMIT 1), 0),
-        ifnull((SELECT max(id) FROM control_events_fast), 0),
-        ifnull((SELECT max(id) FROM cursors), 0))";
-    let last_id: i64 = sqlx::query_scalar(newest).fetch_one(&mut *connection).await?;
+    let last_id: i64 = sqlx::query_scalar(schema::NEWEST).fetch_one(&mut *connection).await?;
     let cursors: Vec<(String, i64)> =
         sqlx::query_as("SELECT consumer, id FROM cursors").fetch_all(&mut *connection).await?;
     let positions: Vec<(String, String)> =
@@ -175,6 +189,7 @@ pub(super) async fn recover(connection: &mut SqliteConnection) -> Result<Recover
         cursors: cursors.into_iter().map(|(consumer, id)| (consumer, EventId::from_packed(id))).collect(),
         positions: positions.into_iter().filter_map(readable_position).collect::<BTreeMap<_, _>>(),
         created: false,
+        emptied: false,
         moved_aside: None,
     })
 }

@@ -5,12 +5,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Recovery;
 use crate::event::EventId;
+use crate::observe::audit::Kept;
+use crate::observe::metrics;
 
 const FILE_NAME: &str = "positions.json";
 /// A larger file was not written here.
@@ -21,6 +24,9 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub struct Positions {
     /// Ids go on from here, also when the clock of the next boot is behind.
     pub last_id: EventId,
+    /// The newest event that was committed when this was saved: a hot store that does not reach so far has lost it.
+    #[serde(default)]
+    pub saved_id: EventId,
     pub positions: BTreeMap<String, Value>,
 }
 
@@ -50,6 +56,11 @@ impl Positions {
         File::open(state_dir).and_then(|folder| folder.sync_all()).map_err(failed("making the change last"))
     }
 
+    /// What `positions.json` says, where it can be read; changes nothing. Blocks.
+    pub fn read(state_dir: &Path) -> Option<Self> {
+        read(&state_dir.join(FILE_NAME)).ok()
+    }
+
     /// Reads `positions.json`. Returns no positions when the file is missing, and when it cannot be read: then it is
     /// renamed to `positions.json.damaged` and reported. Sources without a position start as on a new machine. Blocks.
     pub fn load(state_dir: &Path) -> Self {
@@ -76,15 +87,40 @@ impl Positions {
 
 impl Recovery {
     /// Completes what the hot store knew with what was saved on disk: ids go on from the larger one; the hot store's
-    /// positions are newer whenever it has any.
+    /// positions are newer whenever it has any. A store that is behind has lost what was committed: then its positions
+    /// hold although they are older, so that the sources read again what they can.
     #[must_use]
     pub fn or_saved(mut self, saved: Positions) -> Self {
-        self.last_id = self.last_id.max(saved.last_id);
-        if self.positions.is_empty() {
-            self.positions = saved.positions;
+        let is_behind = (self.emptied || !self.created) && self.last_id < saved.saved_id;
+        if is_behind {
+            metrics::dropped("store", "lost").increment(1);
+            log::error!(
+                "hot store: events that were committed are missing from {} to {}, over {}: its file or its write-ahead log was \
+                 cut, removed or damaged; sources are read again from where it ends, what came over HTTP is only where an \
+                 outlet has taken it",
+                self.last_id,
+                saved.saved_id,
+                span(self.last_id, saved.saved_id)
+            );
+        } else if self.positions.is_empty() {
+            self.positions.clone_from(&saved.positions);
         }
+        // Not a source: it does not go back.
+        let lines = |kept: Option<&Value>| kept.and_then(Kept::read).map_or(0, |kept| kept.head.lines);
+        let kept = saved.positions.get(Kept::NAME);
+        if let Some(kept) = kept.filter(|kept| lines(Some(kept)) > lines(self.positions.get(Kept::NAME))) {
+            self.positions.insert(Kept::NAME.to_owned(), kept.clone());
+        }
+        self.last_id = self.last_id.max(saved.last_id);
         self
     }
+}
+
+fn span(from: EventId, to: EventId) -> String {
+    if from == EventId::ZERO {
+        return "all that it had".to_owned();
+    }
+    humantime::format_duration(Duration::from_millis(to.ms().saturating_sub(from.ms()))).to_string()
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -110,6 +146,7 @@ mod tests {
     fn some() -> Positions {
         Positions {
             last_id: EventId::new(1_763_856_000_123, 4),
+            saved_id: EventId::new(1_763_856_000_123, 4),
             positions: BTreeMap::from([("/var/log/auth.log".to_owned(), json!({ "inode": 7, "offset": 4096 }))]),
         }
     }
@@ -153,9 +190,42 @@ mod tests {
         let saved = some();
         let empty = Recovery { created: true, ..Recovery::default() };
         assert_eq!(empty.or_saved(saved.clone()).positions, saved.positions);
-        let hot = Recovery { positions: BTreeMap::from([("journal".into(), json!("c=1"))]), ..Recovery::default() };
+        let hot = Recovery {
+            last_id: EventId::new(saved.last_id.ms() + 1, 0),
+            positions: BTreeMap::from([("journal".into(), json!("c=1"))]),
+            ..Recovery::default()
+        };
         let both = hot.clone().or_saved(saved.clone());
         assert_eq!(both.positions, hot.positions);
-        assert_eq!(both.last_id, saved.last_id);
+        assert_eq!(both.last_id, hot.last_id);
+    }
+    #[test]
+    fn a_store_that_lost_commits_has_its_sources_read_again_from_where_it_ends() {
+        let saved = some();
+        let behind = Recovery {
+            last_id: EventId::new(saved.saved_id.ms() - 5000, 0),
+            positions: BTreeMap::from([("/var/log/auth.log".to_owned(), json!({ "inode": 7, "offset": 11 }))]),
+            ..Recovery::default()
+        };
+        let both = behind.clone().or_saved(saved.clone());
+        assert_eq!((&both.positions, both.last_id), (&behind.positions, saved.last_id));
+        let emptied = Recovery { created: true, emptied: true, ..Recovery::default() };
+        assert_eq!(emptied.or_saved(saved.clone()).positions, BTreeMap::new());
+        // After a boot there is no file: what was read stays read.
+        let booted = Recovery { created: true, ..Recovery::default() };
+        assert_eq!(booted.or_saved(saved.clone()).positions, saved.positions);
+    }
+
+    #[test]
+    fn what_is_remembered_of_the_audit_log_never_goes_back() {
+        let kept = |lines| {
+            let head = crate::observe::audit::Head { lines, hash: String::new() };
+            BTreeMap::from([(Kept::NAME.to_owned(), Kept::new(head).to_value())])
+        };
+        for (stored, saved, expected) in [(3, 2, 3), (2, 3, 3), (0, 3, 3)] {
+            let recovery = Recovery { positions: kept(stored), ..Recovery::default() };
+            let saved = Positions { saved_id: EventId::new(9, 0), positions: kept(saved), ..Positions::default() };
+            assert_eq!(recovery.or_saved(saved).positions, kept(expected));
+        }
     }
 }

@@ -45,6 +45,44 @@ pub(super) const CREATE: [&str; 10] = [
         consumer TEXT PRIMARY KEY, version TEXT NOT NULL, cursor INTEGER NOT NULL, state BLOB NOT NULL)",
 ];
 
+/// For each table of events: how many ids are beyond `?1`, their copy to the dead letters with the reason `?2`, their
+/// removal. Rows of other programs, which never are events, are left alone.
+pub(super) const BEYOND: [(&str, &str, &str); 3] = [
+    (
+        "SELECT count(*) FROM raw_events_fast WHERE id > ?1 AND format IS NOT NULL",
+        "INSERT INTO dead_letters(id, stream, reason, payload)
+            SELECT id, 'raw_events_fast', ?2, payload FROM raw_events_fast WHERE id > ?1 AND format IS NOT NULL",
+        "DELETE FROM raw_events_fast WHERE id > ?1 AND format IS NOT NULL",
+    ),
+    (
+        "SELECT count(*) FROM model_outputs_fast WHERE id > ?1 AND root IS NOT NULL",
+        "INSERT INTO dead_letters(id, stream, reason, payload)
+            SELECT id, 'model_outputs_fast', ?2, CAST(output_json AS BLOB)
+            FROM model_outputs_fast WHERE id > ?1 AND root IS NOT NULL",
+        "DELETE FROM model_outputs_fast WHERE id > ?1 AND root IS NOT NULL",
+    ),
+    (
+        "SELECT count(*) FROM control_events_fast WHERE id > ?1",
+        "INSERT INTO dead_letters(id, stream, reason, payload)
+            SELECT id, 'control_events_fast', ?2, CAST(body_json AS BLOB) FROM control_events_fast WHERE id > ?1",
+        "DELETE FROM control_events_fast WHERE id > ?1",
+    ),
+];
+
+/// The newest id on the log. Rows of other programs are left out: one with the largest possible id would end the log.
+macro_rules! newest_event {
+    () => {
+        "max(ifnull((SELECT id FROM raw_events_fast WHERE format IS NOT NULL ORDER BY id DESC LIMIT 1), 0),
+             ifnull((SELECT id FROM model_outputs_fast WHERE root IS NOT NULL ORDER BY id DESC LIMIT 1), 0),
+             ifnull((SELECT max(id) FROM control_events_fast), 0))"
+    };
+}
+
+/// The newest id on the log or of a cursor.
+pub(super) const NEWEST: &str = concat!("SELECT max(", newest_event!(), ", ifnull((SELECT max(id) FROM cursors), 0))");
+/// Cursors beyond `?1` stand at the end of the log.
+pub(super) const CURSORS_TO_NEWEST: &str = concat!("UPDATE cursors SET id = ", newest_event!(), " WHERE id > ?1");
+
 /// For a file too large to be checked as a whole at every start.
 pub(super) const CHECK_SMALL_TABLES: [&str; 4] = [
     "PRAGMA quick_check('cursors')",

@@ -22,6 +22,7 @@ mod oracle_writer;
 mod places;
 mod postgres;
 mod random;
+mod records;
 mod redis_cluster;
 mod redis_ingest;
 mod redis_mirror;

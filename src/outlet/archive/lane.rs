@@ -64,7 +64,7 @@ impl ArchiveLane {
             return;
         }
         self.positions_at.set(Some(Instant::now()));
-        let positions = Positions { last_id: round.id, positions: round.positions.clone() };
+        let positions = Positions { last_id: round.id, saved_id: round.id, positions: round.positions.clone() };
         if let Err(error) = positions.save(&self.settings.state_dir) {
             log::warn!(target: "dsmil-archive", "positions could not be saved: {error}");
         }

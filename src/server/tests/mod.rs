@@ -6,7 +6,10 @@ mod live;
 mod pages;
 mod proposals;
 
+use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,8 +18,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
 use super::{Parts, Server, start};
@@ -35,6 +38,7 @@ pub(crate) struct FakeGateway {
     /// Events given to readers of streams.
     handed_out: AtomicUsize,
     pub(crate) reasons: Mutex<Vec<String>>,
+    pub(crate) remembered: Mutex<BTreeMap<String, Value>>,
 }
 
 impl FakeGateway {
@@ -45,6 +49,7 @@ impl FakeGateway {
             busy: AtomicBool::new(false),
             handed_out: AtomicUsize::new(0),
             reasons: Mutex::default(),
+            remembered: Mutex::default(),
         })
     }
 
@@ -71,7 +76,7 @@ pub(crate) fn soc(input_ref: &str) -> Body {
     Body::Soc(Box::new(Soc { src_device: 52, input_ref: input_ref.into(), ..Soc::default() }))
 }
 
-fn proposal() -> Body {
+pub(crate) fn proposal() -> Body {
     let proposal = Some(serde_json::json!({ "action": "block" }));
     Body::Soc(Box::new(Soc { src_device: 58, proposal, ..Soc::default() }))
 }
@@ -109,6 +114,15 @@ impl Gateway for FakeGateway {
         self.committed.subscribe()
     }
 
+    fn remembered(&self, name: &str) -> Option<Value> {
+        self.remembered.lock().unwrap().get(name).cloned()
+    }
+
+    fn remember(&self, name: &str, value: Value) -> BoxFuture<'_, Result<(), GatewayError>> {
+        self.remembered.lock().unwrap().insert(name.to_owned(), value);
+        Box::pin(async { Ok(()) })
+    }
+
     fn ingest(&self, drafts: Vec<Draft>) -> BoxFuture<'_, Result<(), IngestError>> {
         Box::pin(async {
             if self.busy.load(Ordering::Relaxed) {
@@ -142,6 +156,7 @@ impl Daemon {
     pub(crate) async fn with_tokens(text: &str) -> Self {
         Self::with(|config, folder| {
             std::fs::write(folder.join("tokens"), text).unwrap();
+            std::fs::set_permissions(folder.join("tokens"), Permissions::from_mode(0o600)).unwrap();
             config.tokens_file = Some(folder.join("tokens"));
         })
         .await
@@ -156,6 +171,7 @@ impl Daemon {
             gateway: gateway.clone(),
             read_entry,
             ingest_enabled: true,
+            socket: folder.path().join("api.sock"),
             audit_file: folder.path().join("audit.log"),
         };
         let server = start(&config, parts).await.unwrap();
@@ -184,8 +200,25 @@ impl Daemon {
     }
 
     async fn send_bytes(&self, request: &[u8]) -> Answer {
+        Self::exchange(TcpStream::connect(self.address()).await.unwrap(), request).await
+    }
+
+    /// Over the Unix socket, whose users need no token.
+    async fn send_local(&self, method: &str, path: &str, body: &str) -> Answer {
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: any\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        let socket = self.folder.path().join("api.sock");
+        Self::exchange(UnixStream::connect(socket).await.unwrap(), request.as_bytes()).await
+    }
+
+    pub(crate) async fn decide(&self, path: &str, body: &str) -> Answer {
+        self.send_local("POST", path, body).await
+    }
+
+    async fn exchange(mut connection: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> Answer {
         let exchange = async {
-            let mut connection = TcpStream::connect(self.address()).await.unwrap();
             // A server that refuses early may close before it has read everything.
             let _ = connection.write_all(request).await;
             let mut answer = Vec::new();
@@ -197,8 +230,8 @@ impl Daemon {
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     head: String,
     body: String,
 }

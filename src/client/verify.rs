@@ -1,0 +1,82 @@
+//! `verify`: the audit log against its own hashes, and against what the daemon remembers of it.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{Client, ClientError, ConnectionArgs, EXIT_BAD, EXIT_OK};
+use crate::config::Config;
+use crate::detect::deceptive::escaped;
+use crate::observe::audit::{self, Head, Kept};
+use crate::store::positions::Positions;
+
+/// The answer of `/api/v1/audit`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Head(Head),
+    Unusable { error: String },
+}
+
+/// A file that is named is another one than the daemon's, unless `--url` asks the daemon about it. Without either, the
+/// running daemon is asked where it can be, and `positions.json` in any case.
+pub async fn verify(args: &ConnectionArgs, config: &Config, file: Option<&Path>) -> Result<u8, ClientError> {
+    let log = config.daemon.state_dir.join("audit.log");
+    let path = file.unwrap_or(&log);
+    let before = match (args.url.is_some(), file) {
+        (true, _) => Some(ask(args, config).await?),
+        (false, None) => ask(args, config).await.ok(),
+        (false, Some(_)) => None,
+    };
+    let saved = if file.is_none() { saved_head(config) } else { None };
+    let checked = check(path, before.as_ref(), saved.as_ref());
+    // A line may have come since; what the file has beyond the daemon's head never was its own.
+    let after = match (&checked, &before) {
+        (Ok(_), Some(_)) => Some(ask(args, config).await?),
+        _ => None,
+    };
+    let checked = checked.and_then(|head| match after {
+        Some(Answer::Head(after)) if after.lines < head.lines || (after.lines == head.lines && after != head) => {
+            Err(format!("{}: it goes on after the line {} that the daemon wrote last", path.display(), after.lines))
+        }
+        _ => Ok(head),
+    });
+    match checked {
+        Ok(head) => {
+            let compared = match (before.is_some(), saved.is_some()) {
+                (true, _) => "as the daemon knows it",
+                (false, true) => "as positions.json knows it; no daemon was asked",
+                (false, false) => "compared with nothing: no daemon was asked",
+            };
+            writeln!(io::stdout(), "{}: {} lines, whole, {compared}; head {}", path.display(), head.lines, head.hash)?;
+            Ok(EXIT_OK)
+        }
+        Err(problem) => {
+            writeln!(io::stderr(), "dsmild: {problem}")?;
+            Ok(EXIT_BAD)
+        }
+    }
+}
+
+async fn ask(args: &ConnectionArgs, config: &Config) -> Result<Answer, ClientError> {
+    Client::new(args, config)?.get("/api/v1/audit").await
+}
+
+/// `positions.json` is a second old at most while the daemon runs, so the file may be ahead of it.
+fn saved_head(config: &Config) -> Option<Head> {
+    let saved = Positions::read(&config.daemon.state_dir)?;
+    saved.positions.get(Kept::NAME).and_then(Kept::read).map(|kept| kept.head)
+}
+
+fn check(path: &Path, daemon: Option<&Answer>, saved: Option<&Head>) -> Result<Head, String> {
+    let daemon = match daemon {
+        Some(Answer::Unusable { error }) => return Err(format!("the daemon cannot use it: {}", escaped(error))),
+        Some(Answer::Head(head)) => Some(head),
+        None => None,
+    };
+    for kept in [daemon, saved].into_iter().flatten() {
+        audit::verify(path, Some(kept)).map_err(|error| error.to_string())?;
+    }
+    audit::verify(path, None).map_err(|error| error.to_string())
+}

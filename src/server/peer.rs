@@ -1,0 +1,51 @@
+//! Who is at the other end of a connection.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Network(IpAddr),
+    /// The Unix socket: who may open it is the file system's affair, and the kernel says who it was.
+    Local {
+        uid: u32,
+    },
+}
+
+/// One connection; clones speak of the same.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    pub origin: Origin,
+    /// A right token was shown on it.
+    trusted: Arc<AtomicBool>,
+}
+
+impl Peer {
+    pub fn new(origin: Origin) -> Self {
+        Self { origin, trusted: Arc::default() }
+    }
+
+    pub fn is_local(&self) -> bool {
+        matches!(self.origin, Origin::Local { .. })
+    }
+
+    pub fn trust(&self) {
+        self.trusted.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_trusted(&self) -> bool {
+        self.trusted.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(address) => address.fmt(formatter),
+            Self::Local { uid } => write!(formatter, "uid {uid}"),
+        }
+    }
+}

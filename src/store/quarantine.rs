@@ -1,0 +1,92 @@
+//! Rows and cursors with ids that the log cannot have given: far beyond now and beyond all that was saved. One of them
+//! would end the log, for no id could follow it. They are kept as dead letters.
+
+use std::path::Path;
+
+use sqlx::{Connection, SqliteConnection};
+
+use super::schema;
+use crate::event::EventId;
+
+const REASON: &str = "its id is beyond now, and the daemon never gave it";
+
+/// Does nothing, and writes nothing, where no id is beyond `bound`.
+pub(super) async fn beyond(connection: &mut SqliteConnection, path: &Path, bound: EventId) -> Result<(), sqlx::Error> {
+    let bound = bound.packed();
+    let cursors = "SELECT count(*) FROM cursors WHERE id > ?";
+    let mut found: i64 = sqlx::query_scalar(cursors).bind(bound).fetch_one(&mut *connection).await?;
+    for (count, ..) in schema::BEYOND {
+        found += sqlx::query_scalar::<_, i64>(count).bind(bound).fetch_one(&mut *connection).await?;
+    }
+    if found == 0 {
+        return Ok(());
+    }
+    let mut transaction = connection.begin().await?;
+    for (_, copy, delete) in schema::BEYOND {
+        sqlx::query(copy).bind(bound).bind(REASON).execute(&mut *transaction).await?;
+        sqlx::query(delete).bind(bound).execute(&mut *transaction).await?;
+    }
+    sqlx::query(schema::CURSORS_TO_NEWEST).bind(bound).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    log::error!(
+        "hot store {}: {found} rows and cursors had ids beyond now, which the daemon never gave: they are dead letters now; \
+         look at who writes to the file",
+        path.display()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions, Connection};
+
+    use crate::event::{EventId, Interest, Timestamp};
+    use crate::store::HotStore;
+    use crate::store::tests::{config, ids, raw, transaction};
+
+    async fn planted(folder: &tempfile::TempDir, sql: &'static str, id: i64) {
+        let (store, _) = HotStore::open(&config(folder)).await.unwrap();
+        store.commit(&[transaction("l3", Some(EventId::new(7, 0)), vec![raw(7, 0)])]).await.unwrap();
+        store.close().await;
+        let options = SqliteConnectOptions::new().filename(config(folder).path);
+        let mut outsider = options.connect().await.unwrap();
+        sqlx::query(sql).bind(id).execute(&mut outsider).await.unwrap();
+        outsider.close().await.unwrap();
+    }
+
+    const PLANTS: [&str; 4] = [
+        "INSERT INTO raw_events_fast(id, ts, source, compartment, payload, format) VALUES (?, 1, 'me', '', x'00', 'text')",
+        "INSERT INTO model_outputs_fast(id, ts, layer, model, output_json, root) VALUES (?, 1, 3, 'me', '{}', 1)",
+        "INSERT INTO control_events_fast(id, ts, stream, body_json) VALUES (?, 1, 'TICK', '{}')",
+        "UPDATE cursors SET id = ?",
+    ];
+
+    #[tokio::test]
+    async fn an_id_that_nothing_could_follow_does_not_end_the_log() {
+        let next_year = Timestamp::now().millis() + 365 * 86_400_000;
+        for (number, plant) in PLANTS.into_iter().enumerate() {
+            for id in [i64::MAX, EventId::new(next_year, 0).packed()] {
+                let folder = tempfile::tempdir().unwrap();
+                planted(&folder, plant, id).await;
+                let (store, recovery) = HotStore::open(&config(&folder)).await.unwrap();
+                assert_eq!(recovery.last_id, EventId::new(7, 0), "{plant}");
+                assert_eq!(recovery.cursors["l3"], EventId::new(7, 0), "{plant}");
+                let events = store.after(EventId::ZERO, Interest::ALL, 10).await.unwrap();
+                assert_eq!(ids(&events), [(7, 0)], "{plant}");
+                let letters = store.letter_rows(0, i64::MAX, 10).await.unwrap();
+                assert_eq!(letters.iter().filter(|letter| letter.id == id).count(), usize::from(number < 3), "{plant}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn ids_that_were_given_while_the_clock_was_ahead_stay() {
+        let tomorrow = EventId::new(Timestamp::now().millis() + 86_400_000, 0);
+        let folder = tempfile::tempdir().unwrap();
+        planted(&folder, PLANTS[2], tomorrow.packed()).await;
+        let saved = EventId::new(tomorrow.ms() - 1000, 0);
+        let (_store, recovery) = HotStore::open_after(&config(&folder), saved).await.unwrap();
+        assert_eq!(recovery.last_id, tomorrow);
+    }
+}
