@@ -1,17 +1,62 @@
 //! The HTTP server as this daemon needs it.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
-use super::core::Core;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use tokio::runtime::Handle;
+
+use super::component::{DRAIN, NamedTask};
+use super::core::{Core, locked};
 use super::gateway::DaemonGateway;
 use crate::intake::entry;
 use crate::server::{HttpError, Parts, Server, start};
+use crate::supervise::TaskContext;
 
-/// Opens the port and serves on the current runtime.
-///
-/// # Errors
-/// As [`start`].
-pub async fn serve(core: Arc<Core>) -> Result<Server, HttpError> {
+/// The server's task. Its first server is opened before anything depends on it: an address that is taken ends the start.
+pub fn tasks(core: Arc<Core>, io: Handle) -> LocalBoxFuture<'static, Result<Vec<NamedTask>, String>> {
+    async move {
+        let first = open(&core, &io).await?;
+        let listener = Arc::new(Listener { slot: Mutex::new(Some(first)), is_fresh: AtomicBool::new(true), core, io });
+        Ok(vec![NamedTask::new("http", move |context| Arc::clone(&listener).run(context))])
+    }
+    .boxed_local()
+}
+
+/// Kept outside of any run of the actor: a frozen one would hold the port for ever.
+struct Listener {
+    slot: Mutex<Option<Server>>,
+    /// No run has taken the first server over.
+    is_fresh: AtomicBool,
+    core: Arc<Core>,
+    io: Handle,
+}
+
+impl Listener {
+    async fn run(self: Arc<Self>, context: TaskContext) -> Result<(), String> {
+        if !self.is_fresh.swap(false, Ordering::AcqRel) {
+            drop(locked(&self.slot).take());
+            let server = open(&self.core, &self.io).await?;
+            locked(&self.slot).replace(server);
+        }
+        context.run_until_stopped(std::future::pending::<()>()).await;
+        let server = locked(&self.slot).take();
+        if let Some(server) = server {
+            // Open requests get a moment; what is still open then is cut off.
+            let _ = tokio::time::timeout(DRAIN / 2, server.stop()).await;
+        }
+        Ok(())
+    }
+}
+
+/// Opens the port; serves on the threads of `io`.
+async fn open(core: &Arc<Core>, io: &Handle) -> Result<Server, String> {
+    let opened = io.spawn(serve(Arc::clone(core))).await.map_err(|error| error.to_string())?;
+    opened.map_err(|error| error.to_string())
+}
+
+async fn serve(core: Arc<Core>) -> Result<Server, HttpError> {
     let config = core.config();
     let parts = Parts {
         gateway: Arc::new(DaemonGateway::new(core)),

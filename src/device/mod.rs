@@ -1,4 +1,5 @@
-//! The Layer-8 devices. A new one is a file here and a line in [`DEVICES`].
+//! The Layer-8 devices. A new one is a file here and a line in [`DEVICES`]: its row in the table of
+//! components, and with it its name in status and metrics and its log identifier, follows from that.
 
 mod advml;
 mod advml_lines;
@@ -20,9 +21,10 @@ use std::collections::BTreeMap;
 
 use crate::config::Finding;
 use crate::event::Interest;
-use crate::layer::stage::{StageFactory, StageSpec};
+use crate::layer::stage::StageFactory;
 
 /// What the daemon needs to know of a device.
+#[derive(Clone, Copy)]
 pub struct DeviceSpec {
     /// 51 and up.
     pub number: u16,
@@ -50,49 +52,35 @@ pub const DEVICES: &[DeviceSpec] = &[
     soar::SPEC,
 ];
 
-/// Every device that is not disabled, ready to run; a device without a table runs with its defaults.
-///
-/// # Errors
-/// All findings of all devices that are not disabled (the files that a disabled one names may be absent), with keys
-/// from the top of the file: `device.57.window`.
-pub fn prepare_all(tables: &BTreeMap<String, toml::Table>) -> Result<Vec<StageSpec>, Vec<Finding>> {
-    let mut findings: Vec<Finding> = tables.keys().filter_map(|number| unknown_device(number)).collect();
-    let mut stages = Vec::new();
-    for device in DEVICES {
-        let none = toml::Table::new();
-        let table = tables.get(&device.number.to_string()).unwrap_or(&none);
-        if settings::enabled(table) == Ok(false) {
-            continue;
-        }
-        match (device.prepare)(table) {
-            Ok(make) => stages.push(StageSpec {
-                name: device.stage,
-                identifier: device.identifier,
-                reads: device.reads,
-                writes: Interest::NONE.soc(device.number),
-                critical: false,
-                make,
-            }),
-            Err(found) => findings.extend(
-                found
-                    .into_iter()
-                    .map(|finding| Finding { key: format!("device.{}.{}", device.number, finding.key), ..finding }),
-            ),
-        }
+impl DeviceSpec {
+    /// Its table of the configuration; without one it runs with its defaults.
+    pub fn table(&self, tables: &BTreeMap<String, toml::Table>) -> toml::Table {
+        tables.get(&self.number.to_string()).cloned().unwrap_or_default()
     }
-    if findings.is_empty() { Ok(stages) } else { Err(findings) }
+
+    /// What makes its stage; `None` when it is disabled, and then the files that its table names may be absent.
+    ///
+    /// # Errors
+    /// All findings, with keys from the top of the file: `device.57.window`.
+    pub fn prepare_from(&self, tables: &BTreeMap<String, toml::Table>) -> Result<Option<StageFactory>, Vec<Finding>> {
+        let table = self.table(tables);
+        if settings::enabled(&table) == Ok(false) {
+            return Ok(None);
+        }
+        let whole = |finding: Finding| Finding { key: format!("device.{}.{}", self.number, finding.key), ..finding };
+        (self.prepare)(&table).map(Some).map_err(|found| found.into_iter().map(whole).collect())
+    }
 }
 
-fn unknown_device(number: &str) -> Option<Finding> {
-    let known = DEVICES.iter().any(|device| device.number.to_string() == number);
-    (!known).then(|| {
-        let numbers: Vec<String> = DEVICES.iter().map(|device| device.number.to_string()).collect();
-        Finding::new(
-            format!("device.{number}"),
-            "there is no such device",
-            format!("expected one of {}", numbers.join(", ")),
-        )
-    })
+/// A finding for each table of a device that does not exist.
+pub fn unknown(tables: &BTreeMap<String, toml::Table>, devices: &[DeviceSpec]) -> Vec<Finding> {
+    let numbers: Vec<String> = devices.iter().map(|device| device.number.to_string()).collect();
+    let unknown = tables.keys().filter(|number| !numbers.contains(number));
+    let finding = |number| {
+        let expected = format!("expected one of {}", numbers.join(", "));
+        Finding::new(format!("device.{number}"), "there is no such device", expected)
+    };
+    unknown.map(finding).collect()
 }
 
 #[cfg(test)]
@@ -111,8 +99,8 @@ mod tests {
 
     #[test]
     fn a_device_that_does_not_exist_is_a_finding() {
-        let tables = BTreeMap::from([("99".to_owned(), toml::Table::new())]);
-        let Err(findings) = prepare_all(&tables) else { panic!("device 99 was accepted") };
-        assert_eq!(findings.first().map(|finding| finding.key.as_str()), Some("device.99"));
+        let tables = BTreeMap::from([("99".to_owned(), toml::Table::new()), ("53".to_owned(), toml::Table::new())]);
+        let keys: Vec<_> = unknown(&tables, DEVICES).into_iter().map(|finding| finding.key).collect();
+        assert_eq!(keys, ["device.99"]);
     }
 }

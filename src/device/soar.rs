@@ -16,7 +16,7 @@ use crate::detect::recent::Recent;
 use crate::detect::response::{
     Protected, Response, Step, block_address, block_domain, isolate_host, lock_user, rotate_key, snapshot_evidence,
 };
-use crate::event::{Body, Category, Event, Interest, Severity, Soc, Timestamp, stream};
+use crate::event::{Body, Category, Event, Interest, Severity, Soc, Stream, Timestamp};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 
@@ -33,7 +33,8 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     stage: "device-58",
     identifier: "dsmil-soc-soar",
     title: "Response proposals",
-    reads: Interest::NONE.soc(stream::FUSION).soc(51).soc(52).soc(53).soc(54).soc(55).soc(56).soc(57),
+    // Also of devices that are yet to come.
+    reads: Interest::NONE.stream(Stream::SocEvents).without_soc(NUMBER),
     prepare: |table| {
         let settings: Settings = settings::read(table)?;
         let playbooks: Arc<[Value]> = playbook_files::load(&settings.playbooks)?.into();
