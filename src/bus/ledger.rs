@@ -1,4 +1,4 @@
-//! The ledger: how far each consumer is, and that every event before it is handled, quarantined or in flight.
+//! The ledger: how far each consumer is, and that every event it was given is handled, quarantined, lost or in flight.
 
 use crate::event::{Event, EventId, Interest};
 
@@ -27,13 +27,15 @@ pub struct Consumer {
     /// Outputs that were refused because one event asked for more than
     /// [`OUTPUTS_PER_EVENT_MAX`](crate::limits::OUTPUTS_PER_EVENT_MAX).
     pub refused: u64,
+    /// Came while it was given up, and were past their retention when it came back.
+    pub lost: u64,
     /// Those whose output it reads.
     upstream: Vec<usize>,
 }
 
 impl Consumer {
     pub fn in_flight(&self) -> u64 {
-        self.received.saturating_sub(self.handled + self.quarantined)
+        self.received.saturating_sub(self.handled + self.quarantined + self.lost)
     }
 }
 
@@ -70,6 +72,7 @@ impl Ledger {
                 handled: 0,
                 quarantined: 0,
                 refused: 0,
+                lost: 0,
                 upstream,
             });
         }

@@ -17,6 +17,8 @@ pub struct Reader {
     /// The log has been looked through up to here.
     pub(super) scanned: EventId,
     held: BTreeMap<(EventId, u8, EventId), EventRef>,
+    /// Nothing was kept for it for a time: what it finds may not be all that was counted for it.
+    pub(super) may_have_lost: bool,
 }
 
 /// What a reader can hand out.
@@ -26,6 +28,8 @@ pub enum Ready {
     Batch { events: Vec<EventRef>, upto: EventId },
     /// Nothing until the log moves.
     Nothing,
+    /// So many events that were counted for this consumer are in the log no more; they have been written off.
+    Lost(u64),
     /// Memory no longer has the events after `after` up to `window`: ask the hot store for them and
     /// [`feed`](Reader::feed) them.
     Behind { after: EventId, window: EventId },
@@ -33,7 +37,7 @@ pub enum Ready {
 
 impl Reader {
     pub(super) fn new(consumer: ConsumerId, reads: Interest, at: EventId) -> Self {
-        Self { consumer, reads, at, scanned: at, held: BTreeMap::new() }
+        Self { consumer, reads, at, scanned: at, held: BTreeMap::new(), may_have_lost: false }
     }
 
     pub fn reads(&self) -> Interest {
@@ -43,6 +47,11 @@ impl Reader {
     /// Everything that follows from events up to here has been handed out.
     pub fn at(&self) -> EventId {
         self.at
+    }
+
+    /// Whether it holds no event back that has been written for it.
+    pub(super) fn is_drained(&self) -> bool {
+        self.held.is_empty()
     }
 
     /// Takes events that were read from the hot store; everything up to `scanned` has then been seen.

@@ -199,8 +199,10 @@ impl Bus {
         }
         let consumer = inner.ledger.get_mut(id)?;
         consumer.generation += 1;
-        consumer.attached = true;
-        Some((consumer.generation, consumer.cursor, Reader::new(id, consumer.reads, at)))
+        let was_attached = std::mem::replace(&mut consumer.attached, true);
+        let mut reader = Reader::new(id, consumer.reads, at);
+        reader.may_have_lost = !was_attached;
+        Some((consumer.generation, consumer.cursor, reader))
     }
 
     /// Moves a consumer that was not wanted until now to the newest event: it reads nothing from before.
@@ -209,7 +211,8 @@ impl Bus {
         let end = inner.log.last_root();
         if let Some(consumer) = inner.ledger.get_mut(id) {
             consumer.cursor = consumer.cursor.max(end);
-            consumer.received = consumer.handled + consumer.quarantined;
+            consumer.received = consumer.handled + consumer.quarantined + consumer.lost;
+            consumer.attached = true;
         }
     }
 
@@ -228,7 +231,7 @@ impl Bus {
 
     /// What this reader may handle next.
     pub fn next(&self, reader: &mut Reader, count: usize) -> Ready {
-        let inner = self.lock();
+        let mut inner = self.lock();
         let last = inner.log.last();
         let Some(chunks) = inner.log.chunks_after(reader.scanned) else {
             return Ready::Behind { after: reader.scanned, window: inner.log.start() };
@@ -237,6 +240,15 @@ impl Bus {
             reader.look_through(chunk, |kind| inner.ledger.rank(kind));
         }
         reader.scanned = last;
+        // Whoever is drained has been given everything there is.
+        if reader.is_drained()
+            && std::mem::take(&mut reader.may_have_lost)
+            && let Some(lost) = inner.write_off(reader.consumer)
+        {
+            drop(inner);
+            self.room.send_replace(());
+            return Ready::Lost(lost);
+        }
         let frontier = inner.ledger.frontier(reader.consumer, inner.log.last_root());
         drop(inner);
         reader.take(frontier, count)
@@ -291,6 +303,14 @@ impl Inner {
         chunk
     }
 
+    /// Counts as lost what this consumer waits for and will not get.
+    fn write_off(&mut self, id: ConsumerId) -> Option<u64> {
+        let consumer = self.ledger.get_mut(id)?;
+        let lost = consumer.in_flight();
+        consumer.lost += lost;
+        (lost > 0).then_some(lost)
+    }
+
     fn enqueue(&mut self, transaction: Transaction) -> Arc<Transaction> {
         self.pending_events += transaction.events.len();
         self.pending_bytes += transaction.weight();
@@ -343,6 +363,29 @@ pub(super) mod tests {
             .unwrap();
         let consumer = &bus.consumers()[0];
         assert_eq!((consumer.handled, consumer.quarantined, consumer.in_flight()), (4, 1, 0));
+    }
+
+    #[test]
+    fn what_a_consumer_cannot_be_given_after_it_was_given_up_is_written_off() {
+        let (bus, id) = bus();
+        let event = |n| Event {
+            id: EventId::new(1, n),
+            stream: Stream::Tick,
+            ts: Timestamp::ZERO,
+            root: EventId::new(1, n),
+            body: Body::Tick,
+        };
+        bus.recover(id, &[event(0), event(1), event(2)]);
+        bus.detach(id);
+        bus.append("source", vec![tick(); 2], Vec::new(), Vec::new());
+        assert_eq!(bus.consumers()[0].in_flight(), 5, "three of them are in the log no more");
+        let (generation, _, mut reader) = bus.begin(id, EventId::ZERO, Arc::new(|| ())).unwrap();
+        let Ready::Batch { upto, .. } = bus.next(&mut reader, 10) else { panic!("nothing to read") };
+        bus.step(id, generation, Step { cursor: upto, handled: 2, ..Step::default() }).unwrap();
+        assert!(matches!(bus.next(&mut reader, 10), Ready::Lost(3)));
+        let consumer = &bus.consumers()[0];
+        assert_eq!((consumer.handled, consumer.lost, consumer.in_flight()), (2, 3, 0));
+        assert!(matches!(bus.next(&mut reader, 10), Ready::Nothing), "once");
     }
 
     #[test]

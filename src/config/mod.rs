@@ -3,7 +3,7 @@
 mod check;
 mod diff;
 #[cfg(test)]
-mod documented;
+pub(crate) mod documented;
 mod finding;
 mod judge;
 mod load;
@@ -15,7 +15,9 @@ mod units;
 
 #[cfg(test)]
 pub(crate) use check::tests::keys;
-pub use diff::{Change, Effect, Part, diff};
+#[cfg(test)]
+pub use diff::keys_of;
+pub use diff::{Change, Effect, Key, diff};
 pub use finding::Finding;
 pub use judge::{Judge, plain};
 pub use load::{ConfigError, Loaded, SYSTEM_FILE, SourceName, load, load_with};

@@ -12,6 +12,7 @@ use crate::config::{Config, Durability};
 use crate::detect::freshness::freshness;
 use crate::event::{EventId, ShrinkSample};
 use crate::outlet::CommittedLog;
+use crate::server::Server;
 use crate::server::gateway::{ConfigStatus, ShrinkStatus, SourceStatus};
 use crate::store::{HotStore, Size};
 use crate::supervise::Child;
@@ -21,6 +22,8 @@ pub struct Core {
     pub store: HotStore,
     pub started: Instant,
     pub board: Board,
+    /// The HTTP server that runs.
+    pub server: Mutex<Option<Server>>,
     config: RwLock<Arc<Config>>,
     /// By consumer: how far its committed transactions go.
     committed: Mutex<BTreeMap<String, ConsumerProgress>>,
@@ -76,6 +79,7 @@ impl Core {
             store,
             started: Instant::now(),
             board: Board::default(),
+            server: Mutex::default(),
             config: RwLock::new(Arc::new(config)),
             committed: Mutex::new(committed),
             positions: Mutex::new(positions),

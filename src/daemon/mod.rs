@@ -1,23 +1,25 @@
 //! The daemon: what starts in which order, what runs meanwhile, and how it stops.
 //!
-//! Start: hot store → bus → outlets → writer (the commit point) → stages in the order of their graph → HTTP → sources. Each
-//! waits only for those before it. Stop is the reverse: sources fall silent first, the writer commits what is left, and the
-//! outlets take that outside.
+//! Start: hot store → bus → components in the order of their table ([`Components`]): outlets → writer (the commit point) →
+//! stages in the order of their graph → HTTP → sources. Each waits only for those before it. Stop is the reverse: sources
+//! fall silent first, the writer commits what is left, and the outlets take that outside.
 
 mod announce;
+mod component;
+mod components;
 pub mod config;
 mod core;
 mod files;
 mod gateway;
 mod ingest;
 mod memory;
-mod parts;
 mod plan;
 mod reload;
 mod reload_mark;
 mod signals;
 mod sources;
 mod start;
+mod take_over;
 mod waiting;
 mod web;
 mod writer;
@@ -25,16 +27,18 @@ mod writer;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use self::core::Core;
-pub use plan::{Plan, prepare};
+pub use components::Components;
+pub use plan::{Plan, prepare, prepare_with};
 use reload_mark::ReloadMark;
 pub use reload_mark::ask as ask_to_reload;
 use signals::{Signals, Told};
 pub use start::{Daemon, Hooks, StartError};
 
-use crate::config::{Config, ConfigError, Finding, Loaded, load_with};
+use crate::config::{self as configuration, Config, ConfigError, Finding, Loaded};
 use crate::observe::{log as journal, systemd};
 
 /// Exit code for a configuration that cannot be used (EX_CONFIG of sysexits.h).
@@ -51,7 +55,9 @@ pub fn run_with(path: Option<&Path>, hooks: Hooks) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error),
     };
-    if let Err(error) = journal::install(&loaded.config.log, &loaded.config.daemon.instance) {
+    if let Err(error) =
+        journal::install(&loaded.config.log, &loaded.config.daemon.instance, plan.components.identifiers())
+    {
         eprintln!("dsmild: logging could not be set up: {error}");
         return ExitCode::FAILURE;
     }
@@ -91,20 +97,20 @@ async fn start_and_run(loaded: Loaded, plan: Plan, path: Option<PathBuf>, hooks:
 /// # Errors
 /// At least one finding.
 pub fn load(path: Option<&Path>) -> Result<(Loaded, Plan), ConfigError> {
-    load_by(path, prepare)
+    load_by(path, |config| prepare(config))
 }
 
-/// As [`load`], prepared for the machine that it runs on.
-fn load_here(path: Option<&Path>) -> Result<(Loaded, Plan), ConfigError> {
-    load_by(path, plan::prepare_here)
+/// As [`load`], for these components, prepared for the machine that it runs on.
+fn load_here(components: &Arc<Components>, path: Option<&Path>) -> Result<(Loaded, Plan), ConfigError> {
+    load_by(path, |config| plan::prepare_here(Arc::clone(components), config))
 }
 
 fn load_by(
     path: Option<&Path>,
-    prepare: fn(&Config) -> Result<Plan, Vec<Finding>>,
+    prepare: impl Fn(&Config) -> Result<Plan, Vec<Finding>>,
 ) -> Result<(Loaded, Plan), ConfigError> {
     let prepared = RefCell::new(None);
-    let loaded = load_with(path, &|config| match prepare(config) {
+    let loaded = configuration::load_with(path, &|config| match prepare(config) {
         Ok(plan) => {
             prepared.replace(Some(plan));
             Vec::new()
@@ -167,7 +173,7 @@ async fn until_told(mut daemon: Daemon, mut signals: Signals, path: Option<PathB
             again = false;
             mark.begin();
             systemd::reloading();
-            reloading = Some(Box::pin(reload::prepare(path.clone())));
+            reloading = Some(Box::pin(reload::prepare(Arc::clone(&daemon.components), path.clone())));
         }
         daemon.tree.look();
         watchdog.beat(daemon.tree.healthy(LATE_AFTER));

@@ -1,27 +1,23 @@
 //! SIGHUP: the whole file is read and everything new prepared before anything is touched; then what changed is swapped.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
+use super::component::{Component, Run};
+use super::components::{Components, Place};
 use super::core::locked;
 use super::plan::Plan;
 use super::start::{Daemon, StartError};
-use super::{parts, warnings};
-use crate::config::{self, Change, ConfigError, Effect, Loaded, Part};
-use crate::device::DEVICES;
+use super::warnings;
+use crate::config::{self, Change, ConfigError, Effect, Loaded};
 use crate::event::Timestamp;
-use crate::layer::stage::StageSpec;
-use crate::observe::{log as journal, metrics};
+use crate::observe::metrics;
 use crate::server::HttpError;
-use crate::supervise::State;
-
-/// What a changed child gets to end in order.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Reads and prepares the configuration on a thread of its own, so that reading rules holds nobody up.
-pub async fn prepare(path: Option<PathBuf>) -> Result<(Loaded, Plan), ConfigError> {
+pub async fn prepare(components: Arc<Components>, path: Option<PathBuf>) -> Result<(Loaded, Plan), ConfigError> {
     let source = path.clone();
-    let reading = tokio::task::spawn_blocking(move || super::load_here(path.as_deref())).await;
+    let reading = tokio::task::spawn_blocking(move || super::load_here(&components, path.as_deref())).await;
     reading.unwrap_or_else(|error| {
         let key = source.map(|path| path.display().to_string()).unwrap_or_default();
         let finding = config::Finding::new(key, format!("reading it failed: {error}"), "report this");
@@ -53,15 +49,16 @@ impl Daemon {
             log::warn!(target: "dsmild", "{warning}");
         }
         let old = self.core.config();
-        let changes = config::diff(&old, &loaded.config);
+        let changes = self.components.diff(&old, &loaded.config);
         let kept = kept_until_next_start(&changes);
         self.core.set_config(loaded.config);
         locked(&self.core.board.config).loaded_at = Timestamp::now().to_string();
+        self.tree.reconfigure(&self.core.config().supervisor);
         let mut failures = Vec::new();
         for change in changes.iter().filter(|change| change.effect != Effect::NextStart) {
-            if let Err(error) = self.apply(change.part, &plan).await {
-                log::error!(target: "dsmild", "reload: {} could not be changed: {error}", change.part);
-                failures.push(format!("{}: {error}", change.part));
+            if let Err(error) = self.apply(change, &plan).await {
+                log::error!(target: "dsmild", "reload: {} could not be changed: {error}", change.name);
+                failures.push(format!("{}: {error}", change.name));
             }
         }
         if let Err(error) = self.reload_http_files() {
@@ -83,46 +80,44 @@ impl Daemon {
         })
     }
 
-    async fn apply(&mut self, part: Part, plan: &Plan) -> Result<(), StartError> {
-        let config = self.core.config();
-        match part {
-            Part::Log => journal::reconfigure(&config.log, &config.daemon.instance)
-                .map_err(|error| StartError::Part(error.to_string())),
-            Part::Store => {
-                self.core.store.reconfigure(&config.store).await?;
-                self.core.bus.fit_to_store(self.core.store.max_bytes());
-                Ok(())
+    async fn apply(&mut self, change: &Change, plan: &Plan) -> Result<(), StartError> {
+        let components = Arc::clone(&self.components);
+        let Some(row) = components.get(change.place) else { return Ok(()) };
+        match (change.effect, row.take_over) {
+            (Effect::Restarts, _) => self.restart(change.place, row, plan).await,
+            (Effect::TakenOver, Some(take_over)) => take_over(&self.core).await.map_err(StartError::Component),
+            (Effect::TakenOver | Effect::Ignored | Effect::NextStart, _) => Ok(()),
+        }
+    }
+
+    /// Ends what runs of a component in order and starts what the configuration asks for now.
+    async fn restart(&mut self, place: Place, row: &Component, plan: &Plan) -> Result<(), StartError> {
+        match &row.run {
+            Run::Nothing => Ok(()),
+            Run::Tasks(make) => {
+                self.tree.stop(place).await;
+                self.start_tasks(place, row, make).await
             }
-            Part::Supervisor => {
-                self.tree.reconfigure(&config.supervisor);
-                Ok(())
-            }
-            Part::L3 => self.swap_stage("l3", plan).await,
-            Part::L4 => self.swap_stage("l4", plan).await,
-            Part::Fusion => self.swap_stage("fusion", plan).await,
-            Part::Device(number) => match DEVICES.iter().find(|device| device.number == number) {
-                Some(device) => self.swap_stage(device.stage, plan).await,
-                None => Ok(()),
-            },
-            Part::Process => Ok(()),
-            other => self.restart_part(other).await,
+            Run::Stage(_) => self.swap_stage(place, row, plan).await,
         }
     }
 
     /// Tokens and certificates are renewed in the files that are named already.
     fn reload_http_files(&self) -> Result<(), HttpError> {
         let config = self.core.config();
-        let server = locked(&self.server);
+        let server = locked(&self.core.server);
         server.as_ref().map_or(Ok(()), |server| server.reload(&config.http, config.intake.http.enabled))
     }
 
     /// Rules and lists may have changed though the configuration has not.
     async fn swap_stages_with_new_files(&mut self, plan: &Plan) {
-        for spec in &plan.stages {
-            if self.running_files.get(spec.name) != plan.files.get(spec.name) {
-                log::info!(target: "dsmild", "reload: {} reads changed files", spec.name);
-                if let Err(error) = self.swap_stage(spec.name, plan).await {
-                    log::error!(target: "dsmild", "reload: {} could not be changed: {error}", spec.name);
+        let components = Arc::clone(&self.components);
+        for (place, row, _) in components.stages() {
+            let runs = plan.stages.iter().any(|spec| spec.name == row.name);
+            if runs && self.running_files.get(row.name) != plan.files.get(row.name) {
+                log::info!(target: "dsmild", "reload: {} reads changed files", row.name);
+                if let Err(error) = self.swap_stage(place, row, plan).await {
+                    log::error!(target: "dsmild", "reload: {} could not be changed: {error}", row.name);
                 }
             }
         }
@@ -130,49 +125,37 @@ impl Daemon {
 
     /// A reload is how an operator asks for another try of what was given up.
     async fn revive(&mut self, plan: &Plan) {
-        let failed = self.tree.children().into_iter().filter(|child| child.state() == State::Failed);
-        for name in failed.map(|child| child.name.clone()).collect::<Vec<_>>() {
-            let result = match plan.stages.iter().find(|spec| spec.name == name) {
-                Some(spec) => self.swap_stage(spec.name, plan).await,
-                None => match parts::of_actor(&name) {
-                    Some(part) => self.restart_part(part).await,
-                    None => Ok(()),
-                },
-            };
-            if let Err(error) = result {
-                log::error!(target: "dsmild", "reload: {name} could not be started again: {error}");
+        let components = Arc::clone(&self.components);
+        for place in self.tree.failed() {
+            let Some(row) = components.get(place) else { continue };
+            if let Err(error) = self.restart(place, row, plan).await {
+                log::error!(target: "dsmild", "reload: {} could not be started again: {error}", row.name);
             }
         }
     }
 
-    /// Ends a stage after the transaction that it is in, which saves its state, and starts the new one with that state
-    /// at that place; or only ends it, when it is no longer wanted.
-    async fn swap_stage(&mut self, name: &'static str, plan: &Plan) -> Result<(), StartError> {
-        let wanted: Option<StageSpec> = plan.stages.iter().find(|spec| spec.name == name).cloned();
-        self.tree.stop(name, PATIENCE).await;
-        self.running_files.remove(name);
-        let ran = self.shells.remove(name);
+    /// Ends a stage after the transaction that it is in, which saves its state, and starts the new one with that state at
+    /// that place; or only ends it, when it is no longer wanted.
+    async fn swap_stage(&mut self, place: Place, row: &Component, plan: &Plan) -> Result<(), StartError> {
+        let wanted = plan.stages.iter().find(|spec| spec.name == row.name).cloned();
+        self.tree.stop(place).await;
+        self.running_files.remove(row.name);
+        let ran = self.shells.remove(row.name);
+        let Some(spec) = wanted else {
+            self.detach(row);
+            return Ok(());
+        };
         let snapshot = match &ran {
             Some(shell) => shell.snapshot(),
-            None => self.core.store.snapshot(name).await?,
+            None => self.core.store.snapshot(row.name).await?,
         };
-        match wanted {
-            Some(spec) => {
-                if let (None, Some(consumer)) = (ran, self.core.bus.consumer(name)) {
-                    self.core.bus.skip_to_end(consumer);
-                }
-                if let Some(digest) = plan.files.get(name) {
-                    self.running_files.insert(name, digest.clone());
-                }
-                self.start_stage(spec, snapshot)
-            }
-            None => {
-                if let Some(consumer) = self.core.bus.consumer(name) {
-                    self.core.bus.detach(consumer);
-                }
-                Ok(())
-            }
+        if let (None, Some(consumer)) = (ran, self.core.bus.consumer(row.name)) {
+            self.core.bus.skip_to_end(consumer);
         }
+        if let Some(digest) = plan.files.get(row.name) {
+            self.running_files.insert(row.name, digest.clone());
+        }
+        self.start_stage(place, row, spec, snapshot)
     }
 }
 

@@ -3,22 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
-use futures_util::FutureExt;
-
+use super::component::{Component, MakeTasks, NamedTask, Run};
+use super::components::{Components, Place};
 use super::core::{ConsumerProgress, Core, locked};
-use super::parts::{OUTLET_PARTS, SOURCES};
+use super::gateway::DaemonGateway;
 use super::plan::Plan;
 use super::waiting::Waiting;
-use super::{sources, web, writer};
 use crate::bus::{Bus, Ledger, Snapshot};
 use crate::config::Config;
 use crate::event::{EventId, Interest, Timestamp};
 use crate::layer::actor;
-use crate::layer::graph::Node;
 use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
 use crate::limits;
@@ -27,23 +23,18 @@ use crate::outlet::archive::{self, Archive};
 use crate::outlet::driver::{Log, Outlet};
 use crate::outlet::{CommittedLog, OUTLETS};
 use crate::retry::OutsideError;
-use crate::server::Server;
-use crate::server::gateway::ConfigStatus;
+use crate::server::gateway::{ConfigStatus, Gateway, Status};
 use crate::store::positions::Positions;
 use crate::store::{HotStore, Recovery, StoreError};
-use crate::supervise::{ChildSpec, State, Task, TaskContext, Tree};
-
-/// What a child gets to end in order.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::supervise::{ChildSpec, State, Task, Tree};
 
 pub struct Daemon {
     pub core: Arc<Core>,
     pub tree: Tree,
     /// Ends with it, without waiting.
     pub(super) io: Io,
+    pub(super) components: Arc<Components>,
     hooks: Hooks,
-    /// The HTTP server that runs.
-    pub(super) server: Arc<Mutex<Option<Server>>>,
     /// Of the stages that run.
     pub(super) shells: BTreeMap<&'static str, Arc<Shell>>,
     /// Digests of the files that they were prepared from.
@@ -99,7 +90,7 @@ pub enum StartError {
     #[error("daemon.state_dir {path} could not be made: {source}; make it for this user, or name another")]
     StateDir { path: String, source: std::io::Error },
     #[error("{0}")]
-    Part(String),
+    Component(String),
 }
 
 impl Daemon {
@@ -107,6 +98,7 @@ impl Daemon {
     /// The hot store, a thread or the listener could not be had.
     pub async fn start(config: Config, source: String, plan: Plan, hooks: Hooks) -> Result<Self, StartError> {
         metrics::exporter();
+        plan.components.stages().for_each(|(_, row, _)| metrics::register_stage(row.name));
         let state_dir = &config.daemon.state_dir;
         DirBuilder::new()
             .recursive(true)
@@ -123,7 +115,7 @@ impl Daemon {
         waiting.end().await;
         let bus = Arc::new(Bus::new(ledger(&plan, &recovery), recovery.last_id));
         bus.fit_to_store(store.max_bytes());
-        let snapshots = snapshots(&store, &plan.stages).await?;
+        let mut snapshots = snapshots(&store, &plan.stages).await?;
         let progress = plan.stages.iter().map(|spec| {
             let cursor = recovery.cursors.get(spec.name).copied().unwrap_or(recovery.last_id);
             let snapshot = snapshots.get(spec.name).map_or(EventId::ZERO, |snapshot| snapshot.cursor);
@@ -144,8 +136,8 @@ impl Daemon {
             core,
             tree: Tree::new(config.supervisor.clone()),
             io,
+            components: plan.components,
             hooks,
-            server: Arc::default(),
             shells: BTreeMap::new(),
             running_files: plan.files,
         };
@@ -156,94 +148,68 @@ impl Daemon {
             daemon.core.outlets.acknowledge(about, cursor);
         }
         daemon.core.outlets.set_archived(recovery.cursors.get(Archive::ABOUT.name).copied().unwrap_or_default());
-        // They end after the writer: when nothing more is committed, each takes the last events outside.
-        for part in OUTLET_PARTS {
-            daemon.start_part(part).await?;
-        }
-        let threads = daemon.io.handle()?;
-        daemon.start_task("store", true, move |task, core| writer::run(task, core, threads.clone()))?;
-        daemon.start_stages(&plan.known, plan.stages, snapshots)?;
-        daemon.start_http().await?;
-        for part in SOURCES {
-            daemon.start_part(part).await?;
-        }
-        daemon.start_task("tick", false, sources::tick)?;
-        if config.intake.boot.enabled {
-            daemon.start_task("intake-boot", false, sources::boot)?;
+        for place in daemon.components.places() {
+            daemon.start_component(place, &plan.stages, &mut snapshots).await?;
         }
         *locked(&daemon.core.board.children) = daemon.tree.children();
         log::info!(target: "dsmild", "up: http://{} serves the console, /metrics and /api/v1/status", config.http.listen);
         Ok(daemon)
     }
 
-    pub(super) fn start_task<Run, Running>(&mut self, name: &str, critical: bool, run: Run) -> Result<(), StartError>
-    where
-        Run: Fn(TaskContext, Arc<Core>) -> Running + Send + Sync + 'static,
-        Running: Future<Output = Result<(), String>> + 'static,
-    {
-        let core = Arc::clone(&self.core);
-        let task: Task = Arc::new(move |context| run(context, Arc::clone(&core)).boxed_local());
-        self.tree.start(ChildSpec::task(name, critical, (self.hooks.task)(name, task)))?;
-        Ok(())
-    }
-
-    fn start_stages(
+    /// Starts what the configuration asks for of this component; perhaps nothing.
+    async fn start_component(
         &mut self,
-        known: &[Node],
-        stages: Vec<StageSpec>,
-        mut snapshots: BTreeMap<&'static str, Snapshot>,
+        place: Place,
+        stages: &[StageSpec],
+        snapshots: &mut BTreeMap<&'static str, Snapshot>,
     ) -> Result<(), StartError> {
-        for (name, ..) in known.iter().filter(|(name, ..)| !stages.iter().any(|spec| spec.name == *name)) {
-            if let Some(consumer) = self.core.bus.consumer(name) {
-                self.core.bus.detach(consumer);
-            }
-        }
-        for spec in stages {
-            let snapshot = snapshots.remove(spec.name);
-            self.start_stage(spec, snapshot)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn start_stage(&mut self, spec: StageSpec, snapshot: Option<Snapshot>) -> Result<(), StartError> {
-        let Some(consumer) = self.core.bus.consumer(spec.name) else { return Ok(()) };
-        let name = spec.name;
-        let (bus, store) = (Arc::clone(&self.core.bus), self.core.store.clone());
-        let shell = Shell::new((self.hooks.stage)(spec), consumer, bus, store, snapshot);
-        self.shells.insert(name, Arc::clone(&shell));
-        self.tree.start(actor::child(&shell))?;
-        Ok(())
-    }
-
-    /// The first server is opened before anything depends on it: an address that is taken ends the start.
-    pub(super) async fn start_http(&mut self) -> Result<(), StartError> {
-        let io = self.io.handle()?;
-        let first =
-            io.spawn(web::serve(Arc::clone(&self.core))).await.map_err(|error| StartError::Part(error.to_string()))?;
-        let first = first.map_err(|error| StartError::Part(error.to_string()))?;
-        web::show_link(&first);
-        // Kept outside of any run: a frozen one would hold the port for ever.
-        let slot = Arc::clone(&self.server);
-        locked(&slot).replace(first);
-        let fresh = Arc::new(AtomicBool::new(true));
-        self.start_task("http", false, move |task, core| {
-            let (slot, io, keep) = (Arc::clone(&slot), io.clone(), fresh.swap(false, Ordering::AcqRel));
-            async move {
-                if !keep {
-                    drop(locked(&slot).take());
-                    let started = io.spawn(web::serve(core)).await.map_err(|error| error.to_string())?;
-                    let server = started.map_err(|error| error.to_string())?;
-                    locked(&slot).replace(server);
-                }
-                task.run_until_stopped(std::future::pending::<()>()).await;
-                let server = locked(&slot).take();
-                if let Some(server) = server {
-                    // Open requests get a moment; what is still open then is cut off.
-                    let _ = tokio::time::timeout(PATIENCE / 2, server.stop()).await;
-                }
+        let components = Arc::clone(&self.components);
+        let Some(row) = components.get(place) else { return Ok(()) };
+        match (&row.run, stages.iter().find(|spec| spec.name == row.name)) {
+            (Run::Nothing, _) => Ok(()),
+            (Run::Tasks(make), _) => self.start_tasks(place, row, make).await,
+            (Run::Stage(_), Some(spec)) => self.start_stage(place, row, spec.clone(), snapshots.remove(row.name)),
+            (Run::Stage(_), None) => {
+                self.detach(row);
                 Ok(())
             }
-        })
+        }
+    }
+
+    pub(super) async fn start_tasks(
+        &mut self,
+        place: Place,
+        row: &Component,
+        make: &MakeTasks,
+    ) -> Result<(), StartError> {
+        let tasks = make(Arc::clone(&self.core), self.io.handle()?).await.map_err(StartError::Component)?;
+        for NamedTask { name, task } in tasks {
+            let task = (self.hooks.task)(&name, task);
+            self.tree.start(ChildSpec::task(name, place, row.drain, row.is_critical, task))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn start_stage(
+        &mut self,
+        place: Place,
+        row: &Component,
+        spec: StageSpec,
+        snapshot: Option<Snapshot>,
+    ) -> Result<(), StartError> {
+        let Some(consumer) = self.core.bus.consumer(row.name) else { return Ok(()) };
+        let (bus, store) = (Arc::clone(&self.core.bus), self.core.store.clone());
+        let shell = Shell::new((self.hooks.stage)(spec), consumer, bus, store, snapshot);
+        self.shells.insert(row.name, Arc::clone(&shell));
+        self.tree.start(actor::child(&shell, place, row.drain))?;
+        Ok(())
+    }
+
+    /// A stage that the configuration disables holds nobody up.
+    pub(super) fn detach(&self, row: &Component) {
+        if let Some(consumer) = self.core.bus.consumer(row.name) {
+            self.core.bus.detach(consumer);
+        }
     }
 
     /// One line for `systemctl status`.
@@ -253,6 +219,11 @@ impl Daemon {
         let up = children.iter().filter(|child| child.state() == State::Up).count();
         let sources = config.intake.file.len() + config.intake.journal.len();
         format!("{up} of {} actors up, {sources} sources, http://{}", children.len(), config.http.listen)
+    }
+
+    /// What `/api/v1/status` shows.
+    pub fn status(&self) -> Status {
+        DaemonGateway::new(Arc::clone(&self.core)).status()
     }
 
     /// Brings the gauges up to date; about once a second.
@@ -269,11 +240,9 @@ impl Daemon {
         metrics::exporter().run_upkeep();
     }
 
-    /// Stops everything, last started first; what was accepted is committed.
+    /// Stops everything in reverse of the start order; what was accepted is committed.
     pub async fn stop(mut self) {
-        let drain = |name: &str| OUTLETS.iter().find(|spec| spec.about.name == name).map(|spec| spec.about.drain);
-        // After that, an outlet saves its cursor.
-        self.tree.stop_all(|name| drain(name).map_or(PATIENCE, |drain| drain + PATIENCE / 2)).await;
+        self.tree.stop_all().await;
         self.core.store.clone().close().await;
     }
 }
@@ -291,7 +260,8 @@ async fn snapshots(store: &HotStore, stages: &[StageSpec]) -> Result<BTreeMap<&'
 /// A stage that the store does not know begins at the end: it learns from what there is, but says nothing about it.
 fn ledger(plan: &Plan, recovery: &Recovery) -> Ledger {
     let cursor = |name: &str| recovery.cursors.get(name).copied().unwrap_or(recovery.last_id);
-    Ledger::new(plan.known.iter().map(|(name, reads, writes)| ((*name).to_owned(), *reads, *writes, cursor(name))))
+    let stages = plan.components.stages();
+    Ledger::new(stages.map(|(_, row, stage)| (row.name.to_owned(), stage.reads, stage.writes, cursor(row.name))))
 }
 
 /// Counts what each stage had before it when the last process ended, so that the ledger adds up.

@@ -12,7 +12,7 @@ use crate::detect::incident::{Alert, Incident};
 use crate::detect::incidents::Incidents;
 use crate::detect::tactic::Tactic;
 use crate::detect::top::Top;
-use crate::event::{Body, Category, Entity, Event, Interest, Severity, Soc, Stream, Timestamp, Verdict, stream};
+use crate::event::{Body, Category, Entity, Event, Interest, Severity, Soc, Stream, Timestamp, Verdict};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::layer::verdict;
 
@@ -27,7 +27,8 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     stage: "device-52",
     identifier: "dsmil-soc-analytics",
     title: "Security analytics",
-    reads: Interest::NONE.soc(stream::FUSION).soc(51).soc(53).soc(54).soc(55).soc(56).soc(57),
+    // Also of devices that are yet to come. Device 58 speaks of what this one says.
+    reads: Interest::NONE.stream(Stream::SocEvents).without_soc(NUMBER).without_soc(58),
     prepare: |table| settings::factory(table, Analytics::new),
 };
 

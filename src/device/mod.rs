@@ -1,4 +1,5 @@
-//! The Layer-8 devices. A new one is a file here and a line in [`DEVICES`].
+//! The Layer-8 devices. A new one is a file here and a line in [`DEVICES`]: its row in the table of
+//! components, and with it its name in status and metrics and its log identifier, follows from that.
 
 mod advml;
 mod advml_lines;
@@ -21,9 +22,10 @@ use std::collections::BTreeMap;
 
 use crate::config::Finding;
 use crate::event::Interest;
-use crate::layer::stage::{Stage, StageFactory, StageSpec};
+use crate::layer::stage::{Stage, StageFactory};
 
 /// What the daemon needs to know of a device.
+#[derive(Clone, Copy)]
 pub struct DeviceSpec {
     /// 51 and up.
     pub number: u16,
@@ -69,40 +71,6 @@ pub const DEVICES: &[DeviceSpec] = &[
     soar::SPEC,
 ];
 
-/// Every device that is not disabled, ready to run, and all warnings; a device without a table runs with its defaults.
-///
-/// # Errors
-/// All findings of all devices that are not disabled (the files that a disabled one names may be absent), with keys
-/// from the top of the file: `device.57.window`.
-pub fn prepare_all(tables: &BTreeMap<String, toml::Table>) -> Result<(Vec<StageSpec>, Vec<Finding>), Vec<Finding>> {
-    let mut findings: Vec<Finding> = tables.keys().filter_map(|number| unknown_device(number)).collect();
-    let (mut stages, mut warnings) = (Vec::new(), Vec::new());
-    for device in DEVICES {
-        let none = toml::Table::new();
-        let table = tables.get(&device.number.to_string()).unwrap_or(&none);
-        if settings::enabled(table) == Ok(false) {
-            continue;
-        }
-        let of_device =
-            |finding: Finding| Finding { key: format!("device.{}.{}", device.number, finding.key), ..finding };
-        match (device.prepare)(table) {
-            Ok(prepared) => {
-                warnings.extend(prepared.warnings.into_iter().map(of_device));
-                stages.push(StageSpec {
-                    name: device.stage,
-                    identifier: device.identifier,
-                    reads: device.reads,
-                    writes: Interest::NONE.soc(device.number),
-                    critical: false,
-                    make: prepared.make,
-                });
-            }
-            Err(found) => findings.extend(found.into_iter().map(of_device)),
-        }
-    }
-    if findings.is_empty() { Ok((stages, warnings)) } else { Err(findings) }
-}
-
 /// Has device 58 know which addresses this machine cannot do without, as they are now. What the configuration says of them
 /// itself stays.
 pub fn know_this_machine(tables: &mut BTreeMap<String, toml::Table>) {
@@ -111,16 +79,42 @@ pub fn know_this_machine(tables: &mut BTreeMap<String, toml::Table>) {
     table.entry("machine").or_insert_with(|| addresses.into());
 }
 
-fn unknown_device(number: &str) -> Option<Finding> {
-    let known = DEVICES.iter().any(|device| device.number.to_string() == number);
-    (!known).then(|| {
-        let numbers: Vec<String> = DEVICES.iter().map(|device| device.number.to_string()).collect();
-        Finding::new(
-            format!("device.{number}"),
-            "there is no such device",
-            format!("expected one of {}", numbers.join(", ")),
-        )
-    })
+impl DeviceSpec {
+    /// Its table of the configuration; without one it runs with its defaults.
+    pub fn table(&self, tables: &BTreeMap<String, toml::Table>) -> toml::Table {
+        tables.get(&self.number.to_string()).cloned().unwrap_or_default()
+    }
+
+    /// What its stage is made from, with warnings; `None` when it is disabled, and then the files that its table names may
+    /// be absent.
+    ///
+    /// # Errors
+    /// All findings, with keys from the top of the file: `device.57.window`.
+    pub fn prepare_from(&self, tables: &BTreeMap<String, toml::Table>) -> Result<Option<Prepared>, Vec<Finding>> {
+        let table = self.table(tables);
+        if settings::enabled(&table) == Ok(false) {
+            return Ok(None);
+        }
+        let whole = |finding: Finding| Finding { key: format!("device.{}.{}", self.number, finding.key), ..finding };
+        match (self.prepare)(&table) {
+            Ok(mut prepared) => {
+                prepared.warnings = prepared.warnings.into_iter().map(whole).collect();
+                Ok(Some(prepared))
+            }
+            Err(found) => Err(found.into_iter().map(whole).collect()),
+        }
+    }
+}
+
+/// A finding for each table of a device that does not exist.
+pub fn unknown(tables: &BTreeMap<String, toml::Table>, devices: &[DeviceSpec]) -> Vec<Finding> {
+    let numbers: Vec<String> = devices.iter().map(|device| device.number.to_string()).collect();
+    let unknown = tables.keys().filter(|number| !numbers.contains(number));
+    let finding = |number| {
+        let expected = format!("expected one of {}", numbers.join(", "));
+        Finding::new(format!("device.{number}"), "there is no such device", expected)
+    };
+    unknown.map(finding).collect()
 }
 
 #[cfg(test)]
@@ -139,8 +133,8 @@ mod tests {
 
     #[test]
     fn a_device_that_does_not_exist_is_a_finding() {
-        let tables = BTreeMap::from([("99".to_owned(), toml::Table::new())]);
-        let Err(findings) = prepare_all(&tables) else { panic!("device 99 was accepted") };
-        assert_eq!(findings.first().map(|finding| finding.key.as_str()), Some("device.99"));
+        let tables = BTreeMap::from([("99".to_owned(), toml::Table::new()), ("53".to_owned(), toml::Table::new())]);
+        let keys: Vec<_> = unknown(&tables, DEVICES).into_iter().map(|finding| finding.key).collect();
+        assert_eq!(keys, ["device.99"]);
     }
 }

@@ -97,6 +97,12 @@ impl Interest {
         Self(self.0 | 1 << soc_bit(producer))
     }
 
+    /// Everything but the SOC events of this producer.
+    #[must_use]
+    pub const fn without_soc(self, producer: u16) -> Self {
+        Self(self.0 & !(1 << soc_bit(producer)))
+    }
+
     pub const fn overlaps(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
@@ -148,6 +154,9 @@ mod tests {
     fn an_interest_in_soc_events_covers_every_producer() {
         let reads = Interest::NONE.stream(Stream::SocEvents);
         assert!((FUSION..=DEVICE_MAX).all(|producer| reads.overlaps(Interest::of(Stream::SocEvents, producer))));
+        let all_but_one = reads.without_soc(52);
+        assert!(!all_but_one.overlaps(Interest::of(Stream::SocEvents, 52)));
+        assert!(all_but_one.overlaps(Interest::of(Stream::SocEvents, 53)));
         assert!(!reads.overlaps(Interest::of(Stream::Tick, 0)));
     }
 

@@ -14,6 +14,7 @@ use super::stage::{Outbox, Stage};
 use crate::bus::{DeadLetter, EventRef, Reader, Ready, Snapshot, Step};
 use crate::event::{EventId, wire};
 use crate::limits;
+use crate::observe::metrics;
 use crate::supervise::{ChildSpec, TaskContext, spawn};
 
 /// There may be something to read.
@@ -46,12 +47,14 @@ struct Running {
 }
 
 /// The supervised child that runs this stage.
-pub fn child(shell: &Arc<Shell>) -> ChildSpec {
+pub fn child(shell: &Arc<Shell>, place: usize, drain: Duration) -> ChildSpec {
     let (dead, given_up, start) = (Arc::clone(shell), Arc::clone(shell), Arc::clone(shell));
     ChildSpec {
         name: shell.spec.name.to_owned(),
+        place,
+        drain,
         critical: shell.spec.critical,
-        on_death: Arc::new(move |cause, reason| dead.died(cause, reason)),
+        on_failure: Arc::new(move |cause, reason| dead.died(cause, reason)),
         on_give_up: Arc::new(move || given_up.bus.detach(given_up.consumer)),
         start: Arc::new(move |arbiter, task, gave_up| {
             let shell = Arc::clone(&start);
@@ -100,6 +103,10 @@ impl Handler<Wake> for StageActor {
         let Some(running) = &mut self.running else { return };
         match self.shell.bus.next(&mut running.reader, limits::TRANSACTION_EVENTS_MAX) {
             Ready::Nothing => self.save_if_due(),
+            Ready::Lost(events) => {
+                self.report_lost(events);
+                context.notify(Wake);
+            }
             Ready::Batch { events, upto } => {
                 self.handle_batch(&events, upto);
                 context.notify(Wake);
@@ -203,6 +210,16 @@ impl StageActor {
             }
             context.notify(Wake);
         }));
+    }
+
+    /// A stage that is given up holds nothing back in the hot store: what it has not read by its return may be gone.
+    fn report_lost(&self, events: u64) {
+        let name = self.shell.spec.name;
+        metrics::dropped(name, "retention").increment(events);
+        log::error!(
+            target: self.shell.spec.identifier,
+            "{name}: {events} events that came while it was given up are past store.retention and were not looked at"
+        );
     }
 
     fn save_if_due(&mut self) {

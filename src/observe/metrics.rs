@@ -142,20 +142,6 @@ pub const METRICS: &[Metric] = &[
     ),
 ];
 
-/// Stages that every installation has; a further device is registered when it asks for its handles.
-const STAGES: [&str; 11] = [
-    "l3",
-    "l4",
-    "fusion",
-    "device-51",
-    "device-52",
-    "device-53",
-    "device-54",
-    "device-55",
-    "device-56",
-    "device-57",
-    "device-58",
-];
 const SEVERITIES: [Severity; 5] = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 const CATEGORIES: [Category; 7] = [
     Category::Auth,
@@ -206,17 +192,6 @@ fn register_known() {
     for stream in [Stream::L3Out, Stream::L4Out, Stream::SocEvents] {
         mirror_lag_events(stream.name()).set(0.0);
     }
-    for stage in STAGES {
-        for outcome in ["handled", "quarantined"] {
-            stage_events(stage, outcome).increment(0);
-        }
-        stage_lag_events(stage).set(0.0);
-        drop(stage_seconds(stage));
-        actor_up(stage).set(0.0);
-        for reason in ["panic", "error", "frozen", "reload"] {
-            actor_restarts(stage, reason).increment(0);
-        }
-    }
     for severity in SEVERITIES {
         for category in CATEGORIES {
             soc_events(severity, category).increment(0);
@@ -236,6 +211,20 @@ fn register_known() {
         unlabelled.set(0.0);
     }
     drop((commit_seconds(), end_to_end_seconds()));
+}
+
+/// The series of a stage, at the start.
+pub fn register_stage(stage: &'static str) {
+    for outcome in ["handled", "quarantined"] {
+        stage_events(stage, outcome).increment(0);
+    }
+    stage_lag_events(stage).set(0.0);
+    drop(stage_seconds(stage));
+    actor_up(stage).set(0.0);
+    for reason in ["panic", "error", "frozen", "reload"] {
+        actor_restarts(stage, reason).increment(0);
+    }
+    dropped(stage, "retention").increment(0);
 }
 
 pub fn events(stream: Stream) -> Counter {

@@ -42,8 +42,8 @@ impl Cause {
     }
 }
 
-/// Told of every death before the actor is started again: (cause, reason).
-pub type OnDeath = Arc<dyn Fn(Cause, &str) + Send + Sync>;
+/// Told of every failure before the actor is started again: (cause, reason).
+pub type OnFailure = Arc<dyn Fn(Cause, &str) + Send + Sync>;
 
 pub struct Child {
     pub name: String,
@@ -55,8 +55,8 @@ pub struct Child {
     /// Milliseconds since `epoch` of the last heartbeat.
     heartbeat_ms: AtomicU64,
     epoch: Instant,
-    on_death: OnDeath,
-    /// What an actor said of its trouble before it ended.
+    on_failure: OnFailure,
+    /// The error that the actor reported before it ended.
     reported_error: Mutex<Option<String>>,
 }
 
@@ -67,7 +67,7 @@ struct Condition {
 }
 
 impl Child {
-    pub fn new(name: &str, critical: bool, config: &Supervisor, on_death: OnDeath) -> Arc<Self> {
+    pub fn new(name: &str, critical: bool, config: &Supervisor, on_failure: OnFailure) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
             critical,
@@ -80,7 +80,7 @@ impl Child {
             restarts: AtomicU32::new(0),
             heartbeat_ms: AtomicU64::new(0),
             epoch: Instant::now(),
-            on_death,
+            on_failure,
             reported_error: Mutex::new(None),
         })
     }
@@ -139,9 +139,9 @@ impl Child {
         self.condition().state = State::Stopped;
     }
 
-    /// Notes a death and decides what follows from it.
-    pub(super) fn died(&self, cause: Cause, reason: &str) -> Decision {
-        (self.on_death)(cause, reason);
+    /// Notes a failure and decides what follows from it.
+    pub(super) fn failed(&self, cause: Cause, reason: &str) -> Decision {
+        (self.on_failure)(cause, reason);
         let now = self.epoch.elapsed();
         let mut condition = self.condition();
         condition.last_error = Some(format!("{}: {reason}", cause.name()));

@@ -60,7 +60,7 @@ where
             }
             Err(panic) => (Cause::Panic, panic_text(panic.as_ref())),
         };
-        match child.died(cause, &reason) {
+        match child.failed(cause, &reason) {
             Decision::GiveUp => {
                 gave_up(&child, &format!("{}: {reason}", cause.name()));
                 return;

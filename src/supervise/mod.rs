@@ -13,7 +13,9 @@ mod tree;
 #[cfg(test)]
 mod under_test;
 
-pub use child::{Cause, Child, OnDeath, State, TaskContext};
+use std::time::Duration;
+
+pub use child::{Cause, Child, OnFailure, State, TaskContext};
 pub use guard::{GaveUp, spawn};
 pub use policy::{Decision, RestartPolicy};
 pub use task_actor::{Task, TaskActor};
@@ -23,11 +25,13 @@ pub use under_test::TestSupervisor;
 
 impl ChildSpec {
     /// A loop over IO.
-    pub fn task(name: &str, critical: bool, task: Task) -> Self {
+    pub fn task(name: String, place: usize, drain: Duration, critical: bool, task: Task) -> Self {
         Self {
-            name: name.to_owned(),
+            name,
+            place,
+            drain,
             critical,
-            on_death: std::sync::Arc::new(|_, _| ()),
+            on_failure: std::sync::Arc::new(|_, _| ()),
             on_give_up: std::sync::Arc::new(|| ()),
             start: std::sync::Arc::new(move |arbiter, context, gave_up| {
                 let task = std::sync::Arc::clone(&task);

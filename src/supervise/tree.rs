@@ -1,12 +1,13 @@
-//! The children in list order: started so, stopped in reverse, the frozen ones abandoned and replaced.
+//! The children in the order of their places: stopped in reverse, the frozen ones abandoned and replaced.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::Arbiter;
 use tokio::sync::watch;
 
-use super::child::{Cause, Child, OnDeath, State, TaskContext};
+use super::child::{Cause, Child, OnFailure, State, TaskContext};
 use super::guard::GaveUp;
 use super::policy::Decision;
 use crate::config;
@@ -17,9 +18,13 @@ pub type Start = Arc<dyn Fn(&Arbiter, TaskContext, GaveUp) + Send + Sync>;
 #[derive(Clone)]
 pub struct ChildSpec {
     pub name: String,
+    /// Where its component stands in the start order. Children are stopped in reverse of this, whenever they were started.
+    pub place: usize,
+    /// What it gets to end in order.
+    pub drain: Duration,
     /// When it is given up, the process ends for systemd to start it again.
     pub critical: bool,
-    pub on_death: OnDeath,
+    pub on_failure: OnFailure,
     pub on_give_up: Arc<dyn Fn() + Send + Sync>,
     pub start: Start,
 }
@@ -38,6 +43,7 @@ pub struct Tree {
     config: config::Supervisor,
     /// Whether systemd ends the process when a critical actor is frozen.
     watched: bool,
+    /// By place.
     running: Vec<Running>,
     fatal: watch::Sender<Option<String>>,
 }
@@ -52,6 +58,7 @@ impl Tree {
         self.fatal.subscribe()
     }
 
+    /// In the order of their places.
     pub fn children(&self) -> Vec<Arc<Child>> {
         self.running.iter().map(|running| Arc::clone(&running.child)).collect()
     }
@@ -67,12 +74,12 @@ impl Tree {
         self.watched = true;
     }
 
-    /// Starts a child after all that are there.
+    /// Starts a child. It will be stopped before all of lesser places, and before those of its own that were started earlier.
     ///
     /// # Errors
     /// No thread could be started for it.
     pub fn start(&mut self, spec: ChildSpec) -> std::io::Result<Arc<Child>> {
-        let child = Child::new(&spec.name, spec.critical, &self.config, Arc::clone(&spec.on_death));
+        let child = Child::new(&spec.name, spec.critical, &self.config, Arc::clone(&spec.on_failure));
         let mut running = Running {
             spec,
             child: Arc::clone(&child),
@@ -81,7 +88,8 @@ impl Tree {
             restart_at: None,
         };
         running.begin(&self.fatal)?;
-        self.running.push(running);
+        let index = self.running.partition_point(|other| other.spec.place <= running.spec.place);
+        self.running.insert(index, running);
         Ok(child)
     }
 
@@ -112,19 +120,23 @@ impl Tree {
         }
     }
 
-    /// Stops one child and forgets it. Waits at most `patience`.
-    pub async fn stop(&mut self, name: &str, patience: Duration) {
-        if let Some(index) = self.running.iter().position(|running| running.spec.name == name) {
-            let running = self.running.remove(index);
-            running.end(patience).await;
+    /// The places at which some child has been given up.
+    pub fn failed(&self) -> BTreeSet<usize> {
+        let failed = self.running.iter().filter(|running| running.child.state() == State::Failed);
+        failed.map(|running| running.spec.place).collect()
+    }
+
+    /// Stops the children of this place, last first, and forgets them.
+    pub async fn stop(&mut self, place: usize) {
+        while let Some(index) = self.running.iter().rposition(|running| running.spec.place == place) {
+            self.running.remove(index).end().await;
         }
     }
 
-    /// Stops all children, last first; each gets at most what `patience` says for its name.
-    pub async fn stop_all(&mut self, patience: impl Fn(&str) -> Duration) {
+    /// Stops all children, last first.
+    pub async fn stop_all(&mut self) {
         while let Some(running) = self.running.pop() {
-            let patience = patience(&running.spec.name);
-            running.end(patience).await;
+            running.end().await;
         }
     }
 }
@@ -148,7 +160,7 @@ impl Running {
             arbiter.stop();
         }
         let reason = format!("no heartbeat for {} ms", silence.as_millis());
-        match self.child.died(Cause::Frozen, &reason) {
+        match self.child.failed(Cause::Frozen, &reason) {
             Decision::GiveUp => gave_up(&self.spec, fatal)(&self.child, &reason),
             Decision::RestartAfter(delay) => {
                 log::warn!(target: "dsmild", "actor {} is frozen ({reason}); another takes its place in {delay:?}", self.spec.name);
@@ -157,10 +169,10 @@ impl Running {
         }
     }
 
-    async fn end(mut self, patience: Duration) {
+    async fn end(mut self) {
         const LOOK_EVERY: Duration = Duration::from_millis(5);
         self.stop.send_replace(true);
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + self.spec.drain;
         while matches!(self.child.state(), State::Up | State::Restarting)
             && self.restart_at.is_none()
             && Instant::now() < deadline

@@ -6,6 +6,7 @@ mod archive;
 mod archive_group;
 mod archive_keys;
 mod archive_power;
+mod archive_reload;
 mod archive_slow;
 mod archive_trouble;
 mod check;

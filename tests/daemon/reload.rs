@@ -6,12 +6,12 @@ use crate::harness::{Daemon, Site, dsmild, wait_for};
 
 const FILE: &str = "[[intake.file]]\npath = \"{dir}/in.log\"\n";
 
-fn hang_up(daemon: &Daemon) {
+pub fn hang_up(daemon: &Daemon) {
     let pid = rustix::process::Pid::from_child(&daemon.child);
     rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
 }
 
-fn reloads(daemon: &Daemon, result: &str) -> u64 {
+pub fn reloads(daemon: &Daemon, result: &str) -> u64 {
     let (_, metrics) = daemon.get("/metrics").unwrap_or_default();
     let name = format!("dsmil_config_reloads_total{{result=\"{result}\"}} ");
     metrics.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())

@@ -48,17 +48,8 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     stage: "device-58",
     identifier: "dsmil-soc-soar",
     title: "Response proposals",
-    reads: Interest::NONE
-        .stream(Stream::L3In)
-        .stream(Stream::Tick)
-        .soc(stream::FUSION)
-        .soc(51)
-        .soc(52)
-        .soc(53)
-        .soc(54)
-        .soc(55)
-        .soc(56)
-        .soc(57),
+    // Also of devices that are yet to come.
+    reads: Interest::NONE.stream(Stream::L3In).stream(Stream::Tick).stream(Stream::SocEvents).without_soc(NUMBER),
     prepare: |table| {
         let settings: Settings = settings::read(table)?;
         let playbooks: Arc<[Value]> = playbook_files::load(&settings.playbooks)?.into();

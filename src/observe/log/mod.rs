@@ -26,27 +26,8 @@ use sink::{Journal, Sink, Stderr};
 /// daemon's own lines from those of others under the same identifiers.
 pub const INSTANCE_FIELD: &str = "DSMILD_INSTANCE";
 
-/// Every SYSLOG_IDENTIFIER of the daemon; the first is for whatever names none.
-pub const IDENTIFIERS: [&str; 18] = [
-    "dsmild",
-    "dsmil-l3",
-    "dsmil-l4",
-    "dsmil-soc-router",
-    "dsmil-soc-advml",
-    "dsmil-soc-analytics",
-    "dsmil-soc-crypto",
-    "dsmil-soc-intel",
-    "dsmil-soc-biometrics",
-    "dsmil-soc-enclave",
-    "dsmil-soc-network",
-    "dsmil-soc-soar",
-    "dsmil-tail",
-    "dsmil-shrink",
-    "dsmil-mirror",
-    "dsmil-archive",
-    "dsmil-loki",
-    "dsmil-http",
-];
+/// The identifier of lines that name none.
+const UNNAMED: &str = "dsmild";
 
 /// While drops go on, they are reported this often.
 const DROPS_REPORTED_EVERY: Duration = Duration::from_secs(10);
@@ -79,13 +60,13 @@ enum Order {
 
 static FRONT: OnceLock<Front> = OnceLock::new();
 
-/// Sets the process's log up, once.
+/// Sets the process's log up, once. `identifiers` are all that lines may have; the first is for whatever names none.
 ///
 /// # Errors
 /// The journal is asked for and not there, or another logger is installed.
-pub fn install(config: &config::Log, instance: &str) -> Result<(), LogError> {
+pub fn install(config: &config::Log, instance: &str, identifiers: Vec<&'static str>) -> Result<(), LogError> {
     metrics::exporter(); // a counter taken before the recorder is there would count nothing
-    let front = Front::start(sink_of(config.target, instance)?, limits::LOG_QUEUE_MAX)?;
+    let front = Front::start(sink_of(config.target, instance)?, identifiers, limits::LOG_QUEUE_MAX)?;
     let front = FRONT.get_or_init(|| front);
     log::set_logger(front).map_err(|error| LogError::NoWriter(error.to_string()))?;
     log::set_max_level(filter_of(config.level));
@@ -126,20 +107,16 @@ fn filter_of(level: LogLevel) -> LevelFilter {
     }
 }
 
-fn identifier_of(target: &str) -> &'static str {
-    let [ours, ..] = IDENTIFIERS;
-    IDENTIFIERS.into_iter().find(|identifier| *identifier == target).unwrap_or(ours)
-}
-
 /// What the `log` macros call.
 struct Front {
+    identifiers: Vec<&'static str>,
     queue: SyncSender<Order>,
     dropped: Arc<AtomicU64>,
     dropped_total: ::metrics::Counter,
 }
 
 impl Front {
-    fn start(sink: Box<dyn Sink>, queue_max: usize) -> Result<Self, LogError> {
+    fn start(sink: Box<dyn Sink>, identifiers: Vec<&'static str>, queue_max: usize) -> Result<Self, LogError> {
         let (queue, orders) = sync_channel(queue_max);
         let dropped = Arc::new(AtomicU64::new(0));
         let writer = Writer { orders, sink, dropped: Arc::clone(&dropped), reported: Instant::now() };
@@ -147,7 +124,12 @@ impl Front {
             .name("log-writer".into())
             .spawn(move || writer.run())
             .map_err(|error| LogError::NoWriter(error.to_string()))?;
-        Ok(Self { queue, dropped, dropped_total: metrics::dropped("log", "journal_slow") })
+        Ok(Self { identifiers, queue, dropped, dropped_total: metrics::dropped("log", "journal_slow") })
+    }
+
+    fn identifier_of(&self, target: &str) -> &'static str {
+        let found = self.identifiers.iter().find(|identifier| **identifier == target);
+        found.or(self.identifiers.first()).copied().unwrap_or(UNNAMED)
     }
 
     fn flush_within(&self, patience: Duration) -> bool {
@@ -170,7 +152,7 @@ impl Log for Front {
         if !self.enabled(record.metadata()) {
             return;
         }
-        if self.queue.try_send(Order::Line(line_of(record))).is_err() {
+        if self.queue.try_send(Order::Line(line_of(record, self.identifier_of(record.target())))).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             self.dropped_total.increment(1);
         }
@@ -181,7 +163,7 @@ impl Log for Front {
     }
 }
 
-fn line_of(record: &Record<'_>) -> Line {
+fn line_of(record: &Record<'_>, identifier: &'static str) -> Line {
     let mut message = Bounded::default();
     let _ = write!(message, "{}", record.args());
     let mut fields = Fields(Vec::new());
@@ -189,7 +171,7 @@ fn line_of(record: &Record<'_>) -> Line {
     Line {
         time: Timestamp::now(),
         level: record.level(),
-        identifier: identifier_of(record.target()),
+        identifier,
         target: record.target().to_owned(),
         message: message.0,
         fields: fields.0,
@@ -262,9 +244,9 @@ impl Writer {
         let count = self.dropped.swap(0, Ordering::Relaxed);
         if count > 0 {
             let message = format!("{count} log lines were dropped: the journal was slower than they came");
-            self.write(&line_of(
-                &Record::builder().level(Level::Warn).target("dsmild").args(format_args!("{message}")).build(),
-            ));
+            let mut record = Record::builder();
+            record.level(Level::Warn).target(UNNAMED);
+            self.write(&line_of(&record.args(format_args!("{message}")).build(), UNNAMED));
         }
     }
 }
@@ -275,6 +257,8 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
+
+    const IDENTIFIERS: [&str; 3] = ["dsmild", "dsmil-l3", "dsmil-soc-soar"];
 
     /// Writes a line for each permit, then keeps it.
     struct Gated {
@@ -299,7 +283,9 @@ mod tests {
     fn gated(queue_max: usize) -> (Front, std::sync::mpsc::Sender<()>, Arc<Mutex<Vec<Line>>>) {
         let (permit, permits) = channel();
         let lines = Arc::new(Mutex::new(Vec::new()));
-        let front = Front::start(Box::new(Gated { permits, lines: Arc::clone(&lines) }), queue_max).unwrap();
+        let front =
+            Front::start(Box::new(Gated { permits, lines: Arc::clone(&lines) }), IDENTIFIERS.to_vec(), queue_max)
+                .unwrap();
         (front, permit, lines)
     }
 
@@ -352,7 +338,7 @@ mod tests {
     #[test]
     fn a_message_longer_than_a_line_may_be_is_cut_between_characters() {
         let long = "ü".repeat(limits::LOG_MESSAGE_BYTES_MAX);
-        let line = line_of(&Record::builder().args(format_args!("x{long}{long}")).build());
+        let line = line_of(&Record::builder().args(format_args!("x{long}{long}")).build(), UNNAMED);
         assert!((limits::LOG_MESSAGE_BYTES_MAX - 2..=limits::LOG_MESSAGE_BYTES_MAX).contains(&line.message.len()));
     }
 

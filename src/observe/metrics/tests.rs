@@ -18,6 +18,8 @@ const UNKNOWN_LABELS: [&str; 7] = [
 
 #[test]
 fn every_metric_with_known_labels_is_there_before_the_first_event() {
+    exporter();
+    register_stage("l3");
     let text = exporter().render();
     for metric in METRICS.iter().filter(|metric| !UNKNOWN_LABELS.contains(&metric.name)) {
         let kind = match metric.kind {

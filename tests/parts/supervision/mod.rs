@@ -10,28 +10,28 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use dsmild::config::Config;
-use dsmild::daemon::{Daemon, Hooks, prepare};
+use dsmild::daemon::{Components, Daemon, Hooks, prepare, prepare_with};
 use dsmild::event::{Body, Event, EventId, Interest, Stream};
 use dsmild::layer::pipeline::Pipeline;
 use dsmild::layer::stage::{Outbox, Stage, StageSpec, StateError};
 use dsmild::supervise::State;
 use futures_util::FutureExt;
 
-const NONE: u8 = 0;
+pub const NONE: u8 = 0;
 const PANIC: u8 = 1;
 const HANG: u8 = 2;
-const PANIC_ALWAYS: u8 = 3;
+pub const PANIC_ALWAYS: u8 = 3;
 
 /// One switch an actor; who meets it set panics or hangs.
 #[derive(Clone, Default)]
-struct Faults(Arc<Mutex<BTreeMap<String, Arc<AtomicU8>>>>);
+pub struct Faults(Arc<Mutex<BTreeMap<String, Arc<AtomicU8>>>>);
 
 impl Faults {
     fn of(&self, actor: &str) -> Arc<AtomicU8> {
         Arc::clone(self.0.lock().unwrap().entry(actor.to_owned()).or_default())
     }
 
-    fn set(&self, actor: &str, fault: u8) {
+    pub fn set(&self, actor: &str, fault: u8) {
         self.of(actor).store(fault, Ordering::SeqCst);
     }
 }
@@ -132,9 +132,9 @@ async fn daemon(dir: &Path, hooks: Hooks) -> Daemon {
     Daemon::start(config, "test".to_owned(), plan, hooks).await.unwrap()
 }
 
-struct Run {
-    daemon: Daemon,
-    dir: tempfile::TempDir,
+pub struct Run {
+    pub daemon: Daemon,
+    pub dir: tempfile::TempDir,
     chapters: u32,
 }
 
@@ -156,13 +156,24 @@ impl Run {
         Self { daemon: daemon(self.dir.path(), hooks).await, ..self }
     }
 
-    fn write_chapter(&mut self) {
+    /// A daemon of these components, with a changed configuration.
+    pub async fn start_of(faults: &Faults, components: Components, change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("in.log"), "").unwrap();
+        let mut config = config(dir.path());
+        change(&mut config);
+        let plan = prepare_with(Arc::new(components), &config).unwrap();
+        let daemon = Daemon::start(config, "test".to_owned(), plan, hooks(faults)).await.unwrap();
+        Self { daemon, dir, chapters: 0 }
+    }
+
+    pub fn write_chapter(&mut self) {
         let mut file = std::fs::File::options().append(true).open(self.dir.path().join("in.log")).unwrap();
         file.write_all(chapter(self.chapters).as_bytes()).unwrap();
         self.chapters += 1;
     }
 
-    async fn until(&mut self, what: &str, mut condition: impl FnMut(&Daemon) -> bool) {
+    pub async fn until(&mut self, what: &str, mut condition: impl FnMut(&Daemon) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !condition(&self.daemon) {
             assert!(Instant::now() < deadline, "waited for {what}");
@@ -186,7 +197,7 @@ impl Run {
         .await;
     }
 
-    async fn until_quiet(&mut self) {
+    pub async fn until_quiet(&mut self) {
         let lines = u64::from(self.chapters) * 20;
         self.until("every line to have gone through every stage", |daemon| {
             let consumers = daemon.core.bus.consumers();
@@ -203,7 +214,7 @@ impl Run {
         self.daemon.tree.children().iter().map(|child| (child.name.clone(), child.restarts())).collect()
     }
 
-    async fn stored(&self, stream: Stream) -> Vec<Event> {
+    pub async fn stored(&self, stream: Stream) -> Vec<Event> {
         let (mut events, mut after) = (Vec::new(), EventId::ZERO);
         loop {
             let page = self.daemon.core.store.after(after, Interest::NONE.stream(stream), 1000).await.unwrap();

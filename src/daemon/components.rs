@@ -1,0 +1,358 @@
+//! The table of components. What starts in which order, what a reload restarts, the names in status and metrics and the log
+//! identifiers all follow from it.
+
+use std::sync::Arc;
+
+use super::component::{Component, DRAIN, NamedTask, Phase, PreparedStage, Run, StageRow, TaskRow};
+use super::core::Core;
+use super::{ingest, sources, take_over, web, writer};
+use crate::config::Effect::{Ignored, NextStart, Restarts, TakenOver};
+use crate::config::{Change, Config, Effect, Key, diff};
+use crate::device::{DEVICES, DeviceSpec};
+use crate::event::stream::FUSION;
+use crate::event::{Interest, Stream};
+use crate::layer::graph::{Cycle, Node, ordered};
+use crate::layer::{fusion, l3, l4};
+use crate::outlet::{OUTLETS, OutletSpec, Resources};
+
+/// Where a component stands in the start order.
+pub type Place = usize;
+
+/// The identifier of whatever belongs to no component in particular.
+const DAEMON: &str = "dsmild";
+
+/// The table as a value: tests build the daemon from another one.
+pub struct Components {
+    rows: Vec<Component>,
+    devices: Vec<DeviceSpec>,
+    cycle: Option<Cycle>,
+}
+
+impl Default for Components {
+    /// Those of every installation.
+    fn default() -> Self {
+        Self::with_devices(DEVICES)
+    }
+}
+
+impl Components {
+    /// The usual ones with these devices.
+    pub fn with_devices(devices: &[DeviceSpec]) -> Self {
+        let rows = settings().into_iter().chain(OUTLETS.iter().map(outlet)).chain([store()]).chain(layers());
+        let rows = rows.chain(devices.iter().map(device)).chain([server()]).chain(sources());
+        Self::new(rows.collect(), devices.to_vec())
+    }
+
+    /// Rows of one phase keep their order, except that a stage comes after all that it reads from.
+    fn new(mut rows: Vec<Component>, devices: Vec<DeviceSpec>) -> Self {
+        let (graph, cycle) = match ordered(rows.iter().filter_map(node).collect()) {
+            Ok(graph) => (graph, None),
+            Err(cycle) => (Vec::new(), Some(cycle)),
+        };
+        rows.sort_by_key(|row| (row.phase, graph.iter().position(|(name, ..)| *name == row.name)));
+        Self { rows, devices, cycle }
+    }
+
+    pub fn places(&self) -> std::ops::Range<Place> {
+        0..self.rows.len()
+    }
+
+    pub fn devices(&self) -> &[DeviceSpec] {
+        &self.devices
+    }
+
+    /// In start order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Place, &Component)> {
+        self.rows.iter().enumerate()
+    }
+
+    pub fn get(&self, place: Place) -> Option<&Component> {
+        self.rows.get(place)
+    }
+
+    /// The stages, each after all that it reads from.
+    pub fn stages(&self) -> impl Iterator<Item = (Place, &Component, &StageRow)> {
+        self.iter().filter_map(|(place, row)| match &row.run {
+            Run::Stage(stage) => Some((place, row, stage)),
+            Run::Nothing | Run::Tasks(_) => None,
+        })
+    }
+
+    /// Stages that read each other's output in a circle, which no order can be found for.
+    pub fn cycle(&self) -> Option<&Cycle> {
+        self.cycle.as_ref()
+    }
+
+    /// Every SYSLOG_IDENTIFIER once; the first is for whatever belongs to no component in particular.
+    pub fn identifiers(&self) -> Vec<&'static str> {
+        let mut identifiers = vec![DAEMON];
+        for row in &self.rows {
+            if !identifiers.contains(&row.identifier) {
+                identifiers.push(row.identifier);
+            }
+        }
+        identifiers
+    }
+
+    /// What the difference of two configurations means for each component, in start order.
+    pub fn diff(&self, old: &Config, new: &Config) -> Vec<Change> {
+        let readers: Vec<_> = self.rows.iter().map(|row| (row.name, row.keys.as_slice())).collect();
+        diff(old, new, &readers)
+    }
+}
+
+fn node(row: &Component) -> Option<Node> {
+    match &row.run {
+        Run::Stage(stage) => Some((row.name, stage.reads, stage.writes)),
+        Run::Nothing | Run::Tasks(_) => None,
+    }
+}
+
+fn keys<const N: usize>(keys: [(&'static str, Effect); N]) -> Vec<Key> {
+    keys.into_iter().map(|(key, effect)| (key.into(), effect)).collect()
+}
+
+/// What runs nothing of its own.
+fn settings() -> [Component; 3] {
+    let process = keys([
+        ("daemon", NextStart),
+        ("daemon.print_events", Ignored),
+        ("daemon.memory_max", TakenOver),
+        ("log", NextStart),
+        ("log.level", Ignored),
+    ]);
+    let log = keys([("log.level", TakenOver)]);
+    let row = |name, keys| Component::new(name, DAEMON, Phase::Settings, keys, Run::Nothing);
+    [
+        row("process", process),
+        Component { take_over: Some(take_over::log), ..row("log", log) },
+        row("supervisor", keys([("supervisor", TakenOver)])),
+    ]
+}
+
+fn outlet(spec: &'static OutletSpec) -> Component {
+    let about = &spec.about;
+    let run = Run::tasks(move |core, io| {
+        let (shared, io) = (Arc::clone(core), io.clone());
+        let task = NamedTask::new(about.name, move |context| {
+            let (log, current) = (Arc::clone(&shared.outlets), Arc::clone(&shared));
+            (spec.run)(context, Resources { log, config: Arc::new(move || current.config()), io: io.clone() })
+        });
+        (spec.is_wanted)(&core.config()).then_some(task).into_iter().collect()
+    });
+    let touched = spec.sections.iter().map(|section| ((*section).into(), Restarts)).collect();
+    // After the outside has had its time, the outlet saves how far it is.
+    let drain = about.drain + DRAIN / 2;
+    Component { drain, ..Component::new(about.name, about.identifier, Phase::Outlet, touched, run) }
+}
+
+fn store() -> Component {
+    let touched = keys([("store", NextStart), ("store.max_size", TakenOver), ("store.retention", TakenOver)]);
+    let row = TaskRow { name: "store", identifier: DAEMON, phase: Phase::Commit, keys: touched, is_wanted: |_| true };
+    Component { is_critical: true, take_over: Some(take_over::store), ..row.running(writer::run) }
+}
+
+fn layers() -> [Component; 3] {
+    let none = Interest::NONE;
+    let row = |name, identifier, touched, stage| Component {
+        is_critical: true,
+        ..Component::new(name, identifier, Phase::Stage, touched, Run::Stage(stage))
+    };
+    let l3 = StageRow {
+        reads: none.stream(Stream::L3In),
+        writes: none.stream(Stream::L3Out),
+        prepare: Arc::new(|config| {
+            config.l3.enabled.then(|| l3::prepare(&config.l3)).transpose().map(|prepared| {
+                prepared.map(|prepared| PreparedStage { make: prepared.spec.make, warnings: prepared.warnings })
+            })
+        }),
+        files: Arc::new(|config| {
+            config
+                .l3
+                .rules
+                .iter()
+                .map(|path| toml::Value::String(path.display().to_string()))
+                .collect::<Vec<_>>()
+                .into()
+        }),
+    };
+    let l4 = StageRow {
+        reads: l4::READS,
+        writes: none.stream(Stream::L4Out),
+        prepare: Arc::new(|config| Ok(config.l4.enabled.then(|| PreparedStage::quiet(l4::prepare(&config.l4).make)))),
+        files: no_files(),
+    };
+    let fusion = StageRow {
+        reads: fusion::READS,
+        writes: none.soc(FUSION),
+        prepare: Arc::new(|config| {
+            let prepare = || fusion::prepare(&config.fusion, config.shrink.as_ref());
+            Ok(config.fusion.enabled.then(|| PreparedStage::quiet(prepare().make)))
+        }),
+        files: no_files(),
+    };
+    [
+        row("l3", "dsmil-l3", keys([("l3", Restarts)]), l3),
+        row("l4", "dsmil-l4", keys([("l4", Restarts)]), l4),
+        row("fusion", "dsmil-soc-router", keys([("fusion", Restarts), ("shrink.stale_after", Restarts)]), fusion),
+    ]
+}
+
+fn no_files() -> Arc<dyn Fn(&Config) -> toml::Value + Send + Sync> {
+    Arc::new(|_| toml::Value::Array(Vec::new()))
+}
+
+fn device(spec: &DeviceSpec) -> Component {
+    let spec = *spec;
+    let stage = StageRow {
+        reads: spec.reads,
+        writes: Interest::NONE.soc(spec.number),
+        prepare: Arc::new(move |config| {
+            let prepared = spec.prepare_from(&config.device)?;
+            Ok(prepared.map(|prepared| PreparedStage { make: prepared.make, warnings: prepared.warnings }))
+        }),
+        files: Arc::new(move |config| toml::Value::Table(spec.table(&config.device))),
+    };
+    let touched = vec![(format!("device.{}", spec.number).into(), Restarts)];
+    Component::new(spec.stage, spec.identifier, Phase::Stage, touched, Run::Stage(stage))
+}
+
+fn server() -> Component {
+    let touched = keys([("http", Restarts), ("intake.http", Restarts)]);
+    Component::new("http", "dsmil-http", Phase::Server, touched, Run::Tasks(Arc::new(web::tasks)))
+}
+
+fn sources() -> [Component; 6] {
+    let ingested = |config: &Config| config.redis.as_ref().is_some_and(|redis| !ingest::ingested(redis).is_empty());
+    let redis = keys([("redis", Restarts), ("redis.maxlen", Ignored)]);
+    let journal = keys([("intake.journal", Restarts)]);
+    [
+        source("shrink", "dsmil-shrink", keys([("shrink", Restarts)]), |config| config.shrink.is_some())
+            .running(|context, core, _| sources::shrink(context, core)),
+        source("intake-file", DAEMON, keys([("intake.file", Restarts)]), |config| !config.intake.file.is_empty())
+            .running(|context, core, _| sources::files(context, core)),
+        Component::new("intake-journal", DAEMON, Phase::Source, journal, Run::tasks(|core, _| journals(core))),
+        source("intake-redis", DAEMON, redis, ingested).running(ingest::run),
+        source("tick", DAEMON, Vec::new(), |_| true).running(|context, core, _| sources::tick(context, core)),
+        source("intake-boot", DAEMON, keys([("intake.boot", Restarts)]), |config| config.intake.boot.enabled)
+            .running(|context, core, _| sources::boot(context, core)),
+    ]
+}
+
+fn source(name: &'static str, identifier: &'static str, keys: Vec<Key>, is_wanted: fn(&Config) -> bool) -> TaskRow {
+    TaskRow { name, identifier, phase: Phase::Source, keys, is_wanted }
+}
+
+/// One for each `[[intake.journal]]`.
+fn journals(core: &Arc<Core>) -> Vec<NamedTask> {
+    let configured = core.config().intake.journal.clone();
+    let tasks = configured.into_iter().enumerate().map(|(index, journal)| {
+        let (core, position) = (Arc::clone(core), format!("journal-{index}"));
+        NamedTask::new(format!("intake-journal-{index}"), move |context| {
+            sources::journal(context, Arc::clone(&core), position.clone(), journal.clone())
+        })
+    });
+    tasks.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use toml::Value;
+
+    use super::*;
+    use crate::config::documented::{full, uncommented};
+    use crate::config::keys_of;
+
+    fn names(components: &Components) -> Vec<&'static str> {
+        components.iter().map(|(_, row)| row.name).collect()
+    }
+
+    #[test]
+    fn the_commit_point_starts_after_the_outlets_and_sources_start_last() {
+        let components = Components::default();
+        let phases: Vec<Phase> = components.iter().map(|(_, row)| row.phase).collect();
+        assert!(phases.is_sorted(), "{phases:?}");
+        assert!(Phase::Outlet < Phase::Commit && Phase::Commit < Phase::Stage && Phase::Server < Phase::Source);
+        assert_eq!(components.cycle(), None);
+    }
+
+    #[test]
+    fn a_stage_starts_after_all_that_it_reads_from() {
+        let components = Components::default();
+        let stages: Vec<_> = components.stages().collect();
+        for (index, (_, row, stage)) in stages.iter().enumerate() {
+            let early = stages.iter().skip(index).find(|(.., later)| later.writes.overlaps(stage.reads));
+            assert!(early.is_none(), "{} starts before {}", row.name, early.unwrap().1.name);
+        }
+        assert_eq!(stages.last().map(|(_, row, _)| row.name), Some("device-58"));
+    }
+
+    #[test]
+    fn names_are_given_once_and_identifiers_are_those_of_the_contract() {
+        let components = Components::default();
+        let mut names = names(&components);
+        names.sort_unstable();
+        assert!(names.is_sorted_by(|left, right| left < right), "{names:?}");
+        let contract = "dsmild dsmil-l3 dsmil-l4 dsmil-soc-router dsmil-soc-advml dsmil-soc-analytics dsmil-soc-crypto \
+            dsmil-soc-intel dsmil-soc-biometrics dsmil-soc-enclave dsmil-soc-network dsmil-soc-soar dsmil-tail \
+            dsmil-shrink dsmil-mirror dsmil-archive dsmil-http dsmil-loki";
+        let identifiers: BTreeSet<_> = components.identifiers().into_iter().collect();
+        assert_eq!(identifiers, contract.split_whitespace().collect());
+    }
+
+    /// Another value of the same type, where there is one that the key accepts.
+    fn other(tree: &Value, key: &str) -> Config {
+        let pointer: Vec<&str> = key.split('.').collect();
+        let texts =
+            ["77s", "77MiB", "127.0.0.1:77", "debug", "stderr", "power", "off", "mirror", "text", "HIGH", "zzz"];
+        let candidates = texts.iter().map(|text| Value::from(*text)).chain([
+            Value::from(77),
+            Value::from(77.5),
+            Value::from(false),
+            Value::from(true),
+            Value::Array(vec![]),
+            Value::Array(vec![Value::from("zzz")]),
+        ]);
+        for candidate in candidates {
+            let mut changed = tree.clone();
+            let place = pointer.iter().fold(&mut changed, |place, step| &mut place[*step]);
+            let replaced = std::mem::replace(place, candidate.clone());
+            if replaced != candidate
+                && let Ok(config) = changed.try_into()
+            {
+                return config;
+            }
+        }
+        panic!("no other value for {key}");
+    }
+
+    #[test]
+    fn every_key_of_the_commented_file_is_read_by_some_component() {
+        let (components, old) = (Components::default(), full());
+        let tree = Value::try_from(&old).unwrap();
+        // Of the commented file, which has every key of the schema: one that does not serialise is missed otherwise.
+        let written = keys_of(Value::Table(uncommented()));
+        assert!(written.len() > 60, "{written:#?}");
+        for key in written {
+            let changes = components.diff(&old, &other(&tree, &key));
+            assert!(!changes.is_empty(), "{key}");
+            for change in changes {
+                assert_eq!(change.keys, [key.as_str()]);
+                assert!(change.summary.contains(&key), "{}", change.summary);
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_table_is_in_the_commented_file() {
+        let tree = Value::Table(uncommented());
+        for (_, row) in Components::default().iter() {
+            for (key, _) in &row.keys {
+                let found = key.split('.').try_fold(&tree, |table, step| table.get(step));
+                assert!(found.is_some(), "{} reads {key}, which config/dsmil.toml does not have", row.name);
+            }
+        }
+    }
+}
