@@ -15,14 +15,14 @@ mod json;
 mod level;
 mod logfmt;
 mod parser;
-mod program;
+pub mod program;
 mod rfc5424;
 mod scan;
-mod stamp;
+pub(crate) mod stamp;
 mod syslog;
 mod text;
 mod time;
 mod verdict;
 
-pub use parser::{Parser, built_in, parse, record};
+pub use parser::{Parser, built_in, envelope, parse, record};
 pub use time::{Calendar, LogTime, Parsed};

@@ -36,6 +36,13 @@ impl Parser {
 /// Of a payload longer than [`limits::LINE_BYTES_MAX`] the rest is ignored; bytes that are not UTF-8, and NUL, become
 /// U+FFFD; fields past [`limits::FIELDS_PER_RECORD_MAX`] are left out.
 pub fn parse(payload: &[u8], format: Format, attributes: &[(String, String)]) -> Parsed {
+    let mut parsed = envelope(payload, format, attributes);
+    program::describe(&mut parsed.record);
+    parsed
+}
+
+/// The same without what the program's message means.
+pub fn envelope(payload: &[u8], format: Format, attributes: &[(String, String)]) -> Parsed {
     let line = line(payload);
     let mut parsed = match format {
         Format::Auto => auto(&line, attributes),
@@ -49,7 +56,6 @@ pub fn parse(payload: &[u8], format: Format, attributes: &[(String, String)]) ->
     .unwrap_or_else(|| text::read(&line));
     json::unwrap(&mut parsed);
     attributes::apply(&mut parsed.record, attributes);
-    program::describe(&mut parsed.record);
     parsed
 }
 

@@ -44,8 +44,13 @@ fn unfolded(message: &str) -> &str {
     inner.and_then(|(_, inner)| inner.strip_suffix(']')).unwrap_or(message)
 }
 
+/// What the program itself said: without what the syslog daemon and the program's own log put round it.
+pub fn said(message: &str) -> &str {
+    without_time(unfolded(message))
+}
+
 fn by_program(program: Option<&str>, message: &str, record: &mut Record) {
-    let message = without_time(unfolded(message));
+    let message = said(message);
     if pam::describe(program, message, record) {
         return;
     }
