@@ -114,8 +114,8 @@ impl Kind {
             Self::Mac => (14, 17),
             Self::Quoted => (2, usize::MAX),
             Self::One(texts) => {
-                let length = |text: &Box<str>| text.len();
-                (texts.iter().map(length).min().unwrap_or(0), texts.iter().map(length).max().unwrap_or(0))
+                let lengths = texts.iter().map(|text| text.len());
+                (lengths.clone().min().unwrap_or(0), lengths.max().unwrap_or(0))
             }
             Self::Rest => (0, usize::MAX),
             Self::Json => (2, usize::MAX),

@@ -25,7 +25,7 @@ pub struct File {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "MessageKeys")]
+#[serde(from = "MessageKeys")]
 pub struct Message {
     pub is: Spanned<Texts>,
     pub map: BTreeMap<String, Texts>,
@@ -54,7 +54,7 @@ struct MessageKeys {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "RecordKeys")]
+#[serde(from = "RecordKeys")]
 pub struct Record {
     pub has: Vec<String>,
     pub when: BTreeMap<String, Texts>,
@@ -95,21 +95,17 @@ pub struct Meaning {
     pub severity: Option<Severity>,
 }
 
-impl TryFrom<MessageKeys> for Message {
-    type Error = std::convert::Infallible;
-
-    fn try_from(keys: MessageKeys) -> Result<Self, Self::Error> {
+impl std::convert::From<MessageKeys> for Message {
+    fn from(keys: MessageKeys) -> Self {
         let MessageKeys { is, map, action, outcome, set, severity, fallback, sample } = keys;
-        Ok(Self { is, map, meaning: Meaning { action, outcome, set, severity }, fallback, sample })
+        Self { is, map, meaning: Meaning { action, outcome, set, severity }, fallback, sample }
     }
 }
 
-impl TryFrom<RecordKeys> for Record {
-    type Error = std::convert::Infallible;
-
-    fn try_from(keys: RecordKeys) -> Result<Self, Self::Error> {
+impl std::convert::From<RecordKeys> for Record {
+    fn from(keys: RecordKeys) -> Self {
         let RecordKeys { has, when, map, message, action, outcome, set, severity, fallback, sample } = keys;
-        Ok(Self { has, when, map, message, meaning: Meaning { action, outcome, set, severity }, fallback, sample })
+        Self { has, when, map, message, meaning: Meaning { action, outcome, set, severity }, fallback, sample }
     }
 }
 

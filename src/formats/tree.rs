@@ -46,6 +46,9 @@ pub struct FieldEdge {
     pub settles: bool,
 }
 
+/// A field's name, unless it is dropped, and what its bytes must be.
+pub type NamedField = (Option<Box<str>>, Arc<Class>);
+
 /// The end of one expansion of a template.
 #[derive(Debug, Clone)]
 pub struct End {
@@ -54,7 +57,7 @@ pub struct End {
     /// Bytes of literal text: of two readings, the one with more is the more specific.
     pub literal_bytes: usize,
     /// The fields in their order.
-    pub fields: Arc<[(Option<Box<str>>, Arc<Class>)]>,
+    pub fields: Arc<[NamedField]>,
 }
 
 impl Tree {
@@ -245,7 +248,7 @@ fn learn(tree: &mut Tree, id: NodeId, depth: usize, facts: &mut [Facts]) {
 }
 
 fn last_identity(end: &End) -> usize {
-    let is_identity = |(name, class): &(Option<Box<str>>, Arc<Class>)| {
+    let is_identity = |(name, class): &NamedField| {
         // Pairs and objects reach to the end: where they begin decides what they say.
         class.kind.is_tail() || name.as_deref().is_some_and(|name| value::is_identity(name, &class.kind))
     };

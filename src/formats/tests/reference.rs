@@ -10,13 +10,7 @@ use crate::formats::tree::Builder;
 use crate::formats::{names, strict, template, value};
 
 /// Every list of ends of the fields of an expansion with which it is the whole message.
-fn readings(
-    rest: &[Element],
-    message: &str,
-    at: usize,
-    ends: &mut Vec<(usize, usize)>,
-    found: &mut Vec<Vec<(usize, usize)>>,
-) {
+fn readings(rest: &[Element], message: &str, at: usize, ends: &mut Spans, found: &mut Vec<Spans>) {
     let Some((element, after)) = rest.split_first() else {
         if at == message.len() {
             found.push(ends.clone());
@@ -57,6 +51,7 @@ fn is(class: &Class, message: &str, at: usize, end: usize) -> bool {
         && !class.not_after.iter().any(|other| text.ends_with(&**other))
 }
 
+type Spans = Vec<(usize, usize)>;
 type Identities = [Option<String>; IDENTITIES];
 
 fn identities(expansion: &Expansion, ends: &[(usize, usize)], message: &str) -> Identities {
@@ -77,7 +72,7 @@ fn identities(expansion: &Expansion, ends: &[(usize, usize)], message: &str) -> 
 }
 
 /// What the naive matcher says: the fields in which readings disagree, and the spans of the best reading.
-fn naive(expansions: &[Expansion], message: &str) -> Option<(Vec<usize>, Vec<(usize, usize)>)> {
+fn naive(expansions: &[Expansion], message: &str) -> Option<(Vec<usize>, Spans)> {
     let message = message.trim_end_matches(|c: char| c.is_ascii_whitespace());
     let mut all = Vec::new();
     for expansion in expansions {
@@ -100,7 +95,7 @@ fn naive(expansions: &[Expansion], message: &str) -> Option<(Vec<usize>, Vec<(us
     if disagreed.iter().all(|at| is_name(*at)) {
         disagreed.retain(|at| differs(*at, &top));
     }
-    let key = |(literal, ends, _): &(usize, Vec<(usize, usize)>, &Expansion)| {
+    let key = |(literal, ends, _): &(usize, Spans, &Expansion)| {
         (*literal, ends.iter().map(|(_, end)| *end).collect::<Vec<_>>())
     };
     let best = all.iter().max_by_key(|reading| key(reading))?;
