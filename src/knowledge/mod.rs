@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::event::Format;
 use crate::formats::{self, Envelope, FormatText, Library, builtin};
 use crate::parse;
 
@@ -133,7 +134,7 @@ fn test(paths: &[PathBuf], out: &mut impl Write) -> io::Result<u8> {
 
 /// What the daemon's envelope readers make of a line of an unknown format.
 fn envelope(line: &str) -> Envelope {
-    let record = parse::envelope(line.as_bytes(), parse::Format::Auto, &[]).record;
+    let record = parse::envelope(line.as_bytes(), Format::Auto, &[]).record;
     let message = parse::program::said(&record.message).to_owned();
     Envelope { program: record.program, message, fields: record.fields }
 }

@@ -14,6 +14,7 @@ mod fill;
 mod json;
 mod level;
 mod logfmt;
+mod meaning;
 mod parser;
 pub mod program;
 mod rfc5424;
