@@ -187,7 +187,8 @@ fn check(expansion: &[Element]) -> Result<(), String> {
         let name = name.as_deref().unwrap_or("_");
         match expansion.get(at + 1) {
             None | Some(Element::Literal(_)) if !class.kind.is_tail() => {}
-            Some(Element::Field { class: next, .. }) if next.kind == Kind::Space && class.kind != Kind::Rest => {}
+            Some(Element::Field { class: next, .. })
+                if next.kind == Kind::Space && !matches!(class.kind, Kind::Rest | Kind::Not(_)) => {}
             Some(_) if class.kind.is_tail() => {
                 return Err(format!("`{name}` reaches to the end of the message, but something follows it"));
             }

@@ -1,5 +1,6 @@
 //! Which bytes of a message are which field.
 
+use super::grams::Text;
 use super::library::{Library, Line};
 use super::reading::Readings;
 
@@ -19,19 +20,20 @@ pub struct Explained<'a> {
 impl Library {
     /// As [`Library::understand`] reads the message, with the places of its fields.
     pub fn explain<'a>(&'a self, line: Line<'a>) -> Option<Explained<'a>> {
-        self.trees(line.program).find_map(|(tree, is_fallback)| {
+        let text = Text::new(line.message);
+        let tree = self.tree();
+        self.starts(line.program).find_map(|(start, is_fallback)| {
             let readings = match is_fallback {
-                true => Readings::of_first_owner(tree, line.message),
-                false => Readings::of(tree, line.message),
+                true => Readings::of_first_owner(tree, start, &text),
+                false => Readings::of(tree, start, &text),
             };
             let best = readings.best.as_ref()?;
-            let end = tree.end(best.end)?;
-            let (format, message) = self.owner(end.owner)?;
+            let (format, message) = self.owner(best.owner)?;
             let templates = self.message(format, message)?.templates.iter().map(|it| it.text.as_str()).collect();
-            let bytes =
-                end.fields.iter().zip(&best.spans).map(|((name, _), span)| {
-                    (name.as_deref().unwrap_or("_"), span.start, span.end, span.of(line.message))
-                });
+            let bytes = best.spans.iter().map(|span| {
+                let name = tree.field(span.field).and_then(|field| field.name.as_deref());
+                (name.unwrap_or("_"), span.start, span.end, span.of(line.message))
+            });
             Some(Explained {
                 templates,
                 bytes: bytes.collect(),

@@ -31,6 +31,8 @@ pub enum Kind {
     Rest,
     Path,
     Url,
+    /// Anything without these characters, perhaps nothing.
+    Not(Box<str>),
 }
 
 const PLAIN: &[(&str, Kind)] = &[
@@ -76,12 +78,17 @@ impl Kind {
             }
             ("one", None) => Err("`one` needs its texts: one(a|b|c)".to_owned()),
             ("list", Some(separator)) => Ok(Self::List(separator.into())),
+            ("not", Some(characters)) => Ok(Self::Not(characters.into())),
+            ("not", None) => Err("`not` needs the characters that it has none of: not([\")".to_owned()),
             ("list", None) => Err("`list` needs its separator: list(,)".to_owned()),
             (name, None) => match PLAIN.iter().find(|(known, _)| *known == name) {
                 Some((_, kind)) => Ok(kind.clone()),
                 None => {
                     let known: Vec<_> = PLAIN.iter().map(|(name, _)| *name).collect();
-                    Err(format!("`{name}` is no type; there are {}, one(a|b), list(,)", known.join(", ")))
+                    Err(format!(
+                        "`{name}` is no type; there are {}, one(a|b), list(,), not(characters)",
+                        known.join(", ")
+                    ))
                 }
             },
             (name, Some(_)) => Err(format!("`{name}` takes nothing in parentheses")),
@@ -90,12 +97,33 @@ impl Kind {
 
     /// Whether it may have several ends.
     pub fn is_free(&self) -> bool {
-        matches!(self, Self::Word | Self::Text | Self::Rest | Self::Path | Self::Url)
+        matches!(self, Self::Word | Self::Text | Self::Rest | Self::Path | Self::Url | Self::Not(_))
     }
 
     /// Whether it always reaches to the end of the message.
     pub fn is_tail(&self) -> bool {
         matches!(self, Self::Pairs | Self::Json)
+    }
+
+    /// Whether a field of this type can begin with the byte; free text may also be empty.
+    pub fn may_begin(&self, byte: u8) -> bool {
+        let is_digit = byte.is_ascii_digit();
+        match self {
+            Self::Ip | Self::IpPort => byte.is_ascii_hexdigit() || matches!(byte, b'[' | b':'),
+            Self::Port => is_digit,
+            Self::Host => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'),
+            Self::Addr => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'[' | b':'),
+            Self::Int | Self::Number | Self::Duration => is_digit || matches!(byte, b'-' | b'+'),
+            Self::Hex | Self::Mac => byte.is_ascii_hexdigit(),
+            Self::Time => byte.is_ascii_alphanumeric() || matches!(byte, b'[' | b'@'),
+            Self::Space => matches!(byte, b' ' | b'\t'),
+            Self::Quoted => matches!(byte, b'"' | b'\''),
+            Self::One(texts) => texts.iter().any(|text| text.as_bytes().first() == Some(&byte)),
+            Self::Json => byte == b'{',
+            Self::Path => byte == b'/',
+            Self::List(_) | Self::Word | Self::Text | Self::Url => !byte.is_ascii_whitespace(),
+            Self::Pairs | Self::Rest | Self::Not(_) => true,
+        }
     }
 
     /// The least and the most bytes that it can have.
@@ -117,7 +145,7 @@ impl Kind {
                 let lengths = texts.iter().map(|text| text.len());
                 (lengths.clone().min().unwrap_or(0), lengths.max().unwrap_or(0))
             }
-            Self::Rest => (0, usize::MAX),
+            Self::Rest | Self::Not(_) => (0, usize::MAX),
             Self::Json => (2, usize::MAX),
             Self::Pairs => (2, usize::MAX),
             Self::Space | Self::List(_) | Self::Word | Self::Text | Self::Path | Self::Url => (1, usize::MAX),

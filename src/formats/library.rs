@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
+use super::compile::{Compiler, Place};
 use super::file::{Diagnostic, Format, Message, Program, Record, read};
+use super::grams::Text;
 use super::reading::Readings;
 use super::records::{self, Entry, Records};
-use super::tree::{Builder, Tree};
+use super::tree::{NodeId, Tree};
 use super::understood::{Collected, Understood, says};
 
 /// The text of one file of formats.
@@ -31,24 +33,23 @@ pub struct Library {
     formats: Vec<Format>,
     /// The format and the message of each owner of a template.
     owners: Vec<(usize, usize)>,
-    /// For each set of formats that speak for the same programs.
-    trees: Vec<Trees>,
-    programs: HashMap<String, usize>,
+    programs: HashMap<String, Starts>,
     /// The longest first.
-    prefixes: Vec<(String, usize)>,
-    any: Trees,
-    untagged: Trees,
+    prefixes: Vec<(String, Starts)>,
+    any: Starts,
+    untagged: Starts,
     /// Of formats with a record that holds free text, by number.
-    own: BTreeMap<usize, Trees>,
+    own: BTreeMap<usize, Starts>,
+    tree: Tree,
     records: Records,
 }
 
-/// The templates of a set of formats.
-#[derive(Debug, Default)]
-pub(super) struct Trees {
-    main: Tree,
+/// Where the walk begins for a set of formats; `None`: they have no such templates.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Starts {
+    main: Option<NodeId>,
     /// Asked where nothing else fits.
-    fallback: Tree,
+    fallback: Option<NodeId>,
 }
 
 /// What the library says of a line.
@@ -82,25 +83,48 @@ impl Library {
     }
 
     fn of(formats: Vec<Format>) -> Self {
-        let mut library = Self::default();
+        let mut library = Self { records: Records::new(&formats), ..Self::default() };
         for (index, format) in formats.iter().enumerate() {
             library.owners.extend((0..format.messages.len()).map(|message| (index, message)));
         }
-        library.records = Records::new(&formats);
         library.formats = formats;
-        library.any = library.tree(&library.indices(|format| format.programs.contains(&Program::Any)));
-        library.untagged = library.tree(&library.indices(|format| format.untagged));
+        let mut compiler = Compiler::default();
+        let places = library.places(&mut compiler);
+        let mut start = |formats: &[usize]| join(&mut compiler, &places, formats);
+        library.any = start(&library.indices(|format| format.programs.contains(&Program::Any)));
+        library.untagged = start(&library.indices(|format| format.untagged));
         for (index, format) in library.formats.iter().enumerate() {
             if format.records.iter().any(|record| record.message.is_some()) {
-                library.own.insert(index, library.tree(&[index]));
+                library.own.insert(index, start(&[index]));
             }
         }
-        library.by_program();
+        library.by_program(start);
+        library.tree = compiler.finish();
         library
     }
 
-    /// One tree for each set of formats that some program has.
-    fn by_program(&mut self) {
+    /// For each format its templates, and its fallbacks.
+    fn places(&self, compiler: &mut Compiler) -> Vec<[Option<Place>; 2]> {
+        let mut owner = 0_u32;
+        let mut places = Vec::with_capacity(self.formats.len());
+        for format in &self.formats {
+            let first = owner;
+            owner += format.messages.len() as u32;
+            places.push([false, true].map(|is_fallback| {
+                let messages =
+                    (first..).zip(&format.messages).filter(|(_, message)| message.is_fallback == is_fallback);
+                let templates =
+                    messages.flat_map(|(owner, message)| message.templates.iter().map(move |it| (owner, it)));
+                let all = templates.flat_map(|(owner, template)| template.expansions.iter().map(move |it| (owner, it)));
+                let mut all = all.peekable();
+                all.peek().is_some().then(|| compiler.format(all))
+            }));
+        }
+        places
+    }
+
+    /// One start for each set of formats that some program has.
+    fn by_program(&mut self, mut start: impl FnMut(&[usize]) -> Starts) {
         let mut names = Vec::new();
         let mut prefixes = Vec::new();
         for program in self.formats.iter().flat_map(|format| &format.programs) {
@@ -110,46 +134,22 @@ impl Library {
                 Program::Any => {}
             }
         }
-        let mut trees: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
-        for name in names {
-            let index = self.tree_for(&name, &mut trees);
-            self.programs.insert(name, index);
-        }
         prefixes.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
         prefixes.dedup();
-        for prefix in prefixes {
-            let index = self.tree_for(&prefix, &mut trees);
-            self.prefixes.push((prefix, index));
-        }
-    }
-
-    fn tree_for(&mut self, program: &str, trees: &mut BTreeMap<Vec<usize>, usize>) -> usize {
-        let formats = self.indices(|format| format.programs.iter().any(|known| known.fits(program)));
-        if let Some(index) = trees.get(&formats) {
-            return *index;
-        }
-        self.trees.push(self.tree(&formats));
-        trees.insert(formats, self.trees.len() - 1);
-        self.trees.len() - 1
+        let mut for_program = |library: &Self, program: &str| {
+            start(&library.indices(|format| format.programs.iter().any(|known| known.fits(program))))
+        };
+        self.programs = names.into_iter().map(|name| (name.clone(), for_program(self, &name))).collect();
+        self.prefixes = prefixes.into_iter().map(|prefix| (prefix.clone(), for_program(self, &prefix))).collect();
     }
 
     fn indices(&self, is_meant: impl Fn(&Format) -> bool) -> Vec<usize> {
         self.formats.iter().enumerate().filter(|(_, format)| is_meant(format)).map(|(index, _)| index).collect()
     }
 
-    fn tree(&self, formats: &[usize]) -> Trees {
-        let (mut main, mut fallback) = (Builder::default(), Builder::default());
-        for (owner, (format, message)) in (0_u32..).zip(&self.owners) {
-            if formats.contains(format)
-                && let Some(message) = self.message(*format, *message)
-            {
-                let builder = if message.is_fallback { &mut fallback } else { &mut main };
-                for expansion in message.templates.iter().flat_map(|template| &template.expansions) {
-                    builder.add(expansion, owner);
-                }
-            }
-        }
-        Trees { main: main.build(), fallback: fallback.build() }
+    /// Places in the compiled templates.
+    pub fn nodes(&self) -> usize {
+        self.tree.len()
     }
 
     pub fn formats(&self) -> &[Format] {
@@ -164,12 +164,11 @@ impl Library {
         self.formats.get(entry.format)?.records.get(entry.record)
     }
 
-    fn program_tree(&self, program: &str) -> Option<&Trees> {
+    fn program(&self, program: &str) -> Option<Starts> {
         let known = self.programs.get(program).copied();
-        let index = known.or_else(|| {
-            self.prefixes.iter().find(|(prefix, _)| program.starts_with(prefix.as_str())).map(|(_, index)| *index)
-        })?;
-        self.trees.get(index)
+        known.or_else(|| {
+            self.prefixes.iter().find(|(prefix, _)| program.starts_with(prefix.as_str())).map(|(_, starts)| *starts)
+        })
     }
 
     /// What the line says. Its program's own formats are asked first, then those of any program, then those for lines
@@ -179,27 +178,32 @@ impl Library {
         if !line.fields.is_empty() {
             self.by_fields(line, &mut answer);
         }
-        for (tree, is_fallback) in self.trees(line.program) {
+        let text = Text::new(line.message);
+        for (start, is_fallback) in self.starts(line.program) {
             if answer.understood.is_some() || answer.is_exhausted {
                 break;
             }
-            self.by_message(tree, is_fallback, line.message, &mut answer);
+            self.by_message(start, is_fallback, &text, &mut answer);
         }
         answer
     }
 
     /// In the order in which they are asked.
-    pub(super) fn trees(&self, program: Option<&str>) -> impl Iterator<Item = (&Tree, bool)> {
-        let own = program.and_then(|program| self.program_tree(program));
-        let untagged = own.is_none().then_some(&self.untagged);
-        let all = [own, Some(&self.any), untagged].into_iter().flatten();
-        let main = all.clone().map(|trees| (&trees.main, false));
-        main.chain(all.map(|trees| (&trees.fallback, true))).filter(|(tree, _)| !tree.is_empty())
+    pub(super) fn starts(&self, program: Option<&str>) -> impl Iterator<Item = (NodeId, bool)> {
+        let own = program.and_then(|program| self.program(program));
+        let untagged = own.is_none().then_some(self.untagged);
+        let all = [own, Some(self.any), untagged];
+        let main = all.into_iter().flatten().filter_map(|starts| Some((starts.main?, false)));
+        main.chain(all.into_iter().flatten().filter_map(|starts| Some((starts.fallback?, true))))
+    }
+
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
     }
 
     /// The formats that are asked about a program's messages.
     pub fn asked(&self, program: Option<&str>) -> impl Iterator<Item = &Format> {
-        let is_known = program.is_some_and(|program| self.program_tree(program).is_some());
+        let is_known = program.is_some_and(|program| self.program(program).is_some());
         self.formats.iter().filter(move |format| {
             let is_own = program.is_some_and(|program| format.programs.iter().any(|known| known.fits(program)));
             is_own || format.programs.contains(&Program::Any) || (format.untagged && !is_known)
@@ -210,18 +214,20 @@ impl Library {
         self.owners.get(number as usize).copied()
     }
 
-    fn by_message<'a>(&'a self, tree: &'a Tree, is_fallback: bool, message: &'a str, answer: &mut Answer<'a>) {
-        let readings = if is_fallback { Readings::of_first_owner(tree, message) } else { Readings::of(tree, message) };
+    fn by_message<'a>(&'a self, start: NodeId, is_fallback: bool, message: &Text<'a>, answer: &mut Answer<'a>) {
+        let readings = match is_fallback {
+            true => Readings::of_first_owner(&self.tree, start, message),
+            false => Readings::of(&self.tree, start, message),
+        };
         answer.is_exhausted |= readings.is_exhausted;
         answer.fitting = readings.owners.iter().filter_map(|owner| self.owner(*owner)).collect();
-        answer.understood = self.understood(tree, &readings, message);
+        answer.understood = self.understood(&readings, message.text);
     }
 
-    fn understood<'a>(&'a self, tree: &'a Tree, readings: &Readings, text: &'a str) -> Option<Understood<'a>> {
-        let end = tree.end(readings.best.as_ref()?.end)?;
-        let (format, index) = self.owner(end.owner)?;
+    fn understood<'a>(&'a self, readings: &Readings, text: &'a str) -> Option<Understood<'a>> {
+        let (format, index) = self.owner(readings.best.as_ref()?.owner)?;
         let (format, message) = (self.formats.get(format)?, self.message(format, index)?);
-        let collected = Collected::of_message(tree, readings, text, &message.map)?;
+        let collected = Collected::of_message(&self.tree, readings, text, &message.map)?;
         let understood = collected.finish(format, &message.meaning, &[], readings.is_exhausted);
         Some(Understood { message: Some(index), ..understood })
     }
@@ -238,11 +244,14 @@ impl Library {
             }
         }
         let text = record.message.as_ref().and_then(|name| records::get(line.fields, name));
-        let inner = text.zip(self.own.get(&entry.format)).and_then(|(text, trees)| {
-            let readings = Readings::of(&trees.main, text);
-            answer.is_exhausted |= readings.is_exhausted;
-            self.understood(&trees.main, &readings, text)
-                .or_else(|| self.understood(&trees.fallback, &Readings::of_first_owner(&trees.fallback, text), text))
+        let inner = text.zip(self.own.get(&entry.format)).and_then(|(text, starts)| {
+            let searched = Text::new(text);
+            let main = starts.main.map(|start| Readings::of(&self.tree, start, &searched));
+            answer.is_exhausted |= main.as_ref().is_some_and(|readings| readings.is_exhausted);
+            main.and_then(|readings| self.understood(&readings, text)).or_else(|| {
+                let readings = Readings::of_first_owner(&self.tree, starts.fallback?, &searched);
+                self.understood(&readings, text)
+            })
         });
         let mut understood = collected.finish(format, &record.meaning, line.fields, answer.is_exhausted);
         if let Some(inner) = inner {
@@ -250,6 +259,14 @@ impl Library {
         }
         answer.understood = Some(Understood { record: Some(entry.record), ..understood });
     }
+}
+
+fn join(compiler: &mut Compiler, places: &[[Option<Place>; 2]], formats: &[usize]) -> Starts {
+    let mut join = |of: fn(&[Option<Place>; 2]) -> Option<Place>| {
+        let places: Vec<Place> = formats.iter().filter_map(|format| places.get(*format).and_then(of)).collect();
+        (!places.is_empty()).then(|| compiler.join(&places))
+    };
+    Starts { main: join(|[main, _]| *main), fallback: join(|[_, fallback]| *fallback) }
 }
 
 impl<'a> Understood<'a> {

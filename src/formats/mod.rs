@@ -10,9 +10,11 @@
 
 mod address;
 pub mod builtin;
+mod compile;
 mod expand;
 mod explained;
 mod file;
+mod grams;
 mod kind;
 mod library;
 mod meaning;

@@ -1,8 +1,10 @@
 //! Why a message fits no template: the one that came furthest, and where it stopped.
 
+use super::compile::Compiler;
 use super::expand::Expansion;
 use super::file::Format;
-use super::tree::{Builder, NodeId, Tree};
+use super::grams::Text;
+use super::tree::{NodeId, Tree};
 use super::walk::{Span, Visit, walk};
 
 /// The template that came furthest.
@@ -39,11 +41,12 @@ pub fn nearest<'a>(formats: impl Iterator<Item = &'a Format>, message: &str) -> 
 }
 
 fn furthest(expansion: &Expansion, message: &str) -> (usize, usize, Vec<String>) {
-    let mut builder = Builder::default();
-    builder.add(expansion, 0);
-    let tree = builder.build();
-    let mut stops = Stops { best: (0, 0), node: 0 };
-    walk(&tree, message, &mut stops);
+    let mut compiler = Compiler::default();
+    let place = compiler.format(std::iter::once((0, expansion)));
+    let start = compiler.join(&[place]);
+    let tree = compiler.finish();
+    let mut stops = Stops { best: (0, 0), node: start };
+    walk(&tree, start, &Text::new(message), &mut stops);
     let mut at = stops.best.1;
     while !message.is_char_boundary(at) {
         at -= 1;
@@ -59,7 +62,7 @@ struct Stops {
 impl Visit for Stops {
     const PERSISTS: bool = true;
 
-    fn reading(&mut self, _end: u32, _spans: &[Span]) {}
+    fn reading(&mut self, _owner: u32, _literal_bytes: usize, _spans: &[Span]) {}
 
     fn stopped(&mut self, node: NodeId, at: usize, literal_bytes: usize) {
         if (literal_bytes, at) >= self.best {
@@ -72,7 +75,8 @@ impl Visit for Stops {
 fn expected(tree: &Tree, node: NodeId, rest: &str) -> Vec<String> {
     let Some(node) = tree.node(node) else { return Vec::new() };
     let literals = node.literals.iter().map(|literal| format!("the text `{}`", String::from_utf8_lossy(&literal.text)));
-    let fields = node.fields.iter().map(|field| format!("a field of type {:?}", field.class.kind).to_lowercase());
+    let kinds = node.fields.iter().filter_map(|edge| tree.field(edge.field)).map(|field| &field.class.kind);
+    let fields = kinds.map(|kind| format!("a field of type {kind:?}").to_lowercase());
     let end = (!node.ends.is_empty() && !rest.is_empty()).then(|| "the end of the message".to_owned());
     literals.chain(fields).chain(end).collect()
 }

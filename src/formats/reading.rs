@@ -7,8 +7,9 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use super::grams::Text;
 use super::names::{IDENTITIES, Identity, identity};
-use super::tree::{End, Tree};
+use super::tree::{NodeId, Tree};
 use super::value;
 use super::walk::{Span, Visit, walk};
 
@@ -27,28 +28,28 @@ pub struct Readings {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
-    /// Index of the template's end in the tree.
-    pub end: u32,
+    pub owner: u32,
+    pub literal_bytes: usize,
     pub spans: Vec<Span>,
 }
 
 impl Readings {
-    pub fn of(tree: &Tree, message: &str) -> Self {
-        Self::collect(tree, message, None)
+    pub fn of(tree: &Tree, start: NodeId, message: &Text<'_>) -> Self {
+        Self::collect(tree, start, message, None)
     }
 
     /// The readings of one owner alone: the one with the smallest number that has any.
-    pub fn of_first_owner(tree: &Tree, message: &str) -> Self {
-        let all = Self::of(tree, message);
+    pub fn of_first_owner(tree: &Tree, start: NodeId, message: &Text<'_>) -> Self {
+        let all = Self::of(tree, start, message);
         match all.owners.first() {
-            Some(first) if all.owners.len() > 1 => Self::collect(tree, message, Some(*first)),
+            Some(first) if all.owners.len() > 1 => Self::collect(tree, start, message, Some(*first)),
             _ => all,
         }
     }
 
-    fn collect(tree: &Tree, message: &str, only: Option<u32>) -> Self {
-        let mut collect = Collect { tree, message, only, compared: None, found: Self::default() };
-        let complete = walk(tree, message, &mut collect);
+    fn collect(tree: &Tree, start: NodeId, message: &Text<'_>, only: Option<u32>) -> Self {
+        let mut collect = Collect { tree, message: message.text, only, compared: None, found: Self::default() };
+        let complete = walk(tree, start, message, &mut collect);
         let mut found = collect.finish();
         found.is_exhausted = !complete;
         found
@@ -95,37 +96,36 @@ struct Collect<'a> {
 }
 
 impl Collect<'_> {
-    fn compare(&mut self, end: &End, spans: &[Span]) {
+    fn compare(&mut self, literal_bytes: usize, spans: &[Span]) {
         let Some(best) = &self.found.best else { return };
-        let Some(known) = self.tree.end(best.end) else { return };
         let compared = self.compared.get_or_insert_with(|| Compared {
-            first: says(known, &best.spans, self.message),
+            first: says(self.tree, &best.spans, self.message),
             disagreed: [false; IDENTITIES],
-            literal_bytes: known.literal_bytes,
-            top: says(known, &best.spans, self.message),
+            literal_bytes: best.literal_bytes,
+            top: says(self.tree, &best.spans, self.message),
             disagreed_at_top: [false; IDENTITIES],
         });
-        let other = says(end, spans, self.message);
+        let other = says(self.tree, spans, self.message);
         merge(&mut compared.disagreed, compared.first.differs(&other));
-        match end.literal_bytes.cmp(&compared.literal_bytes) {
+        match literal_bytes.cmp(&compared.literal_bytes) {
             Ordering::Less => {}
             Ordering::Equal => merge(&mut compared.disagreed_at_top, compared.top.differs(&other)),
             Ordering::Greater => {
-                compared.literal_bytes = end.literal_bytes;
+                compared.literal_bytes = literal_bytes;
                 compared.top = other;
                 compared.disagreed_at_top = [false; IDENTITIES];
             }
         }
     }
 
-    fn is_better(&self, index: u32, end: &End, spans: &[Span]) -> bool {
+    /// More literal text; else longer fields, compared from the first on; else an earlier entry.
+    fn is_better(&self, owner: u32, literal_bytes: usize, spans: &[Span]) -> bool {
         let Some(best) = &self.found.best else { return true };
-        let Some(known) = self.tree.end(best.end) else { return true };
         let ends = |spans: &[Span]| spans.iter().map(|span| span.end).collect::<Vec<_>>();
-        end.literal_bytes
-            .cmp(&known.literal_bytes)
+        literal_bytes
+            .cmp(&best.literal_bytes)
             .then_with(|| ends(spans).cmp(&ends(&best.spans)))
-            .then_with(|| best.end.cmp(&index))
+            .then_with(|| best.owner.cmp(&owner))
             .is_gt()
     }
 
@@ -154,27 +154,27 @@ fn merge(known: &mut [bool; IDENTITIES], more: [bool; IDENTITIES]) {
 }
 
 impl Visit for Collect<'_> {
-    fn reading(&mut self, index: u32, spans: &[Span]) {
-        let Some(end) = self.tree.end(index) else { return };
-        if self.only.is_some_and(|only| only != end.owner) {
+    fn reading(&mut self, owner: u32, literal_bytes: usize, spans: &[Span]) {
+        if self.only.is_some_and(|only| only != owner) {
             return;
         }
-        self.found.owners.insert(end.owner);
-        self.compare(end, spans);
-        if self.is_better(index, end, spans) {
-            self.found.best = Some(Reading { end: index, spans: spans.to_vec() });
+        self.found.owners.insert(owner);
+        self.compare(literal_bytes, spans);
+        if self.is_better(owner, literal_bytes, spans) {
+            self.found.best = Some(Reading { owner, literal_bytes, spans: spans.to_vec() });
         }
     }
 }
 
-fn says(end: &End, spans: &[Span], message: &str) -> Says {
+fn says(tree: &Tree, spans: &[Span], message: &str) -> Says {
     let mut says = Says { identities: Identities::default(), tail: None };
-    for ((name, class), span) in end.fields.iter().zip(spans) {
-        if class.kind.is_tail() {
+    for span in spans {
+        let Some(field) = tree.field(span.field) else { continue };
+        if field.class.kind.is_tail() {
             says.tail = Some(span.start);
         }
-        let Some(name) = name else { continue };
-        value::values(name, &class.kind, span.of(message), |name, value| {
+        let Some(name) = &field.name else { continue };
+        value::values(name, &field.class.kind, span.of(message), |name, value| {
             if let Some(place) = identity(&name).and_then(|identity| says.identities.get_mut(identity as usize)) {
                 *place = Some(value.into_owned());
             }

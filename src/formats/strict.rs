@@ -35,7 +35,7 @@ pub fn end(kind: &Kind, message: &str, at: usize) -> Option<usize> {
         Kind::List(separator) => list(text, separator.as_bytes())?,
         Kind::Pairs => text.contains(&b'=').then_some(text.len())?,
         Kind::Json => (text.first() == Some(&b'{') && text.last() == Some(&b'}')).then_some(text.len())?,
-        Kind::Word | Kind::Text | Kind::Rest | Kind::Path | Kind::Url => return None,
+        Kind::Word | Kind::Text | Kind::Rest | Kind::Path | Kind::Url | Kind::Not(_) => return None,
     };
     Some(at + length)
 }

@@ -10,7 +10,7 @@ use super::meaning::{Action, Meaning, Outcome, Severity};
 use super::names::{Identity, identity};
 use super::reading::Readings;
 use super::records;
-use super::tree::Tree;
+use super::tree::{Field, Tree};
 use super::value;
 
 /// The fields of a line: ours, and its value.
@@ -63,14 +63,14 @@ impl<'a> Collected<'a> {
         map: &'a [(String, Vec<String>)],
     ) -> Option<Self> {
         let best = readings.best.as_ref()?;
-        let end = tree.end(best.end)?;
-        let mut collected =
-            Self { fields: Vec::with_capacity(end.fields.len() + 2), disagreed: readings.disagreed.clone() };
+        let fields = Vec::with_capacity(best.spans.len() + 2);
+        let mut collected = Self { fields, disagreed: readings.disagreed.clone() };
         if readings.is_exhausted {
             collected.disagreed.extend((0..).map_while(Identity::at));
         }
         let mut tail = Vec::new();
-        for ((name, class), span) in end.fields.iter().zip(&best.spans) {
+        for span in &best.spans {
+            let Some(Field { name, class }) = tree.field(span.field) else { continue };
             match class.kind {
                 Kind::Pairs => tail = value::pairs(span.of(message)),
                 Kind::Json => tail = value::object(span.of(message)),

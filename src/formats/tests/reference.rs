@@ -2,11 +2,13 @@
 
 use proptest::prelude::*;
 
+use crate::formats::compile::Compiler;
 use crate::formats::expand::{Class, Element, Expansion, expand};
+use crate::formats::grams::Text;
 use crate::formats::kind::Kind;
 use crate::formats::names::IDENTITIES;
 use crate::formats::reading::Readings;
-use crate::formats::tree::Builder;
+use crate::formats::tree::{NodeId, Tree};
 use crate::formats::{names, strict, template, value};
 
 /// Every list of ends of the fields of an expansion with which it is the whole message.
@@ -45,6 +47,7 @@ fn is(class: &Class, message: &str, at: usize, end: usize) -> bool {
         Kind::Text => !text.is_empty() && !text.starts_with(space) && !text.ends_with(space),
         Kind::Path => text.starts_with('/') && !text.ends_with(space),
         Kind::Rest => true,
+        Kind::Not(characters) => !text.contains(|c| characters.contains(c)),
         strict => strict::end(strict, message, at) == Some(end),
     };
     fits && !class.not_before.iter().any(|other| message[at..].starts_with(&**other))
@@ -129,6 +132,13 @@ fn compiled(templates: &[String]) -> Vec<Expansion> {
     templates.iter().filter_map(|text| expand(&template::read(text).ok()?).ok()).flatten().collect()
 }
 
+fn graph(expansions: &[Expansion]) -> (Tree, NodeId) {
+    let mut compiler = Compiler::default();
+    let place = compiler.format(expansions.iter().map(|expansion| (0, expansion)));
+    let start = compiler.join(&[place]);
+    (compiler.finish(), start)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
@@ -138,11 +148,8 @@ proptest! {
         message in message(),
     ) {
         let expansions = compiled(&templates);
-        let mut builder = Builder::default();
-        for expansion in &expansions {
-            builder.add(expansion, 0);
-        }
-        let found = Readings::of(&builder.build(), &message);
+        let (tree, start) = graph(&expansions);
+        let found = Readings::of(&tree, start, &Text::new(&message));
         prop_assume!(!found.is_exhausted);
         let spans = found.best.as_ref().map(|best| {
             best.spans.iter().map(|span| (span.start as usize, span.end as usize)).collect::<Vec<_>>()
@@ -161,11 +168,8 @@ proptest! {
     #[test]
     fn no_template_and_no_message_make_it_panic(template in ".{0,40}", message in ".{0,200}") {
         let expansions = compiled(&[template]);
-        let mut builder = Builder::default();
-        for expansion in &expansions {
-            builder.add(expansion, 0);
-        }
-        let _ = Readings::of(&builder.build(), &message);
+        let (tree, start) = graph(&expansions);
+        let _ = Readings::of(&tree, start, &Text::new(&message));
     }
 
     #[test]
