@@ -10,6 +10,7 @@ use crate::client;
 use crate::config::{self, ConfigError, Loaded};
 use crate::daemon::{self, Plan};
 use crate::event::Stream;
+use crate::knowledge;
 use crate::replay;
 
 /// Security-operations daemon for one Linux machine: raw log lines in, fused SOC events out.
@@ -28,6 +29,9 @@ pub enum Command {
     Check(ConfigFile),
     /// Run log files through the whole pipeline in memory and print one stream as NDJSON.
     Replay(Replay),
+    /// Test and explain the formats that lines are understood by.
+    #[command(subcommand)]
+    Formats(knowledge::FormatsCommand),
     #[command(flatten)]
     Client(client::ClientCommand),
     /// Tell the daemon to reload its configuration and wait until it has: what systemd runs. Ends with 1 when it was refused.
@@ -71,6 +75,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Run(file) => daemon::run(file.config.as_deref()),
         Command::Check(file) => check(&file),
         Command::Replay(options) => run_replay(options),
+        Command::Formats(command) => knowledge::run(&command),
         Command::Client(command) => run_client(&command),
         Command::Reload { pid } => match daemon::ask_to_reload(pid) {
             // The daemon's own line says the rest.

@@ -26,11 +26,13 @@ pub mod daemon;
 pub mod detect;
 pub mod device;
 pub mod event;
+pub mod formats;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzzed;
 pub mod http_client;
 pub mod intake;
 pub mod journal;
+pub mod knowledge;
 pub mod layer;
 pub mod limits;
 pub mod observe;

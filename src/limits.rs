@@ -7,6 +7,28 @@ pub const FIELDS_PER_RECORD_MAX: usize = 256;
 /// Longest name of a field, JSON paths included; fields with a longer one are left out.
 pub const KEY_BYTES_MAX: usize = 256;
 
+/// Files of formats, and bytes of one.
+pub const FORMAT_FILES_MAX: usize = 4096;
+pub const FORMAT_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes of one template.
+pub const FORMAT_TEMPLATE_BYTES_MAX: usize = 4096;
+/// Optional parts and alternatives within each other.
+pub const FORMAT_NESTING_MAX: usize = 3;
+/// Plain sequences that the optional parts and alternatives of one template make.
+pub const FORMAT_EXPANSIONS_MAX: usize = 256;
+/// Fields of one template.
+pub const FORMAT_FIELDS_MAX: usize = 64;
+/// Steps of the search for all readings of one message; a message that needs more is ambiguous. A step takes some 20 ns.
+pub const FORMAT_STEPS_MAX: u32 = 600;
+/// Bytes that free text is searched for one step.
+pub const FORMAT_BYTES_PER_STEP: usize = 256;
+/// From so many texts on, those that cannot be in a message are ruled out before they are searched for.
+pub const FORMAT_GRAMS_FROM: usize = 3;
+/// From so many fields on, a place in the templates knows which of them can begin with a byte.
+pub const FORMAT_DISPATCH_FROM: usize = 4;
+/// Different shapes of lines without a template that `formats coverage` tells apart.
+pub const FORMAT_SHAPES_MAX: usize = 20_000;
+
 /// Bytes at the beginning of a file that tell it from another one.
 pub const FINGERPRINT_BYTES_MAX: usize = 1024;
 /// Bytes read from a file in one go.

@@ -5,15 +5,19 @@ use std::sync::{Arc, LazyLock};
 
 use super::{attributes, auditd, json, logfmt, program, rfc5424, sender, syslog, text, time::Parsed};
 use crate::event::{Format, Record, RecordParser};
+use crate::formats::{Library, builtin};
 use crate::limits;
 
 /// What lines are parsed with.
-#[derive(Debug, Clone, Default)]
-pub struct Parser;
+#[derive(Debug, Default)]
+pub struct Parser {
+    library: Library,
+}
 
 /// The parser of the formats that are compiled in.
 pub fn built_in() -> Arc<Parser> {
-    static BUILT_IN: LazyLock<Arc<Parser>> = LazyLock::new(Arc::default);
+    static BUILT_IN: LazyLock<Arc<Parser>> =
+        LazyLock::new(|| Arc::new(Parser { library: Library::new(&builtin::texts()).0 }));
     Arc::clone(&BUILT_IN)
 }
 
@@ -24,18 +28,26 @@ impl RecordParser for Parser {
 }
 
 impl Parser {
-    /// As [`parse`].
+    /// Reads one line. Never fails: what has no structure is a message. `attributes` came beside the payload
+    /// (journal fields, fields of a stream entry) and win over what the text says.
+    ///
+    /// Of a payload longer than [`limits::LINE_BYTES_MAX`] the rest is ignored; bytes that are not UTF-8, and NUL, become
+    /// U+FFFD; fields past [`limits::FIELDS_PER_RECORD_MAX`] are left out.
     pub fn parse(&self, payload: &[u8], format: Format, attributes: &[(String, String)]) -> Parsed {
-        parse(payload, format, attributes)
+        let mut parsed = envelope(payload, format, attributes);
+        program::describe(&mut parsed.record, &self.library);
+        sender::check(&mut parsed.record, attributes);
+        parsed
     }
 }
 
-/// Reads one line. Never fails: what has no structure is a message. `attributes` came beside the payload
-/// (journal fields, fields of a stream entry) and win over what the text says.
-///
-/// Of a payload longer than [`limits::LINE_BYTES_MAX`] the rest is ignored; bytes that are not UTF-8, and NUL, become
-/// U+FFFD; fields past [`limits::FIELDS_PER_RECORD_MAX`] are left out.
+/// As [`Parser::parse`], with the formats that are compiled in.
 pub fn parse(payload: &[u8], format: Format, attributes: &[(String, String)]) -> Parsed {
+    built_in().parse(payload, format, attributes)
+}
+
+/// The same without what the program's message means.
+pub fn envelope(payload: &[u8], format: Format, attributes: &[(String, String)]) -> Parsed {
     let line = line(payload);
     let mut parsed = match format {
         Format::Auto => auto(&line, attributes),
@@ -49,8 +61,6 @@ pub fn parse(payload: &[u8], format: Format, attributes: &[(String, String)]) ->
     .unwrap_or_else(|| text::read(&line));
     json::unwrap(&mut parsed);
     attributes::apply(&mut parsed.record, attributes);
-    program::describe(&mut parsed.record);
-    sender::check(&mut parsed.record, attributes);
     parsed
 }
 

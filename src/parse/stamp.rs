@@ -7,7 +7,7 @@ use super::time::LogTime;
 use crate::event::Timestamp;
 
 /// The time and what follows it.
-pub(super) type Stamp<'a> = (LogTime, &'a str);
+pub(crate) type Stamp<'a> = (LogTime, &'a str);
 
 /// RFC 3339 and its relatives: `2026-01-31T10:00:00.5Z`, `2026-01-31 10:00:00,123 +0100`, `2026/01/31 10:00:00`.
 pub(super) fn iso(text: &str) -> Option<Stamp<'_>> {
@@ -35,7 +35,7 @@ pub(super) fn bsd(text: &str) -> Option<Stamp<'_>> {
 }
 
 /// Any form that stands at the start of a line without a syslog header, in brackets or not.
-pub(super) fn any(text: &str) -> Option<Stamp<'_>> {
+pub(crate) fn any(text: &str) -> Option<Stamp<'_>> {
     let (inner, bracketed) = match text.strip_prefix('[') {
         Some(inner) => (inner, true),
         None => (text, false),

@@ -1,0 +1,199 @@
+//! From expansions to the graph that is walked.
+//!
+//! In two steps. The sequences of one format become a graph in which equal ends are one node. Then, for each set of formats
+//! that some program has, places that the same text leads to are joined (`Failed password for ` and `Failed none for ` differ
+//! from their eighth byte on), as in the construction of a deterministic automaton; equal sets of places are one node again.
+
+use std::collections::HashMap;
+
+use super::expand::{Element, Expansion};
+use super::tree::{Field, Literal, NodeId, Tree};
+
+/// A place in the graph of a format.
+pub type Place = u32;
+/// A literal or a field, by number.
+type Symbol = u32;
+
+#[derive(Debug, Default)]
+pub struct Compiler {
+    symbols: Vec<Part>,
+    by_part: HashMap<Part, Symbol>,
+    places: Vec<Edges>,
+    by_edges: HashMap<Edges, Place>,
+    joined: HashMap<Key, NodeId>,
+    /// For each symbol that is a field, its number in the tree.
+    fields: HashMap<Symbol, u32>,
+    tree: Tree,
+}
+
+/// What a symbol stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Part {
+    /// Bytes, since texts may part within a character.
+    Text(Box<[u8]>),
+    Field(Field),
+}
+
+/// What leads on from a place, and whose templates end there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+struct Edges {
+    next: Vec<(Symbol, Place)>,
+    owners: Vec<u32>,
+}
+
+/// Places that are joined: each behind a text that is still to come, or right there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    items: Vec<(Option<Symbol>, Place)>,
+    /// Behind free text literals are kept whole, so that what is searched for is as rare as possible.
+    is_searched: bool,
+}
+
+impl Compiler {
+    /// The sequences of one format, each with its owner, as a graph.
+    pub fn format<'e>(&mut self, expansions: impl Iterator<Item = (u32, &'e Expansion)>) -> Place {
+        let mut sequences: Vec<(Vec<Symbol>, u32)> = expansions
+            .map(|(owner, expansion)| (expansion.iter().map(|element| self.element(element)).collect(), owner))
+            .collect();
+        sequences.sort_unstable();
+        sequences.dedup();
+        self.place(&sequences, 0)
+    }
+
+    fn element(&mut self, element: &Element) -> Symbol {
+        self.symbol(match element {
+            Element::Literal(text) => Part::Text(text.as_bytes().into()),
+            Element::Field { name, class } => Part::Field(Field { name: name.clone(), class: class.clone() }),
+        })
+    }
+
+    fn symbol(&mut self, part: Part) -> Symbol {
+        if let Some(symbol) = self.by_part.get(&part) {
+            return *symbol;
+        }
+        let symbol = self.symbols.len() as Symbol;
+        self.symbols.push(part.clone());
+        self.by_part.insert(part, symbol);
+        symbol
+    }
+
+    /// The place behind the first `depth` symbols, which all sequences share.
+    fn place(&mut self, sequences: &[(Vec<Symbol>, u32)], depth: usize) -> Place {
+        let mut edges = Edges::default();
+        for group in sequences.chunk_by(|left, right| left.0.get(depth) == right.0.get(depth)) {
+            match group.first().and_then(|(symbols, _)| symbols.get(depth)) {
+                Some(symbol) => {
+                    let next = self.place(group, depth + 1);
+                    edges.next.push((*symbol, next));
+                }
+                None => edges.owners.extend(group.iter().map(|(_, owner)| owner)),
+            }
+        }
+        if let Some(place) = self.by_edges.get(&edges) {
+            return *place;
+        }
+        let place = self.places.len() as Place;
+        self.places.push(edges.clone());
+        self.by_edges.insert(edges, place);
+        place
+    }
+
+    /// Where the walk begins for all of these formats together.
+    pub fn join(&mut self, formats: &[Place]) -> NodeId {
+        self.node(formats.iter().map(|place| (None, *place)).collect(), false)
+    }
+
+    fn node(&mut self, mut items: Vec<(Option<Symbol>, Place)>, is_searched: bool) -> NodeId {
+        items.sort_unstable();
+        items.dedup();
+        let key = Key { items, is_searched };
+        if let Some(node) = self.joined.get(&key) {
+            return *node;
+        }
+        let Edges { next, mut owners } = self.edges(&key.items);
+        let (mut texts, mut fields) = (Vec::new(), Vec::new());
+        for (symbol, place) in next {
+            match self.symbols.get(symbol as usize) {
+                Some(Part::Text(text)) => texts.push((text.clone(), place)),
+                Some(Part::Field(_)) => fields.push((symbol, place)),
+                None => {}
+            }
+        }
+        let literals = self.literals(texts, is_searched);
+        let fields = self.field_edges(fields);
+        owners.sort_unstable();
+        owners.dedup();
+        let node = self.tree.add(literals, fields, &owners);
+        self.joined.insert(key, node);
+        node
+    }
+
+    /// What leads on from all of the items.
+    fn edges(&self, items: &[(Option<Symbol>, Place)]) -> Edges {
+        let mut all = Edges::default();
+        for (text, place) in items {
+            match (text, self.places.get(*place as usize)) {
+                (Some(text), _) => all.next.push((*text, *place)),
+                (None, Some(edges)) => {
+                    all.next.extend(&edges.next);
+                    all.owners.extend(&edges.owners);
+                }
+                (None, None) => {}
+            }
+        }
+        all
+    }
+
+    fn literals(&mut self, mut texts: Vec<(Box<[u8]>, Place)>, is_searched: bool) -> Vec<Literal> {
+        texts.sort_unstable();
+        let mut literals = Vec::new();
+        let begin_alike = |left: &(Box<[u8]>, Place), right: &(Box<[u8]>, Place)| match is_searched {
+            true => left.0 == right.0,
+            false => left.0.first() == right.0.first(),
+        };
+        for group in texts.chunk_by(begin_alike) {
+            let (Some((first, _)), Some((last, _))) = (group.first(), group.last()) else { continue };
+            // They are sorted: what the first and the last share, all share.
+            let length = common(first, last);
+            let items = group.iter().map(|(text, place)| {
+                let rest = text.get(length..).filter(|rest| !rest.is_empty());
+                (rest.map(|rest| self.symbol(Part::Text(rest.into()))), *place)
+            });
+            let items = items.collect();
+            let to = self.node(items, false);
+            literals.push(Literal::new(first.get(..length).unwrap_or_default(), to));
+        }
+        literals
+    }
+
+    fn field_edges(&mut self, mut fields: Vec<(Symbol, Place)>) -> Vec<(u32, NodeId)> {
+        fields.sort_unstable();
+        let mut edges = Vec::new();
+        for group in fields.chunk_by(|left, right| left.0 == right.0) {
+            let Some((symbol, _)) = group.first() else { continue };
+            let Some(Part::Field(field)) = self.symbols.get(*symbol as usize) else { continue };
+            let (field, is_free) = (field.clone(), field.class.kind.is_free());
+            let items = group.iter().map(|(_, place)| (None, *place)).collect();
+            let to = self.node(items, is_free);
+            let index = match self.fields.get(symbol) {
+                Some(index) => *index,
+                None => {
+                    let index = self.tree.add_field(field);
+                    self.fields.insert(*symbol, index);
+                    index
+                }
+            };
+            edges.push((index, to));
+        }
+        edges
+    }
+
+    pub fn finish(self) -> Tree {
+        self.tree
+    }
+}
+
+/// Bytes that both begin with.
+fn common(left: &[u8], right: &[u8]) -> usize {
+    left.iter().zip(right).take_while(|(left, right)| left == right).count()
+}

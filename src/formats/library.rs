@@ -1,0 +1,304 @@
+//! All formats together, compiled.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use super::compile::{Compiler, Place};
+use super::file::{Diagnostic, Format, Message, Program, Record, read};
+use super::grams::Text;
+use super::reading::Readings;
+use super::records::{self, Entry, Records};
+use super::tree::{NodeId, Tree};
+use super::understood::{Collected, Understood, says};
+
+/// The text of one file of formats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormatText {
+    pub file: String,
+    pub toml: String,
+}
+
+/// What a line is after its envelope.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    pub program: Option<&'a str>,
+    pub message: &'a str,
+    /// What the envelope has read into named fields.
+    pub fields: &'a [(String, String)],
+}
+
+/// Formats that can be asked.
+#[derive(Debug, Default)]
+pub struct Library {
+    formats: Vec<Format>,
+    /// The format and the message of each owner of a template.
+    owners: Vec<(usize, usize)>,
+    programs: HashMap<String, Starts>,
+    /// The longest first.
+    prefixes: Vec<(String, Starts)>,
+    any: Starts,
+    untagged: Starts,
+    /// Of formats with a record that holds free text, by number.
+    own: BTreeMap<usize, Starts>,
+    tree: Tree,
+    records: Records,
+}
+
+/// Where the walk begins for a set of formats; `None`: they have no such templates.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Starts {
+    main: Option<NodeId>,
+    /// Asked where nothing else fits.
+    fallback: Option<NodeId>,
+}
+
+/// What the library says of a line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer<'a> {
+    pub understood: Option<Understood<'a>>,
+    /// All messages of the library that the line fits, as format and message.
+    pub fitting: Vec<(usize, usize)>,
+    /// All records that it fits.
+    pub records: Vec<Entry>,
+    /// The budget ended before all readings were found: who wrote what cannot be told.
+    pub is_exhausted: bool,
+}
+
+impl Library {
+    /// Compiles what can be read; a broken file is left out and told of, its neighbours stay.
+    pub fn new(texts: &[FormatText]) -> (Self, Vec<Diagnostic>) {
+        let mut formats: Vec<Format> = Vec::new();
+        let mut diagnostics = Vec::new();
+        for text in texts {
+            match read(&text.file, &text.toml) {
+                // A later file takes the place of an earlier one of the same name: an operator's of ours.
+                Ok(format) => match formats.iter_mut().find(|other| other.name == format.name) {
+                    Some(other) => *other = format,
+                    None => formats.push(format),
+                },
+                Err(found) => diagnostics.extend(found),
+            }
+        }
+        (Self::of(formats), diagnostics)
+    }
+
+    fn of(formats: Vec<Format>) -> Self {
+        let mut library = Self { records: Records::new(&formats), ..Self::default() };
+        for (index, format) in formats.iter().enumerate() {
+            library.owners.extend((0..format.messages.len()).map(|message| (index, message)));
+        }
+        library.formats = formats;
+        let mut compiler = Compiler::default();
+        let places = library.places(&mut compiler);
+        let mut start = |formats: &[usize]| join(&mut compiler, &places, formats);
+        library.any = start(&library.indices(|format| format.programs.contains(&Program::Any)));
+        library.untagged = start(&library.indices(|format| format.untagged));
+        for (index, format) in library.formats.iter().enumerate() {
+            if format.records.iter().any(|record| record.message.is_some()) {
+                library.own.insert(index, start(&[index]));
+            }
+        }
+        library.by_program(start);
+        library.tree = compiler.finish();
+        library
+    }
+
+    /// For each format its templates, and its fallbacks.
+    fn places(&self, compiler: &mut Compiler) -> Vec<[Option<Place>; 2]> {
+        let mut owner = 0_u32;
+        let mut places = Vec::with_capacity(self.formats.len());
+        for format in &self.formats {
+            let first = owner;
+            owner += format.messages.len() as u32;
+            places.push([false, true].map(|is_fallback| {
+                let messages =
+                    (first..).zip(&format.messages).filter(|(_, message)| message.is_fallback == is_fallback);
+                let templates =
+                    messages.flat_map(|(owner, message)| message.templates.iter().map(move |it| (owner, it)));
+                let all = templates.flat_map(|(owner, template)| template.expansions.iter().map(move |it| (owner, it)));
+                let mut all = all.peekable();
+                all.peek().is_some().then(|| compiler.format(all))
+            }));
+        }
+        places
+    }
+
+    /// One start for each set of formats that some program has.
+    fn by_program(&mut self, mut start: impl FnMut(&[usize]) -> Starts) {
+        let mut names = Vec::new();
+        let mut prefixes = Vec::new();
+        for program in self.formats.iter().flat_map(|format| &format.programs) {
+            match program {
+                Program::Exact(name) => names.push(name.clone()),
+                Program::Prefix(prefix) => prefixes.push(prefix.clone()),
+                Program::Any => {}
+            }
+        }
+        prefixes.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
+        prefixes.dedup();
+        let mut for_program = |library: &Self, program: &str| {
+            start(&library.indices(|format| format.programs.iter().any(|known| known.fits(program))))
+        };
+        self.programs = names.into_iter().map(|name| (name.clone(), for_program(self, &name))).collect();
+        self.prefixes = prefixes.into_iter().map(|prefix| (prefix.clone(), for_program(self, &prefix))).collect();
+    }
+
+    fn indices(&self, is_meant: impl Fn(&Format) -> bool) -> Vec<usize> {
+        self.formats.iter().enumerate().filter(|(_, format)| is_meant(format)).map(|(index, _)| index).collect()
+    }
+
+    /// Places in the compiled templates.
+    pub fn nodes(&self) -> usize {
+        self.tree.len()
+    }
+
+    pub fn formats(&self) -> &[Format] {
+        &self.formats
+    }
+
+    pub fn message(&self, format: usize, message: usize) -> Option<&Message> {
+        self.formats.get(format)?.messages.get(message)
+    }
+
+    pub fn record(&self, entry: Entry) -> Option<&Record> {
+        self.formats.get(entry.format)?.records.get(entry.record)
+    }
+
+    fn program(&self, program: &str) -> Option<Starts> {
+        let known = self.programs.get(program).copied();
+        known.or_else(|| {
+            self.prefixes.iter().find(|(prefix, _)| program.starts_with(prefix.as_str())).map(|(_, starts)| *starts)
+        })
+    }
+
+    /// What the line says. Its program's own formats are asked first, then those of any program, then those for lines
+    /// whose program nobody knows.
+    pub fn understand<'a>(&'a self, line: Line<'a>) -> Answer<'a> {
+        let mut answer = Answer { understood: None, fitting: Vec::new(), records: Vec::new(), is_exhausted: false };
+        if !line.fields.is_empty() {
+            self.by_fields(line, &mut answer);
+        }
+        let text = Text::new(line.message);
+        for (start, is_fallback) in self.starts(line.program) {
+            if answer.understood.is_some() || answer.is_exhausted {
+                break;
+            }
+            self.by_message(start, is_fallback, &text, &mut answer);
+        }
+        answer
+    }
+
+    /// In the order in which they are asked.
+    pub(super) fn starts(&self, program: Option<&str>) -> impl Iterator<Item = (NodeId, bool)> {
+        let own = program.and_then(|program| self.program(program));
+        let untagged = own.is_none().then_some(self.untagged);
+        let all = [own, Some(self.any), untagged];
+        let main = all.into_iter().flatten().filter_map(|starts| Some((starts.main?, false)));
+        main.chain(all.into_iter().flatten().filter_map(|starts| Some((starts.fallback?, true))))
+    }
+
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The formats that are asked about a program's messages.
+    pub fn asked(&self, program: Option<&str>) -> impl Iterator<Item = &Format> {
+        let is_known = program.is_some_and(|program| self.program(program).is_some());
+        self.formats.iter().filter(move |format| {
+            let is_own = program.is_some_and(|program| format.programs.iter().any(|known| known.fits(program)));
+            is_own || format.programs.contains(&Program::Any) || (format.untagged && !is_known)
+        })
+    }
+
+    pub(super) fn owner(&self, number: u32) -> Option<(usize, usize)> {
+        self.owners.get(number as usize).copied()
+    }
+
+    fn by_message<'a>(&'a self, start: NodeId, is_fallback: bool, message: &Text<'a>, answer: &mut Answer<'a>) {
+        let readings = match is_fallback {
+            true => Readings::of_first_owner(&self.tree, start, message),
+            false => Readings::of(&self.tree, start, message),
+        };
+        answer.is_exhausted |= readings.is_exhausted;
+        answer.fitting = readings.owners.iter().filter_map(|owner| self.owner(*owner)).collect();
+        answer.understood = self.understood(&readings, message.text);
+    }
+
+    fn understood<'a>(&'a self, readings: &Readings, text: &'a str) -> Option<Understood<'a>> {
+        let (format, index) = self.owner(readings.best.as_ref()?.owner)?;
+        let (format, message) = (self.formats.get(format)?, self.message(format, index)?);
+        let collected = Collected::of_message(&self.tree, readings, text, &message.map)?;
+        let understood = collected.finish(format, &message.meaning, &[], readings.is_exhausted);
+        Some(Understood { message: Some(index), ..understood })
+    }
+
+    fn by_fields<'a>(&'a self, line: Line<'a>, answer: &mut Answer<'a>) {
+        answer.records = self.records.fitting(&self.formats, line.fields, line.program);
+        let Some(entry) = answer.records.first() else { return };
+        let (Some(format), Some(record)) = (self.formats.get(entry.format), self.record(*entry)) else { return };
+        let mut collected = Collected::default();
+        for (name, paths) in &record.map {
+            let value = paths.iter().find_map(|path| records::get(line.fields, path).filter(|value| says(name, value)));
+            if let Some(value) = value {
+                collected.add_mapped(name, Cow::Borrowed(value));
+            }
+        }
+        let text = record.message.as_ref().and_then(|name| records::get(line.fields, name));
+        let inner = text.zip(self.own.get(&entry.format)).and_then(|(text, starts)| {
+            let searched = Text::new(text);
+            let main = starts.main.map(|start| Readings::of(&self.tree, start, &searched));
+            answer.is_exhausted |= main.as_ref().is_some_and(|readings| readings.is_exhausted);
+            main.and_then(|readings| self.understood(&readings, text)).or_else(|| {
+                let readings = Readings::of_first_owner(&self.tree, starts.fallback?, &searched);
+                self.understood(&readings, text)
+            })
+        });
+        let mut understood = collected.finish(format, &record.meaning, line.fields, answer.is_exhausted);
+        if let Some(inner) = inner {
+            understood.merge(inner);
+        }
+        answer.understood = Some(Understood { record: Some(entry.record), ..understood });
+    }
+}
+
+fn join(compiler: &mut Compiler, places: &[[Option<Place>; 2]], formats: &[usize]) -> Starts {
+    let mut join = |of: fn(&[Option<Place>; 2]) -> Option<Place>| {
+        let places: Vec<Place> = formats.iter().filter_map(|format| places.get(*format).and_then(of)).collect();
+        (!places.is_empty()).then(|| compiler.join(&places))
+    };
+    Starts { main: join(|[main, _]| *main), fallback: join(|[_, fallback]| *fallback) }
+}
+
+impl<'a> Understood<'a> {
+    /// Adds what the free text of a record says; what it means wins, the record's own fields stay.
+    fn merge(&mut self, inner: Understood<'a>) {
+        for (name, value) in inner.fields {
+            if self.field(&name).is_none() {
+                self.fields.push((name, value));
+            }
+        }
+        self.message = inner.message;
+        self.action = inner.action;
+        self.outcome = inner.outcome;
+        self.severity = inner.severity.or(self.severity);
+        self.is_ambiguous |= inner.is_ambiguous;
+    }
+}
+
+impl Program {
+    /// A program that is meant; `None`: any.
+    pub fn example(&self) -> Option<String> {
+        match self {
+            Self::Exact(name) | Self::Prefix(name) => Some(name.clone()),
+            Self::Any => None,
+        }
+    }
+
+    pub fn fits(&self, program: &str) -> bool {
+        match self {
+            Self::Exact(name) => name == program,
+            Self::Prefix(prefix) => program.starts_with(prefix.as_str()),
+            Self::Any => false,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Formats as data: what programs log, as templates of literal text and typed fields, each with its meaning and with
+//! samples that are its test. Pure: whoever reads files hands over their text.
+//!
+//! A file (`file`, its shape in `raw`) holds templates (`template`), which are expanded to plain sequences (`expand`) of
+//! literals and fields (`kind`; `strict` and `address` recognise those with one end). The sequences of all formats that
+//! speak for a program are one prefix tree (`tree`), which a message walks once (`walk`), finding every way to read it. What
+//! the readings agree in (`reading`) is named (`names`, `value`) and becomes what is `understood`. Lines that are fields
+//! already are found by their keys (`records`). The `library` puts it together; `sample` runs the samples, `nearest` tells
+//! why a line fits nothing.
+
+mod address;
+pub mod builtin;
+mod compile;
+mod expand;
+mod explained;
+mod file;
+mod grams;
+mod kind;
+mod library;
+mod meaning;
+mod names;
+mod nearest;
+mod raw;
+mod reading;
+mod records;
+mod sample;
+mod strict;
+mod template;
+mod tree;
+mod understood;
+mod value;
+mod walk;
+
+pub use explained::Explained;
+pub use file::{Diagnostic, Format, Input, LogSource, Message, Program, Record, Sample, Template, read};
+pub use library::{Answer, FormatText, Library, Line};
+pub use meaning::{Action, Meaning, Outcome, OutcomeRule, Severity};
+pub use names::{Identity, ecs};
+pub use nearest::{Nearest, nearest};
+pub use sample::{Envelope, Report, check};
+pub use understood::{Fields, Understood};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! The engine as a whole, on small formats of its own.
+
+mod reference;
+
+use super::*;
+
+const SSHD: &str = include_str!("sshd.toml");
+const PAM: &str = include_str!("pam.toml");
+
+fn text(file: &str, toml: &str) -> FormatText {
+    FormatText { file: file.to_owned(), toml: toml.to_owned() }
+}
+
+fn library(texts: &[FormatText]) -> Library {
+    let (library, diagnostics) = Library::new(texts);
+    assert_eq!(diagnostics, []);
+    library
+}
+
+fn plain(line: &str) -> Envelope {
+    Envelope { program: None, message: line.to_owned(), fields: Vec::new() }
+}
+
+fn line<'a>(program: &'a str, message: &'a str) -> Line<'a> {
+    Line { program: Some(program), message, fields: &[] }
+}
+
+/// One format named `t` for the program `p`, of messages given as template and action.
+fn format(messages: &[(&str, &str)]) -> FormatText {
+    let mut toml = String::from("name = \"t\"\nabout = \"test\"\nprograms = [\"p\"]\n");
+    for (template, action) in messages {
+        toml.push_str(&format!("[[message]]\nis = '''{template}'''\naction = \"{action}\"\n"));
+    }
+    text("t.toml", &toml)
+}
+
+/// The fields of a message that a template fits, sorted; `None` where it does not.
+fn fields(template: &str, message: &str) -> Option<Vec<(String, String)>> {
+    let library = library(&[format(&[(template, "other")])]);
+    let understood = library.understand(line("p", message)).understood?;
+    let mut fields: Vec<_> =
+        understood.fields.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    fields.sort();
+    Some(fields)
+}
+
+fn owned(fields: &[(&str, &str)]) -> Option<Vec<(String, String)>> {
+    Some(fields.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
+}
+
+#[test]
+fn the_samples_of_formats_pass() {
+    let library = library(&[text("sshd.toml", SSHD), text("pam.toml", PAM)]);
+    let report = check(&library, plain);
+    assert_eq!(report.failures, []);
+    assert!(report.samples >= 10);
+}
+
+#[test]
+fn a_sample_that_is_wrong_is_told_with_its_line() {
+    let wrong = SSHD.replace("src_port = \"4242\"", "src_port = \"4243\"");
+    let report = check(&library(&[text("sshd.toml", &wrong)]), plain);
+    let [failure] = report.failures.as_slice() else { panic!("{:?}", report.failures) };
+    assert_eq!((failure.file.as_str(), failure.line), ("sshd.toml", 17));
+    assert_eq!(failure.text, "src_port: expected `4243`, found `4242`");
+}
+
+#[test]
+fn a_field_that_says_who_acted_is_listed_or_absent() {
+    let silent = SSHD.replace("fields = { src_ip = \"203.0.113.9\" }", "fields = {}");
+    let report = check(&library(&[text("sshd.toml", &silent)]), plain);
+    assert_eq!(report.failures.len(), 1);
+    assert!(report.failures[0].text.contains("src_ip: expected nothing"), "{:?}", report.failures);
+}
+
+#[test]
+fn a_message_that_fits_two_entries_of_different_meaning_fails() {
+    let toml = format(&[("a {x:text}", "login"), ("a b{?c}", "other")]).toml
+        + "[[message.sample]]\nline = \"a bc\"\nfields = {}\n";
+    let report = check(&library(&[text("t.toml", &toml)]), plain);
+    assert!(report.failures[0].text.contains("also fits the message at t.toml:5"), "{:?}", report.failures);
+}
+
+#[test]
+fn a_broken_file_is_told_with_its_line_and_its_neighbours_stay() {
+    let broken = SSHD.replace("{src_ip:ip} port {src_port:port} ssh2{?: {_:word} {_:text}}", "{src_ip:ipp}");
+    let (library, diagnostics) = Library::new(&[text("a.toml", &broken), text("pam.toml", PAM)]);
+    let [diagnostic] = diagnostics.as_slice() else { panic!("{diagnostics:?}") };
+    assert_eq!((diagnostic.file.as_str(), diagnostic.line), ("a.toml", 21));
+    assert!(diagnostic.text.contains("column 53: `ipp` is no type"), "{diagnostic}");
+    assert_eq!(library.formats().len(), 1);
+    let (_, diagnostics) = Library::new(&[text("b.toml", "name = \"x\"\nabout = \"y\"\nprogram = [\"z\"]\n")]);
+    assert_eq!(diagnostics[0].line, 3, "{diagnostics:?}");
+}
+
+#[test]
+fn free_text_ends_at_the_last_place_where_the_rest_fits() {
+    let template = "for {user:text} from {src_ip:ip} port {_:port}";
+    let forged = "for x from 198.51.100.66 port 1 from 192.0.2.1 port 2";
+    let expected = owned(&[("src_ip", "192.0.2.1"), ("user", "x from 198.51.100.66 port 1")]);
+    assert_eq!(fields(template, forged), expected);
+    assert_eq!(fields(template, &format!("{forged} \n")), expected, "white space at the end");
+    assert_eq!(fields(template, &format!("{forged}.")), None);
+    assert_eq!(fields(template, "for  from 192.0.2.1 port 2"), None, "text is not empty");
+}
+
+#[test]
+fn what_two_readings_disagree_in_is_left_out_and_marked() {
+    let library = library(&[format(&[("user {user:text} from {src_ip:ip}: {reason:text}", "login")])]);
+    let forged = "user x from 198.51.100.66: y from 192.0.2.1: bad password";
+    let understood = library.understand(line("p", forged)).understood.unwrap();
+    assert!(understood.is_ambiguous);
+    assert_eq!((understood.field("user"), understood.field("src_ip")), (None, None));
+    let honest = library.understand(line("p", "user x from 192.0.2.1: bad: password")).understood.unwrap();
+    assert!(!honest.is_ambiguous);
+    assert_eq!(honest.field("src_ip"), Some("192.0.2.1"));
+}
+
+#[test]
+fn readings_that_differ_only_in_what_is_no_identity_are_one() {
+    let found = fields("{a:text}: {b:text}", "x: y: z");
+    assert_eq!(found, owned(&[("a", "x: y"), ("b", "z")]));
+}
+
+#[test]
+fn the_more_literal_message_means_more() {
+    let library = library(&[format(&[("say {a:text}", "other"), ("say hello {b:text}", "session")])]);
+    let understood = library.understand(line("p", "say hello you")).understood.unwrap();
+    assert_eq!((understood.action, understood.field("b")), (Action::Session, Some("you")));
+}
+
+#[test]
+fn own_formats_come_before_those_of_any_program_and_untagged_ones_last() {
+    let library = library(&[text("sshd.toml", SSHD), text("pam.toml", PAM)]);
+    let pam = "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1";
+    let name = |program: Option<&'static str>, message| {
+        let line = Line { program, message, fields: &[] };
+        library.understand(line).understood.map(|understood| understood.format.name.clone())
+    };
+    assert_eq!(name(Some("sshd"), pam).as_deref(), Some("pam"));
+    assert_eq!(name(None, pam).as_deref(), Some("pam"));
+    assert_eq!(name(Some("other"), pam).as_deref(), Some("pam"));
+    assert_eq!(name(Some("sshd"), "Connection closed by 192.0.2.1").as_deref(), Some("sshd"));
+    assert_eq!(name(Some("other"), "Connection closed by 192.0.2.1"), None);
+    assert_eq!(name(None, "Connection closed by 192.0.2.1"), None);
+}
+
+#[test]
+fn a_prefix_names_all_programs_that_begin_so() {
+    let toml = format(&[("x {a:int}", "mail")]).toml.replace("[\"p\"]", "[\"postfix/*\"]");
+    let library = library(&[text("t.toml", &toml)]);
+    assert!(library.understand(line("postfix/smtpd", "x 1")).understood.is_some());
+    assert!(library.understand(line("postfix", "x 1")).understood.is_none());
+}
+
+#[test]
+fn a_record_is_found_by_its_keys_and_checked_by_its_values() {
+    let toml = r#"
+        name = "eve"
+        about = "test"
+        programs = ["suricata"]
+        [[record]]
+        has = ["event_type", "src_ip"]
+        when = { event_type = "alert", code = ["1", 2] }
+        map = { src_ip = "src_ip", user = ["user.name", "acct"], rule = "alert.signature", dst = "dest" }
+        action = "alert"
+        severity = { from = "level", values = { "1" = "high" } }
+        set = { level = "1" }
+        message = "msg"
+        [[message]]
+        is = "drop {reason:text}"
+        action = "alert"
+        outcome = "failure"
+    "#;
+    let library = library(&[text("eve.toml", toml)]);
+    let with = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    };
+    let base =
+        [("event_type", "alert"), ("src_ip", "::ffff:192.0.2.1"), ("code", "2"), ("user.name", "-"), ("acct", "bob")];
+    let mut fields = with(&base);
+    fields.extend(with(&[("msg", "drop it"), ("dest", "192.0.2.9:53")]));
+    let answer = |fields: &[(String, String)]| {
+        let line = Line { program: None, message: "", fields };
+        let understood = library.understand(line).understood?;
+        let names = ["src_ip", "user", "dst_ip", "dst_port", "reason"];
+        let values = names.map(|name| understood.field(name).map(str::to_owned));
+        Some((understood.outcome, understood.severity, values))
+    };
+    let expected = ["192.0.2.1", "bob", "192.0.2.9", "53", "it"].map(|value| Some(value.to_owned()));
+    assert_eq!(answer(&fields), Some((Outcome::Failure, Some(Severity::High), expected)));
+    assert_eq!(answer(&with(&[("event_type", "alert"), ("src_ip", "x"), ("code", "3")])), None);
+    assert_eq!(answer(&with(&[("event_type", "flow"), ("src_ip", "x"), ("code", "1")])), None);
+}
+
+#[test]
+fn a_pair_that_stands_twice_says_nothing_of_who_acted() {
+    let toml = format(&[("login {_:kv}", "login")]).toml + "map = { user = [\"acct\"], src_ip = \"rhost\" }\n";
+    let library = library(&[text("t.toml", &toml)]);
+    let understood = library.understand(line("p", "login acct=bob rhost=192.0.2.1 n=1")).understood.unwrap();
+    assert_eq!((understood.field("user"), understood.field("src_ip")), (Some("bob"), Some("192.0.2.1")));
+    assert_eq!((understood.field("n"), understood.is_ambiguous), (Some("1"), false));
+    let forged =
+        library.understand(line("p", "login acct=bob rhost=198.51.100.66 rhost=192.0.2.1")).understood.unwrap();
+    assert_eq!((forged.field("src_ip"), forged.is_ambiguous), (None, true));
+}
+
+#[test]
+fn columns_are_read_and_free_text_before_blanks_ends_where_they_begin() {
+    let template = "{a:word}{_:space}{b:text}{_:space}{n:int}";
+    assert_eq!(fields(template, "x   y z  12"), owned(&[("a", "x"), ("b", "y z"), ("n", "12")]));
+}
+
+#[test]
+fn an_optional_field_is_read_and_its_absence_too() {
+    let template = "rhost={?{src:addr}}{?  user={user:text}}";
+    assert_eq!(fields(template, "rhost="), owned(&[]));
+    assert_eq!(fields(template, "rhost=  user=bob"), owned(&[("user", "bob")]));
+    assert_eq!(fields(template, "rhost=h.example.org"), owned(&[("src_host", "h.example.org")]));
+}
+
+#[test]
+fn a_line_made_to_have_many_readings_is_ambiguous_and_costs_no_more() {
+    let library = library(&[format(&[("{user:text} a {b:text} a {c:text} a {src:addr}{? {d:text}}", "login")])]);
+    let message = "x a ".repeat(1000);
+    let answer = library.understand(line("p", &message));
+    assert!(answer.is_exhausted);
+    if let Some(understood) = answer.understood {
+        assert!(understood.is_ambiguous);
+        assert_eq!((understood.field("user"), understood.field("src_ip")), (None, None));
+    }
+}
+
+#[test]
+fn the_nearest_miss_is_named_with_its_place() {
+    let library = library(&[text("sshd.toml", SSHD)]);
+    let near = nearest(library.formats().iter(), "Failed password for bob from 192.0.2.1 prt 22").unwrap();
+    assert!(near.template.starts_with("Failed"));
+    assert_eq!(near.at, "Failed password for bob from 192.0.2.1 p".len());
+    assert_eq!(near.expected, ["the text ` port `"]);
+}

@@ -1,0 +1,182 @@
+//! What a line says, in named fields.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::address;
+use super::file::{Format, LogSource};
+use super::kind::Kind;
+use super::meaning::{Action, Meaning, Outcome, Severity};
+use super::names::{Identity, identity};
+use super::reading::Readings;
+use super::records;
+use super::tree::{Field, Tree};
+use super::value;
+
+/// The fields of a line: ours, and its value.
+pub type Fields<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
+/// A line that a format speaks of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Understood<'a> {
+    pub format: &'a Format,
+    /// Which of the format's messages, and which of its records.
+    pub message: Option<usize>,
+    pub record: Option<usize>,
+    pub action: Action,
+    pub outcome: Outcome,
+    pub severity: Option<Severity>,
+    pub fields: Fields<'a>,
+    /// Somebody could have written a part of the line that reads like the program's own words: what the readings disagree
+    /// in is left out.
+    pub is_ambiguous: bool,
+}
+
+impl<'a> Understood<'a> {
+    pub fn field(&self, name: &str) -> Option<&str> {
+        get(&self.fields, name)
+    }
+
+    pub fn log_source(&self) -> &'a LogSource {
+        &self.format.logsource
+    }
+}
+
+/// The value of a field.
+pub fn get<'f>(fields: &'f Fields<'_>, name: &str) -> Option<&'f str> {
+    fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
+}
+
+/// Fields that are being collected. What is said first counts.
+#[derive(Debug, Default)]
+pub struct Collected<'a> {
+    pub fields: Fields<'a>,
+    pub disagreed: BTreeSet<Identity>,
+}
+
+impl<'a> Collected<'a> {
+    /// The fields of the best reading, without those that readings disagree in.
+    pub fn of_message(
+        tree: &'a Tree,
+        readings: &Readings,
+        message: &'a str,
+        map: &'a [(String, Vec<String>)],
+    ) -> Option<Self> {
+        let best = readings.best.as_ref()?;
+        let fields = Vec::with_capacity(best.spans.len() + 2);
+        let mut collected = Self { fields, disagreed: readings.disagreed.clone() };
+        if readings.is_exhausted {
+            collected.disagreed.extend((0..).map_while(Identity::at));
+        }
+        let mut tail = Vec::new();
+        for span in &best.spans {
+            let Some(Field { name, class }) = tree.field(span.field) else { continue };
+            match class.kind {
+                Kind::Pairs => tail = value::pairs(span.of(message)),
+                Kind::Json => tail = value::object(span.of(message)),
+                _ => {
+                    if let Some(name) = name {
+                        value::values(name, &class.kind, span.of(message), |name, value| collected.add(name, value));
+                    }
+                }
+            }
+        }
+        collected.pairs(tail, map);
+        Some(collected)
+    }
+
+    /// Keeps a field that says something. `-` and `?` are how programs write that they do not know.
+    pub fn add(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
+        let is_disputed = !self.disagreed.is_empty() && identity(&name).is_some_and(|id| self.disagreed.contains(&id));
+        if says(&name, &value) && !is_disputed && get(&self.fields, &name).is_none() {
+            self.fields.push((name, value));
+        }
+    }
+
+    /// Pairs by our names, then by their own. A key that stands twice with different values was written by two hands: who
+    /// acted is not taken from it.
+    fn pairs(&mut self, pairs: Vec<(String, String)>, map: &'a [(String, Vec<String>)]) {
+        let is_disputed = |key: &str| {
+            let mut values = pairs.iter().filter(|(other, _)| other == key).map(|(_, value)| value);
+            let first = values.next();
+            values.any(|value| Some(value) != first)
+        };
+        for (name, keys) in map {
+            let Some((key, value)) =
+                keys.iter().find_map(|key| pairs.iter().find(|(other, value)| other == key && says(name, value)))
+            else {
+                continue;
+            };
+            if is_disputed(key) {
+                self.disagreed.extend(identity(name));
+            } else {
+                self.add_mapped(name, Cow::Owned(value.clone()));
+            }
+        }
+        let disputed: BTreeSet<Identity> =
+            pairs.iter().filter(|(key, _)| is_disputed(key)).filter_map(|(key, _)| identity(key)).collect();
+        self.disagreed.extend(disputed);
+        for (key, value) in pairs {
+            self.add(Cow::Owned(key), Cow::Owned(value));
+        }
+    }
+
+    /// A value that a program filled in under a name of its own. `src_ip` is an address or nothing; `src` may also have a
+    /// port or be the name of a host.
+    pub fn add_mapped(&mut self, name: &'a str, value: Cow<'a, str>) {
+        let (ip_name, port_name, host_name) = match name {
+            "src_ip" | "src" => ("src_ip", "src_port", "src_host"),
+            "dst_ip" | "dst" => ("dst_ip", "dst_port", "dst_host"),
+            _ => return self.add(Cow::Borrowed(name), value),
+        };
+        let bytes = value.as_bytes();
+        if let Some((ip, _)) = address::ip(bytes).filter(|(_, end)| *end == bytes.len()) {
+            self.add(ip_name.into(), Cow::Owned(ip.to_string()));
+        } else if name == ip_name {
+            // A name or a list is no address.
+        } else if let Some((ip, port, _)) = address::ip_port(bytes).filter(|(_, _, end)| *end == bytes.len()) {
+            self.add(ip_name.into(), Cow::Owned(ip.to_string()));
+            self.add(port_name.into(), Cow::Owned(port.to_string()));
+        } else if super::strict::end(&Kind::Host, &value, 0) == Some(value.len()) {
+            self.add(host_name.into(), value);
+        }
+    }
+
+    /// With what the format says of all such lines.
+    /// `raw` are the line's own fields, which rules may name as well as ours.
+    pub fn finish(
+        mut self,
+        format: &'a Format,
+        meaning: &'a Meaning,
+        raw: &[(String, String)],
+        is_exhausted: bool,
+    ) -> Understood<'a> {
+        for (name, value) in &meaning.set {
+            self.add(Cow::Borrowed(name), Cow::Borrowed(value));
+        }
+        let value = |name: &str| get(&self.fields, name).or_else(|| records::get(raw, name));
+        let outcome = meaning.outcome.of(value);
+        let severity = meaning.severity.as_ref().and_then(|rule| rule.of(value));
+        Understood {
+            format,
+            message: None,
+            record: None,
+            action: meaning.action,
+            outcome,
+            severity,
+            is_ambiguous: is_exhausted || !self.disagreed.is_empty(),
+            fields: self.fields,
+        }
+    }
+}
+
+/// Whether a program that writes this for a field knows its value.
+pub fn says(name: &str, value: &str) -> bool {
+    match value {
+        "" | "-" | "?" => false,
+        "(unknown)" | "(unknown user)" | "(invalid user)" | "(null)" | "(none)" | "unset" | "<none>" => {
+            !matches!(name, "user" | "target_user" | "group")
+        }
+        _ => true,
+    }
+}

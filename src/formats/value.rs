@@ -1,0 +1,225 @@
+//! From the bytes of a field to named values.
+
+use std::borrow::Cow;
+
+use super::address;
+use super::kind::Kind;
+use crate::limits;
+
+/// What a field of this type and name says. `src` and `dst` of an address become `src_ip` or `src_host`; an address is
+/// written in its one canonical form; quotes and escapes are taken off.
+pub fn values<'n, 'a>(name: &'n str, kind: &Kind, text: &'a str, mut each: impl FnMut(Cow<'n, str>, Cow<'a, str>)) {
+    match kind {
+        Kind::Ip => each(Cow::Borrowed(name), canonical(text)),
+        Kind::Addr => match address::ip(text.as_bytes()) {
+            Some(_) => each(side(name, "src_ip", "dst_ip").unwrap_or(name).into(), canonical(text)),
+            None => each(side(name, "src_host", "dst_host").unwrap_or(name).into(), Cow::Borrowed(text)),
+        },
+        Kind::IpPort => {
+            if let Some((ip, port, _)) = address::ip_port(text.as_bytes()) {
+                let named =
+                    |side: Option<&'static str>, part| side.map_or_else(|| format!("{name}_{part}").into(), Cow::from);
+                each(named(side(name, "src_ip", "dst_ip"), "ip"), Cow::Owned(ip.to_string()));
+                each(named(side(name, "src_port", "dst_port"), "port"), Cow::Owned(port.to_string()));
+            }
+        }
+        // What looks up names may have found none.
+        Kind::Host if matches!(name, "src_host" | "dst_host") && is_address(text) => {
+            each(if name == "src_host" { "src_ip" } else { "dst_ip" }.into(), canonical(text));
+        }
+        Kind::Quoted => each(Cow::Borrowed(name), unquoted(text)),
+        _ => each(Cow::Borrowed(name), Cow::Borrowed(text)),
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    address::ip(text.as_bytes()).is_some_and(|(_, end)| end == text.len())
+}
+
+fn side(name: &str, source: &'static str, destination: &'static str) -> Option<&'static str> {
+    match name {
+        "src" => Some(source),
+        "dst" => Some(destination),
+        _ => None,
+    }
+}
+
+/// Whether a field of this type and name may be one of those that readings must agree in.
+pub fn is_identity(name: &str, kind: &Kind) -> bool {
+    match kind {
+        Kind::Addr | Kind::IpPort => matches!(name, "src" | "dst") || super::names::identity(name).is_some(),
+        Kind::Pairs | Kind::Json => true,
+        _ => super::names::identity(name).is_some(),
+    }
+}
+
+fn canonical(text: &str) -> Cow<'_, str> {
+    match address::ip(text.as_bytes()) {
+        Some((ip, _)) => {
+            let written = ip.to_string();
+            if written == text { Cow::Borrowed(text) } else { Cow::Owned(written) }
+        }
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Without the quotes, with `\"`, `\\`, `\n`, `\t`, `\r`, `\xHH` and `\uHHHH` read; other backslashes go.
+pub fn unquoted(text: &str) -> Cow<'_, str> {
+    let inner = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
+    if !inner.contains('\\') {
+        return Cow::Borrowed(inner);
+    }
+    let mut bytes = Vec::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some((before, after)) = rest.split_once('\\') {
+        bytes.extend_from_slice(before.as_bytes());
+        rest = escaped(after, &mut bytes);
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn escaped<'a>(after: &'a str, bytes: &mut Vec<u8>) -> &'a str {
+    let mut chars = after.chars();
+    let Some(mark) = chars.next() else { return after };
+    let rest = chars.as_str();
+    let hex = |digits: usize| u32::from_str_radix(rest.get(..digits)?, 16).ok();
+    match mark {
+        'n' => bytes.push(b'\n'),
+        't' => bytes.push(b'\t'),
+        'r' => bytes.push(b'\r'),
+        'x' => {
+            if let Some(byte) = hex(2).and_then(|value| u8::try_from(value).ok()) {
+                bytes.push(byte);
+                return rest.get(2..).unwrap_or_default();
+            }
+            bytes.push(b'x');
+        }
+        'u' => {
+            if let Some(read) = hex(4).and_then(char::from_u32) {
+                bytes.extend_from_slice(read.encode_utf8(&mut [0; 4]).as_bytes());
+                return rest.get(4..).unwrap_or_default();
+            }
+            bytes.push(b'u');
+        }
+        other => bytes.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
+    rest
+}
+
+/// `key=value key="va lue", key='…'`. Words without `=` are passed over.
+pub fn pairs(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while found.len() < limits::FIELDS_PER_RECORD_MAX {
+        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | ';'));
+        if rest.is_empty() {
+            break;
+        }
+        match pair(rest) {
+            Some((key, value, after)) => {
+                found.push((key.to_owned(), value));
+                rest = after;
+            }
+            None => {
+                let end = rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len());
+                rest = rest.get(end..).unwrap_or_default();
+            }
+        }
+    }
+    found
+}
+
+fn pair(text: &str) -> Option<(&str, String, &str)> {
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '@' | '/');
+    let end = text.find(|c: char| !is_key(c))?;
+    let (key, rest) = text.split_at_checked(end)?;
+    let value = rest.strip_prefix('=').filter(|_| (1..=limits::KEY_BYTES_MAX).contains(&key.len()))?;
+    if value.starts_with(['"', '\''])
+        && let Some(end) = super::strict::end(&Kind::Quoted, value, 0)
+    {
+        let (quoted, after) = value.split_at_checked(end)?;
+        return Some((key, unquoted(quoted).into_owned(), after));
+    }
+    let end = value.find(|c: char| c.is_ascii_whitespace()).unwrap_or(value.len());
+    let (value, after) = value.split_at_checked(end)?;
+    Some((key, value.trim_end_matches([',', ';']).to_owned(), after))
+}
+
+/// The object's values; keys of nested ones are joined with dots.
+pub fn object(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    if let Ok(serde_json::Value::Object(object)) = serde_json::from_str(text) {
+        for (key, value) in object {
+            flatten(key, value, &mut found);
+        }
+    }
+    found
+}
+
+/// As deep as the JSON reader goes: it refuses more than 128 levels.
+fn flatten(key: String, value: serde_json::Value, found: &mut Vec<(String, String)>) {
+    use serde_json::Value;
+    if found.len() >= limits::FIELDS_PER_RECORD_MAX || key.len() > limits::KEY_BYTES_MAX {
+        return;
+    }
+    match value {
+        Value::Null => {}
+        Value::String(text) => found.push((key, text)),
+        Value::Bool(_) | Value::Number(_) => found.push((key, value.to_string())),
+        Value::Array(items) => {
+            for (at, item) in items.into_iter().enumerate() {
+                flatten(format!("{key}.{at}"), item, found);
+            }
+        }
+        Value::Object(object) => {
+            for (name, item) in object {
+                flatten(format!("{key}.{name}"), item, found);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(name: &str, kind: &Kind, text: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        values(name, kind, text, |name, value| found.push((name.into_owned(), value.into_owned())));
+        found
+    }
+
+    fn one(name: &str, value: &str) -> Vec<(String, String)> {
+        vec![(name.to_owned(), value.to_owned())]
+    }
+
+    #[test]
+    fn addresses_have_one_form_and_the_name_that_fits() {
+        assert_eq!(all("src_ip", &Kind::Ip, "::ffff:192.0.2.1"), one("src_ip", "192.0.2.1"));
+        assert_eq!(all("src_ip", &Kind::Ip, "[2001:DB8::1%eth0]"), one("src_ip", "2001:db8::1"));
+        assert_eq!(all("src", &Kind::Addr, "192.0.2.1"), one("src_ip", "192.0.2.1"));
+        assert_eq!(all("src", &Kind::Addr, "gate.example.org"), one("src_host", "gate.example.org"));
+        assert_eq!(all("src_host", &Kind::Host, "192.0.2.1"), one("src_ip", "192.0.2.1"));
+        assert_eq!(all("relay", &Kind::Addr, "192.0.2.1"), one("relay", "192.0.2.1"));
+        let both = [one("dst_ip", "192.0.2.1"), one("dst_port", "53")].concat();
+        assert_eq!(all("dst", &Kind::IpPort, "192.0.2.1#53"), both);
+    }
+
+    #[test]
+    fn quotes_and_escapes_are_taken_off() {
+        assert_eq!(unquoted(r#""a\"b\\c\x41\u00e9\n\q""#), "a\"b\\cAé\nq");
+        assert_eq!(unquoted("''"), "");
+        assert_eq!(unquoted(r#""\xzz""#), "xzz");
+    }
+
+    #[test]
+    fn pairs_are_read_with_and_without_quotes() {
+        let found = pairs(r#"a=1, b="x y" word c='z' d= e="open f=2"#);
+        let expected: Vec<(String, String)> =
+            [("a", "1"), ("b", "x y"), ("c", "z"), ("d", ""), ("e", "\"open"), ("f", "2")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into();
+        assert_eq!(found, expected);
+    }
+}

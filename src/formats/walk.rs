@@ -1,0 +1,250 @@
+//! Finds every way in which a message fits the templates of a tree, within a budget. No allocation.
+
+use super::expand::Class;
+use super::grams::Text;
+use super::kind::Kind;
+use super::strict;
+use super::tree::{Field, FieldEdge, Literal, Node, NodeId, Tree};
+use crate::limits;
+
+/// Where a field is in the message, and which of the tree's it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    pub field: u32,
+    pub start: u32,
+    pub end: u32,
+}
+
+impl Span {
+    pub fn of<'a>(&self, message: &'a str) -> &'a str {
+        message.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// Told of what is found.
+pub trait Visit {
+    /// Whether to go on where the message is too short or too long for what follows, to see how far it comes.
+    const PERSISTS: bool = false;
+
+    /// The message fits a template of this owner; there is one span for each field.
+    fn reading(&mut self, owner: u32, literal_bytes: usize, spans: &[Span]);
+
+    /// Nothing of what must follow at `node` stands at `at`.
+    fn stopped(&mut self, _node: NodeId, _at: usize, _literal_bytes: usize) {}
+}
+
+/// Visits all readings of a message, the white space at its end aside. `false`: the budget ended before all were found.
+pub fn walk(tree: &Tree, start: NodeId, text: &Text<'_>, visit: &mut impl Visit) -> bool {
+    let message = text.text.trim_end_matches(|c: char| c.is_ascii_whitespace());
+    if u32::try_from(message.len()).is_err() {
+        return false;
+    }
+    let spans = [Span::default(); limits::FORMAT_FIELDS_MAX];
+    let mut walk = Walk { tree, text, message, budget: limits::FORMAT_STEPS_MAX, readings: 0, spans, visit };
+    walk.node(start, Place { at: 0, depth: 0, literal_bytes: 0 });
+    walk.budget > 0
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    at: usize,
+    /// Fields before it.
+    depth: usize,
+    literal_bytes: usize,
+}
+
+struct Walk<'a, V> {
+    tree: &'a Tree,
+    text: &'a Text<'a>,
+    message: &'a str,
+    budget: u32,
+    readings: u32,
+    spans: [Span; limits::FORMAT_FIELDS_MAX],
+    visit: &'a mut V,
+}
+
+impl<V: Visit> Walk<'_, V> {
+    fn spend(&mut self, steps: usize) -> bool {
+        self.budget = self.budget.saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX));
+        self.budget > 0
+    }
+
+    fn node(&mut self, mut id: NodeId, mut place: Place) {
+        let tree = self.tree;
+        while let Some(node) = tree.node(id).filter(|_| self.spend(1)) {
+            let Some(rest) = self.message.as_bytes().get(place.at..) else { return };
+            if !V::PERSISTS && (rest.len() < node.least || rest.len() > node.most) {
+                return;
+            }
+            if rest.is_empty() {
+                self.fits(node, place);
+            }
+            let first = rest.first().copied();
+            for edge in node.fields_from(first) {
+                let Some(Field { class, .. }) = tree.field(edge.field) else { continue };
+                if class.kind.is_free() {
+                    self.free(edge, class, place);
+                } else if let Some(end) = strict::end(&class.kind, self.message, place.at) {
+                    self.field(edge, place, end);
+                }
+            }
+            // No two begin with the same byte.
+            let found = node.literals.binary_search_by_key(&first, |literal| literal.text.first().copied());
+            let literal = found.ok().and_then(|index| node.literals.get(index));
+            let length = literal.map_or(0, |literal| common(&literal.text, rest));
+            place.at += length;
+            place.literal_bytes += length;
+            match literal.filter(|literal| literal.text.len() == length) {
+                Some(literal) => id = literal.to,
+                None => return self.visit.stopped(id, place.at, place.literal_bytes),
+            }
+        }
+    }
+
+    fn fits(&mut self, node: &Node, place: Place) {
+        for owner in self.tree.owners(&node.ends) {
+            self.readings += 1;
+            self.visit.reading(*owner, place.literal_bytes, self.spans.get(..place.depth).unwrap_or_default());
+        }
+    }
+
+    /// Goes on behind a field.
+    fn field(&mut self, edge: &FieldEdge, place: Place, end: usize) {
+        let behind = self.capture(edge, place, end);
+        self.node(edge.to, behind);
+    }
+
+    fn capture(&mut self, edge: &FieldEdge, place: Place, end: usize) -> Place {
+        if let Some(span) = self.spans.get_mut(place.depth) {
+            // The message is shorter than 4 GiB.
+            *span = Span { field: edge.field, start: place.at as u32, end: end as u32 };
+        }
+        Place { at: end, depth: place.depth + 1, ..place }
+    }
+
+    /// Free text: all places where what follows it fits, the last first.
+    fn free(&mut self, edge: &FieldEdge, class: &Class, place: Place) {
+        let (tree, bytes) = (self.tree, self.message.as_bytes());
+        let Some(node) = tree.node(edge.to) else { return };
+        let Some(limit) = reach(class, bytes, place.at) else { return };
+        let before = self.readings;
+        if limit == bytes.len() && may_end(class, bytes, place.at, limit) {
+            let behind = self.capture(edge, place, limit);
+            self.fits(node, behind);
+        }
+        for literal in &node.literals {
+            if edge.settles && self.readings > before {
+                return;
+            }
+            // A few texts are searched for at once what it costs to rule them out.
+            let is_ruled_out = node.literals.len() >= limits::FORMAT_GRAMS_FROM && !V::PERSISTS;
+            if !is_ruled_out || self.text.may_have(&literal.grams) {
+                self.search(edge, class, literal, place, limit);
+            }
+        }
+        for next in &node.fields {
+            self.before_space((edge, class), next, place, limit);
+        }
+        if node.literals.is_empty() && node.fields.is_empty() && limit < bytes.len() {
+            self.visit.stopped(edge.to, limit, place.literal_bytes);
+        }
+    }
+
+    /// Every place, from the last to the first, where the literal stands and the field may end.
+    fn search(&mut self, edge: &FieldEdge, class: &Class, literal: &Literal, place: Place, limit: usize) {
+        let (tree, bytes) = (self.tree, self.message.as_bytes());
+        let Some(child) = tree.node(literal.to) else { return };
+        let length = literal.text.len();
+        let (least, most) = if V::PERSISTS { (0, usize::MAX) } else { (child.least, child.most) };
+        let Some(high) = bytes.len().checked_sub(length.saturating_add(least)) else {
+            return self.visit.stopped(edge.to, place.at, place.literal_bytes);
+        };
+        let mut high = high.min(limit);
+        let mut low = (place.at + class.kind.lengths().0).max(bytes.len().saturating_sub(length.saturating_add(most)));
+        // A word before white space ends at its first.
+        if is_word(&class.kind) && literal.text.first().is_some_and(u8::is_ascii_whitespace) {
+            low = low.max(limit);
+        }
+        let (offset, rare) = literal.rare;
+        let mut found = false;
+        self.spend(high.saturating_sub(low) / limits::FORMAT_BYTES_PER_STEP);
+        while low <= high && self.spend(1) {
+            let region = bytes.get(low + offset..=high + offset).unwrap_or_default();
+            let Some(at) = memchr::memrchr(rare, region) else { break };
+            let end = low + at;
+            if bytes.get(end..end + length) == Some(&*literal.text) && may_end(class, bytes, place.at, end) {
+                found = true;
+                let before = self.readings;
+                let behind = self.capture(edge, place, end);
+                let literal_bytes = place.literal_bytes + length;
+                self.node(literal.to, Place { at: end + length, literal_bytes, ..behind });
+                if edge.settles && self.readings > before {
+                    return;
+                }
+            }
+            let Some(next) = end.checked_sub(1) else { break };
+            high = next;
+        }
+        if !found {
+            self.visit.stopped(edge.to, place.at, place.literal_bytes);
+        }
+    }
+
+    /// Free text before blanks: it ends where a run of them begins.
+    fn before_space(&mut self, free: (&FieldEdge, &Class), next: &FieldEdge, place: Place, limit: usize) {
+        let ((edge, class), bytes) = (free, self.message.as_bytes());
+        let low = place.at + class.kind.lengths().0;
+        for end in (low..=limit).rev() {
+            let begins = bytes.get(end).is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+            if !begins || !may_end(class, bytes, place.at, end) {
+                continue;
+            }
+            if !self.spend(1) {
+                return;
+            }
+            if let Some(after) = strict::end(&Kind::Space, self.message, end) {
+                let behind = self.capture(edge, place, end);
+                self.field(next, behind, after);
+            }
+        }
+    }
+}
+
+fn is_word(kind: &Kind) -> bool {
+    matches!(kind, Kind::Word | Kind::Url)
+}
+
+/// How far free text may reach from here; `None` where none can begin.
+fn reach(class: &Class, bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = bytes.get(at..)?;
+    if class.not_before.iter().any(|text| rest.starts_with(text.as_bytes())) {
+        return None;
+    }
+    let first = rest.first();
+    match class.kind {
+        Kind::Word | Kind::Url => {
+            let length = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+            (length > 0).then_some(at + length)
+        }
+        Kind::Text => first.filter(|byte| !byte.is_ascii_whitespace()).map(|_| bytes.len()),
+        Kind::Not(ref characters) => {
+            let text = std::str::from_utf8(rest).ok()?;
+            Some(at + text.find(|c| characters.contains(c)).unwrap_or(rest.len()))
+        }
+        Kind::Path => first.filter(|byte| **byte == b'/').map(|_| bytes.len()),
+        _ => Some(bytes.len()),
+    }
+}
+
+fn may_end(class: &Class, bytes: &[u8], start: usize, end: usize) -> bool {
+    let Some(text) = bytes.get(start..end) else { return false };
+    let fits = match class.kind {
+        Kind::Rest | Kind::Not(_) => true,
+        _ => text.last().is_some_and(|byte| !byte.is_ascii_whitespace()),
+    };
+    fits && !class.not_after.iter().any(|tail| text.ends_with(tail.as_bytes()))
+}
+
+fn common(left: &[u8], right: &[u8]) -> usize {
+    left.iter().zip(right).take_while(|(left, right)| left == right).count()
+}
