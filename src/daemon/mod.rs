@@ -51,7 +51,7 @@ pub fn run(path: Option<&Path>) -> ExitCode {
 
 /// The same with parts wrapped, for a daemon that fails on request.
 pub fn run_with(path: Option<&Path>, hooks: Hooks) -> ExitCode {
-    let (loaded, plan) = match load_here(path) {
+    let (loaded, plan) = match load_here(&Arc::default(), path) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error),
     };
@@ -97,7 +97,7 @@ async fn start_and_run(loaded: Loaded, plan: Plan, path: Option<PathBuf>, hooks:
 /// # Errors
 /// At least one finding.
 pub fn load(path: Option<&Path>) -> Result<(Loaded, Plan), ConfigError> {
-    load_by(path, |config| prepare(config))
+    load_by(path, prepare)
 }
 
 /// As [`load`], for these components, prepared for the machine that it runs on.

@@ -48,7 +48,8 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    fn new(make: StageFactory) -> Self {
+    /// Without warnings.
+    pub fn new(make: StageFactory) -> Self {
         Self { make, warnings: Vec::new() }
     }
 

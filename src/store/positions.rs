@@ -90,7 +90,7 @@ impl Recovery {
     /// positions are newer whenever it has any. A store that is behind has lost what was committed: then its positions
     /// hold although they are older, so that the sources read again what they can.
     #[must_use]
-    pub fn or_saved(mut self, saved: Positions) -> Self {
+    pub fn or_saved(mut self, saved: &Positions) -> Self {
         let is_behind = (self.emptied || !self.created) && self.last_id < saved.saved_id;
         if is_behind {
             metrics::dropped("store", "lost").increment(1);
@@ -189,13 +189,13 @@ mod tests {
     fn the_hot_stores_positions_win_and_the_ids_go_on_from_the_larger_one() {
         let saved = some();
         let empty = Recovery { created: true, ..Recovery::default() };
-        assert_eq!(empty.or_saved(saved.clone()).positions, saved.positions);
+        assert_eq!(empty.or_saved(&saved).positions, saved.positions);
         let hot = Recovery {
             last_id: EventId::new(saved.last_id.ms() + 1, 0),
             positions: BTreeMap::from([("journal".into(), json!("c=1"))]),
             ..Recovery::default()
         };
-        let both = hot.clone().or_saved(saved.clone());
+        let both = hot.clone().or_saved(&saved);
         assert_eq!(both.positions, hot.positions);
         assert_eq!(both.last_id, hot.last_id);
     }
@@ -207,13 +207,13 @@ mod tests {
             positions: BTreeMap::from([("/var/log/auth.log".to_owned(), json!({ "inode": 7, "offset": 11 }))]),
             ..Recovery::default()
         };
-        let both = behind.clone().or_saved(saved.clone());
+        let both = behind.clone().or_saved(&saved);
         assert_eq!((&both.positions, both.last_id), (&behind.positions, saved.last_id));
         let emptied = Recovery { created: true, emptied: true, ..Recovery::default() };
-        assert_eq!(emptied.or_saved(saved.clone()).positions, BTreeMap::new());
+        assert_eq!(emptied.or_saved(&saved).positions, BTreeMap::new());
         // After a boot there is no file: what was read stays read.
         let booted = Recovery { created: true, ..Recovery::default() };
-        assert_eq!(booted.or_saved(saved.clone()).positions, saved.positions);
+        assert_eq!(booted.or_saved(&saved).positions, saved.positions);
     }
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
         for (stored, saved, expected) in [(3, 2, 3), (2, 3, 3), (0, 3, 3)] {
             let recovery = Recovery { positions: kept(stored), ..Recovery::default() };
             let saved = Positions { saved_id: EventId::new(9, 0), positions: kept(saved), ..Positions::default() };
-            assert_eq!(recovery.or_saved(saved).positions, kept(expected));
+            assert_eq!(recovery.or_saved(&saved).positions, kept(expected));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dsmild::config::{Config, Finding, Loaded, SourceName, Span};
 use dsmild::daemon::{Components, prepare_with};
-use dsmild::device::{DEVICES, DeviceSpec};
+use dsmild::device::{DEVICES, DeviceSpec, Prepared};
 use dsmild::event::{Body, Category, Draft, Entity, Event, Interest, Severity, Soc, Stream, Timestamp, Verdict};
 use dsmild::layer::stage::{Outbox, Stateful};
 use dsmild::limits;
@@ -175,7 +175,7 @@ const PROBE: DeviceSpec = DeviceSpec {
     title: "Probe",
     reads: Interest::NONE.stream(Stream::L3In),
     prepare: |table| match table.is_empty() {
-        true => Ok(Arc::new(|| Box::new(Probe::default()))),
+        true => Ok(Prepared::new(Arc::new(|| Box::new(Probe::default())))),
         false => Err(vec![Finding::new("key", "is not a key", "remove it")]),
     },
 };

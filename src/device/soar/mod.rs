@@ -29,7 +29,7 @@ use crate::detect::recent::Recent;
 use crate::detect::response::{
     Protected, Response, block_address, block_domain, isolate_host, lock_user, rotate_key, snapshot_evidence,
 };
-use crate::event::{Body, Category, Event, EventId, Interest, Severity, Soc, Stream, Timestamp, stream};
+use crate::event::{Body, Category, Event, EventId, Interest, Severity, Soc, Stream, Timestamp};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::{ENTITIES_PER_DETECTOR_MAX, PROPOSALS_MAX};
 

@@ -55,10 +55,10 @@ pub async fn begin(
         saved.last_id = saved.last_id.max(EventId::new(Timestamp::now().millis(), 0));
     }
     let Some(archive) = config.archive.as_ref().filter(|_| config.store.durability == Durability::Power) else {
-        return Ok(found.or_saved(saved));
+        return Ok(found.or_saved(&saved));
     };
     if found.cursors.contains_key(ABOUT.name) {
-        return Ok(found.or_saved(saved));
+        return Ok(found.or_saved(&saved));
     }
     let restore = Restore { config: archive, instance: &config.daemon.instance, store, stages };
     loop {
@@ -114,7 +114,7 @@ impl Restore<'_> {
             }
             None => {
                 self.mark(EventId::ZERO, Vec::new()).await?;
-                found.clone().or_saved(saved.clone())
+                found.clone().or_saved(&saved)
             }
         };
         link.close().await;
