@@ -83,6 +83,14 @@ impl Ledger {
         self.consumers.get(id.0)
     }
 
+    /// Counts as lost what this consumer waits for and will not get; returns how many events that are, if any.
+    pub fn write_off(&mut self, id: ConsumerId) -> Option<u64> {
+        let consumer = self.get_mut(id)?;
+        let lost = consumer.in_flight();
+        consumer.lost += lost;
+        (lost > 0).then_some(lost)
+    }
+
     pub fn get_mut(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
         self.consumers.get_mut(id.0)
     }

@@ -243,7 +243,7 @@ impl Bus {
         // Whoever is drained has been given everything there is.
         if reader.is_drained()
             && std::mem::take(&mut reader.may_have_lost)
-            && let Some(lost) = inner.write_off(reader.consumer)
+            && let Some(lost) = inner.ledger.write_off(reader.consumer)
         {
             drop(inner);
             self.room.send_replace(());
@@ -301,14 +301,6 @@ impl Inner {
         let chunk = self.log.append(drafts, Timestamp::now().millis());
         self.ledger.receive(chunk.iter());
         chunk
-    }
-
-    /// Counts as lost what this consumer waits for and will not get.
-    fn write_off(&mut self, id: ConsumerId) -> Option<u64> {
-        let consumer = self.ledger.get_mut(id)?;
-        let lost = consumer.in_flight();
-        consumer.lost += lost;
-        (lost > 0).then_some(lost)
     }
 
     fn enqueue(&mut self, transaction: Transaction) -> Arc<Transaction> {
