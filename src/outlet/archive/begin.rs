@@ -114,7 +114,7 @@ impl Restore<'_> {
             }
             None => {
                 self.mark(EventId::ZERO, Vec::new()).await?;
-                found.clone().or_saved(&saved)
+                found.clone().or_saved(saved)
             }
         };
         link.close().await;
