@@ -127,6 +127,8 @@ impl Daemon {
         *locked(&core.board.config) =
             ConfigStatus { path: Some(source), loaded_at: Timestamp::now().to_string(), last_reload: None };
         recover(&core).await?;
+        // Those that were saved before a boot, so that the store has all of them from now on.
+        bus.enqueue_positions("positions", recovery.positions.clone().into_iter().collect());
         // Before anything else is committed, so that a stage which dies before its first transaction still begins
         // there.
         bus.begin_at(plan.stages.iter().map(|spec| spec.name).filter(|name| !recovery.cursors.contains_key(*name)));

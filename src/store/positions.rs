@@ -87,8 +87,9 @@ impl Positions {
 
 impl Recovery {
     /// Completes what the hot store knew with what was saved on disk: ids go on from the larger one; the hot store's
-    /// positions are newer whenever it has any. A store that is behind has lost what was committed: then its positions
-    /// hold although they are older, so that the sources read again what they can.
+    /// positions are newer where it has them, and a source that was not read since the boot has none there. A store that
+    /// is behind has lost what was committed: then its positions hold although they are older, so that the sources read
+    /// again what they can.
     #[must_use]
     pub fn or_saved(mut self, saved: &Positions) -> Self {
         let is_behind = (self.emptied || !self.created) && self.last_id < saved.saved_id;
@@ -102,8 +103,10 @@ impl Recovery {
                 saved.saved_id,
                 span(self.last_id, saved.saved_id)
             );
-        } else if self.positions.is_empty() {
-            self.positions.clone_from(&saved.positions);
+        } else {
+            for (source, position) in saved.positions.iter().filter(|(_, position)| !position.is_null()) {
+                self.positions.entry(source.clone()).or_insert_with(|| position.clone());
+            }
         }
         // Not a source: it does not go back.
         let lines = |kept: Option<&Value>| kept.and_then(Kept::read).map_or(0, |kept| kept.head.lines);
@@ -186,19 +189,28 @@ mod tests {
     }
 
     #[test]
-    fn the_hot_stores_positions_win_and_the_ids_go_on_from_the_larger_one() {
+    fn the_hot_stores_positions_win_where_it_has_them_and_the_ids_go_on_from_the_larger_one() {
         let saved = some();
         let empty = Recovery { created: true, ..Recovery::default() };
         assert_eq!(empty.or_saved(&saved).positions, saved.positions);
         let hot = Recovery {
             last_id: EventId::new(saved.last_id.ms() + 1, 0),
-            positions: BTreeMap::from([("journal".into(), json!("c=1"))]),
+            positions: BTreeMap::from([
+                ("journal".into(), json!("c=1")),
+                ("/var/log/auth.log".to_owned(), json!({ "inode": 7, "offset": 5000 })),
+            ]),
             ..Recovery::default()
         };
-        let both = hot.clone().or_saved(&saved);
-        assert_eq!(both.positions, hot.positions);
+        let mut quiet = saved;
+        quiet.positions.insert("/var/log/quiet.log".to_owned(), json!({ "inode": 8, "offset": 1 }));
+        quiet.positions.insert("/var/log/gone.log".to_owned(), Value::Null);
+        let both = hot.clone().or_saved(&quiet);
+        let mut expected = hot.positions;
+        expected.insert("/var/log/quiet.log".to_owned(), json!({ "inode": 8, "offset": 1 }));
+        assert_eq!(both.positions, expected);
         assert_eq!(both.last_id, hot.last_id);
     }
+
     #[test]
     fn a_store_that_lost_commits_has_its_sources_read_again_from_where_it_ends() {
         let saved = some();
