@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// How long a test waits for a condition before it says that it does not come true.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A folder, a port and a configuration for one daemon that may be started many times.
 pub struct Site {

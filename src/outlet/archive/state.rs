@@ -19,6 +19,7 @@ pub const ABOUT: About = About {
     outside: "Postgres",
     takes: "events",
     meanwhile: "events wait in the hot store, nothing else does",
+    level: log::Level::Warn,
     keep: Keep::Everything,
     drain: Duration::from_secs(3),
     up: Some(metrics::archive_up),

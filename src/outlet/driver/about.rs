@@ -19,6 +19,8 @@ pub struct About {
     pub takes: &'static str,
     /// What becomes of that while the outside does not take it.
     pub meanwhile: &'static str,
+    /// How loud an error is: `Error` where a person must act, `Warn` where everything waits safely meanwhile.
+    pub level: log::Level,
     pub keep: Keep,
     /// How long a stop waits for the outside to take the last events.
     pub drain: Duration,

@@ -98,14 +98,14 @@ impl Meter {
     pub fn fails(&self, error: OutsideError) {
         let text = error.to_string();
         if self.notice.borrow_mut().fails(error, now()) {
-            log::warn!(target: self.about.identifier, "{}: {text}", self.about.meanwhile);
+            log::log!(target: self.about.identifier, self.about.level, "{}: {text}", self.about.meanwhile);
         }
     }
 
     pub fn lane_fails(&self, lane: &LaneMeter, error: OutsideError) {
         let text = error.to_string();
         if lane.notice.borrow_mut().fails(error, now()) {
-            log::warn!(target: self.about.identifier, "{}{}: {text}", lane.prefix(), self.about.meanwhile);
+            log::log!(target: self.about.identifier, self.about.level, "{}{}: {text}", lane.prefix(), self.about.meanwhile);
         }
     }
 

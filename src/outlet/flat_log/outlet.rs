@@ -43,6 +43,7 @@ impl Outlet for FlatLogOutlet {
         outside: "the flat log",
         takes: "lines",
         meanwhile: "lines wait in the journal",
+        level: log::Level::Error,
         keep: Keep::Nothing,
         drain: Duration::from_secs(1),
         up: None,

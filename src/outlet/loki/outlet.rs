@@ -41,6 +41,7 @@ impl Outlet for Loki {
         outside: "Loki",
         takes: "SOC events",
         meanwhile: "SOC events wait in the hot store, nothing else does",
+        level: log::Level::Warn,
         keep: Keep::WhileRoom,
         drain: Duration::from_secs(1),
         up: Some(metrics::loki_up),

@@ -71,6 +71,7 @@ impl Outlet for Mirror {
         outside: "Redis",
         takes: "events",
         meanwhile: "events stay in the hot store, not in Redis",
+        level: log::Level::Warn,
         keep: Keep::Nothing,
         drain: Duration::from_secs(1),
         up: Some(metrics::mirror_up),

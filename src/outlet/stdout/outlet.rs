@@ -46,6 +46,7 @@ impl Outlet for Stdout {
         outside: "standard output",
         takes: "events",
         meanwhile: "events wait in the hot store, nothing else does",
+        level: log::Level::Warn,
         keep: Keep::WhileRoom,
         drain: Duration::from_secs(1),
         up: None,

@@ -180,6 +180,7 @@ impl<const CURSOR: bool> Outlet for Fake<CURSOR> {
         outside: "the fake",
         takes: "events",
         meanwhile: "events wait",
+        level: log::Level::Warn,
         keep: if CURSOR { Keep::WhileRoom } else { Keep::Nothing },
         drain: Duration::from_secs(2),
         up: None,
