@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::{Batch, Target, Top};
 use crate::config::{self, StreamRole};
-use crate::event::{EventId, Interest, Stream};
+use crate::event::{EventId, Interest, Stream, Timestamp};
 use crate::limits;
 use crate::observe::metrics;
 use crate::outlet::driver::{About, Keep, Lane, Look, Outlet, Portion, Position, Want, Written};
@@ -150,7 +150,10 @@ impl MirrorLane {
         if id == EventId::ZERO || self.mirrored.top.get() == Some(id) {
             return Ok(true);
         }
-        if id > *self.log.bus.committed().borrow() {
+        // After a loss of power ids go on from the clock, but a daemon that is killed before its first commit does not
+        // remember that: what it wrote before the loss is then later than all that it knows of.
+        let was_taken = !self.log.restored.is_empty() && id.ms() < Timestamp::now().millis();
+        if id > *self.log.bus.committed().borrow() && !was_taken {
             return Ok(false);
         }
         if self.log.store.event(id).await?.is_some_and(|event| event.stream == self.mirrored.stream) {
