@@ -15,9 +15,12 @@ pub struct Text<'a> {
     pairs: OnceCell<[u64; WORDS]>,
 }
 
-/// Some pairs of a text that is searched for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grams(Box<[u16]>);
+/// Some pairs of a text that is searched for; of a shorter text, fewer and the empty one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grams([u16; PAIRS]);
+
+/// Stands for no pair: every message has it.
+const EMPTY: u16 = 0;
 
 fn gram(left: u8, right: u8) -> u16 {
     ((u16::from(left) << 5) ^ u16::from(right)) & (BITS as u16 - 1)
@@ -28,7 +31,11 @@ impl Grams {
     pub fn of(text: &[u8], rarity: impl Fn(u8) -> u8) -> Self {
         let mut pairs: Vec<[u8; 2]> = text.array_windows().copied().collect();
         pairs.sort_by_key(|[left, right]| std::cmp::Reverse(u16::from(rarity(*left)) + u16::from(rarity(*right))));
-        Self(pairs.iter().take(PAIRS).map(|[left, right]| gram(*left, *right)).collect())
+        let mut grams = [EMPTY; PAIRS];
+        for (place, [left, right]) in grams.iter_mut().zip(pairs) {
+            *place = gram(left, right);
+        }
+        Self(grams)
     }
 }
 
@@ -41,6 +48,7 @@ impl<'a> Text<'a> {
     pub fn may_have(&self, grams: &Grams) -> bool {
         let pairs = self.pairs.get_or_init(|| {
             let mut pairs = [0; WORDS];
+            pairs[0] |= 1 << EMPTY;
             for [left, right] in self.text.as_bytes().array_windows() {
                 let gram = gram(*left, *right);
                 if let Some(word) = pairs.get_mut(usize::from(gram / 64)) {

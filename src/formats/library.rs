@@ -34,8 +34,8 @@ pub struct Library {
     /// The format and the message of each owner of a template.
     owners: Vec<(usize, usize)>,
     programs: HashMap<String, Starts>,
-    /// The longest first.
-    prefixes: Vec<(String, Starts)>,
+    /// The longest first, each with its first byte.
+    prefixes: Vec<(Option<u8>, String, Starts)>,
     any: Starts,
     untagged: Starts,
     /// Of formats with a record that holds free text, by number.
@@ -140,7 +140,10 @@ impl Library {
             start(&library.indices(|format| format.programs.iter().any(|known| known.fits(program))))
         };
         self.programs = names.into_iter().map(|name| (name.clone(), for_program(self, &name))).collect();
-        self.prefixes = prefixes.into_iter().map(|prefix| (prefix.clone(), for_program(self, &prefix))).collect();
+        self.prefixes = prefixes
+            .into_iter()
+            .map(|prefix| (prefix.as_bytes().first().copied(), prefix.clone(), for_program(self, &prefix)))
+            .collect();
     }
 
     fn indices(&self, is_meant: impl Fn(&Format) -> bool) -> Vec<usize> {
@@ -167,7 +170,9 @@ impl Library {
     fn program(&self, program: &str) -> Option<Starts> {
         let known = self.programs.get(program).copied();
         known.or_else(|| {
-            self.prefixes.iter().find(|(prefix, _)| program.starts_with(prefix.as_str())).map(|(_, starts)| *starts)
+            let first = program.as_bytes().first().copied();
+            let alike = self.prefixes.iter().filter(|(byte, _, _)| *byte == first);
+            alike.into_iter().find(|(_, prefix, _)| program.starts_with(prefix.as_str())).map(|(_, _, starts)| *starts)
         })
     }
 

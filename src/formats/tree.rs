@@ -46,6 +46,7 @@ struct Below {
 /// A text that must stand here.
 #[derive(Debug)]
 pub struct Literal {
+    pub first: u8,
     pub text: Box<[u8]>,
     /// The place in the text of its rarest byte: searching for that one finds fewer wrong places.
     pub rare: (usize, u8),
@@ -179,7 +180,8 @@ impl Field {
 impl Literal {
     pub(super) fn new(text: &[u8], to: NodeId) -> Self {
         let rare = text.iter().copied().enumerate().max_by_key(|(_, byte)| rarity(*byte)).unwrap_or((0, 0));
-        Self { rare, grams: Grams::of(text, rarity), text: text.into(), to }
+        let first = text.first().copied().unwrap_or_default();
+        Self { first, rare, grams: Grams::of(text, rarity), text: text.into(), to }
     }
 }
 

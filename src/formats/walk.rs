@@ -89,8 +89,10 @@ impl<V: Visit> Walk<'_, V> {
                 }
             }
             // No two begin with the same byte.
-            let found = node.literals.binary_search_by_key(&first, |literal| literal.text.first().copied());
-            let literal = found.ok().and_then(|index| node.literals.get(index));
+            let literal = first.and_then(|first| {
+                let found = node.literals.binary_search_by_key(&first, |literal| literal.first);
+                node.literals.get(found.ok()?)
+            });
             let length = literal.map_or(0, |literal| common(&literal.text, rest));
             place.at += length;
             place.literal_bytes += length;
