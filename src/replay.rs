@@ -16,7 +16,7 @@ use crate::intake::Origin;
 use crate::intake::replay::{ReplayError, ReplayInput, lines_of, merged};
 use crate::layer::pipeline::Pipeline;
 use crate::limits;
-use crate::parse::{Calendar, built_in};
+use crate::parse::Calendar;
 use crate::server::event_json;
 
 /// Exit code for input that could not be read or used (EX_DATAERR of sysexits.h).
@@ -49,6 +49,7 @@ pub fn run(config: &Config, plan: Plan, options: &Options) -> ExitCode {
         }
     }
     let progress = progress(&options.inputs);
+    plan.parse_with(None);
     let result = print(inputs, plan, options.stream, &progress);
     progress.finish_and_clear();
     match result {
@@ -102,13 +103,7 @@ fn open(config: &Config, path: &Path, stream: Stream) -> io::Result<ReplayInput>
     let compartment = named.map_or("", |file| file.compartment.as_str());
     if path == Path::new("-") {
         return Ok(ReplayInput {
-            origin: Origin {
-                stream,
-                source: Arc::from("stdin"),
-                compartment: Arc::from(compartment),
-                format,
-                parser: built_in(),
-            },
+            origin: Origin { stream, source: Arc::from("stdin"), compartment: Arc::from(compartment), format },
             calendar: Calendar { zone, reference: Timestamp::now() },
             reader: lines_of(BufReader::with_capacity(limits::FILE_CHUNK_BYTES, io::stdin()))?,
         });

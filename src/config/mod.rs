@@ -37,6 +37,7 @@ pub use crate::observe::log::config::{Log, LogLevel, LogTarget};
 pub use crate::outlet::archive::Config as Archive;
 pub use crate::outlet::flat_log::Config as FlatLog;
 pub use crate::outlet::loki::Config as Loki;
+pub use crate::parse::config::Parse;
 pub use crate::redis::config::{Redis, StreamRole};
 pub use crate::server::config::Http;
 pub use crate::store::config::{Durability, Store};

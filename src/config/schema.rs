@@ -14,6 +14,7 @@ use crate::layer::l3::config::L3;
 use crate::layer::l4::config::L4;
 use crate::observe::log::config::Log;
 use crate::outlet::{archive, flat_log, loki, stdout};
+use crate::parse::config::Parse;
 use crate::redis::config::Redis;
 use crate::server::config::Http;
 use crate::store::config::Store;
@@ -30,6 +31,7 @@ pub struct Config {
     pub archive: Option<archive::Config>,
     pub shrink: Option<Shrink>,
     pub intake: Intake,
+    pub parse: Parse,
     pub flat_log: Option<flat_log::Config>,
     pub loki: Option<loki::Config>,
     pub stdout: Option<stdout::Config>,

@@ -113,7 +113,7 @@ fn keys<const N: usize>(keys: [(&'static str, Effect); N]) -> Vec<Key> {
 }
 
 /// What runs nothing of its own.
-fn settings() -> [Component; 3] {
+fn settings() -> [Component; 4] {
     let process = keys([
         ("daemon", NextStart),
         ("daemon.print_events", Ignored),
@@ -126,6 +126,7 @@ fn settings() -> [Component; 3] {
     [
         row("process", process),
         Component { take_over: Some(take_over::log), ..row("log", log) },
+        row("parse", keys([("parse", TakenOver)])),
         row("supervisor", keys([("supervisor", TakenOver)])),
     ]
 }

@@ -10,6 +10,7 @@ mod components;
 pub mod config;
 mod core;
 mod files;
+mod formats;
 mod gateway;
 mod ingest;
 mod memory;

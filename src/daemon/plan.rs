@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::components::Components;
-use super::files;
+use super::{files, formats};
 use crate::config::{Config, Finding};
 use crate::device;
 use crate::intake::file::absent;
+use crate::intake::parser;
 use crate::layer::stage::StageSpec;
+use crate::parse::{Parser, built_in};
 use crate::server;
+use crate::store::HotStore;
 
 /// What a configuration comes to.
 #[derive(Clone)]
@@ -21,6 +24,18 @@ pub struct Plan {
     pub files: BTreeMap<&'static str, String>,
     /// What an operator should know but what is no reason to refuse the configuration.
     pub warnings: Vec<Finding>,
+    /// What lines are parsed with.
+    pub parser: Arc<Parser>,
+}
+
+impl Plan {
+    /// Sources and store parse with its parser from now on.
+    pub fn parse_with(&self, store: Option<&HotStore>) {
+        parser::set(Arc::clone(&self.parser));
+        if let Some(store) = store {
+            store.parse_with(Arc::clone(&self.parser) as _);
+        }
+    }
 }
 
 /// Reads the rules and lists that the configuration names and prepares every enabled stage.
@@ -59,7 +74,17 @@ pub fn prepare_with(components: Arc<Components>, config: &Config) -> Result<Plan
     }
     findings.extend(server::findings(&config.http));
     warnings.extend(absent::warnings(&config.intake.file));
-    if findings.is_empty() { Ok(Plan { components, stages, files, warnings }) } else { Err(findings) }
+    let parser = match formats::parser(&config.parse) {
+        Ok((parser, diagnostics)) => {
+            warnings.extend(diagnostics);
+            parser
+        }
+        Err(found) => {
+            findings.extend(found);
+            built_in()
+        }
+    };
+    if findings.is_empty() { Ok(Plan { components, stages, files, warnings, parser }) } else { Err(findings) }
 }
 
 /// As [`prepare_with`], for the machine that it runs on: what its network cannot do without is never proposed to be blocked.

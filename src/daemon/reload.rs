@@ -52,6 +52,7 @@ impl Daemon {
         let changes = self.components.diff(&old, &loaded.config);
         let kept = kept_until_next_start(&changes);
         self.core.set_config(loaded.config);
+        plan.parse_with(Some(&self.core.store));
         locked(&self.core.board.config).loaded_at = Timestamp::now().to_string();
         self.tree.reconfigure(&self.core.config().supervisor);
         let mut failures = Vec::new();

@@ -12,7 +12,6 @@ use crate::intake::boot::observe_boot;
 use crate::intake::{Batch, Origin, Problem, file::FileSet, journal::JournalReader, shrink::Poller};
 use crate::limits;
 use crate::observe::metrics;
-use crate::parse::built_in;
 use crate::server::gateway::SourceStatus;
 use crate::supervise::TaskContext;
 
@@ -83,13 +82,8 @@ pub async fn boot(task: TaskContext, core: Arc<Core>) -> Result<(), String> {
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let position = serde_json::Value::String(boot_id.trim().to_owned());
     if core.positions().get(SOURCE) != Some(&position) && task.run_until_stopped(core.bus.admission()).await.is_some() {
-        let origin = Origin {
-            stream: Stream::L3In,
-            source: SOURCE.into(),
-            compartment: "".into(),
-            format: Format::Json,
-            parser: built_in(),
-        };
+        let origin =
+            Origin { stream: Stream::L3In, source: SOURCE.into(), compartment: "".into(), format: Format::Json };
         let now = Timestamp::now();
         let facts = observe_boot(Path::new("/"));
         let drafts = facts.into_iter().map(|fact| origin.message(fact.into(), Vec::new(), now)).collect();

@@ -107,6 +107,7 @@ impl Daemon {
             .map_err(|source| StartError::StateDir { path: state_dir.display().to_string(), source })?;
         let saved = Positions::read(state_dir).map_or(EventId::ZERO, |saved| saved.last_id);
         let (store, recovery) = HotStore::open_after(&config.store, saved).await?;
+        plan.parse_with(Some(&store));
         let io = Io::new()?;
         let mut waiting = Waiting::new(&config, io.handle()?);
         let stages: Vec<&str> = plan.stages.iter().map(|spec| spec.name).collect();

@@ -9,7 +9,6 @@ use super::Origin;
 use crate::event::wire::{self, WireError};
 use crate::event::{Body, Draft, Format, Stream, Timestamp};
 use crate::limits::{FIELDS_PER_RECORD_MAX, LINE_BYTES_MAX};
-use crate::parse::built_in;
 
 /// Why an entry cannot be taken; the text goes to `dead_letters`.
 #[derive(Debug, thiserror::Error)]
@@ -143,8 +142,7 @@ fn raw(
     if attributes.len() > FIELDS_PER_RECORD_MAX {
         return Err(EntryError::TooManyFields(attributes.len()));
     }
-    Ok(Origin { stream, source, compartment, format: Format::Auto, parser: built_in() }
-        .message(payload, attributes, ts))
+    Ok(Origin { stream, source, compartment, format: Format::Auto }.message(payload, attributes, ts))
 }
 
 /// JSON as one string: text as it is, everything else as JSON.

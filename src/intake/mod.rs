@@ -9,6 +9,7 @@ pub mod file;
 pub mod journal;
 mod lines;
 mod merge;
+pub mod parser;
 mod raw;
 pub mod redis;
 pub mod replay;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::parser;
 use crate::event::{Body, Draft, Format, Raw, Record, Stream, Timestamp};
 use crate::parse::{Calendar, Parser};
 
@@ -15,29 +16,36 @@ pub struct Origin {
     pub source: Arc<str>,
     pub compartment: Arc<str>,
     pub format: Format,
-    /// What its lines are parsed with.
-    pub parser: Arc<Parser>,
 }
 
 impl Origin {
     /// The event of one line; its time is what the line says, completed by the calendar.
     pub fn line(&self, payload: Bytes, calendar: &Calendar) -> Draft {
-        let parsed = self.parser.parse(&payload, self.format, &[]);
+        let parser = parser::current();
+        let parsed = parser.parse(&payload, self.format, &[]);
         let ts = calendar.resolve(parsed.time);
-        self.draft(payload, Vec::new(), ts, parsed.record)
+        self.draft(parser, payload, Vec::new(), ts, parsed.record)
     }
 
     /// The event of a message that came with a time and attributes of its own.
     pub fn message(&self, payload: Bytes, mut attributes: Vec<(String, String)>, ts: Timestamp) -> Draft {
         // Sorted first: the record must be the one that is computed again when the event comes back from the store.
         attributes.sort();
-        let record = self.parser.parse(&payload, self.format, &attributes).record;
-        self.draft(payload, attributes, ts, record)
+        let parser = parser::current();
+        let record = parser.parse(&payload, self.format, &attributes).record;
+        self.draft(parser, payload, attributes, ts, record)
     }
 
-    fn draft(&self, payload: Bytes, attributes: Vec<(String, String)>, ts: Timestamp, record: Record) -> Draft {
+    fn draft(
+        &self,
+        parser: Arc<Parser>,
+        payload: Bytes,
+        attributes: Vec<(String, String)>,
+        ts: Timestamp,
+        record: Record,
+    ) -> Draft {
         let Self { source, compartment, format, .. } = self;
-        let (source, compartment, parser) = (Arc::clone(source), Arc::clone(compartment), Arc::clone(&self.parser));
+        let (source, compartment) = (Arc::clone(source), Arc::clone(compartment));
         let raw = Raw::new(source, compartment, *format, payload, attributes, parser).with_record(record);
         Draft { stream: self.stream, ts, root: None, body: Body::Raw(raw) }
     }

@@ -17,7 +17,7 @@ use super::lines::{Line, Lines};
 use super::merge::Merge;
 use crate::event::{Draft, Format, Stream, Timestamp};
 use crate::limits::FILE_CHUNK_BYTES;
-use crate::parse::{Calendar, built_in};
+use crate::parse::Calendar;
 
 /// One file or stream to be replayed.
 pub struct ReplayInput {
@@ -41,7 +41,6 @@ impl ReplayInput {
                 source: Arc::from(format!("file:{}", path.display())),
                 compartment: Arc::from(compartment),
                 format,
-                parser: built_in(),
             },
             calendar: Calendar { zone, reference },
             reader: lines_of(BufReader::with_capacity(FILE_CHUNK_BYTES, file))?,
@@ -205,7 +204,6 @@ mod tests {
                 source: Arc::from(name),
                 compartment: Arc::from(""),
                 format: Format::Auto,
-                parser: built_in(),
             },
             calendar: Calendar { zone: TimeZone::UTC, reference: Timestamp::from_millis(5000) },
             reader: Box::new(text.as_bytes()),

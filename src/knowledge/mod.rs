@@ -2,7 +2,7 @@
 
 mod coverage;
 mod explain;
-mod files;
+pub(crate) mod files;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -9,6 +9,7 @@
 
 mod attributes;
 mod auditd;
+pub mod config;
 mod fields;
 mod fill;
 mod json;

@@ -16,8 +16,7 @@ pub struct Parser {
 
 /// The parser of the formats that are compiled in.
 pub fn built_in() -> Arc<Parser> {
-    static BUILT_IN: LazyLock<Arc<Parser>> =
-        LazyLock::new(|| Arc::new(Parser { library: Library::new(&builtin::texts()).0 }));
+    static BUILT_IN: LazyLock<Arc<Parser>> = LazyLock::new(|| Arc::new(Parser::new(Library::new(&builtin::texts()).0)));
     Arc::clone(&BUILT_IN)
 }
 
@@ -28,6 +27,10 @@ impl RecordParser for Parser {
 }
 
 impl Parser {
+    pub fn new(library: Library) -> Self {
+        Self { library }
+    }
+
     /// Reads one line. Never fails: what has no structure is a message. `attributes` came beside the payload
     /// (journal fields, fields of a stream entry) and win over what the text says.
     ///

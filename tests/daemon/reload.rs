@@ -79,6 +79,34 @@ fn a_device_that_is_disabled_and_enabled_again_comes_and_goes() {
     });
 }
 
+#[test]
+fn a_format_that_is_added_counts_from_the_reload_on() {
+    let own = |program: &str| {
+        format!(
+            "name = \"{program}\"\nabout = \"test\"\nprograms = [\"{program}\"]\n[[message]]\nis = \"entry of {{user:word}}\"\naction = \"login\"\noutcome = \"failure\"\n"
+        )
+    };
+    let site = Site::new("[parse]\nformats = [\"{dir}/formats\"]\n");
+    std::fs::create_dir(site.path("formats")).unwrap();
+    std::fs::write(site.path("formats/first.toml"), own("first")).unwrap();
+    let daemon = site.start_ready();
+    let judged = |program: &str, count: usize| {
+        let line = format!("{{\"payload\":\"Jan  2 03:04:05 h {program}[1]: entry of eve\"}}\n");
+        daemon.post("/api/v1/streams/L3_IN", &line).unwrap();
+        wait_for("the line to be judged", || daemon.stream("L3_OUT").len() == count);
+        daemon.stream("L3_OUT")[count - 1].to_string().contains("eve")
+    };
+    assert!(judged("first", 1));
+    assert!(!judged("second", 2));
+    std::fs::write(site.path("formats/second.toml"), own("second")).unwrap();
+    std::fs::write(site.path("formats/broken.toml"), "name = 1\n").unwrap();
+    hang_up(&daemon);
+    wait_for("the reload", || reloads(&daemon, "success") == 1);
+    assert!(judged("second", 3));
+    assert!(judged("first", 4));
+    assert!(site.log().contains("broken.toml:1: "), "{}", site.log());
+}
+
 /// What systemd runs for `ExecReload=`: exit code and what it says.
 fn ask(site: &Site, daemon: &Daemon) -> (Option<i32>, String) {
     let pid = daemon.child.id().to_string();

@@ -17,7 +17,6 @@ use crate::config::IntakeFile;
 use crate::event::{Draft, Stream, Timestamp};
 use crate::intake::{Origin, Problem};
 use crate::limits::ROTATED_FILES_MAX;
-use crate::parse::built_in;
 
 /// Generations remembered after they were read to their end.
 const FINISHED_MAX: usize = 16;
@@ -50,7 +49,6 @@ impl Followed {
             source: Arc::from(format!("file:{name}")),
             compartment: Arc::from(config.compartment.as_str()),
             format: config.format,
-            parser: built_in(),
         };
         Self {
             path,

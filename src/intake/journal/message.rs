@@ -59,7 +59,6 @@ mod tests {
 
     use super::*;
     use crate::event::{Body, Format, Stream};
-    use crate::parse::built_in;
 
     fn entry(fields: &[(&str, &'static str)]) -> Entry {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), Bytes::from_static(value.as_bytes())));
@@ -84,7 +83,6 @@ mod tests {
             source: Arc::from("journal"),
             compartment: Arc::from(""),
             format: Format::Auto,
-            parser: built_in(),
         };
         let draft = draft(&entry, &origin);
         assert_eq!(draft.ts, Timestamp::from_micros(1_763_856_000_000_001));

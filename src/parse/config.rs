@@ -1,0 +1,12 @@
+//! `[parse]`: its keys.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Parse {
+    /// Files of formats or folders of them. A format here takes the place of a built-in one with the same name.
+    pub formats: Vec<PathBuf>,
+}
