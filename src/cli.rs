@@ -11,6 +11,7 @@ use crate::config::{self, ConfigError, Loaded};
 use crate::daemon::{self, Plan};
 use crate::event::Stream;
 use crate::knowledge;
+use crate::observe::reload_mark;
 use crate::replay;
 
 /// Security-operations daemon for one Linux machine: raw log lines in, fused SOC events out.
@@ -77,7 +78,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Replay(options) => run_replay(options),
         Command::Formats(command) => knowledge::run(&command),
         Command::Client(command) => run_client(&command),
-        Command::Reload { pid } => match daemon::ask_to_reload(pid) {
+        Command::Reload { pid } => match reload_mark::ask(pid) {
             // The daemon's own line says the rest.
             Ok(_) => ExitCode::SUCCESS,
             Err(said) => {

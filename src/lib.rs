@@ -12,8 +12,8 @@
 //!
 //! To read it in the order that data takes: [`intake`] makes drafts of lines, [`parse`] gives them time and fields, the
 //! [`bus`] gives them ids and an order, [`layer`] judges (a [`layer::stage::Stage`] is a pure function with state; its
-//! actor is the shell round it), [`device`] looks at what was fused, [`detect`] holds what both are made of, [`store`]
-//! commits. [`supervise`] starts actors again, [`observe`] shows what goes on, [`server`] answers over HTTP, [`http_client`]
+//! actor is the shell round it), [`device`] looks at what was fused, [`detect`] holds what both are made of, [`commit`]
+//! takes it all to the [`store`], [`outlet`] takes it outside. [`supervise`] starts actors again, [`observe`] shows what goes on, [`server`] answers over HTTP, [`http_client`]
 //! asks others over HTTP, [`daemon`] puts everything together. [`limits`] has every bound.
 
 #![forbid(unsafe_code)]
@@ -21,6 +21,7 @@
 pub mod bus;
 pub mod cli;
 pub mod client;
+pub mod commit;
 pub mod config;
 pub mod daemon;
 pub mod detect;
@@ -35,6 +36,7 @@ pub mod journal;
 pub mod knowledge;
 pub mod layer;
 pub mod limits;
+mod locked;
 pub mod observe;
 pub mod outlet;
 pub mod parse;

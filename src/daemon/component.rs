@@ -8,10 +8,9 @@ use futures_util::future::LocalBoxFuture;
 use tokio::runtime::Handle;
 
 use super::core::Core;
-use crate::config::{Config, Finding, Key};
-use crate::event::Interest;
-use crate::layer::stage::StageFactory;
-use crate::supervise::{Task, TaskContext};
+use crate::config::Key;
+use crate::layer::row::StageRow;
+use crate::supervise::NamedTask;
 
 /// What a task gets to end in order, where its component needs no longer.
 pub const DRAIN: Duration = Duration::from_secs(2);
@@ -64,58 +63,9 @@ pub enum Run {
 pub type MakeTasks =
     Arc<dyn Fn(Arc<Core>, Handle) -> LocalBoxFuture<'static, Result<Vec<NamedTask>, String>> + Send + Sync>;
 
-/// A task under the name that its actor has in status and metrics.
-pub struct NamedTask {
-    pub name: String,
-    pub task: Task,
-}
-
-/// A stage before the configuration is known.
-#[derive(Clone)]
-pub struct StageRow {
-    pub reads: Interest,
-    pub writes: Interest,
-    pub prepare: PrepareStage,
-    /// The part of the configuration whose values may name files that the stage reads.
-    pub files: Arc<dyn Fn(&Config) -> toml::Value + Send + Sync>,
-}
-
-/// Reads what the configuration names and makes the stage from it; `None` when the configuration disables it.
-pub type PrepareStage = Arc<dyn Fn(&Config) -> Result<Option<PreparedStage>, Vec<Finding>> + Send + Sync>;
-
-pub struct PreparedStage {
-    pub make: StageFactory,
-    /// What an operator should know but what is no reason to refuse the configuration.
-    pub warnings: Vec<Finding>,
-}
-
 impl Component {
     pub fn new(name: &'static str, identifier: &'static str, phase: Phase, keys: Vec<Key>, run: Run) -> Self {
         Self { name, identifier, phase, is_critical: false, drain: DRAIN, keys, take_over: None, run }
-    }
-}
-
-/// A component that runs one task under its own name, where the configuration asks for it.
-pub struct TaskRow {
-    pub name: &'static str,
-    pub identifier: &'static str,
-    pub phase: Phase,
-    pub keys: Vec<Key>,
-    pub is_wanted: fn(&Config) -> bool,
-}
-
-impl TaskRow {
-    pub fn running<Running>(self, run: fn(TaskContext, Arc<Core>, Handle) -> Running) -> Component
-    where
-        Running: Future<Output = Result<(), String>> + 'static,
-    {
-        let (name, is_wanted) = (self.name, self.is_wanted);
-        let tasks = Run::tasks(move |core, io| {
-            let (shared, io) = (Arc::clone(core), io.clone());
-            let task = NamedTask::new(name, move |context| run(context, Arc::clone(&shared), io.clone()));
-            is_wanted(&core.config()).then_some(task).into_iter().collect()
-        });
-        Component::new(name, self.identifier, self.phase, self.keys, tasks)
     }
 }
 
@@ -126,21 +76,5 @@ impl Run {
             let tasks = make(&core, &io);
             async move { Ok(tasks) }.boxed_local()
         }))
-    }
-}
-
-impl PreparedStage {
-    /// Without anything that an operator should know.
-    pub fn quiet(make: StageFactory) -> Self {
-        Self { make, warnings: Vec::new() }
-    }
-}
-
-impl NamedTask {
-    pub fn new<Running>(name: impl Into<String>, run: impl Fn(TaskContext) -> Running + Send + Sync + 'static) -> Self
-    where
-        Running: Future<Output = Result<(), String>> + 'static,
-    {
-        Self { name: name.into(), task: Arc::new(move |context| run(context).boxed_local()) }
     }
 }

@@ -1,25 +1,30 @@
 //! The table of components. What starts in which order, what a reload restarts, the names in status and metrics and the log
 //! identifiers all follow from it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::component::{Component, DRAIN, NamedTask, Phase, PreparedStage, Run, StageRow, TaskRow};
-use super::core::Core;
-use super::{ingest, sources, take_over, web, writer};
+use super::component::{Component, DRAIN, Phase, Run};
+use super::{take_over, web};
+use crate::commit;
 use crate::config::Effect::{Ignored, NextStart, Restarts, TakenOver};
 use crate::config::{Change, Config, Effect, Key, diff};
 use crate::device::{DEVICES, DeviceSpec};
 use crate::event::stream::FUSION;
 use crate::event::{Interest, Stream};
+use crate::intake::{SOURCES, SourceSpec};
 use crate::layer::graph::{Cycle, Node, ordered};
+use crate::layer::row::{PreparedStage, StageRow};
 use crate::layer::{fusion, l3, l4};
-use crate::outlet::{OUTLETS, OutletSpec, Resources};
+use crate::outlet::{OUTLETS, OutletSpec};
+use crate::supervise::NamedTask;
 
 /// Where a component stands in the start order.
 pub type Place = usize;
 
 /// The identifier of whatever belongs to no component in particular.
 const DAEMON: &str = "dsmild";
+const FUSION_IDENTIFIER: &str = "dsmil-soc-router";
 
 /// The table as a value: tests build the daemon from another one.
 pub struct Components {
@@ -39,7 +44,7 @@ impl Components {
     /// The usual ones with these devices.
     pub fn with_devices(devices: &[DeviceSpec]) -> Self {
         let rows = settings().into_iter().chain(OUTLETS.iter().map(outlet)).chain([store()]).chain(layers());
-        let rows = rows.chain(devices.iter().map(device)).chain([server()]).chain(sources());
+        let rows = rows.chain(devices.iter().map(device)).chain([server()]).chain(SOURCES.iter().map(source));
         Self::new(rows.collect(), devices.to_vec())
     }
 
@@ -94,6 +99,12 @@ impl Components {
         identifiers
     }
 
+    /// The identifier of every producer of SOC events.
+    pub fn producers(&self) -> BTreeMap<u16, &'static str> {
+        let devices = self.devices.iter().map(|device| (device.number, device.identifier));
+        devices.chain([(FUSION, FUSION_IDENTIFIER)]).collect()
+    }
+
     /// What the difference of two configurations means for each component, in start order.
     pub fn diff(&self, old: &Config, new: &Config) -> Vec<Change> {
         let readers: Vec<_> = self.rows.iter().map(|row| (row.name, row.keys.as_slice())).collect();
@@ -110,6 +121,10 @@ fn node(row: &Component) -> Option<Node> {
 
 fn keys<const N: usize>(keys: [(&'static str, Effect); N]) -> Vec<Key> {
     keys.into_iter().map(|(key, effect)| (key.into(), effect)).collect()
+}
+
+fn sections(sections: &[&'static str]) -> Vec<Key> {
+    sections.iter().map(|section| ((*section).into(), Restarts)).collect()
 }
 
 /// What runs nothing of its own.
@@ -134,23 +149,30 @@ fn settings() -> [Component; 4] {
 fn outlet(spec: &'static OutletSpec) -> Component {
     let about = &spec.about;
     let run = Run::tasks(move |core, io| {
-        let (shared, io) = (Arc::clone(core), io.clone());
-        let task = NamedTask::new(about.name, move |context| {
-            let (log, current) = (Arc::clone(&shared.outlets), Arc::clone(&shared));
-            (spec.run)(context, Resources { log, config: Arc::new(move || current.config()), io: io.clone() })
-        });
+        let resources = core.for_outlets(io);
+        let task = NamedTask::new(about.name, move |context| (spec.run)(context, resources.clone()));
         (spec.is_wanted)(&core.config()).then_some(task).into_iter().collect()
     });
-    let touched = spec.sections.iter().map(|section| ((*section).into(), Restarts)).collect();
     // After the outside has had its time, the outlet saves how far it is.
     let drain = about.drain + DRAIN / 2;
-    Component { drain, ..Component::new(about.name, about.identifier, Phase::Outlet, touched, run) }
+    Component { drain, ..Component::new(about.name, about.identifier, Phase::Outlet, sections(spec.sections), run) }
 }
 
 fn store() -> Component {
     let touched = keys([("store", NextStart), ("store.max_size", TakenOver), ("store.retention", TakenOver)]);
-    let row = TaskRow { name: "store", identifier: DAEMON, phase: Phase::Commit, keys: touched, is_wanted: |_| true };
-    Component { is_critical: true, take_over: Some(take_over::store), ..row.running(writer::run) }
+    let run = Run::tasks(|core, io| {
+        let resources = core.for_writer(io);
+        vec![NamedTask::new("store", move |context| commit::run(context, resources.clone()))]
+    });
+    let row = Component::new("store", DAEMON, Phase::Commit, touched, run);
+    Component { is_critical: true, take_over: Some(take_over::store), ..row }
+}
+
+fn source(spec: &'static SourceSpec) -> Component {
+    let run = Run::tasks(|core, io| (spec.tasks)(&core.for_sources(io)));
+    let ignored = spec.ignored.iter().map(|key| ((*key).into(), Ignored));
+    let touched = sections(spec.sections).into_iter().chain(ignored).collect();
+    Component::new(spec.name, spec.identifier, Phase::Source, touched, run)
 }
 
 fn layers() -> [Component; 3] {
@@ -195,7 +217,7 @@ fn layers() -> [Component; 3] {
     [
         row("l3", "dsmil-l3", keys([("l3", Restarts)]), l3),
         row("l4", "dsmil-l4", keys([("l4", Restarts)]), l4),
-        row("fusion", "dsmil-soc-router", keys([("fusion", Restarts), ("shrink.stale_after", Restarts)]), fusion),
+        row("fusion", FUSION_IDENTIFIER, keys([("fusion", Restarts), ("shrink.stale_after", Restarts)]), fusion),
     ]
 }
 
@@ -221,39 +243,6 @@ fn device(spec: &DeviceSpec) -> Component {
 fn server() -> Component {
     let touched = keys([("http", Restarts), ("intake.http", Restarts)]);
     Component::new("http", "dsmil-http", Phase::Server, touched, Run::Tasks(Arc::new(web::tasks)))
-}
-
-fn sources() -> [Component; 6] {
-    let ingested = |config: &Config| config.redis.as_ref().is_some_and(|redis| !ingest::ingested(redis).is_empty());
-    let redis = keys([("redis", Restarts), ("redis.maxlen", Ignored)]);
-    let journal = keys([("intake.journal", Restarts)]);
-    [
-        source("shrink", "dsmil-shrink", keys([("shrink", Restarts)]), |config| config.shrink.is_some())
-            .running(|context, core, _| sources::shrink(context, core)),
-        source("intake-file", DAEMON, keys([("intake.file", Restarts)]), |config| !config.intake.file.is_empty())
-            .running(|context, core, _| sources::files(context, core)),
-        Component::new("intake-journal", DAEMON, Phase::Source, journal, Run::tasks(|core, _| journals(core))),
-        source("intake-redis", DAEMON, redis, ingested).running(ingest::run),
-        source("tick", DAEMON, Vec::new(), |_| true).running(|context, core, _| sources::tick(context, core)),
-        source("intake-boot", DAEMON, keys([("intake.boot", Restarts)]), |config| config.intake.boot.enabled)
-            .running(|context, core, _| sources::boot(context, core)),
-    ]
-}
-
-fn source(name: &'static str, identifier: &'static str, keys: Vec<Key>, is_wanted: fn(&Config) -> bool) -> TaskRow {
-    TaskRow { name, identifier, phase: Phase::Source, keys, is_wanted }
-}
-
-/// One for each `[[intake.journal]]`.
-fn journals(core: &Arc<Core>) -> Vec<NamedTask> {
-    let configured = core.config().intake.journal.clone();
-    let tasks = configured.into_iter().enumerate().map(|(index, journal)| {
-        let (core, position) = (Arc::clone(core), format!("journal-{index}"));
-        NamedTask::new(format!("intake-journal-{index}"), move |context| {
-            sources::journal(context, Arc::clone(&core), position.clone(), journal.clone())
-        })
-    });
-    tasks.collect()
 }
 
 #[cfg(test)]

@@ -4,26 +4,17 @@
 //! stages in the order of their graph → HTTP → sources. Each waits only for those before it. Stop is the reverse: sources
 //! fall silent first, the writer commits what is left, and the outlets take that outside.
 
-mod announce;
 mod component;
 mod components;
 pub mod config;
 mod core;
-mod files;
 mod formats;
-mod gateway;
-mod ingest;
-mod memory;
 mod plan;
 mod reload;
-mod reload_mark;
 mod signals;
-mod sources;
 mod start;
 mod take_over;
-mod waiting;
 mod web;
-mod writer;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -34,12 +25,12 @@ use std::time::{Duration, Instant};
 pub use self::core::Core;
 pub use components::Components;
 pub use plan::{Plan, prepare, prepare_with};
-use reload_mark::ReloadMark;
-pub use reload_mark::ask as ask_to_reload;
 use signals::{Signals, Told};
 pub use start::{Daemon, Hooks, StartError};
 
 use crate::config::{self as configuration, Config, ConfigError, Finding, Loaded};
+use crate::observe::memory::Memory;
+use crate::observe::reload_mark::ReloadMark;
 use crate::observe::{log as journal, systemd};
 
 /// Exit code for a configuration that cannot be used (EX_CONFIG of sysexits.h).
@@ -150,9 +141,9 @@ async fn until_told(mut daemon: Daemon, mut signals: Signals, path: Option<PathB
     if watchdog.every.is_some() {
         daemon.tree.leave_critical_to_watchdog();
     }
-    let mut mark = ReloadMark::new();
+    let mut mark = ReloadMark::begun();
     let mut meters = Instant::now();
-    let mut memory = memory::Memory::default();
+    let mut memory = Memory::default();
     // One reload at a time; a signal that comes meanwhile is remembered and starts the next.
     let (mut reloading, mut again) = (None, false);
     let code = loop {
@@ -178,7 +169,7 @@ async fn until_told(mut daemon: Daemon, mut signals: Signals, path: Option<PathB
         }
         daemon.tree.look();
         watchdog.beat(daemon.tree.healthy(LATE_AFTER));
-        daemon.core.set_memory_trouble(memory.look(&daemon.core.bus, daemon.core.config().daemon.memory_max.get()));
+        daemon.watch_memory(&mut memory);
         if meters.elapsed() >= Duration::from_secs(1) {
             meters = Instant::now();
             daemon.observe();

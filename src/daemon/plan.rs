@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::components::Components;
-use super::{files, formats};
-use crate::config::{Config, Finding};
+use super::formats;
+use crate::config::{Config, Finding, files};
 use crate::device;
 use crate::intake::file::absent;
 use crate::intake::parser;

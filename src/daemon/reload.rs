@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::component::{Component, Run};
 use super::components::{Components, Place};
-use super::core::locked;
 use super::plan::Plan;
 use super::start::{Daemon, StartError};
 use super::warnings;
 use crate::config::{self, Change, ConfigError, Effect, Loaded};
 use crate::event::Timestamp;
+use crate::locked::locked;
 use crate::observe::metrics;
 use crate::server::HttpError;
 
@@ -40,7 +40,7 @@ impl Daemon {
         metrics::config_reloads(if result.is_ok() { "success" } else { "failure" }).increment(1);
         let (Ok(said) | Err(said)) = &result;
         log::info!(target: "dsmild", "reload {said}");
-        locked(&self.core.board.config).last_reload = Some(format!("{} {said}", Timestamp::now()));
+        self.core.board.change_config(|shown| shown.last_reload = Some(format!("{} {said}", Timestamp::now())));
         result
     }
 
@@ -51,9 +51,9 @@ impl Daemon {
         let old = self.core.config();
         let changes = self.components.diff(&old, &loaded.config);
         let kept = kept_until_next_start(&changes);
-        self.core.set_config(loaded.config);
+        self.core.config.set(loaded.config);
         plan.parse_with(Some(&self.core.store));
-        locked(&self.core.board.config).loaded_at = Timestamp::now().to_string();
+        self.core.board.change_config(|shown| shown.loaded_at = Timestamp::now().to_string());
         self.tree.reconfigure(&self.core.config().supervisor);
         let mut failures = Vec::new();
         for change in changes.iter().filter(|change| change.effect != Effect::NextStart) {
@@ -68,7 +68,7 @@ impl Daemon {
         }
         self.swap_stages_with_new_files(&plan).await;
         self.revive(&plan).await;
-        *locked(&self.core.board.children) = self.tree.children();
+        self.core.board.set_children(self.tree.children());
         if !failures.is_empty() {
             return Err(format!("done in part: {}", failures.join("; ")));
         }

@@ -3,30 +3,32 @@
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use super::component::{Component, MakeTasks, NamedTask, Run};
+use super::component::{Component, MakeTasks, Run};
 use super::components::{Components, Place};
-use super::core::{ConsumerProgress, Core, locked};
-use super::gateway::DaemonGateway;
+use super::core::{Core, CurrentConfig};
 use super::plan::Plan;
-use super::waiting::Waiting;
 use crate::bus::{Bus, Ledger, Snapshot};
-use crate::config::Config;
+use crate::commit::{Announcer, ConsumerProgress, Progress};
+use crate::config::{Config, Durability};
 use crate::event::{EventId, Interest, Timestamp};
+use crate::intake::IntakeLog;
 use crate::layer::actor;
 use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
 use crate::limits;
+use crate::observe::memory::Memory;
 use crate::observe::metrics;
 use crate::outlet::archive::{self, Archive};
 use crate::outlet::driver::{Log, Outlet};
 use crate::outlet::{CommittedLog, OUTLETS};
 use crate::retry::OutsideError;
 use crate::server::gateway::{ConfigStatus, Gateway, Status};
+use crate::server::{Board, Waiting};
 use crate::store::positions::Positions;
 use crate::store::{HotStore, Recovery, StoreError};
-use crate::supervise::{ChildSpec, State, Task, Tree};
+use crate::supervise::{ChildSpec, NamedTask, State, Task, Tree};
 
 pub struct Daemon {
     pub core: Arc<Core>,
@@ -123,10 +125,25 @@ impl Daemon {
             (spec.name.to_owned(), ConsumerProgress { cursor, snapshot })
         });
         let restored = archive::restored(&recovery.cursors);
-        let outlets = CommittedLog::new(Arc::clone(&bus), store.clone(), io.handle()?, restored);
-        let core = Core::new(Arc::clone(&bus), store, config, recovery.positions.clone(), progress.collect(), outlets);
-        *locked(&core.board.config) =
-            ConfigStatus { path: Some(source), loaded_at: Timestamp::now().to_string(), last_reload: None };
+        let outlets = Arc::new(CommittedLog::new(Arc::clone(&bus), store.clone(), io.handle()?, restored));
+        let is_power_durable = config.store.durability == Durability::Power;
+        let durable = if is_power_durable { outlets.archived() } else { bus.committed() };
+        let core = Arc::new(Core {
+            bus: Arc::clone(&bus),
+            store,
+            intake: Arc::new(IntakeLog::new(Arc::clone(&bus), recovery.positions.clone(), durable)),
+            outlets,
+            progress: Arc::new(Progress::new(progress.collect())),
+            announcer: Arc::new(Announcer::new(plan.components.producers())),
+            board: Arc::new(Board::new(ConfigStatus {
+                path: Some(source),
+                loaded_at: Timestamp::now().to_string(),
+                last_reload: None,
+            })),
+            server: Mutex::default(),
+            config: CurrentConfig::new(config),
+            is_power_durable,
+        });
         recover(&core).await?;
         // Those that were saved before a boot, so that the store has all of them from now on.
         bus.enqueue_positions("positions", recovery.positions.clone().into_iter().collect());
@@ -154,7 +171,7 @@ impl Daemon {
         for place in daemon.components.places() {
             daemon.start_component(place, &plan.stages, &mut snapshots).await?;
         }
-        *locked(&daemon.core.board.children) = daemon.tree.children();
+        daemon.core.board.set_children(daemon.tree.children());
         log::info!(target: "dsmild", "up: http://{} serves the console, /metrics and /api/v1/status", config.http.listen);
         Ok(daemon)
     }
@@ -226,7 +243,14 @@ impl Daemon {
 
     /// What `/api/v1/status` shows.
     pub fn status(&self) -> Status {
-        DaemonGateway::new(Arc::clone(&self.core)).status()
+        self.core.for_server().status()
+    }
+
+    /// Has sources wait while the process holds more memory than it may. Call it a few times a second.
+    pub(super) fn watch_memory(&self, memory: &mut Memory) {
+        let error = memory.look(self.core.config().daemon.memory_max.get());
+        self.core.bus.set_full(error.is_some());
+        self.core.board.set_memory_error(error);
     }
 
     /// Brings the gauges up to date; about once a second.
@@ -237,8 +261,11 @@ impl Daemon {
         for consumer in self.core.bus.consumers() {
             metrics::stage_lag_events(consumer.name.clone()).set(consumer.in_flight() as f64);
         }
-        for source in locked(&self.core.board.sources).values() {
+        for source in self.core.intake.shown() {
             metrics::intake_up(source.name.clone()).set(if source.up { 1.0 } else { 0.0 });
+            if let Some(lag_s) = source.lag_s {
+                metrics::intake_lag_seconds(source.name).set(lag_s);
+            }
         }
         metrics::exporter().run_upkeep();
     }

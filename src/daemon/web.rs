@@ -8,12 +8,12 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tokio::runtime::Handle;
 
-use super::component::{DRAIN, NamedTask};
-use super::core::{Core, locked};
-use super::gateway::DaemonGateway;
+use super::component::DRAIN;
+use super::core::Core;
 use crate::intake::entry;
+use crate::locked::locked;
 use crate::server::{HttpError, Parts, Server, start};
-use crate::supervise::TaskContext;
+use crate::supervise::{NamedTask, TaskContext};
 
 /// Shows the console page's link with its token on a terminal, as notebooks do, and nowhere else: not in the log.
 fn show_link(server: &Server) {
@@ -68,7 +68,7 @@ async fn open(core: &Arc<Core>, io: &Handle) -> Result<Server, String> {
 async fn serve(core: Arc<Core>) -> Result<Server, HttpError> {
     let config = core.config();
     let parts = Parts {
-        gateway: Arc::new(DaemonGateway::new(core)),
+        gateway: Arc::new(core.for_server()),
         read_entry: |stream, fields, arrival| {
             entry::from_entry(fields, stream, &Arc::from("http"), arrival).map_err(|error| error.to_string())
         },

@@ -8,15 +8,22 @@ pub mod entry;
 pub mod file;
 pub mod journal;
 mod lines;
+mod log;
 mod merge;
 pub mod parser;
 mod raw;
 pub mod redis;
 pub mod replay;
 pub mod shrink;
+mod spec;
+mod table;
+mod tick;
 
+pub use self::log::IntakeLog;
 pub use crate::observe::problem::Problem;
 pub use raw::Origin;
+pub use spec::{Resources, SourceSpec};
+pub use table::SOURCES;
 
 use serde_json::Value;
 

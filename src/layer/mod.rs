@@ -8,6 +8,7 @@ pub mod l3;
 pub mod l4;
 mod meters;
 pub mod pipeline;
+pub mod row;
 pub mod severity;
 pub mod shell;
 pub mod stage;

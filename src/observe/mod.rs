@@ -2,6 +2,8 @@
 
 pub mod audit;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod problem;
+pub mod reload_mark;
 pub mod systemd;

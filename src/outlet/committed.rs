@@ -1,7 +1,7 @@
 //! The committed log as outlets see it, and what they tell the rest of the daemon: how far each is, and how it does.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::driver::{About, Keep, Log};
 use crate::bus::{Bus, EventRef, Transaction};
 use crate::event::{Event, EventId, Interest};
+use crate::locked::locked;
 use crate::server::gateway::OutletStatus;
 use crate::store::{HotStore, StoreError};
 
@@ -23,11 +24,6 @@ pub struct CommittedLog {
     acknowledged: Mutex<BTreeMap<&'static str, (Keep, EventId)>>,
     archived: watch::Sender<EventId>,
     shown: Mutex<BTreeMap<String, OutletStatus>>,
-}
-
-/// These locks guard values that are whole after every statement.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl CommittedLog {

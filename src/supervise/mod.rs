@@ -18,7 +18,7 @@ use std::time::Duration;
 pub use child::{Cause, Child, OnFailure, State, TaskContext};
 pub use guard::{GaveUp, spawn};
 pub use policy::{Decision, RestartPolicy};
-pub use task_actor::{Task, TaskActor};
+pub use task_actor::{NamedTask, Task, TaskActor};
 pub use tree::{ChildSpec, Start, Tree};
 #[cfg(test)]
 pub use under_test::TestSupervisor;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::fut::future::ActorFutureExt;
 use actix::{Actor, ActorContext, AsyncContext, Context, Supervised, WrapFuture};
+use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
 use super::TaskContext;
@@ -11,6 +12,21 @@ use super::TaskContext;
 /// Makes the loop anew for every run. The loop sends heartbeats ([`TaskContext::heartbeat`],
 /// [`TaskContext::run_until_stopped`]) and ends when told to; any other end counts as a failure, an error with its reason.
 pub type Task = Arc<dyn Fn(TaskContext) -> LocalBoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// A task under the name that its actor has in status and metrics.
+pub struct NamedTask {
+    pub name: String,
+    pub task: Task,
+}
+
+impl NamedTask {
+    pub fn new<Running>(name: impl Into<String>, run: impl Fn(TaskContext) -> Running + Send + Sync + 'static) -> Self
+    where
+        Running: Future<Output = Result<(), String>> + 'static,
+    {
+        Self { name: name.into(), task: Arc::new(move |context| run(context).boxed_local()) }
+    }
+}
 
 pub struct TaskActor {
     context: TaskContext,

@@ -186,6 +186,7 @@ fn a_new_device_is_a_file_and_a_line() {
         let components = || Components::with_devices(&[DEVICES, &[PROBE]].concat());
         let mut run = Run::start_of(&Faults::default(), components(), |_| ()).await;
         assert!(components().identifiers().contains(&"dsmil-soc-probe"));
+        assert_eq!(components().producers().get(&59), Some(&"dsmil-soc-probe"), "what its events are logged under");
         run.write_chapter();
         run.until_quiet().await;
         let status = run.daemon.status();

@@ -12,6 +12,7 @@ mod locate;
 mod pattern;
 mod position;
 mod tail;
+mod task;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use self::followed::Followed;
 use self::position::Position;
 pub use self::tail::modified;
 use self::tail::{Filled, Identity, Poll};
+pub use self::task::SOURCE;
 use super::merge::Merge;
 use super::{Batch, Polled, Problem};
 use crate::config::IntakeFile;

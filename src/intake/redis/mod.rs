@@ -7,11 +7,13 @@
 mod claimed;
 mod entry;
 mod group;
+mod ingest;
 mod place;
 mod taken;
 
 pub use claimed::Claimed;
 pub use entry::{Entry, EntryId};
 pub use group::{Group, Member, Progress};
+pub use ingest::SOURCE;
 pub use place::Place;
 pub use taken::{Taken, Unacknowledged};

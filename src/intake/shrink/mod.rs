@@ -3,10 +3,14 @@
 mod collector;
 pub mod config;
 mod json;
+mod latest;
 mod poller;
 mod prometheus;
 mod reading;
+mod task;
 
 pub use collector::{ReadError, Reading};
+pub use latest::Latest;
 pub use poller::{AddressError, Poller};
 pub use reading::read;
+pub use task::SOURCE;

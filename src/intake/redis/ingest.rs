@@ -10,11 +10,11 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::core::{Core, locked};
+use super::{Claimed, Entry, EntryId, Group, Member, Place, Taken, Unacknowledged};
 use crate::bus::TakenEntries;
 use crate::config::{self, StreamRole};
 use crate::event::{Draft, Stream, Timestamp};
-use crate::intake::redis::{Claimed, Entry, EntryId, Group, Member, Place, Taken, Unacknowledged};
+use crate::intake::{IntakeLog, Resources, SourceSpec};
 use crate::limits;
 use crate::observe::metrics;
 use crate::redis::Link;
@@ -22,6 +22,7 @@ use crate::retry::{Backoff, Notice, OutsideError};
 use crate::server::gateway::SourceStatus;
 use crate::supervise::TaskContext;
 
+const NAME: &str = "intake-redis";
 const GOOD_AFTER: Duration = Duration::from_secs(5);
 /// How long Redis holds a question for new entries.
 const BLOCK: Duration = Duration::from_secs(1);
@@ -31,25 +32,36 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A consumer that was not heard of for this long is gone. Several times what a live one lets pass.
 const DEAD_AFTER: Duration = Duration::from_secs(6);
 
-/// The body of the actor: every ingested stream by itself.
-pub async fn run(task: TaskContext, core: Arc<Core>, io: Handle) -> Result<(), String> {
-    let Some(config) = core.config().redis.clone() else { return Err("no [redis] section".to_owned()) };
+pub const SOURCE: SourceSpec = SourceSpec {
+    name: NAME,
+    identifier: "dsmild",
+    sections: &["redis"],
+    ignored: &["redis.maxlen"],
+    tasks: |resources| {
+        let is_wanted = resources.config().redis.as_ref().is_some_and(|redis| !ingested(redis).is_empty());
+        resources.task(NAME, is_wanted, run)
+    },
+};
+
+/// Every ingested stream by itself.
+async fn run(task: TaskContext, resources: Resources) -> Result<(), String> {
+    let Some(config) = resources.config().redis.clone() else { return Err("no [redis] section".to_owned()) };
     let streams: Vec<Ingest> =
-        ingested(&config).into_iter().map(|stream| Ingest::new(&task, &core, &config, &io, stream)).collect();
+        ingested(&config).into_iter().map(|stream| Ingest::new(&task, &resources, &config, stream)).collect();
     task.run_until_stopped(join_all(streams.iter().map(Ingest::stay_connected))).await;
     // A reload may have ended it for good.
-    locked(&core.board.sources).retain(|name, _| streams.iter().all(|ingest| *ingest.source != **name));
+    streams.iter().for_each(|ingest| ingest.log.hide(&ingest.source));
     Ok(())
 }
 
 /// The streams that `[redis.streams]` ingests.
-pub fn ingested(config: &config::Redis) -> Vec<Stream> {
+fn ingested(config: &config::Redis) -> Vec<Stream> {
     Stream::ALL.into_iter().filter(|stream| config.role(*stream) == StreamRole::Ingest).collect()
 }
 
 struct Ingest {
     task: TaskContext,
-    core: Arc<Core>,
+    log: Arc<IntakeLog>,
     config: config::Redis,
     io: Handle,
     stream: Stream,
@@ -70,19 +82,20 @@ struct Ingest {
 }
 
 impl Ingest {
-    fn new(task: &TaskContext, core: &Arc<Core>, config: &config::Redis, io: &Handle, stream: Stream) -> Self {
+    fn new(task: &TaskContext, resources: &Resources, config: &config::Redis, stream: Stream) -> Self {
         let key = format!("{}{stream}", config.key_prefix);
         let source = format!("redis:{key}");
-        let positions = core.positions();
+        let log = Arc::clone(&resources.log);
+        let positions = log.positions();
         let from = format!("{} {key}", config::redact(&config.url));
         Self {
             task: task.clone(),
-            core: Arc::clone(core),
+            log,
             config: config.clone(),
-            io: io.clone(),
+            io: resources.io.clone(),
             stream,
             key: Arc::from(key.as_str()),
-            group: Group::new(key, &core.config().daemon.instance),
+            group: Group::new(key, &resources.config().daemon.instance),
             place: RefCell::new(Place::load(from, positions.get(&source))),
             claimed: RefCell::new(Claimed::load(positions.get(&claimed_position(&source)))),
             source: Arc::from(source),
@@ -96,7 +109,7 @@ impl Ingest {
 
     async fn stay_connected(&self) {
         let mut backoff = Backoff::of(&self.source);
-        self.tell(|_| ());
+        self.show(|_| ());
         loop {
             let begun = Instant::now();
             let Err(error) = self.session().await else { return };
@@ -104,7 +117,7 @@ impl Ingest {
                 backoff.reset();
             }
             let pause = error.retry.delay(&mut backoff);
-            self.tell(|status| {
+            self.show(|status| {
                 status.up = false;
                 status.last_error = Some(error.to_string());
             });
@@ -130,7 +143,7 @@ impl Ingest {
                 self.source
             );
         }
-        self.well();
+        self.recovered();
         let (read, acknowledge) = (self.read(&reading), self.acknowledge(&acknowledging));
         tokio::pin!(read, acknowledge);
         match select(read, acknowledge).await {
@@ -151,7 +164,7 @@ impl Ingest {
         }
         while !self.task.is_superseded() {
             self.wait_for_room(link).await?;
-            self.look(link).await?;
+            self.look_round(link).await?;
             let entries = self.group.read_new(link, self.count.get(), BLOCK).await?;
             self.adapt(&entries);
             if let Some(first) = entries.first() {
@@ -184,7 +197,7 @@ impl Ingest {
     /// Waits until the log has room and not too much waits for its commit. The group hears of this daemon meanwhile.
     async fn wait_for_room(&self, link: &Link) -> Result<(), OutsideError> {
         let room = async {
-            self.core.bus.admission().await;
+            self.log.bus.admission().await;
             while self.unacknowledged.borrow().len() >= limits::REDIS_TRANSACTIONS_MAX {
                 self.moved.notified().await;
             }
@@ -197,7 +210,7 @@ impl Ingest {
     }
 
     /// From time to time: takes over what dead consumers hold, and counts what was trimmed before anybody read it.
-    async fn look(&self, link: &Link) -> Result<(), OutsideError> {
+    async fn look_round(&self, link: &Link) -> Result<(), OutsideError> {
         if self.looked.get().is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
             return Ok(());
         }
@@ -236,23 +249,20 @@ impl Ingest {
         self.lost(taken.trimmed, "were trimmed from the stream after they had been given to this daemon");
         self.note(&taken.drafts);
         // What was taken before is in the log already.
-        let mut after = self.core.bus.last();
+        let mut after = self.log.bus.last();
         if taken.news {
             let position = match member {
                 Member::Reader => (self.source.to_string(), self.place.borrow().save()),
                 Member::Successor => (claimed_position(&self.source), self.claimed.borrow().save()),
             };
-            self.core.advance(
-                || self.task.is_superseded(),
-                || {
-                    let positions: Vec<(String, Value)> = vec![position];
-                    let entries = TakenEntries { stream: Arc::clone(&self.key), keys: taken.keys };
-                    let (drafts, letters) = (taken.drafts, taken.dead_letters);
-                    let bus = &self.core.bus;
-                    after = bus.append_taken("intake-redis", drafts, positions.clone(), letters, Some(entries));
-                    positions
-                },
-            );
+            self.log.advance(&self.task, || {
+                let positions: Vec<(String, Value)> = vec![position];
+                let entries = TakenEntries { stream: Arc::clone(&self.key), keys: taken.keys };
+                let (drafts, letters) = (taken.drafts, taken.dead_letters);
+                let bus = &self.log.bus;
+                after = bus.append_taken(NAME, drafts, positions.clone(), letters, Some(entries));
+                positions
+            });
         }
         if !self.task.is_superseded() {
             self.unacknowledged.borrow_mut().push_back(Unacknowledged { member, ids: taken.ids, after });
@@ -262,7 +272,7 @@ impl Ingest {
 
     /// Acknowledges in order what is safe.
     async fn acknowledge(&self, link: &Link) -> Result<(), OutsideError> {
-        let mut durable = self.core.durable();
+        let mut durable = self.log.durable();
         loop {
             let Some(after) = self.unacknowledged.borrow().front().map(|first| first.after) else {
                 self.moved.notified().await;
@@ -298,11 +308,11 @@ impl Ingest {
         }
     }
 
-    fn well(&self) {
+    fn recovered(&self) {
         if self.notice.borrow_mut().recovers() {
             log::info!(target: "dsmild", "{}: Redis gives entries again", self.source);
         }
-        self.tell(|status| {
+        self.show(|status| {
             status.up = true;
             status.last_error = None;
         });
@@ -312,16 +322,14 @@ impl Ingest {
         let Some(newest) = drafts.last() else { return };
         let lag_s = Timestamp::now().since(newest.ts).as_secs_f64();
         metrics::intake_lag_seconds(self.source.to_string()).set(lag_s);
-        self.tell(|status| {
+        self.show(|status| {
             status.events += drafts.len() as u64;
             status.lag_s = Some(lag_s);
         });
     }
 
-    fn tell(&self, change: impl FnOnce(&mut SourceStatus)) {
-        let name = self.source.to_string();
-        let mut sources = locked(&self.core.board.sources);
-        change(sources.entry(name.clone()).or_insert_with(|| SourceStatus { name, ..SourceStatus::default() }));
+    fn show(&self, change: impl FnOnce(&mut SourceStatus)) {
+        self.log.show(&self.source, change);
     }
 }
 

@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use super::announce::announce;
-use super::core::Core;
-use crate::bus::Transaction;
+use super::{Announcer, Progress};
+use crate::bus::{Bus, Transaction};
+use crate::config::Config;
 use crate::event::{Event, EventId, Stream, Timestamp};
+use crate::intake::IntakeLog;
 use crate::limits;
 use crate::observe::metrics;
-use crate::store::{StoreError, positions::Positions};
+use crate::outlet::CommittedLog;
+use crate::server::Board;
+use crate::store::{HotStore, StoreError, positions::Positions};
 use crate::supervise::TaskContext;
 
 /// Between two attempts while the store is full or fails.
@@ -20,16 +23,33 @@ const RETRY_AFTER: Duration = Duration::from_millis(200);
 const PRUNE_EVERY: Duration = Duration::from_secs(1);
 const POSITIONS_EVERY: Duration = Duration::from_secs(1);
 
-/// The body of the writer's actor. When it is told to stop, everybody else has stopped: it commits what is left.
-/// The store's work runs on the threads of `io`: a run that is abandoned in the middle of a commit would otherwise
-/// hold the store's writer, which its successor needs, for ever.
-pub async fn run(task: TaskContext, core: Arc<Core>, io: Handle) -> Result<(), String> {
-    let mut writer = Writer::new(core, io);
-    while task.run_until_stopped(writer.core.bus.wait_pending()).await.is_some() {
+/// What the daemon has for the writer.
+#[derive(Clone)]
+pub struct Resources {
+    pub bus: Arc<Bus>,
+    pub store: HotStore,
+    pub intake: Arc<IntakeLog>,
+    pub outlets: Arc<CommittedLog>,
+    pub progress: Arc<Progress>,
+    pub announcer: Arc<Announcer>,
+    pub board: Arc<Board>,
+    /// As it is now; a reload changes it.
+    pub config: Arc<dyn Fn() -> Arc<Config> + Send + Sync>,
+    /// Whether the archive saves the positions of the sources, since a commit alone is not durable.
+    pub is_power_durable: bool,
+    /// The store's work runs on these threads: a run that is abandoned in the middle of a commit would otherwise hold the
+    /// store's writer, which its successor needs, for ever.
+    pub io: Handle,
+}
+
+/// The task of the writer's actor. When it is told to stop, everybody else has stopped: it commits what is left.
+pub async fn run(task: TaskContext, resources: Resources) -> Result<(), String> {
+    let mut writer = Writer::new(resources);
+    while task.run_until_stopped(writer.has.bus.wait_pending()).await.is_some() {
         writer.commit(&task).await?;
         writer.upkeep(false).await;
     }
-    while !task.is_superseded() && writer.core.bus.uncommitted_transactions() > 0 {
+    while !task.is_superseded() && writer.has.bus.uncommitted_transactions() > 0 {
         if !writer.commit(&task).await? {
             return Err("the hot store did not take the last transactions".to_owned());
         }
@@ -39,56 +59,55 @@ pub async fn run(task: TaskContext, core: Arc<Core>, io: Handle) -> Result<(), S
 }
 
 struct Writer {
-    core: Arc<Core>,
-    io: Handle,
+    has: Resources,
     positions: Positions,
     positions_changed: bool,
-    positions_trouble: bool,
+    positions_error_told: bool,
     positions_saved: Instant,
     pruned: Instant,
     /// Bytes committed since.
     unpruned: u64,
     /// Events of one transaction; fewer after it did not fit, so that little space is enough to go on.
     batch: usize,
-    /// The trouble that has been said, so that it is said once.
-    trouble: Option<String>,
+    /// The error that has been told, so that it is told once.
+    told: Option<String>,
 }
 
 impl Writer {
-    fn new(core: Arc<Core>, io: Handle) -> Self {
-        let positions = Positions { last_id: core.bus.last(), saved_id: EventId::ZERO, positions: core.positions() };
+    fn new(has: Resources) -> Self {
+        let positions =
+            Positions { last_id: has.bus.last(), saved_id: EventId::ZERO, positions: has.intake.positions() };
         let now = Instant::now();
         Self {
-            core,
-            io,
+            has,
             positions,
             positions_changed: false,
-            positions_trouble: false,
+            positions_error_told: false,
             positions_saved: now,
             pruned: now,
             unpruned: 0,
             batch: limits::COMMIT_EVENTS_MAX,
-            trouble: None,
+            told: None,
         }
     }
 
     /// Commits what waits; whether it could.
     async fn commit(&mut self, task: &TaskContext) -> Result<bool, String> {
-        let transactions = self.core.bus.pending(self.batch);
+        let transactions = self.has.bus.pending(self.batch);
         if transactions.is_empty() {
             return Ok(true);
         }
         let started = Instant::now();
         task.heartbeat();
-        let (store, batch) = (self.core.store.clone(), transactions.clone());
-        let committed = self.io.spawn(async move { store.commit(&batch).await });
+        let (store, batch) = (self.has.store.clone(), transactions.clone());
+        let committed = self.has.io.spawn(async move { store.commit(&batch).await });
         match committed.await.map_err(|error| format!("committing: {error}"))? {
             Ok(_) => {
                 if task.is_superseded() {
                     return Ok(false);
                 }
                 metrics::commit_seconds().record(started.elapsed());
-                self.core.bus.confirm(&transactions);
+                self.has.bus.confirm(&transactions);
                 self.batch = (self.batch * 2).min(limits::COMMIT_EVENTS_MAX);
                 self.after_commit(&transactions);
                 Ok(true)
@@ -102,15 +121,15 @@ impl Writer {
     }
 
     fn after_commit(&mut self, transactions: &[Arc<Transaction>]) {
-        if self.trouble.take().is_some() {
+        if self.told.take().is_some() {
             log::info!(target: "dsmild", "the hot store takes events again");
-            self.core.set_store_trouble(None);
+            self.has.board.set_store_error(None);
         }
-        self.core.note_committed(transactions);
-        let on_terminal = self.core.config().daemon.print_events;
+        self.has.progress.note(transactions);
+        let on_terminal = (self.has.config)().daemon.print_events;
         for transaction in transactions {
             self.unpruned += transaction.weight() as u64;
-            announce(&transaction.events, on_terminal);
+            self.has.announcer.announce(&transaction.events, on_terminal);
             // What comes over HTTP has no position, and is to be missed as well.
             let is_input = |event: &Event| matches!(event.stream, Stream::L3In | Stream::L4In);
             self.positions_changed |= transaction.events.first().is_some_and(is_input);
@@ -125,10 +144,10 @@ impl Writer {
     /// Sources wait meanwhile, for the bus has no room until this is over.
     async fn failed(&mut self, error: &StoreError) {
         let text = error.to_string();
-        if self.trouble.is_none() {
+        if self.told.is_none() {
             log::error!(target: "dsmild", "commit to the hot store failed, sources wait: {text}");
-            self.core.set_store_trouble(Some(text.clone()));
-            self.trouble = Some(text);
+            self.has.board.set_store_error(Some(text.clone()));
+            self.told = Some(text);
         }
         if matches!(error, StoreError::Full { .. }) {
             self.batch = (self.batch / 2).max(1);
@@ -139,25 +158,25 @@ impl Writer {
     async fn upkeep(&mut self, last: bool) {
         let due = self.positions_changed && (last || self.positions_saved.elapsed() >= POSITIONS_EVERY);
         // What Postgres does not have yet may be lost with the power: then the archive saves them.
-        if due && !self.core.is_power_durable() {
+        if due && !self.has.is_power_durable {
             self.save_positions();
         }
-        let much = self.unpruned >= self.core.store.max_bytes() / limits::PRUNE_PART_OF_STORE;
+        let much = self.unpruned >= self.has.store.max_bytes() / limits::PRUNE_PART_OF_STORE;
         if much || self.pruned.elapsed() >= PRUNE_EVERY {
             self.prune(false).await;
         }
     }
 
     fn save_positions(&mut self) {
-        self.positions.last_id = *self.core.bus.committed().borrow();
+        self.positions.last_id = *self.has.bus.committed().borrow();
         self.positions_saved = Instant::now();
-        match self.positions.save(&self.core.config().daemon.state_dir) {
+        match self.positions.save(&(self.has.config)().daemon.state_dir) {
             Ok(()) => {
                 self.positions_changed = false;
-                self.positions_trouble = false;
+                self.positions_error_told = false;
             }
             // It is tried again each second; said once.
-            Err(error) if !std::mem::replace(&mut self.positions_trouble, true) => {
+            Err(error) if !std::mem::replace(&mut self.positions_error_told, true) => {
                 log::warn!(target: "dsmild", "positions for after a reboot could not be saved: {error}");
             }
             Err(_) => {}
@@ -167,10 +186,15 @@ impl Writer {
     async fn prune(&mut self, in_need: bool) {
         (self.pruned, self.unpruned) = (Instant::now(), 0);
         // As it is now, so that what only waits for an outlet goes as soon as its place is needed.
-        let has_room = !in_need && self.core.store.size().await.is_ok_and(|size| !size.is_near_max());
-        let floor = if has_room { self.core.floor_if_room() } else { self.core.floor(in_need) };
-        let store = self.core.store.clone();
-        let pruned = self.io.spawn(async move { store.prune(Timestamp::now(), floor).await }).await;
+        let has_room = !in_need && self.has.store.size().await.is_ok_and(|size| !size.is_near_max());
+        let (progress, outlets) = (&self.has.progress, &self.has.outlets);
+        let floor = if has_room {
+            progress.floor(&self.has.bus, false).min(outlets.kept_while_room())
+        } else {
+            progress.floor(&self.has.bus, in_need).min(outlets.kept())
+        };
+        let store = self.has.store.clone();
+        let pruned = self.has.io.spawn(async move { store.prune(Timestamp::now(), floor).await }).await;
         let failure = match pruned {
             Ok(Ok(_)) => None,
             Ok(Err(error)) => Some(error.to_string()),
@@ -179,10 +203,10 @@ impl Writer {
         if let Some(failure) = failure {
             log::warn!(target: "dsmild", "old events could not be removed from the hot store: {failure}");
         }
-        match self.core.store.size().await {
+        match self.has.store.size().await {
             Ok(size) => {
                 metrics::store_bytes().set(size.used_bytes as f64);
-                self.core.set_store_size(size);
+                self.has.board.set_store_size(size);
             }
             Err(error) => log::warn!(target: "dsmild", "the size of the hot store could not be read: {error}"),
         }

@@ -24,7 +24,7 @@ pub struct ReloadMark {
 }
 
 impl ReloadMark {
-    pub fn new() -> Self {
+    pub fn begun() -> Self {
         let mark = Self { folder: folder(), number: 0 };
         mark.write("begun");
         mark

@@ -8,22 +8,22 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::core::locked;
+use super::gateway::{Gateway, GatewayError, IngestError, OutletStatus, Status};
+use super::{Parts, Server, start};
 use crate::config::Config;
 use crate::event::{Draft, Event, EventId, Stream};
+use crate::locked::locked;
 use crate::observe::{metrics, systemd};
 use crate::outlet::archive::Archive;
 use crate::outlet::driver::Outlet;
 use crate::retry::OutsideError;
-use crate::server::gateway::{Gateway, GatewayError, IngestError, OutletStatus, Status};
-use crate::server::{Parts, Server, start};
 use crate::store::positions::Positions;
 
 /// Serves from the first error on.
 pub struct Waiting {
     config: Config,
     io: tokio::runtime::Handle,
-    board: Arc<Notice>,
+    shown: Arc<Notice>,
     server: Option<Server>,
 }
 
@@ -38,16 +38,16 @@ impl Waiting {
     pub fn new(config: &Config, io: tokio::runtime::Handle) -> Self {
         let instance = config.daemon.instance.clone();
         let state_dir = config.daemon.state_dir.clone();
-        let board =
+        let shown =
             Notice { instance, state_dir, reason: Default::default(), committed: watch::Sender::new(EventId::ZERO) };
-        Self { config: config.clone(), io, board: Arc::new(board), server: None }
+        Self { config: config.clone(), io, shown: Arc::new(shown), server: None }
     }
 
     pub async fn tell(&mut self, error: &OutsideError) {
         let reason = format!("waiting for Postgres, which has the state to begin from: {error}");
         metrics::archive_up().set(0.0);
         systemd::still_starting(&reason);
-        let before = locked(&self.board.reason).replace(reason.clone());
+        let before = locked(&self.shown.reason).replace(reason.clone());
         if before.as_ref() != Some(&reason) {
             log::warn!(target: "dsmil-archive", "{reason}; sources are not read before");
         }
@@ -58,7 +58,7 @@ impl Waiting {
 
     async fn serve(&mut self) {
         let parts = Parts {
-            gateway: Arc::clone(&self.board) as Arc<dyn Gateway>,
+            gateway: Arc::clone(&self.shown) as Arc<dyn Gateway>,
             read_entry: |_, _, _| Err("the daemon has not started yet".to_owned()),
             ingest_enabled: false,
             socket: self.config.api_socket(),

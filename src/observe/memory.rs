@@ -1,7 +1,6 @@
-//! Keeps the process's memory below `daemon.memory_max`: sources wait while it holds more.
+//! What memory the process holds, against `daemon.memory_max`: sources wait while it holds more.
 
-use crate::bus::Bus;
-use crate::observe::metrics;
+use super::metrics;
 
 /// Sources go on when the process holds less than this share of the bound, in tenths.
 const RELAXED_TENTHS: u64 = 9;
@@ -20,29 +19,28 @@ fn of_status(text: &str) -> Option<u64> {
 /// What is wrong, while sources wait.
 #[derive(Debug, Default)]
 pub struct Memory {
-    trouble: Option<String>,
+    error: Option<String>,
 }
 
 impl Memory {
-    /// To be called several times a second. Gives what keeps the sources waiting.
-    pub fn look(&mut self, bus: &Bus, max: u64) -> Option<String> {
+    /// To be called several times a second. Returns why sources have to wait.
+    pub fn look(&mut self, max: u64) -> Option<String> {
         let own = own_bytes()?;
         metrics::memory_bytes().set(own as f64);
         self.judge(own, max);
-        bus.set_full(self.trouble.is_some());
-        self.trouble.clone()
+        self.error.clone()
     }
 
     fn judge(&mut self, own: u64, max: u64) {
-        if own > max && self.trouble.is_none() {
+        if own > max && self.error.is_none() {
             let text = format!(
                 "the process holds {} MiB, daemon.memory_max is {} MiB: sources wait; raise it if this stays so",
                 own >> 20,
                 max >> 20
             );
             log::warn!(target: "dsmild", "{text}");
-            self.trouble = Some(text);
-        } else if own < max / 10 * RELAXED_TENTHS && self.trouble.take().is_some() {
+            self.error = Some(text);
+        } else if own < max / 10 * RELAXED_TENTHS && self.error.take().is_some() {
             log::info!(target: "dsmild", "the process holds {} MiB: sources go on", own >> 20);
         }
     }
@@ -64,7 +62,7 @@ mod tests {
         let mut memory = Memory::default();
         let mut waits = |own| {
             memory.judge(own, 1000);
-            memory.trouble.is_some()
+            memory.error.is_some()
         };
         assert_eq!([999, 1001, 950, 899, 999, 1001].map(&mut waits), [false, true, true, false, false, true]);
     }

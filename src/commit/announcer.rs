@@ -1,0 +1,58 @@
+//! What is said of committed events: counters, and a log line for every SOC event.
+
+use std::collections::BTreeMap;
+
+use crate::event::{Body, Event, Severity, Soc, Timestamp, stream};
+use crate::layer::one_line;
+use crate::observe::metrics;
+
+/// Knows under which identifier each producer of SOC events speaks.
+pub struct Announcer {
+    identifiers: BTreeMap<u16, &'static str>,
+}
+
+impl Announcer {
+    pub fn new(identifiers: BTreeMap<u16, &'static str>) -> Self {
+        Self { identifiers }
+    }
+
+    /// Called by the writer, so that nothing is said before it is committed and everything is said once. With
+    /// `on_terminal`, SOC events that the terminal shows anyway are not in the log.
+    pub fn announce(&self, events: &[Event], on_terminal: bool) {
+        let now_ms = Timestamp::now().millis();
+        for event in events {
+            metrics::events(event.stream).increment(1);
+            if let Body::Soc(soc) = &event.body {
+                count_soc(event, soc, now_ms);
+                if !on_terminal || soc.severity < Severity::Low {
+                    self.log_soc(event, soc);
+                }
+            }
+        }
+    }
+
+    /// Under the identifier of whoever wrote it.
+    fn log_soc(&self, event: &Event, soc: &Soc) {
+        let level = match soc.severity {
+            Severity::Critical | Severity::High => log::Level::Warn,
+            Severity::Medium | Severity::Low => log::Level::Info,
+            Severity::Info => log::Level::Debug,
+        };
+        log::log!(
+            target: self.identifiers.get(&soc.producer()).copied().unwrap_or("dsmild"), level,
+            EVENT_ID = event.id.to_string().as_str(), SCORE = soc.score,
+            DEVICE = soc.src_device, SEVERITY = soc.severity.name(), CATEGORY = soc.category.name();
+            "{} {}: {}", soc.severity.name(), soc.category.name(), one_line(&soc.summary)
+        );
+    }
+}
+
+fn count_soc(event: &Event, soc: &Soc, now_ms: u64) {
+    metrics::soc_events(soc.severity, soc.category).increment(1);
+    metrics::end_to_end_seconds().record(now_ms.saturating_sub(event.root.ms()) as f64 / 1000.0);
+    if soc.producer() != stream::FUSION {
+        for flag in &soc.flags {
+            metrics::device_flags(soc.src_device, flag.clone()).increment(1);
+        }
+    }
+}

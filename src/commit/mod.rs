@@ -1,0 +1,10 @@
+//! The commit point: whatever sources and stages did goes to the hot store here, in the order of the log, and only then is
+//! it seen outside, counted and told.
+
+mod announcer;
+mod progress;
+mod writer;
+
+pub use announcer::Announcer;
+pub use progress::{ConsumerProgress, Progress};
+pub use writer::{Resources, run};

@@ -1,0 +1,40 @@
+//! The task that takes in what the firmware and the kernel measured, once a boot: the boot's id is the position. Reading a
+//! large list takes its time, so this is an actor, which then has nothing more to do.
+
+use std::path::Path;
+
+use super::observe_boot;
+use crate::event::{Format, Stream, Timestamp};
+use crate::intake::{Batch, Origin, Resources, SourceSpec};
+use crate::supervise::TaskContext;
+
+const NAME: &str = "intake-boot";
+/// Of its lines and its position.
+const LINES: &str = "boot";
+
+pub const SOURCE: SourceSpec = SourceSpec {
+    name: NAME,
+    identifier: "dsmild",
+    sections: &["intake.boot"],
+    ignored: &[],
+    tasks: |resources| resources.task(NAME, resources.config().intake.boot.enabled, run),
+};
+
+async fn run(task: TaskContext, Resources { log, .. }: Resources) -> Result<(), String> {
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let position = serde_json::Value::String(boot_id.trim().to_owned());
+    if log.positions().get(LINES) != Some(&position) && task.run_until_stopped(log.bus.admission()).await.is_some() {
+        let origin = Origin {
+            stream: Stream::L3In,
+            source: LINES.into(),
+            compartment: "".into(),
+            format: Format::Json,
+        };
+        let now = Timestamp::now();
+        let facts = observe_boot(Path::new("/"));
+        let drafts = facts.into_iter().map(|fact| origin.message(fact.into(), Vec::new(), now)).collect();
+        log.append(&task, LINES, Batch { drafts, positions: vec![(LINES.to_owned(), position)] });
+    }
+    task.run_until_stopped(std::future::pending::<()>()).await;
+    Ok(())
+}

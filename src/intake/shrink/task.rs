@@ -1,0 +1,53 @@
+//! The task that polls SHRINK and puts every answer on the log, also that there was none: fusion judges by these alone.
+
+use std::time::Instant;
+
+use tokio::time::MissedTickBehavior;
+
+use super::Poller;
+use crate::event::{Body, Draft, ShrinkSample, Stream, Timestamp};
+use crate::intake::{Batch, Resources, SourceSpec};
+use crate::observe::metrics;
+use crate::supervise::TaskContext;
+
+const NAME: &str = "shrink";
+
+pub const SOURCE: SourceSpec = SourceSpec {
+    name: NAME,
+    identifier: "dsmil-shrink",
+    sections: &["shrink"],
+    ignored: &[],
+    tasks: |resources| resources.task(NAME, resources.config().shrink.is_some(), run),
+};
+
+async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Result<(), String> {
+    let Some(config) = config().shrink.clone() else { return Err("no [shrink] section".to_owned()) };
+    let mut poller = Poller::new(&config).map_err(|error| error.to_string())?;
+    let mut due = tokio::time::interval(config.every.get());
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last_good: Option<Instant> = None;
+    while task.run_until_stopped(due.tick()).await.is_some() {
+        let Some(sample) = task.run_until_stopped(poller.poll()).await else { break };
+        measure(&sample, &mut last_good);
+        log.shrink.note(&sample);
+        if task.run_until_stopped(log.bus.admission()).await.is_none() {
+            break;
+        }
+        let draft = Draft { stream: Stream::Shrink, ts: Timestamp::now(), root: None, body: Body::Shrink(sample) };
+        log.append(&task, NAME, Batch { drafts: vec![draft], positions: Vec::new() });
+    }
+    Ok(())
+}
+
+fn measure(sample: &ShrinkSample, last_good: &mut Option<Instant>) {
+    metrics::shrink_up().set(if sample.failure.is_none() { 1.0 } else { 0.0 });
+    if sample.failure.is_none() {
+        *last_good = Some(Instant::now());
+        for (name, value) in &sample.values {
+            metrics::shrink_value(name.clone()).set(*value);
+        }
+    }
+    if let Some(last_good) = last_good {
+        metrics::shrink_age_seconds().set(last_good.elapsed().as_secs_f64());
+    }
+}
