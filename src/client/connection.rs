@@ -11,7 +11,8 @@ use hyper::{Request, Uri, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ConnectionArgs, EXIT_BAD, EXIT_NO_DAEMON};
+use super::ConnectionArgs;
+use super::exit::{EXIT_BAD, EXIT_NO_DAEMON};
 use crate::config::Config;
 use crate::detect::deceptive::escaped;
 use crate::http_client::{self, Authorities, ConnectError, End, HttpError, Opened, Peer, connector};

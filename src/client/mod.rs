@@ -2,6 +2,7 @@
 
 mod args;
 mod connection;
+mod exit;
 mod lines;
 mod tail;
 mod top;
@@ -13,17 +14,11 @@ use serde_json::Value;
 
 pub use args::{ClientCommand, ConnectionArgs};
 pub use connection::{Client, ClientError};
+use exit::{EXIT_BAD, EXIT_OK};
 
 use crate::config::Config;
 use crate::event::EventId;
 use crate::server::gateway::Status;
-
-/// Exit codes, of sysexits where there is one.
-pub const EXIT_OK: u8 = 0;
-/// The daemon is there and its answer is bad, or it is not ready.
-pub const EXIT_BAD: u8 = 1;
-/// `EX_UNAVAILABLE`: no daemon answers.
-pub const EXIT_NO_DAEMON: u8 = 69;
 
 /// Runs a command to its end and returns the exit code of the process.
 pub async fn run(command: &ClientCommand, config: &Config) -> u8 {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Client, ClientError, EXIT_NO_DAEMON, lines};
+use super::exit::EXIT_NO_DAEMON;
+use super::{Client, ClientError, lines};
 use crate::detect::deceptive::escaped_json;
 use crate::event::{EventId, Stream};
 use crate::http_client::Opened;

@@ -12,8 +12,9 @@ use ratatui::{DefaultTerminal, Frame};
 use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::exit::EXIT_OK;
 use super::tail::Events;
-use super::{Client, ClientError, EXIT_OK, lines};
+use super::{Client, ClientError, lines};
 use crate::detect::deceptive::escaped;
 use crate::event::Stream;
 use crate::server::gateway::{ActorState, Status};

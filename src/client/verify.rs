@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Client, ClientError, ConnectionArgs, EXIT_BAD, EXIT_OK};
+use super::exit::{EXIT_BAD, EXIT_OK};
+use super::{Client, ClientError, ConnectionArgs};
 use crate::config::Config;
 use crate::detect::deceptive::escaped;
 use crate::observe::audit::{self, Head, Kept};

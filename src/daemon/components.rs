@@ -11,11 +11,10 @@ use crate::config::Effect::{Ignored, NextStart, Restarts, TakenOver};
 use crate::config::{Change, Config, Effect, Key, diff};
 use crate::device::{DEVICES, DeviceSpec};
 use crate::event::stream::FUSION;
-use crate::event::{Interest, Stream};
 use crate::intake::{SOURCES, SourceSpec};
 use crate::layer::graph::{Cycle, Node, ordered};
-use crate::layer::row::{PreparedStage, StageRow};
-use crate::layer::{fusion, l3, l4};
+use crate::layer::row::StageRow;
+use crate::layer::table::{FUSION_IDENTIFIER, LayerSpec, layers};
 use crate::outlet::{OUTLETS, OutletSpec};
 use crate::supervise::NamedTask;
 
@@ -24,7 +23,6 @@ pub type Place = usize;
 
 /// The identifier of whatever belongs to no component in particular.
 const DAEMON: &str = "dsmild";
-const FUSION_IDENTIFIER: &str = "dsmil-soc-router";
 
 /// The table as a value: tests build the daemon from another one.
 pub struct Components {
@@ -43,7 +41,7 @@ impl Default for Components {
 impl Components {
     /// The usual ones with these devices.
     pub fn with_devices(devices: &[DeviceSpec]) -> Self {
-        let rows = settings().into_iter().chain(OUTLETS.iter().map(outlet)).chain([store()]).chain(layers());
+        let rows = settings().into_iter().chain(OUTLETS.iter().map(outlet)).chain([store()]).chain(layers().map(layer));
         let rows = rows.chain(devices.iter().map(device)).chain([server()]).chain(SOURCES.iter().map(source));
         Self::new(rows.collect(), devices.to_vec())
     }
@@ -175,69 +173,14 @@ fn source(spec: &'static SourceSpec) -> Component {
     Component::new(spec.name, spec.identifier, Phase::Source, touched, run)
 }
 
-fn layers() -> [Component; 3] {
-    let none = Interest::NONE;
-    let row = |name, identifier, touched, stage| Component {
-        is_critical: true,
-        ..Component::new(name, identifier, Phase::Stage, touched, Run::Stage(stage))
-    };
-    let l3 = StageRow {
-        reads: none.stream(Stream::L3In),
-        writes: none.stream(Stream::L3Out),
-        prepare: Arc::new(|config| {
-            config.l3.enabled.then(|| l3::prepare(&config.l3)).transpose().map(|prepared| {
-                prepared.map(|prepared| PreparedStage { make: prepared.spec.make, warnings: prepared.warnings })
-            })
-        }),
-        files: Arc::new(|config| {
-            config
-                .l3
-                .rules
-                .iter()
-                .map(|path| toml::Value::String(path.display().to_string()))
-                .collect::<Vec<_>>()
-                .into()
-        }),
-    };
-    let l4 = StageRow {
-        reads: l4::READS,
-        writes: none.stream(Stream::L4Out),
-        prepare: Arc::new(|config| Ok(config.l4.enabled.then(|| PreparedStage::quiet(l4::prepare(&config.l4).make)))),
-        files: no_files(),
-    };
-    let fusion = StageRow {
-        reads: fusion::READS,
-        writes: none.soc(FUSION),
-        prepare: Arc::new(|config| {
-            let prepare = || fusion::prepare(&config.fusion, config.shrink.as_ref());
-            Ok(config.fusion.enabled.then(|| PreparedStage::quiet(prepare().make)))
-        }),
-        files: no_files(),
-    };
-    [
-        row("l3", "dsmil-l3", keys([("l3", Restarts)]), l3),
-        row("l4", "dsmil-l4", keys([("l4", Restarts)]), l4),
-        row("fusion", FUSION_IDENTIFIER, keys([("fusion", Restarts), ("shrink.stale_after", Restarts)]), fusion),
-    ]
-}
-
-fn no_files() -> Arc<dyn Fn(&Config) -> toml::Value + Send + Sync> {
-    Arc::new(|_| toml::Value::Array(Vec::new()))
+fn layer(spec: LayerSpec) -> Component {
+    let row = Component::new(spec.name, spec.identifier, Phase::Stage, sections(spec.sections), Run::Stage(spec.stage));
+    Component { is_critical: true, ..row }
 }
 
 fn device(spec: &DeviceSpec) -> Component {
-    let spec = *spec;
-    let stage = StageRow {
-        reads: spec.reads,
-        writes: Interest::NONE.soc(spec.number),
-        prepare: Arc::new(move |config| {
-            let prepared = spec.prepare_from(&config.device)?;
-            Ok(prepared.map(|prepared| PreparedStage { make: prepared.make, warnings: prepared.warnings }))
-        }),
-        files: Arc::new(move |config| toml::Value::Table(spec.table(&config.device))),
-    };
     let touched = vec![(format!("device.{}", spec.number).into(), Restarts)];
-    Component::new(spec.stage, spec.identifier, Phase::Stage, touched, Run::Stage(stage))
+    Component::new(spec.stage, spec.identifier, Phase::Stage, touched, Run::Stage(spec.row()))
 }
 
 fn server() -> Component {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::components::Components;
-use super::formats;
 use crate::config::{Config, Finding, files};
 use crate::device;
 use crate::intake::file::absent;
 use crate::intake::parser;
+use crate::knowledge::configured;
 use crate::layer::stage::StageSpec;
 use crate::parse::{Parser, built_in};
 use crate::server;
@@ -74,7 +74,7 @@ pub fn prepare_with(components: Arc<Components>, config: &Config) -> Result<Plan
     }
     findings.extend(server::findings(&config.http));
     warnings.extend(absent::warnings(&config.intake.file));
-    let parser = match formats::parser(&config.parse) {
+    let parser = match configured::parser(&config.parse) {
         Ok((parser, diagnostics)) => {
             warnings.extend(diagnostics);
             parser

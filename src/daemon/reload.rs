@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::component::{Component, Run};
 use super::components::{Components, Place};
+use super::load::{load_here, warnings};
 use super::plan::Plan;
 use super::start::{Daemon, StartError};
-use super::warnings;
 use crate::config::{self, Change, ConfigError, Effect, Loaded};
 use crate::event::Timestamp;
 use crate::locked::locked;
@@ -17,7 +17,7 @@ use crate::server::HttpError;
 /// Reads and prepares the configuration on a thread of its own, so that reading rules holds nobody up.
 pub async fn prepare(components: Arc<Components>, path: Option<PathBuf>) -> Result<(Loaded, Plan), ConfigError> {
     let source = path.clone();
-    let reading = tokio::task::spawn_blocking(move || super::load_here(&components, path.as_deref())).await;
+    let reading = tokio::task::spawn_blocking(move || load_here(&components, path.as_deref())).await;
     reading.unwrap_or_else(|error| {
         let key = source.map(|path| path.display().to_string()).unwrap_or_default();
         let finding = config::Finding::new(key, format!("reading it failed: {error}"), "report this");

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::common::{Finding, quote};
-use super::{DeviceSpec, Prepared, intel_lists, settings};
+use super::{DeviceSpec, intel_lists, settings};
 use crate::detect::burst::Bursts;
 use crate::detect::indicators::Indicators;
 use crate::detect::observable::{Observable, find_in};
 use crate::event::{Action, Body, Category, Entity, Event, Interest, Raw, Record, Stream};
+use crate::layer::row::PreparedStage;
 use crate::layer::stage::{Outbox, StageFactory, Stateful};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 
@@ -29,7 +30,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
         let (indicators, warnings) = intel_lists::load(&settings.indicators, &settings.allow)?;
         let indicators = Arc::new(indicators);
         let make: StageFactory = Arc::new(move || Box::new(Intel::new(Arc::clone(&indicators))));
-        Ok(Prepared { make, warnings })
+        Ok(PreparedStage { make, warnings })
     },
 };
 

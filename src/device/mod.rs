@@ -17,47 +17,13 @@ mod offender;
 mod playbook_files;
 pub mod settings;
 mod soar;
+mod spec;
 
 use std::collections::BTreeMap;
 
+pub use spec::DeviceSpec;
+
 use crate::config::Finding;
-use crate::event::Interest;
-use crate::layer::stage::{Stage, StageFactory};
-
-/// What the daemon needs to know of a device.
-#[derive(Clone, Copy)]
-pub struct DeviceSpec {
-    /// 51 and up.
-    pub number: u16,
-    /// Name of its stage: `device-51`.
-    pub stage: &'static str,
-    /// SYSLOG_IDENTIFIER of its log lines.
-    pub identifier: &'static str,
-    pub title: &'static str,
-    pub reads: Interest,
-    /// Reads its table of the configuration (see [`settings`]) and the files that it names. Returns what makes
-    /// the stage, or all findings (their keys relative to the table).
-    pub prepare: fn(&toml::Table) -> Result<Prepared, Vec<Finding>>,
-}
-
-/// A device ready to run.
-pub struct Prepared {
-    pub make: StageFactory,
-    /// What is no reason to refuse the configuration but an operator should know; keys as in errors.
-    pub warnings: Vec<Finding>,
-}
-
-impl Prepared {
-    /// Without warnings.
-    pub fn new(make: StageFactory) -> Self {
-        Self { make, warnings: Vec::new() }
-    }
-
-    /// The device in its first state.
-    pub fn stage(&self) -> Box<dyn Stage> {
-        (self.make)()
-    }
-}
 
 /// In the order of their numbers, one to a line.
 #[rustfmt::skip]
@@ -80,33 +46,6 @@ pub fn know_this_machine(tables: &mut BTreeMap<String, toml::Table>) {
     table.entry("machine").or_insert_with(|| addresses.into());
 }
 
-impl DeviceSpec {
-    /// Its table of the configuration; without one it runs with its defaults.
-    pub fn table(&self, tables: &BTreeMap<String, toml::Table>) -> toml::Table {
-        tables.get(&self.number.to_string()).cloned().unwrap_or_default()
-    }
-
-    /// What its stage is made from, with warnings; `None` when it is disabled, and then the files that its table names may
-    /// be absent.
-    ///
-    /// # Errors
-    /// All findings, with keys from the top of the file: `device.57.window`.
-    pub fn prepare_from(&self, tables: &BTreeMap<String, toml::Table>) -> Result<Option<Prepared>, Vec<Finding>> {
-        let table = self.table(tables);
-        if settings::enabled(&table) == Ok(false) {
-            return Ok(None);
-        }
-        let whole = |finding: Finding| Finding { key: format!("device.{}.{}", self.number, finding.key), ..finding };
-        match (self.prepare)(&table) {
-            Ok(mut prepared) => {
-                prepared.warnings = prepared.warnings.into_iter().map(whole).collect();
-                Ok(Some(prepared))
-            }
-            Err(found) => Err(found.into_iter().map(whole).collect()),
-        }
-    }
-}
-
 /// A finding for each table of a device that does not exist.
 pub fn unknown(tables: &BTreeMap<String, toml::Table>, devices: &[DeviceSpec]) -> Vec<Finding> {
     let numbers: Vec<String> = devices.iter().map(|device| device.number.to_string()).collect();
@@ -121,6 +60,7 @@ pub fn unknown(tables: &BTreeMap<String, toml::Table>, devices: &[DeviceSpec]) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Interest;
 
     #[test]
     fn every_device_is_in_the_table_once_in_order_under_its_own_name() {

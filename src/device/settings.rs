@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::Prepared;
 use crate::config::Finding;
+use crate::layer::row::PreparedStage;
 use crate::layer::stage::Stateful;
 
 const ENABLED: &str = "enabled";
@@ -52,13 +52,16 @@ where
 ///
 /// # Errors
 /// As [`read`].
-pub fn factory<Settings, Device>(table: &toml::Table, make: fn(Settings) -> Device) -> Result<Prepared, Vec<Finding>>
+pub fn factory<Settings, Device>(
+    table: &toml::Table,
+    make: fn(Settings) -> Device,
+) -> Result<PreparedStage, Vec<Finding>>
 where
     Settings: DeserializeOwned + Default + Clone + Send + Sync + 'static,
     Device: Stateful + 'static,
 {
     let settings: Settings = read(table)?;
-    Ok(Prepared::new(Arc::new(move || Box::new(make(settings.clone())))))
+    Ok(PreparedStage::quiet(Arc::new(move || Box::new(make(settings.clone())))))
 }
 
 /// For a device without keys of its own.

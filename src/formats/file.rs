@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::expand::{Expansion, expand};
+use super::log_source::LogSource;
 use super::meaning::{Action, Meaning, Outcome, OutcomeRule, Pattern, Severity, SeverityRule};
 use super::raw;
 use super::template;
@@ -43,15 +44,6 @@ pub enum Program {
     Exact(String),
     Prefix(String),
     Any,
-}
-
-/// Sigma's.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogSource {
-    pub product: Option<String>,
-    pub category: Option<String>,
-    pub service: Option<String>,
 }
 
 /// Messages with one meaning.

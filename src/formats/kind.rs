@@ -1,5 +1,12 @@
 //! The types of fields.
 
+/// The longest of their kind; what is longer is none.
+pub(super) const ADDRESS_BYTES: usize = 64;
+pub(super) const HOST_BYTES: usize = 255;
+pub(super) const NUMBER_BYTES: usize = 40;
+pub(super) const HEX_BYTES: usize = 256;
+pub(super) const TIME_BYTES: usize = 64;
+
 /// How the bytes of a field are recognised.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -128,17 +135,16 @@ impl Kind {
 
     /// The least and the most bytes that it can have.
     pub fn lengths(&self) -> (usize, usize) {
-        use super::strict;
         match self {
-            Self::Ip => (2, strict::ADDRESS_BYTES),
+            Self::Ip => (2, ADDRESS_BYTES),
             Self::Port => (1, 5),
-            Self::IpPort => (4, strict::ADDRESS_BYTES + 6),
-            Self::Host => (1, strict::HOST_BYTES),
-            Self::Addr => (1, strict::HOST_BYTES),
-            Self::Int | Self::Number => (1, strict::NUMBER_BYTES),
-            Self::Hex => (1, strict::HEX_BYTES),
-            Self::Time => (8, strict::TIME_BYTES),
-            Self::Duration => (1, strict::TIME_BYTES),
+            Self::IpPort => (4, ADDRESS_BYTES + 6),
+            Self::Host => (1, HOST_BYTES),
+            Self::Addr => (1, HOST_BYTES),
+            Self::Int | Self::Number => (1, NUMBER_BYTES),
+            Self::Hex => (1, HEX_BYTES),
+            Self::Time => (8, TIME_BYTES),
+            Self::Duration => (1, TIME_BYTES),
             Self::Mac => (14, 17),
             Self::Quoted => (2, usize::MAX),
             Self::One(texts) => {

@@ -17,6 +17,7 @@ mod file;
 mod grams;
 mod kind;
 mod library;
+mod log_source;
 mod meaning;
 mod names;
 mod nearest;
@@ -32,8 +33,9 @@ mod value;
 mod walk;
 
 pub use explained::Explained;
-pub use file::{Diagnostic, Format, Input, LogSource, Message, Program, Record, Sample, Template, read};
+pub use file::{Diagnostic, Format, Input, Message, Program, Record, Sample, Template, read};
 pub use library::{Answer, FormatText, Library, Line};
+pub use log_source::LogSource;
 pub use meaning::{Action, Meaning, Outcome, OutcomeRule, Severity};
 pub use names::{Identity, ecs};
 pub use nearest::{Nearest, nearest};

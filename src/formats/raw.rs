@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::file::LogSource;
+use super::log_source::LogSource;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,15 +1,8 @@
 //! Fields that have exactly one end.
 
 use super::address;
-use super::kind::Kind;
+use super::kind::{HEX_BYTES, HOST_BYTES, Kind, NUMBER_BYTES, TIME_BYTES};
 use crate::parse::stamp;
-
-/// The longest of their kind; what is longer is none.
-pub(super) const ADDRESS_BYTES: usize = 64;
-pub(super) const HOST_BYTES: usize = 255;
-pub(super) const NUMBER_BYTES: usize = 40;
-pub(super) const HEX_BYTES: usize = 256;
-pub(super) const TIME_BYTES: usize = 64;
 
 /// Where a field of a strict type that begins at `at` ends; `None` where none begins.
 pub fn end(kind: &Kind, message: &str, at: usize) -> Option<usize> {

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::address;
-use super::file::{Format, LogSource};
+use super::file::Format;
 use super::kind::Kind;
+use super::log_source::LogSource;
 use super::meaning::{Action, Meaning, Outcome, Severity};
 use super::names::{Identity, identity};
 use super::reading::Readings;

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{EXIT_INPUT, envelope};
+use super::envelope::envelope;
+use super::exit::EXIT_INPUT;
 use crate::formats::{Library, Line};
 use crate::limits;
 

@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead, Write};
 
-use super::{EXIT_BAD, envelope};
+use super::envelope::envelope;
+use super::exit::EXIT_BAD;
 use crate::formats::{Action, Envelope, Explained, Library, Line, Understood, ecs, nearest};
 
 /// Explains one line, or every line of standard input.

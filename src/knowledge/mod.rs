@@ -1,6 +1,9 @@
-//! The commands that test and explain what is known of the world as data.
+//! What is known of the world as data: read from files, and the commands that test and explain it.
 
+pub(crate) mod configured;
 mod coverage;
+mod envelope;
+mod exit;
 mod explain;
 pub(crate) mod files;
 
@@ -8,16 +11,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::event::Format;
-use crate::formats::{self, Envelope, FormatText, Library, builtin};
-use crate::parse;
-
-/// A sample fails, or a line has no template.
-const EXIT_BAD: u8 = 1;
-/// `EX_DATAERR`: a file cannot be read.
-const EXIT_INPUT: u8 = 65;
-/// `EX_CONFIG`: a file of formats is broken.
-const EXIT_CONFIG: u8 = 78;
+use self::envelope::envelope;
+use self::exit::{EXIT_BAD, EXIT_CONFIG, EXIT_INPUT};
+use crate::formats::{self, FormatText, Library, builtin};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum FormatsCommand {
@@ -130,11 +126,4 @@ fn test(paths: &[PathBuf], out: &mut impl Write) -> io::Result<u8> {
         (true, false) => EXIT_BAD,
         (true, true) => 0,
     })
-}
-
-/// What the daemon's envelope readers make of a line of an unknown format.
-fn envelope(line: &str) -> Envelope {
-    let record = parse::envelope(line.as_bytes(), Format::Auto, &[]).record;
-    let message = parse::program::said(&record.message).to_owned();
-    Envelope { program: record.program, message, fields: record.fields }
 }

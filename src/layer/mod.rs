@@ -14,6 +14,7 @@ pub mod shell;
 pub mod stage;
 #[cfg(test)]
 mod story_tests;
+pub mod table;
 #[cfg(test)]
 pub mod testing;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::stage::StageFactory;
+use super::stage::{Stage, StageFactory};
 use crate::config::{Config, Finding};
 use crate::event::Interest;
 
@@ -18,9 +18,10 @@ pub struct StageRow {
 /// Reads what the configuration names and makes the stage from it; `None` when the configuration disables it.
 pub type PrepareStage = Arc<dyn Fn(&Config) -> Result<Option<PreparedStage>, Vec<Finding>> + Send + Sync>;
 
+/// A stage ready to run.
 pub struct PreparedStage {
     pub make: StageFactory,
-    /// What an operator should know but what is no reason to refuse the configuration.
+    /// What an operator should know but what is no reason to refuse the configuration; keys as in errors.
     pub warnings: Vec<Finding>,
 }
 
@@ -28,5 +29,10 @@ impl PreparedStage {
     /// Without anything that an operator should know.
     pub fn quiet(make: StageFactory) -> Self {
         Self { make, warnings: Vec::new() }
+    }
+
+    /// The stage in its first state.
+    pub fn stage(&self) -> Box<dyn Stage> {
+        (self.make)()
     }
 }

@@ -1,7 +1,7 @@
 //! Notifies systemd. Without `NOTIFY_SOCKET` nothing is sent and nothing fails.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
@@ -33,13 +33,38 @@ pub fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
-/// To be sent at least every [`watchdog_interval`] while every critical actor sends its heartbeat.
-pub fn watchdog() {
+/// Tells systemd's watchdog that all is well, as often as it asks for.
+pub struct Watchdog {
+    every: Option<Duration>,
+    fed: Instant,
+}
+
+impl Watchdog {
+    /// As often as systemd asks this process for it.
+    pub fn as_asked() -> Self {
+        Self { every: watchdog_interval(), fed: Instant::now() }
+    }
+
+    /// Whether systemd asks for it.
+    pub fn is_wanted(&self) -> bool {
+        self.every.is_some()
+    }
+
+    /// To be called several times an interval; `healthy` while every critical actor sends its heartbeat.
+    pub fn feed(&mut self, healthy: bool) {
+        if healthy && self.every.is_some_and(|every| self.fed.elapsed() >= every) {
+            self.fed = Instant::now();
+            watchdog();
+        }
+    }
+}
+
+fn watchdog() {
     send(&[NotifyState::Watchdog]);
 }
 
 /// Half of `WatchdogSec=`, as systemd recommends; `None` when it asks for none.
-pub fn watchdog_interval() -> Option<Duration> {
+fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)
 }
 

@@ -7,7 +7,7 @@ use sqlx::sqlite::{Sqlite, SqliteArguments};
 use sqlx::{AssertSqlSafe, Execute, QueryBuilder, SqlSafeStr, SqlStr};
 
 use super::rows::{ControlRow, FormatNames, OutputRow, RawRow, Row, RowError, row};
-use super::snapshot_version;
+use super::schema::snapshot_version;
 use super::taken::TakenRow;
 use crate::bus::{DeadLetter, Transaction};
 use crate::event::EventId;

@@ -7,7 +7,8 @@ use serde_json::Value;
 use sqlx::{Sqlite, SqliteConnection};
 
 use super::error::StoreError;
-use super::{HotStore, open, snapshot_version};
+use super::schema::snapshot_version;
+use super::{HotStore, open};
 use crate::event::EventId;
 
 /// The store as one commit left it, without its events: with the events up to `id` it is what a restart begins from.

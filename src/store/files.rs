@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::error::{StoreError, beside};
+use super::error::{StoreError, beside, total_bytes};
 
 /// Group members may read along: a WAL reader writes to the shared index, so reading needs write permission.
 const FILE_MODE: u32 = 0o660;
@@ -14,6 +14,19 @@ const FOLDER_MODE: u32 = 0o770;
 const DAMAGED_FILES_MAX: usize = 2;
 const SUSPECT: &str = ".suspect";
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+
+/// `max_size`, or the whole file system where that is smaller.
+pub(super) fn fitting(path: &Path, max_bytes: u64) -> u64 {
+    let total = total_bytes(path).unwrap_or(u64::MAX);
+    if total < max_bytes {
+        log::warn!(
+            "hot store {}: store.max_size is {max_bytes} bytes, the file system has {total}: that is the limit now; \
+             mount a larger one, or lower store.max_size",
+            path.display()
+        );
+    }
+    total.min(max_bytes)
+}
 
 /// Makes the folder if it is missing and takes the lock that keeps a second daemon out.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {

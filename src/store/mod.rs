@@ -39,14 +39,6 @@ use crate::bus::Transaction;
 use crate::event::{EventId, RecordParser};
 use writer::Writer;
 
-/// Goes up when the bytes of snapshots change their meaning without the crate's version changing.
-const SNAPSHOT_FORMAT: u32 = 1;
-
-/// Snapshots of another version are not read: a stage's state may have another shape there.
-fn snapshot_version() -> String {
-    format!("{}/{SNAPSHOT_FORMAT}", env!("CARGO_PKG_VERSION"))
-}
-
 /// One writer connection and a few readers on the file; clones share them.
 #[derive(Clone)]
 pub struct HotStore {
@@ -150,7 +142,7 @@ impl HotStore {
     /// The writer connection is not usable.
     pub async fn reconfigure(&self, config: &crate::config::Store) -> Result<(), StoreError> {
         self.inner.retention_ms.store(millis(config.retention.get()), Ordering::Relaxed);
-        let max_bytes = open::fitting(&self.inner.path, config.max_size.get());
+        let max_bytes = files::fitting(&self.inner.path, config.max_size.get());
         self.inner.max_bytes.store(max_bytes, Ordering::Relaxed);
         self.inner.writer.lock().await.set_max_bytes(max_bytes).await
     }

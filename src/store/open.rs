@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::batch::Statement;
-use super::error::{StoreError, file_bytes, total_bytes, used_bytes};
+use super::error::{StoreError, file_bytes, used_bytes};
 use super::writer::Writer;
 use super::{HotStore, Inner, Recovery, files, millis, quarantine, schema};
 use crate::config;
@@ -47,7 +47,7 @@ impl HotStore {
     pub async fn open_after(config: &config::Store, saved: EventId) -> Result<(Self, Recovery), StoreError> {
         let path = config.path.as_path();
         let lock = files::lock(path)?;
-        let max_bytes = fitting(path, config.max_size.get());
+        let max_bytes = files::fitting(path, config.max_size.get());
         let newest_ms = saved.ms().max(Timestamp::now().millis());
         let bound = EventId::new(newest_ms.saturating_add(millis(AHEAD_MAX)), 0);
         let (writer, recovery) = match open_file(path, max_bytes, bound).await {
@@ -67,19 +67,6 @@ impl HotStore {
         };
         Ok((Self { inner: Arc::new(inner) }, recovery))
     }
-}
-
-/// `max_size`, or the whole file system where that is smaller.
-pub(super) fn fitting(path: &Path, max_bytes: u64) -> u64 {
-    let total = total_bytes(path).unwrap_or(u64::MAX);
-    if total < max_bytes {
-        log::warn!(
-            "hot store {}: store.max_size is {max_bytes} bytes, the file system has {total}: that is the limit now; \
-             mount a larger one, or lower store.max_size",
-            path.display()
-        );
-    }
-    total.min(max_bytes)
 }
 
 async fn begin_anew(

@@ -9,9 +9,11 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use sqlx::FromRow;
 
+use super::HotStore;
 use super::error::StoreError;
 use super::rows::{self, Masks, Stored};
-use super::{HotStore, schema, snapshot_version};
+use super::schema::{self, snapshot_version};
+use super::taken::{TakenEntry, unpack};
 use crate::bus::{DeadLetter, Snapshot};
 use crate::event::{Event, EventId, Interest, RecordParser};
 use crate::limits;
@@ -127,6 +129,21 @@ impl HotStore {
             Ok(())
         };
         self.in_time("reading events", rows).await
+    }
+
+    /// The entries that became events with `after < id <= through`.
+    ///
+    /// # Errors
+    /// As [`after`](Self::after).
+    pub async fn taken_entries(&self, after: EventId, through: EventId) -> Result<Vec<TakenEntry>, StoreError> {
+        // The events of a transaction stand together on the log, so its row is the last one that begins before them.
+        let sql = "SELECT stream, keys FROM taken_entries WHERE first <= ?2 AND last > ?1
+            AND first >= ifnull((SELECT max(first) FROM taken_entries WHERE first <= ?1), 0)";
+        let query = sqlx::query_as(sql).bind(after.packed()).bind(through.packed());
+        let rows: Vec<(String, Vec<u8>)> =
+            self.in_time("reading which entries were taken", query.fetch_all(&self.inner.readers)).await?;
+        let entries = rows.iter().flat_map(|(stream, keys)| unpack(stream, keys));
+        Ok(entries.filter(|entry| entry.id > after && entry.id <= through).collect())
     }
 
     pub(super) async fn in_time<Answer>(

@@ -6,6 +6,9 @@ pub(super) const APPLICATION_ID: i64 = 0x6473_6d6c;
 /// `PRAGMA user_version`; goes up whenever the tables or the meaning of a column change.
 pub(super) const SCHEMA_VERSION: i64 = 1;
 
+/// Goes up when the bytes of snapshots change their meaning without the crate's version changing.
+const SNAPSHOT_FORMAT: u32 = 1;
+
 /// `layer` of raw events: 3 is `L3_IN`, 4 is `L4_IN`. `root` is NULL for an event that is its own. A NULL `format` or a
 /// NULL `root` of an output marks a row that another program inserted: it never was on the log and is never read as an
 /// event. `attributes`: how `payload` is to be read, see `rows::attribute_form`.
@@ -138,3 +141,8 @@ pub(super) const COUNT_RANGE: &str = "SELECT
          AND (layer <> 8 OR (?5 >> (producer - 50)) & 1))
     + (SELECT count(*) FROM control_events_fast
        WHERE ?6 <> 0 AND id > ?1 AND id <= ?2 AND (?6 >> (stream = 'TICK')) & 1)";
+
+/// Snapshots of another version are not read: a stage's state may have another shape there.
+pub(super) fn snapshot_version() -> String {
+    format!("{}/{SNAPSHOT_FORMAT}", env!("CARGO_PKG_VERSION"))
+}

@@ -1,8 +1,6 @@
 //! Which entries of streams outside the events are that came from there: one row for each transaction, kept for the
-//! archive, which must tell an entry that two daemons have taken from two entries.
+//! archive, which must tell an entry that two daemons have taken from two entries. Pure.
 
-use super::HotStore;
-use super::error::StoreError;
 use crate::bus::{EntryKey, Transaction};
 use crate::event::EventId;
 
@@ -41,28 +39,11 @@ impl<'a> TakenRow<'a> {
 }
 
 /// The entries in `keys`; a rest that is no whole entry is left out.
-fn unpack(stream: &str, keys: &[u8]) -> impl Iterator<Item = TakenEntry> {
+pub(super) fn unpack(stream: &str, keys: &[u8]) -> impl Iterator<Item = TakenEntry> {
     let number = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
     keys.as_chunks::<PACKED_BYTES>().0.iter().filter_map(move |packed| {
         let [id, ms, n, content] = packed.as_chunks::<8>().0 else { return None };
         let key = EntryKey { ms: number(ms), n: number(n), content: number(content) };
         Some(TakenEntry { id: EventId::from_packed(number(id) as i64), stream: stream.to_owned(), key })
     })
-}
-
-impl HotStore {
-    /// The entries that became events with `after < id <= through`.
-    ///
-    /// # Errors
-    /// As [`after`](Self::after).
-    pub async fn taken_entries(&self, after: EventId, through: EventId) -> Result<Vec<TakenEntry>, StoreError> {
-        // The events of a transaction stand together on the log, so its row is the last one that begins before them.
-        let sql = "SELECT stream, keys FROM taken_entries WHERE first <= ?2 AND last > ?1
-            AND first >= ifnull((SELECT max(first) FROM taken_entries WHERE first <= ?1), 0)";
-        let query = sqlx::query_as(sql).bind(after.packed()).bind(through.packed());
-        let rows: Vec<(String, Vec<u8>)> =
-            self.in_time("reading which entries were taken", query.fetch_all(&self.inner.readers)).await?;
-        let entries = rows.iter().flat_map(|(stream, keys)| unpack(stream, keys));
-        Ok(entries.filter(|entry| entry.id > after && entry.id <= through).collect())
-    }
 }

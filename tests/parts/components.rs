@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use dsmild::config::{Config, Finding, Loaded, SourceName, Span};
 use dsmild::daemon::{Components, prepare_with};
-use dsmild::device::{DEVICES, DeviceSpec, Prepared};
+use dsmild::device::{DEVICES, DeviceSpec};
 use dsmild::event::{Body, Category, Draft, Entity, Event, Interest, Severity, Soc, Stream, Timestamp, Verdict};
+use dsmild::layer::row::PreparedStage;
 use dsmild::layer::stage::{Outbox, Stateful};
 use dsmild::limits;
 use dsmild::observe::metrics;
@@ -175,7 +176,7 @@ const PROBE: DeviceSpec = DeviceSpec {
     title: "Probe",
     reads: Interest::NONE.stream(Stream::L3In),
     prepare: |table| match table.is_empty() {
-        true => Ok(Prepared::new(Arc::new(|| Box::new(Probe::default())))),
+        true => Ok(PreparedStage::quiet(Arc::new(|| Box::new(Probe::default())))),
         false => Err(vec![Finding::new("key", "is not a key", "remove it")]),
     },
 };

@@ -1,6 +1,6 @@
 //! The SOC event that says that proposals wait for room, or had to be left out.
 
-use super::NUMBER;
+use super::proposal::NUMBER;
 use crate::device::common::Finding;
 use crate::event::{Category, Soc};
 

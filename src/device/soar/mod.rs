@@ -17,11 +17,11 @@ use serde_json::Value;
 
 use self::backlog::backlog;
 use self::budget::{Budget, HOUR, Rank};
-use self::proposal::{Grounds, proposal};
+use self::proposal::{Grounds, NUMBER, proposal};
 use self::sessions::Sessions;
 use self::waiting::{Cause, Waiting, kept};
 use super::offender::{Offender, is_compromised, offender};
-use super::{DeviceSpec, Prepared, playbook_files, settings};
+use super::{DeviceSpec, playbook_files, settings};
 use crate::config::Span;
 use crate::detect::cacao::labels;
 use crate::detect::playbook::uuid;
@@ -30,10 +30,10 @@ use crate::detect::response::{
     Protected, Response, block_address, block_domain, isolate_host, lock_user, rotate_key, snapshot_evidence,
 };
 use crate::event::{Body, Category, Event, EventId, Interest, Severity, Soc, Stream, Timestamp};
+use crate::layer::row::PreparedStage;
 use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::{ENTITIES_PER_DETECTOR_MAX, PROPOSALS_MAX};
 
-const NUMBER: u16 = 58;
 const EVIDENCE_FOLDER: &str = "/var/lib/dsmil/evidence";
 /// More for one event would not be weighed.
 const PROPOSALS_PER_EVENT: usize = 3;
@@ -53,7 +53,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     prepare: |table| {
         let settings: Settings = settings::read(table)?;
         let playbooks: Arc<[Value]> = playbook_files::load(&settings.playbooks)?.into();
-        Ok(Prepared::new(Arc::new(move || Box::new(Soar::new(settings.clone(), Arc::clone(&playbooks))))))
+        Ok(PreparedStage::quiet(Arc::new(move || Box::new(Soar::new(settings.clone(), Arc::clone(&playbooks))))))
     },
 };
 

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::NUMBER;
 use crate::detect::playbook::{Frame, playbook, uuid};
 use crate::detect::response::{Response, Step};
 use crate::device::common::quote;
 use crate::event::{EventId, Soc, Timestamp};
+
+pub const NUMBER: u16 = 58;
 
 /// What a proposal follows from, and how long it holds.
 pub struct Grounds<'a> {

@@ -24,12 +24,8 @@ async fn run(task: TaskContext, Resources { log, .. }: Resources) -> Result<(), 
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let position = serde_json::Value::String(boot_id.trim().to_owned());
     if log.positions().get(LINES) != Some(&position) && task.run_until_stopped(log.bus.admission()).await.is_some() {
-        let origin = Origin {
-            stream: Stream::L3In,
-            source: LINES.into(),
-            compartment: "".into(),
-            format: Format::Json,
-        };
+        let origin =
+            Origin { stream: Stream::L3In, source: LINES.into(), compartment: "".into(), format: Format::Json };
         let now = Timestamp::now();
         let facts = observe_boot(Path::new("/"));
         let drafts = facts.into_iter().map(|fact| origin.message(fact.into(), Vec::new(), now)).collect();

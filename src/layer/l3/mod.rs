@@ -4,11 +4,13 @@
 //! before it. The decision has the score of the strongest of these detections and names them all.
 
 pub mod config;
+mod detection;
 mod rule_files;
 mod watch;
 
 use std::sync::Arc;
 
+use self::detection::{Detection, Model};
 use self::watch::Watch;
 use super::stage::{Outbox, StageSpec, Stateful};
 use super::{one_line, verdict};
@@ -64,31 +66,11 @@ struct L3 {
     watch: Watch,
 }
 
-/// What detected something in a line: its name in `model` and its device, of which 15 to 22 are Layer 3's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Model {
-    Sigma = 15,
-    Rates = 16,
-    Novelty = 17,
-}
-
 /// The names as decisions share them.
 struct Models {
     sigma: Arc<str>,
     rates: Arc<str>,
     novelty: Arc<str>,
-}
-
-/// What one rule or detector found in a line.
-#[derive(Debug, Clone, PartialEq)]
-struct Detection {
-    model: Model,
-    score: f64,
-    reason: String,
-    techniques: Vec<String>,
-    summary: String,
-    /// It is about the address; the user that the line names is only the target.
-    is_of_address: bool,
 }
 
 impl Stateful for L3 {

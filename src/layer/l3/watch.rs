@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Detection, Model};
+use super::detection::{Detection, Model};
 use crate::detect::novelty::Novelty;
 use crate::detect::rates::{Alarm, Measure, Rates, Threshold};
 use crate::detect::recent::Recent;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::DEVICE;
 use crate::event::{Category, Decision, Entity, Raw, Verdict};
 use crate::layer::{one_line, verdict};
 use crate::limits;
 
+/// Devices 23 to 30 are Layer 4's.
+pub const DEVICE: u16 = 23;
 /// The part of a score that goes to the host: it is concerned by everything that its users and peers do.
 const HOST_SHARE: f64 = 0.5;
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::detection::{Detection, Subject, subjects};
+use self::detection::{DEVICE, Detection, Subject, subjects};
 use super::judgement::MALICIOUS_FROM;
 use super::one_line;
 use super::stage::{Outbox, StageSpec, Stateful};
@@ -24,8 +24,6 @@ use crate::event::{Body, Decision, Event, Interest, Stream, Timestamp, Verdict};
 use crate::limits;
 
 const MODEL: &str = "risk";
-/// Devices 23 to 30 are Layer 4's.
-const DEVICE: u16 = 23;
 
 /// The score of a risk that has just reached `suspicious_at`: more than one weak rule, less than a person must act on.
 const SUSPICIOUS_SCORE: f64 = 0.5;

@@ -4,6 +4,7 @@
 //! The target of a line picks its SYSLOG_IDENTIFIER: `log::info!(target: "dsmil-l3", EVENT_ID:% = id; "…")`.
 
 pub mod config;
+mod line;
 mod sink;
 
 use std::fmt::Write;
@@ -20,11 +21,9 @@ use crate::event::Timestamp;
 use crate::limits;
 use crate::observe::metrics;
 use config::{LogLevel, LogTarget};
+pub use line::INSTANCE_FIELD;
+use line::Line;
 use sink::{Journal, Sink, Stderr};
-
-/// A field of every line that the daemon writes to the journal, with the instance's name: by it the intake tells the
-/// daemon's own lines from those of others under the same identifiers.
-pub const INSTANCE_FIELD: &str = "DSMILD_INSTANCE";
 
 /// The identifier of lines that name none.
 const UNNAMED: &str = "dsmild";
@@ -38,17 +37,6 @@ pub enum LogError {
     NoJournal(io::Error),
     #[error("the log could not be set up: {0}")]
     NoWriter(String),
-}
-
-/// One line on its way to the writer.
-#[derive(Debug)]
-pub struct Line {
-    time: Timestamp,
-    level: Level,
-    identifier: &'static str,
-    target: String,
-    message: String,
-    fields: Vec<(String, String)>,
 }
 
 enum Order {

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use log::{Level, Record};
 use systemd_journal_logger::JournalLog;
 
-use super::{INSTANCE_FIELD, Line};
+use super::line::{INSTANCE_FIELD, Line};
 use crate::detect::deceptive::escaped;
 
 const JOURNAL_SOCKET: &str = "/run/systemd/journal/socket";

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::files;
 use crate::config::{Finding, Parse};
 use crate::formats::{Library, builtin};
-use crate::knowledge::files;
 use crate::parse::{Parser, built_in};
 
 /// The built-in formats and those of the configured paths, and what is wrong with single files: those are left out.

@@ -1,0 +1,21 @@
+//! What Layer 3 found in a line.
+
+/// What detected something in a line: its name in `model` and its device, of which 15 to 22 are Layer 3's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Model {
+    Sigma = 15,
+    Rates = 16,
+    Novelty = 17,
+}
+
+/// What one rule or detector found in a line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detection {
+    pub model: Model,
+    pub score: f64,
+    pub reason: String,
+    pub techniques: Vec<String>,
+    pub summary: String,
+    /// It is about the address; the user that the line names is only the target.
+    pub is_of_address: bool,
+}
