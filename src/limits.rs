@@ -172,6 +172,19 @@ pub const MIRROR_BATCH_EVENTS_MAX: usize = 1000;
 pub const MIRROR_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Transactions of one ingested stream that wait for the commit; then its reader waits too.
 pub const REDIS_TRANSACTIONS_MAX: usize = 16;
+/// Bytes of one entry of an ingested stream; a larger one is a dead letter.
+pub const REDIS_ENTRY_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of one text of an answer of Redis; of a longer one only its length is held.
+pub const REDIS_TEXT_BYTES_MAX: usize = REDIS_ENTRY_BYTES_MAX;
+/// Bytes of texts held of one answer; what is left out is asked for again. It is held twice while it is decoded.
+pub const REDIS_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Elements of one list of an answer, of which only its length is held if it is longer; and of all its lists.
+pub const REDIS_LIST_MAX: usize = 16 * 1024;
+pub const REDIS_ELEMENTS_MAX: usize = 128 * 1024;
+/// Lists within each other; Redis itself nests at most six. They are decoded on the stack.
+pub const REDIS_DEPTH_MAX: usize = 16;
+/// Nodes of a cluster that one question is passed on to.
+pub const REDIS_MOVES_MAX: usize = 5;
 /// Entries taken over from other consumers of which it is remembered that they were.
 pub const REDIS_CLAIMED_MAX: usize = 20_000;
 /// Bytes of one HTTP request.
@@ -227,6 +240,9 @@ const _: () = assert!(
     REDIS_TRANSACTIONS_MAX * TRANSACTION_EVENTS_MAX < REDIS_CLAIMED_MAX,
     "what waits for the commit is remembered"
 );
+const _: () = assert!(REDIS_ENTRY_BYTES_MAX * 8 <= REDIS_REPLY_BYTES_MAX, "an answer holds several entries");
+const _: () = assert!(2 * LINE_BYTES_MAX < REDIS_ENTRY_BYTES_MAX, "an entry holds the longest line");
+const _: () = assert!(TRANSACTION_EVENTS_MAX <= REDIS_LIST_MAX && 4 * FIELDS_PER_RECORD_MAX <= REDIS_LIST_MAX);
 const _: () = assert!(INSERT_ROWS_MAX * 16 < 32_766, "SQLite binds at most 32766 values in a statement");
 const _: () = assert!(LINE_BYTES_MAX < HTTP_BODY_BYTES_MAX);
 const _: () = assert!(HTTP_LIVE_STREAMS_MAX * 2 < HTTP_CONNECTIONS_MAX, "streams leave room for other requests");

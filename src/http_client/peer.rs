@@ -49,6 +49,11 @@ impl Peer {
         Some(Self(Place::Port { host, port, tls }))
     }
 
+    /// The server at this port.
+    pub fn at_port(host: String, port: u16, tls: Option<TlsConnector>) -> Self {
+        Self(Place::Port { host, port, tls })
+    }
+
     /// The server behind a Unix socket.
     pub fn at_socket(path: PathBuf) -> Self {
         Self(Place::Socket(path))

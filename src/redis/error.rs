@@ -10,7 +10,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     (
         "NOPERM",
         "permission",
-        "let the ACL user do it: `+@stream +eval ~KEY`, with a database number `+select`, in a cluster `+cluster|slots +cluster|info`",
+        "let the ACL user do it: `+@stream +eval ~KEY`, with a database number `+select`, in a cluster `+cluster|info`",
     ),
     ("OOM", "full", "Redis is at its maxmemory: raise it, lower redis.maxlen, or remove other keys"),
     ("MISCONF", "misconf", "Redis cannot save to its disk and refuses writes: its log says why"),
@@ -39,11 +39,18 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "the host in redis.url, or one that the cluster names, cannot be resolved; a node that has met no other names none without its cluster-announce-ip",
     ),
     ("ertificate", "tls", "name the authority of its certificate in redis.tls_ca_file"),
+    ("no TLS", "tls", "redis.url names TLS: does that port speak it?"),
+    ("protocol of Redis", "protocol", ALIEN),
+    ("nests lists deeper", "protocol", ALIEN),
+    ("longer than any", "protocol", ALIEN),
 ];
 
 const SILENT: &str =
     "Redis is frozen, overloaded or out of reach, or redis.url names TLS and that port does not speak it";
 const CLOSED: &str = "Redis has ended or ended the connection, its log may say why; or that port speaks TLS and redis.url does not name it";
+
+const ALIEN: &str =
+    "is redis.url right? What answers there is no Redis, or it speaks TLS and redis.url does not name that";
 
 /// Redis answered with a refusal.
 pub(super) fn refused(tried: &str, answer: &str) -> OutsideError {

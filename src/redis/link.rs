@@ -1,23 +1,18 @@
-//! One connection to Redis. The client library is used for its protocol, TLS and cluster routing; it never reconnects by
-//! itself, so that whoever uses the connection knows when to ask again how far the other side is.
+//! The connection to Redis: to one server, or to as many nodes of a cluster as have the keys that are asked about.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fred::prelude::{Builder, Client, ClientLike, Config, TlsConnector};
-use fred::types::config::ServerConfig;
-use fred::types::{ClusterHash, CustomCommand, Resp3Frame, Value};
 use fred::util::redis_keyslot;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
-use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
+use super::node::{Failure, Node};
+use super::settings::{Place, Settings};
 use super::{Reply, error};
-use crate::config::{self, redact};
+use crate::config;
+use crate::limits::REDIS_MOVES_MAX;
 use crate::retry::OutsideError;
 
 /// No call takes longer, unless it is meant to.
@@ -25,50 +20,53 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Closed when it is dropped.
 pub struct Link {
-    client: Client,
-    /// Why the connection ended.
-    ended: watch::Receiver<Option<String>>,
-    tasks: [AbortHandle; 2],
+    settings: Arc<Settings>,
+    io: Handle,
+    first: (Place, Arc<Node>),
+    cluster: Mutex<Cluster>,
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        // Saying good-bye would wait for a server that may be frozen.
-        self.tasks.iter().for_each(AbortHandle::abort);
-    }
+/// What is known of the nodes besides the first.
+#[derive(Default)]
+struct Cluster {
+    nodes: BTreeMap<Place, Arc<Node>>,
+    /// Which node has a slot, where one has said so.
+    places: BTreeMap<u16, Place>,
 }
 
 impl Link {
     /// Connects, authenticates and selects the database. The connection's own tasks run on `io`.
     ///
     /// # Errors
-    /// A file that the configuration names cannot be read; Redis cannot be reached or refuses.
+    /// A file that the configuration names cannot be read; Redis cannot be reached or refuses; the cluster is down.
     pub async fn connect(config: &config::Redis, io: &Handle) -> Result<Self, OutsideError> {
-        let tried = format!("connecting to {}", redact(&config.url));
-        let client = client(config, &tried)?;
-        let (sender, ended) = watch::channel(None);
-        let starting = client.clone();
-        let started = io.spawn(async move { starting.init().await });
-        let connecting = started.abort_handle();
-        let router = match tokio::time::timeout(CALL_TIMEOUT, started).await {
-            Ok(Ok(Ok(router))) => router,
-            Ok(Ok(Err(failure))) => return Err(error::lost(&tried, failure.details())),
-            Ok(Err(failure)) => return Err(error::lost(&tried, &failure.to_string())),
-            Err(_) => {
-                connecting.abort();
-                // The library's task goes on for a moment: it has the same timeout and nobody to tell.
-                return Err(error::lost(&tried, &silence(CALL_TIMEOUT)));
+        let settings = Arc::new(Settings::read(config)?);
+        let tried = format!("connecting to {}", settings.url);
+        let mut cause = "redis.url names no server".to_owned();
+        for place in &settings.places {
+            match Node::open(&settings, place, io).await {
+                Ok(node) => {
+                    let first = (place.clone(), Arc::new(node));
+                    let link = Self { settings, io: io.clone(), first, cluster: Mutex::default() };
+                    link.expect_cluster(&tried).await?;
+                    return Ok(link);
+                }
+                Err(why) => cause = why,
             }
-        };
-        let router_task = router.abort_handle();
-        let watching = io.spawn(async move {
-            let end = match router.await {
-                Ok(Err(error)) => error.details().to_owned(),
-                Ok(Ok(())) | Err(_) => "the connection was closed".to_owned(),
-            };
-            sender.send_replace(Some(end));
-        });
-        Ok(Self { client, ended, tasks: [router_task, watching.abort_handle()] })
+        }
+        Err(error::lost(&tried, &cause))
+    }
+
+    async fn expect_cluster(&self, tried: &str) -> Result<(), OutsideError> {
+        if !self.settings.is_cluster {
+            return Ok(());
+        }
+        let asked = self.first.1.ask("CLUSTER", 0, vec![Bytes::from_static(b"INFO")], CALL_TIMEOUT).await;
+        match asked {
+            Ok(info) if info.text().is_some_and(|info| info.contains("cluster_state:ok")) => Ok(()),
+            Ok(_) => Err(error::lost(tried, "CLUSTERDOWN the state of the cluster is not ok")),
+            Err(Failure::Refused(why) | Failure::Lost(why)) => Err(error::lost(tried, &why)),
+        }
     }
 
     /// Sends one command about one key and waits for the answer.
@@ -91,98 +89,60 @@ impl Link {
         timeout: Duration,
     ) -> Result<Reply, OutsideError> {
         let tried = || format!("{command} {key}");
-        let slot = ClusterHash::Custom(redis_keyslot(key.as_bytes()));
-        let custom = CustomCommand::new_static(command, slot, false);
-        let asked = self.client.custom_raw(custom, arguments.into_iter().map(Value::Bytes).collect());
-        let mut ended = self.ended.clone();
-        let answer = tokio::select! {
-            biased;
-            answer = asked => answer.map_err(|failure| error::lost(&tried(), failure.details()))?,
-            end = ended.wait_for(Option::is_some) => {
-                let cause = end.ok().and_then(|end| end.clone()).unwrap_or_default();
-                return Err(error::lost(&tried(), &cause));
-            }
-            () = tokio::time::sleep(timeout) => return Err(error::lost(&tried(), &silence(timeout))),
-        };
-        reply(answer).map_err(|refusal| error::refused(&tried(), &refusal))
-    }
-}
-
-fn silence(timeout: Duration) -> String {
-    format!("no answer within {timeout:?}")
-}
-
-/// The answer, or the text of a refusal.
-fn reply(frame: Resp3Frame) -> Result<Reply, String> {
-    Ok(match frame {
-        Resp3Frame::SimpleError { data, .. } => return Err(data.to_string()),
-        Resp3Frame::BlobError { data, .. } => return Err(String::from_utf8_lossy(&data).into_owned()),
-        Resp3Frame::BlobString { data, .. }
-        | Resp3Frame::SimpleString { data, .. }
-        | Resp3Frame::BigNumber { data, .. }
-        | Resp3Frame::VerbatimString { data, .. } => Reply::Text(data),
-        Resp3Frame::Number { data, .. } => Reply::Number(data),
-        Resp3Frame::Array { data, .. } | Resp3Frame::Push { data, .. } => {
-            Reply::List(data.into_iter().map(reply).collect::<Result<_, _>>()?)
+        let slot = redis_keyslot(key.as_bytes());
+        let (mut place, mut node) = self.node_of(slot);
+        let mut moves = 0;
+        loop {
+            let refusal = match node.ask(command, slot, arguments.clone(), timeout).await {
+                Ok(reply) => return Ok(reply),
+                Err(Failure::Lost(cause)) => return Err(error::lost(&tried(), &cause)),
+                Err(Failure::Refused(refusal)) => refusal,
+            };
+            let next = moved(&refusal, &place).filter(|_| self.settings.is_cluster && moves < REDIS_MOVES_MAX);
+            let Some(next) = next else { return Err(error::refused(&tried(), &refusal)) };
+            moves += 1;
+            node = self
+                .follow(slot, &next)
+                .await
+                .map_err(|cause| error::lost(&format!("{} after {refusal}", tried()), &cause))?;
+            place = next;
         }
-        Resp3Frame::Null => Reply::Nil,
-        _ => return Err("the answer is of a kind that was not asked for".to_owned()),
-    })
+    }
+
+    /// The node that has a slot, as far as that is known.
+    fn node_of(&self, slot: u16) -> (Place, Arc<Node>) {
+        let cluster = self.cluster.lock().unwrap_or_else(PoisonError::into_inner);
+        let known =
+            cluster.places.get(&slot).and_then(|place| Some((place.clone(), Arc::clone(cluster.nodes.get(place)?))));
+        known.unwrap_or_else(|| self.first.clone())
+    }
+
+    /// The node at a place, which has the slot from now on.
+    async fn follow(&self, slot: u16, place: &Place) -> Result<Arc<Node>, String> {
+        let known = if *place == self.first.0 {
+            Some(Arc::clone(&self.first.1))
+        } else {
+            self.cluster.lock().unwrap_or_else(PoisonError::into_inner).nodes.get(place).cloned()
+        };
+        let node = match known {
+            Some(node) => node,
+            None => Arc::new(Node::open(&self.settings, place, &self.io).await?),
+        };
+        let mut cluster = self.cluster.lock().unwrap_or_else(PoisonError::into_inner);
+        cluster.nodes.insert(place.clone(), Arc::clone(&node));
+        cluster.places.insert(slot, place.clone());
+        Ok(node)
+    }
 }
 
-fn client(config: &config::Redis, tried: &str) -> Result<Client, OutsideError> {
-    let mut settings = Config::from_url(&config.url).map_err(|failure| error::lost(tried, failure.details()))?;
-    if let ServerConfig::Unix { .. } = settings.server {
-        settings.database = database(&config.url);
-    }
-    if let Some(username) = &config.username {
-        settings.username = Some(username.clone());
-    }
-    if let Some(file) = &config.password_file {
-        // At every connection anew, so that a changed password needs no restart.
-        let password = std::fs::read_to_string(file)
-            .map_err(|failure| error::lost(tried, &format!("redis.password_file {}: {failure}", file.display())))?;
-        settings.password = Some(password.trim_end_matches(['\r', '\n']).to_owned());
-    }
-    if let Some(file) = &config.tls_ca_file {
-        let trust = trusting(file)
-            .map_err(|failure| error::lost(tried, &format!("redis.tls_ca_file {}: {failure}", file.display())))?;
-        settings.tls = Some(TlsConnector::from(trust).into());
-    }
-    Builder::from_config(settings)
-        .with_connection_config(|connection| {
-            connection.connection_timeout = CALL_TIMEOUT;
-            connection.internal_command_timeout = CALL_TIMEOUT;
-            connection.max_command_attempts = 1;
-            connection.tcp.nodelay = Some(true);
-        })
-        .build()
-        .map_err(|failure| error::lost(tried, failure.details()))
-}
-
-/// `redis+unix:///run/redis.sock?db=2`: the path names the socket, so the number has no other place.
-fn database(url: &str) -> Option<u8> {
-    let (_, query) = url.split_once('?')?;
-    query.split('&').find_map(|pair| pair.strip_prefix("db=")).and_then(|number| number.parse().ok())
-}
-
-/// The system's authorities and those of a file.
-fn trusting(file: &std::path::Path) -> Result<ClientConfig, String> {
-    let given = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| error.to_string())?;
-    let mut roots = RootCertStore::empty();
-    let (usable, _) = roots.add_parsable_certificates(given);
-    if usable == 0 {
-        return Err("there is no certificate in it".to_owned());
-    }
-    let system = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(system.certs);
-    Ok(ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+/// Where a refusal sends to: `MOVED 3999 127.0.0.1:6381`, or `MOVED 3999 :6381` for the host that was asked.
+fn moved(refusal: &str, asked: &Place) -> Option<Place> {
+    let (host, port) = refusal.strip_prefix("MOVED ")?.split_once(' ')?.1.trim().rsplit_once(':')?;
+    let host = match (host, asked) {
+        ("" | "?", Place::Port { host, .. }) => host.clone(),
+        _ => host.to_owned(),
+    };
+    Some(Place::Port { host, port: port.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -190,17 +150,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_database_of_a_socket_is_a_parameter() {
-        assert_eq!(database("redis+unix:///run/redis.sock?db=2"), Some(2));
-        assert_eq!(database("redis+unix:///run/redis.sock"), None);
-    }
-
-    #[test]
-    fn a_refusal_within_an_answer_is_a_refusal() {
-        let error = Resp3Frame::SimpleError { data: "OOM command not allowed".into(), attributes: None };
-        assert_eq!(
-            reply(Resp3Frame::Array { data: vec![error], attributes: None }).unwrap_err(),
-            "OOM command not allowed"
-        );
+    fn a_refusal_names_the_node_to_ask() {
+        let port = |host: &str, port| Place::Port { host: host.to_owned(), port };
+        let asked = port("h", 1);
+        assert_eq!(moved("MOVED 3999 127.0.0.1:6381", &asked), Some(port("127.0.0.1", 6381)));
+        assert_eq!(moved("MOVED 3999 fd00::1:6381", &asked), Some(port("fd00::1", 6381)));
+        assert_eq!(moved("MOVED 3999 :6381", &asked), Some(port("h", 6381)));
+        assert_eq!(moved("ERR no", &asked), None);
+        assert_eq!(moved("MOVED 1 h:99999", &asked), None);
     }
 }

@@ -1,9 +1,16 @@
-//! The connection to Redis that the mirror and the ingest share. What client library does it is known in `link` alone.
+//! The connection to Redis that the mirror and the ingest share. What client library does it is known here alone, and it
+//! never sees what a server answered before that was looked at.
+//!
+//! `link` (which node) → `node` (one connection) → the library → `relay` with its `guard` → the server.
 
 pub mod config;
 mod error;
+mod guard;
 mod link;
+mod node;
+mod relay;
 mod reply;
+mod settings;
 
 pub use link::{CALL_TIMEOUT, Link};
 pub use reply::Reply;

@@ -25,6 +25,7 @@ mod postgres;
 mod random;
 mod records;
 mod redis_cluster;
+mod redis_hostile;
 mod redis_ingest;
 mod redis_mirror;
 mod redis_power;
