@@ -13,7 +13,7 @@ use crate::detect::indicators::Indicators;
 use crate::detect::tcg_log::{TcgLog, efi_switch};
 use crate::detect::{cacao, zeek};
 use crate::event::{Format, Stream, Timestamp};
-use crate::intake::redis::Entry;
+use crate::intake::redis::{Content, Entry};
 use crate::intake::{entry, shrink};
 use crate::journal::{Entry as JournalEntry, Export};
 use crate::parse::parse;
@@ -96,7 +96,8 @@ pub fn redis_entries(data: &[u8]) {
     let reply = reply(&mut rest, 0);
     let entries = Entry::of_stream(reply.clone()).into_iter().chain(Entry::list(reply)).flatten();
     let source: Arc<str> = "redis".into();
-    for fields in entries.filter_map(|entry| entry.fields) {
+    for entry in entries {
+        let Content::Fields(fields) = entry.content else { continue };
         for stream in INGESTED {
             drop(entry::from_fields(&fields, *stream, &source, Timestamp::from_millis(0)));
         }

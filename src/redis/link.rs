@@ -8,15 +8,12 @@ use bytes::Bytes;
 use fred::util::redis_keyslot;
 use tokio::runtime::Handle;
 
-use super::node::{Failure, Node};
+use super::node::{CALL_TIMEOUT, Failure, Node};
 use super::settings::{Place, Settings};
 use super::{Reply, error};
 use crate::config;
 use crate::limits::REDIS_MOVES_MAX;
 use crate::retry::OutsideError;
-
-/// No call takes longer, unless it is meant to.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Closed when it is dropped.
 pub struct Link {

@@ -13,10 +13,12 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::Reply;
-use super::link::CALL_TIMEOUT;
 use super::relay::Relay;
 use super::settings::{Place, Settings};
 use crate::http_client::ConnectError;
+
+/// No call takes longer, unless it is meant to.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why there is no answer.
 pub(super) enum Failure {

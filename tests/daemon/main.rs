@@ -27,6 +27,7 @@ mod records;
 mod redis_cluster;
 mod redis_hostile;
 mod redis_ingest;
+mod redis_large;
 mod redis_mirror;
 mod redis_power;
 mod redis_server;

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use bytes::Bytes;
 
 use crate::bus::EntryKey;
-use crate::redis::Reply;
+use crate::limits::{REDIS_ENTRY_BYTES_MAX, REDIS_REPLY_BYTES_MAX};
+use crate::redis::{NO_ROOM, Reply};
 
 /// Id of an entry: any that Redis can hold, not only those that the log could assign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -63,8 +64,28 @@ impl FromStr for EntryId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub id: EntryId,
-    /// `None`: it was trimmed or deleted after it had been given to a consumer.
-    pub fields: Option<Vec<(Bytes, Bytes)>>,
+    pub content: Content,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    Fields(Vec<(Bytes, Bytes)>),
+    /// It was trimmed or deleted after it had been given to a consumer.
+    Gone,
+    /// It is larger than any that is taken, and was not read as a whole.
+    TooLarge(Size),
+    /// The answer had no room for it: it is to be asked for again.
+    LeftOut,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Size {
+    #[error("the entry has {0} bytes; at most {REDIS_ENTRY_BYTES_MAX} are taken")]
+    Bytes(u64),
+    #[error("the entry has more than {0} bytes; at most {REDIS_ENTRY_BYTES_MAX} are taken")]
+    MoreThan(u64),
+    #[error("the entry has {0} names and values, which is more than any that is taken")]
+    Parts(u64),
 }
 
 impl Entry {
@@ -87,18 +108,55 @@ impl Entry {
     fn one(reply: Reply) -> Option<Self> {
         let mut parts = reply.into_list().into_iter();
         let id = parts.next()?.text()?.parse().ok()?;
-        let fields = match parts.next()? {
-            Reply::Nil => None,
-            Reply::List(parts) => Some(fields(parts)?),
-            _ => return None,
+        let content = match parts.next()? {
+            Reply::Nil => Content::Gone,
+            Reply::List(parts) => content(parts)?,
+            Reply::Number(NO_ROOM) => Content::LeftOut,
+            Reply::Number(parts) => Content::TooLarge(Size::Parts(u64::try_from(parts).ok()?)),
+            Reply::Text(_) => return None,
         };
-        Some(Self { id, fields })
+        Some(Self { id, content })
     }
 
-    /// Bytes of all names and values.
-    pub fn bytes(&self) -> usize {
-        self.fields.iter().flatten().map(|(name, value)| name.len() + value.len()).sum()
+    /// The entries before the first that the answer had no room for, and whether there is one. Of one that fills an answer
+    /// alone nothing more can be had.
+    pub fn before_left_out(mut entries: Vec<Self>) -> (Vec<Self>, bool) {
+        let is_left_out = |entry: &Self| entry.content == Content::LeftOut;
+        if let Some(first) = entries.first_mut().filter(|first| is_left_out(first)) {
+            first.content = Content::TooLarge(Size::MoreThan(REDIS_REPLY_BYTES_MAX as u64));
+        }
+        let whole = entries.iter().position(is_left_out);
+        entries.truncate(whole.unwrap_or(entries.len()));
+        (entries, whole.is_some())
     }
+
+    /// Bytes of all names and values, as far as they are known.
+    pub fn bytes(&self) -> u64 {
+        match &self.content {
+            Content::Fields(fields) => fields.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum(),
+            Content::TooLarge(Size::Bytes(bytes) | Size::MoreThan(bytes) | Size::Parts(bytes)) => *bytes,
+            Content::Gone | Content::LeftOut => 0,
+        }
+    }
+}
+
+/// Where a name or value was not let through, a number stands for it: see [`NO_ROOM`].
+fn content(parts: Vec<Reply>) -> Option<Content> {
+    let (mut bytes, mut is_whole, mut has_room) = (0, true, true);
+    for part in &parts {
+        match part {
+            Reply::Text(text) => bytes += text.len() as u64,
+            Reply::Number(NO_ROOM) => has_room = false,
+            Reply::Number(length) => (bytes, is_whole) = (bytes + u64::try_from(*length).ok()?, false),
+            Reply::Nil | Reply::List(_) => return None,
+        }
+    }
+    Some(match (has_room, is_whole && bytes <= REDIS_ENTRY_BYTES_MAX as u64) {
+        (true, true) => Content::Fields(fields(parts)?),
+        (true, false) => Content::TooLarge(Size::Bytes(bytes)),
+        (false, true) => Content::LeftOut,
+        (false, false) => Content::TooLarge(Size::MoreThan(bytes)),
+    })
 }
 
 fn fields(parts: Vec<Reply>) -> Option<Vec<(Bytes, Bytes)>> {
@@ -125,12 +183,37 @@ mod tests {
 
     #[test]
     fn entries_are_read_with_bytes_that_are_not_text_and_trimmed_ones_without_fields() {
-        let trimmed = Reply::List(vec![text("6-0"), Reply::Nil]);
-        let answer = Reply::List(vec![Reply::List(vec![text("L3_IN"), Reply::List(vec![entry(), trimmed])])]);
+        let gone = Reply::List(vec![text("6-0"), Reply::Nil]);
+        let answer = Reply::List(vec![Reply::List(vec![text("L3_IN"), Reply::List(vec![entry(), gone])])]);
         let entries = Entry::of_stream(answer).unwrap();
         assert_eq!(entries[0].id, EntryId::new(5, 1));
-        assert_eq!(entries[0].fields, Some(vec![(Bytes::from_static(b"payload"), Bytes::from_static(b"\xff"))]));
-        assert_eq!(entries[1], Entry { id: EntryId::new(6, 0), fields: None });
+        let fields = vec![(Bytes::from_static(b"payload"), Bytes::from_static(b"\xff"))];
+        assert_eq!(entries[0].content, Content::Fields(fields));
+        assert_eq!(entries[1], Entry { id: EntryId::new(6, 0), content: Content::Gone });
+    }
+
+    #[test]
+    fn an_entry_that_was_not_let_through_is_too_large_or_comes_with_another_answer() {
+        let of =
+            |fields: Reply| Entry::list(Reply::List(vec![Reply::List(vec![text("5-1"), fields])])).unwrap().remove(0);
+        let pair = |value| Reply::List(vec![text("payload"), value]);
+        let large = of(pair(Reply::Number(1 << 26)));
+        assert_eq!(large.content, Content::TooLarge(Size::Bytes((1 << 26) + 7)));
+        assert_eq!(of(Reply::Number(20_000)).content, Content::TooLarge(Size::Parts(20_000)));
+        let many = vec![Reply::Text(Bytes::from(vec![b'x'; REDIS_ENTRY_BYTES_MAX / 2])); 4];
+        assert!(matches!(of(Reply::List(many)).content, Content::TooLarge(Size::Bytes(_))), "together");
+        assert_eq!(of(pair(Reply::Number(NO_ROOM))).content, Content::LeftOut);
+        assert_eq!(of(Reply::Number(NO_ROOM)).content, Content::LeftOut);
+    }
+
+    #[test]
+    fn what_follows_the_first_entry_without_room_is_asked_for_again_in_order() {
+        let entry = |n, content| Entry { id: EntryId::new(n, 0), content };
+        let answer = vec![entry(1, Content::Gone), entry(2, Content::LeftOut), entry(3, Content::Gone)];
+        assert_eq!(Entry::before_left_out(answer.clone()), (answer[..1].to_vec(), true));
+        let (alone, more) = Entry::before_left_out(answer[1..].to_vec());
+        assert!(matches!(alone[0].content, Content::TooLarge(_)), "it fills an answer by itself");
+        assert_eq!((alone.len(), more), (2, false));
     }
 
     #[test]

@@ -75,9 +75,15 @@ impl Group {
         Entry::of_stream(reply).ok_or_else(|| self.strange("XREADGROUP", &Reply::Nil))
     }
 
-    /// Entries that the member got earlier and has not acknowledged, after an id.
-    pub async fn read_own(&self, link: &Link, member: Member, after: EntryId) -> Result<Vec<Entry>, OutsideError> {
-        let (count, after, name) = (TRANSACTION_EVENTS_MAX.to_string(), after.to_string(), self.name(member));
+    /// At most `count` entries that the member got earlier and has not acknowledged, after an id.
+    pub async fn read_own(
+        &self,
+        link: &Link,
+        member: Member,
+        after: EntryId,
+        count: usize,
+    ) -> Result<Vec<Entry>, OutsideError> {
+        let (count, after, name) = (count.to_string(), after.to_string(), self.name(member));
         let arguments = ["GROUP", GROUP, name, "COUNT", &count, "STREAMS", &self.key, &after];
         let reply = self.call(link, "XREADGROUP", &arguments).await?;
         Entry::of_stream(reply).ok_or_else(|| self.strange("XREADGROUP", &Reply::Nil))
@@ -94,7 +100,7 @@ impl Group {
     /// Tells the group that this daemon is alive, for as long as it reads nothing.
     pub async fn heartbeat(&self, link: &Link) -> Result<(), OutsideError> {
         for member in [Member::Reader, Member::Successor] {
-            self.read_own(link, member, EntryId::LAST).await?;
+            self.read_own(link, member, EntryId::LAST, 1).await?;
         }
         Ok(())
     }
@@ -108,9 +114,14 @@ impl Group {
         Ok(())
     }
 
-    /// Takes over what consumers hold that have not been heard of for `dead_after`. Gives the entries, and the ids of
-    /// those that Redis no longer has.
-    pub async fn claim(&self, link: &Link, dead_after: Duration) -> Result<(Vec<Entry>, Vec<EntryId>), OutsideError> {
+    /// Takes over at most `count` entries that consumers hold that have not been heard of for `dead_after`. Returns them,
+    /// and the ids of those that Redis no longer has.
+    pub async fn claim(
+        &self,
+        link: &Link,
+        dead_after: Duration,
+        count: usize,
+    ) -> Result<(Vec<Entry>, Vec<EntryId>), OutsideError> {
         let consumers = self.call(link, "XINFO", &["CONSUMERS", &self.key, GROUP]).await?;
         let millis = dead_after.as_millis();
         let dead = consumers.list().iter().find_map(|consumer| {
@@ -120,7 +131,7 @@ impl Group {
             (!mine && number("pending") > 0 && u128::from(number("idle")) >= millis).then_some(name)
         });
         let Some(dead) = dead else { return Ok((Vec::new(), Vec::new())) };
-        let count = TRANSACTION_EVENTS_MAX.to_string();
+        let count = count.to_string();
         let pending = self.call(link, "XPENDING", &[&self.key, GROUP, "-", "+", &count, dead]).await?;
         let held: Vec<&str> = pending.list().iter().filter_map(|held| held.list().first()?.text()).collect();
         if held.is_empty() {

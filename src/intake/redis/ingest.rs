@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::{Claimed, Entry, EntryId, Group, Member, Place, Taken, Unacknowledged};
+use super::{Claimed, Entry, EntryId, Group, Member, Pace, Place, Progress, Taken, Unacknowledged};
 use crate::bus::TakenEntries;
 use crate::config::{self, StreamRole};
 use crate::event::{Draft, Stream, Timestamp};
@@ -18,7 +18,7 @@ use crate::intake::{IntakeLog, Resources, SourceSpec};
 use crate::limits;
 use crate::observe::metrics;
 use crate::redis::Link;
-use crate::retry::{Backoff, Notice, OutsideError};
+use crate::retry::{Backoff, Notice, OutsideError, Throttle};
 use crate::server::gateway::SourceStatus;
 use crate::supervise::TaskContext;
 
@@ -31,6 +31,9 @@ const BLOCK: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A consumer that was not heard of for this long is gone. Several times what a live one lets pass.
 const DEAD_AFTER: Duration = Duration::from_secs(6);
+/// It takes at most one part in so many of the time to ask how far the group is.
+const PROGRESS_PAUSES: u32 = 20;
+const SAY_EVERY: Duration = Duration::from_secs(60);
 
 pub const SOURCE: SourceSpec = SourceSpec {
     name: NAME,
@@ -75,10 +78,13 @@ struct Ingest {
     unacknowledged: RefCell<VecDeque<Unacknowledged>>,
     /// Something was added to `unacknowledged`, or taken from it.
     moved: Notify,
-    /// Entries to ask for; fewer where they are large.
-    count: Cell<usize>,
+    pace: Pace,
     looked: Cell<Option<Instant>>,
+    progress: Cell<Option<Progress>>,
+    /// When Redis is asked again how far the group is.
+    progress_due: Cell<Option<Instant>>,
     notice: RefCell<Notice>,
+    too_large: RefCell<Throttle>,
 }
 
 impl Ingest {
@@ -101,9 +107,12 @@ impl Ingest {
             source: Arc::from(source),
             unacknowledged: RefCell::default(),
             moved: Notify::new(),
-            count: Cell::new(limits::TRANSACTION_EVENTS_MAX),
+            pace: Pace::default(),
             looked: Cell::new(None),
+            progress: Cell::new(None),
+            progress_due: Cell::new(None),
             notice: RefCell::default(),
+            too_large: RefCell::new(Throttle::new(SAY_EVERY)),
         }
     }
 
@@ -135,6 +144,8 @@ impl Ingest {
         let acknowledging = Link::connect(&self.config, &self.io).await?;
         self.unacknowledged.borrow_mut().clear();
         self.looked.set(None);
+        self.progress_due.set(None);
+        self.pace.reset();
         let end = self.group.join(&reading).await?;
         if self.place.borrow_mut().ends_at(end) {
             log::warn!(
@@ -156,7 +167,8 @@ impl Ingest {
             let mut after = EntryId::ZERO;
             loop {
                 self.wait_for_room(link).await?;
-                let entries = self.group.read_own(link, member, after).await?;
+                let entries = self.group.read_own(link, member, after, self.pace.count()).await?;
+                let (entries, _) = self.pace.with_room(entries);
                 let Some(last) = entries.last() else { break };
                 after = last.id;
                 self.take(member, entries);
@@ -165,12 +177,15 @@ impl Ingest {
         while !self.task.is_superseded() {
             self.wait_for_room(link).await?;
             self.look_round(link).await?;
-            let entries = self.group.read_new(link, self.count.get(), BLOCK).await?;
-            self.adapt(&entries);
+            let entries = self.group.read_new(link, self.pace.count(), BLOCK).await?;
+            let (entries, more) = self.pace.with_room(entries);
             if let Some(first) = entries.first() {
                 self.take_strays(link, first.id).await?;
             }
             self.take(Member::Reader, entries);
+            if more {
+                self.take_held(link, EntryId::LAST).await?;
+            }
         }
         Ok(())
     }
@@ -179,18 +194,30 @@ impl Ingest {
     /// since lost may be answered late. Redis gives such entries to nobody again, and once later ones are taken they would
     /// count as taken too.
     async fn take_strays(&self, link: &Link, before: EntryId) -> Result<(), OutsideError> {
+        let strays = self.take_held(link, before).await?;
+        if strays > 0 {
+            log::info!(target: "dsmild", "{}: {strays} entries were given to this daemon on a connection that was lost", self.source);
+        }
+        Ok(())
+    }
+
+    /// Takes what Redis holds for this daemon before this id and after what was taken. Returns how many entries.
+    async fn take_held(&self, link: &Link, before: EntryId) -> Result<usize, OutsideError> {
+        let mut count = 0;
         loop {
             let last = self.place.borrow().last();
             if !self.group.holds_between(link, last, before).await? {
-                return Ok(());
+                return Ok(count);
             }
-            let mut strays = self.group.read_own(link, Member::Reader, last).await?;
-            strays.retain(|entry| entry.id < before);
-            if strays.is_empty() {
-                return Ok(());
+            self.wait_for_room(link).await?;
+            let held = self.group.read_own(link, Member::Reader, last, self.pace.count()).await?;
+            let (mut held, _) = self.pace.with_room(held);
+            held.retain(|entry| entry.id < before);
+            if held.is_empty() {
+                return Ok(count);
             }
-            log::info!(target: "dsmild", "{}: {} entries were given to this daemon on a connection that was lost", self.source, strays.len());
-            self.take(Member::Reader, strays);
+            count += held.len();
+            self.take(Member::Reader, held);
         }
     }
 
@@ -220,13 +247,13 @@ impl Ingest {
             self.group.heartbeat(link).await?;
         } else {
             // The same holds for what was taken over; of these ids it is known exactly which were taken.
-            let strays = self.group.read_own(link, Member::Successor, EntryId::ZERO).await?;
-            self.take(Member::Successor, strays);
+            let strays = self.group.read_own(link, Member::Successor, EntryId::ZERO, self.pace.count()).await?;
+            self.take(Member::Successor, self.pace.with_room(strays).0);
         }
-        let progress = self.group.progress(link).await?;
-        let news = self.place.borrow_mut().counts(progress.given, progress.missed);
-        self.lost(news, "were trimmed from the stream before anybody read them; raise its MAXLEN");
-        let (entries, gone) = self.group.claim(link, DEAD_AFTER).await?;
+        let progress = self.progress(link).await?;
+        let (entries, gone) = self.group.claim(link, DEAD_AFTER, self.pace.count()).await?;
+        // Those without room are strays the next time.
+        let (entries, _) = self.pace.with_room(entries);
         if !entries.is_empty() {
             log::info!(target: "dsmild", "{}: {} entries of a consumer that is gone are taken over", self.source, entries.len());
         }
@@ -234,6 +261,22 @@ impl Ingest {
         let trimmed = gone.iter().filter(|id| progress.first.is_none_or(|first| **id < first)).count();
         self.lost(trimmed as u64, "of a consumer that is gone were trimmed before they could be taken over");
         Ok(())
+    }
+
+    /// How far the group is. Redis answers with the first and the last entry of the stream: where they are large, it is
+    /// asked less often.
+    async fn progress(&self, link: &Link) -> Result<Progress, OutsideError> {
+        let begun = Instant::now();
+        let is_due = self.progress_due.get().is_none_or(|due| begun >= due);
+        if let Some(known) = self.progress.get().filter(|_| !is_due) {
+            return Ok(known);
+        }
+        let progress = self.group.progress(link).await?;
+        self.progress.set(Some(progress));
+        self.progress_due.set(Some(Instant::now() + begun.elapsed() * PROGRESS_PAUSES));
+        let news = self.place.borrow_mut().counts(progress.given, progress.missed);
+        self.lost(news, "were trimmed from the stream before anybody read them; raise its MAXLEN");
+        Ok(progress)
     }
 
     /// Appends what came of the entries, with the place after them, as one transaction.
@@ -247,6 +290,7 @@ impl Ingest {
         };
         let taken = Taken::from(entries, is_new, (self.stream, &self.source), Timestamp::now());
         self.lost(taken.trimmed, "were trimmed from the stream after they had been given to this daemon");
+        self.left_out(taken.too_large);
         self.note(&taken.drafts);
         // What was taken before is in the log already.
         let mut after = self.log.bus.last();
@@ -293,18 +337,24 @@ impl Ingest {
         }
     }
 
-    /// The next question asks for about as much as fits a batch.
-    fn adapt(&self, entries: &[Entry]) {
-        let bytes: usize = entries.iter().map(Entry::bytes).sum();
-        if let Some(each) = bytes.checked_div(entries.len()) {
-            self.count.set((limits::BATCH_BYTES_MAX / each.max(1)).clamp(1, limits::TRANSACTION_EVENTS_MAX));
-        }
-    }
-
     fn lost(&self, entries: u64, how: &str) {
         if entries > 0 {
             metrics::dropped("redis", "trimmed").increment(entries);
             log::error!(target: "dsmild", "{}: {entries} entries {how}", self.source);
+        }
+    }
+
+    fn left_out(&self, entries: u64) {
+        if entries == 0 {
+            return;
+        }
+        metrics::dropped("redis", "too_large").increment(entries);
+        if let Some(count) = self.too_large.borrow_mut().add(entries, Instant::now()) {
+            log::warn!(
+                target: "dsmild",
+                "{}: {count} entries were too large to be taken; dead_letters has their ids and sizes. This is said at most once a minute",
+                self.source
+            );
         }
     }
 

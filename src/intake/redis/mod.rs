@@ -8,12 +8,14 @@ mod claimed;
 mod entry;
 mod group;
 mod ingest;
+mod pace;
 mod place;
 mod taken;
 
 pub use claimed::Claimed;
-pub use entry::{Entry, EntryId};
+pub use entry::{Content, Entry, EntryId, Size};
 pub use group::{Group, Member, Progress};
 pub use ingest::SOURCE;
+pub use pace::Pace;
 pub use place::Place;
 pub use taken::{Taken, Unacknowledged};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{Entry, EntryId, Member};
+use super::{Content, Entry, EntryId, Member};
 use crate::bus::{DeadLetter, EntryKey};
 use crate::event::{Draft, EventId, Stream, Timestamp};
 use crate::intake::entry::from_fields;
@@ -29,6 +29,8 @@ pub struct Taken {
     pub dead_letters: Vec<DeadLetter>,
     /// Entries that were gone before they could be read.
     pub trimmed: u64,
+    /// Of the dead letters, those that were too large to be read.
+    pub too_large: u64,
     /// All of them, also those taken before.
     pub ids: Vec<EntryId>,
     /// Some were new.
@@ -49,9 +51,17 @@ impl Taken {
                 continue;
             }
             taken.news = true;
-            let Some(fields) = entry.fields else {
-                taken.trimmed += 1;
-                continue;
+            let fields = match entry.content {
+                Content::Fields(fields) => fields,
+                Content::TooLarge(size) => {
+                    taken.too_large += 1;
+                    taken.dead_letters.push(dead_letter(stream, size.to_string(), entry.id, &[]));
+                    continue;
+                }
+                Content::Gone | Content::LeftOut => {
+                    taken.trimmed += 1;
+                    continue;
+                }
             };
             match from_fields(&fields, stream, source, arrival) {
                 Ok(draft) => {
@@ -89,11 +99,12 @@ fn dead_letter(stream: Stream, reason: String, id: EntryId, fields: &[(Bytes, By
 
 #[cfg(test)]
 mod tests {
+    use super::super::Size;
     use super::*;
 
     fn entry(n: u64, fields: &[(&str, &str)]) -> Entry {
         let fields = fields.iter().map(|(name, value)| (name.to_string().into(), value.to_string().into())).collect();
-        Entry { id: EntryId::new(n, 0), fields: Some(fields) }
+        Entry { id: EntryId::new(n, 0), content: Content::Fields(fields) }
     }
 
     #[test]
@@ -102,15 +113,19 @@ mod tests {
             entry(1, &[("payload", "old")]),
             entry(2, &[("payload", "new")]),
             entry(3, &[("no_payload", "x")]),
-            Entry { id: EntryId::new(4, 0), fields: None },
+            Entry { id: EntryId::new(4, 0), content: Content::Gone },
+            Entry { id: EntryId::new(5, 0), content: Content::TooLarge(Size::Bytes(1 << 26)) },
         ];
         let source = Arc::from("redis:L3_IN");
         let taken = Taken::from(entries, |id| id > EntryId::new(1, 0), (Stream::L3In, &source), Timestamp::ZERO);
-        assert_eq!((taken.drafts.len(), taken.dead_letters.len(), taken.trimmed, taken.ids.len()), (1, 1, 1, 4));
+        assert_eq!((taken.drafts.len(), taken.dead_letters.len(), taken.trimmed, taken.ids.len()), (1, 2, 1, 5));
         let letter = &taken.dead_letters[0];
         assert!(
             letter.reason.contains("payload") && letter.payload.starts_with(br#"{"redis_id":"3-0","no_payload":"x"}"#)
         );
+        let letter = &taken.dead_letters[1];
+        assert!(letter.reason.contains("67108864 bytes") && letter.payload.starts_with(br#"{"redis_id":"5-0"}"#));
+        assert_eq!(taken.too_large, 1);
     }
 
     #[test]
