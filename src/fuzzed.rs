@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::{Map, Value};
 
 use crate::config;
 use crate::detect::allow_list::AllowList;
@@ -129,8 +130,9 @@ fn reply(rest: &mut &[u8], depth: usize) -> Reply {
 pub fn http_entries(data: &[u8]) {
     let source: Arc<str> = "http".into();
     for line in data.split(|byte| *byte == b'\n') {
+        let Ok(read) = serde_json::from_slice::<Map<String, Value>>(line) else { continue };
         for stream in INGESTED {
-            drop(entry::from_json_line(line, *stream, &source, Timestamp::from_millis(0)));
+            drop(entry::from_entry(read.clone(), *stream, &source, Timestamp::from_millis(0)));
         }
     }
 }

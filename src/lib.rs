@@ -15,13 +15,15 @@
 //! actor is the shell round it), [`device`] looks at what was fused, [`detect`] holds what both are made of, [`commit`]
 //! takes it all to the [`store`], [`outlet`] takes it outside. [`supervise`] starts actors again, [`observe`] shows what goes on, [`server`] answers over HTTP, [`http_client`]
 //! asks others over HTTP, [`daemon`] puts everything together. [`limits`] has every bound.
+//!
+//! What is public is so for `main.rs`, benches, `tests/` and fuzz targets; nothing is promised to other crates.
 
 #![forbid(unsafe_code)]
 
 pub mod bus;
-pub mod cli;
-pub mod client;
-pub mod commit;
+mod cli;
+mod client;
+mod commit;
 pub mod config;
 pub mod daemon;
 pub mod detect;
@@ -30,10 +32,10 @@ pub mod event;
 pub mod formats;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzzed;
-pub mod http_client;
+mod http_client;
 pub mod intake;
-pub mod journal;
-pub mod knowledge;
+mod journal;
+mod knowledge;
 pub mod layer;
 pub mod limits;
 mod locked;
@@ -41,8 +43,10 @@ pub mod observe;
 pub mod outlet;
 pub mod parse;
 pub mod redis;
-pub mod replay;
-pub mod retry;
+mod replay;
+mod retry;
 pub mod server;
 pub mod store;
 pub mod supervise;
+
+pub use cli::{Cli, dispatch};

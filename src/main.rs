@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use dsmild::cli::{Cli, dispatch};
+use dsmild::{Cli, dispatch};
 use tikv_jemallocator::Jemalloc;
 
 /// Events are made on one thread and let go of on another, which the system's allocator serialises.

@@ -48,7 +48,6 @@ impl Bus {
             if inner.pending.front().is_some_and(|front| Arc::ptr_eq(front, transaction)) {
                 inner.pending.pop_front();
                 inner.pending_events -= transaction.events.len();
-                inner.committed_events += transaction.events.len() as u64;
                 inner.pending_bytes -= transaction.weight();
                 // A transaction may bring dead letters alone: whoever waits for its end waits for theirs.
                 let ends = [

@@ -32,8 +32,6 @@ pub(super) struct Inner {
     pub(super) ledger: Ledger,
     wakes: Vec<Option<Wake>>,
     pub(super) committed: EventId,
-    /// Events committed since the start.
-    pub(super) committed_events: u64,
     pub(super) pending: VecDeque<Arc<Transaction>>,
     pub(super) pending_events: usize,
     pub(super) pending_bytes: usize,
@@ -73,7 +71,6 @@ impl Bus {
                 ledger,
                 wakes,
                 committed: last,
-                committed_events: 0,
                 pending: VecDeque::new(),
                 pending_events: 0,
                 pending_bytes: 0,
@@ -114,12 +111,6 @@ impl Bus {
 
     pub fn uncommitted_transactions(&self) -> usize {
         self.lock().pending.len()
-    }
-
-    /// The id up to which everything is committed, and how many events were committed since the start.
-    pub fn committed_count(&self) -> (EventId, u64) {
-        let inner = self.lock();
-        (inner.committed, inner.committed_events)
     }
 
     /// The id up to which everything is committed: what the outside may see.

@@ -4,7 +4,7 @@ mod check;
 mod diff;
 #[cfg(test)]
 pub(crate) mod documented;
-pub mod files;
+pub(crate) mod files;
 mod finding;
 mod judge;
 mod load;

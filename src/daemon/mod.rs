@@ -6,7 +6,7 @@
 
 mod component;
 mod components;
-pub mod config;
+pub(crate) mod config;
 mod core;
 mod load;
 mod plan;

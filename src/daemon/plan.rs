@@ -63,7 +63,6 @@ pub fn prepare_with(components: Arc<Components>, config: &Config) -> Result<Plan
                     name: row.name,
                     identifier: row.identifier,
                     reads: stage.reads,
-                    writes: stage.writes,
                     critical: row.is_critical,
                     make: prepared.make,
                 });

@@ -29,10 +29,6 @@ impl Bank {
         }
     }
 
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|bank| bank.name() == name)
-    }
-
     /// The only one with digests of this many bytes.
     pub fn from_size(bytes: usize) -> Option<Self> {
         Self::ALL.into_iter().find(|bank| bank.size() == bytes)

@@ -64,14 +64,6 @@ impl<Value> Recent<Value> {
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value)> {
         self.entries.iter_mut().map(|(key, (_, value))| (key.as_str(), value))
     }
-
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
 }
 
 fn clip(key: &str) -> &str {
@@ -100,6 +92,6 @@ mod tests {
         assert_eq!(recent.get(&key), Some(&5));
         assert!(recent.iter().all(|(key, _)| key.len() <= KEY_BYTES_MAX));
         assert_eq!(recent.remove(&key), Some(5));
-        assert!(recent.is_empty() && recent.order.is_empty());
+        assert!(recent.entries.is_empty() && recent.order.is_empty());
     }
 }

@@ -28,7 +28,6 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-51",
     identifier: "dsmil-soc-advml",
-    title: "Adversarial ML defence",
     reads: Interest::NONE
         .stream(Stream::L3In)
         .stream(Stream::L3Out)

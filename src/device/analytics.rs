@@ -26,7 +26,6 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-52",
     identifier: "dsmil-soc-analytics",
-    title: "Security analytics",
     // Also of devices that are yet to come. Device 58 speaks of what this one says.
     reads: Interest::NONE.stream(Stream::SocEvents).without_soc(NUMBER).without_soc(58),
     prepare: |table| settings::factory(table, Analytics::new),

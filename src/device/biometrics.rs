@@ -18,7 +18,6 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-55",
     identifier: "dsmil-soc-biometrics",
-    title: "Behavioural biometrics",
     reads: Interest::NONE.stream(Stream::L3In),
     prepare: |table| settings::factory(table, Biometrics::new),
 };

@@ -19,7 +19,6 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-53",
     identifier: "dsmil-soc-crypto",
-    title: "Crypto",
     reads: Interest::NONE.stream(Stream::L3In),
     prepare: |table| settings::factory(table, |_: settings::NoSettings| Crypto::default()),
 };

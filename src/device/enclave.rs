@@ -22,7 +22,6 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-56",
     identifier: "dsmil-soc-enclave",
-    title: "Secure enclaves",
     reads: Interest::NONE.stream(Stream::L3In),
     prepare: |table| settings::factory(table, |_: settings::NoSettings| Enclave::default()),
 };

@@ -23,7 +23,6 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-54",
     identifier: "dsmil-soc-intel",
-    title: "Threat intelligence",
     reads: Interest::NONE.stream(Stream::L3In),
     prepare: |table| {
         let settings: Settings = settings::read(table)?;

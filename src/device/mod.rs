@@ -15,7 +15,7 @@ mod network;
 mod network_findings;
 mod offender;
 mod playbook_files;
-pub mod settings;
+pub(crate) mod settings;
 mod soar;
 mod spec;
 

@@ -35,7 +35,6 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-57",
     identifier: "dsmil-soc-network",
-    title: "Network",
     reads: Interest::NONE.stream(Stream::L3In),
     prepare: |table| settings::factory(table, Network::new),
 };

@@ -17,7 +17,6 @@ pub struct DeviceSpec {
     pub stage: &'static str,
     /// SYSLOG_IDENTIFIER of its log lines.
     pub identifier: &'static str,
-    pub title: &'static str,
     pub reads: Interest,
     /// Reads its table of the configuration (see [`settings`]) and the files that it names. Returns what makes
     /// the stage, or all findings (their keys relative to the table).

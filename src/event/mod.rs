@@ -3,11 +3,11 @@
 mod body;
 mod entity;
 mod format;
-pub mod hex;
+pub(crate) mod hex;
 mod id;
 mod raw;
 mod record;
-pub mod stream;
+pub(crate) mod stream;
 mod time;
 pub mod wire;
 

@@ -150,11 +150,6 @@ impl Library {
         self.formats.iter().enumerate().filter(|(_, format)| is_meant(format)).map(|(index, _)| index).collect()
     }
 
-    /// Places in the compiled templates.
-    pub fn nodes(&self) -> usize {
-        self.tree.len()
-    }
-
     pub fn formats(&self) -> &[Format] {
         &self.formats
     }

@@ -92,10 +92,6 @@ impl Tree {
         self.owners.get(ends.start as usize..ends.end as usize).unwrap_or_default()
     }
 
-    pub fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
     pub(super) fn add_field(&mut self, field: Field) -> u32 {
         self.fields.push(field);
         self.fields.len() as u32 - 1

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use super::address;
 use super::file::Format;
 use super::kind::Kind;
-use super::log_source::LogSource;
 use super::meaning::{Action, Meaning, Outcome, Severity};
 use super::names::{Identity, identity};
 use super::reading::Readings;
@@ -33,13 +32,9 @@ pub struct Understood<'a> {
     pub is_ambiguous: bool,
 }
 
-impl<'a> Understood<'a> {
+impl Understood<'_> {
     pub fn field(&self, name: &str) -> Option<&str> {
         get(&self.fields, name)
-    }
-
-    pub fn log_source(&self) -> &'a LogSource {
-        &self.format.logsource
     }
 }
 

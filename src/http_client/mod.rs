@@ -6,5 +6,7 @@ mod peer;
 mod tls;
 
 pub use client::{Answer, Client, End, HttpError, Limits, Opened};
-pub use peer::{ConnectError, Io, Peer};
+#[cfg(test)]
+pub use peer::Io;
+pub use peer::{ConnectError, Peer};
 pub use tls::{Authorities, connector};

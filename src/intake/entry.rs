@@ -13,8 +13,6 @@ use crate::limits::{FIELDS_PER_RECORD_MAX, LINE_BYTES_MAX};
 /// Why an entry cannot be taken; the text goes to `dead_letters`.
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
-    #[error("the line is not a JSON object: {0}; write one object a line")]
-    NotAnObject(serde_json::Error),
     #[error("`payload` is missing; write the text or JSON of the event there")]
     NoPayload,
     #[error("`payload` has {0} bytes; at most {LINE_BYTES_MAX} are taken")]
@@ -31,15 +29,6 @@ pub enum EntryError {
     Decision(#[from] WireError),
     #[error("{0} is not taken from outside; write to L3_IN, L4_IN, L3_OUT or L4_OUT")]
     Stream(Stream),
-}
-
-/// Reads one line of NDJSON or one element of a body; see [`from_entry`].
-///
-/// # Errors
-/// The line is not a JSON object, or as [`from_entry`].
-pub fn from_json_line(line: &[u8], stream: Stream, source: &Arc<str>, arrival: Timestamp) -> Result<Draft, EntryError> {
-    let entry = serde_json::from_slice(line).map_err(EntryError::NotAnObject)?;
-    from_entry(entry, stream, source, arrival)
 }
 
 /// Reads the fields of a Redis stream entry: bytes each, so that a payload that is not UTF-8 survives. Of a field that
@@ -210,7 +199,7 @@ mod tests {
     const ARRIVAL: Timestamp = Timestamp::ZERO;
 
     fn read(entry: &Value) -> Result<Draft, EntryError> {
-        from_json_line(entry.to_string().as_bytes(), Stream::L3In, &Arc::from("http"), ARRIVAL)
+        from_entry(entry.as_object().unwrap().clone(), Stream::L3In, &Arc::from("http"), ARRIVAL)
     }
 
     fn raw_of(draft: Draft) -> Raw {
@@ -268,13 +257,10 @@ mod tests {
             (json!({"payload": "x", "ts": []}), "[]"),
             (json!({"payload": "x", "source": 7}), "source"),
             (Value::Object(many), "fields"),
-            (json!(["payload"]), "object"),
         ] {
             let reason = read(&entry).unwrap_err().to_string();
             assert!(reason.contains(word), "{reason}");
         }
-        let reason = from_json_line(b"{]", Stream::L3In, &Arc::from("http"), ARRIVAL).unwrap_err().to_string();
-        assert!(reason.contains("JSON object"), "{reason}");
         assert!(matches!(
             from_entry(Map::new(), Stream::SocEvents, &Arc::from("x"), ARRIVAL),
             Err(EntryError::Stream(_))
@@ -337,7 +323,9 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(line in prop::collection::vec(any::<u8>(), 0..100), text in ".{0,40}") {
             let source = Arc::from("x");
-            let _ = from_json_line(&line, Stream::L3In, &source, ARRIVAL);
+            if let Ok(entry) = serde_json::from_slice(&line) {
+                let _ = from_entry(entry, Stream::L3In, &source, ARRIVAL);
+            }
             let fields = ["ts", "score", "payload", "source"].map(|name| (Bytes::from(name), Bytes::from(text.clone())));
             for stream in Stream::ALL {
                 let _ = from_fields(&fields, stream, &source, ARRIVAL);

@@ -1,16 +1,16 @@
 //! Where events come from. Every source hands out [`Batch`]es and the positions that belong to them; the daemon commits
 //! both together and hands the positions back at the next start.
 
-pub mod boot;
-pub mod config;
+pub(crate) mod boot;
+pub(crate) mod config;
 mod content;
-pub mod entry;
-pub mod file;
-pub mod journal;
+pub(crate) mod entry;
+pub(crate) mod file;
+pub(crate) mod journal;
 mod lines;
 mod log;
 mod merge;
-pub mod parser;
+pub(crate) mod parser;
 mod raw;
 pub mod redis;
 pub mod replay;
@@ -19,11 +19,11 @@ mod spec;
 mod table;
 mod tick;
 
-pub use self::log::IntakeLog;
-pub use crate::observe::problem::Problem;
-pub use raw::Origin;
-pub use spec::{Resources, SourceSpec};
-pub use table::SOURCES;
+pub(crate) use self::log::IntakeLog;
+pub(crate) use crate::observe::problem::Problem;
+pub(crate) use raw::Origin;
+pub(crate) use spec::{Resources, SourceSpec};
+pub(crate) use table::SOURCES;
 
 use serde_json::Value;
 

@@ -23,11 +23,6 @@ impl Entry {
         self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// Every value of a field.
-    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Bytes> {
-        self.fields.iter().filter(move |(key, _)| key == name).map(|(_, value)| value)
-    }
-
     /// The first value, where it is text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.field(name).and_then(|value| std::str::from_utf8(value).ok())

@@ -5,6 +5,8 @@ mod export;
 mod follow;
 mod wanted;
 
-pub use export::{Entry, Export, ExportError};
+pub use export::Entry;
+#[cfg(any(test, feature = "fuzz"))]
+pub use export::Export;
 pub use follow::Follower;
 pub use wanted::is_wanted;

@@ -4,7 +4,7 @@
 //! risk it tipped. Those are two statements with causes, scores and evidence of their own, so they stay two SOC events;
 //! their `input_ref`s lead to the same raw line.
 
-pub mod config;
+pub(crate) mod config;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -17,7 +17,6 @@ use super::severity::{Operator, severity};
 use super::stage::{Outbox, StageSpec, Stateful};
 use crate::config::Shrink;
 use crate::detect::freshness::freshness;
-use crate::event::stream::FUSION;
 use crate::event::{
     Body, Decision, Event, Interest, ShrinkSample, ShrinkState, ShrinkView, Soc, Stream, Timestamp, Verdict,
 };
@@ -35,7 +34,6 @@ pub fn prepare(config: &config::Fusion, shrink: Option<&Shrink>) -> StageSpec {
         name: "fusion",
         identifier: "dsmil-soc-router",
         reads: READS,
-        writes: Interest::NONE.soc(FUSION),
         critical: true,
         make: Arc::new(move || Box::new(Fusion { include_benign, stale_after, known: Known::default() })),
     }

@@ -1,21 +1,21 @@
 //! Layer 3, Layer 4 and fusion, and what makes any of them an actor.
 
-pub mod actor;
-pub mod fusion;
-pub mod graph;
+pub(crate) mod actor;
+pub(crate) mod fusion;
+pub(crate) mod graph;
 mod judgement;
-pub mod l3;
-pub mod l4;
+pub(crate) mod l3;
+pub(crate) mod l4;
 mod meters;
 pub mod pipeline;
 pub mod row;
-pub mod severity;
-pub mod shell;
+pub(crate) mod severity;
+pub(crate) mod shell;
 pub mod stage;
 #[cfg(test)]
 mod story_tests;
-pub mod table;
+pub(crate) mod table;
 #[cfg(test)]
-pub mod testing;
+pub(crate) mod testing;
 
-pub use judgement::{one_line, verdict};
+pub(crate) use judgement::{one_line, verdict};

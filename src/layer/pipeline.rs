@@ -102,7 +102,6 @@ mod tests {
             name: "device-53",
             identifier: "dsmil-soc-crypto",
             reads: Interest::NONE.stream(Stream::Tick),
-            writes: Interest::NONE.soc(53),
             critical: false,
             make: Arc::new(|| Box::new(Talkative(()))),
         };

@@ -75,8 +75,6 @@ pub struct StageSpec {
     /// SYSLOG_IDENTIFIER of its log lines.
     pub identifier: &'static str,
     pub reads: Interest,
-    /// What it writes: one kind of event.
-    pub writes: Interest,
     /// Taken down with it: the whole process.
     pub critical: bool,
     pub make: StageFactory,

@@ -1,9 +1,9 @@
 //! What the daemon shows of itself: metrics, log, audit log, and the notifications to systemd.
 
-pub mod audit;
-pub mod log;
-pub mod memory;
+pub(crate) mod audit;
+pub(crate) mod log;
+pub(crate) mod memory;
 pub mod metrics;
-pub mod problem;
-pub mod reload_mark;
-pub mod systemd;
+pub(crate) mod problem;
+pub(crate) mod reload_mark;
+pub(crate) mod systemd;

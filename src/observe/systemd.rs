@@ -10,11 +10,6 @@ pub fn ready(status: &str) {
     send(&[NotifyState::Ready, NotifyState::Status(&one_line(status))]);
 }
 
-/// The line that `systemctl status` shows.
-pub fn status(status: &str) {
-    send(&[NotifyState::Status(&one_line(status))]);
-}
-
 /// The start waits for something outside: systemd shows why and allows half a minute more each time.
 pub fn still_starting(status: &str) {
     send(&[NotifyState::Status(&one_line(status)), NotifyState::ExtendTimeoutUsec(30_000_000)]);
@@ -54,13 +49,9 @@ impl Watchdog {
     pub fn feed(&mut self, healthy: bool) {
         if healthy && self.every.is_some_and(|every| self.fed.elapsed() >= every) {
             self.fed = Instant::now();
-            watchdog();
+            send(&[NotifyState::Watchdog]);
         }
     }
-}
-
-fn watchdog() {
-    send(&[NotifyState::Watchdog]);
 }
 
 /// Half of `WatchdogSec=`, as systemd recommends; `None` when it asks for none.
@@ -112,36 +103,37 @@ mod tests {
     #[ignore = "run by the others in a process with a socket"]
     fn speaker() {
         ready("8 actors up\nMAINPID=1");
-        status("busy");
         reloading();
         stopping();
-        if let Some(interval) = watchdog_interval() {
-            status(&format!("every {interval:?}"));
-            watchdog();
+        let mut watchdog = Watchdog::as_asked();
+        if let Some(every) = watchdog.every {
+            ready(&format!("every {every:?}"));
+            watchdog.feed(false);
+            watchdog.feed(true);
         }
     }
 
     #[test]
     fn systemd_hears_each_state_and_a_text_cannot_add_one() {
         let heard = heard(&[]);
-        assert_eq!(heard.len(), 4, "no watchdog unless asked for: {heard:?}");
+        assert_eq!(heard.len(), 3, "no watchdog unless asked for: {heard:?}");
         assert_eq!(heard[0], "READY=1\nSTATUS=8 actors up MAINPID=1\n");
-        assert_eq!(heard[1], "STATUS=busy\n");
-        assert_eq!(heard[3], "STOPPING=1\n");
+        assert_eq!(heard[2], "STOPPING=1\n");
     }
 
     #[test]
     fn a_reload_carries_the_time_of_the_monotonic_clock() {
         let heard = heard(&[]);
-        let micros = heard[2].strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap().trim_end().parse::<i128>().unwrap();
+        let micros = heard[1].strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap().trim_end().parse::<i128>().unwrap();
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let now = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
         assert!(micros > 0 && micros <= now);
     }
 
     #[test]
-    fn the_watchdog_is_fed_twice_as_often_as_systemd_asks() {
-        let heard = heard(&[("WATCHDOG_USEC", "20000000")]);
-        assert_eq!(heard[4..], ["STATUS=every 10s\n", "WATCHDOG=1\n"]);
+    fn the_watchdog_is_fed_twice_as_often_as_systemd_asks_and_only_in_health() {
+        let feeds = |micros: &str| heard(&[("WATCHDOG_USEC", micros)])[3..].to_vec();
+        assert_eq!(feeds("20000000"), ["READY=1\nSTATUS=every 10s\n"], "not due yet");
+        assert_eq!(feeds("2"), ["READY=1\nSTATUS=every 1µs\n", "WATCHDOG=1\n"]);
     }
 }

@@ -4,13 +4,13 @@
 pub mod archive;
 mod committed;
 mod configured;
-pub mod driver;
+pub(crate) mod driver;
 pub mod flat_log;
-pub mod loki;
+pub(crate) mod loki;
 pub mod mirror;
-pub mod stdout;
+pub(crate) mod stdout;
 mod table;
 
-pub use committed::CommittedLog;
-pub use configured::{Configured, OutletSpec, Resources};
-pub use table::OUTLETS;
+pub(crate) use committed::CommittedLog;
+pub(crate) use configured::{Configured, OutletSpec, Resources};
+pub(crate) use table::OUTLETS;

@@ -3,7 +3,7 @@
 //!
 //! `link` (which node) → `node` (one connection) → the library → `relay` with its `guard` → the server.
 
-pub mod config;
+pub(crate) mod config;
 mod error;
 mod guard;
 mod link;

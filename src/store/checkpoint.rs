@@ -90,19 +90,6 @@ impl HotStore {
         };
         Ok(rows.into_iter().map(letter).collect())
     }
-
-    /// How many events there are after `id`. Reads through them: for once in a while.
-    ///
-    /// # Errors
-    /// As [`after`](Self::after).
-    pub async fn count_after(&self, id: EventId) -> Result<u64, StoreError> {
-        let sql = "SELECT (SELECT count(*) FROM raw_events_fast WHERE id > ?1)
-            + (SELECT count(*) FROM model_outputs_fast WHERE id > ?1)
-            + (SELECT count(*) FROM control_events_fast WHERE id > ?1)";
-        let query = sqlx::query_scalar::<Sqlite, i64>(sql).bind(id.packed());
-        let count = self.in_time("counting events", query.fetch_one(&self.inner.readers)).await?;
-        Ok(u64::try_from(count).unwrap_or(0))
-    }
 }
 
 async fn read(connection: &mut SqliteConnection, with_snapshots: bool) -> Result<Checkpoint, sqlx::Error> {

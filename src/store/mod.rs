@@ -2,17 +2,17 @@
 
 mod batch;
 mod checkpoint;
-pub mod config;
+pub(crate) mod config;
 mod count;
 mod error;
 mod files;
 mod open;
-pub mod positions;
+pub(crate) mod positions;
 mod quarantine;
 mod read;
 mod reserve;
 mod retention;
-pub mod rows;
+pub(crate) mod rows;
 mod schema;
 mod taken;
 mod writer;

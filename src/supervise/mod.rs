@@ -5,7 +5,7 @@
 //! heartbeat, abandoned and replaced; past its restart intensity it is marked failed.
 
 mod child;
-pub mod config;
+pub(crate) mod config;
 mod guard;
 mod policy;
 mod task_actor;

@@ -173,7 +173,6 @@ const PROBE: DeviceSpec = DeviceSpec {
     number: 59,
     stage: "device-59",
     identifier: "dsmil-soc-probe",
-    title: "Probe",
     reads: Interest::NONE.stream(Stream::L3In),
     prepare: |table| match table.is_empty() {
         true => Ok(PreparedStage::quiet(Arc::new(|| Box::new(Probe::default())))),

@@ -80,12 +80,9 @@ impl RuleSet {
         (set, problems)
     }
 
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.groups.iter().map(|group| group.engine.rule_count()).sum()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The rules that match a record, highest score first, then by title. A function of the record alone.

@@ -47,7 +47,6 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-58",
     identifier: "dsmil-soc-soar",
-    title: "Response proposals",
     // Also of devices that are yet to come.
     reads: Interest::NONE.stream(Stream::L3In).stream(Stream::Tick).stream(Stream::SocEvents).without_soc(NUMBER),
     prepare: |table| {

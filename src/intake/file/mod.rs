@@ -3,8 +3,8 @@
 //! `tail.rs` reads one open file, `followed.rs` the files that one path has had, and [`FileSet`] all paths together, in
 //! order of time. `position.rs` says what is remembered over a restart, `locate.rs` finds the files again.
 
-pub mod absent;
-pub mod config;
+pub(crate) mod absent;
+pub(crate) mod config;
 mod followed;
 #[cfg(test)]
 mod history;

@@ -1,7 +1,7 @@
 //! SHRINK, the service that measures the operator's state: asked over HTTP, each answer one sample on the log.
 
 mod collector;
-pub mod config;
+pub(crate) mod config;
 mod json;
 mod latest;
 mod poller;

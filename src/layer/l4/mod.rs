@@ -6,7 +6,7 @@
 //! elsewhere found them); each gets a decision. Risk fades with the time of the events themselves, so no tick is
 //! needed.
 
-pub mod config;
+pub(crate) mod config;
 mod detection;
 
 use std::sync::Arc;
@@ -47,7 +47,6 @@ pub fn prepare(config: &config::L4) -> StageSpec {
         name: "l4",
         identifier: "dsmil-l4",
         reads: READS,
-        writes: Interest::NONE.stream(Stream::L4Out),
         critical: true,
         make: Arc::new(move || Box::new(L4 { thresholds, model: MODEL.into(), watched: watched() })),
     }

@@ -3,7 +3,7 @@
 //!
 //! The target of a line picks its SYSLOG_IDENTIFIER: `log::info!(target: "dsmil-l3", EVENT_ID:% = id; "…")`.
 
-pub mod config;
+pub(crate) mod config;
 mod line;
 mod sink;
 
@@ -21,7 +21,6 @@ use crate::event::Timestamp;
 use crate::limits;
 use crate::observe::metrics;
 use config::{LogLevel, LogTarget};
-pub use line::INSTANCE_FIELD;
 use line::Line;
 use sink::{Journal, Sink, Stderr};
 
