@@ -6,7 +6,5 @@ mod peer;
 mod tls;
 
 pub use client::{Answer, Client, End, HttpError, Limits, Opened};
-#[cfg(test)]
-pub use peer::Io;
-pub use peer::{ConnectError, Peer};
+pub use peer::{ConnectError, Io, Peer};
 pub use tls::{Authorities, connector};
