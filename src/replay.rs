@@ -1,4 +1,4 @@
-//! `dsmild replay`: files through the whole pipeline in memory. The same input gives the same bytes.
+//! `dsmild replay`: files through the whole pipeline in memory. The same input leads to the same bytes.
 
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};

@@ -121,7 +121,7 @@ async fn a_renewed_certificate_is_served_after_a_reload_and_a_broken_one_never()
     assert!(daemon.server.reload(&config, true).is_err());
     assert_eq!(trusting(&cert).await, EXIT_OK);
     renew(&other, &other_key);
-    assert_eq!(trusting(&cert).await, EXIT_OK, "nobody told it");
+    assert_eq!(trusting(&cert).await, EXIT_OK, "no argument names it");
     daemon.server.reload(&config, true).unwrap();
     assert_eq!(trusting(&other).await, EXIT_OK);
     assert_eq!(trusting(&cert).await, EXIT_BAD);

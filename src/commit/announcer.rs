@@ -1,4 +1,4 @@
-//! What is said of committed events: counters, and a log line for every SOC event.
+//! What an operator sees of committed events: counters, and a log line for every SOC event.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,19 @@ use crate::event::{Body, Event, Severity, Soc, Timestamp, stream};
 use crate::layer::one_line;
 use crate::observe::metrics;
 
-/// Knows under which identifier each producer of SOC events speaks.
+/// Counts and logs committed events, each under the log identifier of its producer.
 pub struct Announcer {
     identifiers: BTreeMap<u16, &'static str>,
 }
 
 impl Announcer {
+    /// `identifiers`: the SYSLOG_IDENTIFIER of each producer of SOC events, by [`Soc::producer`].
     pub fn new(identifiers: BTreeMap<u16, &'static str>) -> Self {
         Self { identifiers }
     }
 
-    /// Called by the writer, so that nothing is said before it is committed and everything is said once. With
-    /// `on_terminal`, SOC events that the terminal shows anyway are not in the log.
+    /// Counts the events and logs the SOC events among them. The writer calls it once for each event, after the commit. With
+    /// `on_terminal`, SOC events that the terminal shows anyway (severity LOW and above) are counted only.
     pub fn announce(&self, events: &[Event], on_terminal: bool) {
         let now_ms = Timestamp::now().millis();
         for event in events {
@@ -31,7 +32,7 @@ impl Announcer {
         }
     }
 
-    /// Under the identifier of whoever wrote it.
+    /// Logs it under the identifier of its producer.
     fn log_soc(&self, event: &Event, soc: &Soc) {
         let level = match soc.severity {
             Severity::Critical | Severity::High => log::Level::Warn,

@@ -1,5 +1,5 @@
 //! The commit point: whatever sources and stages did goes to the hot store here, in the order of the log, and only then is
-//! it seen outside, counted and told.
+//! it seen outside, counted and logged.
 
 mod announcer;
 mod progress;

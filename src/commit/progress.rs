@@ -1,4 +1,4 @@
-//! How far committed transactions have brought their consumers, and what the hot store keeps for them.
+//! How far the committed transactions of each consumer go, and which events the hot store must keep for them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,23 +7,25 @@ use crate::bus::{Bus, Transaction};
 use crate::event::EventId;
 use crate::locked::locked;
 
-/// By name of the consumer.
+/// The progress of every consumer, by its name.
 pub struct Progress(Mutex<BTreeMap<String, ConsumerProgress>>);
 
-/// How far the committed transactions of a consumer go.
+/// How far the committed transactions of one consumer go.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ConsumerProgress {
+    /// The consumer has handled every event up to this id.
     pub cursor: EventId,
-    /// Cursor of its saved state.
+    /// Its saved state is the state after every event up to this id.
     pub snapshot: EventId,
 }
 
 impl Progress {
-    /// As it was committed last.
+    /// `committed`: the progress that the hot store had at the start.
     pub fn new(committed: BTreeMap<String, ConsumerProgress>) -> Self {
         Self(Mutex::new(committed))
     }
 
+    /// Takes over the cursors of transactions that have just been committed.
     pub fn note(&self, transactions: &[Arc<Transaction>]) {
         let mut committed = locked(&self.0);
         for transaction in transactions {
@@ -35,9 +37,9 @@ impl Progress {
         }
     }
 
-    /// The oldest event that a stage's next run needs from the store: the first that it has not handled, by what is
-    /// committed, and normally also the first after its saved state. In `need`, when the store is full, the state may
-    /// miss what it has learnt since it was saved; what was not handled is never given up.
+    /// The id up to which no attached consumer needs events any more; [`EventId::MAX`] when there is no such consumer. A
+    /// stage that starts again needs every event that it has not handled, and those after its saved state, from which it
+    /// learns again. With `in_need` (the store is full) only the events that it has not handled are kept.
     pub fn floor(&self, bus: &Bus, in_need: bool) -> EventId {
         let committed = locked(&self.0);
         let consumers = bus.consumers();

@@ -42,7 +42,7 @@ pub struct Resources {
     pub io: Handle,
 }
 
-/// The task of the writer's actor. When it is told to stop, everybody else has stopped: it commits what is left.
+/// The task of the writer's actor. When it is asked to stop, everybody else has stopped: it commits what is left.
 pub async fn run(task: TaskContext, resources: Resources) -> Result<(), String> {
     let mut writer = Writer::new(resources);
     while task.run_until_stopped(writer.has.bus.wait_pending()).await.is_some() {
@@ -62,15 +62,15 @@ struct Writer {
     has: Resources,
     positions: Positions,
     positions_changed: bool,
-    positions_error_told: bool,
+    is_positions_error_reported: bool,
     positions_saved: Instant,
     pruned: Instant,
     /// Bytes committed since.
     unpruned: u64,
     /// Events of one transaction; fewer after it did not fit, so that little space is enough to go on.
     batch: usize,
-    /// The error that has been told, so that it is told once.
-    told: Option<String>,
+    /// The error that has been reported, so that it is reported once.
+    reported: Option<String>,
 }
 
 impl Writer {
@@ -82,12 +82,12 @@ impl Writer {
             has,
             positions,
             positions_changed: false,
-            positions_error_told: false,
+            is_positions_error_reported: false,
             positions_saved: now,
             pruned: now,
             unpruned: 0,
             batch: limits::COMMIT_EVENTS_MAX,
-            told: None,
+            reported: None,
         }
     }
 
@@ -121,7 +121,7 @@ impl Writer {
     }
 
     fn after_commit(&mut self, transactions: &[Arc<Transaction>]) {
-        if self.told.take().is_some() {
+        if self.reported.take().is_some() {
             log::info!(target: "dsmild", "the hot store takes events again");
             self.has.board.set_store_error(None);
         }
@@ -144,10 +144,10 @@ impl Writer {
     /// Sources wait meanwhile, for the bus has no room until this is over.
     async fn failed(&mut self, error: &StoreError) {
         let text = error.to_string();
-        if self.told.is_none() {
+        if self.reported.is_none() {
             log::error!(target: "dsmild", "commit to the hot store failed, sources wait: {text}");
             self.has.board.set_store_error(Some(text.clone()));
-            self.told = Some(text);
+            self.reported = Some(text);
         }
         if matches!(error, StoreError::Full { .. }) {
             self.batch = (self.batch / 2).max(1);
@@ -173,10 +173,10 @@ impl Writer {
         match self.positions.save(&(self.has.config)().daemon.state_dir) {
             Ok(()) => {
                 self.positions_changed = false;
-                self.positions_error_told = false;
+                self.is_positions_error_reported = false;
             }
             // It is tried again each second; said once.
-            Err(error) if !std::mem::replace(&mut self.positions_error_told, true) => {
+            Err(error) if !std::mem::replace(&mut self.is_positions_error_reported, true) => {
                 log::warn!(target: "dsmild", "positions for after a reboot could not be saved: {error}");
             }
             Err(_) => {}

@@ -25,7 +25,7 @@ pub use self::core::Core;
 pub use components::Components;
 pub use load::{EXIT_CONFIG, load, refuse, warnings};
 pub use plan::{Plan, prepare, prepare_with};
-use signals::{Signals, Told};
+use signals::{Order, Signals};
 pub use start::{Daemon, Hooks, StartError};
 
 use crate::config::Loaded;
@@ -84,7 +84,7 @@ async fn start_and_run(loaded: Loaded, plan: Plan, path: Option<PathBuf>, hooks:
 
 /// How often the supervisor looks round.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// A critical actor that gave no heartbeat for this long keeps the watchdog from being told that all is well.
+/// A critical actor that gave no heartbeat for this long keeps the watchdog from being fed.
 const LATE_AFTER: Duration = Duration::from_secs(3);
 
 async fn until_told(mut daemon: Daemon, mut signals: Signals, path: Option<PathBuf>) -> ExitCode {
@@ -101,9 +101,9 @@ async fn until_told(mut daemon: Daemon, mut signals: Signals, path: Option<PathB
     let (mut reloading, mut again) = (None, false);
     let code = loop {
         tokio::select! {
-            told = signals.next() => match told {
-                Told::Stop => break ExitCode::SUCCESS,
-                Told::Reload => again = true,
+            order = signals.next() => match order {
+                Order::Stop => break ExitCode::SUCCESS,
+                Order::Reload => again = true,
             },
             _ = fatal.changed() => break ExitCode::FAILURE,
             prepared = ready(&mut reloading) => {

@@ -72,12 +72,12 @@ impl Daemon {
         if !failures.is_empty() {
             return Err(format!("done in part: {}", failures.join("; ")));
         }
-        let told = changes.iter().filter(|change| change.effect != Effect::NextStart);
-        let told: Vec<_> =
-            told.map(|change| change.summary.clone()).chain((!kept.is_empty()).then_some(kept)).collect();
-        Ok(match told.is_empty() {
+        let applied = changes.iter().filter(|change| change.effect != Effect::NextStart);
+        let summaries: Vec<_> =
+            applied.map(|change| change.summary.clone()).chain((!kept.is_empty()).then_some(kept)).collect();
+        Ok(match summaries.is_empty() {
             true => "done: nothing changed".to_owned(),
-            false => format!("done: {} parts changed: {}", changes.len(), told.join("; ")),
+            false => format!("done: {} parts changed: {}", changes.len(), summaries.join("; ")),
         })
     }
 

@@ -1,4 +1,4 @@
-//! What the process is told from outside. Listened for before anything starts: a signal that came earlier would end it.
+//! The signals that the process receives. It listens before anything starts: a signal that came earlier would end it.
 
 use std::io;
 
@@ -12,7 +12,7 @@ pub struct Signals {
 
 impl Signals {
     /// # Errors
-    /// The system gives no signal handler.
+    /// The system installs no signal handler.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -21,23 +21,25 @@ impl Signals {
         })
     }
 
-    /// The next one, of which there is always one to come as long as the runtime lives.
-    pub async fn next(&mut self) -> Told {
+    /// Waits for the next signal.
+    pub async fn next(&mut self) -> Order {
         tokio::select! {
-            _ = self.terminate.recv() => Told::Stop,
-            _ = self.interrupt.recv() => Told::Stop,
-            _ = self.hangup.recv() => Told::Reload,
+            _ = self.terminate.recv() => Order::Stop,
+            _ = self.interrupt.recv() => Order::Stop,
+            _ = self.hangup.recv() => Order::Reload,
         }
     }
 
-    /// Waits until the process is to end; a reload has nothing to reload before the start is over.
+    /// Waits until the process is asked to end. Requests for a reload are ignored: before the start is over there is nothing
+    /// to reload.
     pub async fn stop(&mut self) {
-        while self.next().await != Told::Stop {}
+        while self.next().await != Order::Stop {}
     }
 }
 
+/// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum Order {
     Stop,
     Reload,
 }

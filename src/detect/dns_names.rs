@@ -19,7 +19,7 @@ const CHILDREN_MAX: usize = 64;
 pub const ALGORITHMIC_FROM: f64 = 0.92;
 /// Share of the names asked for lately that must be algorithmic.
 const SHARE_MIN: f64 = 0.2;
-/// Characters below the registrable name from which a name can carry data worth the trouble.
+/// Characters below the registrable name from which a name can carry enough data to be worth it.
 const PAYLOAD_BYTES_MIN: usize = 30;
 /// Bits a character of what is below the registrable name; words have about 3 at this length.
 const PAYLOAD_ENTROPY_MIN: f64 = 3.4;

@@ -60,12 +60,12 @@ pub struct Answer<'a> {
     pub fitting: Vec<(usize, usize)>,
     /// All records that it fits.
     pub records: Vec<Entry>,
-    /// The budget ended before all readings were found: who wrote what cannot be told.
+    /// The budget ended before all readings were found: who wrote what is not known.
     pub is_exhausted: bool,
 }
 
 impl Library {
-    /// Compiles what can be read; a broken file is left out and told of, its neighbours stay.
+    /// Compiles what can be read; a broken file is left out and reported, its neighbours stay.
     pub fn new(texts: &[FormatText]) -> (Self, Vec<Diagnostic>) {
         let mut formats: Vec<Format> = Vec::new();
         let mut diagnostics = Vec::new();

@@ -1,6 +1,6 @@
 //! What all readings of one message agree in.
 //!
-//! Who acted and from where is told only where every reading says the same: what an attacker writes can make a second
+//! Who acted and from where is taken only where every reading says the same: what an attacker writes can make a second
 //! reading, but never be the only one. Everything else is of the reading with the most literal text; so is a user's name
 //! where all readings are of one entry, since there the choice is only how much of the text round it belongs to it.
 

@@ -78,7 +78,7 @@ pub fn run(command: &FormatsCommand) -> ExitCode {
     }
 }
 
-/// With the built-in formats and those of the paths; a broken one is told of and left out.
+/// With the built-in formats and those of the paths; a broken one is reported and left out.
 fn with(paths: &LibraryPaths, command: impl FnOnce(&Library) -> io::Result<u8>) -> io::Result<u8> {
     let mut texts = builtin::texts();
     match files::read(&paths.formats) {

@@ -58,7 +58,7 @@ fn replace(folder: &Path, text: &str) -> io::Result<()> {
     std::fs::rename(new, folder.join(FILE_NAME))
 }
 
-/// Sends SIGHUP to the daemon and waits for the end of the reload that follows; gives what was done.
+/// Sends SIGHUP to the daemon and waits for the end of the reload that follows; returns what was done.
 ///
 /// # Errors
 /// Why nothing, or not everything, was taken over, or why it is not known.
@@ -66,7 +66,7 @@ pub fn ask(pid: i32) -> Result<String, String> {
     let pid = Pid::from_raw(pid).ok_or("there is no process 0")?;
     let file = folder().ok_or("RUNTIME_DIRECTORY is not set: use systemctl reload")?.join(FILE_NAME);
     let before = read(&file).map_or(0, |(number, _)| number);
-    kill_process(pid, Signal::HUP).map_err(|error| format!("the daemon could not be told: {error}"))?;
+    kill_process(pid, Signal::HUP).map_err(|error| format!("the signal could not be sent to the daemon: {error}"))?;
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         // One that was running already may have read the configuration before it was changed.

@@ -28,7 +28,7 @@ pub fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
-/// Tells systemd's watchdog that all is well, as often as it asks for.
+/// Feeds systemd's watchdog, as often as it asks for.
 pub struct Watchdog {
     every: Option<Duration>,
     fed: Instant,

@@ -1,4 +1,4 @@
-//! What went wrong outside, told so that an operator knows what to do, and when another attempt is worth it.
+//! What went wrong outside, said so that an operator knows what to do, and when another attempt is worth it.
 
 use std::time::Duration;
 

@@ -143,8 +143,8 @@ impl Ledger {
 
 /// A person wrote the remembered hash into the file beside the log.
 fn is_given_up(path: &Path, head: &Head) -> bool {
-    let told = std::fs::read_to_string(path.with_file_name(ACCEPT_FILE));
-    told.is_ok_and(|hash| hash.trim() == head.hash)
+    let accepted = std::fs::read_to_string(path.with_file_name(ACCEPT_FILE));
+    accepted.is_ok_and(|hash| hash.trim() == head.hash)
 }
 
 fn begin_anew(path: &Path, given_up: &Head, error: &AuditError) -> Result<Audit, AuditError> {

@@ -18,7 +18,7 @@ use crate::outlet::CommittedLog;
 use crate::store::HotStore;
 use crate::supervise::{Child, State};
 
-/// What a sender waits at most for its events to be durable; then it is told to send them again.
+/// What a sender waits at most for its events to be durable; then it is asked to send them again.
 const DURABLE_PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Live {

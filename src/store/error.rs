@@ -1,4 +1,4 @@
-//! What can go wrong with the hot store, told apart by what the caller should do.
+//! What can go wrong with the hot store, distinguished by what the caller should do.
 
 use std::path::{Path, PathBuf};
 

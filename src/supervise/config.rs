@@ -9,7 +9,7 @@ use crate::config::{Judge, Span};
 pub struct Supervisor {
     pub backoff: Backoff,
     pub intensity: Intensity,
-    /// An actor that gives no sign of life for this long is taken for frozen and replaced.
+    /// An actor that sends no heartbeat for this long is taken for frozen and replaced.
     pub frozen_after: Span,
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use super::TaskContext;
 
 /// Makes the loop anew for every run. The loop sends heartbeats ([`TaskContext::heartbeat`],
-/// [`TaskContext::run_until_stopped`]) and ends when told to; any other end counts as a failure, an error with its reason.
+/// [`TaskContext::run_until_stopped`]) and ends when it is asked to; any other end counts as a failure, an error with its reason.
 pub type Task = Arc<dyn Fn(TaskContext) -> LocalBoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// A task under the name that its actor has in status and metrics.

@@ -93,7 +93,7 @@ impl Tree {
         Ok(child)
     }
 
-    /// Whether no critical actor is late: then systemd's watchdog may be told that all is well.
+    /// Whether no critical actor is late: then systemd's watchdog may be fed.
     pub fn healthy(&self, late_after: Duration) -> bool {
         self.running
             .iter()

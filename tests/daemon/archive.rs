@@ -204,5 +204,5 @@ fn partitions_are_made_for_the_days_of_the_lines_and_dropped_after_the_retention
     assert_eq!(daemon.terminate(), Some(0));
     assert!(exists(&partition(3)) && exists(&partition(-1)));
     assert_eq!(postgres.count("raw_events_fast"), 3);
-    assert!(site.log().contains(&partition(20)), "the drop is told");
+    assert!(site.log().contains(&partition(20)), "the drop is logged");
 }

@@ -73,8 +73,8 @@ fn two_daemons_of_one_name_are_kept_apart() {
         assert!(refused.contains("daemon.instance"), "{refused}");
         first.close().await;
         // Postgres frees the lock when the session's process has ended, a moment after the good-bye.
-        while let Err(trouble) = Link::open(&config, "one").await {
-            assert!(trouble.to_string().contains("daemon.instance"), "{trouble}");
+        while let Err(error) = Link::open(&config, "one").await {
+            assert!(error.to_string().contains("daemon.instance"), "{error}");
         }
     });
 }

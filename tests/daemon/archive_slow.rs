@@ -26,7 +26,7 @@ fn a_postgres_that_is_locked_or_hangs_does_not_slow_the_rest_and_then_shows_how_
     write_lines(&site, 10..12_000);
     wait_until_judged(&site, 12_000);
     wait_for("the backlog to be counted", || archive_status(&daemon)["lag_events"].as_u64().unwrap() > 20_000);
-    wait_for("the lock to be told", || {
+    wait_for("the lock to be reported", || {
         let status = archive_status(&daemon);
         status["last_error"]
             .as_str()

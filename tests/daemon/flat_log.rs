@@ -149,10 +149,10 @@ fn a_file_that_cannot_be_written_is_reported_and_written_when_it_can_be() {
     fs::create_dir(site.path("dsmil.log")).unwrap();
     let daemon = site.start_ready();
     journald.count("dsmil-counted", 1, 10);
-    wait_for("the trouble in status", || flat_log(&daemon)["up"] == false);
+    wait_for("the error in status", || flat_log(&daemon)["up"] == false);
     assert!(flat_log(&daemon)["last_error"].as_str().unwrap().contains("directory"), "{}", flat_log(&daemon));
     fs::remove_dir(site.path("dsmil.log")).unwrap();
     wait_for("the lines", || numbers(&text(&site, "dsmil.log")).len() == 10);
-    wait_for("the end of the trouble in status", || flat_log(&daemon)["up"] == true);
+    wait_for("the end of the error in status", || flat_log(&daemon)["up"] == true);
     assert_eq!(site.log().matches("Is a directory").count(), 1, "said once: {}", site.log());
 }

@@ -1,4 +1,4 @@
-//! Loki has every SOC event of the hot store once, whatever dies; nothing waits for it; and what keeps it away is told.
+//! Loki has every SOC event of the hot store once, whatever dies; nothing waits for it; and what keeps it away is reported.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -170,7 +170,7 @@ fn a_frozen_loki_slows_nothing_and_has_everything_when_it_thaws() {
     wait_for("everything to be judged while Loki is frozen", || judged(&daemon, 5000));
     let waiting = stored(&site).len() as u64;
     wait_for("what waits to be counted", || outlet(&daemon)["lag_events"] == waiting);
-    wait_for("the silence to be told", || {
+    wait_for("the silence to be reported", || {
         outlet(&daemon)["last_error"].as_str().is_some_and(|error| error.contains("no answer within"))
     });
     assert_eq!(daemon.get("/readyz").map(|(code, _)| code), Some(200));
@@ -211,9 +211,9 @@ fn tenant_and_credentials_come_through_and_a_wrong_password_is_told_without_it()
         assert!(head.lines().any(|line| line == expected), "{expected} in {head}");
     }
     assert!(loki.kept().iter().all(|entry| entry.labels["site"] == "hq"));
-    let told = format!("{}{}{}", site.log(), daemon.status(), daemon.get("/metrics").unwrap().1);
+    let shown = format!("{}{}{}", site.log(), daemon.status(), daemon.get("/metrics").unwrap().1);
     for secret in ["hunter2", "correct-horse", "dTpodW50ZXIy", "dTpjb3JyZWN0LWhvcnNl"] {
-        assert!(!told.contains(secret), "{told}");
+        assert!(!shown.contains(secret), "{shown}");
     }
     assert_eq!(daemon.terminate(), Some(0));
 }
@@ -348,16 +348,16 @@ fn whatever_answers_in_place_of_loki_is_told_and_takes_no_event_away() {
     write_lines(&site, 0..20);
     loki.now(Behaviour::Say("200 OK\r\nContent-Type: text/html", b"<html>please log in</html>".to_vec()));
     let daemon = site.start_ready();
-    wait_for("the page to be told", || {
+    wait_for("the page to be reported", || {
         let loki = outlet(&daemon);
         loki["up"] == false && loki["last_error"].as_str().is_some_and(|error| error.contains("an HTML page"))
     });
     loki.now(Behaviour::Say("503 Service Unavailable", vec![b'x'; 32 * 1024 * 1024]));
-    wait_for("the huge answer to be told", || {
+    wait_for("the huge answer to be reported", || {
         outlet(&daemon)["last_error"].as_str().is_some_and(|error| error.contains("503") && error.len() < 1000)
     });
     loki.now(Behaviour::Say("777 Garbage\r\nRetry-After: \u{1}", b"\xff\xfe\x00".to_vec()));
-    wait_for("the garbage to be told", || {
+    wait_for("the garbage to be reported", || {
         outlet(&daemon)["last_error"].as_str().is_some_and(|error| !error.contains("503"))
     });
     loki.now(Behaviour::Take);

@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test fails by panicking
 
 mod archive;
+mod archive_errors;
 mod archive_group;
 mod archive_keys;
 mod archive_power;
 mod archive_reload;
 mod archive_slow;
-mod archive_trouble;
 mod check;
 mod flat_log;
 mod full_store;
@@ -25,13 +25,13 @@ mod postgres;
 mod random;
 mod records;
 mod redis_cluster;
+mod redis_errors;
 mod redis_hostile;
 mod redis_ingest;
 mod redis_large;
 mod redis_mirror;
 mod redis_power;
 mod redis_server;
-mod redis_trouble;
 mod redis_variants;
 mod reload;
 mod replay;

@@ -114,7 +114,7 @@ enum Down {
 
 impl Fabric {
     fn new(postgres: Postgres) -> Self {
-        // What the writer was told is written must be there after a kill, or the test would not know what to expect.
+        // What was confirmed to the writer must be there after a kill, or the test would not know what to expect.
         let redis = Server::new(&["--appendfsync", "always"]);
         let extra = format!(
             "[redis]\nurl = \"{}\"\nmaxlen = 100000000\n[archive]\nurl = \"{}\"\nevery = \"100ms\"\n[fusion]\ninclude_benign = true\n",

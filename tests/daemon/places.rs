@@ -23,7 +23,7 @@ struct Output {
     src_layer: String,
 }
 
-/// The streams that the mirror writes unless it is told otherwise, and their layers in the hot store.
+/// The streams that the mirror writes unless it is configured otherwise, and their layers in the hot store.
 const STREAMS: [(&str, u8); 3] = [("L3_OUT", 3), ("L4_OUT", 4), ("SOC_EVENTS", 8)];
 
 /// The number in the line of an entry: in the name of its user.

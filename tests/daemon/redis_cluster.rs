@@ -89,11 +89,11 @@ fn a_cluster_of_one_node_is_read_and_written_and_a_url_of_the_wrong_kind_is_told
     story.expect_through(|key| cluster.connect(key));
     let plain = Server::started(&[]);
     Story::begin(&format!("url = \"redis-cluster://127.0.0.1:{}\"", plain.port))
-        .expect_trouble(&["cluster support disabled", "redis://"]);
+        .expect_error(&["cluster support disabled", "redis://"]);
     let two = Cluster::of(2);
     let elsewhere = 1 - two.owner("L3_OUT");
     Story::begin(&format!("url = \"{}\"", two.nodes[elsewhere].url()))
-        .expect_mirror_trouble(&["MOVED", "redis-cluster://"]);
+        .expect_mirror_error(&["MOVED", "redis-cluster://"]);
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub fn installed() -> bool {
 }
 
 impl Server {
-    /// Not started yet. It keeps what it is told over `kill -9`, up to the last second.
+    /// Not started yet. It keeps what it is sent over `kill -9`, up to the last second.
     pub fn new(arguments: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("dsmild-redis").tempdir_in(memory_dir()).unwrap();
         let port = free_port();

@@ -55,8 +55,8 @@ impl Story {
     }
 
     /// Status of mirror and source, the metric and the journal say this, and the daemon is ready all the same.
-    pub fn expect_trouble(&self, words: &[&str]) {
-        self.expect_mirror_trouble(words);
+    pub fn expect_error(&self, words: &[&str]) {
+        self.expect_mirror_error(words);
         wait_for(&format!("the source to say {words:?}"), || {
             let status = self.daemon.status();
             let mut sources = status["sources"].as_array().unwrap().iter();
@@ -68,7 +68,7 @@ impl Story {
         });
     }
 
-    pub fn expect_mirror_trouble(&self, words: &[&str]) {
+    pub fn expect_mirror_error(&self, words: &[&str]) {
         wait_for(&format!("the mirror to say {words:?}"), || {
             let outlet = outlet(&self.daemon);
             outlet["up"] == false && says(outlet["last_error"].as_str(), words)
@@ -138,13 +138,13 @@ fn over_tls_with_an_authority_of_ones_own_and_no_other() {
         let mut story = Story::begin(&trust(&certificates.path("ca.pem")));
         story.feed(connect);
         story.expect_through(connect);
-        Story::begin(&trust(&others.path("ca.pem"))).expect_trouble(&["ertificate", "redis.tls_ca_file"]);
-        Story::begin(&url).expect_trouble(&["ertificate", "redis.tls_ca_file"]);
-        Story::begin(&trust("/nonexistent/ca.pem")).expect_trouble(&["/nonexistent/ca.pem", "redis.tls_ca_file"]);
+        Story::begin(&trust(&others.path("ca.pem"))).expect_error(&["ertificate", "redis.tls_ca_file"]);
+        Story::begin(&url).expect_error(&["ertificate", "redis.tls_ca_file"]);
+        Story::begin(&trust("/nonexistent/ca.pem")).expect_error(&["/nonexistent/ca.pem", "redis.tls_ca_file"]);
     }
     // The ports the wrong way round.
-    Story::begin(&format!("url = \"rediss://127.0.0.1:{}\"", redis.port)).expect_trouble(&["redis.url", "TLS"]);
-    Story::begin(&format!("url = \"redis://127.0.0.1:{port}\"")).expect_trouble(&["redis.url", "TLS"]);
+    Story::begin(&format!("url = \"rediss://127.0.0.1:{}\"", redis.port)).expect_error(&["redis.url", "TLS"]);
+    Story::begin(&format!("url = \"redis://127.0.0.1:{port}\"")).expect_error(&["redis.url", "TLS"]);
 }
 
 /// What the error text names, and not more.
@@ -176,8 +176,8 @@ fn a_user_with_the_rights_that_the_message_names_suffices_and_one_with_less_is_t
         story.feed(connect);
         let words = ["NOPERM", "+@stream +eval ~KEY"];
         match right {
-            "+eval" => story.expect_mirror_trouble(&words),
-            _ => story.expect_trouble(&words),
+            "+eval" => story.expect_mirror_error(&words),
+            _ => story.expect_error(&words),
         }
         allow(&RIGHTS);
         story.expect_through(connect);
@@ -214,7 +214,7 @@ fn on_a_socket_and_with_a_database_number() {
         }
     }
     let missing = Story::begin(&format!("url = \"{}/99\"", redis.url()));
-    missing.expect_trouble(&["DB index is out of range", "redis.url"]);
+    missing.expect_error(&["DB index is out of range", "redis.url"]);
     let absent = Story::begin(&format!("url = \"redis+unix://{}\"", Path::new("/nonexistent.sock").display()));
-    absent.expect_trouble(&["No such file", "is Redis running"]);
+    absent.expect_error(&["No such file", "is Redis running"]);
 }

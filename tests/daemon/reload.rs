@@ -121,8 +121,11 @@ fn whoever_asks_for_a_reload_is_answered_when_it_is_done() {
     for round in 1..=10 {
         site.configure(&format!("[l4]\nhalf_life = \"{round}m\"\n"));
         assert_eq!(ask(&site, &daemon), (Some(0), String::new()));
-        let told = daemon.status()["config"]["last_reload"].as_str().unwrap().to_owned();
-        assert!(told.contains("done: 1 parts changed: l4 ") && told.contains(&format!("\"{round}m\"")), "{told}");
+        let summary = daemon.status()["config"]["last_reload"].as_str().unwrap().to_owned();
+        assert!(
+            summary.contains("done: 1 parts changed: l4 ") && summary.contains(&format!("\"{round}m\"")),
+            "{summary}"
+        );
     }
     site.configure("[l4]\nhalf_life = \"soon\"\n");
     let (code, said) = ask(&site, &daemon);

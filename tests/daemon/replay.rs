@@ -45,22 +45,23 @@ fn the_same_files_give_the_same_bytes() {
 }
 
 #[test]
-fn every_part_of_the_story_is_told() {
+fn every_part_of_the_story_is_reported() {
     let events = events(&replay(&[], &demo_logs()));
-    let told = |what: &str, found: &dyn Fn(&Value) -> bool| assert!(events.iter().any(found), "not told: {what}");
-    told("the brute force", &|event| texts(event, "reasons").contains("brute_force"));
-    told("that it got in", &|event| {
+    let reported =
+        |what: &str, found: &dyn Fn(&Value) -> bool| assert!(events.iter().any(found), "not reported: {what}");
+    reported("the brute force", &|event| texts(event, "reasons").contains("brute_force"));
+    reported("that it got in", &|event| {
         texts(event, "reasons").contains("success_after_failures") && event["decision"] == "malicious"
     });
-    told("sudo misuse", &|event| {
+    reported("sudo misuse", &|event| {
         event["entity"]["user"] == "deploy" && event["summary"].as_str().unwrap().contains("/etc/shadow")
     });
-    told("the beacon", &|event| texts(event, "flags").contains("BEACON"));
-    told("the tampered log", &|event| texts(event, "flags").contains("LOG_TIME_BACKWARDS"));
-    told("the cleared log", &|event| texts(event, "flags").contains("LOG_CLEARED"));
-    told("the forged address", &|event| texts(event, "flags").contains("FORGED_ADDRESS"));
-    told("an incident of all that", &|event| event["src_device"] == 52 && event["severity"] == "CRITICAL");
-    told("a proposal", &|event| event["src_device"] == 58 && event["proposal"].is_object());
+    reported("the beacon", &|event| texts(event, "flags").contains("BEACON"));
+    reported("the tampered log", &|event| texts(event, "flags").contains("LOG_TIME_BACKWARDS"));
+    reported("the cleared log", &|event| texts(event, "flags").contains("LOG_CLEARED"));
+    reported("the forged address", &|event| texts(event, "flags").contains("FORGED_ADDRESS"));
+    reported("an incident of all that", &|event| event["src_device"] == 52 && event["severity"] == "CRITICAL");
+    reported("a proposal", &|event| event["src_device"] == 58 && event["proposal"].is_object());
 }
 
 /// The noise before the story begins: two days in which nothing happened.

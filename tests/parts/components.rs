@@ -20,7 +20,7 @@ use crate::supervision::{Faults, NONE, PANIC_ALWAYS, Run};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A child that notes its name when it is told to stop.
+/// A child that notes its name when it is asked to stop.
 fn noting(name: &str, place: usize, ended: &Arc<Mutex<Vec<String>>>) -> ChildSpec {
     let (noted, ended) = (name.to_owned(), Arc::clone(ended));
     let task = Arc::new(move |context: dsmild::supervise::TaskContext| {

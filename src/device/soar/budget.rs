@@ -17,7 +17,7 @@ const PART_OF_NETWORK: usize = 8;
 /// How much a proposal matters; the larger matters more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Rank {
-    /// There is no safe command: it is only told.
+    /// There is no safe command: it is only reported.
     Refused,
     HighOutside,
     CriticalOutside,

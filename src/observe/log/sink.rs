@@ -68,7 +68,7 @@ impl Sink for Journal {
 }
 
 /// `JournalLog` writes info as PRIORITY 5 (notice), debug as 6 (info) and trace as 7 (debug). One level lower each
-/// gives what `journalctl -p info` and `-p debug` are asked for.
+/// is what `journalctl -p info` and `-p debug` are asked for.
 fn level_for_priority(level: Level) -> Level {
     match level {
         Level::Error | Level::Warn => level,

@@ -1,4 +1,4 @@
-//! What keeps the archive from working, told so that an operator knows what to do. Pure.
+//! What keeps the archive from working, said so that an operator knows what to do. Pure.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the archive is called, what it is told, and what its reading and its writing side know of each other.
+//! What the archive is called, what it is configured with, and what its reading and its writing side know of each other.
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;

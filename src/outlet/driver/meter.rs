@@ -187,7 +187,7 @@ impl Meter {
         let waiting = lane.backlog.events();
         if !Progress::is_worth_saying(waiting)
             && let Some(progress) = lane.progress.take()
-            && progress.was_told()
+            && progress.was_logged()
         {
             let line = progress.line(waiting, now());
             log::info!(target: self.about.identifier, "{}{line}: nothing is behind any more", lane.prefix());

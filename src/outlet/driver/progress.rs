@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 const WORTH_SAYING: u64 = 20_000;
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
-/// One catching up.
+/// The progress of one outlet that is catching up.
 #[derive(Debug, Clone)]
 pub struct Progress {
     done: u64,
     started: Instant,
     said: Instant,
-    told: bool,
+    is_logged: bool,
 }
 
 impl Progress {
     /// Begins when this much is missing; otherwise `None`.
     pub fn begin(missing: u64, now: Instant) -> Option<Self> {
-        Self::is_worth_saying(missing).then_some(Self { done: 0, started: now, said: now, told: false })
+        Self::is_worth_saying(missing).then_some(Self { done: 0, started: now, said: now, is_logged: false })
     }
 
     pub fn is_worth_saying(missing: u64) -> bool {
@@ -39,14 +39,14 @@ impl Progress {
     pub fn is_due(&mut self, now: Instant) -> bool {
         let due = now.duration_since(self.said) >= SAY_EVERY;
         if due {
-            (self.said, self.told) = (now, true);
+            (self.said, self.is_logged) = (now, true);
         }
         due
     }
 
-    /// Whether its end is worth a line too: the journal has heard of it.
-    pub fn was_told(&self) -> bool {
-        self.told
+    /// Whether a line about it is in the journal, so that its end is worth a line too.
+    pub fn was_logged(&self) -> bool {
+        self.is_logged
     }
 }
 
@@ -62,8 +62,8 @@ mod tests {
         progress.wrote(50_000);
         let later = start + SAY_EVERY;
         assert_eq!(progress.line(70_000, later), "50000 of 120000 events caught up, 10000 a second");
-        assert!(!progress.was_told());
-        assert!(progress.is_due(later) && !progress.is_due(later) && progress.was_told());
+        assert!(!progress.was_logged());
+        assert!(progress.is_due(later) && !progress.is_due(later) && progress.was_logged());
         assert!(Progress::begin(3, start).is_none());
     }
 }

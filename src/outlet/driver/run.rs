@@ -32,7 +32,7 @@ pub struct Driver<O, L> {
     saved: Cell<EventId>,
 }
 
-/// Takes committed events outside until it is told to stop; then what is committed goes outside first, if the outside
+/// Takes committed events outside until it is asked to stop; then what is committed goes outside first, if the outside
 /// takes it within [`About::drain`](super::About::drain). What does not, waits for the next start where it is kept.
 /// `is_wanted` tells whether the configuration still asks for the outlet.
 pub async fn run<O: Outlet, L: Log>(context: TaskContext, outlet: O, log: L, is_wanted: impl Fn() -> bool) {

@@ -80,15 +80,15 @@ fn body() -> Bytes {
     Bytes::from_static(b"{}")
 }
 
-fn trouble(answer: Answer) -> String {
+fn error_of(answer: Answer) -> String {
     match answer {
-        Answer::NotNow(trouble) => trouble.to_string(),
+        Answer::NotNow(error) => error.to_string(),
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
-async fn one_connection_takes_many_pushes_and_one_that_was_closed_meanwhile_is_no_trouble() {
+async fn one_connection_takes_many_pushes_and_one_that_was_closed_meanwhile_is_no_error() {
     let server = Server::start(None, &[&[TAKEN, TAKEN], &[TAKEN]]).await;
     let mut pusher = server.pusher("http", "tenant = \"soc\"");
     for _ in 0..3 {
@@ -109,7 +109,7 @@ async fn a_refused_push_of_nothing_means_that_loki_is_there_but_no_other_refusal
     let mut pusher = server.pusher("http", "");
     assert_eq!(pusher.ask().await, Answer::Taken);
     assert_eq!(pusher.push(body()).await, Answer::Refused { reason: "refused", said: "no".to_owned() });
-    assert!(trouble(pusher.ask().await).contains("loki.tenant"));
+    assert!(error_of(pusher.ask().await).contains("loki.tenant"));
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn an_answer_whose_end_does_not_come_counts_by_its_beginning() {
 #[tokio::test]
 async fn what_is_no_http_is_told() {
     let server = Server::start(None, &[&["220 mail.example ESMTP\r\n"]]).await;
-    let text = trouble(server.pusher("http", "").push(body()).await);
+    let text = error_of(server.pusher("http", "").push(body()).await);
     assert!(text.starts_with("pushing to Loki at http://127.0.0.1") && text.contains("is loki.url right"), "{text}");
 }
 
@@ -151,9 +151,9 @@ async fn https_trusts_the_named_file_and_says_what_to_do_without_it() {
     let server = Server::start(Some(acceptor(&cert, &key)), &[&[TAKEN], &[TAKEN], &[TAKEN]]).await;
     let trusting = format!("tls_ca_file = \"{}\"", cert.display());
     assert_eq!(server.pusher("https", &trusting).push(body()).await, Answer::Taken);
-    let text = trouble(server.pusher("https", "").push(body()).await);
+    let text = error_of(server.pusher("https", "").push(body()).await);
     assert!(text.contains("loki.tls_ca_file"), "{text}");
-    let missing = trouble(server.pusher("https", "tls_ca_file = \"/nonexistent/ca.pem\"").push(body()).await);
+    let missing = error_of(server.pusher("https", "tls_ca_file = \"/nonexistent/ca.pem\"").push(body()).await);
     assert!(missing.contains("loki.tls_ca_file") && missing.contains("/nonexistent/ca.pem"), "{missing}");
 }
 

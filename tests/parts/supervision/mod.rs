@@ -366,7 +366,7 @@ fn a_frozen_critical_actor_is_left_to_the_watchdog_where_there_is_one() {
             daemon.tree.children().iter().any(|child| child.name == "l3" && child.silence() > 3 * LATE)
         })
         .await;
-        assert!(!run.daemon.tree.healthy(LATE), "systemd is told nothing");
+        assert!(!run.daemon.tree.healthy(LATE), "systemd hears nothing");
         assert_eq!(run.restarts()["l3"], 0);
         run.daemon.stop().await;
     });

@@ -87,7 +87,7 @@ a_full_disk_is_reported_and_survived() {
     inside mount -o remount,size=64m /var/log/small
     wait_for 30 'the last line' on_machine 'tail -n 500 /var/log/small/dsmil.log | grep -q full=2000'
     expect 'the lines' "$(inside grep -c ' full=[0-9]*$' /var/log/small/dsmil.log)" 2000
-    wait_for 10 'the end of the trouble in status' on_machine 'journalctl -q -t dsmil-tail --since -1min | grep "the flat log takes lines"'
+    wait_for 10 'the end of the error in status' on_machine 'journalctl -q -t dsmil-tail --since -1min | grep "the flat log takes lines"'
     on_machine 'sed -i "s#^path = \"/var/log/small/dsmil.log\"#path = \"/var/log/dsmil.log\"#" /etc/dsmil/dsmil.toml
         systemctl restart dsmil; umount -l /var/log/small; rmdir /var/log/small'
     until_ready

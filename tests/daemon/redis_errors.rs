@@ -35,7 +35,7 @@ impl Story {
     }
 
     /// The outlet is down with this in its words, the journal has it once, and the daemon is ready all the same.
-    fn expect_trouble(&self, words: &[&str]) {
+    fn expect_error(&self, words: &[&str]) {
         wait_for(&format!("the mirror to say {words:?}"), || {
             let outlet = outlet(&self.daemon);
             let said = outlet["last_error"].as_str().unwrap_or_default();
@@ -68,30 +68,30 @@ fn the_mirror_says_what_is_wrong_with_redis_once_and_goes_on_when_it_is_right() 
     let mut redis = Server::new(&[]);
     let mut story = Story::begin(&redis, "");
     story.feed();
-    story.expect_trouble(&["onnection refused", "is Redis running"]);
+    story.expect_error(&["onnection refused", "is Redis running"]);
     redis.start();
     story.expect_mirrored(&redis);
 
     redis.ask(&["CONFIG", "SET", "maxmemory", "1"]);
     story.feed();
-    story.expect_trouble(&["OOM", "maxmemory", "redis.maxlen"]);
+    story.expect_error(&["OOM", "maxmemory", "redis.maxlen"]);
     redis.ask(&["CONFIG", "SET", "maxmemory", "0"]);
     story.expect_mirrored(&redis);
 
     redis.ask(&["REPLICAOF", "127.0.0.1", "1"]);
     story.feed();
-    story.expect_trouble(&["READONLY", "primary"]);
+    story.expect_error(&["READONLY", "primary"]);
     redis.ask(&["REPLICAOF", "NO", "ONE"]);
     story.expect_mirrored(&redis);
 
     redis.ask(&["XADD", "L3_OUT", "9999999999999-0", "not", "ours"]);
-    story.expect_trouble(&["L3_OUT", "9999999999999-0", "did not write", "DEL L3_OUT"]);
+    story.expect_error(&["L3_OUT", "9999999999999-0", "did not write", "DEL L3_OUT"]);
     redis.ask(&["DEL", "L3_OUT"]);
     story.expect_mirrored(&redis);
 
     redis.ask(&["DEL", "L3_OUT"]);
     redis.ask(&["SET", "L3_OUT", "x"]);
-    story.expect_trouble(&["WRONGTYPE", "not a stream", "key_prefix"]);
+    story.expect_error(&["WRONGTYPE", "not a stream", "key_prefix"]);
     redis.ask(&["DEL", "L3_OUT"]);
     story.feed();
     story.expect_mirrored(&redis);
@@ -108,7 +108,7 @@ fn a_wrong_password_is_told_without_it_and_a_corrected_file_needs_no_restart() {
     std::fs::write(secret.path(), "hunter2\n").unwrap();
     let mut story = Story::begin(&redis, &format!("password_file = \"{}\"", secret.path().display()));
     story.feed();
-    story.expect_trouble(&["WRONGPASS", "password_file"]);
+    story.expect_error(&["WRONGPASS", "password_file"]);
     std::fs::write(secret.path(), "correct-horse\n").unwrap();
     wait_for("the mirror to be up", || outlet(&story.daemon)["up"] == true);
     let mut connection = redis.connect();

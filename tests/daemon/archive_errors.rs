@@ -24,7 +24,7 @@ impl Story {
 
     /// The outlet is down with this in its words, the metric follows, the journal has it once, and events are judged all the
     /// same.
-    fn expect_trouble(&mut self, words: &str) {
+    fn expect_error(&mut self, words: &str) {
         let says = |text: Option<&str>| text.is_some_and(|text| text.contains(words));
         wait_for(&format!("the archive to say `{words}`"), || {
             let status = archive_status(&self.daemon);
@@ -62,7 +62,7 @@ fn a_wrong_password_and_a_file_that_is_not_there_are_told_without_the_secret() {
     let Some(postgres) = Postgres::started() else { return };
     postgres.execute("CREATE ROLE dsmil LOGIN SUPERUSER PASSWORD 'correct-horse'");
     let mut wrong = Story::begin(&postgres.tcp_url("dsmil"), Some("hunter2\n"));
-    wrong.expect_trouble("check the user in archive.url, archive.password_file, and pg_hba.conf");
+    wrong.expect_error("check the user in archive.url, archive.password_file, and pg_hba.conf");
     std::fs::write(wrong.site.path("password"), "correct-horse\n").unwrap();
     wrong.expect_archived();
     assert_eq!(postgres.count("raw_events_fast"), wrong.lines);
@@ -71,7 +71,7 @@ fn a_wrong_password_and_a_file_that_is_not_there_are_told_without_the_secret() {
     assert_eq!(wrong.daemon.terminate(), Some(0));
 
     let mut missing = Story::begin(&postgres.tcp_url("dsmil"), None);
-    missing.expect_trouble("make the file readable for this user");
+    missing.expect_error("make the file readable for this user");
     std::fs::write(missing.site.path("password"), "correct-horse\n").unwrap();
     missing.expect_archived();
 }
@@ -82,13 +82,13 @@ fn a_missing_privilege_is_told_also_when_it_is_taken_later() {
     postgres.execute("CREATE ROLE dsmil LOGIN PASSWORD 'right'; REVOKE ALL ON SCHEMA public FROM PUBLIC");
     let mut story = Story::begin(&postgres.tcp_url("dsmil"), Some("right"));
     let remedy = "GRANT CREATE, USAGE ON SCHEMA public, and ownership of the archive's tables";
-    story.expect_trouble(remedy);
+    story.expect_error(remedy);
     postgres.execute("GRANT CREATE, USAGE ON SCHEMA public TO dsmil");
     story.expect_archived();
 
     postgres.execute("ALTER TABLE raw_events_fast OWNER TO postgres");
     story.feed();
-    story.expect_trouble("permission denied for table raw_events_fast");
+    story.expect_error("permission denied for table raw_events_fast");
     postgres.execute("ALTER TABLE raw_events_fast OWNER TO dsmil");
     story.expect_archived();
     assert_eq!(postgres.count("raw_events_fast"), story.lines);
@@ -100,17 +100,17 @@ fn a_wrong_url_and_a_server_that_may_only_be_read_are_told() {
     postgres.execute("CREATE ROLE dsmil LOGIN SUPERUSER PASSWORD 'right'");
     let url = |database: &str| postgres.tcp_url("dsmil").replace("/postgres", &format!("/{database}"));
     let mut story = Story::begin(&url("elsewhere"), Some("right"));
-    story.expect_trouble("create the database, or correct archive.url");
+    story.expect_error("create the database, or correct archive.url");
     postgres.execute("CREATE DATABASE elsewhere");
     story.expect_archived();
 
     postgres.execute("CREATE DATABASE standby");
     postgres.execute("ALTER DATABASE standby SET default_transaction_read_only = on");
     let mut story = Story::begin(&url("standby"), Some("right"));
-    story.expect_trouble("name the primary in archive.url");
+    story.expect_error("name the primary in archive.url");
     postgres.execute("ALTER DATABASE standby RESET default_transaction_read_only");
     story.expect_archived();
 
     let mut story = Story::begin("postgres://dsmil@nosuchhost.invalid/postgres", Some("right"));
-    story.expect_trouble("start Postgres there, or correct archive.url");
+    story.expect_error("start Postgres there, or correct archive.url");
 }
