@@ -9,8 +9,11 @@ pub struct ConsumerId(pub(super) usize);
 /// One reader of the log that sources must not outrun.
 #[derive(Debug, Clone)]
 pub struct Consumer {
+    /// Of its actor: `l3`, `device-51`.
     pub name: String,
+    /// The kinds of events that it is given.
     pub reads: Interest,
+    /// The kind of events that it emits.
     pub writes: Interest,
     /// It has handled everything that follows from events up to here.
     pub cursor: EventId,
@@ -21,8 +24,11 @@ pub struct Consumer {
     /// False for a consumer that failed for good: sources do not wait for it. It goes on from its cursor when it is
     /// started again.
     pub attached: bool,
+    /// Events that were counted for it since the start of the process, those that it had not handled then included.
     pub received: u64,
+    /// Of these, events whose outputs are on the log.
     pub handled: u64,
+    /// Of these, events that it failed on twice; they are dead letters.
     pub quarantined: u64,
     /// Outputs that were refused because one event asked for more than
     /// [`OUTPUTS_PER_EVENT_MAX`](crate::limits::OUTPUTS_PER_EVENT_MAX).
@@ -34,11 +40,13 @@ pub struct Consumer {
 }
 
 impl Consumer {
+    /// Events that it was counted for and has not dealt with yet: its lag.
     pub fn in_flight(&self) -> u64 {
         self.received.saturating_sub(self.handled + self.quarantined + self.lost)
     }
 }
 
+/// The state of all consumers. Pure: the bus keeps it behind its lock.
 #[derive(Debug, Default)]
 pub struct Ledger {
     consumers: Vec<Consumer>,
@@ -79,6 +87,7 @@ impl Ledger {
         ledger
     }
 
+    /// `None` for an id of another ledger.
     pub fn get(&self, id: ConsumerId) -> Option<&Consumer> {
         self.consumers.get(id.0)
     }
@@ -91,14 +100,17 @@ impl Ledger {
         (lost > 0).then_some(lost)
     }
 
+    /// As [`get`](Self::get).
     pub fn get_mut(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
         self.consumers.get_mut(id.0)
     }
 
+    /// In the order of the graph.
     pub fn all(&self) -> &[Consumer] {
         &self.consumers
     }
 
+    /// The consumer of this name; `None` when there is none.
     pub fn find(&self, name: &str) -> Option<ConsumerId> {
         self.consumers.iter().position(|consumer| consumer.name == name).map(ConsumerId)
     }

@@ -55,7 +55,9 @@ pub struct Log {
 /// that any of them named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Newest {
+    /// How many events came from outside since the start of the process; ticks and SHRINK samples do not count.
     pub count: u64,
+    /// The latest time that any of them had.
     pub ts: Timestamp,
 }
 
@@ -65,10 +67,12 @@ impl Log {
         Self { chunks: VecDeque::new(), start: last, last, last_root: last, newest: Newest::default(), events: 0 }
     }
 
+    /// Events up to here are no longer in memory.
     pub fn start(&self) -> EventId {
         self.start
     }
 
+    /// The id of the newest event, or the one that the log goes on after.
     pub fn last(&self) -> EventId {
         self.last
     }
@@ -97,6 +101,7 @@ impl Log {
         chunk
     }
 
+    /// How far the input is.
     pub fn newest(&self) -> Newest {
         self.newest
     }

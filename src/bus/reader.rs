@@ -36,10 +36,12 @@ pub enum Ready {
 }
 
 impl Reader {
+    /// `at`: what follows from events up to here has been handled already.
     pub(super) fn new(consumer: ConsumerId, reads: Interest, at: EventId) -> Self {
         Self { consumer, reads, at, scanned: at, held: BTreeMap::new(), may_have_lost: false }
     }
 
+    /// The kinds of events that it hands out.
     pub fn reads(&self) -> Interest {
         self.reads
     }
@@ -61,6 +63,8 @@ impl Reader {
         self.scanned = self.scanned.max(scanned);
     }
 
+    /// Keeps those events of the chunk that it reads and has not handed out. `rank` is the place of the writer of a kind in
+    /// the graph.
     pub(super) fn look_through(&mut self, chunk: &Arc<[Event]>, rank: impl Fn(Interest) -> u8) {
         for event in EventRef::all(chunk) {
             let kind = event.kind();

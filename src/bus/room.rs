@@ -44,6 +44,7 @@ impl Bus {
 }
 
 impl Inner {
+    /// Counts the bytes of a committed transaction of a source as held until every consumer has handled its events.
     pub(super) fn hold(&mut self, transaction: &Transaction) {
         if let Some(last) = transaction.events.last() {
             let bytes = transaction.weight();
@@ -52,6 +53,7 @@ impl Inner {
         }
     }
 
+    /// Notes the cursor of a committed transaction for its consumer.
     pub(super) fn note_cursor(&mut self, transaction: &Transaction) {
         let Some(cursor) = transaction.cursor else { return };
         if let Some(consumer) = self.ledger.find(&transaction.consumer).and_then(|id| self.ledger.get_mut(id)) {

@@ -16,6 +16,8 @@ use crate::limits;
 /// Wakes a consumer's actor; must not block.
 type Wake = Arc<dyn Fn() + Send + Sync>;
 
+/// The ordered log in memory, with everything that happens on it: sources append, stages read and step, the writer takes
+/// transactions off it. All methods may be called from any thread; none blocks for longer than another takes.
 pub struct Bus {
     inner: Mutex<Inner>,
     /// Transactions wait for the hot store.
@@ -27,6 +29,7 @@ pub struct Bus {
     pub(super) is_full: AtomicBool,
 }
 
+/// What the lock guards.
 pub(super) struct Inner {
     pub(super) log: Log,
     pub(super) ledger: Ledger,
@@ -48,11 +51,15 @@ pub(super) struct Inner {
 pub struct Step {
     /// It has now handled everything that follows from events up to here.
     pub cursor: EventId,
+    /// What it emitted, in order.
     pub outputs: Vec<Draft>,
+    /// How many of its events it dealt with, quarantined ones not included.
     pub handled: u64,
     /// Outputs that were refused because one event asked for too many.
     pub refused: u64,
+    /// Events that it failed on twice, with the reason.
     pub dead_letters: Vec<DeadLetter>,
+    /// Its state, when it is time to save it.
     pub snapshot: Option<Snapshot>,
 }
 
@@ -91,6 +98,7 @@ impl Bus {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The consumer of this name; `None` when no stage has it.
     pub fn consumer(&self, name: &str) -> Option<ConsumerId> {
         self.lock().ledger.find(name)
     }
@@ -100,6 +108,7 @@ impl Bus {
         self.lock().ledger.all().to_vec()
     }
 
+    /// The id of the newest event on the log, committed or not.
     pub fn last(&self) -> EventId {
         self.lock().log.last()
     }
@@ -109,6 +118,7 @@ impl Bus {
         self.lock().log.newest()
     }
 
+    /// How many transactions wait for the hot store.
     pub fn uncommitted_transactions(&self) -> usize {
         self.lock().pending.len()
     }

@@ -13,6 +13,7 @@ use crate::locked::locked;
 use crate::server::gateway::OutletStatus;
 use crate::store::{HotStore, StoreError};
 
+/// One for all outlets.
 pub struct CommittedLog {
     pub bus: Arc<Bus>,
     pub store: HotStore,
@@ -27,6 +28,7 @@ pub struct CommittedLog {
 }
 
 impl CommittedLog {
+    /// `restored`: the checkpoints from which hot stores were filled after losses of power, newest first.
     pub fn new(bus: Arc<Bus>, store: HotStore, io: Handle, restored: Vec<EventId>) -> Self {
         Self {
             bus,
@@ -64,6 +66,7 @@ impl CommittedLog {
         self.archived.subscribe()
     }
 
+    /// Postgres has everything up to here.
     pub fn set_archived(&self, id: EventId) {
         self.archived.send_if_modified(|archived| std::mem::replace(archived, id) != id);
     }
@@ -89,6 +92,7 @@ impl CommittedLog {
         locked(&self.shown).values().cloned().collect()
     }
 
+    /// Whether the outlet of this name runs and its outside answers.
     pub fn is_up(&self, outlet: &str) -> bool {
         locked(&self.shown).get(outlet).is_some_and(|status| status.up)
     }

@@ -38,6 +38,7 @@ pub trait Configured: Outlet + Sized + 'static {
     /// It starts again when one of these changes.
     const SECTIONS: &'static [&'static str];
 
+    /// Whether the configuration asks for it.
     fn is_wanted(config: &Config) -> bool;
 
     /// `None` where the configuration does not ask for it.
@@ -45,6 +46,7 @@ pub trait Configured: Outlet + Sized + 'static {
 }
 
 impl OutletSpec {
+    /// The line of an outlet in the table.
     pub(super) const fn of<O: Configured>() -> Self {
         Self { about: O::ABOUT, sections: O::SECTIONS, is_wanted: O::is_wanted, run: run::<O> }
     }

@@ -13,6 +13,7 @@ use crate::bus::{DeadLetter, Transaction};
 use crate::event::EventId;
 use crate::limits::INSERT_ROWS_MAX;
 
+/// One statement of SQLite with its values.
 pub(super) struct Statement {
     pub sql: SqlStr,
     pub arguments: SqliteArguments,
@@ -46,6 +47,7 @@ pub(super) struct Batch<'a> {
     taken: Vec<TakenRow<'a>>,
     /// The largest id of an event or a cursor.
     pub last_id: EventId,
+    /// How many events there are.
     pub events: usize,
     /// Events that no table takes; each is among the letters.
     refused: Vec<RowError>,
@@ -60,6 +62,7 @@ struct Letter<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// Sorts what the transactions hold by table. Of several cursors or snapshots of a consumer the latest counts.
     pub fn of(transactions: &'a [Arc<Transaction>]) -> Self {
         let mut batch = Self::default();
         let mut formats = FormatNames::default();

@@ -49,6 +49,7 @@ pub struct LetterRow {
 }
 
 impl SavedState {
+    /// Whether this version of the daemon wrote it.
     pub fn is_readable(&self) -> bool {
         self.version == snapshot_version()
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Bytes, Judge, Span};
 use crate::limits;
 
+/// What a committed event survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
@@ -16,11 +17,15 @@ pub enum Durability {
     Power,
 }
 
+/// `[store]`: where the hot store is, how large it may become and how long it keeps events.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
+    /// The database; `-wal`, `-shm`, `.lock` and `-reserve` stand beside it. Meant for a tmpfs.
     pub path: PathBuf,
+    /// The database and its write-ahead log together.
     pub max_size: Bytes,
+    /// Older events are removed, unless a consumer or an outlet still needs them.
     pub retention: Span,
     pub durability: Durability,
 }

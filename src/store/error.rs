@@ -15,6 +15,8 @@ mod code {
 /// (growing the shared index of the WAL) without the reason.
 const FULL_BELOW_BYTES: u64 = 64 * 1024;
 
+/// Each says what was tried, on which file, why it failed and what to do. `Full` and `Busy` pass by themselves: the same call
+/// works later. The others need a person, or a restart.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Nothing was written. The same commit works once there is space.
@@ -49,6 +51,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What an error of SQLite means for the caller.
     pub(super) fn of(path: &Path, tried: &'static str, max_bytes: u64, error: &sqlx::Error) -> Self {
         let (path, reason) = (path.to_owned(), error.to_string());
         match result_code(error) {
@@ -63,12 +66,14 @@ impl StoreError {
         }
     }
 
+    /// With the sizes as they are now.
     pub(super) fn full(path: PathBuf, tried: &'static str, max_bytes: u64) -> Self {
         let used_bytes = used_bytes(&path);
         let available_bytes = available_bytes(&path).unwrap_or(0);
         Self::Full { path, tried, used_bytes, max_bytes, available_bytes }
     }
 
+    /// An error of the file system.
     pub(super) fn file(path: &Path, tried: &'static str, error: &std::io::Error) -> Self {
         Self::Io { path: path.to_owned(), tried, reason: error.to_string() }
     }
@@ -86,6 +91,7 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Zero for a file that is not there.
 pub(super) fn file_bytes(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
@@ -96,6 +102,7 @@ pub(super) fn available_bytes(path: &Path) -> Option<u64> {
     Some(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
+/// The size of the file system that holds `path`, used or not; `None` when it cannot be asked.
 pub(super) fn total_bytes(path: &Path) -> Option<u64> {
     let space = rustix::fs::statvfs(path.parent()?).ok()?;
     Some(space.f_blocks.saturating_mul(space.f_frsize))

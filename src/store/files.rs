@@ -67,6 +67,7 @@ pub(super) fn suspect(path: &Path) {
     }
 }
 
+/// Whether damage has shown itself in the database since it was opened last: then the next opening checks all of it.
 pub(super) fn is_suspect(path: &Path) -> bool {
     beside(path, SUSPECT).exists()
 }

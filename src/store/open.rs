@@ -165,6 +165,7 @@ async fn fault(connection: &mut SqliteConnection, whole: bool) -> Result<Option<
     Ok(None)
 }
 
+/// How far all consumers and sources are, from the open database.
 pub(super) async fn recover(connection: &mut SqliteConnection) -> Result<Recovery, sqlx::Error> {
     let last_id: i64 = sqlx::query_scalar(schema::NEWEST).fetch_one(&mut *connection).await?;
     let cursors: Vec<(String, i64)> =

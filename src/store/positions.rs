@@ -30,6 +30,7 @@ pub struct Positions {
     pub positions: BTreeMap<String, Value>,
 }
 
+/// `positions.json` could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("positions {}: {tried}: {source}; check that daemon.state_dir exists, is writable and has space", path.display())]
 pub struct PositionsError {

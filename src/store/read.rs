@@ -146,6 +146,10 @@ impl HotStore {
         Ok(entries.filter(|entry| entry.id > after && entry.id <= through).collect())
     }
 
+    /// Runs a query of a reader, at most for [`READ_TIMEOUT`]. `tried` says in the error what it was for.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] after that time, or as SQLite says.
     pub(super) async fn in_time<Answer>(
         &self,
         tried: &'static str,

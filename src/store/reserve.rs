@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use super::error::{available_bytes, beside, file_bytes};
 
+/// A file of zeros beside the database.
 pub(super) struct Reserve {
     path: PathBuf,
     bytes: u64,
 }
 
 impl Reserve {
+    /// Of this size, not taken yet.
     pub fn new(store: &Path, bytes: u64) -> Self {
         Self { path: beside(store, "-reserve"), bytes }
     }
@@ -26,10 +28,12 @@ impl Reserve {
         }
     }
 
+    /// What it takes now.
     pub fn held_bytes(&self) -> u64 {
         file_bytes(&self.path)
     }
 
+    /// Removes the file.
     pub fn release(&self) {
         // A missing file is released already.
         let _ = std::fs::remove_file(&self.path);

@@ -11,6 +11,7 @@ use super::{HotStore, schema};
 use crate::event::{EventId, Timestamp};
 use crate::limits::{DEAD_LETTERS_MAX, PRUNE_ROWS_MAX, PRUNE_STEPS_MAX};
 
+/// How large the store is and which events it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Size {
     /// Pages in use and the write-ahead log.

@@ -61,6 +61,7 @@ pub struct ControlRow {
     pub body_json: String,
 }
 
+/// An event as the row of its table.
 #[derive(Debug)]
 pub enum Row<'event> {
     Raw(RawRow<'event>),
@@ -110,6 +111,7 @@ where
     }
 }
 
+/// Why an event has no row, or a row no event.
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
     #[error("event {id} of {stream} has a body of another stream")]

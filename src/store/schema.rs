@@ -34,6 +34,7 @@ const DEAD_LETTERS: &str = "CREATE TABLE IF NOT EXISTS dead_letters (
 const TAKEN_ENTRIES: &str = "CREATE TABLE IF NOT EXISTS taken_entries (
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, stream TEXT NOT NULL, keys BLOB NOT NULL)";
 
+/// Makes what is missing; changes nothing that is there.
 pub(super) const CREATE: [&str; 10] = [
     RAW_EVENTS,
     MODEL_OUTPUTS,

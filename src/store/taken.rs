@@ -25,6 +25,7 @@ pub(super) struct TakenRow<'a> {
 }
 
 impl<'a> TakenRow<'a> {
+    /// The row of a transaction; `None` where its events are no entries of a stream, or there are none.
     pub fn of(transaction: &'a Transaction) -> Option<Self> {
         let entries = transaction.entries.as_ref()?;
         let (first, last) = (transaction.events.first()?.id.packed(), transaction.events.last()?.id.packed());

@@ -10,6 +10,7 @@ use super::batch::Statement;
 use super::error::{StoreError, beside, file_bytes, room_bytes, used_bytes};
 use super::reserve::Reserve;
 
+/// Of the database; it cannot change once the file is there.
 pub(super) const PAGE_BYTES: u64 = 4096;
 /// Another program that holds the write lock for longer than this is reported as busy; commits are repeated.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
@@ -19,6 +20,7 @@ const TRUNCATE_EVERY: Duration = Duration::from_secs(1);
 /// indexes, which change in every commit, are copied once for many commits.
 const CHECKPOINT_PAGES: u64 = 2048;
 
+/// The writing connection with the limits of its file. One at a time: whoever commits holds it.
 pub(super) struct Writer {
     path: PathBuf,
     max_bytes: u64,
@@ -37,6 +39,10 @@ fn wal_bytes_max(max_bytes: u64) -> u64 {
 }
 
 impl Writer {
+    /// Opens the connection; `max_bytes` is for the database and its write-ahead log together.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
     pub async fn connect(path: PathBuf, max_bytes: u64) -> Result<Self, StoreError> {
         let reserve = Reserve::new(&path, wal_bytes_max(max_bytes));
         let mut writer =
@@ -46,6 +52,7 @@ impl Writer {
         Ok(writer)
     }
 
+    /// What an error on this connection means.
     pub fn error(&self, tried: &'static str, error: &sqlx::Error) -> StoreError {
         StoreError::of(&self.path, tried, self.max_bytes, error)
     }
@@ -66,6 +73,7 @@ impl Writer {
         }
     }
 
+    /// Back after [`take`](Self::take), with no transaction open.
     pub fn put(&mut self, connection: SqliteConnection) {
         self.connection = Some(connection);
     }
@@ -90,6 +98,10 @@ impl Writer {
             .disable_statement_logging()
     }
 
+    /// Writes the statements in one transaction, after making sure that write-ahead log and file keep their limits.
+    ///
+    /// # Errors
+    /// As [`HotStore::commit`](super::HotStore::commit); nothing was written then.
     pub async fn commit(&mut self, statements: Vec<Statement>) -> Result<(), StoreError> {
         self.hold_wal_down().await?;
         self.limit_pages().await?;
@@ -161,6 +173,10 @@ impl Writer {
         result.map(|_| ()).map_err(|error| self.error("truncating its write-ahead log", &error))
     }
 
+    /// Takes over another limit; the connection is opened anew for it.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
     pub async fn set_max_bytes(&mut self, max_bytes: u64) -> Result<(), StoreError> {
         self.max_bytes = max_bytes;
         self.connection = None;
@@ -169,6 +185,7 @@ impl Writer {
         Ok(())
     }
 
+    /// Moves the write-ahead log into the file. What comes after it fails.
     pub async fn close(&mut self) {
         if !self.closed
             && let Err(error) = self.truncate_wal().await

@@ -12,19 +12,24 @@ use crate::config::Supervisor;
 use crate::observe::metrics;
 use crate::retry::Backoff;
 
+/// What an actor does now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
+    /// It runs.
     Up,
+    /// It ended, and waits out its backoff.
     Restarting,
     /// Given up: past its restart intensity.
     Failed,
+    /// It has ended because it was asked to, or was never started.
     Stopped,
 }
 
 /// Why a run of an actor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
+    /// It panicked.
     Panic,
     /// It ended by itself, with or without an error.
     Exit,
@@ -33,6 +38,7 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// As in metrics and messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Panic => "panic",
@@ -45,8 +51,11 @@ impl Cause {
 /// Told of every failure before the actor is started again: (cause, reason).
 pub type OnFailure = Arc<dyn Fn(Cause, &str) + Send + Sync>;
 
+/// One supervised actor: its state, its heartbeat and its failures. Shared between the supervisor, the actor and status.
 pub struct Child {
+    /// In status and metrics.
     pub name: String,
+    /// When it is given up, the process ends for systemd to start it again.
     pub critical: bool,
     condition: Mutex<Condition>,
     /// Raised at every replacement: an abandoned run finds that another has taken its place.
@@ -67,6 +76,7 @@ struct Condition {
 }
 
 impl Child {
+    /// An actor that has not been started yet.
     pub fn new(name: &str, critical: bool, config: &Supervisor, on_failure: OnFailure) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
@@ -89,18 +99,22 @@ impl Child {
         self.condition.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What it does now.
     pub fn state(&self) -> State {
         self.condition().state
     }
 
+    /// Why its last run failed, with the cause; `None` while none has.
     pub fn last_error(&self) -> Option<String> {
         self.condition().last_error.clone()
     }
 
+    /// How often it was started again since the start of the process.
     pub fn restarts(&self) -> u32 {
         self.restarts.load(Ordering::Relaxed)
     }
 
+    /// Notes that it is alive.
     pub fn heartbeat(&self) {
         self.heartbeat_ms.store(self.elapsed_ms(), Ordering::Relaxed);
     }
@@ -117,6 +131,7 @@ impl Child {
         u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// The number of the run that counts; a run with another number was replaced.
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
@@ -126,15 +141,18 @@ impl Child {
         self.generation.fetch_add(1, Ordering::AcqRel) + 1
     }
 
+    /// The error that its run reported before it ended, once.
     pub(super) fn take_reported_error(&self) -> Option<String> {
         self.reported_error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Its run has begun.
     pub(super) fn set_up(&self) {
         self.heartbeat();
         self.condition().state = State::Up;
     }
 
+    /// Its run has ended as it was asked to.
     pub(super) fn set_stopped(&self) {
         self.condition().state = State::Stopped;
     }
@@ -183,6 +201,7 @@ impl TaskContext {
         self.child.generation() != self.generation
     }
 
+    /// Whether it has been asked to end.
     pub fn is_stopping(&self) -> bool {
         *self.stop.borrow()
     }

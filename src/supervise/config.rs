@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Judge, Span};
 
+/// `[supervisor]`: when failed and frozen actors are started again, and when they are given up.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Supervisor {
@@ -13,6 +14,8 @@ pub struct Supervisor {
     pub frozen_after: Span,
 }
 
+/// The delay before an actor is started again: `min` after the first failure, twice as long after each further one, at
+/// most `max`, with jitter.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Backoff {
@@ -22,6 +25,7 @@ pub struct Backoff {
     pub reset_after: Span,
 }
 
+/// How many restarts in how much time are too many.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Intensity {

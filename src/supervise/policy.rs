@@ -23,6 +23,7 @@ pub struct RestartPolicy {
 }
 
 impl RestartPolicy {
+    /// `backoff` has the jitter of this actor.
     pub fn new(config: Supervisor, backoff: Backoff) -> Self {
         Self { config, backoff, failures: VecDeque::new() }
     }

@@ -20,6 +20,7 @@ pub struct NamedTask {
 }
 
 impl NamedTask {
+    /// `run` is called for every run; see [`Task`] for what it owes its supervisor.
     pub fn new<Running>(name: impl Into<String>, run: impl Fn(TaskContext) -> Running + Send + Sync + 'static) -> Self
     where
         Running: Future<Output = Result<(), String>> + 'static,
@@ -28,12 +29,14 @@ impl NamedTask {
     }
 }
 
+/// The actor round one run of a task.
 pub struct TaskActor {
     context: TaskContext,
     task: Task,
 }
 
 impl TaskActor {
+    /// The run begins when the actor is started.
     pub fn new(context: TaskContext, task: Task) -> Self {
         Self { context, task }
     }

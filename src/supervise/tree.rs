@@ -15,8 +15,10 @@ use crate::config;
 /// Starts one run of an actor on the arbiter.
 pub type Start = Arc<dyn Fn(&Arbiter, TaskContext, GaveUp) + Send + Sync>;
 
+/// How one actor is started, and what follows from its failures.
 #[derive(Clone)]
 pub struct ChildSpec {
+    /// In status and metrics.
     pub name: String,
     /// Where its component stands in the start order. Children are stopped in reverse of this, whenever they were started.
     pub place: usize,
@@ -24,7 +26,9 @@ pub struct ChildSpec {
     pub drain: Duration,
     /// When it is given up, the process ends for systemd to start it again.
     pub critical: bool,
+    /// Called with the cause and the reason of each failure, before the actor is started again.
     pub on_failure: OnFailure,
+    /// Called when it is past its restart intensity.
     pub on_give_up: Arc<dyn Fn() + Send + Sync>,
     pub start: Start,
 }
@@ -49,6 +53,7 @@ pub struct Tree {
 }
 
 impl Tree {
+    /// Without children.
     pub fn new(config: config::Supervisor) -> Self {
         Self { config, watched: false, running: Vec::new(), fatal: watch::Sender::new(None) }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Judge, Span};
 use crate::limits;
 
+/// `[archive]`: where Postgres is, how often and in what batches it is written to, and how long it keeps days.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

@@ -58,6 +58,7 @@ impl Window {
         Self { first, last: Day(today.0 + 1) }
     }
 
+    /// Whether the day is kept.
     pub fn contains(self, day: Day) -> bool {
         self.first <= day && day <= self.last
     }

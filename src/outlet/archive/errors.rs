@@ -21,6 +21,7 @@ pub fn of(tried: &str, error: &sqlx::Error) -> OutsideError {
     failed(kind, tried, &format!("{} (SQLSTATE {code})", database.message()), remedy)
 }
 
+/// Postgres did not answer what was tried within this time.
 pub fn silent(tried: &str, waited: Duration) -> OutsideError {
     let reason = format!("no answer within {} s", waited.as_secs());
     failed("silent", tried, &reason, "look whether Postgres is stalled or its disk is slow")

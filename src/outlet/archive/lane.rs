@@ -21,6 +21,7 @@ use crate::store::{Checkpoint, positions::Positions};
 const POSITIONS_EVERY: Duration = Duration::from_secs(1);
 const TEND_EVERY: Duration = Duration::from_secs(3600);
 
+/// Its one lane: everything on the log.
 pub struct ArchiveLane {
     link: Link,
     log: Arc<CommittedLog>,

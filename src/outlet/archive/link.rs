@@ -30,6 +30,7 @@ const SESSION: [(&str, &str); 8] = [
     ("plan_cache_mode", "force_generic_plan"),
 ];
 
+/// One connection to Postgres, and what is known of the tables there.
 pub struct Link {
     pub(super) connection: PgConnection,
     pub(super) instance: String,
@@ -124,6 +125,10 @@ impl Link {
         within(tried, migrate(&mut self.connection)).await
     }
 
+    /// Asks which days have partitions.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
     pub(super) async fn find_partitions(&mut self) -> Result<(), OutsideError> {
         self.partitions.clear();
         for table in Table::ALL {

@@ -19,6 +19,7 @@ const STATES_EVERY: Duration = Duration::from_secs(30);
 /// The bus hears of a commit a moment after the hot store has it.
 const BUS_PATIENCE: Duration = Duration::from_millis(200);
 
+/// The outlet as the driver sees it.
 pub struct Archive {
     log: Arc<CommittedLog>,
     settings: Rc<Settings>,

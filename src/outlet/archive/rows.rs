@@ -8,6 +8,7 @@ use crate::event::{Event, EventId};
 use crate::limits;
 use crate::store::rows::{FormatNames, Row, row};
 
+/// Rows of `raw_events_fast`, column by column, as `UNNEST` takes them.
 #[derive(Debug, Default)]
 pub struct RawColumns {
     pub ts: Vec<f64>,
@@ -21,6 +22,7 @@ pub struct RawColumns {
     pub attributes: Vec<i16>,
 }
 
+/// Rows of `model_outputs_fast`, column by column.
 #[derive(Debug, Default)]
 pub struct OutputColumns {
     pub ts: Vec<f64>,
@@ -34,6 +36,7 @@ pub struct OutputColumns {
     pub producer: Vec<i16>,
 }
 
+/// Rows of `control_events_fast`, column by column.
 #[derive(Debug, Default)]
 pub struct ControlColumns {
     pub id: Vec<i64>,

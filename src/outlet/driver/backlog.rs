@@ -7,6 +7,7 @@ use super::log::Log;
 use crate::event::{EventId, Interest};
 use crate::store::StoreError;
 
+/// The count of one lane.
 #[derive(Debug)]
 pub struct Backlog {
     reads: Interest,
@@ -21,6 +22,7 @@ impl Backlog {
         Self { reads, waiting: Cell::new(0), counted: Cell::new(committed) }
     }
 
+    /// How many committed events its outside does not have.
     pub fn events(&self) -> u64 {
         u64::try_from(self.waiting.get()).unwrap_or(0)
     }

@@ -51,6 +51,7 @@ pub fn now() -> Instant {
 }
 
 impl Meter {
+    /// Before the first connection; everything up to `committed` counts as outside until the outside was asked.
     pub fn new(about: About, wants: Vec<Want>, committed: EventId) -> Self {
         let lanes = wants.into_iter().enumerate().map(|(index, want)| LaneMeter {
             index,
@@ -76,6 +77,7 @@ impl Meter {
         }
     }
 
+    /// How many committed events the outside does not have, over all lanes.
     pub fn waiting(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.backlog.events()).sum()
     }
@@ -95,6 +97,7 @@ impl Meter {
         }
     }
 
+    /// Reports an error that concerns all lanes; repetitions are reported seldom.
     pub fn fails(&self, error: OutsideError) {
         let text = error.to_string();
         if self.notice.borrow_mut().fails(error, now()) {
@@ -102,6 +105,7 @@ impl Meter {
         }
     }
 
+    /// Reports an error that concerns one lane; repetitions are reported seldom.
     pub fn lane_fails(&self, lane: &LaneMeter, error: OutsideError) {
         let text = error.to_string();
         if lane.notice.borrow_mut().fails(error, now()) {

@@ -21,10 +21,12 @@ impl Progress {
         Self::is_worth_saying(missing).then_some(Self { done: 0, started: now, said: now, is_logged: false })
     }
 
+    /// Whether an outlet that is so far behind is worth a line.
     pub fn is_worth_saying(missing: u64) -> bool {
         missing >= WORTH_SAYING
     }
 
+    /// So many more are outside.
     pub fn wrote(&mut self, events: u64) {
         self.done += events;
     }

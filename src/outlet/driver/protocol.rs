@@ -9,6 +9,7 @@ use crate::retry::OutsideError;
 
 /// What an outlet wants of the log, and the way outside.
 pub trait Outlet {
+    /// What is known of it before the configuration is.
     const ABOUT: About;
     type Batch: Batch;
     type Lane: Lane<Batch = Self::Batch>;
@@ -28,6 +29,7 @@ pub trait Outlet {
     /// The hot store cannot be read.
     fn prepare(&self, lane: usize, after: EventId) -> impl Future<Output = Result<Portion<Self::Batch>, OutsideError>>;
 
+    /// How it waits for more when everything is outside.
     fn pace(&self) -> Pace {
         Pace::default()
     }
@@ -73,6 +75,7 @@ pub trait Lane {
 
 /// Events made ready for one write.
 pub trait Batch: Sized {
+    /// How many there are.
     fn events(&self) -> u64;
 
     /// The last event in it.
@@ -122,6 +125,7 @@ pub enum Written {
     },
 }
 
+/// What a look found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
     Same,

@@ -22,6 +22,7 @@ const LOOK_FOR_LOSS_EVERY: Duration = Duration::from_secs(5);
 /// What saving the cursor gets at the end.
 const CURSOR_PATIENCE: Duration = Duration::from_millis(500);
 
+/// One run: the outlet, the log that it follows, and what is known of both.
 pub struct Driver<O, L> {
     pub(super) context: TaskContext,
     pub(super) outlet: O,

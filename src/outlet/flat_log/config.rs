@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Judge;
 
+/// `[flat_log]`: which file, and whose lines beside those of the daemon.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {

@@ -10,6 +10,7 @@ use crate::limits;
 
 const FILE_MODE: u32 = 0o640;
 
+/// The file could not be opened or written; says which, why and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("flat log {}: {tried}: {source}; lines wait in the journal meanwhile. {advice}", path.display())]
 pub struct FlatLogError {
@@ -19,6 +20,7 @@ pub struct FlatLogError {
     advice: &'static str,
 }
 
+/// The open file.
 pub struct LogFile {
     path: PathBuf,
     state_dir: PathBuf,

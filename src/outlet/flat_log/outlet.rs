@@ -16,6 +16,7 @@ use crate::outlet::driver::{About, Batch, Keep, Lane, Look, Outlet, Portion, Pos
 use crate::outlet::{Configured, Resources};
 use crate::retry::{OutsideError, Retry};
 
+/// The outlet as the driver sees it.
 pub struct FlatLogOutlet {
     config: super::Config,
     state_dir: PathBuf,
@@ -103,6 +104,7 @@ impl Batch for Lines {
     }
 }
 
+/// Its one lane: lines of the journal. It follows nothing on the log.
 pub struct FileLane {
     open: Rc<Mutex<Option<FlatLog>>>,
 }

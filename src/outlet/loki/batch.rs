@@ -37,6 +37,7 @@ impl Batch {
         (!entries.is_empty()).then_some(Self(entries))
     }
 
+    /// How many lines there are.
     pub fn count(&self) -> usize {
         self.0.len()
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Judge, secret};
 use crate::limits;
 
+/// `[loki]`: where Loki is, as which tenant it is written to, and the labels of every line.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

@@ -14,6 +14,7 @@ use crate::retry::OutsideError;
 
 const READS: Interest = Interest::NONE.stream(Stream::SocEvents);
 
+/// The outlet as the driver sees it.
 pub struct Loki {
     log: Arc<CommittedLog>,
     config: super::Config,
@@ -77,6 +78,7 @@ impl Outlet for Loki {
     }
 }
 
+/// Its one lane: SOC events.
 pub struct LokiLane {
     pusher: Pusher,
     labels: Arc<Labels>,

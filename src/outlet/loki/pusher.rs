@@ -25,6 +25,7 @@ const LIMITS: Limits = Limits {
 };
 const PATH: &str = "/loki/api/v1/push";
 
+/// One connection to Loki at a time, opened when it is needed.
 pub struct Pusher {
     config: Config,
     /// For messages: what is tried.

@@ -17,6 +17,7 @@ use crate::outlet::{CommittedLog, Configured, Resources};
 use crate::redis::Link;
 use crate::retry::OutsideError;
 
+/// The outlet as the driver sees it: one lane for each mirrored stream, all over one connection.
 pub struct Mirror {
     log: Arc<CommittedLog>,
     config: config::Redis,
@@ -108,6 +109,7 @@ impl Outlet for Mirror {
     }
 }
 
+/// One mirrored stream.
 pub struct MirrorLane {
     link: Arc<Link>,
     log: Arc<CommittedLog>,

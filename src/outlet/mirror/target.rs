@@ -19,6 +19,7 @@ pub enum Top {
     Alien(String),
 }
 
+/// One stream in Redis.
 #[derive(Debug, Clone)]
 pub struct Target {
     pub key: String,
@@ -26,6 +27,7 @@ pub struct Target {
 }
 
 impl Target {
+    /// `key`: of the stream, prefix included. `maxlen`: about how many entries it keeps.
     pub fn new(key: String, maxlen: u64) -> Self {
         Self { key, maxlen }
     }

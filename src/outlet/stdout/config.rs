@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Judge;
 use crate::event::{Severity, Stream};
 
+/// `[stdout]`: which events are printed, and how.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
