@@ -56,6 +56,9 @@ pub const FLAT_LOG_WRITE_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Events that the bus keeps in memory behind the last commit, for readers that are not far behind.
 pub const BUS_EVENTS_MAX: usize = 131_072;
+/// Bytes of memory that they hold on to, what was read from their lines included; sources wait before what is not
+/// committed yet holds more.
+pub const BUS_BYTES_MAX: usize = 192 * 1024 * 1024;
 /// Sources wait while a consumer that they must not outrun has more than this before it.
 pub const IN_FLIGHT_EVENTS_MAX: usize = 32_768;
 /// Bytes that wait for the hot store before sources wait too.
@@ -191,12 +194,27 @@ pub const REDIS_CLAIMED_MAX: usize = 20_000;
 pub const HTTP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Events of one answer of `/api/v1/streams/…`.
 pub const HTTP_PAGE_EVENTS_MAX: usize = 1000;
-/// Open HTTP connections; further ones wait in the kernel's backlog.
+/// Open HTTP connections; for a further one the longest idle is closed.
 pub const HTTP_CONNECTIONS_MAX: usize = 256;
+/// Those of one address, or of one /64 of IPv6.
+pub const HTTP_CONNECTIONS_PER_PEER_MAX: usize = 128;
+/// Connections beside them when all are busy: for health, readiness and metrics.
+pub const HTTP_CONNECTIONS_RESERVE: usize = 32;
+/// Bytes of the head of a request, and about as many of an answer that wait for the client to take them.
+pub const HTTP_BUFFER_BYTES: usize = 64 * 1024;
 /// Open event streams; the rest of the connections stays free for scrapes and questions.
 pub const HTTP_LIVE_STREAMS_MAX: usize = 64;
-/// Requests with events read into memory at once.
-pub const HTTP_INGEST_REQUESTS_MAX: usize = 8;
+/// Bytes of bodies with events in memory at once.
+pub const HTTP_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of one line of a request with events: the longest payload, escaped, and its attributes.
+pub const HTTP_LINE_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of lines, and lines, of a request that are turned into events at once.
+pub const HTTP_PORTION_BYTES_MAX: usize = 256 * 1024;
+pub const HTTP_PORTION_LINES_MAX: usize = 256;
+/// About as many bytes of an answer are made at once; the rest is read when the client has taken them.
+pub const HTTP_CHUNK_BYTES: usize = 128 * 1024;
+/// Chunks of answers that are made at the same time.
+pub const HTTP_CHUNKS_MAX: usize = 8;
 /// Lines of one request with events.
 pub const HTTP_INGEST_LINES_MAX: usize = 32_768;
 /// Connections to the Unix socket.
@@ -244,7 +262,10 @@ const _: () = assert!(REDIS_ENTRY_BYTES_MAX * 8 <= REDIS_REPLY_BYTES_MAX, "an an
 const _: () = assert!(2 * LINE_BYTES_MAX < REDIS_ENTRY_BYTES_MAX, "an entry holds the longest line");
 const _: () = assert!(TRANSACTION_EVENTS_MAX <= REDIS_LIST_MAX && 4 * FIELDS_PER_RECORD_MAX <= REDIS_LIST_MAX);
 const _: () = assert!(INSERT_ROWS_MAX * 16 < 32_766, "SQLite binds at most 32766 values in a statement");
-const _: () = assert!(LINE_BYTES_MAX < HTTP_BODY_BYTES_MAX);
+const _: () = assert!(6 * LINE_BYTES_MAX < HTTP_LINE_BYTES_MAX && HTTP_LINE_BYTES_MAX < HTTP_BODY_BYTES_MAX);
+const _: () = assert!(HTTP_BODY_BYTES_MAX * 8 <= HTTP_BODIES_BYTES_MAX, "several large requests at once");
+const _: () = assert!(HTTP_CONNECTIONS_PER_PEER_MAX < HTTP_CONNECTIONS_MAX, "one peer leaves room for others");
+const _: () = assert!(HTTP_LIVE_STREAMS_MAX < HTTP_CONNECTIONS_PER_PEER_MAX);
 const _: () = assert!(HTTP_LIVE_STREAMS_MAX * 2 < HTTP_CONNECTIONS_MAX, "streams leave room for other requests");
 const _: () = assert!(HTTP_INGEST_LINES_MAX <= IN_FLIGHT_EVENTS_MAX, "one request can be in flight as a whole");
 const _: () = assert!(LOG_QUEUE_MAX * LOG_MESSAGE_BYTES_MAX <= 64 * 1024 * 1024);

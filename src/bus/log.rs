@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::event::{Body, Draft, Event, EventId, Stream, Timestamp};
+use crate::event::{Body, Draft, Event, EventId, Record, Stream, Timestamp};
 use crate::limits;
 
 /// One event of a chunk, shared: cheap to keep and to pass on.
@@ -43,6 +43,9 @@ impl Deref for EventRef {
 #[derive(Debug)]
 pub struct Log {
     chunks: VecDeque<Arc<[Event]>>,
+    /// What each of them holds on to.
+    sizes: VecDeque<usize>,
+    bytes: usize,
     /// Everything after this id is in `chunks`.
     start: EventId,
     last: EventId,
@@ -64,7 +67,21 @@ pub struct Newest {
 impl Log {
     /// Empty, going on after `last`.
     pub fn after(last: EventId) -> Self {
-        Self { chunks: VecDeque::new(), start: last, last, last_root: last, newest: Newest::default(), events: 0 }
+        Self {
+            chunks: VecDeque::new(),
+            sizes: VecDeque::new(),
+            bytes: 0,
+            start: last,
+            last,
+            last_root: last,
+            newest: Newest::default(),
+            events: 0,
+        }
+    }
+
+    /// Bytes of memory that the window holds on to, roughly.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Events up to here are no longer in memory.
@@ -95,8 +112,11 @@ impl Log {
             })
             .collect();
         if !chunk.is_empty() {
+            let size = chunk.iter().map(memory).sum();
             self.events += chunk.len();
+            self.bytes += size;
             self.chunks.push_back(Arc::clone(&chunk));
+            self.sizes.push_back(size);
         }
         chunk
     }
@@ -130,15 +150,16 @@ impl Log {
         Some(self.chunks.range(first..))
     }
 
-    /// Drops the oldest chunks while there are too many events, but nothing after `committed`.
+    /// Drops the oldest chunks while there are too many events, or too large ones, but nothing after `committed`.
     pub fn trim(&mut self, committed: EventId) {
-        while self.events > limits::BUS_EVENTS_MAX {
+        while self.events > limits::BUS_EVENTS_MAX || self.bytes > limits::BUS_BYTES_MAX {
             let Some(last) = self.chunks.front().and_then(|chunk| chunk.last()).map(|event| event.id) else { return };
             if last > committed {
                 return;
             }
             if let Some(chunk) = self.chunks.pop_front() {
                 self.events -= chunk.len();
+                self.bytes -= self.sizes.pop_front().unwrap_or_default();
                 self.start = last;
             }
         }
@@ -149,7 +170,21 @@ fn with_id(draft: Draft, id: EventId) -> Event {
     Event { id, stream: draft.stream, ts: draft.ts, root: draft.root.unwrap_or(id), body: draft.body }
 }
 
-/// Bytes that an event holds on to, roughly: what admission counts.
+/// Bytes of memory that an event holds on to, with what was read from its line before it was appended.
+fn memory(event: &Event) -> usize {
+    const PAIR: usize = 2 * size_of::<String>();
+    let pairs = |pairs: &[(String, String)]| pairs.iter().map(|(key, value)| PAIR + key.len() + value.len()).sum::<usize>();
+    let own = match &event.body {
+        Body::Raw(raw) => {
+            let read = raw.parsed().map_or(0, |record| size_of::<Record>() + record.message.len() + pairs(&record.fields));
+            raw.payload.len() + pairs(&raw.attributes) + read
+        }
+        body => weight(body),
+    };
+    size_of::<Event>() + own
+}
+
+/// Bytes of an event in the hot store, roughly: what admission counts.
 pub fn weight(body: &Body) -> usize {
     const FIXED: usize = 256;
     match body {
@@ -165,7 +200,11 @@ pub fn weight(body: &Body) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::event::{Format, Raw};
+    use crate::parse::built_in;
 
     fn ticks(count: usize) -> Vec<Draft> {
         vec![Draft { stream: Stream::Tick, ts: Timestamp::ZERO, root: None, body: Body::Tick }; count]
@@ -192,6 +231,25 @@ mod tests {
         log.trim(first.last().unwrap().id);
         assert!(log.chunks_after(EventId::ZERO).is_none());
         assert_eq!(log.chunks_after(log.start()).unwrap().map(|chunk| chunk.len()).sum::<usize>(), 10);
+    }
+
+    #[test]
+    fn few_events_that_hold_much_are_dropped_as_well_when_they_are_committed() {
+        let record = Record { fields: vec![("k".to_owned(), "v".repeat(1 << 20)); 8], ..Record::default() };
+        let raw = Raw::new("s".into(), "c".into(), Format::Text, Bytes::new(), Vec::new(), built_in());
+        let draft = || Draft { body: Body::Raw(raw.clone().with_record(record.clone())), ..ticks(1).remove(0) };
+        let mut log = Log::after(EventId::ZERO);
+        while log.bytes() <= limits::BUS_BYTES_MAX {
+            log.append(vec![draft()], 1);
+        }
+        let start = log.start();
+        log.trim(start);
+        assert_eq!(log.start(), start, "not before they are committed");
+        log.trim(log.last());
+        assert!(log.start() > start && log.bytes() <= limits::BUS_BYTES_MAX);
+        log.append(ticks(limits::BUS_EVENTS_MAX + 1), 2);
+        log.trim(log.last());
+        assert!(log.chunks_after(log.start()).is_some() && log.bytes() < 1 << 20, "{}", log.bytes());
     }
 
     #[test]

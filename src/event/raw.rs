@@ -48,6 +48,11 @@ impl Raw {
         Self { record: OnceLock::from(Box::new(record)), ..self }
     }
 
+    /// The record, if it has been read already.
+    pub fn parsed(&self) -> Option<&Record> {
+        self.record.get().map(|record| &**record)
+    }
+
     /// The named fields of the payload: a pure function of payload, format and attributes, computed once however
     /// many stages ask.
     pub fn record(&self) -> &Record {

@@ -30,8 +30,17 @@ pub trait Gateway: Send + Sync + 'static {
     /// Keeps a value beside the positions of the sources; resolves after it is committed.
     fn remember(&self, name: &str, value: Value) -> BoxFuture<'_, Result<(), GatewayError>>;
 
-    /// Appends events from outside; resolves after they are committed.
-    fn ingest(&self, drafts: Vec<Draft>) -> BoxFuture<'_, Result<(), IngestError>>;
+    /// Appends events from outside if there is room for more. Returns the last id.
+    ///
+    /// # Errors
+    /// There is none.
+    fn ingest(&self, drafts: Vec<Draft>) -> Result<EventId, IngestError>;
+
+    /// Resolves when there is room for more events from outside.
+    fn room(&self) -> BoxFuture<'_, ()>;
+
+    /// Resolves after everything up to this id is committed.
+    fn durable(&self, upto: EventId) -> BoxFuture<'_, Result<(), IngestError>>;
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -1,28 +1,36 @@
 //! `POST /api/v1/streams/{L3_IN|L4_IN}`: events as NDJSON, acknowledged after their commit.
 //!
-//! Any content type but multipart is taken for NDJSON, as `curl --data-binary` sends whatever it likes to call it. A
-//! request that timed out may have been committed: sending it again can then repeat events, never lose them.
+//! Any content type but multipart is taken for NDJSON, as `curl --data-binary` sends whatever it likes to call it. The body
+//! is read as a whole, so that one that is too large is refused as a whole; its lines become events in portions, each when
+//! the log has room for it. A request that failed later than that may have been committed in part: sending it again can
+//! then repeat events, never lose them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::gateway::IngestError;
-use super::parts::ReadEntry;
 use super::problem::Problem;
 use super::request::{MayIngest, PathPart, text_of};
 use super::shared::Shared;
-use crate::event::{Draft, Stream, Timestamp};
+use crate::event::{Draft, EventId, Stream, Timestamp};
 use crate::limits;
 use crate::observe::metrics;
 
-#[derive(Serialize)]
+/// For the next bytes of a body.
+const BODY_PATIENCE: Duration = Duration::from_secs(5);
+/// For the log to have room for the rest of a request.
+const ROOM_PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Default, Serialize)]
 pub struct Answer {
     accepted: usize,
     rejected: Vec<Rejected>,
@@ -53,21 +61,40 @@ pub async fn post(
         return Err(Problem::new(StatusCode::FORBIDDEN, "events are not taken here: intake.http.enabled is false"));
     }
     refuse_other_encodings(&headers)?;
-    let Ok(_permit) = shared.ingest.try_acquire() else {
-        metrics::dropped("http", "busy").increment(1);
-        return Err(Problem::busy("other requests with events are still being read", 1));
-    };
-    let body = read(&headers, body).await?;
-    let (drafts, rejected) = drafts_of(stream, &body, shared.read_entry, Timestamp::now())?;
-    drop(body);
-    if !rejected.is_empty() {
-        metrics::dropped("http", "unreadable").increment(rejected.len() as u64);
+    let (body, _permit) = read(&headers, body, &shared.bodies).await?;
+    let lines = Lines::of(&body)?;
+    take(&shared, stream, lines).await.map(Json)
+}
+
+async fn take(shared: &Shared, stream: Stream, mut lines: Lines<'_>) -> Result<Answer, Problem> {
+    let arrival = Timestamp::now();
+    let (mut answer, mut last) = (Answer::default(), None);
+    while let Some(portion) = lines.portion() {
+        let drafts = {
+            let _reading = shared.reading.acquire().await;
+            answer.read(&portion, |entry| (shared.read_entry)(stream, entry, arrival))
+        };
+        answer.accepted += drafts.len();
+        if !drafts.is_empty() {
+            last = Some(append(shared, drafts, last.is_none()).await.map_err(|error| refused(&error))?);
+        }
+        tokio::task::yield_now().await;
     }
-    let accepted = drafts.len();
-    if accepted > 0 {
-        shared.gateway.ingest(drafts).await.map_err(|error| refused(&error))?;
+    if !answer.rejected.is_empty() {
+        metrics::dropped("http", "unreadable").increment(answer.rejected.len() as u64);
     }
-    Ok(Json(Answer { accepted, rejected }))
+    if let Some(last) = last {
+        shared.gateway.durable(last).await.map_err(|error| refused(&error))?;
+    }
+    Ok(answer)
+}
+
+/// The first portion of a request is refused where there is no room; the others wait for it.
+async fn append(shared: &Shared, drafts: Vec<Draft>, is_first: bool) -> Result<EventId, IngestError> {
+    if !is_first && tokio::time::timeout(ROOM_PATIENCE, shared.gateway.room()).await.is_err() {
+        return Err(IngestError::Failed(format!("there was no room for the rest of them within {ROOM_PATIENCE:?}")));
+    }
+    shared.gateway.ingest(drafts)
 }
 
 fn refused(error: &IngestError) -> Problem {
@@ -91,41 +118,106 @@ fn refuse_other_encodings(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+/// The body, and the permits for its bytes.
+async fn read<'a>(
+    headers: &HeaderMap,
+    mut body: Body,
+    permits: &'a Semaphore,
+) -> Result<(Vec<u8>, SemaphorePermit<'a>), Problem> {
     let too_large = || {
         let detail = format!("a request may have {} bytes: send several", limits::HTTP_BODY_BYTES_MAX);
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    };
+    let busy = || {
+        metrics::dropped("http", "busy").increment(1);
+        Problem::busy("other requests with events are still being read", 1)
     };
     let announced = text_of(headers, header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limits::HTTP_BODY_BYTES_MAX as u64) {
         return Err(too_large());
     }
-    match Limited::new(body, limits::HTTP_BODY_BYTES_MAX).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(error) => Err(Problem::bad_request(format!("the body could not be read: {error}"))),
+    let (mut bytes, mut permit) = (Vec::new(), permits.try_acquire_many(0).map_err(|_| busy())?);
+    loop {
+        let frame = tokio::time::timeout(BODY_PATIENCE, body.frame()).await.map_err(|_| {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, format!("nothing more of the body came within {BODY_PATIENCE:?}"))
+        })?;
+        let Some(frame) = frame else { return Ok((bytes, permit)) };
+        let frame = frame.map_err(|error| Problem::bad_request(format!("the body could not be read: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > limits::HTTP_BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        permit.merge(permits.try_acquire_many(data.len() as u32).map_err(|_| busy())?);
+        bytes.extend_from_slice(&data);
     }
 }
 
-fn drafts_of(
-    stream: Stream,
-    body: &[u8],
-    read_entry: ReadEntry,
-    arrival: Timestamp,
-) -> Result<(Vec<Draft>, Vec<Rejected>), Problem> {
-    let lines = || (1..).zip(body.split(|byte| *byte == b'\n')).filter(|(_, line)| !line.trim_ascii().is_empty());
-    if lines().nth(limits::HTTP_INGEST_LINES_MAX).is_some() {
-        let detail = format!("a request may have {} lines: send several", limits::HTTP_INGEST_LINES_MAX);
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
-    }
-    let (mut drafts, mut rejected) = (Vec::new(), Vec::new());
-    for (number, line) in lines() {
-        let entry = serde_json::from_slice::<Map<String, Value>>(line)
-            .map_err(|error| format!("it is not a JSON object: {error}"));
-        match entry.and_then(|entry| read_entry(stream, entry, arrival)) {
-            Ok(draft) => drafts.push(draft),
-            Err(reason) => rejected.push(Rejected { line: number, reason }),
+/// The lines of a body that are not empty, with their numbers from 1.
+struct Lines<'a> {
+    rest: &'a [u8],
+    number: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn of(body: &'a [u8]) -> Result<Self, Problem> {
+        let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+        if lines.count() > limits::HTTP_INGEST_LINES_MAX {
+            let detail = format!("a request may have {} lines: send several", limits::HTTP_INGEST_LINES_MAX);
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
         }
+        Ok(Self { rest: body, number: 0 })
     }
-    Ok((drafts, rejected))
+
+    /// The next ones, as many as are read at once; `None` at the end.
+    fn portion(&mut self) -> Option<Vec<(usize, &'a [u8])>> {
+        let (mut portion, mut bytes) = (Vec::new(), 0);
+        while bytes < limits::HTTP_PORTION_BYTES_MAX && portion.len() < limits::HTTP_PORTION_LINES_MAX {
+            let Some(line) = self.next() else { break };
+            bytes += line.1.len();
+            portion.push(line);
+        }
+        (!portion.is_empty()).then_some(portion)
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = (usize, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.rest.is_empty() {
+            let end = memchr::memchr(b'\n', self.rest).map_or(self.rest.len(), |at| at + 1);
+            let (line, rest) = self.rest.split_at_checked(end)?;
+            self.rest = rest;
+            self.number += 1;
+            if !line.trim_ascii().is_empty() {
+                return Some((self.number, line));
+            }
+        }
+        None
+    }
+}
+
+impl Answer {
+    /// The events of these lines; of the others, why there is none.
+    fn read(
+        &mut self,
+        lines: &[(usize, &[u8])],
+        read_entry: impl Fn(Map<String, Value>) -> Result<Draft, String>,
+    ) -> Vec<Draft> {
+        let mut drafts = Vec::with_capacity(lines.len());
+        for (number, line) in lines {
+            match object(line).and_then(&read_entry) {
+                Ok(draft) => drafts.push(draft),
+                Err(reason) => self.rejected.push(Rejected { line: *number, reason }),
+            }
+        }
+        drafts
+    }
+}
+
+fn object(line: &[u8]) -> Result<Map<String, Value>, String> {
+    if line.len() > limits::HTTP_LINE_BYTES_MAX {
+        return Err(format!("it has {} bytes; at most {} are read", line.len(), limits::HTTP_LINE_BYTES_MAX));
+    }
+    serde_json::from_slice(line).map_err(|error| format!("it is not a JSON object: {error}"))
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::Request;
@@ -13,13 +13,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::access::{Access, TokensError};
 use super::config::exposure_findings;
+use super::connections::{Bounds, Connections, Ticket};
 use super::listen::Listen;
 use super::made_token::made_token;
 use super::parts::Parts;
@@ -32,6 +33,7 @@ use super::{proposals, routes};
 use crate::config::{self, Finding};
 use crate::limits;
 use crate::observe::metrics;
+use crate::retry::Throttle;
 
 /// For the TLS handshake, and for the head of each request.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -39,6 +41,9 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// For requests under way when the daemon stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// For an idle connection whose place is needed, should a request have begun on it in the same moment.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+const SAY_EVERY: Duration = Duration::from_secs(60);
 const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +65,7 @@ pub struct Server {
     tls: SharedTls,
     stop: watch::Sender<bool>,
     accepting: Vec<JoinHandle<()>>,
-    open: Arc<Semaphore>,
+    open: Arc<Connections>,
     /// None where it could not be opened.
     socket: Option<SocketFile>,
 }
@@ -81,13 +86,21 @@ pub async fn start(config: &config::Http, parts: Parts) -> Result<Server, HttpEr
     let shared = Arc::new(Shared::new(parts, access, stopping.clone()));
     tokio::spawn(proposals::remember(Arc::clone(&shared)));
     let tls = Arc::new(RwLock::new(tls));
-    let open = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS_MAX));
+    let open = Connections::new(Bounds {
+        all: limits::HTTP_CONNECTIONS_MAX,
+        per_peer: limits::HTTP_CONNECTIONS_PER_PEER_MAX,
+        reserve: limits::HTTP_CONNECTIONS_RESERVE,
+    });
     let router = routes::router(Arc::clone(&shared));
     let local = Acceptor {
         router: router.clone(),
         tls: None,
         // Of its own: whatever others do on the port, who may open the socket is answered.
-        open: Arc::new(Semaphore::new(limits::HTTP_LOCAL_CONNECTIONS_MAX)),
+        open: Connections::new(Bounds {
+            all: limits::HTTP_LOCAL_CONNECTIONS_MAX,
+            per_peer: limits::HTTP_LOCAL_CONNECTIONS_MAX / 2,
+            reserve: limits::HTTP_CONNECTIONS_RESERVE,
+        }),
         stopping: stopping.clone(),
     };
     let network = Acceptor { router, tls: Some(Arc::clone(&tls)), open: Arc::clone(&open), stopping };
@@ -161,8 +174,7 @@ impl Server {
         for accepting in self.accepting {
             let _ = accepting.await;
         }
-        let every = limits::HTTP_CONNECTIONS_MAX as u32;
-        if tokio::time::timeout(STOP_PATIENCE, self.open.acquire_many(every)).await.is_err() {
+        if tokio::time::timeout(STOP_PATIENCE, self.open.emptied()).await.is_err() {
             log::warn!(target: "dsmil-http", "stopped with requests still under way");
         }
     }
@@ -172,7 +184,7 @@ struct Acceptor {
     router: Router,
     /// Of the port.
     tls: Option<SharedTls>,
-    open: Arc<Semaphore>,
+    open: Arc<Connections>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -180,32 +192,32 @@ impl Acceptor {
     async fn run<L: Listen>(self, listener: L) {
         let mut stopping = self.stopping.clone();
         let mut upkeep = tokio::time::interval(METRICS_UPKEEP_EVERY);
+        let mut said = Throttle::new(SAY_EVERY);
         loop {
             tokio::select! {
                 () = stopped(&mut stopping) => return,
                 _ = upkeep.tick() => metrics::exporter().run_upkeep(),
-                accepted = self.accept(&listener) => match accepted {
-                    Ok((stream, origin, permit)) => {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, origin)) => {
                         let tls = self.tls.as_ref().and_then(|tls| tls.read().unwrap_or_else(PoisonError::into_inner).clone());
                         let connection = Connection {
-                            router: self.router.clone(), peer: Peer::new(origin), stopping: stopping.clone(), permit,
+                            router: self.router.clone(),
+                            peer: Peer::new(origin),
+                            stopping: stopping.clone(),
+                            ticket: Arc::new(self.open.admit(origin)),
                         };
                         tokio::spawn(connection.serve(stream, tls));
                     }
                     // Out of file descriptors, as a rule: trying again at once would spin.
                     Err(error) => {
-                        log::warn!(target: "dsmil-http", "a connection could not be accepted: {error}");
+                        if let Some(count) = said.add(1, Instant::now()) {
+                            log::warn!(target: "dsmil-http", "{count} connections could not be accepted: {error}");
+                        }
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
             }
         }
-    }
-
-    async fn accept<L: Listen>(&self, listener: &L) -> io::Result<(L::Stream, Origin, OwnedSemaphorePermit)> {
-        let permit = Arc::clone(&self.open).acquire_owned().await.map_err(io::Error::other)?;
-        let (stream, origin) = listener.accept().await?;
-        Ok((stream, origin, permit))
     }
 }
 
@@ -213,8 +225,7 @@ struct Connection {
     router: Router,
     peer: Peer,
     stopping: watch::Receiver<bool>,
-    /// Held as long as the connection is open.
-    permit: OwnedSemaphorePermit,
+    ticket: Arc<Ticket>,
 }
 
 impl Connection {
@@ -226,7 +237,12 @@ impl Connection {
             return self.serve_http(StallGuard::new(stream, WRITE_PATIENCE)).await;
         };
         let handshake = TlsAcceptor::from(tls).accept(StallGuard::new(stream, WRITE_PATIENCE));
-        match tokio::time::timeout(HANDSHAKE_PATIENCE, handshake).await {
+        let handshake = tokio::time::timeout(HANDSHAKE_PATIENCE, handshake);
+        let shaken = tokio::select! {
+            shaken = handshake => shaken,
+            () = self.ticket.to_be_closed() => return,
+        };
+        match shaken {
             Ok(Ok(stream)) => self.serve_http(stream).await,
             Ok(Err(error)) => {
                 log::debug!(target: "dsmil-http", "TLS handshake with {} failed: {error}", self.peer.origin)
@@ -236,29 +252,34 @@ impl Connection {
     }
 
     async fn serve_http(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
-        let peer = self.peer.clone();
+        let (peer, ticket) = (self.peer.clone(), Arc::clone(&self.ticket));
         let router = self.router.layer(axum::middleware::map_request(move |mut request: Request| {
-            let peer = peer.clone();
+            let (peer, ticket) = (peer.clone(), Arc::clone(&ticket));
             async move {
                 request.extensions_mut().insert(peer);
+                request.extensions_mut().insert(ticket);
                 request
             }
         }));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HANDSHAKE_PATIENCE)
+            .max_buf_size(limits::HTTP_BUFFER_BYTES)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         tokio::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stopped(&mut self.stopping) => {
-                connection.as_mut().graceful_shutdown();
-                tokio::time::timeout(STOP_PATIENCE, connection).await.unwrap_or(Ok(()))
-            }
+        let patience = tokio::select! {
+            ended = connection.as_mut() => return self.note(ended),
+            () = stopped(&mut self.stopping) => STOP_PATIENCE,
+            () = self.ticket.to_be_closed() => CLOSE_PATIENCE,
         };
+        connection.as_mut().graceful_shutdown();
+        let ended = tokio::time::timeout(patience, connection).await;
+        self.note(ended.unwrap_or(Ok(())));
+    }
+
+    fn note(&self, ended: Result<(), hyper::Error>) {
         if let Err(error) = ended {
             log::debug!(target: "dsmil-http", "connection with {} ended: {error}", self.peer.origin);
         }
-        drop(self.permit);
     }
 }

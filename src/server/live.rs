@@ -132,17 +132,21 @@ impl Gateway for Live {
         .boxed()
     }
 
-    fn ingest(&self, drafts: Vec<Draft>) -> BoxFuture<'_, Result<(), IngestError>> {
+    fn ingest(&self, drafts: Vec<Draft>) -> Result<EventId, IngestError> {
+        if !self.bus.has_room() || self.needs.is_some_and(|outlet| !self.outlets.is_up(outlet)) {
+            return Err(IngestError::Busy);
+        }
+        Ok(self.bus.append("http", drafts, Vec::new(), Vec::new()))
+    }
+
+    fn room(&self) -> BoxFuture<'_, ()> {
+        self.bus.admission().boxed()
+    }
+
+    fn durable(&self, upto: EventId) -> BoxFuture<'_, Result<(), IngestError>> {
         async move {
-            if !self.bus.has_room() {
-                return Err(IngestError::Busy);
-            }
-            if self.needs.is_some_and(|outlet| !self.outlets.is_up(outlet)) {
-                return Err(IngestError::Busy);
-            }
-            let last = self.bus.append("http", drafts, Vec::new(), Vec::new());
             let mut durable = self.intake.durable();
-            let done = tokio::time::timeout(DURABLE_PATIENCE, durable.wait_for(|durable| *durable >= last));
+            let done = tokio::time::timeout(DURABLE_PATIENCE, durable.wait_for(|durable| *durable >= upto));
             match done.await {
                 Ok(done) => done.map(|_| ()).map_err(|error| IngestError::Failed(error.to_string())),
                 Err(_) => Err(IngestError::Failed(format!("not durable within {DURABLE_PATIENCE:?}"))),

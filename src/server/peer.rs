@@ -1,18 +1,31 @@
 //! Who is at the other end of a connection.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where a connection comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     Network(IpAddr),
     /// The Unix socket: who may open it is the file system's affair, and the kernel says who it was.
     Local {
         uid: u32,
     },
+}
+
+impl Origin {
+    /// The network that counts as one peer: who has one address of an IPv6 /64 has them all.
+    #[must_use]
+    pub fn network(self) -> Self {
+        match self {
+            Self::Network(IpAddr::V6(address)) => {
+                Self::Network(IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))))
+            }
+            other => other,
+        }
+    }
 }
 
 /// One connection; clones speak of the same.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
@@ -11,11 +12,13 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 
+use super::connections::Ticket;
 use super::gateway::Status;
 use super::peer::Peer;
 use super::problem::Problem;
 use super::request::{MayRead, MayScrape};
 use super::shared::Shared;
+use super::tracked::Tracked;
 use super::{console, explain, ingest, proposals, streams};
 use crate::observe::metrics;
 
@@ -42,8 +45,25 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
+/// Answered also on connections beyond those that there should be.
+const ALWAYS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// What holds for every request: foreign pages are refused, answers come in time, and no browser guesses or keeps them.
+/// Its connection is busy until the answer has been taken.
 async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let ticket = request.extensions().get::<Arc<Ticket>>().cloned();
+    let under_way = ticket.as_ref().map(Ticket::ask);
+    let response = if ticket.is_some_and(|ticket| ticket.is_reserve()) && !ALWAYS.contains(&request.uri().path()) {
+        Problem::busy("as many connections are busy as there may be", 1)
+            .header(header::CONNECTION, HeaderValue::from_static("close"))
+            .into_response()
+    } else {
+        answer(&shared, request, next).await
+    };
+    response.map(|body| Body::new(Tracked { body, _under_way: under_way }))
+}
+
+async fn answer(shared: &Shared, request: Request, next: Next) -> Response {
     // No browser opens the Unix socket.
     let local = request.extensions().get::<Peer>().is_some_and(Peer::is_local);
     let refused =

@@ -19,8 +19,12 @@ pub struct Shared {
     pub proposals: Proposals,
     /// One permit an open event stream.
     pub live: Arc<Semaphore>,
-    /// One permit a request whose events are in memory.
-    pub ingest: Semaphore,
+    /// One permit a byte of bodies with events that are in memory.
+    pub bodies: Semaphore,
+    /// Turning lines into events is work: one request after the other, a portion each.
+    pub reading: Semaphore,
+    /// One permit a chunk of an answer that is made.
+    pub chunks: Semaphore,
     pub stopping: watch::Receiver<bool>,
     pub door: Door,
     access: RwLock<Arc<Access>>,
@@ -35,7 +39,9 @@ impl Shared {
             gateway: parts.gateway,
             read_entry: parts.read_entry,
             live: Arc::new(Semaphore::new(limits::HTTP_LIVE_STREAMS_MAX)),
-            ingest: Semaphore::new(limits::HTTP_INGEST_REQUESTS_MAX),
+            bodies: Semaphore::new(limits::HTTP_BODIES_BYTES_MAX),
+            reading: Semaphore::new(1),
+            chunks: Semaphore::new(limits::HTTP_CHUNKS_MAX),
             stopping,
             door: Door::default(),
             access: RwLock::new(Arc::new(access)),

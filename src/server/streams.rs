@@ -14,15 +14,15 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::event_json::event_json;
-use super::gateway::{Gateway, GatewayError};
+use super::gateway::GatewayError;
 use super::problem::Problem;
 use super::request::{MayRead, PathPart, parameters, text_of};
 use super::shared::{Shared, stopped};
-use crate::event::{EventId, Stream};
+use crate::event::{Event, EventId, Stream};
 use crate::limits;
 
 const PAGE_EVENTS: usize = 100;
-/// Read at once: with the longest lines a few megabytes.
+/// Read at once: with the longest lines a few megabytes, for as long as it takes to write them out.
 const CHUNK_EVENTS: usize = 64;
 /// A page ends early when it is this long.
 const PAGE_BYTES_MAX: usize = limits::HTTP_BODY_BYTES_MAX;
@@ -36,7 +36,7 @@ pub async fn page(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let [after, count] = parameters(&uri, ["after", "count"])?;
-    let mut next = match after {
+    let next = match after {
         Some(text) => id_of("after", &text)?,
         None => EventId::ZERO,
     };
@@ -44,23 +44,102 @@ pub async fn page(
         Some(text) => count_of(&text)?,
         None => PAGE_EVENTS,
     };
-    let mut events = String::new();
-    let mut left = count;
-    while left > 0 && events.len() < PAGE_BYTES_MAX {
-        let asked = left.min(CHUNK_EVENTS);
-        let chunk = shared.gateway.after(stream, next, asked).await?;
-        for event in &chunk {
-            let comma = if events.is_empty() { "" } else { "," };
-            let _ = write!(events, "{comma}{}", event_json(event));
-            next = event.id;
+    let mut page = Page { shared, stream, next, left: count, bytes: 0, state: PageState::Begins };
+    // Read before the head of the answer is sent, which says whether it can be.
+    let first = page.chunk().await?;
+    let rest = stream::unfold((first, page), |(ready, mut page)| async move {
+        let chunk = match ready {
+            Some(chunk) => Ok(chunk),
+            None => page.chunk().await.transpose()?,
+        };
+        Some((chunk.map(Bytes::from), (None, page)))
+    });
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(rest)).into_response())
+}
+
+/// One page on its way. As with [`Follower`], what the client has not taken yet is not read yet.
+struct Page {
+    shared: Arc<Shared>,
+    stream: Stream,
+    next: EventId,
+    /// Events that it may still have.
+    left: usize,
+    /// That it has.
+    bytes: usize,
+    state: PageState,
+}
+
+#[derive(PartialEq)]
+enum PageState {
+    Begins,
+    GoesOn,
+    Ended,
+}
+
+impl Page {
+    /// The next part of the answer; `None` after the last.
+    async fn chunk(&mut self) -> Result<Option<String>, GatewayError> {
+        if self.state == PageState::Ended {
+            return Ok(None);
         }
-        left -= chunk.len().min(left);
-        if chunk.len() < asked {
-            break;
+        let mut text = String::new();
+        if self.state == PageState::Begins {
+            let _ = write!(text, r#"{{"stream":"{}","events":["#, self.stream);
         }
+        let mut is_first = std::mem::replace(&mut self.state, PageState::GoesOn) == PageState::Begins;
+        let asked = self.left.min(CHUNK_EVENTS);
+        let read = Read { stream: self.stream, after: self.next, count: asked };
+        let found = read.write(&self.shared, &mut text, |text, event| {
+            let comma = if std::mem::take(&mut is_first) { "" } else { "," };
+            let _ = write!(text, "{comma}{}", event_json(event));
+        });
+        let found = found.await?;
+        self.next = found.last.unwrap_or(self.next);
+        self.left -= found.events.min(self.left);
+        self.bytes += text.len();
+        if found.is_end || self.left == 0 || self.bytes >= PAGE_BYTES_MAX {
+            self.state = PageState::Ended;
+            let _ = write!(text, r#"],"next":"{}"}}"#, self.next);
+        }
+        Ok(Some(text))
     }
-    let body = format!(r#"{{"stream":"{stream}","events":[{events}],"next":"{next}"}}"#);
-    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// What is read at once.
+struct Read {
+    stream: Stream,
+    after: EventId,
+    count: usize,
+}
+
+struct Found {
+    events: usize,
+    last: Option<EventId>,
+    /// There are no more at the moment.
+    is_end: bool,
+}
+
+impl Read {
+    /// Writes out events until there is about a chunk of text.
+    async fn write(
+        self,
+        shared: &Shared,
+        text: &mut String,
+        mut write: impl FnMut(&mut String, &Event),
+    ) -> Result<Found, GatewayError> {
+        let _permit = shared.chunks.acquire().await;
+        let events = shared.gateway.after(self.stream, self.after, self.count).await?;
+        let mut found = Found { events: 0, last: None, is_end: events.len() < self.count };
+        for event in &events {
+            if text.len() >= limits::HTTP_CHUNK_BYTES {
+                found.is_end = false;
+                break;
+            }
+            write(text, event);
+            (found.events, found.last) = (found.events + 1, Some(event.id));
+        }
+        Ok(found)
+    }
 }
 
 /// Without `after` and `Last-Event-ID` the stream begins with the next event.
@@ -82,16 +161,16 @@ pub async fn live(
     let permit = Arc::clone(&shared.live).try_acquire_owned().map_err(|_| {
         Problem::busy(format!("{} event streams are open, which is the most", limits::HTTP_LIVE_STREAMS_MAX), 10)
     })?;
+    let oldest = shared.gateway.status().store.oldest;
     let follower = Follower {
-        gateway: Arc::clone(&shared.gateway),
         stream,
         cursor,
         committed,
         stopping: shared.stopping.clone(),
+        shared,
         last_frame: Instant::now(),
         _permit: permit,
     };
-    let oldest = shared.gateway.status().store.oldest;
     let opening = match oldest {
         Some(oldest) if EventId::ZERO < cursor && cursor < oldest => {
             format!("event: gap\ndata: {{\"after\":\"{cursor}\",\"oldest\":\"{oldest}\"}}\n\n")
@@ -111,7 +190,7 @@ pub async fn live(
 /// One open event stream. It is asked for the next frame only when the client has taken the last: a slow client costs
 /// one frame of memory, and what it has not read stays in the store.
 struct Follower {
-    gateway: Arc<dyn Gateway>,
+    shared: Arc<Shared>,
     stream: Stream,
     cursor: EventId,
     committed: watch::Receiver<EventId>,
@@ -148,13 +227,14 @@ impl Follower {
 
     async fn read(&mut self) -> Result<String, GatewayError> {
         let committed = *self.committed.borrow_and_update();
-        let events = self.gateway.after(self.stream, self.cursor, CHUNK_EVENTS).await?;
+        let read = Read { stream: self.stream, after: self.cursor, count: CHUNK_EVENTS };
         let mut frame = String::new();
-        for event in &events {
+        let found = read.write(&self.shared, &mut frame, |frame, event| {
             let _ = write!(frame, "id: {}\ndata: {}\n\n", event.id, event_json(event));
-            self.cursor = event.id;
-        }
-        if events.len() < CHUNK_EVENTS {
+        });
+        let found = found.await?;
+        self.cursor = found.last.unwrap_or(self.cursor);
+        if found.is_end {
             // Nothing of this stream is left up to there, so the next read need not look there again.
             self.cursor = self.cursor.max(committed);
         }

@@ -120,7 +120,15 @@ impl Gateway for Notice {
         async { Ok(()) }.boxed()
     }
 
-    fn ingest(&self, _: Vec<Draft>) -> BoxFuture<'_, Result<(), IngestError>> {
+    fn ingest(&self, _: Vec<Draft>) -> Result<EventId, IngestError> {
+        Err(IngestError::Busy)
+    }
+
+    fn room(&self) -> BoxFuture<'_, ()> {
+        std::future::pending().boxed()
+    }
+
+    fn durable(&self, _: EventId) -> BoxFuture<'_, Result<(), IngestError>> {
         async { Err(IngestError::Busy) }.boxed()
     }
 }

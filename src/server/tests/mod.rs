@@ -123,16 +123,19 @@ impl Gateway for FakeGateway {
         Box::pin(async { Ok(()) })
     }
 
-    fn ingest(&self, drafts: Vec<Draft>) -> BoxFuture<'_, Result<(), IngestError>> {
-        Box::pin(async {
-            if self.busy.load(Ordering::Relaxed) {
-                return Err(IngestError::Busy);
-            }
-            for draft in drafts {
-                self.commit(draft.stream, draft.body);
-            }
-            Ok(())
-        })
+    fn ingest(&self, drafts: Vec<Draft>) -> Result<EventId, IngestError> {
+        if self.busy.load(Ordering::Relaxed) {
+            return Err(IngestError::Busy);
+        }
+        Ok(drafts.into_iter().map(|draft| self.commit(draft.stream, draft.body)).max().unwrap_or_default())
+    }
+
+    fn room(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
+    fn durable(&self, _: EventId) -> BoxFuture<'_, Result<(), IngestError>> {
+        Box::pin(async { Ok(()) })
     }
 }
 
@@ -229,6 +232,19 @@ impl Daemon {
     }
 }
 
+fn unchunk(mut body: &str) -> String {
+    let mut text = String::new();
+    loop {
+        let (size, rest) = body.split_once("\r\n").expect("a chunk or the last one");
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return text;
+        }
+        text.push_str(&rest[..size]);
+        body = rest[size..].strip_prefix("\r\n").unwrap();
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -240,7 +256,9 @@ impl Answer {
     fn read(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Self { status, head: head.to_lowercase(), body: body.to_owned() }
+        let head = head.to_lowercase();
+        let body = if head.contains("transfer-encoding: chunked") { unchunk(body) } else { body.to_owned() };
+        Self { status, head, body }
     }
 
     fn json(&self) -> Value {
