@@ -56,9 +56,9 @@ pub const FLAT_LOG_WRITE_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Events that the bus keeps in memory behind the last commit, for readers that are not far behind.
 pub const BUS_EVENTS_MAX: usize = 131_072;
-/// Bytes of memory that they hold on to, what was read from their lines included; sources wait before what is not
-/// committed yet holds more.
-pub const BUS_BYTES_MAX: usize = 192 * 1024 * 1024;
+/// Bytes of memory that they hold on to, what was read from their lines included. Sources wait when it is twice as much,
+/// because what is not committed stays.
+pub const BUS_BYTES_MAX: usize = 96 * 1024 * 1024;
 /// Sources wait while a consumer that they must not outrun has more than this before it.
 pub const IN_FLIGHT_EVENTS_MAX: usize = 32_768;
 /// Bytes that wait for the hot store before sources wait too.
@@ -248,6 +248,8 @@ pub const LOG_QUEUE_MAX: usize = 8192;
 
 const _: () = assert!(IN_FLIGHT_EVENTS_MAX < BUS_EVENTS_MAX, "what is in flight is read from memory");
 const _: () = assert!(TRANSACTION_EVENTS_MAX <= IN_FLIGHT_EVENTS_MAX);
+const _: () =
+    assert!(BUS_BYTES_MAX as u64 * 4 < MEMORY_BYTES_MIN, "the window is not what makes sources wait for memory");
 const _: () =
     assert!(IN_FLIGHT_BYTES_MAX as u64 * 3 < MEMORY_BYTES_MIN, "what waits is less than what makes sources wait");
 const _: () = assert!(

@@ -173,10 +173,12 @@ fn with_id(draft: Draft, id: EventId) -> Event {
 /// Bytes of memory that an event holds on to, with what was read from its line before it was appended.
 fn memory(event: &Event) -> usize {
     const PAIR: usize = 2 * size_of::<String>();
-    let pairs = |pairs: &[(String, String)]| pairs.iter().map(|(key, value)| PAIR + key.len() + value.len()).sum::<usize>();
+    let pairs =
+        |pairs: &[(String, String)]| pairs.iter().map(|(key, value)| PAIR + key.len() + value.len()).sum::<usize>();
     let own = match &event.body {
         Body::Raw(raw) => {
-            let read = raw.parsed().map_or(0, |record| size_of::<Record>() + record.message.len() + pairs(&record.fields));
+            let read =
+                raw.parsed().map_or(0, |record| size_of::<Record>() + record.message.len() + pairs(&record.fields));
             raw.payload.len() + pairs(&raw.attributes) + read
         }
         body => weight(body),

@@ -15,7 +15,7 @@ impl Bus {
         let inner = self.lock();
         inner.pending_events < limits::IN_FLIGHT_EVENTS_MAX
             && inner.pending_bytes.max(inner.held_bytes) < inner.bytes_max
-            && inner.log.bytes() < limits::BUS_BYTES_MAX + limits::IN_FLIGHT_BYTES_MAX
+            && inner.log.bytes() < 2 * limits::BUS_BYTES_MAX
             && inner.ledger.in_flight_max() < limits::IN_FLIGHT_EVENTS_MAX as u64
     }
 

@@ -44,7 +44,8 @@ pub async fn page(
         Some(text) => count_of(&text)?,
         None => PAGE_EVENTS,
     };
-    let mut page = Page { shared, stream, next, left: count, bytes: 0, state: PageState::Begins };
+    let mut page =
+        Page { shared, stream, next, left: count, bytes: 0, asks: Asks::default(), state: PageState::Begins };
     // Read before the head of the answer is sent, which says whether it can be.
     let first = page.chunk().await?;
     let rest = stream::unfold((first, page), |(ready, mut page)| async move {
@@ -66,6 +67,7 @@ struct Page {
     left: usize,
     /// That it has.
     bytes: usize,
+    asks: Asks,
     state: PageState,
 }
 
@@ -87,13 +89,13 @@ impl Page {
             let _ = write!(text, r#"{{"stream":"{}","events":["#, self.stream);
         }
         let mut is_first = std::mem::replace(&mut self.state, PageState::GoesOn) == PageState::Begins;
-        let asked = self.left.min(CHUNK_EVENTS);
-        let read = Read { stream: self.stream, after: self.next, count: asked };
+        let read = Read { stream: self.stream, after: self.next, count: self.left.min(self.asks.0) };
         let found = read.write(&self.shared, &mut text, |text, event| {
             let comma = if std::mem::take(&mut is_first) { "" } else { "," };
             let _ = write!(text, "{comma}{}", event_json(event));
         });
         let found = found.await?;
+        self.asks.learn(&found);
         self.next = found.last.unwrap_or(self.next);
         self.left -= found.events.min(self.left);
         self.bytes += text.len();
@@ -115,8 +117,25 @@ struct Read {
 struct Found {
     events: usize,
     last: Option<EventId>,
+    /// Events were read in vain: there was no more room.
+    is_cut: bool,
     /// There are no more at the moment.
     is_end: bool,
+}
+
+/// How many events to read at once: of long lines no more than there is room for.
+struct Asks(usize);
+
+impl Default for Asks {
+    fn default() -> Self {
+        Self(CHUNK_EVENTS / 8)
+    }
+}
+
+impl Asks {
+    fn learn(&mut self, found: &Found) {
+        self.0 = if found.is_cut { found.events.max(1) } else { (2 * self.0).min(CHUNK_EVENTS) };
+    }
 }
 
 impl Read {
@@ -129,10 +148,10 @@ impl Read {
     ) -> Result<Found, GatewayError> {
         let _permit = shared.chunks.acquire().await;
         let events = shared.gateway.after(self.stream, self.after, self.count).await?;
-        let mut found = Found { events: 0, last: None, is_end: events.len() < self.count };
+        let mut found = Found { events: 0, last: None, is_cut: false, is_end: events.len() < self.count };
         for event in &events {
             if text.len() >= limits::HTTP_CHUNK_BYTES {
-                found.is_end = false;
+                (found.is_cut, found.is_end) = (true, false);
                 break;
             }
             write(text, event);
@@ -163,6 +182,7 @@ pub async fn live(
     })?;
     let oldest = shared.gateway.status().store.oldest;
     let follower = Follower {
+        asks: Asks::default(),
         stream,
         cursor,
         committed,
@@ -191,6 +211,7 @@ pub async fn live(
 /// one frame of memory, and what it has not read stays in the store.
 struct Follower {
     shared: Arc<Shared>,
+    asks: Asks,
     stream: Stream,
     cursor: EventId,
     committed: watch::Receiver<EventId>,
@@ -227,12 +248,13 @@ impl Follower {
 
     async fn read(&mut self) -> Result<String, GatewayError> {
         let committed = *self.committed.borrow_and_update();
-        let read = Read { stream: self.stream, after: self.cursor, count: CHUNK_EVENTS };
+        let read = Read { stream: self.stream, after: self.cursor, count: self.asks.0 };
         let mut frame = String::new();
         let found = read.write(&self.shared, &mut frame, |frame, event| {
             let _ = write!(frame, "id: {}\ndata: {}\n\n", event.id, event_json(event));
         });
         let found = found.await?;
+        self.asks.learn(&found);
         self.cursor = found.last.unwrap_or(self.cursor);
         if found.is_end {
             // Nothing of this stream is left up to there, so the next read need not look there again.

@@ -14,6 +14,7 @@ mod flat_log;
 mod full_store;
 mod harness;
 mod http;
+mod http_budgets;
 mod journald;
 mod kill;
 mod loki;

@@ -1,6 +1,7 @@
 //! A real listener in front of a daemon that is a list in memory.
 
 mod access;
+mod budgets;
 mod ingest;
 mod live;
 mod pages;
