@@ -167,6 +167,8 @@ pub const BOOT_LOG_ENTRIES_MAX: usize = 200_000;
 pub const SHRINK_RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 /// Values kept of one SHRINK sample.
 pub const SHRINK_VALUES_MAX: usize = 256;
+/// Names of SHRINK values that have a metric, as long as the process runs; values of others are counted and stay on the log.
+pub const SHRINK_NAMES_MAX: usize = 256;
 /// Bytes of the name of a SHRINK value.
 pub const SHRINK_NAME_BYTES_MAX: usize = 64;
 /// Events of one batch for Redis: more gains nothing and keeps other clients of Redis waiting.

@@ -303,8 +303,7 @@ pub fn shrink_up() -> Gauge {
     gauge!("dsmil_shrink_up")
 }
 
-/// The number of names is bounded by [`SHRINK_VALUES_MAX`](crate::limits::SHRINK_VALUES_MAX) for one sample; the
-/// caller keeps to the names it has seen first.
+/// The caller keeps to the [`SHRINK_NAMES_MAX`](crate::limits::SHRINK_NAMES_MAX) names that it has seen first.
 pub fn shrink_value(name: impl Into<SharedString>) -> Gauge {
     gauge!("dsmil_shrink_value", "metric" => name.into())
 }

@@ -4,18 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits;
 
-/// Names with a meaning in fusion and the devices. None but the last two can be negative.
-pub(super) const NEVER_NEGATIVE: [&str; 8] = [
-    "risk_acute_stress",
-    "shrink_crisis_level",
-    "crisis_level",
-    "lbi_hyperfocus_density",
-    "cognitive_load_index",
-    "emotional_intensity_score",
-    "linguistic_complexity_index",
-    "entropy",
+/// Names with a meaning in fusion and the devices, and the least and the most that each can be. What severities are judged
+/// by is a share of one; of the other scores some are given in percent.
+pub(super) const MEANINGS: [(&str, f64, f64); 10] = [
+    ("risk_acute_stress", 0.0, 1.0),
+    ("shrink_crisis_level", 0.0, 1.0),
+    ("crisis_level", 0.0, 1.0),
+    ("lbi_hyperfocus_density", 0.0, 100.0),
+    ("cognitive_load_index", 0.0, 100.0),
+    ("emotional_intensity_score", 0.0, 100.0),
+    ("linguistic_complexity_index", 0.0, 100.0),
+    ("entropy", 0.0, 64.0),
+    ("anomaly_score", -1e6, 1e6),
+    ("sentiment_score", -100.0, 100.0),
 ];
-pub(super) const ANY_SIGN: [&str; 2] = ["anomaly_score", "sentiment_score"];
 /// Keys of the `shrink` object on `SOC_EVENTS` that are not values.
 const RESERVED: [&str; 2] = ["state", "age_s"];
 
@@ -30,7 +32,7 @@ pub struct Reading {
 }
 
 /// Why an answer is no sample. Shows names of the answer at most, cut short, never its content.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ReadError {
     #[error("the answer is longer than {} bytes", limits::SHRINK_RESPONSE_BYTES_MAX)]
     TooLong,
@@ -46,8 +48,8 @@ pub enum ReadError {
     Line(usize),
     #[error("`{0}` is not a finite number")]
     NotFinite(String),
-    #[error("`{0}` is negative, which it cannot be")]
-    Negative(String),
+    #[error("`{name}` is out of its range, {least} to {most}")]
+    OutOfRange { name: &'static str, least: f64, most: f64 },
     #[error("`{0}` is there twice")]
     Twice(String),
     #[error("the answer has no number in it")]
@@ -63,22 +65,22 @@ pub(super) struct Collector {
 
 impl Collector {
     /// # Errors
-    /// The number is not finite, has an impossible sign, or is a second one of a name that has a meaning.
+    /// The number is not finite, out of its range, or a second one of a name that has a meaning.
     pub(super) fn number(&mut self, name: &str, number: f64) -> Result<(), ReadError> {
-        let known = NEVER_NEGATIVE.contains(&name) || ANY_SIGN.contains(&name);
+        let meaning = meaning(name);
         if !number.is_finite() {
             return Err(ReadError::NotFinite(short(name)));
         }
-        if number < 0.0 && NEVER_NEGATIVE.contains(&name) {
-            return Err(ReadError::Negative(short(name)));
+        if let Some(&(name, least, most)) = meaning.filter(|(_, least, most)| !(*least..=*most).contains(&number)) {
+            return Err(ReadError::OutOfRange { name, least, most });
         }
         // Room stays for the names with a meaning, wherever in the answer they are.
-        let room = limits::SHRINK_VALUES_MAX - NEVER_NEGATIVE.len() - ANY_SIGN.len();
-        let full = self.reading.values.len() >= room && !known;
+        let room = limits::SHRINK_VALUES_MAX - MEANINGS.len();
+        let full = self.reading.values.len() >= room && meaning.is_none();
         if full || !is_name(name) || self.ambiguous.contains(name) {
             self.ignored();
         } else if self.reading.values.insert(name.to_owned(), number).is_some() {
-            if known {
+            if meaning.is_some() {
                 return Err(ReadError::Twice(short(name)));
             }
             self.reading.values.remove(name);
@@ -97,6 +99,10 @@ impl Collector {
     pub(super) fn finish(self) -> Result<Reading, ReadError> {
         if self.reading.values.is_empty() { Err(ReadError::NoNumber) } else { Ok(self.reading) }
     }
+}
+
+pub(super) fn meaning(name: &str) -> Option<&'static (&'static str, f64, f64)> {
+    MEANINGS.iter().find(|(known, ..)| *known == name)
 }
 
 /// Whether the name can be a label of a metric and a key beside `state`.

@@ -4,6 +4,7 @@ mod collector;
 pub(crate) mod config;
 mod json;
 mod latest;
+mod names;
 mod poller;
 mod prometheus;
 mod reading;

@@ -35,7 +35,7 @@ mod tests {
 
     use std::collections::BTreeMap;
 
-    use super::super::collector::{ANY_SIGN, NEVER_NEGATIVE, is_name};
+    use super::super::collector::{MEANINGS, is_name};
     use super::*;
 
     fn json(body: &str) -> Result<Reading, ReadError> {
@@ -77,6 +77,12 @@ mod tests {
             r#"{"a":1,"a":2,"b":1}"#,
             r#"{"metrics":{"a":1,"a":2}}"#,
             r#"{"risk_acute_stress":-0.1,"b":1}"#,
+            r#"{"risk_acute_stress":1e308,"b":1}"#,
+            r#"{"risk_acute_stress":1.01,"b":1}"#,
+            r#"{"crisis_level":50,"b":1}"#,
+            r#"{"anomaly_score":-1e300,"b":1}"#,
+            r#"{"sentiment_score":-1e9,"b":1}"#,
+            r#"{"entropy":1e9,"b":1}"#,
             r#"{"a":1} trailing"#,
             "<html>0.5</html>",
             r#"{"a":0x10}"#,
@@ -93,12 +99,22 @@ mod tests {
     #[test]
     fn names_with_a_meaning_are_kept_however_many_others_there_are() {
         let names = (0..1000).map(|number| format!("v{number}"));
-        let names = names.chain(NEVER_NEGATIVE.into_iter().chain(ANY_SIGN).map(str::to_owned));
+        let names = names.chain(MEANINGS.iter().map(|(name, ..)| (*name).to_owned()));
         let entries: Vec<String> = names.map(|name| format!("\"{name}\":1")).collect();
         let reading = json(&format!("{{{}}}", entries.join(","))).unwrap();
         assert_eq!(reading.values.len(), limits::SHRINK_VALUES_MAX);
-        assert!(NEVER_NEGATIVE.iter().chain(&ANY_SIGN).all(|name| reading.values.contains_key(*name)));
+        assert!(MEANINGS.iter().all(|(name, ..)| reading.values.contains_key(*name)));
         assert_eq!(reading.ignored, 1010 - limits::SHRINK_VALUES_MAX as u64);
+    }
+
+    #[test]
+    fn what_is_at_the_end_of_its_range_is_a_value() {
+        for (name, least, most) in MEANINGS {
+            for value in [least, most] {
+                let reading = json(&format!("{{\"{name}\":{value}}}")).unwrap();
+                assert_eq!(reading.values.get(name), Some(&value));
+            }
+        }
     }
 
     #[test]

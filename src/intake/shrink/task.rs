@@ -5,8 +5,10 @@ use std::time::Instant;
 use tokio::time::MissedTickBehavior;
 
 use super::Poller;
+use super::names::Names;
 use crate::event::{Body, Draft, ShrinkSample, Stream, Timestamp};
 use crate::intake::{Batch, Resources, SourceSpec};
+use crate::locked::locked;
 use crate::observe::metrics;
 use crate::supervise::TaskContext;
 
@@ -28,7 +30,7 @@ async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Res
     let mut last_good: Option<Instant> = None;
     while task.run_until_stopped(due.tick()).await.is_some() {
         let Some(sample) = task.run_until_stopped(poller.poll()).await else { break };
-        measure(&sample, &mut last_good);
+        measure(&sample, &mut last_good, &mut locked(&log.shrink.names));
         log.shrink.note(&sample);
         if task.run_until_stopped(log.bus.admission()).await.is_none() {
             break;
@@ -39,15 +41,39 @@ async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Res
     Ok(())
 }
 
-fn measure(sample: &ShrinkSample, last_good: &mut Option<Instant>) {
+fn measure(sample: &ShrinkSample, last_good: &mut Option<Instant>, names: &mut Names) {
     metrics::shrink_up().set(if sample.failure.is_none() { 1.0 } else { 0.0 });
     if sample.failure.is_none() {
         *last_good = Some(Instant::now());
         for (name, value) in &sample.values {
-            metrics::shrink_value(name.clone()).set(*value);
+            if names.admit(name) {
+                metrics::shrink_value(name.clone()).set(*value);
+            } else {
+                metrics::dropped("shrink", "new_name").increment(1);
+            }
         }
     }
     if let Some(last_good) = last_good {
         metrics::shrink_age_seconds().set(last_good.elapsed().as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_names_in_every_answer_make_a_bounded_number_of_metrics() {
+        let (mut names, mut last_good) = (Names::default(), None);
+        let exporter = metrics::exporter();
+        for answer in 0..20 {
+            let values = (0..200).map(|n| (format!("v{answer}_{n}"), 1.0)).collect();
+            measure(&ShrinkSample { values, ..ShrinkSample::default() }, &mut last_good, &mut names);
+        }
+        let shown = exporter.render();
+        let series = shown.lines().filter(|line| line.starts_with("dsmil_shrink_value{")).count();
+        assert!((1..=crate::limits::SHRINK_NAMES_MAX).contains(&series), "{series}");
+        let dropped = "dsmil_dropped_total{where=\"shrink\",reason=\"new_name\"}";
+        assert!(shown.lines().any(|line| line.starts_with(dropped)), "{shown}");
     }
 }
