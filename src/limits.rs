@@ -245,6 +245,8 @@ pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 pub const STDOUT_EVENTS_MAX: usize = 1000;
 /// Sources shown in status; senders over HTTP and Redis choose their names themselves.
 pub const SOURCES_SHOWN_MAX: usize = 256;
+/// Things of which it is remembered what was said of them last, so that it is not said at every attempt.
+pub const NOTICES_MAX: usize = 256;
 /// Log records waiting for journald.
 pub const LOG_QUEUE_MAX: usize = 8192;
 

@@ -14,6 +14,7 @@ use crate::intake::IntakeLog;
 use crate::limits;
 use crate::observe::metrics;
 use crate::outlet::CommittedLog;
+use crate::retry::{Notice, Notices, OutsideError};
 use crate::server::Board;
 use crate::store::{HotStore, StoreError, positions::Positions};
 use crate::supervise::TaskContext;
@@ -62,15 +63,16 @@ struct Writer {
     has: Resources,
     positions: Positions,
     positions_changed: bool,
-    is_positions_error_reported: bool,
     positions_saved: Instant,
     pruned: Instant,
     /// Bytes committed since.
     unpruned: u64,
     /// Events of one transaction; fewer after it did not fit, so that little space is enough to go on.
     batch: usize,
-    /// The error that has been reported, so that it is reported once.
-    reported: Option<String>,
+    /// Of the commit itself.
+    notice: Notice,
+    /// Of what else is done now and then.
+    notices: Notices,
 }
 
 impl Writer {
@@ -82,12 +84,12 @@ impl Writer {
             has,
             positions,
             positions_changed: false,
-            is_positions_error_reported: false,
             positions_saved: now,
             pruned: now,
             unpruned: 0,
             batch: limits::COMMIT_EVENTS_MAX,
-            reported: None,
+            notice: Notice::default(),
+            notices: Notices::default(),
         }
     }
 
@@ -121,9 +123,11 @@ impl Writer {
     }
 
     fn after_commit(&mut self, transactions: &[Arc<Transaction>]) {
-        if self.reported.take().is_some() {
-            log::info!(target: "dsmild", "the hot store takes events again");
+        if self.notice.error().is_some() {
             self.has.board.set_store_error(None);
+        }
+        if self.notice.recovers() {
+            log::info!(target: "dsmild", "the hot store takes events again");
         }
         self.has.progress.note(transactions);
         let on_terminal = (self.has.config)().daemon.print_events;
@@ -144,10 +148,9 @@ impl Writer {
     /// Sources wait meanwhile, for the bus has no room until this is over.
     async fn failed(&mut self, error: &StoreError) {
         let text = error.to_string();
-        if self.reported.is_none() {
+        self.has.board.set_store_error(Some(text.clone()));
+        if self.notice.fails(OutsideError::unexpected("commit", text.clone()), Instant::now()) {
             log::error!(target: "dsmild", "commit to the hot store failed, sources wait: {text}");
-            self.has.board.set_store_error(Some(text.clone()));
-            self.reported = Some(text);
         }
         if matches!(error, StoreError::Full { .. }) {
             self.batch = (self.batch / 2).max(1);
@@ -171,15 +174,15 @@ impl Writer {
         self.positions.last_id = *self.has.bus.committed().borrow();
         self.positions_saved = Instant::now();
         match self.positions.save(&(self.has.config)().daemon.state_dir) {
-            Ok(()) => {
-                self.positions_changed = false;
-                self.is_positions_error_reported = false;
-            }
-            // It is tried again each second; said once.
-            Err(error) if !std::mem::replace(&mut self.is_positions_error_reported, true) => {
-                log::warn!(target: "dsmild", "positions for after a reboot could not be saved: {error}");
-            }
-            Err(_) => {}
+            Ok(()) => self.positions_changed = false,
+            Err(error) => self.warn("positions", &format!("positions for after a reboot could not be saved: {error}")),
+        }
+    }
+
+    /// Each is tried again each second.
+    fn warn(&mut self, kind: &'static str, text: &str) {
+        if self.notices.fails(kind, kind, text, Instant::now()) {
+            log::warn!(target: "dsmild", "{text}");
         }
     }
 
@@ -201,14 +204,14 @@ impl Writer {
             Err(error) => Some(error.to_string()),
         };
         if let Some(failure) = failure {
-            log::warn!(target: "dsmild", "old events could not be removed from the hot store: {failure}");
+            self.warn("prune", &format!("old events could not be removed from the hot store: {failure}"));
         }
         match self.has.store.size().await {
             Ok(size) => {
                 metrics::store_bytes().set(size.used_bytes as f64);
                 self.has.board.set_store_size(size);
             }
-            Err(error) => log::warn!(target: "dsmild", "the size of the hot store could not be read: {error}"),
+            Err(error) => self.warn("size", &format!("the size of the hot store could not be read: {error}")),
         }
     }
 }

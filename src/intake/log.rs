@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio::sync::watch;
@@ -13,6 +14,7 @@ use crate::event::{Body, Draft, EventId, Timestamp};
 use crate::limits;
 use crate::locked::locked;
 use crate::observe::metrics;
+use crate::retry::Notices;
 use crate::server::gateway::SourceStatus;
 use crate::supervise::TaskContext;
 
@@ -23,13 +25,16 @@ pub struct IntakeLog {
     shown: Mutex<BTreeMap<String, SourceStatus>>,
     durable: watch::Receiver<EventId>,
     pub shrink: Latest,
+    /// Of the problems of each source.
+    notices: Mutex<Notices>,
 }
 
 impl IntakeLog {
     /// `positions` as they were committed last; `durable` moves to the id up to which nothing is lost by what
     /// `store.durability` speaks of.
     pub fn new(bus: Arc<Bus>, positions: BTreeMap<String, Value>, durable: watch::Receiver<EventId>) -> Self {
-        Self { bus, positions: Mutex::new(positions), shown: Mutex::default(), durable, shrink: Latest::default() }
+        let (shown, shrink, notices) = Default::default();
+        Self { bus, positions: Mutex::new(positions), shown, durable, shrink, notices }
     }
 
     /// Whoever sent an event up to here may be told that it is safe, and a source's outside position may move.
@@ -95,7 +100,10 @@ impl IntakeLog {
     }
 
     pub fn report(&self, problem: &Problem) {
-        log::warn!(target: "dsmild", "{}: {}", problem.source, problem.text);
+        let is_news = locked(&self.notices).fails(&problem.source, problem.reason, &problem.text, Instant::now());
+        if is_news {
+            log::warn!(target: "dsmild", "{}: {}", problem.source, problem.text);
+        }
         if problem.lost > 0 {
             metrics::dropped("intake", problem.reason).increment(problem.lost);
         }

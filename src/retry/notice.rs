@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::OutsideError;
+use crate::limits::NOTICES_MAX;
 
 /// The same error is said again no sooner than this …
 const REPEAT_AFTER: Duration = Duration::from_secs(300);
@@ -44,6 +45,22 @@ impl Notice {
 
     pub fn error(&self) -> Option<&OutsideError> {
         self.current.as_ref()
+    }
+}
+
+/// What is said of many things, each by its name.
+#[derive(Debug, Default)]
+pub struct Notices(BTreeMap<String, Notice>);
+
+impl Notices {
+    /// Something of this name goes wrong at `now`. Returns whether it is to be said.
+    #[must_use]
+    pub fn fails(&mut self, name: &str, kind: &'static str, text: &str, now: Instant) -> bool {
+        if self.0.len() >= NOTICES_MAX && !self.0.contains_key(name) {
+            self.0.pop_first();
+        }
+        let notice = self.0.entry(name.to_owned()).or_default();
+        notice.fails(OutsideError::unexpected(kind, text.to_owned()), now)
     }
 }
 
@@ -102,6 +119,15 @@ mod tests {
         assert!(notice.fails(error("permission", "schema"), start));
         assert!(!notice.fails(error("permission", "table 1"), start + REWORD_AFTER / 2));
         assert!(notice.fails(error("permission", "table 2"), start + REWORD_AFTER));
+    }
+
+    #[test]
+    fn each_of_many_is_said_by_itself_and_they_are_bounded() {
+        let (mut notices, now) = (Notices::default(), Instant::now());
+        let mut say = |name: &str| notices.fails(name, "unreadable", "cannot be read", now);
+        assert_eq!([say("a"), say("b"), say("a"), say("b")], [true, true, false, false]);
+        (0..2 * NOTICES_MAX).for_each(|number| assert!(say(&number.to_string())));
+        assert!(notices.0.len() <= NOTICES_MAX);
     }
 
     #[test]

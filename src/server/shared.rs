@@ -1,7 +1,8 @@
 //! What every handler can reach.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
 
 use tokio::sync::{Semaphore, watch};
 
@@ -12,6 +13,7 @@ use super::gateway::Gateway;
 use super::parts::{Parts, ReadEntry};
 use crate::limits;
 use crate::observe::audit::Kept;
+use crate::retry::Notices;
 
 pub struct Shared {
     pub gateway: Arc<dyn Gateway>,
@@ -29,6 +31,7 @@ pub struct Shared {
     pub door: Door,
     access: RwLock<Arc<Access>>,
     ingest_enabled: AtomicBool,
+    notices: Mutex<Notices>,
 }
 
 impl Shared {
@@ -46,6 +49,7 @@ impl Shared {
             door: Door::default(),
             access: RwLock::new(Arc::new(access)),
             ingest_enabled: AtomicBool::new(parts.ingest_enabled),
+            notices: Mutex::default(),
         }
     }
 
@@ -56,6 +60,14 @@ impl Shared {
 
     pub fn ingest_enabled(&self) -> bool {
         self.ingest_enabled.load(Ordering::Relaxed)
+    }
+
+    /// Says what goes wrong, but not to every client again.
+    pub fn warn(&self, kind: &'static str, text: &str) {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        if notices.fails(kind, kind, text, Instant::now()) {
+            log::warn!(target: "dsmil-http", "{text}");
+        }
     }
 
     pub fn access(&self) -> Arc<Access> {

@@ -228,7 +228,7 @@ impl Follower {
                 Ok(frame) if !frame.is_empty() => return self.send(frame),
                 Ok(_) => {}
                 Err(error) => {
-                    log::warn!(target: "dsmil-http", "a live stream ended: {error}");
+                    self.shared.warn("live", &format!("a live stream ended: {error}"));
                     return None;
                 }
             }

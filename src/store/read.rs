@@ -11,7 +11,7 @@ use sqlx::FromRow;
 
 use super::HotStore;
 use super::error::StoreError;
-use super::rows::{self, Masks, Stored};
+use super::rows::{self, Masks, RowError, Stored};
 use super::schema::{self, snapshot_version};
 use super::taken::{TakenEntry, unpack};
 use crate::bus::{DeadLetter, Snapshot};
@@ -128,7 +128,14 @@ impl HotStore {
             }
             Ok(())
         };
-        self.in_time("reading events", rows).await
+        let read = self.in_time("reading events", rows).await;
+        // Once for all of them: a damaged page has many.
+        if let Some(last) = found.left_out.last() {
+            let (path, count) = (self.inner.path.display(), found.left_out.len());
+            log::error!("hot store {path}: {count} rows were left out, the last: {last}");
+            found.left_out.clear();
+        }
+        read
     }
 
     /// The entries that became events with `after < id <= through`.
@@ -178,6 +185,8 @@ fn kept_letter((number, id, stream, reason, payload): (i64, i64, String, String,
 struct Page {
     events: Vec<Event>,
     bytes: usize,
+    /// Rows that cannot be read.
+    left_out: Vec<RowError>,
 }
 
 impl Page {
@@ -189,7 +198,7 @@ impl Page {
         self.bytes += stored.body.len();
         match rows::event(stored, parser) {
             Ok(event) => self.events.push(event),
-            Err(error) => log::error!("hot store: left out: {error}"),
+            Err(error) => self.left_out.push(error),
         }
     }
 }

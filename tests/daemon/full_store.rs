@@ -55,6 +55,9 @@ fn a_full_tmpfs_pauses_the_sources_and_loses_nothing() {
         judged.is_some_and(|judged| judged.parse::<u64>().unwrap() >= lines)
     });
     assert_eq!(daemon.terminate(), Some(0));
+    let log = site.log();
+    let said = log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).count();
+    assert!(said < 15, "{said} warnings: {log}");
     let check = Command::new("sqlite3").arg(site.path("hot/hotpath.db")).arg("PRAGMA integrity_check").output();
     match check {
         Ok(output) => assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "ok"),

@@ -1,6 +1,6 @@
 //! One connection of the archive: writes stretches, and tends the tables from time to time.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::limits;
 use crate::observe::metrics;
 use crate::outlet::CommittedLog;
 use crate::outlet::driver::{Lane, Log, Look, Position, Written};
-use crate::retry::OutsideError;
+use crate::retry::{Notices, OutsideError};
 use crate::store::{Checkpoint, positions::Positions};
 
 const POSITIONS_EVERY: Duration = Duration::from_secs(1);
@@ -29,11 +29,12 @@ pub struct ArchiveLane {
     state: Rc<State>,
     tended_at: Option<Instant>,
     positions_at: Cell<Option<Instant>>,
+    notices: RefCell<Notices>,
 }
 
 impl ArchiveLane {
     pub(super) fn new(link: Link, log: Arc<CommittedLog>, settings: Rc<Settings>, state: Rc<State>) -> Self {
-        Self { link, log, settings, state, tended_at: None, positions_at: Cell::default() }
+        Self { link, log, settings, state, tended_at: None, positions_at: Cell::default(), notices: RefCell::default() }
     }
 
     async fn tend_if_due(&mut self) -> Result<(), OutsideError> {
@@ -67,7 +68,10 @@ impl ArchiveLane {
         self.positions_at.set(Some(Instant::now()));
         let positions = Positions { last_id: round.id, saved_id: round.id, positions: round.positions.clone() };
         if let Err(error) = positions.save(&self.settings.state_dir) {
-            log::warn!(target: "dsmil-archive", "positions could not be saved: {error}");
+            let (kind, text) = ("positions", format!("positions could not be saved: {error}"));
+            if self.notices.borrow_mut().fails(kind, kind, &text, std::time::Instant::now()) {
+                log::warn!(target: "dsmil-archive", "{text}");
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The flat log as an outlet: its events are the entries of the journal, so that it wants nothing of the log.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::sync::Mutex;
@@ -14,7 +15,7 @@ use crate::observe::metrics;
 use crate::observe::problem::Problem;
 use crate::outlet::driver::{About, Batch, Keep, Lane, Look, Outlet, Portion, Position, Want, Written};
 use crate::outlet::{Configured, Resources};
-use crate::retry::{OutsideError, Retry};
+use crate::retry::{Notices, OutsideError, Retry};
 
 /// The outlet as the driver sees it.
 pub struct FlatLogOutlet {
@@ -22,6 +23,7 @@ pub struct FlatLogOutlet {
     state_dir: PathBuf,
     /// Open while there is a connection. Reading the journal and writing the file take turns.
     open: Rc<Mutex<Option<FlatLog>>>,
+    notices: RefCell<Notices>,
 }
 
 impl Configured for FlatLogOutlet {
@@ -33,7 +35,7 @@ impl Configured for FlatLogOutlet {
 
     fn from_config(config: &config::Config, _: &Resources) -> Option<Self> {
         let (section, state_dir) = (config.flat_log.clone()?, config.daemon.state_dir.clone());
-        Some(Self { config: section, state_dir, open: Rc::default() })
+        Some(Self { config: section, state_dir, open: Rc::default(), notices: RefCell::default() })
     }
 }
 
@@ -67,7 +69,7 @@ impl Outlet for FlatLogOutlet {
     async fn prepare(&self, _: usize, after: EventId) -> Result<Portion<Lines>, OutsideError> {
         let mut open = self.open.lock().await;
         let has_taken = open.as_mut().is_some_and(|log| {
-            report(&log.collect().now_or_never().unwrap_or_default());
+            self.report(&log.collect().now_or_never().unwrap_or_default());
             log.has_taken()
         });
         Ok(Portion { batch: has_taken.then_some(Lines), through: after, more: has_taken })
@@ -76,17 +78,21 @@ impl Outlet for FlatLogOutlet {
     /// Resolves when the journal has something.
     async fn woken(&self) {
         match &mut *self.open.lock().await {
-            Some(log) => report(&log.collect().await),
+            Some(log) => self.report(&log.collect().await),
             None => std::future::pending().await,
         }
     }
 }
 
-fn report(problems: &[Problem]) {
-    for problem in problems {
-        log::warn!(target: FlatLogOutlet::ABOUT.identifier, "{}", problem.text);
-        if problem.lost > 0 {
-            metrics::dropped(FlatLogOutlet::ABOUT.name, problem.reason).increment(problem.lost);
+impl FlatLogOutlet {
+    fn report(&self, problems: &[Problem]) {
+        for problem in problems {
+            if self.notices.borrow_mut().fails(&problem.source, problem.reason, &problem.text, Instant::now()) {
+                log::warn!(target: Self::ABOUT.identifier, "{}", problem.text);
+            }
+            if problem.lost > 0 {
+                metrics::dropped(Self::ABOUT.name, problem.reason).increment(problem.lost);
+            }
         }
     }
 }
