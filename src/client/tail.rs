@@ -4,9 +4,11 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-use super::exit::EXIT_NO_DAEMON;
+use super::exit::{EXIT_NO_DAEMON, EXIT_OK};
 use super::{Client, ClientError, lines};
 use crate::detect::deceptive::escaped_json;
 use crate::event::{EventId, Stream};
@@ -21,6 +23,24 @@ const EVENT_BYTES_MAX: usize = 16 * limits::LINE_BYTES_MAX;
 
 /// Runs until the reader or the daemon goes.
 pub async fn tail(client: &Client, stream: Stream, after: Option<EventId>, json: bool) -> Result<u8, ClientError> {
+    tokio::select! {
+        ended = follow(client, stream, after, json) => ended,
+        () = reader_gone() => Ok(EXIT_OK),
+    }
+}
+
+/// Resolves when nobody reads standard output any more, as in `dsmild tail | head -1`: a write would show it as well, but
+/// the next event may be long in coming. Never for what is no pipe.
+async fn reader_gone() {
+    if let Ok(out) = AsyncFd::with_interest(io::stdout(), Interest::ERROR)
+        && out.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+async fn follow(client: &Client, stream: Stream, after: Option<EventId>, json: bool) -> Result<u8, ClientError> {
     let mut last = after.map(|id| id.to_string());
     let mut events = Events::open(client, stream, last.as_deref()).await?;
     loop {

@@ -169,7 +169,11 @@ impl Daemon {
         }
         daemon.core.outlets.set_archived(recovery.cursors.get(Archive::ABOUT.name).copied().unwrap_or_default());
         for place in daemon.components.places() {
-            daemon.start_component(place, &plan.stages, &mut snapshots).await?;
+            if let Err(error) = daemon.start_component(place, &plan.stages, &mut snapshots).await {
+                // In order, so that the reason is all that is said.
+                daemon.tree.stop_all().await;
+                return Err(error);
+            }
         }
         daemon.core.board.set_children(daemon.tree.children());
         log::info!(target: "dsmild", "up: http://{} serves the console, /metrics and /api/v1/status", config.http.listen);

@@ -1,6 +1,6 @@
 //! Every route of the contract, asked of the running daemon.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -97,4 +97,43 @@ fn the_client_commands_end_as_documented() {
     assert_eq!(ask(&["explain", "1-1"]).0, Some(1));
     assert_eq!(daemon.terminate(), Some(0));
     assert_eq!(ask(&["status"]).0, Some(69));
+}
+
+#[test]
+fn a_port_that_is_taken_ends_the_start_with_one_line_and_no_source_is_touched() {
+    let site = Site::new("[[intake.file]]\npath = \"{dir}/in.log\"\n");
+    std::fs::write(site.path("in.log"), "2026-11-20T10:00:00Z atlas x[1]: line\n").unwrap();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", site.port)).unwrap();
+    let mut daemon = site.start();
+    let ended = wait_for_end(&mut daemon.child);
+    assert_eq!(ended.code(), Some(1));
+    let log = site.log();
+    let said: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
+    assert!(said.len() == 1 && said[0].contains("http.listen") && said[0].contains("free address"), "{said:?}");
+    drop(taken);
+    let daemon = site.start_ready();
+    wait_for("the line to be taken", || daemon.stream("L3_IN").len() == 1);
+}
+
+#[test]
+fn tail_ends_when_nobody_reads_it_any_more() {
+    let site = Site::new("");
+    let daemon = site.start_ready();
+    daemon.post("/api/v1/streams/L3_IN", "{\"payload\":\"one\"}\n").unwrap();
+    let mut tail = crate::harness::dsmild()
+        .args(["tail", "L3_IN", "--after", "0-0", "-c"])
+        .arg(site.path("dsmil.toml"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(tail.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("one"), "{line}");
+    // There is no further event that it could fail to write.
+    assert_eq!(wait_for_end(&mut tail).code(), Some(0));
+}
+
+fn wait_for_end(child: &mut std::process::Child) -> std::process::ExitStatus {
+    wait_for("the process to end", || child.try_wait().unwrap().is_some());
+    child.wait().unwrap()
 }
