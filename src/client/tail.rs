@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
 use super::exit::{EXIT_NO_DAEMON, EXIT_OK};
@@ -17,6 +17,8 @@ use crate::limits;
 
 /// A daemon that restarts is waited for this long.
 const RESTART_PATIENCE: Duration = Duration::from_secs(60);
+/// ENXIO: a pipe without a reader cannot be opened for writing.
+const NO_READER: i32 = 6;
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// Longest event: a line whose every byte is escaped, with room for its other fields.
 const EVENT_BYTES_MAX: usize = 16 * limits::LINE_BYTES_MAX;
@@ -32,12 +34,14 @@ pub async fn tail(client: &Client, stream: Stream, after: Option<EventId>, json:
 /// Resolves when nobody reads standard output any more, as in `dsmild tail | head -1`: a write would show it as well, but
 /// the next event may be long in coming. Never for what is no pipe.
 async fn reader_gone() {
-    if let Ok(out) = AsyncFd::with_interest(io::stdout(), Interest::ERROR)
-        && out.ready(Interest::ERROR).await.is_ok()
-    {
-        return;
+    // Opened anew, so that waiting for it changes nothing for those who write. Only a pipe can be.
+    let is_gone = match pipe::OpenOptions::new().open_sender("/proc/self/fd/1") {
+        Ok(out) => out.ready(Interest::ERROR).await.is_ok(),
+        Err(error) => error.raw_os_error() == Some(NO_READER),
+    };
+    if !is_gone {
+        std::future::pending::<()>().await;
     }
-    std::future::pending().await
 }
 
 async fn follow(client: &Client, stream: Stream, after: Option<EventId>, json: bool) -> Result<u8, ClientError> {

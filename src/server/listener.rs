@@ -24,7 +24,7 @@ use super::connections::{Bounds, Connections, Ticket};
 use super::listen::Listen;
 use super::made_token::made_token;
 use super::parts::Parts;
-use super::peer::{Origin, Peer};
+use super::peer::Peer;
 use super::shared::{Shared, stopped};
 use super::socket::{self, SocketFile};
 use super::stall::StallGuard;
@@ -253,7 +253,7 @@ impl Connection {
 
     async fn serve_http(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
         let (peer, ticket) = (self.peer.clone(), Arc::clone(&self.ticket));
-        let router = self.router.layer(axum::middleware::map_request(move |mut request: Request| {
+        let router = self.router.clone().layer(axum::middleware::map_request(move |mut request: Request| {
             let (peer, ticket) = (peer.clone(), Arc::clone(&ticket));
             async move {
                 request.extensions_mut().insert(peer);
