@@ -18,7 +18,7 @@ use crate::intake::redis::{Content, Entry};
 use crate::intake::{entry, shrink};
 use crate::journal::{Entry as JournalEntry, Export};
 use crate::parse::parse;
-use crate::redis::Reply;
+use crate::redis::{Guard, Reply};
 
 /// The name of its target and of its folder of seeds.
 type Parser = (&'static str, fn(&[u8]));
@@ -28,6 +28,7 @@ pub const PARSERS: &[Parser] = &[
     ("zeek", zeek),
     ("journal_export", journal_export),
     ("redis_entries", redis_entries),
+    ("redis_protocol", redis_protocol),
     ("http_entries", http_entries),
     ("indicator_lists", indicator_lists),
     ("cacao", cacao),
@@ -48,7 +49,7 @@ const FORMATS: &[Format] = &[
     Format::Text,
 ];
 const INGESTED: &[Stream] = &[Stream::L3In, Stream::L4In, Stream::L3Out, Stream::L4Out];
-/// Answers of Redis are lists in lists in lists; what is deeper is the client library's to refuse.
+/// Answers of Redis are lists in lists in lists; what is deeper is refused before.
 const REPLY_DEPTH: usize = 6;
 
 /// The first byte chooses the format; the rest is the line.
@@ -103,6 +104,21 @@ pub fn redis_entries(data: &[u8]) {
             drop(entry::from_fields(&fields, *stream, &source, Timestamp::from_millis(0)));
         }
     }
+}
+
+/// What a server answers, in two pieces and in one: the same is let through.
+pub fn redis_protocol(data: &[u8]) {
+    let through = |pieces: &[&[u8]]| {
+        let mut guard = Guard::default();
+        let end = pieces.iter().try_for_each(|piece| guard.take(piece));
+        (end, guard.whole().to_vec())
+    };
+    let (half, rest) = data.split_at(data.len() / 2);
+    let (whole, pieces) = (through(&[data]), through(&[half, rest]));
+    assert_eq!(whole, pieces, "how it comes makes no difference");
+    // What was let through is well-formed, and within all bounds.
+    let mut again = Guard::default();
+    assert_eq!((again.take(&whole.1), again.whole()), (Ok(()), &*whole.1));
 }
 
 /// Bytes as a reply: a byte of kind, then a byte of count or length, then what it counts.

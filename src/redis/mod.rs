@@ -12,7 +12,7 @@ mod relay;
 mod reply;
 mod settings;
 
-pub use guard::NO_ROOM;
+pub use guard::{Guard, NO_ROOM};
 pub use link::Link;
 pub use node::CALL_TIMEOUT;
 pub use reply::Reply;
