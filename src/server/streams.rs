@@ -95,7 +95,7 @@ impl Page {
             let _ = write!(text, "{comma}{}", event_json(event));
         });
         let found = found.await?;
-        self.asks.learn(&found);
+        self.asks.learn(&found, text.len());
         self.next = found.last.unwrap_or(self.next);
         self.left -= found.events.min(self.left);
         self.bytes += text.len();
@@ -133,8 +133,12 @@ impl Default for Asks {
 }
 
 impl Asks {
-    fn learn(&mut self, found: &Found) {
-        self.0 = if found.is_cut { found.events.max(1) } else { (2 * self.0).min(CHUNK_EVENTS) };
+    fn learn(&mut self, found: &Found, bytes: usize) {
+        self.0 = match found.is_cut {
+            true => found.events.max(1),
+            false if bytes < limits::HTTP_CHUNK_BYTES / 2 => (2 * self.0).min(CHUNK_EVENTS),
+            false => self.0,
+        };
     }
 }
 
@@ -254,7 +258,7 @@ impl Follower {
             let _ = write!(frame, "id: {}\ndata: {}\n\n", event.id, event_json(event));
         });
         let found = found.await?;
-        self.asks.learn(&found);
+        self.asks.learn(&found, frame.len());
         self.cursor = found.last.unwrap_or(self.cursor);
         if found.is_end {
             // Nothing of this stream is left up to there, so the next read need not look there again.
