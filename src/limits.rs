@@ -7,6 +7,18 @@ pub const FIELDS_PER_RECORD_MAX: usize = 256;
 /// Longest name of a field, JSON paths included; fields with a longer one are left out.
 pub const KEY_BYTES_MAX: usize = 256;
 
+/// Layers taken off one line: a container runtime, a shipper, a header, an object.
+pub const ENVELOPES_MAX: usize = 5;
+/// A line that says that it stands for others counts no more often than this.
+pub const REPEATED_MAX: u32 = 1000;
+
+/// Bytes of earlier lines that a file's later lines are read with, for each record.
+pub const CONTEXT_BYTES_MAX: usize = 16 * 1024;
+/// Hosts of one file whose last line is remembered.
+pub const CONTEXT_HOSTS_MAX: usize = 8;
+/// Records of one file that may have further pieces.
+pub const CONTEXT_RECORDS_MAX: usize = 32;
+
 /// Files of formats, and bytes of one.
 pub const FORMAT_FILES_MAX: usize = 4096;
 pub const FORMAT_FILE_BYTES_MAX: u64 = 1024 * 1024;

@@ -63,16 +63,31 @@ impl Rates {
     /// Counts an event. Returns an alarm when the threshold is reached and then each time the burst has grown tenfold,
     /// so that a flood of any size leads to a handful of alarms.
     pub fn observe(&mut self, threshold: &Threshold, key: &str, item: &str, ts: Timestamp) -> Option<Alarm> {
+        self.observe_times(threshold, key, item, ts, 1)
+    }
+
+    /// Counts an event that stands for several at once.
+    pub fn observe_times(
+        &mut self,
+        threshold: &Threshold,
+        key: &str,
+        item: &str,
+        ts: Timestamp,
+        times: u32,
+    ) -> Option<Alarm> {
         let burst = self.bursts.touch(key, Default::default);
         burst.slide(ts, threshold.window);
         if burst.window.is_empty() {
             *burst = Burst::default();
         }
-        if burst.window.len() == limits::BURST_EVENTS_MAX {
-            burst.window.pop_front();
+        let item = fingerprint(item);
+        for _ in 0..(times as usize).min(limits::BURST_EVENTS_MAX) {
+            if burst.window.len() == limits::BURST_EVENTS_MAX {
+                burst.window.pop_front();
+            }
+            burst.window.push_back((ts, item));
         }
-        burst.window.push_back((ts, fingerprint(item)));
-        burst.total += 1;
+        burst.total += u64::from(times);
 
         let reached = burst.measure(threshold.measure) >= threshold.at;
         if !reached || burst.total < burst.next_alarm_at {
@@ -143,6 +158,15 @@ mod tests {
             .map(|alarm| alarm.total)
             .collect();
         assert_eq!(alarms, [5, 50, 500]);
+    }
+
+    #[test]
+    fn an_event_that_stands_for_many_counts_as_often() {
+        let mut rates = Rates::default();
+        let mut alarm = |times, at| rates.observe_times(&FIVE_IN_TEN_MINUTES, "a", "x", second(at), times);
+        assert_eq!(alarm(1, 0), None);
+        assert_eq!(alarm(9, 1).map(|alarm| alarm.total), Some(10));
+        assert_eq!(alarm(1000, 2).map(|alarm| (alarm.total, alarm.distinct)), Some((1010, 1)));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Record {
     pub command: Option<String>,
     /// `Some(true)`: what the line reports succeeded; `Some(false)`: it was refused or failed.
     pub outcome: Option<bool>,
+    /// The line stands for so many of its kind, as syslog daemons fold them; `None`: for itself.
+    pub repeated: Option<u32>,
     /// The kernel knows the writer as another program than the line claims: who claims to be whom. Such a line has no user, no
     /// address and no action, so that it counts against nobody.
     pub impostor: Option<String>,
@@ -58,6 +60,11 @@ pub enum Action {
 }
 
 impl Record {
+    /// How often what the line says has happened.
+    pub fn times(&self) -> u32 {
+        self.repeated.unwrap_or(1)
+    }
+
     /// The value of the first field with this name.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

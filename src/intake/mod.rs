@@ -4,6 +4,7 @@
 pub(crate) mod boot;
 pub(crate) mod config;
 mod content;
+mod context;
 pub(crate) mod entry;
 pub(crate) mod file;
 pub(crate) mod journal;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::context::Context;
 use super::parser;
 use crate::event::{Body, Draft, Format, Raw, Record, Stream, Timestamp};
 use crate::parse::{Calendar, Parser};
@@ -19,12 +20,23 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The event of one line; its time is what the line says, completed by the calendar.
-    pub fn line(&self, payload: Bytes, calendar: &Calendar) -> Draft {
+    /// The event of one line of a file; its time is what the line says, completed by the calendar, and its record what the
+    /// line says after those before it.
+    pub fn line(&self, payload: Bytes, context: &mut Context, calendar: &Calendar) -> Draft {
         let parser = parser::current();
-        let parsed = parser.parse(&payload, self.format, &[]);
+        let mut attributes = context.columns(&payload);
+        let mut parsed = parser.parse(&payload, self.format, &attributes);
+        if let Some(before) = context.before(&parsed.record) {
+            attributes.push(before);
+            attributes.sort();
+            let again = parser.parse(&payload, self.format, &attributes);
+            context.remember(&payload, &parsed.record);
+            parsed = again;
+        } else {
+            context.remember(&payload, &parsed.record);
+        }
         let ts = calendar.resolve(parsed.time);
-        self.draft(parser, payload, Vec::new(), ts, parsed.record)
+        self.draft(parser, payload, attributes, ts, parsed.record)
     }
 
     /// The event of a message that came with a time and attributes of its own.

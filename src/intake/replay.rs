@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::Origin;
 use super::content::{self, Content};
+use super::context::Context;
 use super::entry::{self, EntryError};
 use super::lines::{Line, Lines};
 use super::merge::Merge;
@@ -88,7 +89,13 @@ pub enum ReplayError {
 pub fn merged(inputs: Vec<ReplayInput>) -> Replay {
     let mut replay = Replay { inputs: Vec::new(), merge: Merge::default(), errors: VecDeque::new(), bytes_given: 0 };
     for (index, input) in inputs.into_iter().enumerate() {
-        replay.inputs.push(Reading { input, lines: Lines::at(0), ended: false, head: None });
+        replay.inputs.push(Reading {
+            input,
+            lines: Lines::at(0),
+            context: Context::default(),
+            ended: false,
+            head: None,
+        });
         replay.offer(index);
     }
     replay
@@ -105,6 +112,7 @@ pub struct Replay {
 struct Reading {
     input: ReplayInput,
     lines: Lines,
+    context: Context,
     ended: bool,
     head: Option<(Draft, u64)>,
 }
@@ -143,24 +151,24 @@ impl Reading {
         let mut bytes = 0;
         while let Some(line) = self.next_line(errors) {
             bytes += line.end - line.start;
-            let input = &self.input.origin.source;
+            let input = Arc::clone(&self.input.origin.source);
             if line.cut {
-                errors.push_back(ReplayError::Cut { input: Arc::clone(input), offset: line.start });
+                errors.push_back(ReplayError::Cut { input: Arc::clone(&input), offset: line.start });
             }
             let offset = line.start;
             match self.draft(line) {
                 Ok(draft) => return Some(self.head.insert((draft, bytes)).0.ts),
-                Err(error) => errors.push_back(ReplayError::Entry { input: Arc::clone(input), offset, error }),
+                Err(error) => errors.push_back(ReplayError::Entry { input, offset, error }),
             }
         }
         None
     }
 
-    fn draft(&self, line: Line) -> Result<Draft, EntryError> {
+    fn draft(&mut self, line: Line) -> Result<Draft, EntryError> {
         let ReplayInput { origin, calendar, .. } = &self.input;
         match entry_of(&line.payload) {
             Some(entry) => entry::from_entry(entry, origin.stream, &origin.source, calendar.reference),
-            None => Ok(origin.line(line.payload, calendar)),
+            None => Ok(origin.line(line.payload, &mut self.context, calendar)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What came beside the payload: journal fields, or fields of a stream entry.
 
-use super::{fields, level};
+use super::{fields, joined, level};
 use crate::event::Record;
 
 /// Attributes win over the text for program, pid, host and level, and are appended to the fields.
@@ -28,7 +28,7 @@ pub(super) fn apply(record: &mut Record, attributes: &[(String, String)]) {
         record.entity.process = Some(executable.to_owned());
     }
     fields::describe(attributes, record);
-    for (key, value) in attributes {
+    for (key, value) in attributes.iter().filter(|(key, _)| !joined::is_context(key)) {
         record.push(key.clone(), value.clone());
     }
 }

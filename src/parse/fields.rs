@@ -149,6 +149,12 @@ const TIME: &[&str] = &[
     "t.$date",
     "event_time",
     "StartUTC",
+    "time_local",
+    "time_iso8601",
+    "requestReceivedTimestamp",
+    "event.created",
+    "Event.System.TimeCreated.SystemTime",
+    "Event.System.TimeCreated.#attributes.SystemTime",
 ];
 const MESSAGE: &[&str] = &["message", "msg", "MESSAGE", "log", "event.original", "Message"];
 const LEVEL: &[&str] = &["level", "severity", "lvl", "log.level", "levelname", "PRIORITY", "loglevel", "priority"];
@@ -160,7 +166,7 @@ const HOST: &[&str] = &["_HOSTNAME", "hostname", "host.name", "host", "Computer"
 /// Time, message, program, pid, host and level out of the fields of a structured line.
 pub(super) fn header(fields: Vec<(String, String)>, line: &str) -> Parsed {
     let mut record = Record { fields, ..Record::default() };
-    let time = first(&record, TIME).map_or(LogTime::Absent, time);
+    let time = time_of(&record);
     record.message = first(&record, MESSAGE).unwrap_or(line).to_owned();
     record.level = first(&record, LEVEL).and_then(level::read);
     record.program = first(&record, PROGRAM).map(str::to_owned);
@@ -170,6 +176,21 @@ pub(super) fn header(fields: Vec<(String, String)>, line: &str) -> Parsed {
     let host = first(&record, HOST).filter(|_| !web || record.field("host").is_none()).map(str::to_owned);
     record.entity.host = host;
     Parsed { time, record }
+}
+
+/// Firewalls write day, time of day and offset under three keys.
+fn time_of(record: &Record) -> LogTime {
+    let parts = (record.field("date"), record.field("time"));
+    if let (Some(day), Some(clock)) = parts
+        && let Some((time, _)) = stamp::iso(&format!("{day} {clock}{}", record.field("tz").unwrap_or_default()))
+    {
+        return time;
+    }
+    TIME.iter()
+        .filter_map(|name| record.field(name))
+        .map(time)
+        .find(|time| *time != LogTime::Absent)
+        .unwrap_or_default()
 }
 
 fn first<'a>(record: &'a Record, names: &[&str]) -> Option<&'a str> {

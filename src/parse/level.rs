@@ -19,12 +19,12 @@ pub(super) fn read(text: &str) -> Option<u8> {
     match &*lower {
         b"emerg" | b"emergency" | b"panic" => Some(0),
         b"alert" => Some(1),
-        b"crit" | b"critical" | b"fatal" => Some(2),
+        b"crit" | b"critical" | b"fatal" | b"ftl" => Some(2),
         b"err" | b"error" | b"severe" => Some(3),
-        b"warn" | b"warning" => Some(4),
-        b"notice" => Some(5),
-        b"info" | b"information" | b"informational" => Some(6),
-        b"debug" | b"trace" | b"verbose" => Some(7),
+        b"warn" | b"warning" | b"wrn" => Some(4),
+        b"notice" | b"note" => Some(5),
+        b"info" | b"inf" | b"information" | b"informational" => Some(6),
+        b"debug" | b"dbg" | b"trace" | b"verbose" => Some(7),
         _ => None,
     }
 }

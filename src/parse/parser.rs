@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
-use super::{attributes, auditd, json, logfmt, program, rfc5424, sender, syslog, text, time::Parsed};
+use super::{attributes, envelope::open, joined, program, sender, time::Parsed};
 use crate::event::{Format, Record, RecordParser};
 use crate::formats::{Library, builtin};
 use crate::limits;
@@ -52,17 +52,13 @@ pub fn parse(payload: &[u8], format: Format, attributes: &[(String, String)]) ->
 /// The same without what the program's message means.
 pub fn envelope(payload: &[u8], format: Format, attributes: &[(String, String)]) -> Parsed {
     let line = line(payload);
-    let mut parsed = match format {
-        Format::Auto => auto(&line, attributes),
-        Format::Syslog | Format::ShortIso => syslog::read(&line),
-        Format::Rfc5424 => rfc5424::read(&line),
-        Format::Json => json::read(&line),
-        Format::Logfmt => logfmt::read(&line),
-        Format::Auditd => auditd::read(&line),
-        Format::Text => None,
+    // Journald has taken the header off already.
+    let context = |name: &str| attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let is_bare = attributes::names_program(attributes);
+    let mut parsed = open(&line, format, context(joined::COLUMNS), is_bare);
+    if let Some(before) = context(joined::BEFORE) {
+        joined::join(&mut parsed, before, format);
     }
-    .unwrap_or_else(|| text::read(&line));
-    json::unwrap(&mut parsed);
     attributes::apply(&mut parsed.record, attributes);
     parsed
 }
@@ -81,21 +77,5 @@ fn line(payload: &[u8]) -> Cow<'_, str> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim_end_matches(['\n', '\r'])),
         Cow::Owned(text) => Cow::Owned(text.trim_end_matches(['\n', '\r']).to_owned()),
-    }
-}
-
-/// The first bytes decide; when a reader finds its format broken, the next one is tried.
-fn auto(line: &str, attributes: &[(String, String)]) -> Option<Parsed> {
-    // Journald has taken the header off already: what looks like one was written by the sender.
-    let bare = attributes::names_program(attributes);
-    match line.bytes().next()? {
-        b'{' => json::read(line),
-        b'<' if !bare => rfc5424::read(line).or_else(|| syslog::read(line)),
-        b't' | b'n' if auditd::begins(line) => auditd::read(line),
-        b'0'..=b'9' | b'A'..=b'Z' | b'[' if !bare => syslog::read(line).or_else(|| logfmt::detect(line)),
-        byte if byte.is_ascii_alphabetic() || byte == b'@' => {
-            logfmt::detect(line).or_else(|| if bare { None } else { syslog::without_time(line) })
-        }
-        _ => None,
     }
 }

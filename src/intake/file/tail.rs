@@ -9,9 +9,9 @@ use std::time::Instant;
 use super::position::{Fingerprint, Mark};
 use crate::event::{Draft, Timestamp};
 use crate::intake::Origin;
+use crate::intake::context::Context;
 use crate::intake::lines::{Line, Lines};
-use crate::limits::FILE_CHUNK_BYTES;
-use crate::limits::FINGERPRINT_BYTES_MAX;
+use crate::limits::{CONTEXT_BYTES_MAX, FILE_CHUNK_BYTES, FINGERPRINT_BYTES_MAX};
 use crate::parse::Calendar;
 
 /// What makes a file the same file while it is open, whatever its name is.
@@ -60,6 +60,7 @@ pub struct Tail {
     pub identity: Identity,
     beginning: Vec<u8>,
     lines: Lines,
+    context: Context,
     head: Option<Head>,
     size: u64,
     changed: (i64, i64),
@@ -106,6 +107,14 @@ pub fn beginning(file: &File, length: usize) -> io::Result<Vec<u8>> {
     Ok(buffer)
 }
 
+/// What the beginning of a file says of the lines behind `length`.
+fn context(file: &File, length: usize) -> io::Result<Context> {
+    let mut buffer = vec![0; length.min(CONTEXT_BYTES_MAX)];
+    let count = file.read_at(&mut buffer, 0)?;
+    buffer.truncate(count);
+    Ok(Context::of_beginning(&buffer))
+}
+
 impl Tail {
     /// Starts at an offset, where a line begins.
     ///
@@ -113,11 +122,12 @@ impl Tail {
     /// The file cannot be read.
     pub fn start(file: File, offset: u64, zone: jiff::tz::TimeZone) -> io::Result<Self> {
         let metadata = file.metadata()?;
-        let known = usize::try_from(offset).unwrap_or(FINGERPRINT_BYTES_MAX);
+        let known = usize::try_from(offset).unwrap_or(usize::MAX);
         Ok(Self {
             identity: Identity::of(&metadata),
             beginning: beginning(&file, known)?,
             lines: Lines::at(offset),
+            context: context(&file, known)?,
             head: None,
             size: metadata.len(),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
@@ -238,7 +248,8 @@ impl Tail {
         poll.cut += u64::from(line.cut);
         let calendar = if line.end <= self.backlog_to { &self.backlog } else { &poll.live };
         let bytes = line.payload.len();
-        self.head = Some(Head { start: line.start, bytes, draft: origin.line(line.payload, calendar) });
+        let draft = origin.line(line.payload, &mut self.context, calendar);
+        self.head = Some(Head { start: line.start, bytes, draft });
     }
 
     /// Reads one chunk of what the last look saw, and returns the number of bytes.

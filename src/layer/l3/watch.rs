@@ -99,12 +99,13 @@ impl Watch {
 
     fn failed_login(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
         let mut detections = vec![of_rates("failed_login", None, FAILED_LOGIN_SCORE, String::new())];
-        if self.is_repeated(record, ts) {
+        // What the syslog daemon has folded is of as many attempts as it says.
+        if record.repeated.is_none() && self.is_repeated(record, ts) {
             return detections;
         }
         let user = record.entity.user.as_deref().unwrap_or_default();
         if let Some(peer) = peer(record)
-            && let Some(alarm) = self.failures_by_peer.observe(&GUESSING, &peer.key, user, ts)
+            && let Some(alarm) = self.failures_by_peer.observe_times(&GUESSING, &peer.key, user, ts, record.times())
         {
             let detection = guessing(&peer.name, user, &alarm);
             detections.push(Detection { is_of_address: record.entity.src_ip.is_some(), ..detection });

@@ -1,6 +1,5 @@
 //! Packets that the kernel's filter or an IDS logged, and the kernel's own messages.
 
-use super::super::auditd;
 use super::super::fill::fill;
 use super::super::scan::{Address, between};
 use super::{audit, generic};
@@ -10,10 +9,7 @@ pub(super) fn kernel(message: &str, record: &mut Record) -> bool {
     if packet(message, record) {
         return true;
     }
-    if let Some((kind, body)) = message.strip_prefix("audit: type=").and_then(|rest| rest.split_once("): ")) {
-        let kind = kind.split(' ').next().unwrap_or_default();
-        record.push("type", kind);
-        auditd::pairs(body, kind, record);
+    if message.starts_with("audit: ") && record.field("type").is_some() {
         return audit::describe(record);
     }
     let changes =

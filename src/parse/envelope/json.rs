@@ -2,12 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use super::fields;
-use super::time::Parsed;
+use super::super::fields;
+use super::super::time::Parsed;
+use super::container;
+use super::layer::{Inside, Layer};
+use crate::event::Record;
 use crate::limits;
 
 /// `None` where the line is not an object.
-pub(super) fn read(line: &str) -> Option<Parsed> {
+fn read(line: &str) -> Option<Parsed> {
     let object: Map<String, Value> = serde_json::from_str(line).ok()?;
     let mut flat = Vec::new();
     for (key, value) in object {
@@ -16,19 +19,43 @@ pub(super) fn read(line: &str) -> Option<Parsed> {
     Some(fields::header(flat, line))
 }
 
-/// The object that a program wrote as its message: its fields, and its own message. The header stays the header's.
-pub(super) fn unwrap(parsed: &mut Parsed) {
-    let record = &mut parsed.record;
-    if record.message.starts_with('{')
-        && record.fields.is_empty()
-        && let Some(inner) = read(&record.message)
-    {
-        record.fields = inner.record.fields;
-        record.message = inner.record.message;
-        record.level = record.level.or(inner.record.level);
-        record.program = record.program.take().or(inner.record.program);
-        record.pid = record.pid.or(inner.record.pid);
+/// A line that is an object: of a container runtime, of a shipper of other programs' lines, of the journal, or of a program.
+pub(super) fn line(text: &str) -> Option<Layer> {
+    let Parsed { time, record } = read(text)?;
+    if let Some(layer) = container::docker(&record.fields, time) {
+        return Some(layer);
     }
+    let inside = match () {
+        () if record.message == text => Inside::Text,
+        () if is_shipped(&record) => Inside::Line,
+        () if record.field("MESSAGE").is_some() && record.field("_HOSTNAME").is_some() => Inside::Payload,
+        () => Inside::Text,
+    };
+    Some(Layer::new(time, record, inside))
+}
+
+/// The object that a program wrote as its message: its fields, and its own message.
+pub(super) fn payload(message: &str) -> Option<Layer> {
+    let text = message.strip_prefix("@cee:").map_or(message, str::trim_start);
+    let Parsed { time, record } = if text.starts_with('{') { read(text)? } else { return None };
+    Some(Layer::new(time, record, Inside::Text))
+}
+
+/// Keys of shippers, which take the lines of other programs as they are. In the object of any other program a header
+/// inside the message is somebody's text.
+const SHIPPERS: &[&str] = &[
+    "agent.type",
+    "log.file.path",
+    "input.type",
+    "kubernetes.pod_name",
+    "kubernetes.namespace_name",
+    "kubernetes.pod.name",
+    "container_name",
+    "source_type",
+];
+
+fn is_shipped(record: &Record) -> bool {
+    SHIPPERS.iter().any(|key| record.field(key).is_some()) && record.program.is_none()
 }
 
 /// As deep as the JSON reader goes: it refuses more than 128 levels.

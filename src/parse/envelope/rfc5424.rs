@@ -1,12 +1,12 @@
 //! RFC 5424: `<34>1 2026-01-31T10:00:00Z host app pid msgid [id key="value"] message`.
 
-use super::time::{LogTime, Parsed};
-use super::{level, stamp};
+use super::super::time::LogTime;
+use super::layer::{Inside, Layer};
+use super::{priority, stamp};
 use crate::event::Record;
 
-pub(super) fn read(line: &str) -> Option<Parsed> {
-    let (priority, rest) = line.strip_prefix('<')?.split_once('>')?;
-    let level = level::of_priority(priority.parse().ok()?)?;
+pub(super) fn read(line: &str) -> Option<Layer> {
+    let (level, rest) = priority::numbered(priority::without_octet_count(line))?;
     let rest = rest.strip_prefix("1 ")?;
     let (time, rest) = rest.split_once(' ')?;
     let time = match stamp::iso(time) {
@@ -27,15 +27,17 @@ pub(super) fn read(line: &str) -> Option<Parsed> {
     if let Some(id) = message_id {
         record.push("msgid", id);
     }
-    Some(Parsed { time, record })
+    Some(Layer::new(time, record, Inside::Payload))
 }
 
-/// `[id a="1" b="2"][id2 …] message`: fields `id.a`, `id.b`; returns the message.
+/// `[id a="1" b="2"][id2 …] message`: fields `id.a`, `id.b`, and where only one element is there also `a`, `b`; returns
+/// the message.
 fn structured_data<'a>(text: &'a str, record: &mut Record) -> Option<&'a str> {
     if let Some(rest) = text.strip_prefix('-') {
         return Some(rest.strip_prefix(' ').unwrap_or(rest));
     }
     let mut rest = text;
+    let mut elements = 0;
     while let Some(element) = rest.strip_prefix('[') {
         let end = element.find([' ', ']'])?;
         let (id, mut parameters) = element.split_at_checked(end)?;
@@ -46,6 +48,17 @@ fn structured_data<'a>(text: &'a str, record: &mut Record) -> Option<&'a str> {
             parameters = after;
         }
         rest = parameters.strip_prefix(']')?;
+        elements += 1;
+    }
+    if elements == 1 {
+        let bare: Vec<_> = record
+            .fields
+            .iter()
+            .filter_map(|(key, value)| Some((key.rsplit_once('.')?.1.to_owned(), value.clone())))
+            .collect();
+        for (key, value) in bare {
+            record.push(key, value);
+        }
     }
     Some(rest.strip_prefix(' ').unwrap_or(rest))
 }
@@ -74,7 +87,7 @@ mod tests {
     #[test]
     fn structured_data_becomes_fields_and_brackets_in_values_stay_values() {
         let line = r#"<38>1 2026-07-08T17:40:17.9-04:00 gate sshd 55 ID7 [q@1 tz="1" s="a\"b]\]"][x@2] hello [you]"#;
-        let Parsed { time, record } = read(line).unwrap();
+        let Layer { time, record, .. } = read(line).unwrap();
         assert!(matches!(time, LogTime::Instant(_)));
         assert_eq!((record.program.as_deref(), record.pid, record.level), (Some("sshd"), Some(55), Some(6)));
         assert_eq!(record.entity.host.as_deref(), Some("gate"));
@@ -85,8 +98,16 @@ mod tests {
 
     #[test]
     fn unknown_parts_are_hyphens() {
-        let Parsed { time, record } = read("<13>1 - - - - - - text").unwrap();
+        let Layer { time, record, .. } = read("<13>1 - - - - - - text").unwrap();
         assert_eq!((time, record.program, record.message.as_str()), (LogTime::Absent, None, "text"));
+    }
+
+    #[test]
+    fn the_keys_of_a_single_element_are_fields_by_themselves() {
+        let record = read(r#"90 <13>1 - - - - - [meta@1.2 src="192.0.2.1"] x"#).unwrap().record;
+        assert_eq!((record.field("meta@1.2.src"), record.field("src")), (Some("192.0.2.1"), Some("192.0.2.1")));
+        let record = read(r#"<13>1 - - - - - [a@1 x="1"][b@1 x="2"] y"#).unwrap().record;
+        assert_eq!((record.field("b@1.x"), record.field("x")), (Some("2"), None));
     }
 
     #[test]

@@ -1,16 +1,29 @@
 //! `key=value key="value with spaces"`.
 
-use super::fields;
-use super::time::Parsed;
+use super::super::fields;
+use super::super::time::Parsed;
+use super::layer::{Inside, Layer};
 use crate::limits;
 
-pub(super) fn read(line: &str) -> Option<Parsed> {
+pub(super) fn read(line: &str) -> Option<Layer> {
     let pairs = pairs(line);
-    (!pairs.is_empty()).then(|| fields::header(pairs, line))
+    if pairs.is_empty() {
+        return None;
+    }
+    let Parsed { time, record } = fields::header(pairs, line);
+    Some(Layer::new(time, record, Inside::Text))
+}
+
+/// What a program that logs in pairs sends to syslog: a level and a message among them.
+pub(super) fn payload(message: &str) -> Option<Layer> {
+    if !message.contains("msg=") || !(message.contains("level=") || message.contains("lvl=")) {
+        return None;
+    }
+    detect(message)
 }
 
 /// For lines of unknown format: the first two words must be pairs.
-pub(super) fn detect(line: &str) -> Option<Parsed> {
+pub(super) fn detect(line: &str) -> Option<Layer> {
     let (_, _, rest) = pair(line)?;
     pair(rest.trim_start())?;
     read(line)

@@ -1,0 +1,56 @@
+//! What container runtimes put round a line of a program's output.
+
+use super::super::time::LogTime;
+use super::layer::{Inside, Layer};
+use super::stamp;
+use crate::event::Record;
+
+/// `2025-03-26T10:41:00.19327046+01:00 stdout F …`, as CRI-O and containerd write; a part of a line has `P`.
+pub(super) fn cri(line: &str) -> Option<Layer> {
+    let (time, after) = stamp::iso(line)?;
+    let rest = after.strip_prefix(" std")?;
+    let rest = rest.strip_prefix("out ").or_else(|| rest.strip_prefix("err "))?;
+    let (tags, message) = rest.split_once(' ').unwrap_or((rest, ""));
+    if !matches!(tags.split(':').next(), Some("F" | "P")) {
+        return None;
+    }
+    Some(Layer::new(time, line_of(message), Inside::Line))
+}
+
+/// Docker's `{"log":"…\n","stream":"stdout","time":"…"}`: the keys are of the runtime, the line is the program's.
+pub(super) fn docker(fields: &[(String, String)], time: LogTime) -> Option<Layer> {
+    let value = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let message = value("log")?;
+    if !matches!(value("stream"), Some("stdout" | "stderr")) {
+        return None;
+    }
+    let is_of_runtime = |key: &str| matches!(key, "log" | "stream" | "time" | "_p") || key.starts_with("attrs.");
+    let mut record = line_of(message);
+    record.fields = fields.iter().filter(|(key, _)| !is_of_runtime(key)).cloned().collect();
+    Some(Layer::new(time, record, Inside::Line))
+}
+
+fn line_of(message: &str) -> Record {
+    Record { message: message.trim_end_matches(['\n', '\r']).to_owned(), ..Record::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_container_runtime_holds_a_whole_line() {
+        for (line, message) in [
+            ("2025-03-26T10:41:00.19327046+01:00 stdout F {\"a\": 1}", "{\"a\": 1}"),
+            ("2025-03-26T09:41:00.193Z stderr P half", "half"),
+            ("2025-03-26T09:41:00.193Z stdout F:x whole", "whole"),
+            ("2025-03-26T09:41:00.193Z stdout F", ""),
+        ] {
+            let layer = cri(line).unwrap();
+            assert_eq!((layer.record.message.as_str(), layer.inside), (message, Inside::Line));
+            assert!(matches!(layer.time, LogTime::Instant(_)));
+            assert_eq!((layer.record.program, layer.record.entity.host), (None, None));
+        }
+        assert_eq!(cri("2025-03-26T09:41:00.193Z stdout is full"), None);
+    }
+}

@@ -1,0 +1,154 @@
+//! Lines that go on from others: what joins them, and what the later one means with the earlier ones beside it.
+
+use super::envelope;
+use super::time::Parsed;
+use crate::event::{Format, Record};
+
+/// The attribute with the line that names the columns.
+pub const COLUMNS: &str = "dsmil.columns";
+/// The attribute with the earlier lines of the same record, one a line.
+pub const BEFORE: &str = "dsmil.before";
+
+/// Attributes that tell the parser how to read a line, and are no fields of it.
+pub fn is_context(name: &str) -> bool {
+    name == COLUMNS || name == BEFORE
+}
+
+/// What all pieces of one record have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key {
+    /// Records of the audit system, by host and serial.
+    Audit(String, String),
+    /// Pieces of one command of sudo, by host, pid and user.
+    Sudo(String, Option<u32>, String),
+}
+
+impl Key {
+    /// Whether a line is the first of its record.
+    pub fn begins_with(&self, line: &str) -> bool {
+        matches!(self, Self::Sudo(..)) && !line.contains(CONTINUED)
+    }
+}
+
+const CONTINUED: &str = "(command continued)";
+
+/// Whether a line names the columns of those that follow it.
+pub fn is_naming(line: &[u8]) -> bool {
+    envelope::columns::is_naming(line)
+}
+
+/// Whether a message stands for the one before it.
+pub fn repeats_last(message: &str) -> bool {
+    envelope::repeated::of_last(message).is_some()
+}
+
+/// `None` for a line that is whole.
+pub fn key(record: &Record) -> Option<Key> {
+    let host = record.entity.host.clone().unwrap_or_default();
+    if let (Some(serial), Some(_)) = (record.field("serial"), record.field("type"))
+        && record.message.contains("audit(")
+    {
+        return Some(Key::Audit(host, serial.to_owned()));
+    }
+    if record.program.as_deref() == Some("sudo")
+        && (record.message.contains("COMMAND=") || continued(&record.message).is_some())
+    {
+        let (user, _) = record.message.trim_start().split_once(" : ")?;
+        return Some(Key::Sudo(host, record.pid, user.to_owned()));
+    }
+    None
+}
+
+/// What follows `USER : (command continued) `.
+fn continued(message: &str) -> Option<&str> {
+    let (_, rest) = message.trim_start().split_once(" : ")?;
+    rest.strip_prefix(CONTINUED).map(str::trim_start)
+}
+
+/// Completes a line by those before it.
+pub(super) fn join(parsed: &mut Parsed, before: &str, format: Format) {
+    let record = &mut parsed.record;
+    if let Some(times) = envelope::repeated::of_last(&record.message) {
+        let last = envelope::open(before, format, None, false).record;
+        if record.program.is_none() || record.program == last.program {
+            *record = Record { repeated: Some(times), level: record.level.or(last.level), ..last };
+        }
+        return;
+    }
+    let earlier = before.split('\n').map(|line| envelope::open(line, format, None, false).record);
+    match key(record) {
+        Some(Key::Audit(_, serial)) => {
+            for other in earlier.filter(|other| other.field("serial") == Some(&serial)) {
+                join_audit(record, &other);
+            }
+        }
+        Some(Key::Sudo(..)) => {
+            if let Some(rest) = continued(&record.message) {
+                let whole = earlier.fold(String::new(), |whole, piece| match continued(&piece.message) {
+                    Some(more) => whole + " " + more,
+                    None => piece.message,
+                });
+                record.message = whole + " " + rest;
+            }
+        }
+        None => {}
+    }
+}
+
+/// Who did it stands in the SYSCALL record of a serial, what was done in the others.
+fn join_audit(record: &mut Record, earlier: &Record) {
+    // The title of the process says once more what the arguments have said.
+    if record.field("type") == Some("PROCTITLE") && earlier.field("type") == Some("EXECVE") {
+        record.fields.retain(|(key, _)| key != "proctitle");
+        return;
+    }
+    if earlier.field("type") != Some("SYSCALL") {
+        return;
+    }
+    let is_argument = |key: &str| matches!(key, "a0" | "a1" | "a2" | "a3");
+    for (key, value) in &earlier.fields {
+        if !is_argument(key) && record.field(key).is_none() {
+            record.push(key.as_str(), value.as_str());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::{Format, Record};
+    use crate::parse::joined::BEFORE;
+    use crate::parse::record;
+
+    fn after(before: &str, line: &str) -> Record {
+        record(line.as_bytes(), Format::Auto, &[(BEFORE.to_owned(), before.to_owned())])
+    }
+
+    #[test]
+    fn the_last_message_is_what_a_count_of_it_stands_for() {
+        let failed = "Feb 22 10:21:42 web sshd[7]: Failed password for root from 192.0.2.1 port 4242 ssh2";
+        let record = after(failed, "Feb 22 10:21:43 web last message repeated 9 times");
+        assert_eq!((record.entity.src_ip.as_deref(), record.times()), (Some("192.0.2.1"), 9));
+        let other = after(failed, "Feb 22 10:21:43 web cron[7]: last message repeated 9 times");
+        assert_eq!((other.entity.src_ip.as_deref(), other.times()), (None, 1));
+    }
+
+    #[test]
+    fn a_record_of_the_audit_system_knows_who_did_it() {
+        let syscall = "type=SYSCALL msg=audit(1.5:7): arch=c000003e syscall=59 success=yes a0=1 a1=2 a2=3 a3=4 uid=0 auid=1000 exe=\"/usr/bin/bash\" AUID=\"alice\"";
+        let record = after(syscall, "type=EXECVE msg=audit(1.5:7): argc=2 a0=\"bash\" a1=\"-i\"");
+        assert_eq!((record.command.as_deref(), record.field("AUID")), (Some("bash -i"), Some("alice")));
+        let other = after(syscall, "type=EXECVE msg=audit(1.5:8): argc=1 a0=\"ls\"");
+        assert_eq!(other.field("AUID"), None);
+        let execve = "type=EXECVE msg=audit(1.5:7): argc=2 a0=\"bash\" a1=\"-i\"";
+        let title = after(execve, "type=PROCTITLE msg=audit(1.5:7): proctitle=62617368002D69");
+        assert_eq!(title.command, None);
+    }
+
+    #[test]
+    fn a_command_in_pieces_is_one_command() {
+        let first = "Feb  9 21:21:02 web sudo[7]:  bob : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/sh -c echo";
+        let record = after(first, "Feb  9 21:21:02 web sudo[7]:  bob : (command continued)  one two");
+        assert_eq!(record.command.as_deref(), Some("/bin/sh -c echo one two"));
+        assert_eq!(record.entity.user.as_deref(), Some("bob"));
+    }
+}
