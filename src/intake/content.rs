@@ -1,5 +1,7 @@
 //! What a file holds, by its first bytes: lines, something packed, or nothing that has lines.
 
+use super::utf16::Utf16;
+
 /// How to get at the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
@@ -33,6 +35,9 @@ pub fn of(head: &[u8]) -> Content {
     if let Some((_, content)) = MARKS.iter().find(|(mark, _)| head.starts_with(mark)) {
         return *content;
     }
+    if Utf16::of(head).is_some() {
+        return Content::Lines;
+    }
     // A hole at the beginning is what a writer leaves that goes on behind a truncation.
     let start = head.iter().position(|byte| *byte != 0).unwrap_or(head.len());
     let text = head.get(start..).unwrap_or_default();
@@ -54,6 +59,7 @@ mod tests {
             (b"\0\0\0\0Jan  2 03:04:05 web sshd[7]: hello\n", Content::Lines),
             ("grüß dich \u{1b}[31m \x07\n".as_bytes(), Content::Lines),
             (b"\xff\xfe\xe9 latin\n", Content::Lines),
+            (b"\xff\xfeh\0e\0l\0l\0o\0\n\0", Content::Lines),
         ] {
             assert_eq!(of(head), expected, "{head:?}");
         }

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use memchr::memchr;
 
+use super::utf16::Utf16;
 use crate::limits::LINE_BYTES_MAX;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Without the line's end; not empty, at most [`LINE_BYTES_MAX`].
+    /// Without the line's end; not empty, at most [`LINE_BYTES_MAX`]. In UTF-8 where the file is in UTF-16.
     pub payload: Bytes,
     /// Offset of its first byte.
     pub start: u64,
@@ -26,6 +27,8 @@ pub struct Lines {
     scanned: usize,
     pending_at: u64,
     line_at: u64,
+    /// `None`: the bytes are the lines' own.
+    encoding: Option<Utf16>,
     /// The beginning of a line longer than allowed, while the rest of it is passed over.
     overlong: Option<Bytes>,
 }
@@ -34,6 +37,11 @@ impl Lines {
     /// Starts at this offset, which must be the beginning of a line.
     pub fn at(offset: u64) -> Self {
         Self { pending_at: offset, line_at: offset, ..Self::default() }
+    }
+
+    /// Starts at an offset of a file that begins like this.
+    pub fn of_file(offset: u64, beginning: &[u8]) -> Self {
+        Self { encoding: Utf16::of(beginning), ..Self::at(offset) }
     }
 
     /// Everything before this offset has been given; the first line not yet given begins here.
@@ -61,16 +69,28 @@ impl Lines {
     /// The next whole line.
     pub fn next_line(&mut self) -> Option<Line> {
         loop {
+            if self.pending_at == 0 && self.encoding.is_none() {
+                self.encoding = Utf16::of(&self.pending);
+            }
             self.pass_over_hole();
-            let unscanned = self.pending.get(self.scanned..).unwrap_or_default();
-            let Some(newline) = memchr(b'\n', unscanned).map(|found| found + self.scanned) else {
+            let Some(end) = self.line_end() else {
                 self.hold_back();
                 return None;
             };
-            let mut text = self.pending.split_to(newline + 1);
-            text.truncate(newline);
-            if let Some(line) = self.line(text, newline + 1) {
+            let text = self.pending.split_to(end);
+            if let Some(line) = self.line(text, end) {
                 return Some(line);
+            }
+        }
+    }
+
+    /// Behind the next newline.
+    fn line_end(&self) -> Option<usize> {
+        match self.encoding {
+            Some(encoding) => encoding.newline_end(&self.pending, self.scanned),
+            None => {
+                let unscanned = self.pending.get(self.scanned..).unwrap_or_default();
+                memchr(b'\n', unscanned).map(|found| found + self.scanned + 1)
             }
         }
     }
@@ -83,23 +103,25 @@ impl Lines {
         self.line(text, length)
     }
 
-    fn line(&mut self, mut text: Bytes, consumed: usize) -> Option<Line> {
+    fn line(&mut self, text: Bytes, consumed: usize) -> Option<Line> {
         let start = self.line_at;
         self.scanned = 0;
         self.pending_at += consumed as u64;
         self.line_at = self.pending_at;
-        if text.last() == Some(&b'\r') {
-            text.truncate(text.len() - 1);
-        }
         let overlong = self.overlong.take();
-        let cut = overlong.is_some() || text.len() > LINE_BYTES_MAX;
-        let mut payload = overlong.unwrap_or(text);
+        let is_overlong = overlong.is_some();
+        let mut payload = match (overlong, self.encoding) {
+            (Some(overlong), None) => overlong,
+            (None, None) => without_end(text),
+            (overlong, Some(encoding)) => without_end(Bytes::from(encoding.decode(&overlong.unwrap_or(text)))),
+        };
+        let cut = is_overlong || payload.len() > LINE_BYTES_MAX;
         payload.truncate(LINE_BYTES_MAX);
         (!payload.is_empty()).then_some(Line { payload, start, end: self.line_at, cut })
     }
 
     fn pass_over_hole(&mut self) {
-        if self.overlong.is_none() && self.pending.first() == Some(&0) {
+        if self.overlong.is_none() && self.encoding.is_none() && self.pending.first() == Some(&0) {
             let hole = self.pending.iter().take_while(|byte| **byte == 0).count();
             self.pass_over(hole);
         }
@@ -113,7 +135,9 @@ impl Lines {
             self.overlong = self.pending.get(..LINE_BYTES_MAX).map(Bytes::copy_from_slice);
         }
         if self.overlong.is_some() {
-            self.pass_over(self.pending.len());
+            // Half a code unit waits for its other half.
+            let half = if self.encoding.is_some() { self.pending.len() % 2 } else { 0 };
+            self.pass_over(self.pending.len() - half);
         }
     }
 
@@ -122,6 +146,15 @@ impl Lines {
         self.pending_at += count as u64;
         self.scanned = 0;
     }
+}
+
+fn without_end(mut text: Bytes) -> Bytes {
+    for end in [b'\n', b'\r'] {
+        if text.last() == Some(&end) {
+            text.truncate(text.len() - 1);
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -172,6 +205,21 @@ mod tests {
                 [(LINE_BYTES_MAX, true), (4, false)]
             );
             assert_eq!(lines[0].end, 10 * 1024 * 1024 + 1);
+        }
+    }
+
+    #[test]
+    fn lines_in_utf_16_are_read_whatever_the_chunks_and_from_any_of_their_offsets() {
+        let text = "\u{feff}grün\r\n\nzwei 😀\nlast";
+        for order in [u16::to_le_bytes, u16::to_be_bytes] {
+            let bytes: Vec<u8> = text.encode_utf16().flat_map(order).collect();
+            for size in [1, 2, 3, 7, bytes.len()] {
+                let lines = split(&bytes, &[size]);
+                assert_eq!(texts(&lines), ["grün".as_bytes(), "zwei 😀".as_bytes(), b"last"], "{size}");
+                let mut rest = Lines::of_file(lines[0].end, &bytes);
+                rest.put(bytes[lines[0].end as usize..].to_vec());
+                assert_eq!(rest.next_line().map(|line| line.payload), Some("zwei 😀".into()));
+            }
         }
     }
 

@@ -19,6 +19,7 @@ pub mod shrink;
 mod spec;
 mod table;
 mod tick;
+mod utf16;
 
 pub(crate) use self::log::IntakeLog;
 pub(crate) use crate::observe::problem::Problem;

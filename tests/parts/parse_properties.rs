@@ -35,6 +35,17 @@ const VALID: &[&str] = &[
     "31-Jan-2026 10:00:00.123 security: info: client @0x7f 192.0.2.1#53 (example.org): query (cache) 'example.org/A/IN' denied",
     "@400000004c91b044077a9e94 imap-login: Info: Aborted login (auth failed): user=<a>, rip=192.0.2.1, lip=198.51.100.1",
     "1769853600.123 4 192.0.2.1 TCP_DENIED/403 3721 GET http://x/ - HIER_NONE/- text/html",
+    "2026-01-02T03:04:05.6Z stdout F {\"time\":\"2026-01-02T03:04:05Z\",\"log\":\"{\\\"a\\\":1}\"}",
+    "{\"log\":\"<34>Jan  2 03:04:05 h su: x\\n\",\"stream\":\"stderr\",\"time\":\"2026-01-02T03:04:05Z\"}",
+    "<132>Jan  2 03:04:05 fw CEF:0|a|b \\| c|1|2|d|10|src=192.0.2.1 msg=a \\= b",
+    "LEEF:2.0|a|b|1|c|x5e|src=192.0.2.1^usrName=x",
+    "<Event><System><EventID>1</EventID></System><EventData><Data Name='User'>a &lt;b</Data></EventData></Event>",
+    "2023-06-23 14:01:00.217 EDT,\"bob\",\"t\",1,\"192.0.2.1:5\",a.b,3,\"c\",2023-06-23 14:01:00 EDT,2/2,0,FATAL,28000,\"m \"\"x\"\"\",,,,,,,,,\"\",\"client backend\",,0",
+    "3924923: *Oct  6 03:32:04.114 gmt: %SEC-6-IPACCESSLOGP: list 1 denied tcp 192.0.2.1(5) -> 198.51.100.1(22), 1 packet",
+    "Aug  7 22:30:35 U7PG2,00005e0053c2,v4.3.28.11361: dropbear[600]: message repeated 3 times: [ x#012#011y]",
+    "\u{1b}[36m\u{441}\u{435}\u{43d} 08 13:00:00 web Plex Media Server[7]: x\u{1b}[0m",
+    "Thu 2026-01-02 03:04:05 CET web ssh.service[42]: x",
+    "[  345.678901 <    0.000017 >] web kernel: audit: type=1100 audit(1.2:3): pid=1 msg='acct=\"x\" res=failed'",
     "01/31/2026-10:00:00.1  [**] [1:2:3] X [**] [Priority: 3] {TCP} 192.0.2.1:1 -> 198.51.100.1:80",
 ];
 
@@ -144,6 +155,45 @@ const PIECES: &[&str] = &[
     "message repeated 2 times: [ ",
 ];
 
+/// Lines of `app` on `h` with a stranger's text in them, and their time; `{}` is the text, `{j}` the same within JSON.
+const HEADED: &[&str] = &[
+    "Jan  2 03:04:05 h app[1]: {}",
+    "<38>Jan  2 03:04:05 h app: {}",
+    "2026-01-02T03:04:05Z h app[1]: message repeated 2 times: [ {}]",
+    "Thu 2026-01-02 03:04:05 UTC h app[1]: {}",
+    "<34>1 2026-01-02T03:04:05Z h app 1 - - {}",
+    "{\"time\":\"2026-01-02T03:04:05Z\",\"host\":\"h\",\"program\":\"app\",\"message\":\"{j}\"}",
+    "{\"log\":\"Jan  2 03:04:05 h app[1]: {j}\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-02T03:04:05Z\"}",
+    "2026-01-02T03:04:05.6Z stdout F Jan  2 03:04:05 h app[1]: {}",
+];
+
+/// What headers are made of.
+const HEADERS: &[&str] = &[
+    "<34>",
+    "<34>1 2025-05-05T05:05:05Z vault sshd 1 - - ",
+    "Feb  3 04:05:06 ",
+    "2025-05-05T05:05:05Z ",
+    "2025-05-05 05:05:05 ",
+    "vault ",
+    "sshd[2]: ",
+    "sshd: ",
+    "stdout F ",
+    "{\"program\":\"sshd\",\"host\":\"vault\",\"time\":1700000000}",
+    "{\"log\":\"x\",\"stream\":\"stdout\"}",
+    "type=USER_LOGIN msg=audit(1.2:3): ",
+    "host=vault program=sshd level=info msg=x ",
+    "CEF:0|a|b|c|d|e|5|host=vault ",
+    "message repeated 9 times: [ ",
+    "last message repeated 9 times",
+    "%ASA-6-302013: ",
+    "]",
+    "\n",
+    "#012",
+    " ",
+    "x",
+    "'",
+];
+
 fn words() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(PIECES), 0..10).prop_map(|pieces| pieces.concat())
 }
@@ -185,6 +235,22 @@ proptest! {
         let parsed = parse(&bytes, format, &[]);
         check(&parsed);
         prop_assert_eq!(parse(&bytes, format, &[]), parsed);
+    }
+
+    #[test]
+    fn a_header_in_a_message_is_text(
+        template in prop::sample::select(HEADED),
+        pieces in prop::collection::vec(prop::sample::select(HEADERS), 0..6),
+    ) {
+        let said = pieces.concat();
+        let quoted = serde_json::to_string(&said).unwrap();
+        let line = template.replace("{j}", quoted.trim_matches('"')).replace("{}", &said);
+        let plain = template.replace("{j}", "x").replace("{}", "x");
+        let (forged, honest) = (parse(line.as_bytes(), Format::Auto, &[]), parse(plain.as_bytes(), Format::Auto, &[]));
+        prop_assert_eq!(forged.time, honest.time, "{}", &line);
+        prop_assert_eq!(forged.record.program.as_deref(), Some("app"), "{}", &line);
+        prop_assert_eq!(forged.record.entity.host.as_deref(), Some("h"), "{}", &line);
+        prop_assert_eq!(forged.record.pid, honest.record.pid, "{}", &line);
     }
 
     #[test]

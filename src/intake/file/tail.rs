@@ -123,10 +123,11 @@ impl Tail {
     pub fn start(file: File, offset: u64, zone: jiff::tz::TimeZone) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let known = usize::try_from(offset).unwrap_or(usize::MAX);
+        let beginning = beginning(&file, known)?;
         Ok(Self {
             identity: Identity::of(&metadata),
-            beginning: beginning(&file, known)?,
-            lines: Lines::at(offset),
+            lines: Lines::of_file(offset, &beginning),
+            beginning,
             context: context(&file, known)?,
             head: None,
             size: metadata.len(),
