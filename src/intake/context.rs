@@ -50,13 +50,16 @@ impl Context {
     }
 
     /// The earlier lines that a line goes on from, by what it says.
-    pub fn before(&self, record: &Record) -> Option<(String, String)> {
+    pub fn before(&self, line: &[u8], record: &Record) -> Option<(String, String)> {
         let text = if joined::repeats_last(&record.message) {
             let host = record.entity.host.as_deref().unwrap_or_default();
             let (_, line) = self.last.iter().find(|(known, _)| known == host)?;
             String::from_utf8_lossy(line).into_owned()
         } else {
-            let key = joined::key(record)?;
+            let key = joined::container_key(line).or_else(|| joined::key(record))?;
+            if key.begins_with(&record.message) {
+                return None;
+            }
             self.pieces.iter().rev().find(|(known, _)| *known == key)?.1.clone()
         };
         Some((BEFORE.to_owned(), text))
@@ -77,13 +80,17 @@ impl Context {
                 self.last.push_back((host.to_owned(), line.clone()));
             }
         }
-        if let Some(key) = joined::key(record) {
+        if let Some(key) = joined::container_key(line).or_else(|| joined::key(record)) {
             self.add_piece(key, line);
         }
     }
 
     fn add_piece(&mut self, key: joined::Key, line: &Bytes) {
         let text = String::from_utf8_lossy(line);
+        if key.ends_with(&text) {
+            self.pieces.retain(|(known, _)| *known != key);
+            return;
+        }
         let known = self.pieces.iter().rposition(|(known, _)| *known == key);
         // A record with the same key that begins anew takes the place of the old one.
         let (key, mut pieces) = match known.and_then(|at| self.pieces.remove(at)) {
@@ -91,7 +98,7 @@ impl Context {
             Some((key, _)) => (key, String::new()),
             None => (key, String::new()),
         };
-        if pieces.len() + text.len() < limits::CONTEXT_BYTES_MAX {
+        if pieces.len() + text.len() < key.bytes_max() {
             if !pieces.is_empty() {
                 pieces.push('\n');
             }
@@ -101,5 +108,64 @@ impl Context {
             self.pieces.pop_front();
         }
         self.pieces.push_back((key, pieces));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Format;
+    use crate::parse::record;
+
+    fn given(context: &mut Context, line: &str) -> Option<String> {
+        let record = record(line.as_bytes(), Format::Auto, &[]);
+        let before = context.before(line.as_bytes(), &record).map(|(_, before)| before);
+        context.remember(&Bytes::copy_from_slice(line.as_bytes()), &record);
+        before
+    }
+
+    #[test]
+    fn the_last_line_of_the_same_host_is_what_is_repeated() {
+        let mut context = Context::default();
+        let (one, two) = ("Feb 22 10:21:42 one sshd[7]: a", "Feb 22 10:21:42 two sshd[7]: b");
+        assert_eq!((given(&mut context, one), given(&mut context, two)), (None, None));
+        assert_eq!(given(&mut context, "Feb 22 10:21:43 one last message repeated 9 times").as_deref(), Some(one));
+        assert_eq!(given(&mut context, "Feb 22 10:21:44 one last message repeated 3 times").as_deref(), Some(one));
+        assert_eq!(given(&mut context, "Feb 22 10:21:44 six last message repeated 3 times"), None);
+    }
+
+    #[test]
+    fn interleaved_records_are_kept_apart() {
+        let mut context = Context::default();
+        let line = |serial: u32, kind: &str| format!("type={kind} msg=audit(1.5:{serial}): argc=0");
+        for serial in [1, 2] {
+            assert_eq!(given(&mut context, &line(serial, "SYSCALL")), None);
+        }
+        assert_eq!(given(&mut context, &line(1, "EXECVE")), Some(line(1, "SYSCALL")));
+        assert_eq!(given(&mut context, &line(2, "CWD")), Some(line(2, "SYSCALL")));
+        assert_eq!(given(&mut context, &line(1, "PATH")), Some(line(1, "SYSCALL") + "\n" + &line(1, "EXECVE")));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut context = Context::default();
+        for number in 0..1000 {
+            given(&mut context, &format!("Feb 22 10:21:42 h{number} sudo: u : COMMAND=/bin/{}", "x".repeat(100)));
+            given(
+                &mut context,
+                &format!("type=SYSCALL msg=audit(1.5:{number}): {}", "x".repeat(limits::LINE_BYTES_MAX)),
+            );
+        }
+        assert!(context.last.len() <= limits::CONTEXT_HOSTS_MAX && context.pieces.len() <= limits::CONTEXT_RECORDS_MAX);
+        assert!(context.pieces.iter().all(|(_, text)| text.len() <= limits::LINE_BYTES_MAX));
+    }
+
+    #[test]
+    fn the_names_of_columns_are_known_behind_the_beginning_of_a_file() {
+        let mut context = Context::of_beginning(b"#separator \\x09\n#fields\tts\tuid\r\n1\t2\n");
+        assert_eq!(context.columns(b"1\t2"), [(COLUMNS.to_owned(), "#fields\tts\tuid".to_owned())]);
+        assert_eq!((context.columns(b"{}"), context.columns(b"#close")), (Vec::new(), Vec::new()));
+        context.columns(b"#fields\tid");
+        assert_eq!(context.columns(b"1").len(), 1);
     }
 }

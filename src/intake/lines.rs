@@ -1,10 +1,13 @@
 //! Lines out of chunks of bytes, as slices of the chunk, with the offsets at which they stand.
 
 use bytes::Bytes;
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 use super::utf16::Utf16;
 use crate::limits::LINE_BYTES_MAX;
+
+/// What an export of the journal begins with.
+const EXPORT: &[u8] = b"__CURSOR=";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -29,6 +32,8 @@ pub struct Lines {
     line_at: u64,
     /// `None`: the bytes are the lines' own.
     encoding: Option<Utf16>,
+    /// The file is an export of the journal: an entry is what stands between blank lines.
+    is_export: bool,
     /// The beginning of a line longer than allowed, while the rest of it is passed over.
     overlong: Option<Bytes>,
 }
@@ -41,7 +46,7 @@ impl Lines {
 
     /// Starts at an offset of a file that begins like this.
     pub fn of_file(offset: u64, beginning: &[u8]) -> Self {
-        Self { encoding: Utf16::of(beginning), ..Self::at(offset) }
+        Self { encoding: Utf16::of(beginning), is_export: beginning.starts_with(EXPORT), ..Self::at(offset) }
     }
 
     /// Everything before this offset has been given; the first line not yet given begins here.
@@ -71,6 +76,7 @@ impl Lines {
         loop {
             if self.pending_at == 0 && self.encoding.is_none() {
                 self.encoding = Utf16::of(&self.pending);
+                self.is_export = self.pending.starts_with(EXPORT);
             }
             self.pass_over_hole();
             let Some(end) = self.line_end() else {
@@ -88,6 +94,11 @@ impl Lines {
     fn line_end(&self) -> Option<usize> {
         match self.encoding {
             Some(encoding) => encoding.newline_end(&self.pending, self.scanned),
+            None if self.is_export => {
+                // The newline before a blank line may have been seen already.
+                let from = self.scanned.saturating_sub(1);
+                memmem::find(self.pending.get(from..)?, b"\n\n").map(|found| found + from + 2)
+            }
             None => {
                 let unscanned = self.pending.get(self.scanned..).unwrap_or_default();
                 memchr(b'\n', unscanned).map(|found| found + self.scanned + 1)
@@ -149,7 +160,7 @@ impl Lines {
 }
 
 fn without_end(mut text: Bytes) -> Bytes {
-    for end in [b'\n', b'\r'] {
+    for end in [b'\n', b'\n', b'\r'] {
         if text.last() == Some(&end) {
             text.truncate(text.len() - 1);
         }
@@ -220,6 +231,15 @@ mod tests {
                 rest.put(bytes[lines[0].end as usize..].to_vec());
                 assert_eq!(rest.next_line().map(|line| line.payload), Some("zwei 😀".into()));
             }
+        }
+    }
+
+    #[test]
+    fn an_export_of_the_journal_has_one_entry_between_blank_lines() {
+        let text = b"__CURSOR=a\nMESSAGE=one\n\n__CURSOR=b\nMESSAGE=two\n\n";
+        for size in [1, 2, 5, text.len()] {
+            let lines = split(text, &[size]);
+            assert_eq!(texts(&lines), [b"__CURSOR=a\nMESSAGE=one" as &[u8], b"__CURSOR=b\nMESSAGE=two"], "{size}");
         }
     }
 

@@ -26,7 +26,7 @@ impl Origin {
         let parser = parser::current();
         let mut attributes = context.columns(&payload);
         let mut parsed = parser.parse(&payload, self.format, &attributes);
-        if let Some(before) = context.before(&parsed.record) {
+        if let Some(before) = context.before(&payload, &parsed.record) {
             attributes.push(before);
             attributes.sort();
             let again = parser.parse(&payload, self.format, &attributes);

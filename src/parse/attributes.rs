@@ -36,9 +36,10 @@ pub(super) fn apply(record: &mut Record, attributes: &[(String, String)]) {
 /// In the order of trust: what the kernel says of the sender comes after the name it goes by in its logs.
 const PROGRAM: &[&str] = &["SYSLOG_IDENTIFIER", "_COMM", "program", "appname"];
 
-/// The sender is known without a header in the text.
-pub(super) fn names_program(attributes: &[(String, String)]) -> bool {
-    attributes.iter().any(|(key, _)| key == "SYSLOG_IDENTIFIER" || key == "_COMM")
+/// The name of the sender, where journald knows it without a header in the text.
+pub(super) fn sender(attributes: &[(String, String)]) -> Option<&str> {
+    let value = |name: &str| attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    value("SYSLOG_IDENTIFIER").or_else(|| value("_COMM"))
 }
 
 #[cfg(test)]
@@ -61,6 +62,15 @@ mod tests {
         assert_eq!((record.pid, record.level), (Some(7), Some(4)));
         assert!(record.message.starts_with("<34>Jan"), "{}", record.message);
         assert_eq!(record.field("PRIORITY"), Some("4"));
+    }
+
+    #[test]
+    fn an_audit_record_from_the_journal_has_its_fields() {
+        let journal = attributes(&[("SYSLOG_IDENTIFIER", "audit"), ("_TRANSPORT", "audit"), ("_UID", "0")]);
+        let line = b"USER_AUTH pid=7 uid=0 msg='op=PAM:authentication acct=\"root\" addr=192.0.2.1 res=failed'";
+        let record = record(line, Format::Auto, &journal);
+        assert_eq!((record.field("type"), record.field("acct")), (Some("USER_AUTH"), Some("root")));
+        assert_eq!(record.entity.src_ip.as_deref(), Some("192.0.2.1"));
     }
 
     #[test]

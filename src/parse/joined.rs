@@ -1,8 +1,9 @@
 //! Lines that go on from others: what joins them, and what the later one means with the earlier ones beside it.
 
-use super::envelope;
+use super::envelope::{self, container};
 use super::time::Parsed;
 use crate::event::{Format, Record};
+use crate::limits;
 
 /// The attribute with the line that names the columns.
 pub const COLUMNS: &str = "dsmil.columns";
@@ -21,6 +22,8 @@ pub enum Key {
     Audit(String, String),
     /// Pieces of one command of sudo, by host, pid and user.
     Sudo(String, Option<u32>, String),
+    /// Parts of one line that a container runtime cut, by stream.
+    Container(String),
 }
 
 impl Key {
@@ -28,8 +31,27 @@ impl Key {
     pub fn begins_with(&self, line: &str) -> bool {
         matches!(self, Self::Sudo(..)) && !line.contains(CONTINUED)
     }
+
+    /// Bytes of the pieces that are kept.
+    pub fn bytes_max(&self) -> usize {
+        match self {
+            Self::Audit(..) | Self::Sudo(..) => limits::CONTEXT_BYTES_MAX,
+            Self::Container(_) => limits::LINE_BYTES_MAX,
+        }
+    }
+
+    /// Whether a line is the last of its record.
+    pub fn ends_with(&self, line: &str) -> bool {
+        match self {
+            Self::Audit(..) => line.contains("type=EOE "),
+            Self::Sudo(..) => false,
+            Self::Container(_) => container::part(line).is_some_and(|part| part.is_last),
+        }
+    }
 }
 
+/// Time and stream of a container runtime are within so many bytes.
+const CUT_BYTES_MAX: usize = 48;
 const CONTINUED: &str = "(command continued)";
 
 /// Whether a line names the columns of those that follow it.
@@ -40,6 +62,13 @@ pub fn is_naming(line: &[u8]) -> bool {
 /// Whether a message stands for the one before it.
 pub fn repeats_last(message: &str) -> bool {
     envelope::repeated::of_last(message).is_some()
+}
+
+/// The part of a line that a container runtime cut, which the line's own words never tell.
+pub fn container_key(line: &[u8]) -> Option<Key> {
+    let head = line.get(..CUT_BYTES_MAX.min(line.len()))?;
+    memchr::memmem::find(head, b" std")?;
+    container::part(std::str::from_utf8(line).ok()?).map(|part| Key::Container(part.stream.to_owned()))
 }
 
 /// `None` for a line that is whole.
@@ -66,16 +95,23 @@ fn continued(message: &str) -> Option<&str> {
 }
 
 /// Completes a line by those before it.
-pub(super) fn join(parsed: &mut Parsed, before: &str, format: Format) {
+pub(super) fn join(parsed: &mut Parsed, line: &str, before: &str, format: Format) {
+    if let Some(last) = container::part(line) {
+        let head = line.get(..line.len() - last.message.len()).unwrap_or_default();
+        let parts = before.split('\n').filter_map(container::part).map(|part| part.message);
+        let whole = parts.fold(head.to_owned(), |whole, part| whole + part) + last.message;
+        *parsed = envelope::open(&whole, format, None, None);
+        return;
+    }
     let record = &mut parsed.record;
     if let Some(times) = envelope::repeated::of_last(&record.message) {
-        let last = envelope::open(before, format, None, false).record;
+        let last = envelope::open(before, format, None, None).record;
         if record.program.is_none() || record.program == last.program {
             *record = Record { repeated: Some(times), level: record.level.or(last.level), ..last };
         }
         return;
     }
-    let earlier = before.split('\n').map(|line| envelope::open(line, format, None, false).record);
+    let earlier = before.split('\n').map(|line| envelope::open(line, format, None, None).record);
     match key(record) {
         Some(Key::Audit(_, serial)) => {
             for other in earlier.filter(|other| other.field("serial") == Some(&serial)) {
@@ -91,7 +127,7 @@ pub(super) fn join(parsed: &mut Parsed, before: &str, format: Format) {
                 record.message = whole + " " + rest;
             }
         }
-        None => {}
+        Some(Key::Container(_)) | None => {}
     }
 }
 
@@ -142,6 +178,13 @@ mod tests {
         let execve = "type=EXECVE msg=audit(1.5:7): argc=2 a0=\"bash\" a1=\"-i\"";
         let title = after(execve, "type=PROCTITLE msg=audit(1.5:7): proctitle=62617368002D69");
         assert_eq!(title.command, None);
+    }
+
+    #[test]
+    fn a_line_that_a_container_runtime_cut_is_whole_at_its_last_part() {
+        let parts = "2026-01-02T03:04:05Z stdout P {\"remote_addr\":\n2026-01-02T03:04:05Z stdout P  \"192.0.2.1\",";
+        let record = after(parts, "2026-01-02T03:04:05Z stdout F  \"status\": 404}");
+        assert_eq!((record.field("remote_addr"), record.field("status")), (Some("192.0.2.1"), Some("404")));
     }
 
     #[test]

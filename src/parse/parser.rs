@@ -54,10 +54,9 @@ pub fn envelope(payload: &[u8], format: Format, attributes: &[(String, String)])
     let line = line(payload);
     // Journald has taken the header off already.
     let context = |name: &str| attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let is_bare = attributes::names_program(attributes);
-    let mut parsed = open(&line, format, context(joined::COLUMNS), is_bare);
+    let mut parsed = open(&line, format, context(joined::COLUMNS), attributes::sender(attributes));
     if let Some(before) = context(joined::BEFORE) {
-        joined::join(&mut parsed, before, format);
+        joined::join(&mut parsed, &line, before, format);
     }
     attributes::apply(&mut parsed.record, attributes);
     parsed

@@ -5,16 +5,34 @@ use super::layer::{Inside, Layer};
 use super::stamp;
 use crate::event::Record;
 
-/// `2025-03-26T10:41:00.19327046+01:00 stdout F …`, as CRI-O and containerd write; a part of a line has `P`.
-pub(super) fn cri(line: &str) -> Option<Layer> {
+/// A line of CRI-O or containerd: `2025-03-26T10:41:00.19327046+01:00 stdout F …`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part<'a> {
+    pub stream: &'a str,
+    /// The program's line ends here; a part of it that others follow has `P`.
+    pub is_last: bool,
+    pub message: &'a str,
+}
+
+pub(crate) fn part(line: &str) -> Option<Part<'_>> {
+    cut(line).map(|(_, part)| part)
+}
+
+fn cut(line: &str) -> Option<(LogTime, Part<'_>)> {
     let (time, after) = stamp::iso(line)?;
-    let rest = after.strip_prefix(" std")?;
-    let rest = rest.strip_prefix("out ").or_else(|| rest.strip_prefix("err "))?;
+    let (stream, rest) = after.strip_prefix(' ')?.split_once(' ')?;
     let (tags, message) = rest.split_once(' ').unwrap_or((rest, ""));
-    if !matches!(tags.split(':').next(), Some("F" | "P")) {
-        return None;
-    }
-    Some(Layer::new(time, line_of(message), Inside::Line))
+    let is_last = match tags.split(':').next() {
+        Some("F") => true,
+        Some("P") => false,
+        _ => return None,
+    };
+    matches!(stream, "stdout" | "stderr").then_some((time, Part { stream, is_last, message }))
+}
+
+pub(super) fn cri(line: &str) -> Option<Layer> {
+    let (time, part) = cut(line)?;
+    Some(Layer::new(time, line_of(part.message), Inside::Line))
 }
 
 /// Docker's `{"log":"…\n","stream":"stdout","time":"…"}`: the keys are of the runtime, the line is the program's.

@@ -11,10 +11,11 @@ pub(crate) mod auditd;
 mod cef;
 mod clock;
 pub(super) mod columns;
-mod container;
+pub(super) mod container;
 mod csvlog;
 mod escapes;
 mod event_xml;
+mod export;
 mod json;
 mod layer;
 mod logfmt;
@@ -34,17 +35,17 @@ use super::time::{LogTime, Parsed};
 use crate::event::{Format, Record};
 use crate::limits;
 
-/// Opens a line. `naming`: the line of its file that names the columns. `is_bare`: its sender is known already, so what looks
-/// like a header was written by it.
-pub(super) fn open(line: &str, format: Format, naming: Option<&str>, is_bare: bool) -> Parsed {
+/// Opens a line. `naming`: the line of its file that names the columns. `sender`: the program that wrote it is known already,
+/// so what looks like a header was written by it.
+pub(super) fn open(line: &str, format: Format, naming: Option<&str>, sender: Option<&str>) -> Parsed {
     let line = escapes::without_colours(Cow::Borrowed(line));
     let named = naming.and_then(|naming| columns::read(&line, naming));
-    let mut layer = named.unwrap_or_else(|| outermost(&line, format, is_bare));
+    let mut layer = named.unwrap_or_else(|| outermost(&line, format, sender.is_some()));
     for _ in 1..limits::ENVELOPES_MAX {
         let record = &layer.record;
         let inner = match layer.inside {
             Inside::Line => Some(inside_line(&record.message)),
-            Inside::Payload => payload(record.program.as_deref(), &record.message),
+            Inside::Payload => payload(sender.or(record.program.as_deref()), &record.message),
             Inside::Text => None,
         };
         let Some(inner) = inner else { break };
@@ -77,11 +78,14 @@ fn auto(line: &str, is_bare: bool) -> Option<Layer> {
         't' | 'n' if auditd::begins(line) => auditd::read(line),
         _ if is_bare => logfmt::detect(line),
         '<' => rfc5424::read(line).or_else(|| syslog::read(line)).or_else(|| event_xml::read(line)),
-        '0'..='9' => container::cri(line)
-            .or_else(|| csvlog::read(line))
-            .or_else(|| rfc5424::read(line))
-            .or_else(|| syslog::read(line))
-            .or_else(|| logfmt::detect(line)),
+        '0'..='9' => match stamp::iso(line) {
+            Some((_, after)) if after.starts_with(" std") => container::cri(line).or_else(|| syslog::read(line)),
+            Some((_, after)) if after.starts_with(',') => csvlog::read(line),
+            Some(_) => syslog::read(line),
+            None => rfc5424::read(line).or_else(|| syslog::read(line)),
+        }
+        .or_else(|| logfmt::detect(line)),
+        '_' if export::begins(line) => export::read(line),
         'A'..='Z' | '[' | '*' | '.' => {
             syslog::read(line).or_else(|| logfmt::detect(line)).or_else(|| syslog::without_time(line))
         }
@@ -118,8 +122,14 @@ fn payload(program: Option<&str>, message: &str) -> Option<Layer> {
 
 /// Programs with a log of their own put a time into what they send to syslog as well. It counts where no header has one.
 fn take_own_time(record: &mut Record, time: &mut LogTime) {
-    let begins_with_digit = record.message.starts_with(|c: char| c.is_ascii_digit() || c == '[');
-    if !begins_with_digit && record.program.is_none() {
+    let first = record.message.bytes().next();
+    let may_be_time = match first {
+        Some(b'0'..=b'9' | b'[') => true,
+        // The name of a month or a day of the week: only what names its program is known to have no level there.
+        Some(b'A'..=b'Z') => record.program.is_some() && matches!(record.message.as_bytes().get(3), Some(b' ' | b',')),
+        _ => false,
+    };
+    if !may_be_time {
         return;
     }
     let Some((own, rest)) = stamp::any(&record.message) else { return };
