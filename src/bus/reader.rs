@@ -140,6 +140,14 @@ mod tests {
         assert_eq!(given(reader.take(EventId::new(5, 0), 10)), [(5, 11)]);
     }
 
+    #[test]
+    fn what_was_handled_before_a_restart_does_not_come_again() {
+        let reads = Interest::NONE.stream(Stream::L3Out);
+        let mut reader = Reader::new(ConsumerId(0), reads, EventId::new(2, 0));
+        reader.feed(vec![event(10, 2, Stream::L3Out), event(11, 3, Stream::L3Out)], EventId::new(11, 0), rank);
+        assert_eq!(given(reader.take(EventId::new(3, 0), 10)), [(3, 11)]);
+    }
+
     proptest! {
         #[test]
         fn batches_of_any_size_give_every_event_once_and_never_half_a_root(roots in prop::collection::vec(1..20_u64, 1..60), count in 1..7_usize) {

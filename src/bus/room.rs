@@ -130,4 +130,15 @@ mod tests {
         bus.detach(id);
         assert!(bus.has_room());
     }
+
+    #[test]
+    fn what_only_a_given_up_consumer_has_not_handled_holds_no_source_up() {
+        let (bus, id) = bus();
+        bus.fit_to_store(100 * limits::IN_FLIGHT_PART_OF_STORE);
+        bus.append("source", vec![tick(); 100], Vec::new(), Vec::new());
+        bus.confirm(&bus.pending(usize::MAX));
+        assert!(!bus.has_room());
+        bus.detach(id);
+        assert!(bus.has_room());
+    }
 }

@@ -279,6 +279,22 @@ mod tests {
     }
 
     #[test]
+    fn a_changed_key_restarts_everything_that_reads_it() {
+        let (components, old) = (Components::default(), full());
+        let tree = Value::try_from(&old).unwrap();
+        let restarted = |key: &str| -> Vec<&str> {
+            let changes = components.diff(&old, &other(&tree, key)).into_iter();
+            changes.filter(|change| change.effect == Effect::Restarts).map(|change| change.name).collect()
+        };
+        assert_eq!(restarted("redis.key_prefix"), ["mirror", "intake-redis"]);
+        assert_eq!(restarted("redis.maxlen"), ["mirror"]);
+        assert_eq!(restarted("shrink.stale_after"), ["fusion", "shrink"]);
+        assert_eq!(restarted("l3.builtin_rules"), ["l3"]);
+        assert_eq!(restarted("l4.half_life"), ["l4"]);
+        assert_eq!(restarted("archive.url"), ["archive"]);
+    }
+
+    #[test]
     fn every_key_of_the_table_is_in_the_commented_file() {
         let tree = Value::Table(uncommented());
         for (_, row) in Components::default().iter() {

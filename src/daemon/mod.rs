@@ -74,7 +74,7 @@ async fn start_and_run(loaded: Loaded, plan: Plan, path: Option<PathBuf>, hooks:
         () = signals.stop() => return ExitCode::SUCCESS,
     };
     match started {
-        Ok(daemon) => until_told(daemon, signals, path).await,
+        Ok(daemon) => until_stopped(daemon, signals, path).await,
         Err(error) => {
             log::error!(target: "dsmild", "the daemon could not start: {error}");
             ExitCode::FAILURE
@@ -87,7 +87,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A critical actor that gave no heartbeat for this long keeps the watchdog from being fed.
 const LATE_AFTER: Duration = Duration::from_secs(3);
 
-async fn until_told(mut daemon: Daemon, mut signals: Signals, path: Option<PathBuf>) -> ExitCode {
+async fn until_stopped(mut daemon: Daemon, mut signals: Signals, path: Option<PathBuf>) -> ExitCode {
     let mut fatal = daemon.tree.fatal();
     systemd::ready(&daemon.summary());
     let mut watchdog = Watchdog::as_asked();

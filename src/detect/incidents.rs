@@ -222,6 +222,16 @@ mod tests {
     }
 
     #[test]
+    fn every_key_of_a_story_that_was_merged_leads_to_the_whole() {
+        let mut log = Log::new();
+        log.alert(0, "PORT_SCAN", 0.6, "T1595", "", "203.0.113.5");
+        log.alert(1, "SUDO_SHELL", 0.6, "T1548", "alice", "203.0.113.9");
+        log.alert(2, "LOGIN", 0.6, "T1078", "alice", "203.0.113.5");
+        log.alert(3, "BRUTE_FORCE", 0.6, "T1110", "", "203.0.113.9");
+        assert_eq!(log.incidents.open.len(), 1, "{:#?}", log.incidents.open);
+    }
+
+    #[test]
     fn two_judgements_of_one_line_are_no_incident() {
         let mut log = Log::new();
         let entity = Entity { src_ip: Some("203.0.113.5".into()), ..Entity::default() };

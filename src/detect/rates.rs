@@ -201,4 +201,14 @@ mod tests {
         assert_eq!(rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(0)), None);
         assert_eq!(rates.ongoing(&FIVE_IN_TEN_MINUTES, "a", second(0)), None);
     }
+
+    #[test]
+    fn an_event_counts_to_the_end_of_the_window_and_not_beyond() {
+        let two = Threshold { at: 2, ..FIVE_IN_TEN_MINUTES };
+        for (gap, alarms) in [(600, true), (601, false)] {
+            let mut rates = Rates::default();
+            assert_eq!(rates.observe(&two, "a", "x", second(0)), None);
+            assert_eq!(rates.observe(&two, "a", "x", second(gap)).is_some(), alarms, "after {gap} seconds");
+        }
+    }
 }

@@ -221,7 +221,7 @@ mod tests {
         body_bytes: 10,
     };
 
-    /// A server that gives one connection after the other its answers, one a request, and then closes it or, where the
+    /// A server that sends one connection after the other its answers, one a request, and then closes it or, where the
     /// last answer is empty, says nothing more.
     async fn server(connections: Vec<Vec<&'static str>>) -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -245,6 +245,21 @@ mod tests {
     }
 
     #[test]
+    fn an_anomaly_that_shrink_reports_raises_severity() {
+        let of = |anomaly: f64| {
+            let events = [sample(0, &[("anomaly_score", anomaly)]), decision(1, Stream::L3Out, 0.4)];
+            soc_events(&mut *stage(false), &events).remove(0).severity
+        };
+        assert_eq!((of(3.0), of(3.5)), (Severity::Low, Severity::Medium));
+    }
+
+    #[test]
+    fn a_good_sample_ends_the_failures_before_it() {
+        let events = [failure(0), sample(1, &[(ACUTE_STRESS, 0.9)]), decision(60, Stream::L3Out, 0.4)];
+        assert_eq!(soc_events(&mut *stage(false), &events).remove(0).shrink.state, ShrinkState::Stale);
+    }
+
+    #[test]
     fn a_decision_about_an_earlier_time_gets_the_sample_of_that_time() {
         let samples: Vec<Event> = (0..30).map(|at| sample(at, &[(ACUTE_STRESS, at as f64 / 100.0)])).collect();
         let mut events = samples;

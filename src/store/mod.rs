@@ -360,4 +360,14 @@ pub(crate) mod tests {
         store.close().await;
         assert!(HotStore::open(&config(&folder)).await.is_ok());
     }
+
+    #[tokio::test]
+    async fn readers_look_no_further_than_what_is_known_to_be_committed() {
+        let (_folder, store) = new_store().await;
+        store.commit(&[transaction("any", None, vec![raw(5, 0), raw(6, 0)])]).await.unwrap();
+        // As between SQLite's commit and the mark: another table was read already.
+        store.inner.committed.store(EventId::new(5, 0).packed(), Ordering::Release);
+        assert_eq!(ids(&store.after(EventId::ZERO, Interest::ALL, 10).await.unwrap()), [(5, 0)]);
+        assert!(store.event(EventId::new(6, 0)).await.unwrap().is_none());
+    }
 }

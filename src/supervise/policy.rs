@@ -51,6 +51,7 @@ impl RestartPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Span;
 
     fn after(decision: Decision) -> Duration {
         match decision {
@@ -84,5 +85,16 @@ mod tests {
         for minute in 0..1000 {
             assert!(after(policy.failed(Duration::from_secs(minute * 30))) <= Duration::from_secs(30));
         }
+    }
+
+    #[test]
+    fn a_quiet_time_starts_delays_over_also_where_the_intensity_has_forgotten_the_failures() {
+        let mut config = Supervisor::default();
+        config.intensity.within = Span::from_millis(1000);
+        let mut policy = RestartPolicy::new(config, Backoff::new(7));
+        for second in 0..4 {
+            after(policy.failed(Duration::from_secs(second * 2)));
+        }
+        assert!(after(policy.failed(Duration::from_secs(200))) <= Duration::from_millis(100));
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::harness::{Daemon, Site, wait_for};
-use crate::places::assert_mirrored;
+use crate::places::{assert_mirrored, is_mirrored};
 use crate::redis_mirror::{outlet, wait_until_mirrored};
 use crate::redis_server::{Server, installed};
 
@@ -99,7 +99,21 @@ fn the_mirror_says_what_is_wrong_with_redis_once_and_goes_on_when_it_is_right() 
 }
 
 #[test]
-fn a_wrong_password_is_told_without_it_and_a_corrected_file_needs_no_restart() {
+fn streams_that_are_emptied_while_nothing_happens_are_filled_again() {
+    if !installed() {
+        return;
+    }
+    let redis = Server::started(&[]);
+    let mut story = Story::begin(&redis, "");
+    story.feed();
+    story.expect_mirrored(&redis);
+    redis.ask(&["FLUSHALL"]);
+    wait_for("the streams to be filled again", || is_mirrored(&story.site, "", |_| redis.connect()));
+    assert!(assert_mirrored(&story.site, "", |_| redis.connect()) >= story.lines as usize);
+}
+
+#[test]
+fn a_wrong_password_is_reported_without_it_and_a_corrected_file_needs_no_restart() {
     if !installed() {
         return;
     }

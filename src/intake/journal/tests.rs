@@ -30,7 +30,7 @@ fn reader(directory: &TempDir, script: &str, position: Option<&Value>) -> Journa
     reader
 }
 
-/// Gives three entries, beginning with the one at the cursor, and ends.
+/// Prints three entries, beginning with the one at the cursor, and ends.
 const THREE_ENTRIES: &str = r#"n=1
 for argument; do case $argument in --cursor=c*) n=${argument#--cursor=c};; esac; done
 for _ in 1 2 3; do printf '__CURSOR=c%d\n__REALTIME_TIMESTAMP=5\nMESSAGE=m%d\n\n' $n $n; n=$((n+1)); done

@@ -33,7 +33,7 @@ pub struct Group {
 pub struct Progress {
     /// The oldest entry that is still there.
     pub first: Option<EntryId>,
-    /// Entries that were trimmed before any consumer got them, ever; `None` when that cannot be told just now.
+    /// Entries that were trimmed before any consumer got them, ever; `None` when that is not known just now.
     pub missed: Option<u64>,
     /// Entries that the group was given, ever, by Redis's own count.
     pub given: Option<u64>,
@@ -51,7 +51,7 @@ impl Group {
         }
     }
 
-    /// Makes the group where there is none, from the first entry on. Gives the last id of the stream.
+    /// Makes the group where there is none, from the first entry on. Returns the last id of the stream.
     ///
     /// # Errors
     /// As [`Link::call`]; so for all that follow.

@@ -360,7 +360,7 @@ impl Ingest {
 
     fn recovered(&self) {
         if self.notice.borrow_mut().recovers() {
-            log::info!(target: "dsmild", "{}: Redis gives entries again", self.source);
+            log::info!(target: "dsmild", "{}: Redis answers again", self.source);
         }
         self.show(|status| {
             status.up = true;

@@ -63,8 +63,8 @@ impl Place {
         lost
     }
 
-    /// By Redis's account the group was `given` so many entries since the stream began, and `missed` so many, where that can
-    /// be told; gives how many of the missed are news. What was missed before the group was first looked at is not. Redis
+    /// By Redis's account the group was `given` so many entries since the stream began, and `missed` so many, where that is
+    /// known; returns how many of the missed are news. What was missed before the group was first looked at is not. Redis
     /// before 7.4 forgets much of what it returned when it is started again or a replica takes over: that was not missed.
     pub fn counts(&mut self, given: Option<u64>, missed: Option<u64>) -> u64 {
         if given < self.given {

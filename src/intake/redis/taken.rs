@@ -77,7 +77,7 @@ impl Taken {
     }
 }
 
-/// The bus gives it its id.
+/// The bus assigns its id.
 fn dead_letter(stream: Stream, reason: String, id: EntryId, fields: &[(Bytes, Bytes)]) -> DeadLetter {
     let mut form = Map::from_iter([("redis_id".to_owned(), Value::String(id.to_string()))]);
     let mut room = LINE_BYTES_MAX;

@@ -293,6 +293,15 @@ mod tests {
     }
 
     #[test]
+    fn a_signal_after_the_risk_has_faded_is_news_at_once() {
+        let mut stage = (prepare(&config::L4 { suspicious_at: 0.2, ..config::L4::default() }).make)();
+        for minute in [0, 50_000] {
+            let signal = [decision(minute, "alice", 0.35, &format!("rule {minute}"))];
+            assert_eq!(decisions(&mut *stage, &signal).len(), 1, "minute {minute}");
+        }
+    }
+
+    #[test]
     fn benign_decisions_and_one_loud_one_are_no_news_to_layer_4() {
         let quiet: Vec<Event> = (0..500).map(|at| decision(at / 10, "alice", 0.1, "informational")).collect();
         assert_eq!(decisions(&mut *stage(), &quiet), []);

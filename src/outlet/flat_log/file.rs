@@ -304,4 +304,28 @@ mod tests {
         log.append(b"one\n", "1").unwrap();
         assert_eq!((place.text().as_str(), log.cursor()), ("one\n", Some("1")));
     }
+
+    #[test]
+    fn a_write_that_fails_half_way_leaves_no_torn_line() {
+        let test = "outlet::flat_log::file::tests::in_a_process_whose_files_end_at_1024_bytes";
+        let exe = std::env::current_exe().unwrap();
+        // In blocks of 512 bytes; beyond them a write ends short, and the next fails.
+        let script = format!("trap '' XFSZ; ulimit -f 2; exec '{}' --exact {test} --ignored", exe.display());
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    #[test]
+    #[ignore = "run by the other in a process of its own"]
+    fn in_a_process_whose_files_end_at_1024_bytes() {
+        let place = Place::new();
+        let mut log = place.open();
+        let line = |byte: u8| [vec![byte; 699], b"\n".to_vec()].concat();
+        log.append(&line(b'a'), "1").unwrap();
+        log.append(&line(b'b'), "2").unwrap_err();
+        assert_eq!((fs::read(place.path()).unwrap(), log.cursor()), (line(b'a'), Some("1")));
+        log.append(b"short\n", "2").unwrap();
+        assert_eq!(fs::read(place.path()).unwrap(), [line(b'a'), b"short\n".to_vec()].concat());
+    }
 }
