@@ -1,6 +1,7 @@
 //! Lines that go on from others: what joins them, and what the later one means with the earlier ones beside it.
 
 use super::envelope::{self, container};
+use super::fill::fill;
 use super::time::Parsed;
 use crate::event::{Format, Record};
 use crate::limits;
@@ -134,12 +135,20 @@ pub(super) fn join(parsed: &mut Parsed, line: &str, before: &str, format: Format
 /// Who did it stands in the SYSCALL record of a serial, what was done in the others.
 fn join_audit(record: &mut Record, earlier: &Record) {
     // The title of the process says once more what the arguments have said.
-    if record.field("type") == Some("PROCTITLE") && earlier.field("type") == Some("EXECVE") {
+    let is_title = matches!(record.field("type"), Some("PROCTITLE" | "1327"));
+    if is_title && matches!(earlier.field("type"), Some("EXECVE" | "1309")) {
         record.fields.retain(|(key, _)| key != "proctitle");
         return;
     }
-    if earlier.field("type") != Some("SYSCALL") {
+    if !matches!(earlier.field("type"), Some("SYSCALL" | "1300")) {
         return;
+    }
+    let names = ["AUID", "UID"].iter().filter_map(|name| earlier.field(name));
+    if let Some(user) = names.into_iter().find(|user| !matches!(*user, "unset" | "unknown(4294967295)")) {
+        record.set_user(user);
+    }
+    if let Some(executable) = earlier.field("exe") {
+        fill(&mut record.entity.process, executable);
     }
     let is_argument = |key: &str| matches!(key, "a0" | "a1" | "a2" | "a3");
     for (key, value) in &earlier.fields {
@@ -173,6 +182,8 @@ mod tests {
         let syscall = "type=SYSCALL msg=audit(1.5:7): arch=c000003e syscall=59 success=yes a0=1 a1=2 a2=3 a3=4 uid=0 auid=1000 exe=\"/usr/bin/bash\" AUID=\"alice\"";
         let record = after(syscall, "type=EXECVE msg=audit(1.5:7): argc=2 a0=\"bash\" a1=\"-i\"");
         assert_eq!((record.command.as_deref(), record.field("AUID")), (Some("bash -i"), Some("alice")));
+        assert_eq!(record.entity.user.as_deref(), Some("alice"));
+        assert_eq!(record.entity.process.as_deref(), Some("/usr/bin/bash"));
         let other = after(syscall, "type=EXECVE msg=audit(1.5:8): argc=1 a0=\"ls\"");
         assert_eq!(other.field("AUID"), None);
         let execve = "type=EXECVE msg=audit(1.5:7): argc=2 a0=\"bash\" a1=\"-i\"";

@@ -68,11 +68,14 @@ fn pairs(text: &str, delimiter: char, record: &mut Record) {
         }
         let Some(before) = text.get(..at).filter(|before| !before.ends_with('\\')) else { continue };
         let floor = begins.last().map_or(0, |(_, value)| *value);
-        let start = before
-            .get(floor..)
+        // No key is longer, and a line full of equals signs must not cost its square.
+        let nearest = floor.max(at.saturating_sub(limits::KEY_BYTES_MAX + delimiter.len_utf8()));
+        let nearest = (nearest..=at).find(|place| text.is_char_boundary(*place)).unwrap_or(at);
+        let found = before
+            .get(nearest..)
             .and_then(|part| part.rfind(delimiter))
-            .map(|found| floor + found + delimiter.len_utf8());
-        let start = start.unwrap_or(if begins.is_empty() { 0 } else { at });
+            .map(|found| nearest + found + delimiter.len_utf8());
+        let start = found.unwrap_or(if begins.is_empty() { nearest } else { at });
         let Some(key) = text.get(start..at) else { continue };
         let is_key = (1..=limits::KEY_BYTES_MAX).contains(&key.len())
             && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'[' | b']'));
