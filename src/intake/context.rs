@@ -52,8 +52,11 @@ impl Context {
     /// The earlier lines that a line goes on from, by what it says.
     pub fn before(&self, line: &[u8], record: &Record) -> Option<(String, String)> {
         let text = if joined::repeats_last(&record.message) {
-            let host = record.entity.host.as_deref().unwrap_or_default();
-            let (_, line) = self.last.iter().find(|(known, _)| known == host)?;
+            // The oldest daemons leave out the host.
+            let (_, line) = match record.entity.host.as_deref() {
+                Some(host) => self.last.iter().find(|(known, _)| known == host)?,
+                None => self.last.back()?,
+            };
             String::from_utf8_lossy(line).into_owned()
         } else {
             let key = joined::container_key(line).or_else(|| joined::key(record))?;
@@ -71,8 +74,17 @@ impl Context {
             return;
         }
         let host = record.entity.host.as_deref().unwrap_or_default();
-        match self.last.iter_mut().find(|(known, _)| known == host) {
-            Some((_, last)) => *last = line.clone(),
+        match self.last.iter().rposition(|(known, _)| known == host) {
+            Some(at) if at + 1 == self.last.len() => {
+                if let Some((_, last)) = self.last.back_mut() {
+                    *last = line.clone();
+                }
+            }
+            Some(at) => {
+                if let Some((host, _)) = self.last.remove(at) {
+                    self.last.push_back((host, line.clone()));
+                }
+            }
             None => {
                 if self.last.len() >= limits::CONTEXT_HOSTS_MAX {
                     self.last.pop_front();
@@ -131,6 +143,10 @@ mod tests {
         assert_eq!((given(&mut context, one), given(&mut context, two)), (None, None));
         assert_eq!(given(&mut context, "Feb 22 10:21:43 one last message repeated 9 times").as_deref(), Some(one));
         assert_eq!(given(&mut context, "Feb 22 10:21:44 one last message repeated 3 times").as_deref(), Some(one));
+        assert_eq!(
+            given(&mut context, "Feb 22 10:21:44  sshd[7]: last message repeated 3 times").as_deref(),
+            Some(two)
+        );
         assert_eq!(given(&mut context, "Feb 22 10:21:44 six last message repeated 3 times"), None);
     }
 

@@ -5,6 +5,9 @@ use super::layer::{Inside, Layer};
 use super::stamp;
 use crate::event::Record;
 
+/// The name of a container with the blanks behind it.
+const NAME_BYTES_MAX: usize = 80;
+
 /// A line of CRI-O or containerd: `2025-03-26T10:41:00.19327046+01:00 stdout F …`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Part<'a> {
@@ -35,6 +38,18 @@ pub(super) fn cri(line: &str) -> Option<Layer> {
     Some(Layer::new(time, line_of(part.message), Inside::Line))
 }
 
+/// `bitwarden    | [2021-12-05 21:33:00.147]…`, as `docker compose logs` prints: a line behind the name of its container.
+pub(super) fn compose(line: &str) -> Option<Layer> {
+    let (name, message) = line.split_once('|').filter(|(name, _)| name.len() <= NAME_BYTES_MAX)?;
+    let name = name.trim_end_matches(' ');
+    let is_name =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    let message = message.strip_prefix(' ').filter(|message| is_name && stamp::any(message).is_some())?;
+    let mut record = line_of(message);
+    record.push("container.name", name);
+    Some(Layer::new(LogTime::Absent, record, Inside::Line))
+}
+
 /// Docker's `{"log":"…\n","stream":"stdout","time":"…"}`: the keys are of the runtime, the line is the program's.
 pub(super) fn docker(fields: &[(String, String)], time: LogTime) -> Option<Layer> {
     let value = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -55,6 +70,18 @@ fn line_of(message: &str) -> Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_behind_the_name_of_its_container_is_a_line() {
+        let layer = compose("web-1    | 2023-04-06T09:13:34,820Z WARN x | y").unwrap();
+        assert_eq!(
+            (layer.record.message.as_str(), layer.inside),
+            ("2023-04-06T09:13:34,820Z WARN x | y", Inside::Line)
+        );
+        for line in ["2023 | 401 | 1ms", "a b | 2023-04-06T09:13:34Z x", "web | text", "| 2023-04-06T09:13:34Z x"] {
+            assert_eq!(compose(line), None, "{line}");
+        }
+    }
 
     #[test]
     fn a_line_of_a_container_runtime_holds_a_whole_line() {

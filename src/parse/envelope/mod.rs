@@ -87,10 +87,12 @@ fn auto(line: &str, is_bare: bool) -> Option<Layer> {
         .or_else(|| logfmt::detect(line)),
         '_' if export::begins(line) => export::read(line),
         'A'..='Z' | '[' | '*' | '.' => {
-            syslog::read(line).or_else(|| logfmt::detect(line)).or_else(|| syslog::without_time(line))
+            let named = syslog::read(line).or_else(|| logfmt::detect(line)).or_else(|| container::compose(line));
+            named.or_else(|| syslog::without_time(line))
         }
         c if c.is_ascii_alphabetic() || c == '@' => {
-            logfmt::detect(line).or_else(|| syslog::read(line)).or_else(|| syslog::without_time(line))
+            let named = logfmt::detect(line).or_else(|| syslog::read(line)).or_else(|| container::compose(line));
+            named.or_else(|| syslog::without_time(line))
         }
         // The names of months in other scripts.
         c if c.is_alphabetic() => syslog::read(line),

@@ -63,11 +63,17 @@ fn time(text: &str) -> Option<(LogTime, &str, Trust)> {
     };
     let (time, after, trust) = by_digits(inner)
         .or_else(|| stamp::bsd(inner).map(|(time, after)| (time, after, Trust::Syslog)))
-        .or_else(|| stamp::weekday(inner).map(|(time, after)| (time, after, Trust::Program)))
+        .or_else(|| stamp::weekday(inner).map(|(time, after)| (time, after, of_weekday(inner))))
         .or_else(|| stamp::epoch(inner).map(|(time, after)| (time, after, Trust::Program)))?;
     let after = if bracketed { after.strip_prefix(']')? } else { appliance::after_clock(after) };
     let trust = if bracketed { Trust::Program } else { trust };
     Some((time, after.strip_prefix(' ')?.trim_start(), trust))
+}
+
+/// `Thu 2026-01-02 …` is what journalctl writes and nobody else.
+fn of_weekday(text: &str) -> Trust {
+    let date = text.split(' ').nth(1).unwrap_or_default();
+    if date.len() == 10 && date.starts_with(|c: char| c.is_ascii_digit()) { Trust::Either } else { Trust::Program }
 }
 
 /// `[   12.345678] host tag: …` of `journalctl -o short-monotonic`; `short-delta` has the time since the line before, too.
@@ -120,7 +126,8 @@ fn record(tag: Tag<'_>, host: Option<&str>, message: &str) -> Record {
 fn header(text: &str, trust: Trust) -> Option<(Record, Inside)> {
     let is_proven = |tag: &Tag<'_>| match trust {
         Trust::Syslog => true,
-        Trust::Either | Trust::Program => tag.pid.is_some(),
+        // The kernel has no pid, and no program is called so.
+        Trust::Either | Trust::Program => tag.pid.is_some() || tag.program == "kernel",
     };
     if let Some((tag, message)) = tag::read(text).or_else(|| tag::of_words(text, 1))
         && is_proven(&tag)
@@ -239,6 +246,15 @@ mod tests {
         check("Jan  2 03:04:05 mx postfix/smtpd[7]: x", (Some("mx"), Some("postfix/smtpd"), Some(7), "x"));
         check("Jan  2 03:04:05 2001:db8::1 sshd[42]: x", (Some("2001:db8::1"), Some("sshd"), Some(42), "x"));
         check("Jan  2 03:04:05 nas Plex Media Server[7]: x", (Some("nas"), Some("Plex Media Server"), Some(7), "x"));
+        let kernel = (Some("web"), Some("kernel"), None, "usb 1-1: x");
+        for line in [
+            "[  345.678901] web kernel: usb 1-1: x",
+            "Thu 2026-01-02 03:04:05 CET web kernel: usb 1-1: x",
+            "2026-01-02 03:04:05 web kernel: usb 1-1: x",
+        ] {
+            check(line, kernel);
+        }
+        check("Thu 2026-01-02 03:04:05 CET web sudo: x", (Some("web"), Some("sudo"), None, "x"));
         check("<30>dropbear[7]: x", (None, Some("dropbear"), Some(7), "x"));
         check("<30>x=1 y=2", (None, None, None, "x=1 y=2"));
     }
@@ -262,6 +278,7 @@ mod tests {
             "2026-01-02T03:04:05Z [AUTH] WARN: no",
             "2018/09/14 19:03:05 [error] 2035#2035: *9134 access forbidden",
             "2021-10-11 09:01:35,116 INFO [org.example] - text",
+            "[  345.678901] usb 1-1: new device",
             "[Wed Dec 11 10:00:00 2026] [error] [client 192.0.2.1] text",
         ] {
             assert_eq!(read(line), None, "{line}");
