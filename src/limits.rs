@@ -109,6 +109,13 @@ pub const DEAD_LETTERS_MAX: usize = 10_000;
 
 /// Entities, windows and groups that one detector remembers; the least recently seen go first.
 pub const ENTITIES_PER_DETECTOR_MAX: usize = 10_000;
+/// Addresses of one header that proxies pass on, read from the right.
+pub const PROXY_HOPS_MAX: usize = 32;
+/// Lines that may be about one attempt to log in, and bytes kept of how each begins.
+pub const LINES_PER_ATTEMPT_MAX: usize = 8;
+pub const LINE_BEGINNING_BYTES_MAX: usize = 64;
+/// Attempts to log in that one session may take back.
+pub const ATTEMPTS_PER_SESSION_MAX: usize = 32;
 /// Events of one window of the rate detectors.
 pub const BURST_EVENTS_MAX: usize = 64;
 /// Different values remembered of one entity.

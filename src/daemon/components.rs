@@ -247,6 +247,7 @@ mod tests {
             Value::from(true),
             Value::Array(vec![]),
             Value::Array(vec![Value::from("zzz")]),
+            Value::Array(vec![Value::from("192.0.2.0/24")]),
         ]);
         for candidate in candidates {
             let mut changed = tree.clone();

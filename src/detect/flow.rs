@@ -99,11 +99,11 @@ fn connection(record: &Record) -> Option<Flow<'_>> {
     matches!(record.action, Action::Connection | Action::HttpRequest).then_some(())?;
     let entity = &record.entity;
     let server = entity.dst_ip.as_deref().or(entity.domain.as_deref())?;
-    let proto = record.field("PROTO").or_else(|| record.field("proto"));
+    let proto = record.field("protocol").or_else(|| record.field("proto"));
     Some(Flow {
         client: entity.src_ip.as_deref()?.parse().ok()?,
         server,
-        port: entity.dst_port.or_else(|| record.field("DPT")?.parse().ok()).unwrap_or(0),
+        port: entity.dst_port.unwrap_or(0),
         transport: proto.map_or(Transport::Tcp, transport),
         answered: record.outcome,
         domain: entity.domain.as_deref(),
@@ -170,7 +170,7 @@ mod tests {
             action: Action::Connection,
             outcome: Some(false),
             entity: entity.clone(),
-            ..record(&[("PROTO", "TCP")])
+            ..record(&[("protocol", "TCP")])
         };
         assert_eq!(Flow::of(&blocked).unwrap().port, 23);
         let silent = Record {

@@ -105,6 +105,19 @@ impl Rates {
         (burst.measure(threshold.measure) >= threshold.at).then(|| burst.alarm())
     }
 
+    /// Takes back the newest event with this item, as if it had not been observed. An alarm that was raised stays raised.
+    pub fn take_back(&mut self, key: &str, item: &str) {
+        if self.bursts.get(key).is_none() {
+            return;
+        }
+        let burst = self.bursts.touch(key, Default::default);
+        let item = fingerprint(item);
+        if let Some(newest) = burst.window.iter().rposition(|(_, known)| *known == item) {
+            burst.window.remove(newest);
+            burst.total = burst.total.saturating_sub(1);
+        }
+    }
+
     pub fn forget(&mut self, key: &str) {
         self.bursts.remove(key);
     }
@@ -190,6 +203,21 @@ mod tests {
         assert!((0..50).all(|at| rates.observe(&five_ports, "a", "443", second(at)).is_none()));
         let alarm = (0..4).find_map(|port| rates.observe(&five_ports, "a", &port.to_string(), second(60)));
         assert_eq!(alarm.map(|alarm| alarm.distinct), Some(5));
+    }
+
+    #[test]
+    fn events_that_are_taken_back_do_not_count() {
+        let mut rates = Rates::default();
+        for at in 0..20 {
+            assert_eq!(rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(at)), None);
+            assert_eq!(rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(at)), None);
+            rates.take_back("a", "x");
+            rates.take_back("a", "x");
+        }
+        rates.take_back("a", "other");
+        rates.take_back("nobody", "x");
+        let alarms = (20..25).filter_map(|at| rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(at)));
+        assert_eq!(alarms.map(|alarm| alarm.total).collect::<Vec<_>>(), [5]);
     }
 
     #[test]

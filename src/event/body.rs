@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entity, EventId, Raw};
+use super::{Action, Entity, EventId, Raw};
 
 #[derive(Debug, Clone)]
 pub enum Body {
@@ -96,12 +96,23 @@ pub struct Decision {
     pub input_ref: String,
     pub entity: Entity,
     pub category: Category,
-    /// Names of the rules and detectors that spoke.
+    /// What the judged event says happened.
+    pub happened: Happened,
+    /// Names of what happened and of the rules and detectors that spoke.
     pub reasons: Vec<String>,
     /// ATT&CK technique ids, like `T1110.001`.
     pub attack: Vec<String>,
     /// One line for a person; empty for benign.
     pub summary: String,
+}
+
+/// What a line says happened, and which program says so.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Happened {
+    pub program: Option<String>,
+    pub action: Action,
+    /// Whether it succeeded, where that is known.
+    pub outcome: Option<bool>,
 }
 
 /// One successful poll of SHRINK, or the fact that it failed.
@@ -202,6 +213,7 @@ impl Decision {
             input_ref: input.to_string(),
             entity: Entity::default(),
             category: Category::System,
+            happened: Happened::default(),
             reasons: Vec::new(),
             attack: Vec::new(),
             summary: String::new(),

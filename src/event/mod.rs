@@ -11,7 +11,7 @@ pub(crate) mod stream;
 mod time;
 pub mod wire;
 
-pub use body::{Body, Category, Decision, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict};
+pub use body::{Body, Category, Decision, Happened, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict};
 pub use entity::Entity;
 pub use format::Format;
 pub use id::{EventId, EventIdError};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Entity;
+use super::{Entity, Severity};
 
 /// What a line says, as far as it could be understood.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,6 +27,8 @@ pub struct Record {
     pub outcome: Option<bool>,
     /// The line stands for so many of its kind, as syslog daemons fold them; `None`: for itself.
     pub repeated: Option<u32>,
+    /// How bad the product that raised an alert says it is.
+    pub severity: Option<Severity>,
     /// The kernel knows the writer as another program than the line claims: who claims to be whom. Such a line has no user, no
     /// address and no action, so that it counts against nobody.
     pub impostor: Option<String>,
@@ -40,6 +42,8 @@ pub enum Action {
     /// A password, key or other proof of identity was accepted or refused: see `outcome`.
     Login,
     Logout,
+    /// A session of a user began or ended, beside the login itself.
+    Session,
     /// Rights of another user were used or refused (sudo, su, pkexec, doas).
     PrivilegeUse,
     /// A user, group or password was made, changed or removed.
@@ -48,15 +52,55 @@ pub enum Action {
     ProcessStart,
     ServiceStart,
     ServiceStop,
+    /// Something else happened to a service: see `outcome`.
+    Service,
     /// A connection was made, refused or dropped.
     Connection,
     DnsQuery,
     HttpRequest,
+    /// A message was taken or refused by a mail server.
+    Mail,
     /// A log was cleared, rotated by hand, or auditing was switched.
     LogChange,
     /// A kernel module, firmware or boot setting.
     SystemChange,
     FileChange,
+    /// Another product raised an alert.
+    Alert,
+}
+
+const ACTIONS: [(&str, Action); 19] = [
+    ("login", Action::Login),
+    ("logout", Action::Logout),
+    ("session", Action::Session),
+    ("privilege_use", Action::PrivilegeUse),
+    ("account_change", Action::AccountChange),
+    ("process", Action::ProcessStart),
+    ("service_start", Action::ServiceStart),
+    ("service_stop", Action::ServiceStop),
+    ("service", Action::Service),
+    ("connection", Action::Connection),
+    ("dns_query", Action::DnsQuery),
+    ("request", Action::HttpRequest),
+    ("mail", Action::Mail),
+    ("log_control", Action::LogChange),
+    ("config_change", Action::SystemChange),
+    ("file", Action::FileChange),
+    ("alert", Action::Alert),
+    ("", Action::Other),
+    ("other", Action::Other),
+];
+
+impl Action {
+    /// What consumers read; empty for [`Action::Other`].
+    pub fn name(self) -> &'static str {
+        ACTIONS.iter().find(|(_, action)| *action == self).map_or("", |(name, _)| name)
+    }
+
+    /// An unknown name is [`Action::Other`]: a writer outside may have names of its own.
+    pub fn named(name: &str) -> Self {
+        ACTIONS.iter().find(|(known, _)| *known == name).map_or(Self::Other, |(_, action)| *action)
+    }
 }
 
 impl Record {

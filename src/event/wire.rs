@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Body, Category, Decision, Entity, Event, EventId, ShrinkSample, Soc, Stream, Timestamp, Verdict};
+use super::{
+    Action, Body, Category, Decision, Entity, Event, EventId, Happened, ShrinkSample, Soc, Stream, Timestamp, Verdict,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
@@ -65,10 +67,32 @@ struct DecisionForm<'event> {
     reasons: Cow<'event, [String]>,
     #[serde(default = "system")]
     category: Category,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    program: Option<Cow<'event, str>>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    action: Cow<'event, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    outcome: Cow<'event, str>,
     #[serde(default)]
     attack: Cow<'event, [String]>,
     #[serde(default)]
     summary: Cow<'event, str>,
+}
+
+fn outcome_name(outcome: Option<bool>) -> &'static str {
+    match outcome {
+        Some(true) => "success",
+        Some(false) => "failure",
+        None => "",
+    }
+}
+
+fn outcome_named(name: &str) -> Option<bool> {
+    match name {
+        "success" => Some(true),
+        "failure" => Some(false),
+        _ => None,
+    }
 }
 
 fn system() -> Category {
@@ -117,6 +141,9 @@ fn form(event: &Event) -> Form<'_> {
             entity: Cow::Borrowed(&decision.entity),
             reasons: Cow::Borrowed(&decision.reasons),
             category: decision.category,
+            program: decision.happened.program.as_deref().map(Cow::Borrowed),
+            action: Cow::Borrowed(decision.happened.action.name()),
+            outcome: Cow::Borrowed(outcome_name(decision.happened.outcome)),
             attack: Cow::Borrowed(&decision.attack),
             summary: Cow::Borrowed(&decision.summary),
         })),
@@ -225,6 +252,11 @@ fn decision_of(stream: Stream, form: DecisionForm<'_>) -> Result<(Timestamp, Dec
         input_ref: form.input_ref.into_owned(),
         entity: form.entity.into_owned(),
         category: form.category,
+        happened: Happened {
+            program: form.program.map(Cow::into_owned),
+            action: Action::named(&form.action),
+            outcome: outcome_named(&form.outcome),
+        },
         reasons: form.reasons.into_owned(),
         attack: form.attack.into_owned(),
         summary: form.summary.into_owned(),

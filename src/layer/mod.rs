@@ -8,6 +8,7 @@ pub(crate) mod l3;
 pub(crate) mod l4;
 mod meters;
 pub mod pipeline;
+mod reasons;
 pub mod row;
 pub(crate) mod severity;
 pub(crate) mod shell;

@@ -106,7 +106,7 @@ pub(super) fn describe(fields: &[(String, String)], record: &mut Record) {
             Some(Role::Outcome) => record.outcome = record.outcome.or(outcome(value)),
             Some(Role::Event) => {
                 if record.action == Action::Other
-                    && let Some((action, outcome)) = super::verdict::verdict(value)
+                    && let Some((action, outcome)) = super::guess::words::verdict(value)
                 {
                     record.action = action;
                     record.outcome = record.outcome.or(outcome);

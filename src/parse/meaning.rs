@@ -1,7 +1,9 @@
-//! What the library of formats says of a line, put into its record.
+//! What a line means: what the library of formats says of it, put into its record.
 
-use crate::event::{Action, Entity, Record};
-use crate::formats::{self, Library, Line, Outcome, Understood};
+use super::fill::fill;
+use super::{audit, fields, guess, proxy, stamp};
+use crate::event::{Action, Entity, Record, Severity};
+use crate::formats::{self, Answer, Library, Line, Outcome, Understood};
 
 /// The field that marks a line which somebody could have written to read like its program's own words.
 pub const AMBIGUOUS: &str = "dsmil.ambiguous";
@@ -18,145 +20,187 @@ const REQUEST_FIELDS: &[(&str, &str)] = &[
     ("vhost", "cs-host"),
 ];
 
-/// What a format says of one line.
-pub struct Meaning {
-    action: formats::Action,
-    outcome: Outcome,
-    is_ambiguous: bool,
-    fields: Vec<(String, String)>,
+/// Fills entity, action, command and outcome: a format that speaks of the line counts, and where none does, a guess. Who and
+/// where came beside the line stays.
+pub(super) fn describe(record: &mut Record, library: &Library, trusted: &proxy::Trusted) {
+    let given = Given::of(&record.entity);
+    let message = std::mem::take(&mut record.message);
+    let program = record.program.take();
+    let written = std::mem::take(&mut record.fields);
+    let answer = library.understand(Line { program: program.as_deref(), message: said(&message), fields: &written });
+    let found = apply(&answer, record, given);
+    // The keys of audit records have meanings of their own.
+    if program.as_deref() != Some("auditd") {
+        if !matches!(found, Found::Record | Found::Ambiguous) {
+            fields::describe(&written, record);
+        }
+        if found == Found::Nothing {
+            guess::describe(said(&message), record);
+        }
+    }
+    let of_format = std::mem::replace(&mut record.fields, written);
+    add_fields(record, of_format);
+    if found == Found::Ambiguous {
+        record.push(AMBIGUOUS, "true");
+    }
+    if program.as_deref() == Some("auditd") {
+        audit::decode(record);
+    }
+    if !given.src_ip {
+        trusted.apply(record);
+    }
+    if let Some(program) = &program {
+        fill(&mut record.entity.process, program);
+    }
+    record.program = program;
+    record.message = message;
 }
 
-impl Meaning {
-    /// `None` where no format speaks of the line.
-    pub fn of(library: &Library, program: Option<&str>, message: &str, fields: &[(String, String)]) -> Option<Self> {
-        let answer = library.understand(Line { program, message, fields });
-        match answer.understood {
-            Some(understood) => Some(Self::owned(&understood)),
-            // Who wrote what cannot be told, so nobody is named.
-            None if answer.is_exhausted => Some(Self {
-                action: formats::Action::Other,
-                outcome: Outcome::Unknown,
-                is_ambiguous: true,
-                fields: Vec::new(),
-            }),
-            None => None,
-        }
-    }
+/// rsyslog folds repeated lines into one.
+fn unfolded(message: &str) -> &str {
+    let inner = message.strip_prefix("message repeated ").and_then(|rest| rest.split_once(" times: [ "));
+    inner.and_then(|(_, inner)| inner.strip_suffix(']')).unwrap_or(message)
+}
 
-    fn owned(understood: &Understood<'_>) -> Self {
-        let fields = understood.fields.iter();
-        Self {
-            action: understood.action,
-            outcome: understood.outcome,
-            is_ambiguous: understood.is_ambiguous,
-            fields: fields.map(|(name, value)| (name.clone().into_owned(), value.clone().into_owned())).collect(),
-        }
+/// What the program itself said: without what the syslog daemon and the program's own log put round it.
+pub fn said(message: &str) -> &str {
+    let message = unfolded(message);
+    match stamp::any(message).filter(|_| message.starts_with(|c: char| c.is_ascii_digit() || c == '[')) {
+        Some((_, rest)) => rest.trim_start(),
+        None => message,
     }
+}
 
-    fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+/// Which parts of an entity came beside the line.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    user: bool,
+    src_ip: bool,
+    dst_ip: bool,
+}
+
+impl Given {
+    fn of(entity: &Entity) -> Self {
+        Self { user: entity.user.is_some(), src_ip: entity.src_ip.is_some(), dst_ip: entity.dst_ip.is_some() }
     }
+}
 
-    /// Takes the place of what was read from the text before. `given` came beside the line and stays.
-    pub fn apply(&self, record: &mut Record, given: &Entity) {
-        self.name(&mut record.entity.user, given.user.is_some(), "user");
-        self.name(&mut record.entity.src_ip, given.src_ip.is_some(), "src_ip");
-        self.name(&mut record.entity.dst_ip, given.dst_ip.is_some(), "dst_ip");
-        if let Some(port) = self.field("src_port").and_then(|port| port.parse().ok()) {
-            record.src_port = Some(port);
-        }
-        if let Some(port) = self.field("dst_port").and_then(|port| port.parse().ok()) {
-            record.entity.dst_port = given.dst_port.or(Some(port));
-        }
-        let first = |place: &mut Option<String>, name| {
-            if place.is_none() {
-                *place = self.field(name).map(str::to_owned);
+/// Which kind of format spoke of the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Message,
+    Record,
+    /// Who wrote what cannot be told, so nobody is named.
+    Ambiguous,
+}
+
+/// Leaves the format's further fields in `record.fields`.
+fn apply(answer: &Answer<'_>, record: &mut Record, given: Given) -> Found {
+    let Some(understood) = &answer.understood else {
+        return if answer.is_exhausted { Found::Ambiguous } else { Found::Nothing };
+    };
+    happened(understood, record);
+    for (name, value) in &understood.fields {
+        let entity = &mut record.entity;
+        let place = match name.as_ref() {
+            "user" => (!given.user).then_some(&mut entity.user),
+            "src_ip" => (!given.src_ip).then_some(&mut entity.src_ip),
+            "dst_ip" => (!given.dst_ip).then_some(&mut entity.dst_ip),
+            "domain" => Some(&mut entity.domain),
+            "file" => Some(&mut entity.file),
+            "host" => Some(&mut entity.host),
+            "process" => Some(&mut entity.process),
+            "command" => Some(&mut record.command),
+            "src_port" => {
+                record.src_port = value.parse().ok().or(record.src_port);
+                None
             }
-        };
-        first(&mut record.entity.domain, "domain");
-        first(&mut record.entity.file, "file");
-        first(&mut record.entity.host, "host");
-        first(&mut record.entity.process, "process");
-        first(&mut record.command, "command");
-        self.happened(record);
-        self.add_fields(record);
-    }
-
-    fn name(&self, place: &mut Option<String>, is_given: bool, name: &str) {
-        if is_given {
-            return;
-        }
-        match self.field(name) {
-            Some(value) => *place = Some(value.to_owned()),
-            None if self.is_ambiguous => *place = None,
-            None => {}
-        }
-    }
-
-    fn happened(&self, record: &mut Record) {
-        let outcome = match self.outcome {
-            Outcome::Success => Some(true),
-            Outcome::Failure => Some(false),
-            Outcome::Unknown => None,
-        };
-        let action = self.action();
-        if action != Action::Other {
-            record.outcome = if record.action == action { outcome.or(record.outcome) } else { outcome };
-            record.action = action;
-        }
-    }
-
-    fn action(&self) -> Action {
-        match self.action {
-            formats::Action::Login => Action::Login,
-            formats::Action::Logout => Action::Logout,
-            formats::Action::PrivilegeUse => Action::PrivilegeUse,
-            formats::Action::AccountChange => Action::AccountChange,
-            formats::Action::Connection | formats::Action::Mail => Action::Connection,
-            formats::Action::Request => Action::HttpRequest,
-            formats::Action::DnsQuery => Action::DnsQuery,
-            formats::Action::Process => Action::ProcessStart,
-            formats::Action::File => Action::FileChange,
-            formats::Action::ConfigChange => Action::SystemChange,
-            formats::Action::LogControl => Action::LogChange,
-            formats::Action::Service => match self.field("state") {
-                Some("started") => Action::ServiceStart,
-                Some("stopped") => Action::ServiceStop,
-                _ => Action::Other,
-            },
-            formats::Action::Session | formats::Action::Alert | formats::Action::Other => Action::Other,
-        }
-    }
-
-    /// Under the names that rules use; what the line itself has under a name stays.
-    fn add_fields(&self, record: &mut Record) {
-        let is_request = self.action == formats::Action::Request;
-        for (name, value) in &self.fields {
-            let taxonomy = REQUEST_FIELDS.iter().find(|(ours, _)| is_request && ours == name);
-            let name = taxonomy.map_or(name.as_str(), |(_, taxonomy)| taxonomy);
-            if !matches!(name, "user" | "src_ip" | "dst_ip" | "command") && record.field(name).is_none() {
-                record.push(name, value.as_str());
+            "dst_port" => {
+                entity.dst_port = entity.dst_port.or_else(|| value.parse().ok());
+                None
             }
+            _ => None,
+        };
+        if let Some(place) = place
+            && place.is_none()
+        {
+            *place = Some(value.clone().into_owned());
         }
-        if self.is_ambiguous {
-            record.push(AMBIGUOUS, "true");
+        if !matches!(name.as_ref(), "user" | "src_ip" | "dst_ip" | "command") {
+            let name = taxonomy(understood.action, name);
+            record.push(name, value.clone());
         }
+    }
+    match understood {
+        Understood { is_ambiguous: true, .. } => Found::Ambiguous,
+        Understood { record: Some(_), .. } => Found::Record,
+        _ => Found::Message,
+    }
+}
+
+fn taxonomy(action: formats::Action, name: &str) -> String {
+    let known = REQUEST_FIELDS.iter().find(|(ours, _)| action == formats::Action::Request && *ours == name);
+    known.map_or(name, |(_, taxonomy)| taxonomy).to_owned()
+}
+
+/// What the line itself has under a name stays.
+fn add_fields(record: &mut Record, of_format: Vec<(String, String)>) {
+    let written = record.fields.len();
+    for (name, value) in of_format {
+        let is_known = record.fields.iter().take(written).any(|(known, _)| *known == name);
+        if !is_known {
+            record.push(name, value);
+        }
+    }
+}
+
+fn happened(understood: &Understood<'_>, record: &mut Record) {
+    record.severity = understood.severity.map(|severity| match severity {
+        formats::Severity::Info => Severity::Info,
+        formats::Severity::Low => Severity::Low,
+        formats::Severity::Medium => Severity::Medium,
+        formats::Severity::High => Severity::High,
+        formats::Severity::Critical => Severity::Critical,
+    });
+    let outcome = match understood.outcome {
+        Outcome::Success => Some(true),
+        Outcome::Failure => Some(false),
+        Outcome::Unknown => None,
+    };
+    record.says(action(understood), outcome);
+}
+
+fn action(understood: &Understood<'_>) -> Action {
+    match understood.action {
+        formats::Action::Login => Action::Login,
+        formats::Action::Logout => Action::Logout,
+        formats::Action::Session => Action::Session,
+        formats::Action::PrivilegeUse => Action::PrivilegeUse,
+        formats::Action::AccountChange => Action::AccountChange,
+        formats::Action::Connection => Action::Connection,
+        formats::Action::Mail => Action::Mail,
+        formats::Action::Request => Action::HttpRequest,
+        formats::Action::DnsQuery => Action::DnsQuery,
+        formats::Action::Process => Action::ProcessStart,
+        formats::Action::File => Action::FileChange,
+        formats::Action::ConfigChange => Action::SystemChange,
+        formats::Action::LogControl => Action::LogChange,
+        formats::Action::Alert => Action::Alert,
+        formats::Action::Service => match understood.field("state") {
+            Some("started") => Action::ServiceStart,
+            Some("stopped") => Action::ServiceStop,
+            _ => Action::Service,
+        },
+        formats::Action::Other => Action::Other,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::event::Format;
+    use crate::event::{Action, Format};
+    use crate::parse::meaning::AMBIGUOUS;
     use crate::parse::record;
-
-    #[test]
-    fn what_a_format_says_wins_over_a_guess() {
-        let line = b"Jan 10 10:00:00 gw ocserv[12]: worker[eve]: 203.0.113.7 failed authentication for 'eve'";
-        let record = record(line, Format::Auto, &[]);
-        assert_eq!((record.action, record.outcome), (Action::Login, Some(false)), "{record:?}");
-        assert_eq!(record.entity.src_ip.as_deref(), Some("203.0.113.7"));
-    }
 
     #[test]
     fn a_message_with_two_authors_names_nobody() {
@@ -168,15 +212,19 @@ mod tests {
 
     #[test]
     fn what_came_beside_the_line_stays() {
-        let given = Entity { user: Some("alice".into()), ..Entity::default() };
-        let meaning = Meaning {
-            action: formats::Action::Login,
-            outcome: Outcome::Failure,
-            is_ambiguous: false,
-            fields: vec![("user".into(), "eve".into())],
-        };
-        let mut record = Record { entity: given.clone(), ..Record::default() };
-        meaning.apply(&mut record, &given);
-        assert_eq!(record.entity.user.as_deref(), Some("alice"));
+        let line = b"Failed password for eve from 192.0.2.1 port 1 ssh2";
+        let beside = [("program", "sshd"), ("user", "alice")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let record = record(line, Format::Auto, &beside);
+        assert_eq!(
+            (record.entity.user.as_deref(), record.entity.src_ip.as_deref()),
+            (Some("alice"), Some("192.0.2.1"))
+        );
+    }
+
+    #[test]
+    fn fields_that_a_template_leaves_open_are_read_by_their_names() {
+        let line = br#"{"msg":"tenant blue was slow","client":{"ip":"192.0.2.7"},"username":"bob"}"#;
+        let record = record(line, Format::Auto, &[]);
+        assert_eq!((record.entity.user.as_deref(), record.entity.src_ip.as_deref()), (Some("bob"), Some("192.0.2.7")));
     }
 }

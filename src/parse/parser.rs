@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
-use super::{attributes, envelope::open, joined, program, sender, time::Parsed};
+use ipnet::IpNet;
+
+use super::proxy::Trusted;
+use super::{attributes, envelope::open, joined, meaning, sender, time::Parsed};
 use crate::event::{Format, Record, RecordParser};
 use crate::formats::{Library, builtin};
 use crate::limits;
@@ -11,7 +14,8 @@ use crate::limits;
 /// What lines are parsed with.
 #[derive(Debug, Default)]
 pub struct Parser {
-    library: Library,
+    library: Arc<Library>,
+    trusted: Trusted,
 }
 
 /// The parser of the formats that are compiled in.
@@ -28,7 +32,12 @@ impl RecordParser for Parser {
 
 impl Parser {
     pub fn new(library: Library) -> Self {
-        Self { library }
+        Self { library: Arc::new(library), trusted: Trusted::default() }
+    }
+
+    /// The same formats; what these proxies were told is believed.
+    pub fn behind(&self, proxies: &[IpNet]) -> Self {
+        Self { library: Arc::clone(&self.library), trusted: Trusted::new(proxies.to_vec()) }
     }
 
     /// Reads one line. Never fails: what has no structure is a message. `attributes` came beside the payload
@@ -38,7 +47,7 @@ impl Parser {
     /// U+FFFD; fields past [`limits::FIELDS_PER_RECORD_MAX`] are left out.
     pub fn parse(&self, payload: &[u8], format: Format, attributes: &[(String, String)]) -> Parsed {
         let mut parsed = envelope(payload, format, attributes);
-        program::describe(&mut parsed.record, &self.library);
+        meaning::describe(&mut parsed.record, &self.library, &self.trusted);
         sender::check(&mut parsed.record, attributes);
         parsed
     }

@@ -103,28 +103,6 @@ fn port_after(rest: &str, mark: char) -> Option<(Option<u16>, &str)> {
     Some((Some(port.parse().ok()?), rest))
 }
 
-/// Right after the first place where `mark` stands.
-pub(super) fn first_after(text: &str, mark: &str) -> Option<Address> {
-    Some(Address::read(text.split_once(mark)?.1)?.0)
-}
-
-/// Right after the last place where `mark` stands.
-pub(super) fn last_after(text: &str, mark: &str) -> Option<Address> {
-    Some(Address::read(text.rsplit_once(mark)?.1)?.0)
-}
-
-/// Right after `mark`, where all such places agree. If they do not, one of them is a forgery, and which one cannot be
-/// known: no address is better than an attacker's choice.
-pub(super) fn only_after(text: &str, mark: &str) -> Option<Address> {
-    agreed(text.match_indices(mark).filter_map(|(at, _)| Some(Address::read(text.get(at + mark.len()..)?)?.0)))
-}
-
-/// The one address that all candidates name; the port of the first.
-pub(super) fn agreed(mut candidates: impl Iterator<Item = Address>) -> Option<Address> {
-    let first = candidates.next()?;
-    candidates.all(|other| other.ip == first.ip).then_some(first)
-}
-
 /// Between the first `open` and the next `close`.
 pub(super) fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     Some(text.split_once(open)?.1.split_once(close)?.0)
@@ -178,14 +156,5 @@ mod tests {
         ] {
             assert_eq!(read(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn places_that_disagree_give_no_address() {
-        assert_eq!(
-            only_after("a from 192.0.2.1 from 192.0.2.1", " from ").map(|a| a.ip.to_string()),
-            Some("192.0.2.1".into())
-        );
-        assert_eq!(only_after("a from 192.0.2.1 from 192.0.2.2", " from "), None);
     }
 }

@@ -37,7 +37,7 @@ impl<'a> SigmaRecord<'a> {
             "CommandLine" => self.command.as_deref().map(Cow::Borrowed),
             "Image" => self.image(),
             "ParentImage" if self.is_process_creation => self.parent_image(),
-            "User" => self.first_of(&["USER"]).or_else(|| text(&entity.user)),
+            "User" => self.first_of(&["target_user"]).or_else(|| text(&entity.user)),
             "CurrentDirectory" => self.first_of(&["PWD", "cwd"]),
             "src_ip" | "SourceIp" | "c-ip" => text(&entity.src_ip),
             "src_port" | "SourcePort" => number(self.record.src_port),
@@ -76,8 +76,11 @@ impl<'a> SigmaRecord<'a> {
 
     /// Whether this machine opened the connection: netfilter lines name the interface that a packet leaves by.
     fn initiated(&self) -> Option<Cow<'_, str>> {
-        let (incoming, outgoing) = (self.record.field("IN")?, self.record.field("OUT")?);
-        Some(Cow::Borrowed(if incoming.is_empty() && !outgoing.is_empty() { "true" } else { "false" }))
+        match (self.record.field("iface_in"), self.record.field("iface_out")) {
+            (None, None) => None,
+            (None, Some(_)) => Some(Cow::Borrowed("true")),
+            (Some(_), _) => Some(Cow::Borrowed("false")),
+        }
     }
 
     /// Fields of access logs that go by several names.
@@ -166,7 +169,7 @@ mod tests {
             program: Some("sudo".into()),
             action: Action::PrivilegeUse,
             command: Some("/usr/bin/cat /etc/shadow".into()),
-            fields: fields(&[("PWD", "/home/bob"), ("USER", "root")]),
+            fields: fields(&[("PWD", "/home/bob"), ("target_user", "root")]),
             ..Record::default()
         };
         assert_eq!(get(&record, "Image").as_deref(), Some("/usr/bin/cat"));

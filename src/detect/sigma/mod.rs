@@ -4,4 +4,4 @@ mod fields;
 mod logsource;
 mod rules;
 
-pub use rules::{HIGH, LOW, Problem, RuleMatch, RuleSet, RuleText};
+pub use rules::{CRITICAL, HIGH, INFORMATIONAL, LOW, MEDIUM, Problem, RuleMatch, RuleSet, RuleText};

@@ -129,19 +129,21 @@ fn concerns(filter: &FilterRule, engine: &Engine) -> bool {
     }
 }
 
-/// The score of a rule of level `low`.
+/// The scores of the levels of rules.
+pub const INFORMATIONAL: f64 = 0.1;
 pub const LOW: f64 = 0.35;
-/// The score of a rule of level `high`.
+pub const MEDIUM: f64 = 0.55;
 pub const HIGH: f64 = 0.8;
+pub const CRITICAL: f64 = 0.95;
 
 /// The score of a rule's level; one without a level counts as medium.
 fn score(level: Option<Level>) -> f64 {
     match level {
-        Some(Level::Informational) => 0.1,
+        Some(Level::Informational) => INFORMATIONAL,
         Some(Level::Low) => LOW,
-        Some(Level::Medium) | None => 0.55,
+        Some(Level::Medium) | None => MEDIUM,
         Some(Level::High) => HIGH,
-        Some(Level::Critical) => 0.95,
+        Some(Level::Critical) => CRITICAL,
     }
 }
 

@@ -6,6 +6,7 @@ pub enum Model {
     Sigma = 15,
     Rates = 16,
     Novelty = 17,
+    Formats = 18,
 }
 
 /// What one rule or detector found in a line.
@@ -18,4 +19,18 @@ pub struct Detection {
     pub summary: String,
     /// It is about the address; the user that the line names is only the target.
     pub is_of_address: bool,
+}
+
+impl Detection {
+    /// What a format says of the line, without a summary of its own.
+    pub fn of_format(reason: &str, score: f64) -> Self {
+        Self {
+            model: Model::Formats,
+            score,
+            reason: reason.to_owned(),
+            techniques: Vec::new(),
+            summary: String::new(),
+            is_of_address: false,
+        }
+    }
 }

@@ -3,6 +3,8 @@
 //! Sigma rules say what a single line means, the detectors of bursts and of novelty what it means after the lines
 //! before it. The decision has the score of the strongest of these detections and names them all.
 
+mod alert;
+mod attempts;
 pub(crate) mod config;
 mod detection;
 mod rule_files;
@@ -12,11 +14,12 @@ use std::sync::Arc;
 
 use self::detection::{Detection, Model};
 use self::watch::Watch;
+use super::reasons::{left_before_login, reason};
 use super::stage::{Outbox, StageSpec, Stateful};
 use super::{one_line, verdict};
 use crate::config::Finding;
 use crate::detect::sigma::{RuleMatch, RuleSet};
-use crate::event::{Action, Body, Category, Decision, Event, Interest, Raw, Record, Stream, Verdict};
+use crate::event::{Action, Body, Category, Decision, Event, Happened, Interest, Raw, Record, Stream, Verdict};
 use crate::limits;
 
 /// Layer 3 ready to run, and what the operator should know of the rules.
@@ -67,6 +70,7 @@ struct Models {
     sigma: Arc<str>,
     rates: Arc<str>,
     novelty: Arc<str>,
+    formats: Arc<str>,
 }
 
 impl Stateful for L3 {
@@ -92,10 +96,12 @@ impl L3 {
     /// The half with state: weighs what the rules found by the lines before this one.
     fn judge(&mut self, event: &Event, raw: &Raw, matches: Vec<RuleMatch>) -> Decision {
         let record = raw.record();
-        let mut detections = Vec::with_capacity(matches.len() + 1);
-        for hit in matches {
-            let repeated = self.watch.is_repeated_rule(&hit.title, record, event.ts);
-            let detection = of_rule(hit, record);
+        let mut detections = Vec::with_capacity(matches.len() + 2);
+        let happened = reason(record.action, record.outcome).or_else(|| left_before_login(record));
+        detections.extend(happened.map(|(reason, score)| Detection::of_format(reason, score)));
+        let matched = matches.into_iter().map(|hit| of_rule(hit, record));
+        for detection in matched.chain(alert::detection(record)) {
+            let repeated = self.watch.is_repeated_rule(&detection.reason, record, event.ts);
             detections.push(if repeated {
                 Detection { score: detection.score.min(REPEATED_SCORE), ..detection }
             } else {
@@ -131,6 +137,7 @@ impl L3 {
             input_ref: String::new(),
             entity,
             category: category(record),
+            happened: Happened { program: record.program.clone(), action: record.action, outcome: record.outcome },
             reasons: detections.into_iter().map(|detection| detection.reason).collect(),
             attack,
             summary,
@@ -140,7 +147,7 @@ impl L3 {
 
 impl Models {
     fn new() -> Self {
-        Self { sigma: "sigma".into(), rates: "rates".into(), novelty: "novelty".into() }
+        Self { sigma: "sigma".into(), rates: "rates".into(), novelty: "novelty".into(), formats: "formats".into() }
     }
 
     fn name(&self, model: Model) -> Arc<str> {
@@ -148,6 +155,7 @@ impl Models {
             Model::Sigma => &self.sigma,
             Model::Rates => &self.rates,
             Model::Novelty => &self.novelty,
+            Model::Formats => &self.formats,
         })
     }
 }
@@ -166,8 +174,11 @@ fn of_rule(hit: RuleMatch, record: &Record) -> Detection {
 
 fn category(record: &Record) -> Category {
     match record.action {
-        Action::Login | Action::Logout | Action::PrivilegeUse | Action::AccountChange => Category::Auth,
-        Action::Connection | Action::DnsQuery => Category::Network,
+        Action::Login | Action::Logout | Action::Session | Action::PrivilegeUse | Action::AccountChange => {
+            Category::Auth
+        }
+        Action::Connection | Action::DnsQuery | Action::Mail => Category::Network,
+        Action::Alert if record.entity.src_ip.is_some() || record.entity.dst_ip.is_some() => Category::Network,
         Action::HttpRequest => Category::App,
         Action::Other if matches!(record.program.as_deref(), Some("sshd" | "sshd-session" | "sudo" | "su")) => {
             Category::Auth

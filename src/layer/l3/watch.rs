@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::attempts::Attempts;
 use super::detection::{Detection, Model};
 use crate::detect::novelty::Novelty;
 use crate::detect::rates::{Alarm, Measure, Rates, Threshold};
-use crate::detect::recent::Recent;
 use crate::event::{Action, Record, Timestamp};
-use crate::limits;
 
 /// Five failures within ten minutes: the defaults of fail2ban (`maxretry`, `findtime`).
 const GUESSING: Threshold = Threshold { window: Duration::from_secs(600), measure: Measure::Events, at: 5 };
-/// PAM answers a wrong password after two seconds; lines of one process closer than this are about one attempt.
-const SAME_ATTEMPT: Duration = Duration::from_secs(3);
 /// So many different users tried from one address make it spraying rather than guessing.
 const SPRAYED_USERS: usize = 5;
 /// One user tried from so many addresses: no single address need ever reach the threshold above.
@@ -26,7 +23,6 @@ const PATH_SCAN: Threshold = Threshold { window: Duration::from_secs(60), measur
 /// A rule that matches this often about one entity is repeating itself.
 const REPETITION: Threshold = Threshold { window: Duration::from_secs(600), measure: Measure::Events, at: 10 };
 
-const FAILED_LOGIN_SCORE: f64 = 0.1;
 /// Passwords are guessed everywhere all day, so guessing alone is suspicious, and more so the larger it grows;
 /// malicious is a login after it.
 const GUESSING_SCORES: [f64; 3] = [0.6, 0.7, 0.78];
@@ -38,10 +34,9 @@ const GUESSING_FAILURES: u64 = 10;
 /// Below the suspicious: a surprise is a signal for Layer 4 to add to others.
 const NOVELTY_SCORE: f64 = 0.25;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Watch {
-    /// The last failed login that was counted, by peer and process.
-    attempts: Recent<Attempt>,
+    attempts: Attempts,
     /// Failed logins by address (by user where the login was local); items are users.
     failures_by_peer: Rates,
     /// Failed logins by user; items are addresses.
@@ -53,26 +48,6 @@ pub struct Watch {
     /// Matches of rules, by rule and entity.
     repeated_rules: Rates,
     novelty: Novelty,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Attempt {
-    at: Timestamp,
-    user: String,
-}
-
-impl Default for Watch {
-    fn default() -> Self {
-        Self {
-            attempts: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX),
-            failures_by_peer: Rates::default(),
-            failures_by_user: Rates::default(),
-            refused_ports: Rates::default(),
-            failed_paths: Rates::default(),
-            repeated_rules: Rates::default(),
-            novelty: Novelty::default(),
-        }
-    }
 }
 
 impl Watch {
@@ -87,7 +62,7 @@ impl Watch {
     /// Returns what the detectors find in this line, and adds the line to their state.
     pub fn observe(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
         let mut detections = match (record.action, record.outcome) {
-            (Action::Login | Action::PrivilegeUse, Some(false)) => self.failed_login(record, ts),
+            (Action::Login, Some(false)) => self.failed_login(record, ts),
             (Action::Login | Action::PrivilegeUse, Some(true)) => self.login(record, ts),
             (Action::Connection, _) if is_unwelcome(record) => self.refused_connection(record, ts),
             (Action::HttpRequest, Some(false)) => self.failed_request(record, ts),
@@ -98,13 +73,16 @@ impl Watch {
     }
 
     fn failed_login(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
-        let mut detections = vec![of_rates("failed_login", None, FAILED_LOGIN_SCORE, String::new())];
+        let mut detections = Vec::new();
+        let user = record.entity.user.as_deref().unwrap_or_default();
+        let peer = peer(record);
         // What the syslog daemon has folded is of as many attempts as it says.
-        if record.repeated.is_none() && self.is_repeated(record, ts) {
+        if record.repeated.is_none()
+            && peer.as_ref().is_some_and(|peer| self.attempts.is_repeated(&peer.key, record, ts))
+        {
             return detections;
         }
-        let user = record.entity.user.as_deref().unwrap_or_default();
-        if let Some(peer) = peer(record)
+        if let Some(peer) = peer
             && let Some(alarm) = self.failures_by_peer.observe_times(&GUESSING, &peer.key, user, ts, record.times())
         {
             let detection = guessing(&peer.name, user, &alarm);
@@ -124,29 +102,32 @@ impl Watch {
         detections
     }
 
-    /// One failed attempt is often reported by several lines of one process (`Invalid user`, PAM, `Failed password`).
-    fn is_repeated(&mut self, record: &Record, ts: Timestamp) -> bool {
-        let (Some(peer), Some(pid)) = (peer(record), record.pid) else { return false };
-        let user = record.entity.user.clone().unwrap_or_default();
-        let before = self.attempts.touch(&format!("{} {pid}", peer.key), Default::default);
-        let near = ts.since(before.at).max(before.at.since(ts)) < SAME_ATTEMPT;
-        if near && (before.user == user || before.user.is_empty() || user.is_empty()) {
-            return true;
-        }
-        *before = Attempt { at: ts, user };
-        false
-    }
-
     /// A login from where passwords have just been guessed: one detection, and the guessing is then over.
     fn login(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
         let Some(peer) = peer(record) else { return Vec::new() };
-        let Some(failures) = self.failures_by_peer.ongoing(&GUESSING, &peer.key, ts) else { return Vec::new() };
+        let before = self.failures_by_peer.ongoing(&GUESSING, &peer.key, ts);
+        let own = self.take_back(&peer, record, ts);
+        let after = self.failures_by_peer.ongoing(&GUESSING, &peer.key, ts);
+        // What one session alone has guessed, it has guessed.
+        let Some(failures) = after.or(before.filter(|_| own >= GUESSING.at)) else { return Vec::new() };
         self.failures_by_peer.forget(&peer.key);
         let guessed = failures.total >= GUESSING_FAILURES || failures.distinct > 1;
         let score = if guessed { LOGIN_AFTER_GUESSING_SCORE } else { LOGIN_AFTER_FAILURES_SCORE };
         let user = record.entity.user.as_deref().unwrap_or("an unnamed user");
         let summary = format!("login of {user} from {} succeeded after {} failures", peer.name, failures.total);
         vec![of_rates("success_after_failures", Some("T1110"), score, summary)]
+    }
+
+    /// The failures of a session that ends in a login were the user's own. Returns how many they were.
+    fn take_back(&mut self, peer: &Peer, record: &Record, ts: Timestamp) -> usize {
+        let own = self.attempts.succeeded(&peer.key, record, ts);
+        for user in &own {
+            self.failures_by_peer.take_back(&peer.key, user);
+            if let Some(address) = record.entity.src_ip.as_deref() {
+                self.failures_by_user.take_back(user, address);
+            }
+        }
+        own.len()
     }
 
     fn refused_connection(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
@@ -214,7 +195,7 @@ struct Peer {
 /// The address, or the name that PAM has for it; else the user on the host. Lines of sshd that name no address repeat
 /// another line that does.
 fn peer(record: &Record) -> Option<Peer> {
-    if let Some(address) = record.entity.src_ip.as_deref().or_else(|| record.field("rhost")) {
+    if let Some(address) = record.entity.src_ip.as_deref().or_else(|| record.field("src_host")) {
         return Some(Peer { key: address.to_owned(), name: address.to_owned() });
     }
     if record.program.as_deref().is_some_and(|program| program.starts_with("sshd")) {
@@ -229,7 +210,7 @@ fn peer(record: &Record) -> Option<Peer> {
 fn is_unwelcome(record: &Record) -> bool {
     match record.outcome {
         Some(welcome) => !welcome,
-        None => record.field("IN").is_some_and(|interface| !interface.is_empty()),
+        None => record.field("iface_in").is_some(),
     }
 }
 
@@ -279,12 +260,11 @@ mod tests {
         Record { action: Action::Login, outcome: Some(succeeded), entity, ..Record::default() }
     }
 
-    /// Reasons of everything above a failed login, in order.
+    /// Reasons and scores in order.
     fn loud(watch: &mut Watch, lines: impl IntoIterator<Item = (u64, Record)>) -> Vec<(String, f64)> {
         lines
             .into_iter()
             .flat_map(|(at, record)| watch.observe(&record, second(at)))
-            .filter(|detection| detection.score > FAILED_LOGIN_SCORE)
             .map(|detection| (detection.reason, detection.score))
             .collect()
     }
@@ -307,12 +287,28 @@ mod tests {
 
     #[test]
     fn three_lines_about_one_attempt_count_once() {
-        let line = |user: &str, pid| Record { pid: Some(pid), ..login(user, "192.0.2.4", false) };
-        let attempt = |at, pid| [(at, line("alice", pid)), (at, line("", pid)), (at + 2, line("alice", pid))];
+        let line = |user: &str, pid, message: &str| {
+            let login = login(user, "192.0.2.4", false);
+            Record { pid: Some(pid), message: message.to_owned(), ..login }
+        };
+        let attempt = |at, pid| {
+            [("alice", "invalid user"), ("", "pam"), ("alice", "failed password")]
+                .map(|(user, message)| (at, line(user, pid, message)))
+        };
         let mistyped = [attempt(0, 7), attempt(10, 7), attempt(20, 8)].into_iter().flatten();
         assert_eq!(loud(&mut Watch::default(), mistyped), []);
-        let parallel = (0..5).map(|pid| (pid as u64 / 5, line("alice", pid)));
+        let parallel = (0..5).map(|pid| (pid as u64 / 5, line("alice", pid, "failed password")));
         assert_eq!(loud(&mut Watch::default(), parallel).len(), 1);
+    }
+
+    #[test]
+    fn a_login_that_works_at_the_second_module_each_time_is_no_guessing_and_one_after_five_failures_is() {
+        let of = |succeeded: bool, pid| Record { pid: Some(pid), ..login("alice", "192.0.2.4", succeeded) };
+        let logins = (0..20).flat_map(|at| [(at * 9, of(false, at as u32)), (at * 9 + 1, of(true, at as u32))]);
+        assert_eq!(loud(&mut Watch::default(), logins), []);
+        let guessed = (0..6).map(|at| (at, of(false, 7))).chain([(9, of(true, 7))]);
+        let reasons: Vec<String> = loud(&mut Watch::default(), guessed).into_iter().map(|(reason, _)| reason).collect();
+        assert_eq!(reasons, ["brute_force", "success_after_failures"]);
     }
 
     #[test]
@@ -366,14 +362,14 @@ mod tests {
 
     #[test]
     fn logged_packets_without_a_verdict_count_when_they_come_in() {
-        let packet = |port, incoming: &str| Record {
+        let packet = |port, incoming: Option<&str>| Record {
             action: Action::Connection,
-            fields: vec![("IN".into(), incoming.into())],
+            fields: incoming.map(|interface| ("iface_in".into(), interface.into())).into_iter().collect(),
             entity: Entity { src_ip: Some("203.0.113.9".into()), dst_port: Some(port), ..Entity::default() },
             ..Record::default()
         };
-        assert_eq!(loud(&mut Watch::default(), (0..20).map(|at| (at / 2, packet(at as u16, "eth0")))).len(), 1);
-        assert_eq!(loud(&mut Watch::default(), (0..20).map(|at| (at / 2, packet(at as u16, "")))), []);
+        assert_eq!(loud(&mut Watch::default(), (0..20).map(|at| (at / 2, packet(at as u16, Some("eth0"))))).len(), 1);
+        assert_eq!(loud(&mut Watch::default(), (0..20).map(|at| (at / 2, packet(at as u16, None)))), []);
     }
 
     #[test]

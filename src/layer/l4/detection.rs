@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::event::{Category, Decision, Entity, Raw, Verdict};
+use crate::event::{Category, Decision, Entity, Happened, Raw, Verdict};
+use crate::layer::reasons::reason;
 use crate::layer::{one_line, verdict};
 use crate::limits;
 
@@ -51,8 +52,13 @@ pub fn subjects(entity: &Entity) -> Vec<Subject> {
 
 impl Detection {
     pub fn from_decision(decision: &Decision) -> Self {
-        let reasons =
-            if decision.reasons.is_empty() { vec![decision.model.to_string()] } else { decision.reasons.clone() };
+        // What ordinary work is called is no sign of anything.
+        let ordinary = reason(decision.happened.action, decision.happened.outcome).filter(|(_, score)| *score == 0.0);
+        let is_sign = |reason: &&String| ordinary.is_none_or(|(name, _)| *reason != name);
+        let mut reasons: Vec<String> = decision.reasons.iter().filter(is_sign).cloned().collect();
+        if reasons.is_empty() {
+            reasons.push(decision.model.to_string());
+        }
         Self {
             score: decision.score,
             reasons,
@@ -102,6 +108,7 @@ impl Detection {
             input_ref: String::new(),
             entity: self.entity.clone(),
             category: self.category,
+            happened: Happened::default(),
             reasons: if self.score > 0.0 { self.reasons.clone() } else { Vec::new() },
             attack: self.techniques.clone(),
             summary,

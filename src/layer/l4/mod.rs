@@ -20,7 +20,7 @@ use super::one_line;
 use super::stage::{Outbox, StageSpec, Stateful};
 use crate::detect::recent::Recent;
 use crate::detect::risk::{Risk, Signal};
-use crate::event::{Body, Decision, Event, Interest, Stream, Timestamp, Verdict};
+use crate::event::{Body, Decision, Event, Happened, Interest, Stream, Timestamp, Verdict};
 use crate::limits;
 
 const MODEL: &str = "risk";
@@ -154,6 +154,7 @@ impl L4 {
             input_ref: String::new(),
             entity: subject.entity.clone(),
             category: detection.category,
+            happened: Happened::default(),
             reasons,
             attack: watched.risk.techniques(),
             summary: one_line(&summary),

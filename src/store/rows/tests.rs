@@ -5,7 +5,9 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Category, Decision, Entity, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict};
+use crate::event::{
+    Action, Category, Decision, Entity, Happened, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict,
+};
 use crate::parse::built_in;
 
 fn parser() -> Arc<dyn RecordParser> {
@@ -107,10 +109,13 @@ fn raw() -> impl Strategy<Value = (Stream, Body)> {
 
 fn decision() -> impl Strategy<Value = (Stream, Body)> {
     let stream = prop::sample::select(vec![Stream::L3Out, Stream::L4Out]);
-    let lists = (vec(text(), 0..3), vec(text(), 0..3), text(), text());
+    let actions = vec![Action::Other, Action::Login, Action::ServiceStop, Action::Alert];
+    let happened = (proptest::option::of(text()), prop::sample::select(actions), any::<Option<bool>>())
+        .prop_map(|(program, action, outcome)| Happened { program, action, outcome });
+    let lists = (vec(text(), 0..3), vec(text(), 0..3), text(), text(), happened);
     (stream, verdict(), unit(), name(), any::<u16>(), name(), entity(), category(), lists).prop_map(
         |(stream, verdict, score, model, device_id, compartment, entity, category, lists)| {
-            let (reasons, attack, summary, input_ref) = lists;
+            let (reasons, attack, summary, input_ref, happened) = lists;
             let decision = Decision {
                 verdict,
                 score,
@@ -120,6 +125,7 @@ fn decision() -> impl Strategy<Value = (Stream, Body)> {
                 input_ref,
                 entity,
                 category,
+                happened,
                 reasons,
                 attack,
                 summary,

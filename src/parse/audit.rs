@@ -1,95 +1,25 @@
-//! Records of the Linux audit system, by their type.
+//! What audit records say only to whoever counts or decodes: the arguments of a command, the bytes of a socket address. The rest
+//! is a format like any other.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::super::auditd;
-use super::super::fill::fill;
-use super::super::scan::Address;
+use super::auditd;
+use super::fill::fill;
 use crate::event::{Action, Record};
 
-pub(super) fn describe(record: &mut Record) -> bool {
-    let Some(kind) = record.field("type").map(str::to_owned) else { return false };
-    let outcome = match record.field("res").or_else(|| record.field("success")) {
-        Some("success" | "yes" | "1") => Some(true),
-        Some("failed" | "no" | "0") => Some(false),
-        _ => None,
-    };
-    let action = action(&kind, record);
-    let take = |record: &Record, name: &str| record.field(name).map(str::to_owned).unwrap_or_default();
-    let user = take(record, "acct");
-    if user != "(unknown)" && user != "(null)" && user != "(invalid user)" {
-        record.set_user(&user);
-    }
-    for name in ["exe", "comm"] {
-        let program = take(record, name);
-        fill(&mut record.entity.process, &program);
-    }
-    let addresses = [take(record, "addr"), take(record, "hostname")];
-    if let Some(address) = addresses.iter().find_map(|text| Address::whole(text)) {
-        record.set_source(address);
-    }
-    match kind.as_str() {
-        "EXECVE" => {
+/// Adds to a record of the audit system what is written in it in pieces or in hex.
+pub(super) fn decode(record: &mut Record) {
+    match record.field("type") {
+        Some("EXECVE") => {
             let command = arguments(record);
             record.set_command(&command);
+            record.action = Action::ProcessStart;
         }
-        "PROCTITLE" => {
-            let command = take(record, "proctitle");
-            record.set_command(&command);
+        Some("SOCKADDR") => {
+            socket(record);
+            record.action = Action::Connection;
         }
-        "USER_CMD" => {
-            let command = take(record, "cmd");
-            record.set_command(&command);
-        }
-        "PATH" => {
-            let file = take(record, "name");
-            fill(&mut record.entity.file, &file);
-        }
-        "SOCKADDR" => socket(record),
         _ => {}
-    }
-    record.says(action, outcome);
-    true
-}
-
-fn action(kind: &str, record: &Record) -> Action {
-    match kind {
-        "USER_AUTH" | "USER_LOGIN" | "USER_ERR" => Action::Login,
-        "USER_LOGOUT" | "USER_END" => Action::Logout,
-        "USER_CMD" | "USER_ROLE_CHANGE" => Action::PrivilegeUse,
-        "ADD_USER" | "DEL_USER" | "ADD_GROUP" | "DEL_GROUP" | "USER_MGMT" | "GRP_MGMT" | "USER_CHAUTHTOK"
-        | "ACCT_LOCK" | "ACCT_UNLOCK" | "USER_ACCT_MGMT" => Action::AccountChange,
-        "EXECVE" | "PROCTITLE" => Action::ProcessStart,
-        "SERVICE_START" => Action::ServiceStart,
-        "SERVICE_STOP" => Action::ServiceStop,
-        "SOCKADDR" | "NETFILTER_PKT" => Action::Connection,
-        "CONFIG_CHANGE" | "DAEMON_START" | "DAEMON_END" | "DAEMON_ABORT" | "DAEMON_CONFIG" => Action::LogChange,
-        "KERN_MODULE" | "SYSTEM_BOOT" | "SYSTEM_SHUTDOWN" | "NETFILTER_CFG" | "MAC_STATUS" | "MAC_POLICY_LOAD" => {
-            Action::SystemChange
-        }
-        "PATH" if matches!(record.field("nametype"), Some("CREATE" | "DELETE")) => Action::FileChange,
-        "SYSCALL" => system_call(record),
-        _ => Action::Other,
-    }
-}
-
-/// Numbers of x86-64 and of the table that ARM64 and RISC-V share; enriched logs have the name as well.
-fn system_call(record: &Record) -> Action {
-    let number = record.field("syscall").unwrap_or_default();
-    let name = record.field("SYSCALL").unwrap_or_default();
-    let on = |arch: &str| record.field("arch") == Some(arch);
-    let (x86, arm) = (on("c000003e"), on("c00000b7") || on("c00000f3"));
-    let is = |names: &[&str], x86_numbers: &[&str], arm_numbers: &[&str]| {
-        names.contains(&name) || (x86 && x86_numbers.contains(&number)) || (arm && arm_numbers.contains(&number))
-    };
-    if is(&["execve", "execveat"], &["59", "322"], &["221", "281"]) {
-        Action::ProcessStart
-    } else if is(&["init_module", "finit_module", "delete_module"], &["175", "313", "176"], &["105", "273", "106"]) {
-        Action::SystemChange
-    } else if is(&["connect", "accept", "accept4"], &["42", "43", "288"], &["203", "202", "242"]) {
-        Action::Connection
-    } else {
-        Action::Other
     }
 }
 

@@ -130,6 +130,7 @@ const PHRASES: &[(Action, Option<bool>, &[&str])] = &[
             "refused, no acl",
             "access denied",
             "hacking attempt",
+            "failure from",
             "] ban ",
             "possible attack",
             "rejected because",
@@ -158,7 +159,7 @@ static WORDS: LazyLock<Option<Words>> = LazyLock::new(|| {
 });
 
 /// What the text says happened, judged by its words alone.
-pub(super) fn verdict(text: &str) -> Option<(Action, Option<bool>)> {
+pub fn verdict(text: &str) -> Option<(Action, Option<bool>)> {
     let words = WORDS.as_ref()?;
     let rows =
         words.automaton.find_overlapping_iter(text).filter_map(|found| words.rows.get(found.pattern().as_usize()));

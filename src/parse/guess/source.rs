@@ -1,9 +1,6 @@
-//! Programs without an extractor of their own: an address counts only behind words that mark a source, and only if the
-//! message names no other.
+//! Who a sentence names: an address counts only behind words that mark a source, and only if the message names no other.
 
 use super::super::scan::{Address, between, word_after};
-use super::super::verdict::verdict;
-use crate::event::{Action, Record};
 
 /// Words before an address that make it the source.
 const MARKS: &[&str] = &[
@@ -35,26 +32,8 @@ const MARKS: &[&str] = &[
 /// Words whose address is our own side, though another mark may stand before them: `to address 192.0.2.1`.
 const OWN: &[&str] = &["to", "on", "server", "dst", "lip", "local", "at", "listen", "for", "real", "forwarded"];
 
-pub(super) fn describe(message: &str, record: &mut Record) -> bool {
-    if let Some((action, outcome)) = verdict(message)
-        && record.action == Action::Other
-    {
-        record.action = action;
-        record.outcome = record.outcome.or(outcome);
-    }
-    if record.entity.src_ip.is_none()
-        && let Some(address) = only_source(message)
-    {
-        record.set_source(address);
-    }
-    if record.action == Action::Login {
-        record.set_user(user(message).unwrap_or_default());
-    }
-    true
-}
-
 /// At the start of the message, behind nothing but groups in brackets: no client's words come before it.
-pub(super) fn leading(message: &str) -> Option<Address> {
+fn leading(message: &str) -> Option<Address> {
     let mut rest = message.trim_start_matches([' ', '-', '|', ':']);
     loop {
         let bare = rest.trim_start_matches(['(', '\'', '"', '[']);
@@ -71,7 +50,7 @@ pub(super) fn leading(message: &str) -> Option<Address> {
 
 /// The one address of the message, if it leads the message or a mark stands before it. A second one, marked or not, may be the true source
 /// of a line whose first was forged, or the other way round.
-fn only_source(message: &str) -> Option<Address> {
+pub(super) fn source(message: &str) -> Option<Address> {
     let mut found = leading(message);
     let mut marked = found.is_some();
     let mut from = 0;
@@ -86,23 +65,6 @@ fn only_source(message: &str) -> Option<Address> {
         from = message.len() - rest.len();
     }
     found.filter(|_| marked)
-}
-
-/// Whether the message names no two addresses, so that none can be the forgery of another.
-pub(super) fn is_undisputed(message: &str) -> bool {
-    let mut first = None;
-    let mut from = 0;
-    while let Some((_, address, end)) = next_address(message, from) {
-        if *first.get_or_insert(address.ip) != address.ip {
-            return false;
-        }
-        from = end;
-    }
-    true
-}
-
-pub(super) fn is_free_of_addresses(text: &str) -> bool {
-    next_address(text, 0).is_none()
 }
 
 /// Where an address begins, it, and where it ends.
@@ -153,7 +115,7 @@ fn is_marked(before: &str) -> bool {
 }
 
 /// A name in quotes, or the word behind one that says a name follows.
-fn user(message: &str) -> Option<&str> {
+pub(super) fn user(message: &str) -> Option<&str> {
     const QUOTED: &[(&str, &str)] = &[
         ("user \"", "\""),
         ("user '", "'"),
@@ -201,10 +163,8 @@ const NO_NAME: &[&str] = &[
 mod tests {
     use super::*;
 
-    fn told(message: &str) -> Record {
-        let mut record = Record::default();
-        describe(message, &mut record);
-        record
+    fn found(message: &str) -> Option<String> {
+        source(message).map(|address| address.ip.to_string())
     }
 
     #[test]
@@ -220,7 +180,7 @@ mod tests {
             "Can't find user [1001@198.51.100.1] from 192.0.2.1",
             "TLS Error: cannot locate HMAC in incoming packet from [AF_INET]192.0.2.1:5000",
         ] {
-            assert_eq!(told(message).entity.src_ip.as_deref(), Some("192.0.2.1"), "{message}");
+            assert_eq!(found(message).as_deref(), Some("192.0.2.1"), "{message}");
         }
     }
 
@@ -234,7 +194,7 @@ mod tests {
             "login failed for admin from 198.51.100.6 from 192.0.2.1",
             "target 192.0.2.0/24 scanned",
         ] {
-            assert_eq!(told(message).entity.src_ip, None, "{message}");
+            assert_eq!(found(message), None, "{message}");
         }
     }
 }

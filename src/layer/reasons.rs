@@ -1,0 +1,72 @@
+//! The name that what happened has in `reasons`.
+//!
+//! Whatever was refused or failed leaves one, and so does what changes who may do what or what is logged. Ordinary work (a login
+//! that succeeds, a page that is served, a service that starts) does not: a decision names its action and outcome in any case.
+
+use crate::event::{Action, Record};
+
+/// A refusal or failure alone means little; it takes many of them.
+const FAILURE_SCORE: f64 = 0.1;
+
+/// The name, and the score that a single one has.
+pub fn reason(action: Action, outcome: Option<bool>) -> Option<(&'static str, f64)> {
+    let name = match (action, outcome) {
+        (action, Some(false)) => return refused(action).map(|name| (name, FAILURE_SCORE)),
+        (Action::PrivilegeUse, _) => "privilege_use",
+        (Action::AccountChange, _) => "account_change",
+        (Action::SystemChange, _) => "config_change",
+        (Action::LogChange, _) => "log_control",
+        (Action::Alert, _) => "alert",
+        _ => return None,
+    };
+    Some((name, 0.0))
+}
+
+/// Of a client that went away before it said who it is: harmless alone, and what a scanner does a thousand times.
+pub fn left_before_login(record: &Record) -> Option<(&'static str, f64)> {
+    let left = record.action == Action::Connection && record.field("phase") == Some("before_login");
+    left.then_some(("left_before_login", 0.0))
+}
+
+fn refused(action: Action) -> Option<&'static str> {
+    Some(match action {
+        Action::Login => "failed_login",
+        Action::Session => "refused_session",
+        Action::PrivilegeUse => "refused_privilege_use",
+        Action::AccountChange => "failed_account_change",
+        Action::ProcessStart => "failed_process",
+        Action::ServiceStart | Action::ServiceStop | Action::Service => "failed_service",
+        Action::Connection => "refused_connection",
+        Action::DnsQuery => "refused_dns_query",
+        Action::HttpRequest => "refused_request",
+        Action::Mail => "refused_mail",
+        Action::LogChange => "failed_log_control",
+        Action::SystemChange => "failed_config_change",
+        Action::FileChange => "refused_file",
+        Action::Alert => "alert",
+        Action::Logout | Action::Other => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(action: Action, outcome: Option<bool>) -> Option<&'static str> {
+        reason(action, outcome).map(|(name, _)| name)
+    }
+
+    #[test]
+    fn what_was_refused_and_what_changes_rights_has_a_name_and_ordinary_work_has_none() {
+        assert_eq!(name(Action::Login, Some(false)), Some("failed_login"));
+        assert_eq!(name(Action::HttpRequest, Some(false)), Some("refused_request"));
+        assert_eq!(name(Action::AccountChange, Some(true)), Some("account_change"));
+        assert_eq!(name(Action::PrivilegeUse, Some(true)), Some("privilege_use"));
+        let fields = vec![("phase".to_owned(), "before_login".to_owned())];
+        let left = Record { action: Action::Connection, fields, ..Record::default() };
+        assert_eq!(left_before_login(&left), Some(("left_before_login", 0.0)));
+        for action in [Action::Login, Action::HttpRequest, Action::Connection, Action::ProcessStart, Action::Other] {
+            assert_eq!(name(action, Some(true)), None, "{action:?}");
+        }
+    }
+}
