@@ -230,8 +230,8 @@ pub const HTTP_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of one line of a request with events: the longest payload, escaped, and its attributes.
 pub const HTTP_LINE_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of lines, and lines, of a request that are turned into events at once.
-pub const HTTP_PORTION_BYTES_MAX: usize = 256 * 1024;
-pub const HTTP_PORTION_LINES_MAX: usize = 256;
+pub const HTTP_PORTION_BYTES_MAX: usize = 64 * 1024;
+pub const HTTP_PORTION_LINES_MAX: usize = 64;
 /// About as many bytes of an answer are made at once; the rest is read when the client has taken them.
 pub const HTTP_CHUNK_BYTES: usize = 128 * 1024;
 /// Chunks of answers that are made at the same time.

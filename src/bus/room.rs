@@ -15,7 +15,7 @@ impl Bus {
         let inner = self.lock();
         inner.pending_events < limits::IN_FLIGHT_EVENTS_MAX
             && inner.pending_bytes.max(inner.held_bytes) < inner.bytes_max
-            && inner.log.bytes() < 2 * limits::BUS_BYTES_MAX
+            && inner.has_memory()
             && inner.ledger.in_flight_max() < limits::IN_FLIGHT_EVENTS_MAX as u64
     }
 
@@ -34,6 +34,15 @@ impl Bus {
         }
     }
 
+    /// Waits until the log may hold more memory: for the rest of what was admitted as a whole and comes in portions.
+    pub async fn admission_of_rest(&self) {
+        let mut room = self.room.subscribe();
+        while self.is_full.load(Ordering::Relaxed) || !self.lock().has_memory() {
+            // The sender lives as long as the bus.
+            let _ = room.changed().await;
+        }
+    }
+
     /// Waits until a source may append.
     pub async fn admission(&self) {
         let mut room = self.room.subscribe();
@@ -45,6 +54,10 @@ impl Bus {
 }
 
 impl Inner {
+    fn has_memory(&self) -> bool {
+        self.log.bytes() < 2 * limits::BUS_BYTES_MAX
+    }
+
     /// Counts the bytes of a committed transaction of a source as held until every consumer has handled its events.
     pub(super) fn hold(&mut self, transaction: &Transaction) {
         if let Some(last) = transaction.events.last() {
@@ -81,7 +94,8 @@ mod tests {
     use super::super::shared::tests::{bus, tick};
     use super::super::{Ready, Step};
     use super::*;
-    use crate::event::EventId;
+    use crate::event::{Body, Draft, EventId, Format, Raw};
+    use crate::parse::built_in;
 
     #[tokio::test]
     async fn a_source_waits_while_the_process_holds_too_much_memory() {
@@ -101,6 +115,25 @@ mod tests {
         assert!(bus.has_room());
         bus.fit_to_store(100 * limits::IN_FLIGHT_PART_OF_STORE);
         assert!(!bus.has_room());
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_what_was_admitted_waits_for_memory_alone() {
+        let (bus, _) = bus();
+        bus.append("source", vec![tick(); limits::IN_FLIGHT_EVENTS_MAX], Vec::new(), Vec::new());
+        assert!(!bus.has_room());
+        bus.admission_of_rest().await;
+        let attribute = ("k".to_owned(), "v".repeat(2 * limits::BUS_BYTES_MAX));
+        let raw = Raw::new("s".into(), "c".into(), Format::Text, "x".into(), vec![attribute], built_in());
+        let draft = Draft { body: Body::Raw(raw), ..tick() };
+        bus.append("source", vec![draft], Vec::new(), Vec::new());
+        let waiting = bus.admission_of_rest();
+        tokio::pin!(waiting);
+        assert!(futures_util::FutureExt::now_or_never(&mut waiting).is_none());
+        while bus.uncommitted_transactions() > 0 {
+            bus.confirm(&bus.pending(usize::MAX));
+        }
+        waiting.await;
     }
 
     #[test]

@@ -30,13 +30,16 @@ pub trait Gateway: Send + Sync + 'static {
     /// Keeps a value beside the positions of the sources; resolves after it is committed.
     fn remember(&self, name: &str, value: Value) -> BoxFuture<'_, Result<(), GatewayError>>;
 
-    /// Appends events from outside if there is room for more. Returns the last id.
+    /// Appends the first events of a request if there is room for more from outside. Returns the last id.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no room.
     fn ingest(&self, drafts: Vec<Draft>) -> Result<EventId, IngestError>;
 
-    /// Resolves when there is room for more events from outside.
+    /// Appends further ones. Returns the last id.
+    fn ingest_rest(&self, drafts: Vec<Draft>) -> EventId;
+
+    /// Resolves when there is room for the rest of a request whose first events were taken.
     fn room(&self) -> BoxFuture<'_, ()>;
 
     /// Resolves after everything up to this id is committed.

@@ -89,12 +89,15 @@ async fn take(shared: &Shared, stream: Stream, mut lines: Lines<'_>) -> Result<A
     Ok(answer)
 }
 
-/// The first portion of a request is refused where there is no room; the others wait for it.
+/// The first portion of a request is refused where there is no room; the others are in flight with it, and wait only for
+/// memory.
 async fn append(shared: &Shared, drafts: Vec<Draft>, is_first: bool) -> Result<EventId, IngestError> {
-    if !is_first && tokio::time::timeout(ROOM_PATIENCE, shared.gateway.room()).await.is_err() {
-        return Err(IngestError::Failed(format!("there was no room for the rest of them within {ROOM_PATIENCE:?}")));
+    if is_first {
+        return shared.gateway.ingest(drafts);
     }
-    shared.gateway.ingest(drafts)
+    let room = tokio::time::timeout(ROOM_PATIENCE, shared.gateway.room()).await;
+    room.map_err(|_| IngestError::Failed(format!("there was no room for the rest of them within {ROOM_PATIENCE:?}")))?;
+    Ok(shared.gateway.ingest_rest(drafts))
 }
 
 fn refused(error: &IngestError) -> Problem {

@@ -136,11 +136,15 @@ impl Gateway for Live {
         if !self.bus.has_room() || self.needs.is_some_and(|outlet| !self.outlets.is_up(outlet)) {
             return Err(IngestError::Busy);
         }
-        Ok(self.bus.append("http", drafts, Vec::new(), Vec::new()))
+        Ok(self.ingest_rest(drafts))
+    }
+
+    fn ingest_rest(&self, drafts: Vec<Draft>) -> EventId {
+        self.bus.append("http", drafts, Vec::new(), Vec::new())
     }
 
     fn room(&self) -> BoxFuture<'_, ()> {
-        self.bus.admission().boxed()
+        self.bus.admission_of_rest().boxed()
     }
 
     fn durable(&self, upto: EventId) -> BoxFuture<'_, Result<(), IngestError>> {

@@ -124,6 +124,10 @@ impl Gateway for Notice {
         Err(IngestError::Busy)
     }
 
+    fn ingest_rest(&self, _: Vec<Draft>) -> EventId {
+        EventId::ZERO
+    }
+
     fn room(&self) -> BoxFuture<'_, ()> {
         std::future::pending().boxed()
     }

@@ -128,7 +128,11 @@ impl Gateway for FakeGateway {
         if self.busy.load(Ordering::Relaxed) {
             return Err(IngestError::Busy);
         }
-        Ok(drafts.into_iter().map(|draft| self.commit(draft.stream, draft.body)).max().unwrap_or_default())
+        Ok(self.ingest_rest(drafts))
+    }
+
+    fn ingest_rest(&self, drafts: Vec<Draft>) -> EventId {
+        drafts.into_iter().map(|draft| self.commit(draft.stream, draft.body)).max().unwrap_or_default()
     }
 
     fn room(&self) -> BoxFuture<'_, ()> {
