@@ -2,6 +2,7 @@
 //! both together and hands the positions back at the next start.
 
 pub(crate) mod boot;
+pub(crate) mod clock;
 pub(crate) mod config;
 mod content;
 mod context;
