@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dsmild::config;
-use dsmild::event::{Body, Decision, Event, EventId, Format, Raw, Stream, Timestamp};
+use dsmild::event::{Body, Decision, Event, EventId, Format, Raw, Stream, Times, Timestamp};
 use dsmild::outlet::archive::{Link, Progress, Rows, Window};
 use dsmild::parse::built_in;
 use futures_util::future::join;
@@ -43,7 +43,7 @@ fn event(number: usize) -> Event {
         let decision = Decision::benign("sigma".into(), 15, "ops".into(), id);
         (Stream::L3Out, Body::Decision(Box::new(decision)))
     };
-    Event { id, stream, ts: Timestamp::from_millis(id.ms()), root: id, body }
+    Event { id, stream, times: Times::at(Timestamp::from_millis(id.ms())), root: id, body }
 }
 
 struct Server {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use dsmild::bus::{Bus, Ledger, Ready, Step};
-use dsmild::event::{Body, Draft, EventId, Format, Interest, Raw, Stream, Timestamp};
+use dsmild::event::{Body, Draft, EventId, Format, Interest, Raw, Stream, Times, Timestamp};
 use dsmild::limits;
 use dsmild::parse::built_in;
 
@@ -41,7 +41,7 @@ fn template() -> Draft {
         Vec::new(),
         built_in(),
     );
-    Draft { stream: Stream::L3In, ts: Timestamp::from_millis(1), root: None, body: Body::Raw(raw) }
+    Draft { stream: Stream::L3In, times: Times::at(Timestamp::from_millis(1)), root: None, body: Body::Raw(raw) }
 }
 
 fn bus() -> f64 {

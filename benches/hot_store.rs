@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use dsmild::bus::Transaction;
 use dsmild::config;
-use dsmild::event::{Body, Decision, Event, EventId, Format, Interest, Raw, Soc, Stream, Timestamp};
+use dsmild::event::{Body, Decision, Event, EventId, Format, Interest, Raw, Soc, Stream, Times, Timestamp};
 use dsmild::limits::{INSERT_ROWS_MAX, TRANSACTION_EVENTS_MAX};
 use dsmild::parse::built_in;
 use dsmild::store::HotStore;
@@ -58,7 +58,7 @@ fn event(number: usize, mix: Mix) -> Event {
             (Stream::L3In, Body::Raw(raw))
         }
     };
-    Event { id, stream, ts: Timestamp::from_millis(id.ms()), root: id, body }
+    Event { id, stream, times: Times::at(Timestamp::from_millis(id.ms())), root: id, body }
 }
 
 fn transactions(mix: Mix) -> Vec<Arc<Transaction>> {

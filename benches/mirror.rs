@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use dsmild::bus::Transaction;
 use dsmild::config;
-use dsmild::event::{Body, Decision, Event, EventId, Stream, Timestamp, wire};
+use dsmild::event::{Body, Decision, Event, EventId, Stream, Times, Timestamp, wire};
 use dsmild::limits::{MIRROR_BATCH_EVENTS_MAX, TRANSACTION_EVENTS_MAX};
 use dsmild::outlet::mirror::{Batch, Target, Top};
 use dsmild::store::HotStore;
@@ -27,7 +27,7 @@ fn decision(number: usize) -> Event {
     let mut decision = Decision::benign("l3-sigma".into(), 15, "ops".into(), id);
     decision.entity.src_ip = Some("203.0.113.9".into());
     let body = Body::Decision(Box::new(decision));
-    Event { id, stream: Stream::L3Out, ts: Timestamp::from_millis(id.ms()), root: id, body }
+    Event { id, stream: Stream::L3Out, times: Times::at(Timestamp::from_millis(id.ms())), root: id, body }
 }
 
 /// Events in memory into Redis as the mirror does it: the next batch is made ready while Redis works on one.

@@ -266,6 +266,12 @@ pub const STDOUT_EVENTS_MAX: usize = 1000;
 pub const SOURCES_SHOWN_MAX: usize = 256;
 /// Things of which it is remembered what was said of them last, so that it is not said at every attempt.
 pub const NOTICES_MAX: usize = 256;
+/// Sources of batches that have a clock of their own; for the same reason.
+pub const SOURCE_CLOCKS_MAX: usize = 256;
+/// Of such a name, as far as it tells one clock from another.
+pub const SOURCE_NAME_BYTES_MAX: usize = 192;
+/// Ticks that are appended while the log has no room for anything else.
+pub const TICKS_WITHOUT_ROOM_MAX: u32 = 600;
 /// Log records waiting for journald.
 pub const LOG_QUEUE_MAX: usize = 8192;
 

@@ -105,6 +105,7 @@ fn open(config: &Config, path: &Path, stream: Stream) -> io::Result<ReplayInput>
         return Ok(ReplayInput {
             origin: Origin { stream, source: Arc::from("stdin"), compartment: Arc::from(compartment), format },
             calendar: Calendar { zone, reference: Timestamp::now() },
+            written: None,
             reader: lines_of(BufReader::with_capacity(limits::FILE_CHUNK_BYTES, io::stdin()))?,
         });
     }

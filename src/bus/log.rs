@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::event::{Body, Draft, Event, EventId, Record, Stream, Timestamp};
+use crate::event::{Body, Draft, Event, EventId, Record};
 use crate::limits;
 
 /// One event of a chunk, shared: cheap to keep and to pass on.
@@ -50,18 +50,7 @@ pub struct Log {
     start: EventId,
     last: EventId,
     last_root: EventId,
-    newest: Newest,
     events: usize,
-}
-
-/// How far the input is: the number of events that came from outside and are no ticks or samples, and the latest time
-/// that any of them named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Newest {
-    /// How many events came from outside since the start of the process; ticks and SHRINK samples do not count.
-    pub count: u64,
-    /// The latest time that any of them had.
-    pub ts: Timestamp,
 }
 
 impl Log {
@@ -74,7 +63,6 @@ impl Log {
             start: last,
             last,
             last_root: last,
-            newest: Newest::default(),
             events: 0,
         }
     }
@@ -106,7 +94,7 @@ impl Log {
             .map(|draft| {
                 self.last = self.last.next(now_ms);
                 if draft.root.is_none() {
-                    self.note_root(&draft);
+                    self.last_root = self.last;
                 }
                 with_id(draft, self.last)
             })
@@ -119,19 +107,6 @@ impl Log {
             self.sizes.push_back(size);
         }
         chunk
-    }
-
-    /// How far the input is.
-    pub fn newest(&self) -> Newest {
-        self.newest
-    }
-
-    fn note_root(&mut self, draft: &Draft) {
-        self.last_root = self.last;
-        if !matches!(draft.stream, Stream::Tick | Stream::Shrink) {
-            self.newest.count += 1;
-            self.newest.ts = self.newest.ts.max(draft.ts);
-        }
     }
 
     /// Takes an id that no event will have: for a dead letter.
@@ -167,7 +142,7 @@ impl Log {
 }
 
 fn with_id(draft: Draft, id: EventId) -> Event {
-    Event { id, stream: draft.stream, ts: draft.ts, root: draft.root.unwrap_or(id), body: draft.body }
+    Event { id, stream: draft.stream, times: draft.times, root: draft.root.unwrap_or(id), body: draft.body }
 }
 
 /// Bytes of memory that an event holds on to, with what was read from its line before it was appended.
@@ -205,11 +180,11 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{Format, Raw};
+    use crate::event::{Format, Raw, Stream, Times};
     use crate::parse::built_in;
 
     fn ticks(count: usize) -> Vec<Draft> {
-        vec![Draft { stream: Stream::Tick, ts: Timestamp::ZERO, root: None, body: Body::Tick }; count]
+        vec![Draft { stream: Stream::Tick, times: Times::default(), root: None, body: Body::Tick }; count]
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod shared;
 mod transaction;
 
 pub use ledger::{Consumer, ConsumerId, Ledger};
-pub use log::{EventRef, Log, Newest};
+pub use log::{EventRef, Log};
 pub use reader::{Reader, Ready};
 pub use shared::{Bus, Stale, Step};
 pub use transaction::{DeadLetter, EntryKey, Snapshot, TakenEntries, Transaction};

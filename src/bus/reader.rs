@@ -102,10 +102,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::{Body, Stream, Timestamp};
+    use crate::event::{Body, Stream, Times};
 
     fn event(id: u64, root: u64, stream: Stream) -> Event {
-        Event { id: EventId::new(id, 0), stream, ts: Timestamp::ZERO, root: EventId::new(root, 0), body: Body::Tick }
+        Event {
+            id: EventId::new(id, 0),
+            stream,
+            times: Times::default(),
+            root: EventId::new(root, 0),
+            body: Body::Tick,
+        }
     }
 
     fn reader() -> Reader {

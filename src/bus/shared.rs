@@ -7,9 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
-use super::{
-    Consumer, ConsumerId, DeadLetter, Ledger, Log, Newest, Reader, Ready, Snapshot, TakenEntries, Transaction,
-};
+use super::{Consumer, ConsumerId, DeadLetter, Ledger, Log, Reader, Ready, Snapshot, TakenEntries, Transaction};
 use crate::event::{Draft, Event, EventId, Timestamp};
 use crate::limits;
 
@@ -111,11 +109,6 @@ impl Bus {
     /// The id of the newest event on the log, committed or not.
     pub fn last(&self) -> EventId {
         self.lock().log.last()
-    }
-
-    /// How far the input is.
-    pub fn newest(&self) -> Newest {
-        self.lock().log.newest()
     }
 
     /// How many transactions wait for the hot store.
@@ -316,10 +309,10 @@ impl Inner {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::event::{Body, Interest, Stream};
+    use crate::event::{Body, Interest, Stream, Times};
 
     pub fn tick() -> Draft {
-        Draft { stream: Stream::Tick, ts: Timestamp::ZERO, root: None, body: Body::Tick }
+        Draft { stream: Stream::Tick, times: Times::default(), root: None, body: Body::Tick }
     }
 
     pub fn bus() -> (Bus, ConsumerId) {
@@ -364,7 +357,7 @@ pub(super) mod tests {
         let event = |n| Event {
             id: EventId::new(1, n),
             stream: Stream::Tick,
-            ts: Timestamp::ZERO,
+            times: Times::default(),
             root: EventId::new(1, n),
             body: Body::Tick,
         };

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::components::Components;
 use crate::config::{Config, Finding, files};
 use crate::device;
 use crate::intake::file::absent;
-use crate::intake::parser;
+use crate::intake::{clock, parser};
 use crate::knowledge::configured;
 use crate::layer::stage::StageSpec;
 use crate::parse::{Parser, built_in};
@@ -26,12 +27,15 @@ pub struct Plan {
     pub warnings: Vec<Finding>,
     /// What lines are parsed with.
     pub parser: Arc<Parser>,
+    /// How much of a line's own time is believed.
+    pub skew: Duration,
 }
 
 impl Plan {
-    /// Sources and store parse with its parser from now on.
+    /// Sources and store parse with its parser from now on, and believe lines by its skew.
     pub fn parse_with(&self, store: Option<&HotStore>) {
         parser::set(Arc::clone(&self.parser));
+        clock::set_skew(self.skew);
         if let Some(store) = store {
             store.parse_with(Arc::clone(&self.parser) as _);
         }
@@ -83,7 +87,8 @@ pub fn prepare_with(components: Arc<Components>, config: &Config) -> Result<Plan
             built_in()
         }
     };
-    if findings.is_empty() { Ok(Plan { components, stages, files, warnings, parser }) } else { Err(findings) }
+    let skew = config.parse.skew_max.get();
+    if findings.is_empty() { Ok(Plan { components, stages, files, warnings, parser, skew }) } else { Err(findings) }
 }
 
 /// As [`prepare_with`], for the machine that it runs on: what its network cannot do without is never proposed to be blocked.

@@ -55,6 +55,8 @@ pub struct Incident {
     pub(super) keys: BTreeSet<String>,
     /// Whether its alerts follow from more than one line.
     several_roots: bool,
+    /// Grows with each alert of any incident: the largest came last, whatever its time says.
+    pub(super) touched: u64,
     /// What the last report said.
     #[serde(rename = "said")]
     reported: Option<Reported>,
@@ -82,6 +84,7 @@ impl Incident {
             targets: BTreeSet::new(),
             keys: BTreeSet::new(),
             several_roots: false,
+            touched: 0,
             reported: None,
         }
     }

@@ -22,13 +22,20 @@ pub struct Incidents {
     open: BTreeMap<u64, Incident>,
     by_key: BTreeMap<String, u64>,
     next: u64,
+    touches: u64,
     /// Who was seen with each key, up to one more than may be.
     sources: Recent<BTreeSet<String>>,
 }
 
 impl Default for Incidents {
     fn default() -> Self {
-        Self { open: BTreeMap::new(), by_key: BTreeMap::new(), next: 0, sources: Recent::new(KEYS_WATCHED_MAX) }
+        Self {
+            open: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            next: 0,
+            touches: 0,
+            sources: Recent::new(KEYS_WATCHED_MAX),
+        }
     }
 }
 
@@ -49,6 +56,8 @@ impl Incidents {
         let number = self.find_or_open(&keys, alert, now, window);
         let incident = self.open.get_mut(&number)?;
         incident.add(alert, now);
+        self.touches += 1;
+        incident.touched = self.touches;
         for key in keys {
             if incident.keys.len() < KEYS_MAX && !self.by_key.contains_key(&key) {
                 incident.keys.insert(key.clone());
@@ -110,7 +119,7 @@ impl Incidents {
 
     fn open(&mut self, alert: &Alert<'_>, now: Timestamp) -> u64 {
         if self.open.len() >= INCIDENTS_MAX {
-            let oldest = self.open.iter().min_by_key(|(_, incident)| incident.last).map(|(number, _)| *number);
+            let oldest = self.open.iter().min_by_key(|(_, incident)| incident.touched).map(|(number, _)| *number);
             oldest.map(|number| self.close(number));
         }
         let number = self.next;
@@ -186,6 +195,25 @@ mod tests {
         let last = log.reported.last().unwrap();
         assert_eq!((last.alerts, last.tactics.len()), (52, 3));
         assert!(last.score() > 0.8);
+    }
+
+    #[test]
+    fn alerts_dated_ahead_keep_no_place_from_those_that_come_later() {
+        let mut log = Log::new();
+        for source in 0..1100_u64 {
+            log.alert(
+                86_400 * 30 + source,
+                "PORT_SCAN",
+                0.6,
+                "T1595",
+                "",
+                &format!("198.18.{}.{}", source / 256, source % 256),
+            );
+        }
+        for (second, kind, technique) in [(0, "BRUTE_FORCE", "T1110"), (60, "LOGIN_AFTER_FAILURES", "T1078")] {
+            log.alert(second, kind, 0.7, technique, "alice", "203.0.113.5");
+        }
+        assert_eq!(log.reported.len(), 1);
     }
 
     #[test]

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::advml_lines::{forgeries, odd_time, sequence_number, tampering};
+use super::advml_lines::{Oddity, forgeries, odd_time, sequence_number, tampering};
 use super::common::{Finding, origin, quote};
 use super::{DeviceSpec, settings};
 use crate::config::Span;
 use crate::detect::burst::Bursts;
 use crate::detect::disagreement::{Disagreement, Judgements};
-use crate::detect::log_clock::{LogClock, Oddity};
+use crate::detect::log_clock::LogClock;
 use crate::detect::log_sequence::{Break, LogSequence};
 use crate::detect::recent::Recent;
 use crate::detect::session_order::SessionOrder;
+use crate::detect::silence::Silence;
+use crate::detect::watch_time::WatchTime;
 use crate::event::{Body, Category, Decision, Entity, Event, Interest, Raw, Soc, Stream, Timestamp, Verdict, stream};
 use crate::layer::severity::ACUTE_STRESS_HIGH;
 use crate::layer::stage::{Outbox, Stateful};
@@ -59,15 +61,17 @@ struct State {
     sessions: Recent<SessionOrder>,
     judgements: Recent<Judgements>,
     bursts: Bursts,
+    watch: WatchTime,
 }
 
 /// One source and machine.
 #[derive(Debug, Serialize, Deserialize)]
 struct Source {
     clock: LogClock,
+    silence: Silence,
     compartment: String,
     host: Option<String>,
-    live: bool,
+    is_live: bool,
 }
 
 struct AdvMl {
@@ -83,6 +87,7 @@ impl AdvMl {
             sessions: Recent::new(OPERATORS_MAX),
             judgements: Recent::new(ENTITIES_PER_DETECTOR_MAX),
             bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX),
+            watch: WatchTime::default(),
         };
         Self { settings, state }
     }
@@ -95,59 +100,55 @@ impl AdvMl {
             .chain(self.unannounced_login(raw))
         {
             let about = finding.entity.key().unwrap_or_default();
-            self.report(finding, &about, &raw.compartment, event.ts, out);
+            self.report(finding, &about, &raw.compartment, event, out);
         }
-        self.time(event, raw, out);
     }
 
-    fn time(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
+    /// What is odd about the time that a line tells, and about when it came.
+    fn time(&mut self, event: &Event, raw: &Raw, watched: Duration, out: &mut Outbox) {
         let host = raw.record().entity.host.clone();
         let key = format!("{}\0{}", raw.source, host.as_deref().unwrap_or_default());
+        let told = event.ts().as_told();
         let source = self.state.sources.touch(&key, || Source {
-            clock: LogClock::new(event.ts),
+            clock: LogClock::new(told),
+            silence: Silence::new(watched),
             compartment: raw.compartment.to_string(),
             host: host.clone(),
-            live: false,
+            is_live: false,
         });
-        let arrival = Timestamp::from_millis(event.id.ms());
-        source.live = arrival.since(event.ts).max(event.ts.since(arrival)) <= LIVE_WITHIN;
-        let (tolerance, silence_min) = (self.settings.time_tolerance.get(), self.settings.silence_min.get());
-        let Some(oddity) = source.clock.line(event.ts, tolerance, silence_min) else { return };
-        let latest = source.clock.latest();
-        self.report_time(&key, host, &raw.compartment, oddity, (event.ts, latest), out);
+        let was_live = std::mem::replace(&mut source.is_live, is_live(event));
+        source.silence.line(watched, was_live && source.is_live);
+        // A burst of old times is one burst however they jump, so it is counted on the source's own clock.
+        let (oddity, counted_at) = if event.times.is_doubted() && told > event.time() {
+            (Oddity::Ahead { by: told.since(event.time()) }, event.time())
+        } else {
+            let Some(by) = source.clock.line(told, self.settings.time_tolerance.get()) else { return };
+            (Oddity::Backwards { by }, source.clock.latest())
+        };
+        let finding = odd_time(&raw.source, host, oddity);
+        if let Some(finding) = self.counted(finding, &key, counted_at) {
+            let category = Category::System;
+            out.emit_soc(finding.into_soc(NUMBER, category, &raw.compartment));
+        }
     }
 
-    fn tick(&mut self, event: &Event, out: &mut Outbox) {
+    fn tick(&mut self, event: &Event, watched: Duration, out: &mut Outbox) {
         let silence_min = self.settings.silence_min.get();
         let silent: Vec<_> = self
             .state
             .sources
             .iter_mut()
-            .filter(|(_, source)| source.live)
+            .filter(|(_, source)| source.is_live)
             .filter_map(|(key, source)| {
-                let oddity = source.clock.silence(event.ts, silence_min)?;
-                Some((key.to_owned(), source.host.clone(), source.compartment.clone(), oddity))
+                let silent = source.silence.check(watched, silence_min)?;
+                Some((key.to_owned(), source.host.clone(), source.compartment.clone(), silent))
             })
             .collect();
-        for (key, host, compartment, oddity) in silent {
-            self.report_time(&key, host, &compartment, oddity, (event.ts, event.ts), out);
+        for (key, host, compartment, silent) in silent {
+            let at = event.time().minus(silent.ago);
+            let finding = odd_time(key.split('\0').next().unwrap_or_default(), host, Oddity::Silent(silent));
+            self.report_at(finding, &key, &compartment, at, out);
         }
-    }
-
-    fn report_time(
-        &mut self,
-        key: &str,
-        host: Option<String>,
-        compartment: &str,
-        oddity: Oddity,
-        (now, latest): (Timestamp, Timestamp),
-        out: &mut Outbox,
-    ) {
-        let finding = odd_time(key.split('\0').next().unwrap_or_default(), host, oddity);
-        let at = if let Oddity::Silent { at, .. } = oddity { at } else { now };
-        // A burst of old times is one burst however they jump, so it is counted on the source's own clock.
-        let counted_at = if matches!(oddity, Oddity::Backwards { .. }) { latest } else { at };
-        self.report_at(finding, key, compartment, (at, counted_at), out);
     }
 
     fn missing_lines(&mut self, raw: &Raw) -> Option<Finding> {
@@ -183,11 +184,11 @@ impl AdvMl {
 
     fn judged(&mut self, event: &Event, decision: &Decision, out: &mut Outbox) {
         let Some(about) = decision.entity.key() else { return };
-        let judgements = self.state.judgements.touch(&about, || Judgements::new(event.ts));
+        let judgements = self.state.judgements.touch(&about, || Judgements::new(event.time()));
         let found = if event.stream == Stream::L3Out {
-            judgements.lower(decision.verdict, event.ts)
+            judgements.lower(decision.verdict, event.time())
         } else {
-            judgements.upper(decision.verdict, event.ts)
+            judgements.upper(decision.verdict, event.time())
         };
         let Some(found) = found else { return };
         let (times, accuser, denier, reason) = match found {
@@ -202,7 +203,7 @@ impl AdvMl {
             attack: &[],
             reasons: vec![reason.to_owned()],
         };
-        self.report(finding, &about, &decision.compartment, event.ts, out);
+        self.report(finding, &about, &decision.compartment, event, out);
     }
 
     fn fused(&mut self, event: &Event, soc: &Soc, out: &mut Outbox) {
@@ -219,40 +220,52 @@ impl AdvMl {
             reasons: vec!["shrink-acute-stress".to_owned()],
         };
         let about = soc.entity.key().unwrap_or_default();
-        self.report(finding, &about, &soc.compartment, event.ts, out);
-    }
-
-    fn report(&mut self, finding: Finding, about: &str, compartment: &str, ts: Timestamp, out: &mut Outbox) {
-        self.report_at(finding, about, compartment, (ts, ts), out);
+        self.report(finding, &about, &soc.compartment, event, out);
     }
 
     /// Writes the finding, once for each burst about the same thing.
-    fn report_at(
-        &mut self,
-        mut finding: Finding,
-        about: &str,
-        compartment: &str,
-        (ts, counted_at): (Timestamp, Timestamp),
-        out: &mut Outbox,
-    ) {
-        let Some(count) = self.state.bursts.count(&format!("{}\0{about}", finding.flag), counted_at) else { return };
+    fn report(&mut self, finding: Finding, about: &str, compartment: &str, event: &Event, out: &mut Outbox) {
+        let Some(finding) = self.counted(finding, about, event.time()) else { return };
+        let category = if finding.flag == "OPERATOR_STRESS_ANOMALY" { Category::Operator } else { Category::System };
+        out.emit_soc(finding.into_soc(NUMBER, category, compartment));
+    }
+
+    /// The same at a time before the event's.
+    fn report_at(&mut self, finding: Finding, about: &str, compartment: &str, at: Timestamp, out: &mut Outbox) {
+        let Some(finding) = self.counted(finding, about, at) else { return };
+        let soc = finding.into_soc(NUMBER, Category::System, compartment);
+        out.emit_at(Stream::SocEvents, at, Body::Soc(Box::new(soc)));
+    }
+
+    /// The finding when it is to be reported, with the number of its burst.
+    fn counted(&mut self, mut finding: Finding, about: &str, at: Timestamp) -> Option<Finding> {
+        let count = self.state.bursts.count(&format!("{}\0{about}", finding.flag), at)?;
         if count > 1 {
             finding.summary = format!("{} ({count} times)", finding.summary);
         }
-        let category = if finding.flag == "OPERATOR_STRESS_ANOMALY" { Category::Operator } else { Category::System };
-        out.emit_at(Stream::SocEvents, ts, Body::Soc(Box::new(finding.into_soc(NUMBER, category, compartment))));
+        Some(finding)
     }
+}
+
+/// A line that came when it happened, and is not history being read.
+fn is_live(event: &Event) -> bool {
+    let (arrival, time) = (event.times.arrival, event.time());
+    arrival.since(time).max(time.since(arrival)) <= LIVE_WITHIN
 }
 
 impl Stateful for AdvMl {
     type State = State;
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
+        let watched = self.state.watch.at(event.times.arrival);
         match &event.body {
-            Body::Raw(raw) if event.stream == Stream::L3In => self.line(event, raw, out),
+            Body::Raw(raw) if event.stream == Stream::L3In => {
+                self.line(event, raw, out);
+                self.time(event, raw, watched, out);
+            }
             Body::Decision(decision) => self.judged(event, decision, out),
             Body::Soc(soc) => self.fused(event, soc, out),
-            Body::Tick => self.tick(event, out),
+            Body::Tick => self.tick(event, watched, out),
             Body::Raw(_) | Body::Shrink(_) => {}
         }
     }
@@ -310,21 +323,64 @@ mod tests {
         assert_eq!(flags(&mut *device(), &lines), ["LOG_TIME_BACKWARDS"]);
     }
 
+    /// A tick each second.
+    fn ticks(seconds: std::ops::Range<u64>) -> Vec<Event> {
+        seconds.map(|second| event(at(second), Stream::Tick, Body::Tick)).collect()
+    }
+
+    fn in_order_of_arrival(mut events: Vec<Event>) -> Vec<Event> {
+        events.sort_by_key(|event| event.times.arrival);
+        events
+    }
+
+    fn told(device: &mut dyn Stage, events: &[Event]) -> Vec<String> {
+        soc_events(device, events).into_iter().flat_map(|soc| soc.flags).collect()
+    }
+
     #[test]
-    fn a_live_source_that_falls_silent_is_noticed_by_a_tick_at_the_time_it_became_too_long() {
-        let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
-        events.extend((1000..3000).step_by(10).map(|second| event(at(second), Stream::Tick, Body::Tick)));
-        let written = soc_events(&mut *device(), &events);
-        assert_eq!(written.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["LOG_SILENCE"]);
+    fn a_live_source_that_falls_silent_is_noticed_while_another_logs_on() {
+        let lines = steady(100).into_iter().chain((0..300).map(|line| Line {
+            source: "file:/b.log",
+            second: line * 10,
+            message: "ok",
+            ..Line::default()
+        }));
+        let events = lines.map(|line| line.event()).chain(ticks(0..3000)).collect();
+        assert_eq!(told(&mut *device(), &in_order_of_arrival(events)), ["LOG_SILENCE"]);
+    }
+
+    #[test]
+    fn neither_a_line_dated_ahead_nor_the_machines_clock_makes_a_source_silent_or_hides_its_silence() {
+        let mut events: Vec<Event> = steady(300).iter().map(Line::event).chain(ticks(0..3700)).collect();
+        events = in_order_of_arrival(events);
+        for event in &mut events {
+            let ahead = Duration::from_secs(86_400);
+            match event.times.arrival.since(at(0)).as_secs() {
+                1500 => event.times.ts = crate::event::Claimed::new(event.time().plus(ahead)),
+                2000..2200 => event.times = crate::event::Times::at(event.time().plus(ahead)),
+                _ => {}
+            }
+        }
+        let mut told = told(&mut *device(), &events);
+        // The machine's clock took the lines with it.
+        told.retain(|flag| flag != "LOG_TIME_BACKWARDS");
+        assert_eq!(told, ["LOG_TIME_AHEAD", "LOG_SILENCE"]);
     }
 
     #[test]
     fn reading_old_history_is_not_silence() {
         let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
-        for (index, old) in events.iter_mut().enumerate() {
-            old.id = EventId::new(at(500_000_000 + index as u64).millis(), 0);
+        for event in &mut events {
+            event.times.arrival = at(500_000_000);
         }
-        events.push(event(at(500_009_000), Stream::Tick, Body::Tick));
+        events.extend(ticks(500_000_000..500_009_000));
+        assert_eq!(soc_events(&mut *device(), &events), []);
+    }
+
+    #[test]
+    fn what_the_daemon_did_not_watch_is_no_silence() {
+        let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
+        events.extend(ticks(50_000..50_500));
         assert_eq!(soc_events(&mut *device(), &events), []);
     }
 

@@ -1,11 +1,26 @@
 //! How device 51 words what it finds, and what one line shows by itself.
 
+use std::time::Duration;
+
 use super::common::{Finding, in_words, quote, reason_of};
-use crate::detect::log_clock::Oddity;
 use crate::detect::log_forgery::{self, Forged, Forgery};
 use crate::detect::log_sequence::audit_serial;
 use crate::detect::log_tampering::{self, Tampering};
+use crate::detect::silence::Silent;
 use crate::event::{Entity, Raw};
+
+/// What is odd about the time of a source.
+#[derive(Debug, Clone, Copy)]
+pub enum Oddity {
+    Backwards {
+        by: Duration,
+    },
+    /// A line claims a time that is not believed, because nothing else tells that it is so late.
+    Ahead {
+        by: Duration,
+    },
+    Silent(Silent),
+}
 
 /// The number that this line has among the lines of its source, where it has one.
 pub fn sequence_number(raw: &Raw) -> Option<(&'static str, u64)> {
@@ -78,7 +93,10 @@ pub fn odd_time(source: &str, host: Option<String>, oddity: Oddity) -> Finding {
         Oddity::Backwards { by } => {
             ("LOG_TIME_BACKWARDS", format!("time of {source} runs backwards by {} s", by.as_secs()))
         }
-        Oddity::Silent { limit, usual, .. } => {
+        Oddity::Ahead { by } => {
+            ("LOG_TIME_AHEAD", format!("a line of {source} is dated ahead by {} s and not believed", by.as_secs()))
+        }
+        Oddity::Silent(Silent { limit, usual, .. }) => {
             let (limit, usual) = (limit.as_secs(), usual.as_secs_f64());
             (
                 "LOG_SILENCE",
@@ -88,5 +106,7 @@ pub fn odd_time(source: &str, host: Option<String>, oddity: Oddity) -> Finding {
     };
     let entity = Entity { host, ..Entity::default() };
     let reasons = vec![reason_of(flag)];
-    Finding { flag, score: 0.6, summary, entity, attack: &["T1070.002", "T1562.001"], reasons }
+    // The clock of a device may as well be wrong.
+    let score = if matches!(oddity, Oddity::Ahead { .. }) { 0.4 } else { 0.6 };
+    Finding { flag, score, summary, entity, attack: &["T1070.002", "T1562.001"], reasons }
 }

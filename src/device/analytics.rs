@@ -12,7 +12,7 @@ use crate::detect::incident::{Alert, Incident};
 use crate::detect::incidents::Incidents;
 use crate::detect::tactic::Tactic;
 use crate::detect::top::Top;
-use crate::event::{Body, Category, Entity, Event, Interest, Severity, Soc, Stream, Timestamp, Verdict};
+use crate::event::{Body, Category, Entity, Event, Interest, Severity, Soc, Stream, Times, Timestamp, Verdict};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::layer::verdict;
 
@@ -85,7 +85,7 @@ impl Stateful for Analytics {
         if soc.decision == Verdict::Benign {
             return;
         }
-        if let Some((end, account)) = self.state.hour.count(event.ts, soc).filter(|_| self.settings.hourly) {
+        if let Some((end, account)) = self.state.hour.count(event.times, soc).filter(|_| self.settings.hourly) {
             out.emit_at(Stream::SocEvents, end, Body::Soc(Box::new(account)));
         }
         let alert = Alert {
@@ -97,7 +97,7 @@ impl Stateful for Analytics {
             attack: &soc.attack,
         };
         let step_of = |score: f64| severity_of_score(score) as u8;
-        if let Some(incident) = self.state.incidents.alert(&alert, event.ts, self.settings.window.get(), step_of) {
+        if let Some(incident) = self.state.incidents.alert(&alert, event.time(), self.settings.window.get(), step_of) {
             out.emit_soc(describe(incident, soc));
         }
     }
@@ -119,10 +119,13 @@ fn kind(soc: &Soc) -> String {
 
 impl Hour {
     /// Counts one event. When it is the first of a later hour, returns the end of the hour before and its account.
-    fn count(&mut self, now: Timestamp, soc: &Soc) -> Option<(Timestamp, Soc)> {
-        let number = now.millis() / 1000 / HOUR.as_secs();
-        let ended = (number > self.number && self.events > 0).then(|| self.account());
-        if number > self.number {
+    fn count(&mut self, times: Times, soc: &Soc) -> Option<(Timestamp, Soc)> {
+        let hour_of = |time: Timestamp| time.millis() / 1000 / HOUR.as_secs();
+        let number = hour_of(times.believed);
+        // No hour is so far ahead of the arrival, unless the machine's clock was set back.
+        let is_next = number > self.number || self.number > hour_of(times.arrival) + 1;
+        let ended = (is_next && self.events > 0).then(|| self.account());
+        if is_next {
             self.number = number;
             self.events = 0;
             self.severe = 0;
@@ -225,7 +228,7 @@ mod tests {
     fn event(number: u64, second: u64, soc: Soc) -> Event {
         let id = EventId::new(number, 0);
         let ts = Timestamp::from_millis(1_000_000_000_000 + second * 1000);
-        Event { id, stream: Stream::SocEvents, ts, root: id, body: Body::Soc(Box::new(soc)) }
+        Event { id, stream: Stream::SocEvents, times: Times::at(ts), root: id, body: Body::Soc(Box::new(soc)) }
     }
 
     fn soc(flag: &str, technique: &str, user: &str, score: f64) -> Soc {

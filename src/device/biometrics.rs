@@ -86,7 +86,7 @@ impl Biometrics {
         }
         for mut finding in findings {
             let key = format!("{}\0{user}", finding.flag);
-            if self.state.bursts.count(&key, event.ts).is_some() {
+            if self.state.bursts.count(&key, event.time()).is_some() {
                 finding.entity = record.entity.clone();
                 out.emit_soc(finding.into_soc(NUMBER, Category::Operator, &raw.compartment));
             }
@@ -96,10 +96,10 @@ impl Biometrics {
 
 /// What a login has that is unlike the earlier ones: together they weigh more than one by one.
 fn login(profile: &mut Profile, event: &Event, record: &Record) -> Option<Finding> {
-    let hour = profile.hours.see(event.ts);
+    let hour = profile.hours.see(event.time());
     let source = record.entity.src_ip.as_deref();
-    let network = source.is_some_and(|source| profile.networks.see(&network_of(source), event.ts));
-    let host = record.entity.host.as_deref().is_some_and(|host| profile.hosts.see(host, event.ts));
+    let network = source.is_some_and(|source| profile.networks.see(&network_of(source), event.time()));
+    let host = record.entity.host.as_deref().is_some_and(|host| profile.hosts.see(host, event.time()));
     let parts: Vec<&str> = [(hour, "hour"), (network, "source"), (host, "host")]
         .iter()
         .filter(|(odd, _)| *odd)
@@ -117,7 +117,7 @@ fn login(profile: &mut Profile, event: &Event, record: &Record) -> Option<Findin
     Some(Finding {
         flag,
         score,
-        summary: format!("login of {}{from} at {}: unusual {}", quote(user), event.ts, parts.join(" and ")),
+        summary: format!("login of {}{from} at {}: unusual {}", quote(user), event.time(), parts.join(" and ")),
         attack: &["T1078"],
         reasons: parts.iter().map(|part| format!("unusual-{part}")).collect(),
         ..Finding::default()

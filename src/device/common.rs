@@ -70,7 +70,7 @@ pub fn origin(raw: &Raw) -> &str {
 /// Lines for tests of the devices.
 #[cfg(test)]
 pub mod testing {
-    use crate::event::{Action, Body, Entity, Event, EventId, Format, Raw, Record, Stream, Timestamp};
+    use crate::event::{Action, Body, Entity, Event, EventId, Format, Raw, Record, Stream, Times, Timestamp};
     use crate::layer::stage::Stage;
     use crate::layer::testing::soc_events;
     use crate::parse::built_in;
@@ -100,7 +100,7 @@ pub mod testing {
 
     pub fn event(ts: Timestamp, stream: Stream, body: Body) -> Event {
         let id = EventId::new(ts.millis(), 0);
-        Event { id, stream, ts, root: id, body }
+        Event { id, stream, times: Times::at(ts), root: id, body }
     }
 
     impl Line {

@@ -41,7 +41,7 @@ impl Crypto {
         let peer = record.entity.src_ip.as_deref().or(record.entity.dst_ip.as_deref()).unwrap_or_default();
         let program = record.program.as_deref().unwrap_or_default();
         let key = format!("{}\0{what}\0{}\0{program}\0{peer}", finding.flag, origin(raw));
-        let Some(count) = self.bursts.count(&key, event.ts) else { return };
+        let Some(count) = self.bursts.count(&key, event.time()) else { return };
         if count > 1 {
             finding.summary = format!("{} ({count} times)", finding.summary);
         }

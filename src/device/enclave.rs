@@ -103,7 +103,7 @@ impl Enclave {
 
     fn report(&mut self, sign: Sign, text: &str, event: &Event, raw: &Raw, out: &mut Outbox) {
         let key = format!("{}\0{}", sign.flag, origin(raw));
-        let Some(count) = self.bursts.count(&key, event.ts) else { return };
+        let Some(count) = self.bursts.count(&key, event.time()) else { return };
         let times = if count > 1 { format!(" ({count} times)") } else { String::new() };
         let finding = Finding {
             flag: sign.flag,

@@ -67,7 +67,7 @@ impl Intel {
         let mut hits: Vec<(Observable, String)> = Vec::new();
         let mut look_up = |value: Observable| {
             let seen = hits.len() >= HITS_PER_LINE_MAX || hits.iter().any(|(hit, _)| *hit == value);
-            if let Some(origin) = self.indicators.look_up(&value, event.ts).filter(|_| !seen) {
+            if let Some(origin) = self.indicators.look_up(&value, event.time()).filter(|_| !seen) {
                 hits.push((value, format!("{} line {}", origin.list, origin.line)));
             }
         };
@@ -92,9 +92,9 @@ impl Intel {
     /// How many times so far, when that is to be reported: for each client, and for lines that name none if no client
     /// was named before.
     fn due(&mut self, value: &Observable, record: &Record, event: &Event) -> Option<u64> {
-        let of_all = self.bursts.count(&value.to_string(), event.ts);
+        let of_all = self.bursts.count(&value.to_string(), event.time());
         match &record.entity.src_ip {
-            Some(client) => self.bursts.count(&format!("{value} {client}"), event.ts),
+            Some(client) => self.bursts.count(&format!("{value} {client}"), event.time()),
             None => of_all.filter(|count| *count == 1),
         }
     }
@@ -185,7 +185,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{EventId, Format, Severity, Timestamp};
+    use crate::event::{EventId, Format, Severity, Times, Timestamp};
     use crate::layer::stage::Stage;
     use crate::layer::testing::soc_events;
     use crate::parse::built_in;
@@ -203,7 +203,7 @@ mod tests {
         let id = EventId::new(ts.millis(), 0);
         let raw = Raw::new("test".into(), "ops".into(), Format::Text, Bytes::new(), Vec::new(), built_in())
             .with_record(record);
-        Event { id, stream: Stream::L3In, ts, root: id, body: Body::Raw(raw) }
+        Event { id, stream: Stream::L3In, times: Times::at(ts), root: id, body: Body::Raw(raw) }
     }
 
     fn message(text: &str) -> Record {

@@ -201,15 +201,15 @@ impl Network {
         Some(page_finding(client, pages))
     }
 
-    /// A line of a Zeek log in its own format, with its time; learns the names of its columns.
-    fn zeek(&mut self, raw: &Raw) -> Option<(Timestamp, Record)> {
+    /// A line of a Zeek log in its own format; learns the names of its columns.
+    fn zeek(&mut self, raw: &Raw) -> Option<Record> {
         let is_tabbed = raw.payload.first() == Some(&b'#') || raw.payload.iter().take(64).any(|byte| *byte == b'\t');
         let line = std::str::from_utf8(&raw.payload).ok().filter(|_| is_tabbed)?;
         if let Some(columns) = zeek::columns(line) {
             *self.state.zeek.0.touch(&raw.source, Vec::new) = columns;
             return None;
         }
-        zeek::record(line, self.state.zeek.0.get(&raw.source)?)
+        zeek::record(line, self.state.zeek.0.get(&raw.source)?).map(|(_, record)| record)
     }
 }
 
@@ -219,8 +219,8 @@ impl Stateful for Network {
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         let Body::Raw(raw) = &event.body else { return };
         let findings = match self.zeek(raw) {
-            Some((ts, record)) => self.judge(&record, ts),
-            None => self.judge(raw.record(), event.ts),
+            Some(record) => self.judge(&record, event.time()),
+            None => self.judge(raw.record(), event.time()),
         };
         for mut finding in findings {
             finding.entity.host = raw.record().entity.host.clone();
@@ -242,7 +242,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{Entity, EventId, Format, Severity};
+    use crate::event::{Entity, EventId, Format, Severity, Times};
     use crate::layer::stage::Stage;
     use crate::layer::testing::soc_events;
     use crate::parse::built_in;
@@ -252,7 +252,7 @@ mod tests {
         let id = EventId::new(ts.millis(), 0);
         let raw = Raw::new("test".into(), "net".into(), Format::Text, Bytes::new(), Vec::new(), built_in())
             .with_record(record);
-        Event { id, stream: Stream::L3In, ts, root: id, body: Body::Raw(raw) }
+        Event { id, stream: Stream::L3In, times: Times::at(ts), root: id, body: Body::Raw(raw) }
     }
 
     fn blocked(client: &str, server: &str, port: u16) -> Record {

@@ -9,6 +9,7 @@ mod raw;
 mod record;
 pub(crate) mod stream;
 mod time;
+mod times;
 pub mod wire;
 
 pub use body::{Body, Category, Decision, Happened, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict};
@@ -19,14 +20,14 @@ pub use raw::{Raw, RecordParser};
 pub use record::{Action, Record};
 pub use stream::{Interest, Stream};
 pub use time::Timestamp;
+pub use times::{Claimed, Times};
 
 /// One entry of the log.
 #[derive(Debug, Clone)]
 pub struct Event {
     pub id: EventId,
     pub stream: Stream,
-    /// When it happened, by its own account. Windows follow this time; the id follows arrival.
-    pub ts: Timestamp,
+    pub times: Times,
     /// The event from outside (line, sample, tick) that all of this follows from; its own id for such an event.
     /// Stages with several inputs handle them in order of this, which makes their results independent of which
     /// core was faster.
@@ -35,6 +36,16 @@ pub struct Event {
 }
 
 impl Event {
+    /// The time that windows follow: what is believed of it.
+    pub fn time(&self) -> Timestamp {
+        self.times.believed
+    }
+
+    /// The time that the line tells, to be shown.
+    pub fn ts(&self) -> Claimed {
+        self.times.ts
+    }
+
     /// Who wrote it, in the sense of [`Interest::of`].
     pub fn kind(&self) -> Interest {
         match &self.body {
@@ -48,7 +59,7 @@ impl Event {
 #[derive(Debug, Clone)]
 pub struct Draft {
     pub stream: Stream,
-    pub ts: Timestamp,
+    pub times: Times,
     /// `None` for an event from outside: it is its own root.
     pub root: Option<EventId>,
     pub body: Body,

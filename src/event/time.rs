@@ -14,6 +14,7 @@ const MICROS_MAX: i64 = super::EventId::MAX_MS * 1000;
 
 impl Timestamp {
     pub const ZERO: Self = Self(0);
+    pub const MAX: Self = Self(MICROS_MAX);
 
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(0, MICROS_MAX))

@@ -10,7 +10,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{
-    Action, Body, Category, Decision, Entity, Event, EventId, Happened, ShrinkSample, Soc, Stream, Timestamp, Verdict,
+    Action, Body, Category, Decision, Entity, Event, EventId, Happened, ShrinkSample, Soc, Stream, Times, Timestamp,
+    Verdict,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +111,7 @@ impl Serialize for RawForm<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         const OWN: [&str; 5] = ["ts", "source", "compartment", "payload", "event_id"];
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("ts", &self.event.ts.seconds())?;
+        map.serialize_entry("ts", &self.event.ts().seconds())?;
         map.serialize_entry("source", &*self.raw.source)?;
         map.serialize_entry("compartment", &*self.raw.compartment)?;
         map.serialize_entry("payload", &String::from_utf8_lossy(&self.raw.payload))?;
@@ -127,7 +128,7 @@ impl Serialize for RawForm<'_> {
 }
 
 fn form(event: &Event) -> Form<'_> {
-    let (ts, event_id) = (event.ts.seconds(), event.id);
+    let (ts, event_id) = (event.ts().seconds(), event.id);
     match &event.body {
         Body::Raw(raw) => Form::Raw(RawForm { event, raw }),
         Body::Decision(decision) => Form::Decision(Box::new(DecisionForm {
@@ -268,28 +269,23 @@ fn time(stream: Stream, seconds: f64) -> Result<Timestamp, WireError> {
     Timestamp::from_seconds(seconds).ok_or_else(|| WireError::Time { stream, ts: seconds.to_string() })
 }
 
-/// What of a stored SOC event or sample is not in its body.
-#[derive(Deserialize)]
-struct Stamp {
-    ts: f64,
-}
-
-/// Rebuilds an event of a derived stream from what [`to_text`] wrote.
+/// Rebuilds an event of a derived stream from what [`to_text`] wrote and what is stored beside it.
 ///
 /// # Errors
 /// It is not what [`to_text`] writes for an event of this stream.
-pub fn derived_from_text(stream: Stream, id: EventId, root: EventId, text: &[u8]) -> Result<Event, WireError> {
+pub fn derived_from_text(
+    stream: Stream,
+    (id, root): (EventId, EventId),
+    times: Times,
+    text: &[u8],
+) -> Result<Event, WireError> {
     let shape = |source| WireError::Shape { stream, source };
-    let stamp = || time(stream, serde_json::from_slice::<Stamp>(text).map_err(shape)?.ts);
-    let (ts, body) = match stream {
-        Stream::SocEvents => (stamp()?, Body::Soc(serde_json::from_slice(text).map_err(shape)?)),
-        Stream::Shrink => (stamp()?, Body::Shrink(serde_json::from_slice(text).map_err(shape)?)),
-        _ => {
-            let (ts, decision) = decision_of(stream, serde_json::from_slice(text).map_err(shape)?)?;
-            (ts, Body::Decision(Box::new(decision)))
-        }
+    let body = match stream {
+        Stream::SocEvents => Body::Soc(serde_json::from_slice(text).map_err(shape)?),
+        Stream::Shrink => Body::Shrink(serde_json::from_slice(text).map_err(shape)?),
+        _ => Body::Decision(Box::new(decision_of(stream, serde_json::from_slice(text).map_err(shape)?)?.1)),
     };
-    Ok(Event { id, stream, ts, root, body })
+    Ok(Event { id, stream, times, root, body })
 }
 
 #[cfg(test)]
@@ -318,7 +314,7 @@ mod tests {
         Event {
             id: EventId::new(1_763_856_000_124, 0),
             stream: Stream::SocEvents,
-            ts: Timestamp::from_micros(1_763_856_000_123_456),
+            times: Times::at(Timestamp::from_micros(1_763_856_000_123_456)),
             root: EventId::new(1_763_856_000_123, 4),
             body: Body::Soc(Box::new(soc)),
         }
@@ -334,8 +330,9 @@ mod tests {
     #[test]
     fn a_soc_event_is_read_back_as_it_was_written() {
         let event = soc_event();
-        let read = derived_from_text(event.stream, event.id, event.root, to_text(&event).as_bytes()).unwrap();
-        assert_eq!(read.ts, event.ts);
+        let read =
+            derived_from_text(event.stream, (event.id, event.root), event.times, to_text(&event).as_bytes()).unwrap();
+        assert_eq!(read.times, event.times);
         let (Body::Soc(original), Body::Soc(soc)) = (&event.body, &read.body) else { unreachable!() };
         assert_eq!(soc, original);
     }
@@ -346,7 +343,7 @@ mod tests {
         let event = Event {
             id: EventId::new(8, 0),
             stream: Stream::L3Out,
-            ts: Timestamp::from_millis(7),
+            times: Times::at(Timestamp::from_millis(7)),
             root: EventId::new(7, 1),
             body: Body::Decision(Box::new(decision.clone())),
         };
@@ -355,7 +352,7 @@ mod tests {
         assert_eq!(fields["decision"], "benign");
         assert_eq!(fields["input_ref"], "7-1");
         assert_eq!(fields["reasons"], "[]");
-        assert_eq!(decision_from_json(Stream::L3Out, to_json(&event)).unwrap(), (event.ts, decision));
+        assert_eq!(decision_from_json(Stream::L3Out, to_json(&event)).unwrap(), (event.ts().as_told(), decision));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Origin;
 use crate::event::wire::{self, WireError};
-use crate::event::{Body, Draft, Format, Stream, Timestamp};
+use crate::event::{Body, Draft, Format, Stream, Times, Timestamp};
 use crate::limits::{FIELDS_PER_RECORD_MAX, LINE_BYTES_MAX};
 
 /// Why an entry cannot be taken; the text goes to `dead_letters`.
@@ -131,7 +131,11 @@ fn raw(
     if attributes.len() > FIELDS_PER_RECORD_MAX {
         return Err(EntryError::TooManyFields(attributes.len()));
     }
-    Ok(Origin { stream, source, compartment, format: Format::Auto }.message(payload, attributes, ts))
+    Ok(Origin { stream, source, compartment, format: Format::Auto }.message(
+        payload,
+        attributes,
+        Times::told(ts, arrival),
+    ))
 }
 
 /// JSON as one string: text as it is, everything else as JSON.
@@ -185,7 +189,7 @@ fn decision(mut entry: Map<String, Value>, stream: Stream, arrival: Timestamp) -
     }
     entry.insert("ts".to_owned(), Value::from(ts.seconds()));
     let (ts, decision) = wire::decision_from_json(stream, Value::Object(entry))?;
-    Ok(Draft { stream, ts, root: None, body: Body::Decision(Box::new(decision)) })
+    Ok(Draft { stream, times: Times::told(ts, arrival), root: None, body: Body::Decision(Box::new(decision)) })
 }
 
 #[cfg(test)]
@@ -202,6 +206,10 @@ mod tests {
         from_entry(entry.as_object().unwrap().clone(), Stream::L3In, &Arc::from("http"), ARRIVAL)
     }
 
+    fn told(draft: &Draft) -> Timestamp {
+        draft.times.ts.as_told()
+    }
+
     fn raw_of(draft: Draft) -> Raw {
         let Body::Raw(raw) = draft.body else { panic!("a raw event") };
         raw
@@ -213,7 +221,7 @@ mod tests {
             &json!({"ts": 1763856000.5, "source": "fw", "compartment": "ops", "payload": "deny", "n": 3, "u": "x"}),
         );
         let draft = draft.unwrap();
-        assert_eq!((draft.stream, draft.ts), (Stream::L3In, Timestamp::from_millis(1_763_856_000_500)));
+        assert_eq!((draft.stream, told(&draft)), (Stream::L3In, Timestamp::from_millis(1_763_856_000_500)));
         let raw = raw_of(draft);
         assert_eq!((&*raw.source, &*raw.compartment, &*raw.payload), ("fw", "ops", b"deny" as &[u8]));
         assert_eq!(raw.attributes, [("n".to_owned(), "3".to_owned()), ("u".to_owned(), "x".to_owned())]);
@@ -222,7 +230,7 @@ mod tests {
     #[test]
     fn what_is_absent_is_the_arrival_and_the_senders_way_in() {
         let draft = read(&json!({"payload": {"b": 1, "a": [2]}})).unwrap();
-        assert_eq!(draft.ts, ARRIVAL);
+        assert_eq!(draft.times, Times::at(ARRIVAL));
         let raw = raw_of(draft);
         assert_eq!((&*raw.source, &*raw.payload), ("http", br#"{"b":1,"a":[2]}"# as &[u8]));
     }
@@ -236,7 +244,7 @@ mod tests {
             json!("2025-11-23T00:00:00.25Z"),
             json!("2025-11-23T01:00:00.250+01:00"),
         ] {
-            assert_eq!(read(&json!({"ts": ts, "payload": "x"})).unwrap().ts, expected, "{ts}");
+            assert_eq!(read(&json!({"ts": ts, "payload": "x"})).unwrap().times.ts.as_told(), expected, "{ts}");
         }
     }
 
@@ -273,12 +281,12 @@ mod tests {
         let event = Event {
             id: EventId::new(9, 1),
             stream: draft.stream,
-            ts: draft.ts,
+            times: draft.times,
             root: EventId::new(9, 1),
             body: draft.body,
         };
         let again = read(&wire::to_json(&event)).unwrap();
-        assert_eq!(again.ts, event.ts);
+        assert_eq!(again.times.ts, event.ts());
         let Body::Raw(before) = event.body else { unreachable!() };
         let after = raw_of(again);
         assert_eq!(
@@ -292,7 +300,7 @@ mod tests {
         let fields = [("payload", &b"\xff\x00"[..]), ("ts", b"12"), ("k", b"old"), ("k", b"new"), ("event_id", b"1-1")]
             .map(|(name, value)| (Bytes::from(name), Bytes::from(value)));
         let draft = from_fields(&fields, Stream::L4In, &Arc::from("redis"), ARRIVAL).unwrap();
-        assert_eq!(draft.ts, Timestamp::from_millis(12_000));
+        assert_eq!(told(&draft), Timestamp::from_millis(12_000));
         let raw = raw_of(draft);
         assert_eq!(&*raw.payload, b"\xff\x00");
         assert_eq!(raw.attributes, [("k".to_owned(), "new".to_owned())], "the last of a name counts");
@@ -310,13 +318,20 @@ mod tests {
         decision.reasons = vec!["r".into()];
         let ts = Timestamp::from_millis(7);
         let body = Body::Decision(Box::new(decision.clone()));
-        let event = Event { id: EventId::new(8, 0), stream: Stream::L3Out, ts, root: EventId::new(7, 1), body };
+        let event = Event {
+            id: EventId::new(8, 0),
+            stream: Stream::L3Out,
+            times: Times::at(ts),
+            root: EventId::new(7, 1),
+            body,
+        };
         let fields = wire::Fields::of(&event);
         let bytes = |text: std::borrow::Cow<'_, str>| Bytes::from(text.into_owned());
         let fields: Vec<_> = fields.list().into_iter().map(|(name, value)| (bytes(name), bytes(value))).collect();
         let draft = from_fields(&fields, Stream::L3Out, &Arc::from("redis"), ARRIVAL).unwrap();
+        let at = told(&draft);
         let Body::Decision(read) = draft.body else { panic!("a decision") };
-        assert_eq!((draft.ts, *read), (ts, decision));
+        assert_eq!((at, *read), (ts, decision));
     }
 
     proptest! {

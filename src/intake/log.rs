@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::clock::{self, SourceClocks};
 use super::shrink::Latest;
 use super::{Batch, Problem};
 use crate::bus::Bus;
@@ -27,14 +28,16 @@ pub struct IntakeLog {
     pub shrink: Latest,
     /// Of the problems of each source.
     notices: Mutex<Notices>,
+    clocks: Mutex<SourceClocks>,
 }
 
 impl IntakeLog {
     /// `positions` as they were committed last; `durable` moves to the id up to which nothing is lost by what
     /// `store.durability` speaks of.
     pub fn new(bus: Arc<Bus>, positions: BTreeMap<String, Value>, durable: watch::Receiver<EventId>) -> Self {
+        let clocks = Mutex::new(SourceClocks::load(&positions));
         let (shown, shrink, notices) = Default::default();
-        Self { bus, positions: Mutex::new(positions), shown, durable, shrink, notices }
+        Self { bus, positions: Mutex::new(positions), shown, durable, shrink, notices, clocks }
     }
 
     /// Whoever sent an event up to here may be told that it is safe, and a source's outside position may move.
@@ -83,6 +86,34 @@ impl IntakeLog {
         });
     }
 
+    /// The same for lines whose times are yet to be judged, by the clocks of the sources that they name.
+    pub fn append_told(&self, task: &TaskContext, source: &'static str, batch: Batch) {
+        if batch.drafts.is_empty() {
+            return self.append(task, source, batch);
+        }
+        self.note(&batch.drafts);
+        self.advance(task, || {
+            self.judged(source, batch.drafts, |drafts, mut positions| {
+                positions.extend(batch.positions);
+                self.bus.append(source, drafts, positions.clone(), Vec::new());
+                positions
+            })
+        });
+    }
+
+    /// Runs `append` with the drafts, their times judged, and the positions of the clocks that did. What comes over one
+    /// channel is judged in the order in which it is appended.
+    pub fn judged<Appended>(
+        &self,
+        channel: &str,
+        mut drafts: Vec<Draft>,
+        append: impl FnOnce(Vec<Draft>, Vec<(String, Value)>) -> Appended,
+    ) -> Appended {
+        let mut clocks = locked(&self.clocks);
+        let positions = clocks.judge(channel, &mut drafts, clock::skew());
+        append(drafts, positions)
+    }
+
     /// For status: the newest event of each source.
     fn note(&self, drafts: &[Draft]) {
         let mut shown = locked(&self.shown);
@@ -95,7 +126,7 @@ impl IntakeLog {
             let status = entry(&mut shown, &raw.source);
             status.up = true;
             status.events += 1;
-            status.lag_s = Some(now.since(draft.ts).as_secs_f64());
+            status.lag_s = Some(now.since(draft.times.believed).as_secs_f64());
         }
     }
 
@@ -140,7 +171,7 @@ mod tests {
 
     use super::*;
     use crate::bus::Ledger;
-    use crate::event::Stream;
+    use crate::event::{Stream, Times};
 
     fn log() -> IntakeLog {
         let bus = Arc::new(Bus::new(Ledger::new([]), EventId::ZERO));
@@ -149,7 +180,7 @@ mod tests {
     }
 
     fn batch(position: Value) -> Batch {
-        let tick = Draft { stream: Stream::Tick, ts: Timestamp::ZERO, root: None, body: Body::Tick };
+        let tick = Draft { stream: Stream::Tick, times: Times::default(), root: None, body: Body::Tick };
         Batch { drafts: vec![tick], positions: vec![("file".to_owned(), position)] }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use crate::event::Timestamp;
 
-/// The time of the next line of every input that has one. The caller takes the [`earliest`](Self::earliest), and offers
+/// The believed time of the next line of every input that has one. The caller takes the [`earliest`](Self::earliest), and offers
 /// that input's next line before it takes another. Equal times go by the inputs' numbers.
 ///
 /// An input keeps its own order whatever its times say. The sequence is that of the largest time each input has shown so

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::context::Context;
 use super::parser;
-use crate::event::{Body, Draft, Format, Raw, Record, Stream, Timestamp};
+use crate::event::{Body, Draft, Format, Raw, Record, Stream, Times, Timestamp};
 use crate::parse::{Calendar, Parser};
 
 /// What all events of one source have in common.
@@ -20,9 +20,9 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The event of one line of a file; its time is what the line says, completed by the calendar, and its record what the
-    /// line says after those before it.
-    pub fn line(&self, payload: Bytes, context: &mut Context, calendar: &Calendar) -> Draft {
+    /// The event of one line of a file, and the time that the line tells, if it tells one, completed by the calendar; its
+    /// record is what the line says after those before it.
+    pub fn line(&self, payload: Bytes, context: &mut Context, calendar: &Calendar) -> (Draft, Option<Timestamp>) {
         let parser = parser::current();
         let mut attributes = context.columns(&payload);
         let mut parsed = parser.parse(&payload, self.format, &attributes);
@@ -35,17 +35,18 @@ impl Origin {
         } else {
             context.remember(&payload, &parsed.record);
         }
-        let ts = calendar.resolve(parsed.time);
-        self.draft(parser, payload, attributes, ts, parsed.record)
+        let claim = calendar.claim(parsed.time);
+        let times = Times::at(claim.unwrap_or(calendar.reference));
+        (self.draft(parser, payload, attributes, times, parsed.record), claim)
     }
 
     /// The event of a message that came with a time and attributes of its own.
-    pub fn message(&self, payload: Bytes, mut attributes: Vec<(String, String)>, ts: Timestamp) -> Draft {
+    pub fn message(&self, payload: Bytes, mut attributes: Vec<(String, String)>, times: Times) -> Draft {
         // Sorted first: the record must be the one that is computed again when the event comes back from the store.
         attributes.sort();
         let parser = parser::current();
         let record = parser.parse(&payload, self.format, &attributes).record;
-        self.draft(parser, payload, attributes, ts, record)
+        self.draft(parser, payload, attributes, times, record)
     }
 
     fn draft(
@@ -53,12 +54,12 @@ impl Origin {
         parser: Arc<Parser>,
         payload: Bytes,
         attributes: Vec<(String, String)>,
-        ts: Timestamp,
+        times: Times,
         record: Record,
     ) -> Draft {
         let Self { source, compartment, format, .. } = self;
         let (source, compartment) = (Arc::clone(source), Arc::clone(compartment));
         let raw = Raw::new(source, compartment, *format, payload, attributes, parser).with_record(record);
-        Draft { stream: self.stream, ts, root: None, body: Body::Raw(raw) }
+        Draft { stream: self.stream, times, root: None, body: Body::Raw(raw) }
     }
 }

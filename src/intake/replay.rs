@@ -1,7 +1,7 @@
 //! Whole files and streams, once, from beginning to end: the same order as [`FileSet`](super::file::FileSet) returns for
 //! the same files.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -11,13 +11,14 @@ use flate2::bufread::MultiGzDecoder;
 use jiff::tz::TimeZone;
 
 use super::Origin;
+use super::clock::{self, CONFIRMING_LINES, SourceClock, Told};
 use super::content::{self, Content};
 use super::context::Context;
 use super::entry::{self, EntryError};
 use super::lines::{Line, Lines};
 use super::merge::Merge;
-use crate::event::{Draft, Format, Stream, Timestamp};
-use crate::limits::FILE_CHUNK_BYTES;
+use crate::event::{Draft, Format, Stream, Times, Timestamp};
+use crate::limits::{FILE_CHUNK_BYTES, SOURCE_CLOCKS_MAX};
 use crate::parse::Calendar;
 
 /// One file or stream to be replayed.
@@ -25,6 +26,8 @@ pub struct ReplayInput {
     pub origin: Origin,
     /// For times that leave out zone or year, and for lines without any.
     pub calendar: Calendar,
+    /// When a file was written last.
+    pub written: Option<Timestamp>,
     pub reader: Box<dyn BufRead + Send>,
 }
 
@@ -44,6 +47,7 @@ impl ReplayInput {
                 format,
             },
             calendar: Calendar { zone, reference },
+            written: Some(reference),
             reader: lines_of(BufReader::with_capacity(FILE_CHUNK_BYTES, file))?,
         })
     }
@@ -89,12 +93,15 @@ pub enum ReplayError {
 pub fn merged(inputs: Vec<ReplayInput>) -> Replay {
     let mut replay = Replay { inputs: Vec::new(), merge: Merge::default(), errors: VecDeque::new(), bytes_given: 0 };
     for (index, input) in inputs.into_iter().enumerate() {
+        let limit = input.written.map(|written| written.plus(clock::skew()));
         replay.inputs.push(Reading {
             input,
             lines: Lines::at(0),
             context: Context::default(),
             ended: false,
-            head: None,
+            heads: VecDeque::with_capacity(CONFIRMING_LINES),
+            clocks: BTreeMap::new(),
+            limit,
         });
         replay.offer(index);
     }
@@ -114,7 +121,18 @@ struct Reading {
     lines: Lines,
     context: Context,
     ended: bool,
-    head: Option<(Draft, u64)>,
+    /// As many as it takes to judge the time of the first.
+    heads: VecDeque<Head>,
+    /// By source: entries name their own.
+    clocks: BTreeMap<Arc<str>, SourceClock>,
+    /// No line is believed that claims to be written after this.
+    limit: Option<Timestamp>,
+}
+
+struct Head {
+    draft: Draft,
+    claim: Option<Timestamp>,
+    bytes: u64,
 }
 
 impl Replay {
@@ -139,7 +157,7 @@ impl Iterator for Replay {
             return Some(Err(error));
         }
         let index = self.merge.earliest()?;
-        let (draft, bytes) = self.inputs.get_mut(index)?.head.take()?;
+        let Head { draft, bytes, .. } = self.inputs.get_mut(index)?.heads.pop_front()?;
         self.bytes_given += bytes;
         self.offer(index);
         Some(Ok(draft))
@@ -147,7 +165,17 @@ impl Iterator for Replay {
 }
 
 impl Reading {
+    /// Reads on until the next line is known and its time can be judged. Returns that time.
     fn read_head(&mut self, errors: &mut VecDeque<ReplayError>) -> Option<Timestamp> {
+        while self.heads.len() < CONFIRMING_LINES
+            && let Some(head) = self.read(errors)
+        {
+            self.heads.push_back(head);
+        }
+        self.judge_head()
+    }
+
+    fn read(&mut self, errors: &mut VecDeque<ReplayError>) -> Option<Head> {
         let mut bytes = 0;
         while let Some(line) = self.next_line(errors) {
             bytes += line.end - line.start;
@@ -157,19 +185,57 @@ impl Reading {
             }
             let offset = line.start;
             match self.draft(line) {
-                Ok(draft) => return Some(self.head.insert((draft, bytes)).0.ts),
+                Ok((draft, claim)) => return Some(Head { draft, claim, bytes }),
                 Err(error) => errors.push_back(ReplayError::Entry { input, offset, error }),
             }
         }
         None
     }
 
-    fn draft(&mut self, line: Line) -> Result<Draft, EntryError> {
+    fn draft(&mut self, line: Line) -> Result<(Draft, Option<Timestamp>), EntryError> {
         let ReplayInput { origin, calendar, .. } = &self.input;
         match entry_of(&line.payload) {
-            Some(entry) => entry::from_entry(entry, origin.stream, &origin.source, calendar.reference),
+            Some(entry) => {
+                let draft = entry::from_entry(entry, origin.stream, &origin.source, calendar.reference)?;
+                let claim = draft.times.ts.as_told();
+                Ok((draft, Some(claim)))
+            }
             None => Ok(origin.line(line.payload, &mut self.context, calendar)),
         }
+    }
+
+    /// When a line was taken in is not known here: it is the time that is believed of it.
+    fn judge_head(&mut self) -> Option<Timestamp> {
+        let is_end = self.heads.len() < CONFIRMING_LINES;
+        let head = self.heads.front()?;
+        let source = clock::source_of(&head.draft);
+        // A file whose lines are all newer than it: its own time was not kept.
+        if self.clocks.is_empty() && head.claim > self.limit {
+            self.limit = None;
+        }
+        let next: Vec<_> = self
+            .heads
+            .iter()
+            .skip(1)
+            .filter(|head| clock::source_of(&head.draft) == source)
+            .map(|head| head.claim)
+            .collect();
+        let told = Told {
+            claim: head.claim,
+            arrival: None,
+            reference: head.draft.times.ts.as_told(),
+            limit: self.limit.unwrap_or(Timestamp::MAX),
+            skew: clock::skew(),
+            next: &next,
+            // Lines of other sources in between tell nothing.
+            is_end: is_end || next.is_empty(),
+        };
+        let has_room = self.clocks.len() < SOURCE_CLOCKS_MAX || self.clocks.contains_key(&source);
+        let source = if has_room { source } else { Arc::from("") };
+        let believed = self.clocks.entry(source).or_default().take(&told);
+        let head = self.heads.front_mut()?;
+        head.draft.times = Times { arrival: believed, believed, ..head.draft.times };
+        Some(believed)
     }
 
     fn next_line(&mut self, errors: &mut VecDeque<ReplayError>) -> Option<Line> {
@@ -214,6 +280,7 @@ mod tests {
                 format: Format::Auto,
             },
             calendar: Calendar { zone: TimeZone::UTC, reference: Timestamp::from_millis(5000) },
+            written: None,
             reader: Box::new(text.as_bytes()),
         }
     }

@@ -1,10 +1,14 @@
-//! The clock of the log: a `TICK` in each second in which nothing else came, so that windows close. Its time goes on from
-//! the newest event's time: the clock of what is read, which for live input is the wall clock.
+//! The clock of the log: a `TICK` each second by the clock of arrivals, whatever else comes and however far a source is
+//! behind, so that windows close and silence is noticed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::MissedTickBehavior;
+
+use super::clock::arrival;
 use super::{Batch, Resources, SourceSpec};
-use crate::event::{Body, Draft, Stream, Timestamp};
+use crate::event::{Body, Draft, Stream, Times};
+use crate::limits::TICKS_WITHOUT_ROOM_MAX;
 use crate::supervise::TaskContext;
 
 const NAME: &str = "tick";
@@ -19,19 +23,19 @@ pub const SOURCE: SourceSpec = SourceSpec {
 };
 
 async fn run(task: TaskContext, Resources { log, .. }: Resources) -> Result<(), String> {
-    let mut seen = log.bus.newest();
-    let mut since = Instant::now();
-    while task.run_until_stopped(tokio::time::sleep(EVERY)).await.is_some() {
-        let newest = log.bus.newest();
-        if newest != seen {
-            (seen, since) = (newest, Instant::now());
+    let mut due = tokio::time::interval(EVERY);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut without_room = 0;
+    while task.run_until_stopped(due.tick()).await.is_some() {
+        without_room = if log.bus.has_room() { 0 } else { without_room + 1 };
+        if without_room > TICKS_WITHOUT_ROOM_MAX {
             continue;
         }
-        if newest.ts == Timestamp::ZERO || !log.bus.has_room() {
-            continue;
-        }
-        let draft = Draft { stream: Stream::Tick, ts: newest.ts.plus(since.elapsed()), root: None, body: Body::Tick };
-        log.append(&task, NAME, Batch { drafts: vec![draft], positions: Vec::new() });
+        log.append(&task, NAME, Batch { drafts: vec![tick()], positions: Vec::new() });
     }
     Ok(())
+}
+
+fn tick() -> Draft {
+    Draft { stream: Stream::Tick, times: Times::at(arrival::now()), root: None, body: Body::Tick }
 }

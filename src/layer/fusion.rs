@@ -57,10 +57,10 @@ impl Stateful for Fusion {
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         match &event.body {
-            Body::Shrink(sample) => self.known.take(event.ts, sample),
+            Body::Shrink(sample) => self.known.take(event.time(), sample),
             Body::Decision(decision) if decision.verdict != Verdict::Benign || self.include_benign => {
                 let layer = if event.stream == Stream::L4Out { "4" } else { "3" };
-                out.emit_soc(self.fuse(layer, event.ts, decision));
+                out.emit_soc(self.fuse(layer, event.time(), decision));
             }
             _ => {}
         }
@@ -160,7 +160,7 @@ fn wire_values(values: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Category, Entity, EventId, Severity, wire};
+    use crate::event::{Category, Entity, EventId, Severity, Times, wire};
     use crate::layer::stage::Stage;
     use crate::layer::testing::soc_events;
 
@@ -170,7 +170,7 @@ mod tests {
 
     fn event(stream: Stream, at: u64, body: Body) -> Event {
         let id = EventId::new(1_700_000_000_000 + at * 1000, 0);
-        Event { id, stream, ts: second(at), root: id, body }
+        Event { id, stream, times: Times::at(second(at)), root: id, body }
     }
 
     fn sample(at: u64, pairs: &[(&str, f64)]) -> Event {

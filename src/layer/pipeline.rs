@@ -24,10 +24,10 @@ impl Pipeline {
         Self { stages, last: EventId::ZERO, out: Outbox::default() }
     }
 
-    /// One event from outside and all that follows from it, in order of id. Ids are taken from the events' own times,
-    /// so that they do not depend on when this runs.
+    /// One event from outside and all that follows from it, in order of id. Ids are taken from the arrivals,
+    /// which in a replay do not depend on when this runs.
     pub fn push(&mut self, draft: Draft) -> Vec<Event> {
-        self.last = self.last.next(draft.ts.millis());
+        self.last = self.last.next(draft.times.arrival.millis());
         let mut events = vec![with_id(draft, self.last)];
         for (spec, stage) in &mut self.stages {
             let before = events.len();
@@ -52,7 +52,7 @@ impl Pipeline {
 }
 
 fn with_id(draft: Draft, id: EventId) -> Event {
-    Event { id, stream: draft.stream, ts: draft.ts, root: draft.root.unwrap_or(id), body: draft.body }
+    Event { id, stream: draft.stream, times: draft.times, root: draft.root.unwrap_or(id), body: draft.body }
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::event::{Body, Interest, Soc, Stream, Timestamp};
+    use crate::event::{Body, Interest, Soc, Stream, Times};
     use crate::layer::stage::Stateful;
     use crate::limits::OUTPUTS_PER_EVENT_MAX;
 
@@ -106,7 +106,7 @@ mod tests {
             make: Arc::new(|| Box::new(Talkative(()))),
         };
         let mut pipeline = Pipeline::new(vec![spec]);
-        let tick = || Draft { stream: Stream::Tick, ts: Timestamp::ZERO, root: None, body: Body::Tick };
+        let tick = || Draft { stream: Stream::Tick, times: Times::default(), root: None, body: Body::Tick };
         assert_eq!(pipeline.push(tick()).len(), 1 + OUTPUTS_PER_EVENT_MAX);
         pipeline.push(tick());
         assert_eq!(pipeline.refused(), 4);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::detect::deceptive::escaped;
-use crate::event::{Body, Draft, Event, EventId, Interest, Soc, Stream, Timestamp};
+use crate::event::{Body, Draft, Event, EventId, Interest, Soc, Stream, Times, Timestamp};
 use crate::limits;
 
 /// What judges events, as actors, `replay` and tests drive it. Who writes one implements [`Stateful`].
@@ -27,7 +27,7 @@ pub trait Stage: Send {
 }
 
 /// A pure function over the log, with state. No IO, no clock, no randomness, no iteration over unordered maps: time is
-/// the event's time, and the same input leads to the same bytes in the daemon, in `replay` and in tests.
+/// what is believed of the event's, and the same input leads to the same bytes in the daemon, in `replay` and in tests.
 pub trait Stateful: Send {
     /// All that it remembers, bounded. What it is configured with is not part of it.
     type State: Serialize + DeserializeOwned;
@@ -96,7 +96,7 @@ pub struct Outbox {
     drafts: Vec<Draft>,
     cause: EventId,
     root: EventId,
-    ts: Timestamp,
+    times: Times,
     emitted_for_event: usize,
     refused: u64,
 }
@@ -106,13 +106,13 @@ impl Outbox {
     pub fn begin(&mut self, event: &Event) {
         self.cause = event.id;
         self.root = event.root;
-        self.ts = event.ts;
+        self.times = event.times;
         self.emitted_for_event = 0;
     }
 
-    /// A decision or SOC event at the time of the event being handled. An empty `input_ref` is filled with its id.
+    /// A decision or SOC event with the times of the event being handled. An empty `input_ref` is filled with its id.
     pub fn emit(&mut self, stream: Stream, body: Body) {
-        self.emit_at(stream, self.ts, body);
+        self.write(stream, self.times, body);
     }
 
     /// A SOC event of a device.
@@ -122,7 +122,12 @@ impl Outbox {
 
     /// With a time of its own, such as the end of a window that a `TICK` closed: what is written must not depend on
     /// when the tick came.
-    pub fn emit_at(&mut self, stream: Stream, ts: Timestamp, mut body: Body) {
+    pub fn emit_at(&mut self, stream: Stream, time: Timestamp, body: Body) {
+        let times = Times { arrival: self.times.arrival, ..Times::at(time) };
+        self.write(stream, times, body);
+    }
+
+    fn write(&mut self, stream: Stream, times: Times, mut body: Body) {
         if self.emitted_for_event == limits::OUTPUTS_PER_EVENT_MAX {
             self.refused += 1;
             return;
@@ -133,7 +138,7 @@ impl Outbox {
             Body::Soc(soc) => complete(&mut soc.input_ref, &mut soc.summary, self.cause),
             _ => {}
         }
-        self.drafts.push(Draft { stream, ts, root: Some(self.root), body });
+        self.drafts.push(Draft { stream, times, root: Some(self.root), body });
     }
 
     /// Takes what was collected.

@@ -51,13 +51,18 @@ impl Calendar {
     /// Times without a zone: in the hour that a clock change repeats, its first pass; in the hour that it skips, as
     /// if the clock had not changed yet.
     pub fn resolve(&self, time: LogTime) -> Timestamp {
+        self.claim(time).unwrap_or(self.reference)
+    }
+
+    /// As [`resolve`](Self::resolve); `None` where that is the reference because the line tells no time that can be.
+    pub fn claim(&self, time: LogTime) -> Option<Timestamp> {
         let claimed = match time {
             LogTime::Absent => None,
             LogTime::Instant(time) => Some(time),
             LogTime::Civil(time) => self.instant(time),
             LogTime::Yearless { month, day, time } => self.latest(month, day, time),
         };
-        claimed.filter(|time| self.can_be(*time)).unwrap_or(self.reference)
+        claimed.filter(|time| self.can_be(*time))
     }
 
     fn can_be(&self, time: Timestamp) -> bool {

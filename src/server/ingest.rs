@@ -22,6 +22,7 @@ use super::problem::Problem;
 use super::request::{MayIngest, PathPart, text_of};
 use super::shared::Shared;
 use crate::event::{Draft, EventId, Stream, Timestamp};
+use crate::intake::clock::arrival;
 use crate::limits;
 use crate::observe::metrics;
 
@@ -67,7 +68,7 @@ pub async fn post(
 }
 
 async fn take(shared: &Shared, stream: Stream, mut lines: Lines<'_>) -> Result<Answer, Problem> {
-    let arrival = Timestamp::now();
+    let arrival = arrival::now();
     let (mut answer, mut last) = (Answer::default(), None);
     while let Some(portion) = lines.portion() {
         let drafts = {

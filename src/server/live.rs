@@ -140,7 +140,8 @@ impl Gateway for Live {
     }
 
     fn ingest_rest(&self, drafts: Vec<Draft>) -> EventId {
-        self.bus.append("http", drafts, Vec::new(), Vec::new())
+        let append = |drafts, positions| self.bus.append("http", drafts, positions, Vec::new());
+        self.intake.judged("http", drafts, append)
     }
 
     fn room(&self) -> BoxFuture<'_, ()> {

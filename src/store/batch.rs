@@ -130,23 +130,29 @@ impl<'a> Batch<'a> {
     /// under one of our ids does not cost us the event.
     fn event_statements(&self, statements: &mut Vec<Statement>) {
         let raw = "INSERT OR REPLACE INTO raw_events_fast \
-                   (id, ts, source, compartment, payload, layer, root, format, attributes) ";
+                   (id, ts, arrival, believed, source, compartment, payload, layer, root, format, attributes) ";
         insert(statements, raw, "", &self.raw, |mut values, row| {
-            values.push_bind(row.id).push_bind(row.ts).push_bind(row.source.clone());
-            values.push_bind(row.compartment.clone()).push_bind(&*row.payload).push_bind(row.layer);
+            values.push_bind(row.id).push_bind(row.ts).push_bind(row.arrival).push_bind(row.believed);
+            values
+                .push_bind(row.source.clone())
+                .push_bind(row.compartment.clone())
+                .push_bind(&*row.payload)
+                .push_bind(row.layer);
             values.push_bind(row.root).push_bind(row.format.clone()).push_bind(row.attributes);
         });
         let outputs = "INSERT OR REPLACE INTO model_outputs_fast \
-                       (id, ts, layer, model, input_ref, output_json, score, root, producer) ";
+                       (id, ts, arrival, believed, layer, model, input_ref, output_json, score, root, producer) ";
         insert(statements, outputs, "", &self.outputs, |mut values, row| {
-            values.push_bind(row.id).push_bind(row.ts).push_bind(row.layer).push_bind(row.model.clone());
+            values.push_bind(row.id).push_bind(row.ts).push_bind(row.arrival).push_bind(row.believed);
+            values.push_bind(row.layer).push_bind(row.model.clone());
             values.push_bind(row.input_ref.as_deref()).push_bind(row.output_json.as_str()).push_bind(row.score);
             values.push_bind(row.root).push_bind(row.producer);
         });
-        let control = "INSERT OR REPLACE INTO control_events_fast (id, ts, stream, root, body_json) ";
+        let control =
+            "INSERT OR REPLACE INTO control_events_fast (id, ts, arrival, believed, stream, root, body_json) ";
         insert(statements, control, "", &self.control, |mut values, row| {
-            values.push_bind(row.id).push_bind(row.ts).push_bind(row.stream);
-            values.push_bind(row.root).push_bind(row.body_json.as_str());
+            values.push_bind(row.id).push_bind(row.ts).push_bind(row.arrival).push_bind(row.believed);
+            values.push_bind(row.stream).push_bind(row.root).push_bind(row.body_json.as_str());
         });
     }
 

@@ -165,7 +165,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::bus::{DeadLetter, Snapshot};
     use crate::config;
-    use crate::event::{Body, Decision, Event, Format, Interest, Raw, ShrinkSample, Soc, Stream, Timestamp};
+    use crate::event::{Body, Decision, Event, Format, Interest, Raw, ShrinkSample, Soc, Stream, Times, Timestamp};
     use crate::parse::built_in;
 
     pub fn config(folder: &tempfile::TempDir) -> config::Store {
@@ -193,24 +193,30 @@ pub(crate) mod tests {
             vec![],
             built_in(),
         ));
-        Event { id, stream: Stream::L3In, ts: Timestamp::from_millis(ms), root: id, body }
+        Event { id, stream: Stream::L3In, times: Times::at(Timestamp::from_millis(ms)), root: id, body }
     }
 
     fn decision(ms: u64, n: u32, cause: EventId) -> Event {
         let body = Body::Decision(Box::new(Decision::benign("sigma".into(), 15, "ops".into(), cause)));
-        Event { id: EventId::new(ms, n), stream: Stream::L3Out, ts: Timestamp::from_millis(ms), root: cause, body }
+        Event {
+            id: EventId::new(ms, n),
+            stream: Stream::L3Out,
+            times: Times::at(Timestamp::from_millis(ms)),
+            root: cause,
+            body,
+        }
     }
 
     fn soc(ms: u64, n: u32, device: u16) -> Event {
         let body = Body::Soc(Box::new(Soc { src_device: device, summary: "x".into(), ..Soc::default() }));
         let id = EventId::new(ms, n);
-        Event { id, stream: Stream::SocEvents, ts: Timestamp::from_millis(ms), root: id, body }
+        Event { id, stream: Stream::SocEvents, times: Times::at(Timestamp::from_millis(ms)), root: id, body }
     }
 
     fn control(ms: u64, stream: Stream) -> Event {
         let id = EventId::new(ms, 0);
         let body = if stream == Stream::Tick { Body::Tick } else { Body::Shrink(ShrinkSample::default()) };
-        Event { id, stream, ts: Timestamp::from_millis(ms), root: id, body }
+        Event { id, stream, times: Times::at(Timestamp::from_millis(ms)), root: id, body }
     }
 
     pub fn transaction(consumer: &str, cursor: Option<EventId>, events: Vec<Event>) -> Arc<Transaction> {

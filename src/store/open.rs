@@ -94,6 +94,7 @@ async fn open_file(path: &Path, max_bytes: u64, bound: EventId) -> Result<(Write
     let mut writer = Writer::connect(path.to_owned(), max_bytes).await?;
     writer.transaction("making its tables", create_statements(fresh)).await?;
     let mut connection = writer.take().await?;
+    add_times(&mut connection).await.map_err(|error| writer.error("adding columns", &error))?;
     let quarantined = quarantine::beyond(&mut connection, path, bound).await;
     quarantined.map_err(|error| writer.error("keeping ids beyond now apart", &error))?;
     let recovery = recover(&mut connection).await.map_err(|error| writer.error("reading how far it was", &error))?;
@@ -110,6 +111,17 @@ fn create_statements(fresh: bool) -> Vec<Statement> {
     ];
     let marks = marks.into_iter().filter(|_| fresh);
     schema::CREATE.into_iter().map(str::to_owned).chain(marks).map(Statement::plain).collect()
+}
+
+/// Nothing for a store that this version made.
+async fn add_times(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    for (count, additions) in schema::TIMES {
+        let there: i64 = sqlx::query_scalar(count).fetch_one(&mut *connection).await?;
+        for addition in additions.into_iter().filter(|_| there == 0) {
+            sqlx::query(addition).execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Looks at the file without changing it, since it may be another program's. Says whether it is still empty.

@@ -9,7 +9,9 @@ use serde::de::value::{Error as NameError, StrDeserializer};
 use serde_json::{Map, Value};
 use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
-use crate::event::{Body, Event, EventId, Format, Interest, Raw, RecordParser, Stream, Timestamp, hex, stream, wire};
+use crate::event::{
+    Body, Claimed, Event, EventId, Format, Interest, Raw, RecordParser, Stream, Times, Timestamp, hex, stream, wire,
+};
 
 /// How the `payload` column holds a raw event.
 pub mod attribute_form {
@@ -28,6 +30,9 @@ const HEX_KEY: &str = "payload_hex";
 pub struct RawRow<'event> {
     pub id: i64,
     pub ts: f64,
+    /// Microseconds since the epoch, as is `believed`.
+    pub arrival: i64,
+    pub believed: i64,
     pub source: Arc<str>,
     pub compartment: Arc<str>,
     pub payload: Cow<'event, [u8]>,
@@ -42,6 +47,9 @@ pub struct RawRow<'event> {
 pub struct OutputRow {
     pub id: i64,
     pub ts: f64,
+    /// Microseconds since the epoch, as is `believed`.
+    pub arrival: i64,
+    pub believed: i64,
     pub layer: i64,
     pub model: Arc<str>,
     pub input_ref: Option<String>,
@@ -56,6 +64,9 @@ pub struct OutputRow {
 pub struct ControlRow {
     pub id: i64,
     pub ts: f64,
+    /// Microseconds since the epoch, as is `believed`.
+    pub arrival: i64,
+    pub believed: i64,
     pub stream: &'static str,
     pub root: Option<i64>,
     pub body_json: String,
@@ -84,6 +95,9 @@ pub struct Stored {
     pub compartment: Option<String>,
     pub format: Option<String>,
     pub attributes: i64,
+    /// None in what was stored before they were.
+    pub arrival: Option<i64>,
+    pub believed: Option<i64>,
 }
 
 impl<'row, AnyRow: sqlx::Row> FromRow<'row, AnyRow> for Stored
@@ -107,6 +121,8 @@ where
             compartment: row.try_get(7)?,
             format: row.try_get(8)?,
             attributes: row.try_get(9)?,
+            arrival: row.try_get(10)?,
+            believed: row.try_get(11)?,
         })
     }
 }
@@ -141,7 +157,8 @@ impl FormatNames {
 /// # Errors
 /// The body does not belong on the event's stream.
 pub fn row<'event>(event: &'event Event, formats: &mut FormatNames) -> Result<Row<'event>, RowError> {
-    let (id, ts) = (event.id.packed(), event.ts.seconds());
+    let (id, ts) = (event.id.packed(), event.ts().seconds());
+    let (arrival, believed) = (event.times.arrival.micros(), event.times.believed.micros());
     let root = (event.root != event.id).then(|| event.root.packed());
     match (&event.body, event.stream) {
         (Body::Raw(raw), Stream::L3In | Stream::L4In) => {
@@ -149,7 +166,19 @@ pub fn row<'event>(event: &'event Event, formats: &mut FormatNames) -> Result<Ro
             let (payload, attributes) = payload_column(raw);
             let (source, compartment) = (raw.source.clone(), raw.compartment.clone());
             let format = formats.of(raw.format);
-            Ok(Row::Raw(RawRow { id, ts, source, compartment, payload, layer, root, format, attributes }))
+            Ok(Row::Raw(RawRow {
+                id,
+                ts,
+                arrival,
+                believed,
+                source,
+                compartment,
+                payload,
+                layer,
+                root,
+                format,
+                attributes,
+            }))
         }
         (Body::Decision(decision), Stream::L3Out | Stream::L4Out) => Ok(Row::Output(OutputRow {
             layer: if event.stream == Stream::L3Out { 3 } else { 4 },
@@ -172,7 +201,7 @@ pub fn row<'event>(event: &'event Event, formats: &mut FormatNames) -> Result<Ro
         })),
         (Body::Shrink(_), Stream::Shrink) | (Body::Tick, Stream::Tick) => {
             let body_json = wire::to_text(event);
-            Ok(Row::Control(ControlRow { id, ts, stream: event.stream.name(), root, body_json }))
+            Ok(Row::Control(ControlRow { id, ts, arrival, believed, stream: event.stream.name(), root, body_json }))
         }
         _ => Err(RowError::Mismatch { id: event.id, stream: event.stream }),
     }
@@ -181,7 +210,9 @@ pub fn row<'event>(event: &'event Event, formats: &mut FormatNames) -> Result<Ro
 fn output(event: &Event) -> OutputRow {
     OutputRow {
         id: event.id.packed(),
-        ts: event.ts.seconds(),
+        ts: event.ts().seconds(),
+        arrival: event.times.arrival.micros(),
+        believed: event.times.believed.micros(),
         layer: 0,
         model: Arc::default(),
         input_ref: None,
@@ -230,7 +261,7 @@ pub fn event(stored: Stored, parser: &Arc<dyn RecordParser>) -> Result<Event, Ro
     let id = EventId::from_packed(stored.id);
     let root = stored.root.map_or(id, EventId::from_packed);
     let unreadable = |reason: String| RowError::Unreadable { id, reason };
-    let ts = Timestamp::from_seconds(stored.ts).ok_or_else(|| unreadable(format!("its time is {}", stored.ts)))?;
+    let times = times(&stored).ok_or_else(|| unreadable(format!("its time is {}", stored.ts)))?;
     let stream = match (stored.kind, stored.layer) {
         (0, 3) => Stream::L3In,
         (0, 4) => Stream::L4In,
@@ -238,14 +269,26 @@ pub fn event(stored: Stored, parser: &Arc<dyn RecordParser>) -> Result<Event, Ro
         (1, 4) => Stream::L4Out,
         (1, 8) => Stream::SocEvents,
         (2, 0) => Stream::Shrink,
-        (2, 1) => return Ok(Event { id, stream: Stream::Tick, ts, root, body: Body::Tick }),
+        (2, 1) => return Ok(Event { id, stream: Stream::Tick, times, root, body: Body::Tick }),
         (_, layer) => return Err(unreadable(format!("it is of layer {layer}"))),
     };
     if stored.kind == 0 {
         let body = Body::Raw(raw(stored, Arc::clone(parser)).map_err(unreadable)?);
-        return Ok(Event { id, stream, ts, root, body });
+        return Ok(Event { id, stream, times, root, body });
     }
-    wire::derived_from_text(stream, id, root, &stored.body).map_err(|error| unreadable(error.to_string()))
+    wire::derived_from_text(stream, (id, root), times, &stored.body).map_err(|error| unreadable(error.to_string()))
+}
+
+fn times(stored: &Stored) -> Option<Times> {
+    let ts = Timestamp::from_seconds(stored.ts)?;
+    Some(match stored.arrival.zip(stored.believed) {
+        Some((arrival, believed)) => Times {
+            ts: Claimed::new(ts),
+            arrival: Timestamp::from_micros(arrival),
+            believed: Timestamp::from_micros(believed),
+        },
+        None => Times::stored_without(ts, EventId::from_packed(stored.id)),
+    })
 }
 
 fn raw(stored: Stored, parser: Arc<dyn RecordParser>) -> Result<Raw, String> {

@@ -11,18 +11,20 @@ const SNAPSHOT_FORMAT: u32 = 1;
 
 /// `layer` of raw events: 3 is `L3_IN`, 4 is `L4_IN`. `root` is NULL for an event that is its own. A NULL `format` or a
 /// NULL `root` of an output marks a row that another program inserted: it never was on the log and is never read as an
-/// event. `attributes`: how `payload` is to be read, see `rows::attribute_form`.
+/// event. `attributes`: how `payload` is to be read, see `rows::attribute_form`. `arrival` and `believed`: microseconds
+/// since the epoch, NULL in rows of versions that did not keep them.
 const RAW_EVENTS: &str = "CREATE TABLE IF NOT EXISTS raw_events_fast (
     ts REAL NOT NULL, source TEXT NOT NULL, compartment TEXT NOT NULL, payload BLOB NOT NULL,
     id INTEGER PRIMARY KEY, layer INTEGER NOT NULL DEFAULT 3, root INTEGER, format TEXT,
-    attributes INTEGER NOT NULL DEFAULT 0)";
+    attributes INTEGER NOT NULL DEFAULT 0, arrival INTEGER, believed INTEGER)";
 /// `producer` of SOC events: 50 is fusion, 51 and up the devices.
 const MODEL_OUTPUTS: &str = "CREATE TABLE IF NOT EXISTS model_outputs_fast (
     ts REAL NOT NULL, layer INTEGER NOT NULL, model TEXT NOT NULL, input_ref TEXT, output_json TEXT NOT NULL, score REAL,
-    id INTEGER PRIMARY KEY, root INTEGER, producer INTEGER NOT NULL DEFAULT 50)";
+    id INTEGER PRIMARY KEY, root INTEGER, producer INTEGER NOT NULL DEFAULT 50, arrival INTEGER, believed INTEGER)";
 /// SHRINK samples and ticks.
 const CONTROL_EVENTS: &str = "CREATE TABLE IF NOT EXISTS control_events_fast (
-    id INTEGER PRIMARY KEY, ts REAL NOT NULL, stream TEXT NOT NULL, root INTEGER, body_json TEXT NOT NULL)";
+    id INTEGER PRIMARY KEY, ts REAL NOT NULL, stream TEXT NOT NULL, root INTEGER, body_json TEXT NOT NULL,
+    arrival INTEGER, believed INTEGER)";
 /// Several letters may carry one id, so the order of arrival is the key; `digest` makes a repeated commit harmless.
 const DEAD_LETTERS: &str = "CREATE TABLE IF NOT EXISTS dead_letters (
     id INTEGER NOT NULL, stream TEXT NOT NULL, reason TEXT NOT NULL, payload BLOB NOT NULL,
@@ -33,6 +35,18 @@ const DEAD_LETTERS: &str = "CREATE TABLE IF NOT EXISTS dead_letters (
 /// each, see `taken::pack`. `first` and `last` are the ids of the transaction's events.
 const TAKEN_ENTRIES: &str = "CREATE TABLE IF NOT EXISTS taken_entries (
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, stream TEXT NOT NULL, keys BLOB NOT NULL)";
+
+macro_rules! times {
+    ($table:literal) => {
+        (
+            concat!("SELECT count(*) FROM pragma_table_info('", $table, "') WHERE name IN ('arrival', 'believed')"),
+            [
+                concat!("ALTER TABLE ", $table, " ADD COLUMN arrival INTEGER"),
+                concat!("ALTER TABLE ", $table, " ADD COLUMN believed INTEGER"),
+            ],
+        )
+    };
+}
 
 /// Makes what is missing; changes nothing that is there.
 pub(super) const CREATE: [&str; 10] = [
@@ -48,6 +62,11 @@ pub(super) const CREATE: [&str; 10] = [
     "CREATE TABLE IF NOT EXISTS snapshots (
         consumer TEXT PRIMARY KEY, version TEXT NOT NULL, cursor INTEGER NOT NULL, state BLOB NOT NULL)",
 ];
+
+/// For each table of events: how many columns for arrival and belief it has, and the statements that add them to one of a
+/// version that did not keep them.
+pub(super) const TIMES: [(&str, [&str; 2]); 3] =
+    [times!("raw_events_fast"), times!("model_outputs_fast"), times!("control_events_fast")];
 
 /// For each table of events: how many ids are beyond `?1`, their copy to the dead letters with the reason `?2`, their
 /// removal. Rows of other programs, which never are events, are left alone.
@@ -108,17 +127,18 @@ pub(super) const DELETE_THROUGH: [&str; 4] = [
 macro_rules! select_events {
     ($range:literal, $rest:literal) => {
         concat!(
-            "SELECT id, ts, root, 0 AS kind, layer, payload AS body, source, compartment, format, attributes \
+            "SELECT id, ts, root, 0 AS kind, layer, payload AS body, source, compartment, format, attributes, \
+             arrival, believed \
              FROM raw_events_fast WHERE ",
             $range,
             " AND format IS NOT NULL AND (?3 >> layer) & 1 \
              UNION ALL \
-             SELECT id, ts, root, 1, layer, output_json, NULL, NULL, NULL, 0 \
+             SELECT id, ts, root, 1, layer, output_json, NULL, NULL, NULL, 0, arrival, believed \
              FROM model_outputs_fast WHERE ",
             $range,
             " AND root IS NOT NULL AND (?4 >> layer) & 1 AND (layer <> 8 OR (?5 >> (producer - 50)) & 1) \
              UNION ALL \
-             SELECT id, ts, root, 2, stream = 'TICK', body_json, NULL, NULL, NULL, 0 \
+             SELECT id, ts, root, 2, stream = 'TICK', body_json, NULL, NULL, NULL, 0, arrival, believed \
              FROM control_events_fast WHERE ",
             $range,
             " AND (?6 >> (stream = 'TICK')) & 1 ",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dsmild::bus::EntryKey;
 use dsmild::config::Archive;
-use dsmild::event::{Body, Decision, Event, EventId, Format, Raw, Stream, Timestamp};
+use dsmild::event::{Body, Decision, Event, EventId, Format, Raw, Stream, Times, Timestamp};
 use dsmild::outlet::archive::{Link, Progress, Rows, Window};
 use dsmild::store::TakenEntry;
 use sqlx::Row;
@@ -110,8 +110,8 @@ fn events(daemon: u64) -> [Event; 2] {
     let raw = Raw::new("redis".into(), "".into(), Format::Auto, "line".into(), Vec::new(), built_in());
     let judged = Body::Decision(Box::new(Decision::benign("m".into(), 15, "".into(), line)));
     [
-        Event { id: line, stream: Stream::L3In, ts, root: line, body: Body::Raw(raw) },
-        Event { id: decision, stream: Stream::L3Out, ts, root: line, body: judged },
+        Event { id: line, stream: Stream::L3In, times: Times::at(ts), root: line, body: Body::Raw(raw) },
+        Event { id: decision, stream: Stream::L3Out, times: Times::at(ts), root: line, body: judged },
     ]
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dsmild::config::Archive;
-use dsmild::event::{Body, Event, EventId, Format, Raw, RecordParser, Stream, Timestamp};
+use dsmild::event::{Body, Event, EventId, Format, Raw, RecordParser, Stream, Times, Timestamp};
 use dsmild::outlet::archive::{Link, Progress, Rows, Window};
 use sqlx::Row;
 
@@ -15,7 +15,13 @@ fn events(source: &str) -> Vec<Event> {
     let event = |n| {
         let id = EventId::new(1_763_856_000_000, n);
         let raw = Raw::new(source.into(), "".into(), Format::Auto, format!("line {n}").into(), Vec::new(), built_in());
-        Event { id, stream: Stream::L3In, ts: Timestamp::from_millis(id.ms()), root: id, body: Body::Raw(raw) }
+        Event {
+            id,
+            stream: Stream::L3In,
+            times: Times::at(Timestamp::from_millis(id.ms())),
+            root: id,
+            body: Body::Raw(raw),
+        }
     };
     (0..10).map(event).collect()
 }
@@ -47,7 +53,7 @@ fn daemons_that_gave_the_same_ids_at_the_same_time_keep_all_their_rows() {
             write(&mut link, &events(name)).await;
             let last = EventId::new(1_763_856_000_000, 9);
             let (back, _) = link.events(EventId::ZERO, last, 100, &parser).await.unwrap().unwrap();
-            let key = |event: &Event| (event.id, event.ts);
+            let key = |event: &Event| (event.id, event.times);
             let (back, given) = (back.iter().map(key), events(name));
             assert!(back.eq(given.iter().map(key)), "a restore gives the times as they were");
             link.close().await;

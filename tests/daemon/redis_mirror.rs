@@ -1,6 +1,6 @@
 //! What the mirror writes to Redis.
 
-use dsmild::event::{Body, Decision, Event, EventId, Stream, Timestamp};
+use dsmild::event::{Body, Decision, Event, EventId, Stream, Times, Timestamp};
 use dsmild::outlet::mirror::{Batch, Target, Top};
 use dsmild::redis::Link;
 use serde_json::Value;
@@ -29,7 +29,7 @@ fn batch(numbers: std::ops::RangeInclusive<u32>) -> Batch {
     let events = numbers.map(|n| {
         let body = Body::Decision(Box::new(Decision::benign("m".into(), 15, "".into(), EventId::new(1, 0))));
         let id = EventId::new(7, n);
-        Event { id, stream: Stream::L3Out, ts: Timestamp::from_millis(1500), root: id, body }
+        Event { id, stream: Stream::L3Out, times: Times::at(Timestamp::from_millis(1500)), root: id, body }
     });
     Batch::of(&events.collect::<Vec<_>>()).unwrap()
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use dsmild::device::DEVICES;
-use dsmild::event::{Body, Event, EventId, Format, Raw, Stream};
+use dsmild::event::{Body, Event, EventId, Format, Raw, Stream, Times};
 use dsmild::layer::stage::{Outbox, Stage};
 use dsmild::parse::built_in;
 
@@ -41,7 +41,7 @@ fn hits(stage: &mut dyn Stage, values: &[String]) -> usize {
         let id = EventId::new(1_700_000_000_000 + number, 0);
         let payload = Bytes::from(format!("client 192.0.2.7 contacts {value} now"));
         let raw = Raw::new("test".into(), "net".into(), Format::Text, payload, Vec::new(), built_in());
-        let event = Event { id, stream: Stream::L3In, ts: Default::default(), root: id, body: Body::Raw(raw) };
+        let event = Event { id, stream: Stream::L3In, times: Times::default(), root: id, body: Body::Raw(raw) };
         out.begin(&event);
         stage.step(&event, &mut out);
     }

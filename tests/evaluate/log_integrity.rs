@@ -3,7 +3,7 @@
 use std::fs;
 
 use dsmild::device::DEVICES;
-use dsmild::event::{Body, Event, EventId, Format, Raw, Soc, Stream, Timestamp};
+use dsmild::event::{Body, Event, EventId, Format, Raw, Soc, Stream, Times, Timestamp};
 use dsmild::layer::stage::Outbox;
 use dsmild::parse::{Calendar, built_in, parse};
 
@@ -27,7 +27,7 @@ fn said(name: &str, text: &str) -> Vec<(String, Soc)> {
             .with_record(parsed.record);
         let id = EventId::new(reference.millis() + number as u64, 0);
         let ts = calendar.resolve(parsed.time);
-        let event = Event { id, stream: Stream::L3In, ts, root: id, body: Body::Raw(raw) };
+        let event = Event { id, stream: Stream::L3In, times: Times::at(ts), root: id, body: Body::Raw(raw) };
         for stage in &mut stages {
             out.begin(&event);
             stage.step(&event, &mut out);

@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use dsmild::detect::{dga, dns_names, zeek};
 use dsmild::device::DEVICES;
-use dsmild::event::{Body, Event, EventId, Format, Raw, Record, Soc, Stream, Timestamp};
+use dsmild::event::{Body, Event, EventId, Format, Raw, Record, Soc, Stream, Times, Timestamp};
 use dsmild::layer::stage::{Outbox, Stage};
 use dsmild::parse::built_in;
 
@@ -101,7 +101,7 @@ fn said(flows: &[Flow]) -> Vec<Soc> {
         let id = EventId::new(1_700_000_000_000 + number, 0);
         let payload = Bytes::copy_from_slice(flow.line.as_bytes());
         let raw = Raw::new("zeek".into(), "net".into(), Format::Auto, payload, Vec::new(), built_in());
-        let event = Event { id, stream: Stream::L3In, ts: flow.ts, root: id, body: Body::Raw(raw) };
+        let event = Event { id, stream: Stream::L3In, times: Times::at(flow.ts), root: id, body: Body::Raw(raw) };
         out.begin(&event);
         stage.step(&event, &mut out);
         for draft in out.take() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dsmild::config::{Config, Finding, Loaded, SourceName, Span};
 use dsmild::daemon::{Components, prepare_with};
 use dsmild::device::{DEVICES, DeviceSpec};
-use dsmild::event::{Body, Category, Draft, Entity, Event, Interest, Severity, Soc, Stream, Timestamp, Verdict};
+use dsmild::event::{Body, Category, Draft, Entity, Event, Interest, Severity, Soc, Stream, Times, Timestamp, Verdict};
 use dsmild::layer::row::PreparedStage;
 use dsmild::layer::stage::{Outbox, Stateful};
 use dsmild::limits;
@@ -106,7 +106,12 @@ fn what_a_revived_device_had_lost_to_retention_is_counted_and_its_lag_goes_to_ze
         let unread = lag(&run.daemon.status());
         assert!(unread >= 20, "{unread}");
         // Until neither memory nor the hot store has what the device did not read.
-        let tick = || Draft { stream: Stream::Tick, ts: Timestamp::from_millis(1), root: None, body: Body::Tick };
+        let tick = || Draft {
+            stream: Stream::Tick,
+            times: Times::at(Timestamp::from_millis(1)),
+            root: None,
+            body: Body::Tick,
+        };
         for _ in 0..=limits::BUS_EVENTS_MAX / 1000 {
             run.until("the log to have room", |daemon| daemon.core.bus.has_room()).await;
             run.daemon.core.bus.append("test", (0..1000).map(|_| tick()).collect(), Vec::new(), Vec::new());

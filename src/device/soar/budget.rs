@@ -63,6 +63,11 @@ impl Budget {
         }
     }
 
+    /// Forgets what was spent at times that are still to come.
+    pub fn forget_after(&mut self, now: Timestamp) {
+        self.spent.retain(|(at, _)| *at <= now);
+    }
+
     pub fn has_room(&self, key: &str, rank: Rank, per_hour: usize) -> bool {
         if self.spent.len() >= (per_hour * rank.eighths()).div_ceil(8) {
             return false;

@@ -126,6 +126,19 @@ impl Soar {
         Self { settings, protected, playbooks, state }
     }
 
+    /// The latest time of any event, at most that of its arrival. A tick that comes far before it shows that the machine's
+    /// clock was set back.
+    fn now(&mut self, event: &Event) -> Timestamp {
+        let (state, arrival) = (&mut self.state, event.times.arrival);
+        if matches!(event.body, Body::Tick) && state.now.since(arrival) >= HOUR {
+            state.now = arrival;
+            state.budget.forget_after(arrival);
+            state.told = None;
+        }
+        state.now = state.now.max(event.time().min(arrival));
+        state.now
+    }
+
     /// The most fitting first.
     fn responses(&self, cause: EventId, soc: &Soc) -> Vec<Response> {
         let entity = &soc.entity;
@@ -224,9 +237,7 @@ impl Stateful for Soar {
     type State = State;
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
-        let arrival = Timestamp::from_millis(event.id.ms());
-        let now = self.state.now.max(event.ts.min(arrival));
-        self.state.now = now;
+        let now = self.now(event);
         match &event.body {
             Body::Raw(raw) if !self.protected.users.is_empty() => {
                 self.state.sessions.line(raw, &self.protected.users, now);

@@ -1,9 +1,11 @@
 //! Device 58 through its settings.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
-use crate::event::{Action, Entity, EventId, Format, Raw, Record, Stream, Verdict};
+use crate::event::{Action, Entity, EventId, Format, Raw, Record, Stream, Times, Verdict};
 use crate::layer::stage::Stage;
 use crate::layer::testing::soc_events;
 use crate::parse::built_in;
@@ -11,7 +13,7 @@ use crate::parse::built_in;
 fn event(second: u64, soc: Soc) -> Event {
     let ts = Timestamp::from_millis(1_763_856_000_000 + second * 1000);
     let id = EventId::new(ts.millis(), 0);
-    Event { id, stream: Stream::SocEvents, ts, root: id, body: Body::Soc(Box::new(soc)) }
+    Event { id, stream: Stream::SocEvents, times: Times::at(ts), root: id, body: Body::Soc(Box::new(soc)) }
 }
 
 fn attack_from(address: &str) -> Soc {
@@ -187,7 +189,7 @@ fn times_that_alternate_between_hours_do_not_pass_the_limit() {
         .enumerate()
         .map(|(index, event)| {
             let hour = if index % 2 == 0 { 0 } else { 3_600_000 };
-            Event { ts: Timestamp::from_millis(event.ts.millis() - hour), ..event }
+            Event { times: Times { believed: event.time().minus(Duration::from_millis(hour)), ..event.times }, ..event }
         })
         .collect();
     assert_eq!(written(stage("per_hour = 20").as_mut(), &events).0.len(), 10);
@@ -197,10 +199,22 @@ fn times_that_alternate_between_hours_do_not_pass_the_limit() {
 fn a_line_dated_ahead_neither_frees_nor_blocks_the_hour() {
     let mut soar = stage("per_hour = 20");
     let mut events = decoys(15);
-    let far = Timestamp::from_millis(events[0].ts.millis() + 86_400_000 * 365);
-    events.push(Event { ts: far, ..event(15, attack_from("198.51.100.1")) });
+    let alert = event(15, attack_from("198.51.100.1"));
+    let believed = alert.time().plus(Duration::from_secs(86_400 * 365));
+    events.push(Event { times: Times { believed, ..alert.times }, ..alert });
     assert_eq!(written(soar.as_mut(), &events).0.len(), 10);
     assert_eq!(written(soar.as_mut(), &[event(3700, attack_from("198.51.101.1"))]).0.len(), 1);
+}
+
+#[test]
+fn a_machines_clock_that_was_a_day_ahead_takes_no_proposals_afterwards() {
+    let mut soar = stage("per_hour = 20");
+    let ahead: Vec<Event> = decoys(10)
+        .into_iter()
+        .map(|event| Event { times: Times::at(event.time().plus(Duration::from_secs(86_400))), ..event })
+        .collect();
+    assert_eq!(written(soar.as_mut(), &ahead).0.len(), 10);
+    assert_eq!(written(soar.as_mut(), &[tick(20), event(21, attack_from("198.51.101.1"))]).0.len(), 1);
 }
 
 #[test]

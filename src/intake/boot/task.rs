@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::observe_boot;
-use crate::event::{Format, Stream, Timestamp};
-use crate::intake::{Batch, Origin, Resources, SourceSpec};
+use crate::event::{Format, Stream, Times};
+use crate::intake::{Batch, Origin, Resources, SourceSpec, clock::arrival};
 use crate::supervise::TaskContext;
 
 const NAME: &str = "intake-boot";
@@ -26,7 +26,7 @@ async fn run(task: TaskContext, Resources { log, .. }: Resources) -> Result<(), 
     if log.positions().get(LINES) != Some(&position) && task.run_until_stopped(log.bus.admission()).await.is_some() {
         let origin =
             Origin { stream: Stream::L3In, source: LINES.into(), compartment: "".into(), format: Format::Json };
-        let now = Timestamp::now();
+        let now = Times::at(arrival::now());
         let facts = observe_boot(Path::new("/"));
         let drafts = facts.into_iter().map(|fact| origin.message(fact.into(), Vec::new(), now)).collect();
         log.append(&task, LINES, Batch { drafts, positions: vec![(LINES.to_owned(), position)] });

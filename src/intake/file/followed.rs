@@ -14,7 +14,8 @@ use super::locate;
 use super::position::{Mark, Position};
 use super::tail::{self, Filled, Identity, Poll, Tail};
 use crate::config::IntakeFile;
-use crate::event::{Draft, Stream, Timestamp};
+use crate::event::{Draft, Stream, Times, Timestamp};
+use crate::intake::clock::{self, SourceClock};
 use crate::intake::{Origin, Problem};
 use crate::limits::ROTATED_FILES_MAX;
 
@@ -32,6 +33,11 @@ pub struct Followed {
     /// Oldest first.
     tails: Vec<Tail>,
     finished: VecDeque<Mark>,
+    /// After the last line that was handed out, whichever file it stood in.
+    clock: SourceClock,
+    /// The believed time of the next line, and the clock after it.
+    next: Option<(Timestamp, SourceClock)>,
+    arrival: Timestamp,
     /// Where an earlier run was, until the file can be opened to go on there.
     pending: Option<Position>,
     /// Generations newer than this came while nobody looked.
@@ -58,6 +64,9 @@ impl Followed {
             zone,
             tails: Vec::new(),
             finished: VecDeque::new(),
+            clock: SourceClock::default(),
+            next: None,
+            arrival: Timestamp::ZERO,
             pending: None,
             gap_after: None,
             reported: Vec::new(),
@@ -80,6 +89,7 @@ impl Followed {
 
     /// To be continued where an earlier run was: see [`resume`](Self::resume).
     pub fn continue_at(&mut self, position: Position) {
+        self.clock = position.clock;
         self.pending = Some(position);
     }
 
@@ -266,6 +276,7 @@ impl Followed {
                 Ok(Filled::Empty) => {}
                 Ok(filled) => {
                     self.reading = None;
+                    self.judge_next(index, poll.live.reference);
                     return filled;
                 }
                 Err(error) => self.say_reading(&error, problems),
@@ -287,14 +298,26 @@ impl Followed {
         }
     }
 
-    /// The time of the next line.
+    fn judge_next(&mut self, index: usize, arrival: Timestamp) {
+        let Some(tail) = self.tails.get(index) else { return };
+        let mut clock = self.clock;
+        let believed = tail.judge_next(&mut clock, arrival, clock::skew());
+        self.next = believed.map(|believed| (believed, clock));
+        self.arrival = arrival;
+    }
+
+    /// The believed time of the next line.
     pub fn next_time(&self) -> Option<Timestamp> {
-        self.tails.iter().find_map(Tail::next_time)
+        self.next.map(|(believed, _)| believed)
     }
 
     /// Hands out the next line, with the number of its bytes.
     pub fn next_draft(&mut self) -> Option<(Draft, usize)> {
-        self.tails.iter_mut().find_map(Tail::next_draft)
+        let (believed, clock) = self.next.take()?;
+        let (mut draft, bytes) = self.tails.iter_mut().find_map(Tail::next_draft)?;
+        self.clock = clock;
+        draft.times = Times { arrival: self.arrival, believed, ..draft.times };
+        Some((draft, bytes))
     }
 
     /// The position, if it is another than when last asked.
@@ -305,7 +328,7 @@ impl Followed {
         }
         self.reported = now;
         let files = self.tails.iter().map(Tail::mark).collect();
-        let position = Position { files, finished: self.finished.iter().cloned().collect() };
+        let position = Position { files, finished: self.finished.iter().cloned().collect(), clock: self.clock };
         Some((self.name.clone(), position.to_json()))
     }
 }

@@ -29,10 +29,10 @@ use self::position::Position;
 pub use self::tail::modified;
 use self::tail::{Filled, Identity, Poll};
 pub use self::task::SOURCE;
+use super::clock::arrival;
 use super::merge::Merge;
 use super::{Batch, Polled, Problem};
 use crate::config::IntakeFile;
-use crate::event::Timestamp;
 use crate::limits::{BATCH_BYTES_MAX, DIRECTORY_ENTRIES_MAX, FILE_POLL_BYTES_MAX, FILES_MAX};
 use crate::parse::Calendar;
 
@@ -109,7 +109,7 @@ impl FileSet {
     /// Reads what there is, without waiting, up to `max_events` lines. To be called again soon, at once if there is more.
     pub fn poll(&mut self, max_events: usize) -> Polled {
         let now = Instant::now();
-        let live = Calendar { zone: TimeZone::UTC, reference: Timestamp::now() };
+        let live = Calendar { zone: TimeZone::UTC, reference: arrival::now() };
         let mut poll = Poll { now, live, bytes_left: FILE_POLL_BYTES_MAX, cut: 0 };
         if self.listed.is_none_or(|listed| now.duration_since(listed) >= self.list_every) {
             self.discover(now);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::event::Timestamp;
+use crate::intake::clock::SourceClock;
 
 /// From this length a fingerprint is trusted without the inode: a copied file, a file system mounted anew.
 const TELLING_BYTES_MIN: usize = 32;
@@ -58,6 +59,8 @@ pub struct Position {
     pub files: Vec<Mark>,
     /// Read to their end, and never to be taken for unread generations. Oldest first.
     pub finished: Vec<Mark>,
+    /// After the last line that was handed out.
+    pub clock: SourceClock,
 }
 
 impl Position {
@@ -89,7 +92,7 @@ mod tests {
     fn a_position_is_read_back_and_anything_else_is_refused() {
         let modified = Timestamp::from_millis(7);
         let mark = Mark { dev: 1, inode: u64::MAX, offset: 3, fingerprint: Fingerprint::of(b"abc"), modified };
-        let position = Position { files: vec![mark.clone()], finished: vec![mark] };
+        let position = Position { files: vec![mark.clone()], finished: vec![mark], clock: SourceClock::default() };
         assert_eq!(Position::from_json(&position.to_json()), Some(position));
         assert_eq!(Position::from_json(&serde_json::json!({"files": [{"offset": "x"}]})), None);
     }

@@ -1,14 +1,16 @@
 //! One open file, read to its end again and again.
 
+use std::collections::VecDeque;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::position::{Fingerprint, Mark};
 use crate::event::{Draft, Timestamp};
 use crate::intake::Origin;
+use crate::intake::clock::{CONFIRMING_LINES, SourceClock, Told};
 use crate::intake::context::Context;
 use crate::intake::lines::{Line, Lines};
 use crate::limits::{CONTEXT_BYTES_MAX, FILE_CHUNK_BYTES, FINGERPRINT_BYTES_MAX};
@@ -48,10 +50,14 @@ pub enum Filled {
     Busy,
 }
 
+/// A line that is read and not handed out yet.
 struct Head {
     draft: Draft,
+    claim: Option<Timestamp>,
     start: u64,
     bytes: usize,
+    /// It was there when the file was opened.
+    is_backlog: bool,
 }
 
 pub struct Tail {
@@ -61,7 +67,8 @@ pub struct Tail {
     beginning: Vec<u8>,
     lines: Lines,
     context: Context,
-    head: Option<Head>,
+    /// As many as it takes to judge the time of the first.
+    heads: VecDeque<Head>,
     size: u64,
     changed: (i64, i64),
     pub modified: Timestamp,
@@ -129,7 +136,7 @@ impl Tail {
             lines: Lines::of_file(offset, &beginning),
             beginning,
             context: context(&file, known)?,
-            head: None,
+            heads: VecDeque::with_capacity(CONFIRMING_LINES),
             size: metadata.len(),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
             modified: modified(&metadata),
@@ -144,7 +151,7 @@ impl Tail {
 
     /// Everything before this byte was handed out.
     pub fn offset(&self) -> u64 {
-        self.head.as_ref().map_or(self.lines.line_at(), |head| head.start)
+        self.heads.front().map_or(self.lines.line_at(), |head| head.start)
     }
 
     pub fn mark(&self) -> Mark {
@@ -167,7 +174,7 @@ impl Tail {
 
     /// All that the last look saw has been handed out, but for a line without its newline.
     pub fn is_drained(&self) -> bool {
-        self.head.is_none() && (self.file.is_none() || self.lines.read_to() >= self.size)
+        self.heads.is_empty() && (self.file.is_none() || self.lines.read_to() >= self.size)
     }
 
     /// All has been handed out, and nothing more will come.
@@ -213,13 +220,13 @@ impl Tail {
         Ok(std::mem::replace(&mut self.file, copy))
     }
 
-    /// Makes sure that the next line is known, if there is one.
+    /// Makes sure that the next line is known, if there is one, and those after it that judge its time.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn fill(&mut self, origin: &Origin, poll: &mut Poll) -> io::Result<Filled> {
         loop {
-            if self.head.is_some() {
+            if self.heads.len() == CONFIRMING_LINES {
                 return Ok(Filled::Ready);
             }
             if let Some(line) = self.lines.next_line() {
@@ -240,17 +247,17 @@ impl Tail {
             && let Some(line) = self.lines.finish()
         {
             self.hold(line, origin, poll);
-            return Ok(Filled::Ready);
         }
-        Ok(Filled::Empty)
+        Ok(if self.heads.is_empty() { Filled::Empty } else { Filled::Ready })
     }
 
     fn hold(&mut self, line: Line, origin: &Origin, poll: &mut Poll) {
         poll.cut += u64::from(line.cut);
-        let calendar = if line.end <= self.backlog_to { &self.backlog } else { &poll.live };
-        let bytes = line.payload.len();
-        let draft = origin.line(line.payload, &mut self.context, calendar);
-        self.head = Some(Head { start: line.start, bytes, draft });
+        let is_backlog = line.end <= self.backlog_to;
+        let calendar = if is_backlog { &self.backlog } else { &poll.live };
+        let (start, bytes) = (line.start, line.payload.len());
+        let (draft, claim) = origin.line(line.payload, &mut self.context, calendar);
+        self.heads.push_back(Head { draft, claim, start, bytes, is_backlog });
     }
 
     /// Reads one chunk of what the last look saw, and returns the number of bytes.
@@ -279,13 +286,23 @@ impl Tail {
         Ok(if same { count } else { 0 })
     }
 
-    /// The time of the next line.
-    pub fn next_time(&self) -> Option<Timestamp> {
-        self.head.as_ref().map(|head| head.draft.ts)
+    /// Moves the clock over the next line and returns the time that is believed of it.
+    pub fn judge_next(&self, clock: &mut SourceClock, arrival: Timestamp, skew: Duration) -> Option<Timestamp> {
+        let head = self.heads.front()?;
+        let next: Vec<_> = self.heads.iter().skip(1).map(|head| head.claim).collect();
+        Some(clock.take(&Told {
+            claim: head.claim,
+            arrival: Some(arrival),
+            reference: head.draft.times.ts.as_told(),
+            limit: arrival.plus(skew),
+            skew,
+            next: &next,
+            is_end: head.is_backlog && self.heads.len() < CONFIRMING_LINES,
+        }))
     }
 
     /// Hands out the next line, with the number of its bytes.
     pub fn next_draft(&mut self) -> Option<(Draft, usize)> {
-        self.head.take().map(|head| (head.draft, head.bytes))
+        self.heads.pop_front().map(|head| (head.draft, head.bytes))
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::event::{Draft, Timestamp};
+use crate::event::{Draft, Times, Timestamp};
 use crate::intake::Origin;
 use crate::journal::Entry;
 
@@ -39,12 +39,12 @@ fn without_deleted(exe: &str) -> &str {
 }
 
 /// The event of an entry, at the time when the sender handed it over; that is journald's word and not the sender's.
-pub fn draft(entry: &Entry, origin: &Origin) -> Draft {
+pub fn draft(entry: &Entry, origin: &Origin, arrival: Timestamp) -> Draft {
     let payload = entry.field("MESSAGE").map(|message| Bytes::copy_from_slice(message)).unwrap_or_default();
     let is_kept = |name: &str| name != "MESSAGE" && !name.starts_with("__") && !LEFT_OUT.contains(&name);
     let attributes = entry.fields.iter().filter(|(name, _)| is_kept(name) && !name.ends_with("_TIMESTAMP"));
     let attributes = attributes.map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned()));
-    origin.message(payload, attributes.collect(), time(entry))
+    origin.message(payload, attributes.collect(), Times::told(time(entry), arrival))
 }
 
 fn time(entry: &Entry) -> Timestamp {
@@ -84,8 +84,9 @@ mod tests {
             compartment: Arc::from(""),
             format: Format::Auto,
         };
-        let draft = draft(&entry, &origin);
-        assert_eq!(draft.ts, Timestamp::from_micros(1_763_856_000_000_001));
+        let draft = draft(&entry, &origin, Timestamp::from_millis(1_763_856_000_001));
+        let told = Timestamp::from_micros(1_763_856_000_000_001);
+        assert_eq!(draft.times, Times::told(told, Timestamp::from_millis(1_763_856_000_001)));
         let Body::Raw(raw) = draft.body else { panic!("a raw event") };
         assert_eq!(&*raw.payload, b"hello");
         let expected = [("SYSLOG_IDENTIFIER", "sshd"), ("_PID", "7")];

@@ -39,7 +39,7 @@ async fn run(
             break;
         };
         polled.problems.iter().for_each(|problem| log.report(problem));
-        log.append(&task, NAME, polled.batch);
+        log.append_told(&task, NAME, polled.batch);
     }
     Ok(())
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, join_all, select};
-use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::{Claimed, Entry, EntryId, Group, Member, Pace, Place, Progress, Taken, Unacknowledged};
 use crate::bus::TakenEntries;
 use crate::config::{self, StreamRole};
-use crate::event::{Draft, Stream, Timestamp};
+use crate::event::{Draft, Stream};
+use crate::intake::clock::arrival;
 use crate::intake::{IntakeLog, Resources, SourceSpec};
 use crate::limits;
 use crate::observe::metrics;
@@ -288,7 +288,7 @@ impl Ingest {
             Member::Reader => self.place.borrow_mut().take(id),
             Member::Successor => self.claimed.borrow_mut().take(id),
         };
-        let taken = Taken::from(entries, is_new, (self.stream, &self.source), Timestamp::now());
+        let taken = Taken::from(entries, is_new, (self.stream, &self.source), arrival::now());
         self.lost(taken.trimmed, "were trimmed from the stream after they had been given to this daemon");
         self.left_out(taken.too_large);
         self.note(&taken.drafts);
@@ -300,12 +300,14 @@ impl Ingest {
                 Member::Successor => (claimed_position(&self.source), self.claimed.borrow().save()),
             };
             self.log.advance(&self.task, || {
-                let positions: Vec<(String, Value)> = vec![position];
                 let entries = TakenEntries { stream: Arc::clone(&self.key), keys: taken.keys };
                 let (drafts, letters) = (taken.drafts, taken.dead_letters);
                 let bus = &self.log.bus;
-                after = bus.append_taken(NAME, drafts, positions.clone(), letters, Some(entries));
-                positions
+                self.log.judged(&self.source, drafts, |drafts, mut positions| {
+                    positions.push(position);
+                    after = bus.append_taken(NAME, drafts, positions.clone(), letters, Some(entries));
+                    positions
+                })
             });
         }
         if !self.task.is_superseded() {
@@ -370,7 +372,7 @@ impl Ingest {
 
     fn note(&self, drafts: &[Draft]) {
         let Some(newest) = drafts.last() else { return };
-        let lag_s = Timestamp::now().since(newest.ts).as_secs_f64();
+        let lag_s = newest.times.arrival.since(newest.times.believed).as_secs_f64();
         metrics::intake_lag_seconds(self.source.to_string()).set(lag_s);
         self.show(|status| {
             status.events += drafts.len() as u64;

@@ -6,8 +6,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::Poller;
 use super::names::Names;
-use crate::event::{Body, Draft, ShrinkSample, Stream, Timestamp};
-use crate::intake::{Batch, Resources, SourceSpec};
+use crate::event::{Body, Draft, ShrinkSample, Stream, Times};
+use crate::intake::{Batch, Resources, SourceSpec, clock::arrival};
 use crate::locked::locked;
 use crate::observe::metrics;
 use crate::supervise::TaskContext;
@@ -35,7 +35,8 @@ async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Res
         if task.run_until_stopped(log.bus.admission()).await.is_none() {
             break;
         }
-        let draft = Draft { stream: Stream::Shrink, ts: Timestamp::now(), root: None, body: Body::Shrink(sample) };
+        let draft =
+            Draft { stream: Stream::Shrink, times: Times::at(arrival::now()), root: None, body: Body::Shrink(sample) };
         log.append(&task, NAME, Batch { drafts: vec![draft], positions: Vec::new() });
     }
     Ok(())

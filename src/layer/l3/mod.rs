@@ -59,6 +59,9 @@ pub fn prepare(config: &config::L3) -> Result<Prepared, Vec<Finding>> {
 /// raises no alarm.
 const REPEATED_SCORE: f64 = 0.1;
 
+/// Among the reasons for a line that tells another time than the one it is judged by.
+const TIME_NOT_BELIEVED: &str = "time_not_believed";
+
 struct L3 {
     rules: Arc<RuleSet>,
     models: Models,
@@ -101,14 +104,14 @@ impl L3 {
         detections.extend(happened.map(|(reason, score)| Detection::of_format(reason, score)));
         let matched = matches.into_iter().map(|hit| of_rule(hit, record));
         for detection in matched.chain(alert::detection(record)) {
-            let repeated = self.watch.is_repeated_rule(&detection.reason, record, event.ts);
+            let repeated = self.watch.is_repeated_rule(&detection.reason, record, event.time());
             detections.push(if repeated {
                 Detection { score: detection.score.min(REPEATED_SCORE), ..detection }
             } else {
                 detection
             });
         }
-        detections.extend(self.watch.observe(record, event.ts));
+        detections.extend(self.watch.observe(record, event.time()));
         // Stable: of equal scores the earlier detection leads.
         detections.sort_by(|left, right| right.score.total_cmp(&left.score));
         detections.truncate(limits::REASONS_MAX);
@@ -128,6 +131,10 @@ impl L3 {
             detections.iter().flat_map(|detection| detection.techniques.iter().cloned()).collect();
         attack.sort();
         attack.dedup();
+        let mut reasons: Vec<String> = detections.into_iter().map(|detection| detection.reason).collect();
+        if event.times.is_doubted() {
+            reasons.push(TIME_NOT_BELIEVED.to_owned());
+        }
         Decision {
             verdict,
             score,
@@ -138,7 +145,7 @@ impl L3 {
             entity,
             category: category(record),
             happened: Happened { program: record.program.clone(), action: record.action, outcome: record.outcome },
-            reasons: detections.into_iter().map(|detection| detection.reason).collect(),
+            reasons,
             attack,
             summary,
         }
@@ -192,7 +199,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::event::{Entity, EventId, Format, Timestamp};
+    use crate::event::{Entity, EventId, Format, Times, Timestamp};
     use crate::layer::testing::decisions;
     use crate::parse::built_in;
 
@@ -200,7 +207,13 @@ mod tests {
         let raw =
             Raw::new("test".into(), "ops".into(), Format::Auto, "".into(), Vec::new(), built_in()).with_record(record);
         let id = EventId::new(1_700_000_000_000, 0);
-        Event { id, stream: Stream::L3In, ts: Timestamp::from_millis(id.ms()), root: id, body: Body::Raw(raw) }
+        Event {
+            id,
+            stream: Stream::L3In,
+            times: Times::at(Timestamp::from_millis(id.ms())),
+            root: id,
+            body: Body::Raw(raw),
+        }
     }
 
     fn decide(record: Record) -> Decision {

@@ -83,14 +83,15 @@ impl Stateful for L4 {
         match &event.body {
             Body::Decision(decision) if event.stream == Stream::L3Out => {
                 let detection = Detection::from_decision(decision);
-                if let Some(decision) = self.weigh(event.ts, &detection, decision.verdict) {
+                if let Some(decision) = self.weigh(event.time(), &detection, decision.verdict) {
                     out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
                 }
             }
             Body::Raw(raw) if event.stream == Stream::L4In => {
                 let detection = Detection::from_context(raw);
                 let own = detection.decision(Arc::from("l4"));
-                let tipped = self.weigh(event.ts, &detection, own.verdict).filter(|tipped| tipped.score >= own.score);
+                let tipped =
+                    self.weigh(event.time(), &detection, own.verdict).filter(|tipped| tipped.score >= own.score);
                 out.emit(Stream::L4Out, Body::Decision(Box::new(tipped.unwrap_or(own))));
             }
             _ => {}
@@ -216,7 +217,7 @@ impl Thresholds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Entity, EventId, Format, Raw, Record};
+    use crate::event::{Entity, EventId, Format, Raw, Record, Times};
     use crate::layer::stage::Stage;
     use crate::layer::testing::decisions;
     use crate::layer::verdict;
@@ -239,7 +240,13 @@ mod tests {
 
     fn event(minute: u64, stream: Stream, body: Body) -> Event {
         let ms = 1_700_000_000_000 + minute * 60_000;
-        Event { id: EventId::new(ms, 0), stream, ts: Timestamp::from_millis(ms), root: EventId::new(ms, 0), body }
+        Event {
+            id: EventId::new(ms, 0),
+            stream,
+            times: Times::at(Timestamp::from_millis(ms)),
+            root: EventId::new(ms, 0),
+            body,
+        }
     }
 
     #[test]

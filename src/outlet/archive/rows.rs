@@ -12,6 +12,8 @@ use crate::store::rows::{FormatNames, Row, row};
 #[derive(Debug, Default)]
 pub struct RawColumns {
     pub ts: Vec<f64>,
+    pub arrival: Vec<i64>,
+    pub believed: Vec<i64>,
     pub source: Vec<String>,
     pub compartment: Vec<String>,
     pub payload: Vec<Vec<u8>>,
@@ -26,6 +28,8 @@ pub struct RawColumns {
 #[derive(Debug, Default)]
 pub struct OutputColumns {
     pub ts: Vec<f64>,
+    pub arrival: Vec<i64>,
+    pub believed: Vec<i64>,
     pub layer: Vec<i16>,
     pub model: Vec<String>,
     pub input_ref: Vec<Option<String>>,
@@ -41,6 +45,8 @@ pub struct OutputColumns {
 pub struct ControlColumns {
     pub id: Vec<i64>,
     pub ts: Vec<f64>,
+    pub arrival: Vec<i64>,
+    pub believed: Vec<i64>,
     pub stream: Vec<String>,
     pub root: Vec<Option<i64>>,
     pub body_json: Vec<String>,
@@ -83,6 +89,8 @@ impl Rows {
                 self.bytes += row.payload.len();
                 let raw = &mut self.raw;
                 raw.ts.push(row.ts);
+                raw.arrival.push(row.arrival);
+                raw.believed.push(row.believed);
                 raw.source.push(clean(&row.source));
                 raw.compartment.push(clean(&row.compartment));
                 raw.payload.push(row.payload.into_owned());
@@ -97,6 +105,8 @@ impl Rows {
                 self.bytes += row.output_json.len();
                 let outputs = &mut self.outputs;
                 outputs.ts.push(row.ts);
+                outputs.arrival.push(row.arrival);
+                outputs.believed.push(row.believed);
                 outputs.layer.push(small(row.layer));
                 outputs.model.push(clean(&row.model));
                 outputs.input_ref.push(row.input_ref.as_deref().map(clean));
@@ -112,13 +122,15 @@ impl Rows {
                 let control = &mut self.control;
                 control.id.push(row.id);
                 control.ts.push(row.ts);
+                control.arrival.push(row.arrival);
+                control.believed.push(row.believed);
                 control.stream.push(row.stream.to_owned());
                 control.root.push(row.root);
                 control.body_json.push(row.body_json);
                 Table::ControlEvents
             }
         };
-        let day = Day::of(event.ts.seconds());
+        let day = Day::of(event.ts().seconds());
         if window.contains(day) {
             self.days.insert((table, day));
         }
@@ -141,14 +153,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::event::{Body, Format, Raw, Stream, Timestamp};
+    use crate::event::{Body, Format, Raw, Stream, Times, Timestamp};
     use crate::parse::built_in;
 
     fn event(n: u32, day: u64, bytes: usize) -> Event {
         let id = EventId::new(5, n);
         let raw = Raw::new("a\0b".into(), "".into(), Format::Auto, vec![b'x'; bytes].into(), Vec::new(), built_in());
         let ts = Timestamp::from_millis(day * 86_400_000);
-        Event { id, stream: Stream::L3In, ts, root: id, body: Body::Raw(raw) }
+        Event { id, stream: Stream::L3In, times: Times::at(ts), root: id, body: Body::Raw(raw) }
     }
 
     fn window() -> Window {

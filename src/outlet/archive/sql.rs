@@ -26,7 +26,7 @@ impl Table {
 ///
 /// The columns are those of the hot store and `instance`, `ts_shift` (microseconds that were added to `ts` because the
 /// key was taken). JSON is TEXT: JSONB changes numbers and refuses `\u0000`, which senders can write.
-pub const MIGRATIONS: [&str; 2] = [
+pub const MIGRATIONS: [&str; 3] = [
     "
 CREATE TABLE raw_events_fast (
     ts DOUBLE PRECISION NOT NULL, source TEXT NOT NULL, compartment TEXT NOT NULL, payload BYTEA NOT NULL,
@@ -65,6 +65,11 @@ CREATE INDEX idx_dsmil_archive_entries_id ON dsmil_archive_entries USING brin (i
 CREATE TABLE dsmil_archive_duplicates (
     instance TEXT NOT NULL, id BIGINT NOT NULL, of_instance TEXT NOT NULL, of_id BIGINT NOT NULL,
     PRIMARY KEY (instance, id));
+",
+    "
+ALTER TABLE raw_events_fast ADD COLUMN arrival BIGINT, ADD COLUMN believed BIGINT;
+ALTER TABLE model_outputs_fast ADD COLUMN arrival BIGINT, ADD COLUMN believed BIGINT;
+ALTER TABLE control_events_fast ADD COLUMN arrival BIGINT, ADD COLUMN believed BIGINT;
 ",
 ];
 
@@ -126,13 +131,13 @@ pub const FORGET_ENTRIES: [&str; 2] =
 pub const TAKE_BACK: &str = "UPDATE dsmil_archive_state SET rows_through = $2, letters_through = 0 WHERE instance = $1";
 /// The columns of the hot store's `Stored`, for ids with `$2 < id <= $3`.
 pub const SELECT_RANGE: &str = "SELECT id, ts - ts_shift * 1e-6 AS ts, root, 0::bigint AS kind, layer::bigint AS layer,
-        payload AS body, source, compartment, format, attributes::bigint AS attributes
+        payload AS body, source, compartment, format, attributes::bigint AS attributes, arrival, believed
     FROM raw_events_fast WHERE instance = $1 AND id > $2 AND id <= $3
     UNION ALL
-    SELECT id, ts - ts_shift * 1e-6, root, 1, layer, convert_to(output_json, 'UTF8'), NULL, NULL, NULL, 0
+    SELECT id, ts - ts_shift * 1e-6, root, 1, layer, convert_to(output_json, 'UTF8'), NULL, NULL, NULL, 0, arrival, believed
     FROM model_outputs_fast WHERE instance = $1 AND id > $2 AND id <= $3
     UNION ALL
-    SELECT id, ts - ts_shift * 1e-6, root, 2, (stream = 'TICK')::int, convert_to(body_json, 'UTF8'), NULL, NULL, NULL, 0
+    SELECT id, ts - ts_shift * 1e-6, root, 2, (stream = 'TICK')::int, convert_to(body_json, 'UTF8'), NULL, NULL, NULL, 0, arrival, believed
     FROM control_events_fast WHERE instance = $1 AND id > $2 AND id <= $3
     ORDER BY id LIMIT $4";
 
@@ -198,23 +203,23 @@ macro_rules! insert {
 
 pub const INSERT_RAW: Insert = insert!(
     "raw_events_fast",
-    "source, compartment, payload, layer, root, format, attributes",
-    "u.source, u.compartment, u.payload, u.layer, u.root, u.format, u.attributes",
-    "$3::float8[], $4::int8[], $5::text[], $6::text[], $7::bytea[], $8::int2[], $9::int8[], $10::text[], $11::int2[]",
+    "source, compartment, payload, layer, root, format, attributes, arrival, believed",
+    "u.source, u.compartment, u.payload, u.layer, u.root, u.format, u.attributes, u.arrival, u.believed",
+    "$3::float8[], $4::int8[], $5::text[], $6::text[], $7::bytea[], $8::int2[], $9::int8[], $10::text[], $11::int2[], $12::int8[], $13::int8[]",
     ""
 );
 pub const INSERT_OUTPUTS: Insert = insert!(
     "model_outputs_fast",
-    "layer, model, input_ref, output_json, score, root, producer",
-    "u.layer, u.model, u.input_ref, u.output_json, u.score, u.root, u.producer",
-    "$3::float8[], $4::int8[], $5::int2[], $6::text[], $7::text[], $8::text[], $9::float8[], $10::int8[], $11::int2[]",
+    "layer, model, input_ref, output_json, score, root, producer, arrival, believed",
+    "u.layer, u.model, u.input_ref, u.output_json, u.score, u.root, u.producer, u.arrival, u.believed",
+    "$3::float8[], $4::int8[], $5::int2[], $6::text[], $7::text[], $8::text[], $9::float8[], $10::int8[], $11::int2[], $12::int8[], $13::int8[]",
     ""
 );
 pub const INSERT_CONTROL: Insert = insert!(
     "control_events_fast",
-    "stream, root, body_json",
-    "u.stream, u.root, u.body_json",
-    "$3::float8[], $4::int8[], $5::text[], $6::int8[], $7::text[]",
+    "stream, root, body_json, arrival, believed",
+    "u.stream, u.root, u.body_json, u.arrival, u.believed",
+    "$3::float8[], $4::int8[], $5::text[], $6::int8[], $7::text[], $8::int8[], $9::int8[]",
     ""
 );
 /// Several letters may carry one id and one time.

@@ -54,18 +54,20 @@ impl Transaction<'_> {
         let (raw, outputs, control) = (&rows.raw, &rows.outputs, &rows.control);
         self.insert(WRITING, sql::INSERT_RAW, raw.id.len(), |query| {
             let query = query.bind(&raw.ts).bind(&raw.id).bind(&raw.source).bind(&raw.compartment).bind(&raw.payload);
-            query.bind(&raw.layer).bind(&raw.root).bind(&raw.format).bind(&raw.attributes)
+            let query = query.bind(&raw.layer).bind(&raw.root).bind(&raw.format).bind(&raw.attributes);
+            query.bind(&raw.arrival).bind(&raw.believed)
         })
         .await?;
         self.insert(WRITING, sql::INSERT_OUTPUTS, outputs.id.len(), |query| {
             let query = query.bind(&outputs.ts).bind(&outputs.id).bind(&outputs.layer).bind(&outputs.model);
             let query = query.bind(&outputs.input_ref).bind(&outputs.output_json).bind(&outputs.score);
-            query.bind(&outputs.root).bind(&outputs.producer)
+            query.bind(&outputs.root).bind(&outputs.producer).bind(&outputs.arrival).bind(&outputs.believed)
         })
         .await?;
         self.insert(WRITING, sql::INSERT_CONTROL, control.id.len(), |query| {
             let query = query.bind(&control.ts).bind(&control.id);
-            query.bind(&control.stream).bind(&control.root).bind(&control.body_json)
+            let query = query.bind(&control.stream).bind(&control.root).bind(&control.body_json);
+            query.bind(&control.arrival).bind(&control.believed)
         })
         .await
     }

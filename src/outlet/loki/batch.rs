@@ -112,13 +112,13 @@ mod tests {
 
     use super::super::Config;
     use super::*;
-    use crate::event::{Soc, Stream, Timestamp};
+    use crate::event::{Soc, Stream, Times, Timestamp};
 
     fn event(n: u32, severity: Severity, summary: &str) -> Event {
         let id = EventId::new(1_763_856_000_123, n);
         let soc = Soc { severity, summary: summary.into(), ..Soc::default() };
         let body = Body::Soc(Box::new(soc));
-        Event { id, stream: Stream::SocEvents, ts: Timestamp::from_millis(1500), root: id, body }
+        Event { id, stream: Stream::SocEvents, times: Times::at(Timestamp::from_millis(1500)), root: id, body }
     }
 
     fn labels() -> Labels {

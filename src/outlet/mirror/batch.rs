@@ -74,12 +74,12 @@ const _: () = assert!(MIRROR_BATCH_EVENTS_MAX <= u16::MAX as usize);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Body, Decision, Format, Raw, Stream, Timestamp};
+    use crate::event::{Body, Decision, Format, Raw, Stream, Times, Timestamp};
     use crate::parse::built_in;
 
     fn event(n: u32, body: Body) -> Event {
         let id = EventId::new(7, n);
-        Event { id, stream: Stream::L3Out, ts: Timestamp::from_millis(1500), root: id, body }
+        Event { id, stream: Stream::L3Out, times: Times::at(Timestamp::from_millis(1500)), root: id, body }
     }
 
     fn decision(n: u32) -> Event {

@@ -28,7 +28,7 @@ fn text(event: &Event, soc: &Soc) -> String {
     let flags = if soc.flags.is_empty() { String::new() } else { format!("  [{}]", soc.flags.join(" ")) };
     format!(
         "{}  {:8}  {:8}  {:9}  {}{flags}",
-        event.ts,
+        event.ts(),
         soc.severity.name(),
         soc.category.name(),
         who,
@@ -39,13 +39,13 @@ fn text(event: &Event, soc: &Soc) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{EventId, Severity, Stream, Timestamp};
+    use crate::event::{EventId, Severity, Stream, Times, Timestamp};
 
     fn event(severity: Severity, summary: &str) -> Event {
         let soc = Soc { severity, summary: summary.into(), src_layer: "3".into(), ..Soc::default() };
         let id = EventId::new(7, 1);
         let body = Body::Soc(Box::new(soc));
-        Event { id, stream: Stream::SocEvents, ts: Timestamp::from_millis(1500), root: id, body }
+        Event { id, stream: Stream::SocEvents, times: Times::at(Timestamp::from_millis(1500)), root: id, body }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 use super::{Parts, Server, start};
 use crate::config;
-use crate::event::{Body, Decision, Draft, Event, EventId, Format, Raw, Soc, Stream, Timestamp};
+use crate::event::{Body, Decision, Draft, Event, EventId, Format, Raw, Soc, Stream, Times, Timestamp};
 use crate::parse::built_in;
 use crate::server::gateway::{Gateway, GatewayError, IngestError, Status, StoreStatus};
 
@@ -57,7 +57,7 @@ impl FakeGateway {
     pub(crate) fn commit(&self, stream: Stream, body: Body) -> EventId {
         let mut events = self.events.lock().unwrap();
         let id = events.last().map_or(EventId::new(1000, 0), |event| event.id.next(0));
-        events.push(Event { id, stream, ts: Timestamp::from_millis(1000), root: id, body });
+        events.push(Event { id, stream, times: Times::at(Timestamp::from_millis(1000)), root: id, body });
         drop(events);
         self.committed.send_replace(id);
         id
@@ -147,7 +147,7 @@ impl Gateway for FakeGateway {
 /// As the daemon's own: an entry needs a payload.
 fn read_entry(stream: Stream, mut entry: Map<String, Value>, arrival: Timestamp) -> Result<Draft, String> {
     let Some(Value::String(payload)) = entry.remove("payload") else { return Err("the entry has no payload".into()) };
-    Ok(Draft { stream, ts: arrival, root: None, body: line(&payload) })
+    Ok(Draft { stream, times: Times::at(arrival), root: None, body: line(&payload) })
 }
 
 pub(crate) struct Daemon {

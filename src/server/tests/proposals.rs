@@ -109,7 +109,8 @@ async fn a_proposal_that_has_expired_can_be_rejected_but_not_approved() {
         let proposal = Some(serde_json::json!({ "created": 100.0, "expires": 3700.0 }));
         let body = Body::Soc(Box::new(Soc { src_device: 58, proposal, ..Soc::default() }));
         let id = EventId::new(ms, 0);
-        let event = Event { id, stream: Stream::SocEvents, ts: Timestamp::from_millis(1000), root: id, body };
+        let event =
+            Event { id, stream: Stream::SocEvents, times: Times::at(Timestamp::from_millis(1000)), root: id, body };
         daemon.gateway.events.lock().unwrap().push(event);
         id
     };

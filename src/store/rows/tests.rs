@@ -27,11 +27,15 @@ fn stored(row: Row<'_>) -> Stored {
         compartment: None,
         format: None,
         attributes: 0,
+        arrival: None,
+        believed: None,
     };
     match row {
         Row::Raw(row) => Stored {
             id: row.id,
             ts: row.ts,
+            arrival: Some(row.arrival),
+            believed: Some(row.believed),
             root: row.root,
             layer: row.layer,
             body: row.payload.into_owned(),
@@ -44,6 +48,8 @@ fn stored(row: Row<'_>) -> Stored {
         Row::Output(row) => Stored {
             id: row.id,
             ts: row.ts,
+            arrival: Some(row.arrival),
+            believed: Some(row.believed),
             root: Some(row.root),
             kind: 1,
             layer: row.layer,
@@ -53,6 +59,8 @@ fn stored(row: Row<'_>) -> Stored {
         Row::Control(row) => Stored {
             id: row.id,
             ts: row.ts,
+            arrival: Some(row.arrival),
+            believed: Some(row.believed),
             root: row.root,
             kind: 2,
             layer: i64::from(row.stream == "TICK"),
@@ -205,10 +213,13 @@ fn control() -> impl Strategy<Value = (Stream, Body)> {
 fn any_event() -> impl Strategy<Value = Event> {
     let id = (0..=1_u64 << 43, 0..1_u32 << 20).prop_map(|(ms, n)| EventId::new(ms, n));
     let body = prop_oneof![raw(), decision(), soc(), control()];
-    (id.clone(), prop::option::of(id), 0..=(1_i64 << 32) * 1_000_000, body).prop_map(|(id, root, ts, body)| Event {
+    let time = || (0..=(1_i64 << 32) * 1_000_000).prop_map(Timestamp::from_micros);
+    let times =
+        (time(), time(), time()).prop_map(|(ts, arrival, believed)| Times { ts: Claimed::new(ts), arrival, believed });
+    (id.clone(), prop::option::of(id), times, body).prop_map(|(id, root, times, body)| Event {
         id,
         stream: body.0,
-        ts: Timestamp::from_micros(ts),
+        times,
         root: root.unwrap_or(id),
         body: body.1,
     })
@@ -219,7 +230,7 @@ fn shown(event: &Event) -> String {
     match &event.body {
         Body::Raw(raw) => {
             let fields = (&raw.source, &raw.compartment, raw.format, &raw.payload, &raw.attributes);
-            format!("{:?} {:?} {fields:?}", (event.id, event.ts, event.root), event.stream)
+            format!("{:?} {:?} {fields:?}", (event.id, event.times, event.root), event.stream)
         }
         _ => format!("{event:?}"),
     }
@@ -237,7 +248,7 @@ proptest! {
         let original = Raw::new("s".into(), "c".into(), Format::Auto, Bytes::new(), vec![], built_in());
         let id = EventId::new(1, 0);
         let (ts, body_of) = (Timestamp::ZERO, Body::Raw(original));
-        let plain = Event { id, stream: Stream::L3In, ts, root: id, body: body_of };
+        let plain = Event { id, stream: Stream::L3In, times: Times::at(ts), root: id, body: body_of };
         let row = stored(row(&plain, &mut FormatNames::default()).unwrap());
         let result = event(Stored { body, attributes: form, ..row }, &parser());
         prop_assert!(form != attribute_form::BYTES || result.is_ok());

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use dsmild::bus::Transaction;
 use dsmild::config;
-use dsmild::event::{Body, Decision, Event, EventId, Format, Raw, Stream, Timestamp};
+use dsmild::event::{Body, Decision, Event, EventId, Format, Raw, Stream, Times, Timestamp};
 use dsmild::parse::built_in;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -26,14 +26,14 @@ fn line(number: u64, bytes: usize) -> Event {
     let id = EventId::new(1_000_000 + number, 0);
     let payload = format!("{number} {}", "x".repeat(bytes));
     let body = Body::Raw(Raw::new("test".into(), "ops".into(), Format::Text, payload.into(), vec![], built_in()));
-    Event { id, stream: Stream::L3In, ts: Timestamp::from_millis(id.ms()), root: id, body }
+    Event { id, stream: Stream::L3In, times: Times::at(Timestamp::from_millis(id.ms())), root: id, body }
 }
 
 /// What Layer 3 says of the `number`-th line.
 fn decision(number: u64) -> Event {
     let cause = line(number, 0);
     let body = Body::Decision(Box::new(Decision::benign("test".into(), 15, "ops".into(), cause.id)));
-    Event { id: EventId::new(cause.id.ms(), 1), stream: Stream::L3Out, ts: cause.ts, root: cause.id, body }
+    Event { id: EventId::new(cause.id.ms(), 1), stream: Stream::L3Out, times: cause.times, root: cause.id, body }
 }
 
 fn number_of(event: &Event) -> u64 {

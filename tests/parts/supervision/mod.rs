@@ -232,10 +232,10 @@ fn said(event: &Event) -> String {
             let mut soc = soc.clone();
             soc.input_ref.clear();
             soc.proposal = None;
-            format!("{} {}", event.ts, serde_json::to_string(&soc).unwrap())
+            format!("{} {}", event.ts(), serde_json::to_string(&soc).unwrap())
         }
         Body::Decision(decision) => {
-            format!("{} {:?} {} {:?}", event.ts, decision.verdict, decision.score, decision.reasons)
+            format!("{} {:?} {} {:?}", event.ts(), decision.verdict, decision.score, decision.reasons)
         }
         _ => String::new(),
     }

@@ -1,0 +1,159 @@
+//! A source that falls silent. Time is how long the daemon has watched, see [`WatchTime`](super::watch_time::WatchTime).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Lines before a source counts as steady.
+const STEADY_LINES_MIN: u64 = 60;
+/// A source whose long pauses are within this factor of its usual ones is regular, and judged at once.
+const REGULAR_SPREAD: f64 = 16.0;
+/// An irregular source is judged only once a whole day of it is known, nights included.
+const IRREGULAR_LEARNING: Duration = Duration::from_secs(36 * 3600);
+/// Silence is longer than this many of the longest pauses known.
+const SILENCE_FACTOR: f64 = 5.0;
+/// Pauses are counted by powers of two of a millisecond; the last holds 24 days and more.
+const BUCKETS: usize = 32;
+/// From this count on old pauses fade, so that a source may change its habits.
+const FADE_AT: u64 = 20_000;
+
+/// Nothing came for longer than `limit`, which ended `ago`; `usual` is the median pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silent {
+    pub ago: Duration,
+    pub limit: Duration,
+    pub usual: Duration,
+}
+
+/// The pauses of one source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Silence {
+    latest: Duration,
+    first: Duration,
+    pauses: Vec<u64>,
+    lines: u64,
+    longest: Duration,
+    reported: bool,
+}
+
+impl Silence {
+    pub fn new(first: Duration) -> Self {
+        Self { latest: first, first, pauses: vec![0; BUCKETS], lines: 0, longest: Duration::ZERO, reported: false }
+    }
+
+    /// Takes in the source's next line. The pause before it is learnt unless the line is one of a backlog, whose lines come
+    /// as fast as they are read.
+    pub fn line(&mut self, watched: Duration, is_live: bool) {
+        if is_live {
+            self.learn(watched.saturating_sub(self.latest));
+        }
+        self.latest = watched;
+        self.reported = false;
+    }
+
+    /// Returns that the source has been silent for too long at this time, once for each silence.
+    pub fn check(&mut self, watched: Duration, silence_min: Duration) -> Option<Silent> {
+        if self.reported {
+            return None;
+        }
+        let limit = self.limit(silence_min)?;
+        let ago = watched.saturating_sub(self.latest).checked_sub(limit)?;
+        self.reported = !ago.is_zero();
+        self.reported.then(|| Silent { ago, limit, usual: self.quantile(0.5) })
+    }
+
+    /// How long this source may be silent; `None` while its habits are not known.
+    fn limit(&self, silence_min: Duration) -> Option<Duration> {
+        if self.lines < STEADY_LINES_MIN {
+            return None;
+        }
+        // A median below a second is a burst of lines at one moment, and not the rhythm.
+        let usual = self.quantile(0.5).max(Duration::from_secs(1));
+        let regular = self.quantile(0.99).as_secs_f64() <= usual.as_secs_f64() * REGULAR_SPREAD;
+        if !regular && self.latest.saturating_sub(self.first) < IRREGULAR_LEARNING {
+            return None;
+        }
+        Some(self.longest.mul_f64(SILENCE_FACTOR).max(silence_min))
+    }
+
+    fn learn(&mut self, pause: Duration) {
+        let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        let bucket = (u64::BITS - millis.leading_zeros()) as usize;
+        if let Some(count) = self.pauses.get_mut(bucket.min(BUCKETS - 1)) {
+            *count += 1;
+        }
+        self.lines += 1;
+        self.longest = self.longest.max(pause);
+        if self.lines >= FADE_AT {
+            self.pauses.iter_mut().for_each(|count| *count /= 2);
+            self.lines = self.pauses.iter().sum();
+            let known = self.quantile(1.0);
+            self.longest = self.longest.min(known);
+        }
+    }
+
+    /// Upper edge of the bucket that holds this share of the pauses.
+    fn quantile(&self, share: f64) -> Duration {
+        let target = (self.lines as f64 * share).ceil() as u64;
+        let mut below = 0;
+        for (bucket, count) in self.pauses.iter().enumerate() {
+            below += count;
+            if below >= target {
+                return Duration::from_millis(1 << bucket.min(BUCKETS));
+            }
+        }
+        Duration::from_millis(1 << BUCKETS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SILENCE_MIN: Duration = Duration::from_secs(600);
+
+    fn second(number: u64) -> Duration {
+        Duration::from_secs(number)
+    }
+
+    fn every_ten_seconds(lines: u64) -> Silence {
+        let mut silence = Silence::new(second(0));
+        (1..=lines).for_each(|line| silence.line(second(line * 10), true));
+        silence
+    }
+
+    #[test]
+    fn a_steady_source_that_falls_silent_is_noticed_once() {
+        let mut silence = every_ten_seconds(100);
+        assert_eq!(silence.check(second(1000 + 600), SILENCE_MIN), None);
+        let found = silence.check(second(1000 + 605), SILENCE_MIN).unwrap();
+        assert_eq!((found.ago, found.limit), (second(5), SILENCE_MIN));
+        assert_eq!(silence.check(second(1000 + 700), SILENCE_MIN), None);
+        silence.line(second(2000), true);
+        assert!(silence.check(second(2000 + 5 * 1000 + 1), SILENCE_MIN).is_some(), "again, after its longest pause");
+    }
+
+    #[test]
+    fn a_pause_like_those_before_or_of_an_unknown_source_is_nothing() {
+        assert_eq!(every_ten_seconds(100).check(second(1000 + 590), SILENCE_MIN), None);
+        assert_eq!(every_ten_seconds(20).check(second(200 + 86_400), SILENCE_MIN), None);
+    }
+
+    #[test]
+    fn the_lines_of_a_backlog_tell_nothing_of_a_sources_habits() {
+        let mut silence = Silence::new(second(0));
+        (0..1000).for_each(|_| silence.line(second(0), false));
+        assert_eq!(silence.check(second(86_400), SILENCE_MIN), None);
+    }
+
+    #[test]
+    fn an_irregular_source_is_not_judged_before_a_whole_day_is_known() {
+        let mut silence = Silence::new(second(0));
+        let mut now = 0;
+        for line in 0..200 {
+            now += if line % 20 == 19 { 900 } else { 1 };
+            silence.line(second(now), true);
+        }
+        assert_eq!(silence.check(second(now + 40_000), SILENCE_MIN), None);
+    }
+}
