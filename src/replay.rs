@@ -13,6 +13,7 @@ use crate::daemon::Plan;
 use crate::detect::deceptive::escaped_json;
 use crate::event::{Format, Stream, Timestamp};
 use crate::intake::Origin;
+use crate::intake::clock::ReplayTicks;
 use crate::intake::replay::{ReplayError, ReplayInput, lines_of, merged};
 use crate::layer::pipeline::Pipeline;
 use crate::limits;
@@ -71,14 +72,16 @@ pub fn run(config: &Config, plan: Plan, options: &Options) -> ExitCode {
 fn print(inputs: Vec<ReplayInput>, plan: Plan, stream: Stream, progress: &ProgressBar) -> io::Result<u64> {
     let mut pipeline = Pipeline::new(plan.stages);
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut refused = 0;
+    let (mut refused, mut ticks) = (0, ReplayTicks::default());
     let mut lines = merged(inputs);
     while let Some(line) = lines.next() {
         match line {
             Ok(draft) => {
-                for event in pipeline.push(draft).iter().filter(|event| event.stream == stream) {
-                    let text = event_json(event).to_string();
-                    writeln!(out, "{}", escaped_json(&text))?;
+                for draft in ticks.before(draft.times.believed).chain([draft]) {
+                    for event in pipeline.push(draft).iter().filter(|event| event.stream == stream) {
+                        let text = event_json(event).to_string();
+                        writeln!(out, "{}", escaped_json(&text))?;
+                    }
                 }
                 progress.set_position(lines.bytes_given());
             }

@@ -29,7 +29,8 @@ pub struct Silent {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Silence {
     latest: Duration,
-    first: Duration,
+    /// The sum of all pauses.
+    known: Duration,
     pauses: Vec<u64>,
     lines: u64,
     longest: Duration,
@@ -38,28 +39,42 @@ pub struct Silence {
 
 impl Silence {
     pub fn new(first: Duration) -> Self {
-        Self { latest: first, first, pauses: vec![0; BUCKETS], lines: 0, longest: Duration::ZERO, reported: false }
+        Self {
+            latest: first,
+            known: Duration::ZERO,
+            pauses: vec![0; BUCKETS],
+            lines: 0,
+            longest: Duration::ZERO,
+            reported: false,
+        }
     }
 
-    /// Takes in the source's next line. The pause before it is learnt unless the line is one of a backlog, whose lines come
-    /// as fast as they are read.
-    pub fn line(&mut self, watched: Duration, is_live: bool) {
-        if is_live {
-            self.learn(watched.saturating_sub(self.latest));
-        }
+    /// Takes in the source's next line. Returns that the pause before it was too long, where that was not noticed before.
+    /// `told`: the pause by the times of the lines, in a backlog, whose lines come as fast as they are read; `None` for a
+    /// line that came when it was written.
+    pub fn line(&mut self, watched: Duration, told: Option<Duration>, silence_min: Duration) -> Option<Silent> {
+        let pause = told.unwrap_or_else(|| watched.saturating_sub(self.latest));
+        let silent = self.judge(pause, silence_min);
+        self.learn(pause);
         self.latest = watched;
         self.reported = false;
+        silent
     }
 
     /// Returns that the source has been silent for too long at this time, once for each silence.
     pub fn check(&mut self, watched: Duration, silence_min: Duration) -> Option<Silent> {
+        let silent = self.judge(watched.saturating_sub(self.latest), silence_min);
+        self.reported |= silent.is_some();
+        silent
+    }
+
+    fn judge(&self, pause: Duration, silence_min: Duration) -> Option<Silent> {
         if self.reported {
             return None;
         }
         let limit = self.limit(silence_min)?;
-        let ago = watched.saturating_sub(self.latest).checked_sub(limit)?;
-        self.reported = !ago.is_zero();
-        self.reported.then(|| Silent { ago, limit, usual: self.quantile(0.5) })
+        let ago = pause.checked_sub(limit).filter(|ago| !ago.is_zero())?;
+        Some(Silent { ago, limit, usual: self.quantile(0.5) })
     }
 
     /// How long this source may be silent; `None` while its habits are not known.
@@ -70,7 +85,7 @@ impl Silence {
         // A median below a second is a burst of lines at one moment, and not the rhythm.
         let usual = self.quantile(0.5).max(Duration::from_secs(1));
         let regular = self.quantile(0.99).as_secs_f64() <= usual.as_secs_f64() * REGULAR_SPREAD;
-        if !regular && self.latest.saturating_sub(self.first) < IRREGULAR_LEARNING {
+        if !regular && self.known < IRREGULAR_LEARNING {
             return None;
         }
         Some(self.longest.mul_f64(SILENCE_FACTOR).max(silence_min))
@@ -83,6 +98,7 @@ impl Silence {
             *count += 1;
         }
         self.lines += 1;
+        self.known += pause;
         self.longest = self.longest.max(pause);
         if self.lines >= FADE_AT {
             self.pauses.iter_mut().for_each(|count| *count /= 2);
@@ -118,19 +134,24 @@ mod tests {
 
     fn every_ten_seconds(lines: u64) -> Silence {
         let mut silence = Silence::new(second(0));
-        (1..=lines).for_each(|line| silence.line(second(line * 10), true));
+        for line in 1..=lines {
+            assert_eq!(silence.line(second(line * 10), None, SILENCE_MIN), None);
+        }
         silence
     }
 
     #[test]
-    fn a_steady_source_that_falls_silent_is_noticed_once() {
-        let mut silence = every_ten_seconds(100);
-        assert_eq!(silence.check(second(1000 + 600), SILENCE_MIN), None);
-        let found = silence.check(second(1000 + 605), SILENCE_MIN).unwrap();
+    fn a_steady_source_that_falls_silent_is_noticed_once_by_a_tick_or_by_the_next_line() {
+        let mut by_tick = every_ten_seconds(100);
+        assert_eq!(by_tick.check(second(1000 + 600), SILENCE_MIN), None);
+        let found = by_tick.check(second(1000 + 605), SILENCE_MIN).unwrap();
         assert_eq!((found.ago, found.limit), (second(5), SILENCE_MIN));
-        assert_eq!(silence.check(second(1000 + 700), SILENCE_MIN), None);
-        silence.line(second(2000), true);
-        assert!(silence.check(second(2000 + 5 * 1000 + 1), SILENCE_MIN).is_some(), "again, after its longest pause");
+        assert_eq!(by_tick.check(second(1000 + 700), SILENCE_MIN), None);
+        assert_eq!(by_tick.line(second(1000 + 900), None, SILENCE_MIN), None);
+        let mut by_line = every_ten_seconds(100);
+        let silent = by_line.line(second(1000 + 900), None, SILENCE_MIN).unwrap();
+        assert_eq!((silent.limit, silent.ago), (SILENCE_MIN, second(300)));
+        assert_eq!(by_tick, by_line);
     }
 
     #[test]
@@ -140,10 +161,11 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_of_a_backlog_tell_nothing_of_a_sources_habits() {
+    fn a_backlog_tells_its_own_pauses_whenever_it_is_read() {
         let mut silence = Silence::new(second(0));
-        (0..1000).for_each(|_| silence.line(second(0), false));
-        assert_eq!(silence.check(second(86_400), SILENCE_MIN), None);
+        let pauses = std::iter::repeat_n(10, 100).chain([900, 10]);
+        let silent = pauses.filter_map(|pause| silence.line(second(0), Some(second(pause)), SILENCE_MIN));
+        assert_eq!(silent.map(|silent| silent.ago).collect::<Vec<_>>(), [second(300)]);
     }
 
     #[test]
@@ -152,7 +174,7 @@ mod tests {
         let mut now = 0;
         for line in 0..200 {
             now += if line % 20 == 19 { 900 } else { 1 };
-            silence.line(second(now), true);
+            silence.line(second(now), None, SILENCE_MIN);
         }
         assert_eq!(silence.check(second(now + 40_000), SILENCE_MIN), None);
     }

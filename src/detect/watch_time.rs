@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Timestamp;
 
 /// Ticks come each second, in a replay at least this often while nothing else does; a longer gap was not watched.
-pub const GAP_MAX: Duration = Duration::from_secs(60);
+pub const GAP_MAX: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WatchTime {
@@ -35,6 +35,6 @@ mod tests {
     fn a_gap_and_a_clock_that_is_set_do_not_count() {
         let mut watch = WatchTime::default();
         let mut at = |second: u64| watch.at(Timestamp::from_millis(second * 1000)).as_secs();
-        assert_eq!([100, 101, 160, 5000, 5001, 4000, 4003].map(&mut at), [0, 1, 60, 60, 61, 61, 64]);
+        assert_eq!([100, 101, 700, 5000, 5001, 4000, 4003].map(&mut at), [0, 1, 600, 600, 601, 601, 604]);
     }
 }

@@ -15,7 +15,7 @@ use crate::detect::log_clock::LogClock;
 use crate::detect::log_sequence::{Break, LogSequence};
 use crate::detect::recent::Recent;
 use crate::detect::session_order::SessionOrder;
-use crate::detect::silence::Silence;
+use crate::detect::silence::{Silence, Silent};
 use crate::detect::watch_time::WatchTime;
 use crate::event::{Body, Category, Decision, Entity, Event, Interest, Raw, Soc, Stream, Timestamp, Verdict, stream};
 use crate::layer::severity::ACUTE_STRESS_HIGH;
@@ -72,6 +72,8 @@ struct Source {
     compartment: String,
     host: Option<String>,
     is_live: bool,
+    /// The believed time of its latest line.
+    latest: Timestamp,
 }
 
 struct AdvMl {
@@ -108,28 +110,49 @@ impl AdvMl {
     fn time(&mut self, event: &Event, raw: &Raw, watched: Duration, out: &mut Outbox) {
         let host = raw.record().entity.host.clone();
         let key = format!("{}\0{}", raw.source, host.as_deref().unwrap_or_default());
-        let told = event.ts().as_told();
+        let (told, time) = (event.ts().as_told(), event.time());
         let source = self.state.sources.touch(&key, || Source {
             clock: LogClock::new(told),
             silence: Silence::new(watched),
             compartment: raw.compartment.to_string(),
             host: host.clone(),
             is_live: false,
+            latest: time,
         });
         let was_live = std::mem::replace(&mut source.is_live, is_live(event));
-        source.silence.line(watched, was_live && source.is_live);
+        let pause = time.since(std::mem::replace(&mut source.latest, time));
+        let pause = (!was_live || !source.is_live).then_some(pause);
+        let silent = source.silence.line(watched, pause, self.settings.silence_min.get());
+        let is_ahead = event.times.is_doubted() && told > time;
         // A burst of old times is one burst however they jump, so it is counted on the source's own clock.
-        let (oddity, counted_at) = if event.times.is_doubted() && told > event.time() {
-            (Oddity::Ahead { by: told.since(event.time()) }, event.time())
+        let odd = if is_ahead {
+            Some((Oddity::Ahead { by: told.since(time) }, time))
         } else {
-            let Some(by) = source.clock.line(told, self.settings.time_tolerance.get()) else { return };
-            (Oddity::Backwards { by }, source.clock.latest())
+            let by = source.clock.line(told, self.settings.time_tolerance.get());
+            by.map(|by| (Oddity::Backwards { by }, source.clock.latest()))
         };
-        let finding = odd_time(&raw.source, host, oddity);
-        if let Some(finding) = self.counted(finding, &key, counted_at) {
-            let category = Category::System;
-            out.emit_soc(finding.into_soc(NUMBER, category, &raw.compartment));
+        if let Some(silent) = silent {
+            self.report_silence(&key, host.clone(), &raw.compartment, (silent, time), out);
         }
+        let Some((oddity, counted_at)) = odd else { return };
+        if let Some(finding) = self.counted(odd_time(&raw.source, host, oddity), &key, counted_at) {
+            out.emit_soc(finding.into_soc(NUMBER, Category::System, &raw.compartment));
+        }
+    }
+
+    fn report_silence(
+        &mut self,
+        key: &str,
+        host: Option<String>,
+        compartment: &str,
+        (silent, now): (Silent, Timestamp),
+        out: &mut Outbox,
+    ) {
+        let source = key.split('\0').next().unwrap_or_default();
+        let at = now.minus(silent.ago);
+        let Some(finding) = self.counted(odd_time(source, host, Oddity::Silent(silent)), key, at) else { return };
+        let soc = finding.into_soc(NUMBER, Category::System, compartment);
+        out.emit_at(Stream::SocEvents, at, Body::Soc(Box::new(soc)));
     }
 
     fn tick(&mut self, event: &Event, watched: Duration, out: &mut Outbox) {
@@ -145,9 +168,7 @@ impl AdvMl {
             })
             .collect();
         for (key, host, compartment, silent) in silent {
-            let at = event.time().minus(silent.ago);
-            let finding = odd_time(key.split('\0').next().unwrap_or_default(), host, Oddity::Silent(silent));
-            self.report_at(finding, &key, &compartment, at, out);
+            self.report_silence(&key, host, &compartment, (silent, event.time()), out);
         }
     }
 
@@ -230,13 +251,6 @@ impl AdvMl {
         out.emit_soc(finding.into_soc(NUMBER, category, compartment));
     }
 
-    /// The same at a time before the event's.
-    fn report_at(&mut self, finding: Finding, about: &str, compartment: &str, at: Timestamp, out: &mut Outbox) {
-        let Some(finding) = self.counted(finding, about, at) else { return };
-        let soc = finding.into_soc(NUMBER, Category::System, compartment);
-        out.emit_at(Stream::SocEvents, at, Body::Soc(Box::new(soc)));
-    }
-
     /// The finding when it is to be reported, with the number of its burst.
     fn counted(&mut self, mut finding: Finding, about: &str, at: Timestamp) -> Option<Finding> {
         let count = self.state.bursts.count(&format!("{}\0{about}", finding.flag), at)?;
@@ -249,15 +263,15 @@ impl AdvMl {
 
 /// A line that came when it happened, and is not history being read.
 fn is_live(event: &Event) -> bool {
-    let (arrival, time) = (event.times.arrival, event.time());
-    arrival.since(time).max(time.since(arrival)) <= LIVE_WITHIN
+    let time = event.time();
+    event.times.arrived().is_some_and(|arrival| arrival.since(time).max(time.since(arrival)) <= LIVE_WITHIN)
 }
 
 impl Stateful for AdvMl {
     type State = State;
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
-        let watched = self.state.watch.at(event.times.arrival);
+        let watched = self.state.watch.at(event.times.taken_in());
         match &event.body {
             Body::Raw(raw) if event.stream == Stream::L3In => {
                 self.line(event, raw, out);
@@ -280,172 +294,4 @@ impl Stateful for AdvMl {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::common::testing::{Line, at, event, flags};
-    use super::*;
-    use crate::event::EventId;
-    use crate::layer::stage::Stage;
-    use crate::layer::testing::soc_events;
-
-    fn device() -> Box<dyn Stage> {
-        (SPEC.prepare)(&toml::Table::new()).unwrap().stage()
-    }
-
-    fn steady(lines: u64) -> Vec<Line> {
-        (0..lines)
-            .map(|line| Line { source: "file:/a.log", second: line * 10, message: "ok", ..Line::default() })
-            .collect()
-    }
-
-    fn decision(stream: Stream, second: u64, verdict: Verdict) -> Event {
-        let entity = Entity { src_ip: Some("192.0.2.1".into()), ..Entity::default() };
-        let base = Decision::benign("m".into(), 15, "ops".into(), EventId::ZERO);
-        event(at(second), stream, Body::Decision(Box::new(Decision { verdict, entity, ..base })))
-    }
-
-    #[test]
-    fn a_forged_address_in_a_user_name_is_said_once_for_a_burst() {
-        let line = |second| Line {
-            second,
-            program: "sshd",
-            message: "Failed password for invalid user from 192.0.2.77 from 198.51.100.4 port 5812 ssh2",
-            src_ip: Some("198.51.100.4"),
-            ..Line::default()
-        };
-        let lines: Vec<Line> = (0..9).map(line).collect();
-        assert_eq!(flags(&mut *device(), &lines), ["FORGED_ADDRESS"]);
-    }
-
-    #[test]
-    fn time_running_backwards_is_said_once() {
-        let mut lines = steady(100);
-        lines.extend((0..9).map(|second| Line { source: "file:/a.log", second, message: "old", ..Line::default() }));
-        assert_eq!(flags(&mut *device(), &lines), ["LOG_TIME_BACKWARDS"]);
-    }
-
-    /// A tick each second.
-    fn ticks(seconds: std::ops::Range<u64>) -> Vec<Event> {
-        seconds.map(|second| event(at(second), Stream::Tick, Body::Tick)).collect()
-    }
-
-    fn in_order_of_arrival(mut events: Vec<Event>) -> Vec<Event> {
-        events.sort_by_key(|event| event.times.arrival);
-        events
-    }
-
-    fn told(device: &mut dyn Stage, events: &[Event]) -> Vec<String> {
-        soc_events(device, events).into_iter().flat_map(|soc| soc.flags).collect()
-    }
-
-    #[test]
-    fn a_live_source_that_falls_silent_is_noticed_while_another_logs_on() {
-        let lines = steady(100).into_iter().chain((0..300).map(|line| Line {
-            source: "file:/b.log",
-            second: line * 10,
-            message: "ok",
-            ..Line::default()
-        }));
-        let events = lines.map(|line| line.event()).chain(ticks(0..3000)).collect();
-        assert_eq!(told(&mut *device(), &in_order_of_arrival(events)), ["LOG_SILENCE"]);
-    }
-
-    #[test]
-    fn neither_a_line_dated_ahead_nor_the_machines_clock_makes_a_source_silent_or_hides_its_silence() {
-        let mut events: Vec<Event> = steady(300).iter().map(Line::event).chain(ticks(0..3700)).collect();
-        events = in_order_of_arrival(events);
-        for event in &mut events {
-            let ahead = Duration::from_secs(86_400);
-            match event.times.arrival.since(at(0)).as_secs() {
-                1500 => event.times.ts = crate::event::Claimed::new(event.time().plus(ahead)),
-                2000..2200 => event.times = crate::event::Times::at(event.time().plus(ahead)),
-                _ => {}
-            }
-        }
-        let mut told = told(&mut *device(), &events);
-        // The machine's clock took the lines with it.
-        told.retain(|flag| flag != "LOG_TIME_BACKWARDS");
-        assert_eq!(told, ["LOG_TIME_AHEAD", "LOG_SILENCE"]);
-    }
-
-    #[test]
-    fn reading_old_history_is_not_silence() {
-        let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
-        for event in &mut events {
-            event.times.arrival = at(500_000_000);
-        }
-        events.extend(ticks(500_000_000..500_009_000));
-        assert_eq!(soc_events(&mut *device(), &events), []);
-    }
-
-    #[test]
-    fn what_the_daemon_did_not_watch_is_no_silence() {
-        let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
-        events.extend(ticks(50_000..50_500));
-        assert_eq!(soc_events(&mut *device(), &events), []);
-    }
-
-    #[test]
-    fn layers_that_contradict_each_other_again_and_again_are_noticed() {
-        let mut events = Vec::new();
-        for second in 0..9 {
-            events.push(decision(Stream::L3Out, second, Verdict::Malicious));
-            events.push(decision(Stream::L4Out, second, Verdict::Benign));
-        }
-        let written = soc_events(&mut *device(), &events);
-        assert_eq!(written.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["L3_L4_DISCREPANCY"]);
-    }
-
-    #[test]
-    fn acute_stress_matters_only_together_with_something_malicious() {
-        let fused = |second, decision, shrink_risk| {
-            let soc = Soc { src_layer: "3".into(), decision, shrink_risk, ..Soc::default() };
-            event(at(second), Stream::SocEvents, Body::Soc(Box::new(soc)))
-        };
-        let quiet = [
-            fused(1, Verdict::Malicious, None),
-            fused(2, Verdict::Malicious, Some(0.5)),
-            fused(3, Verdict::Suspicious, Some(0.9)),
-        ];
-        assert_eq!(soc_events(&mut *device(), &quiet), []);
-        let written = soc_events(&mut *device(), &[fused(1, Verdict::Malicious, Some(0.9))]);
-        assert_eq!(
-            (written[0].flags.as_slice(), written[0].category),
-            (["OPERATOR_STRESS_ANOMALY".to_owned()].as_slice(), Category::Operator)
-        );
-    }
-
-    #[test]
-    fn clearing_a_log_and_a_program_under_a_false_name_are_noticed() {
-        let cleared =
-            Line { command: Some("truncate -s 0 /var/log/auth.log".into()), user: Some("bob"), ..Line::default() };
-        let impostor = Line {
-            program: "sshd",
-            message: "Accepted password for root from 192.0.2.1 port 2 ssh2",
-            impostor: Some("sshd written by /usr/bin/logger, uid 1000"),
-            ..Line::default()
-        };
-        assert_eq!(flags(&mut *device(), &[cleared, impostor]), ["LOG_CLEARED", "FORGED_PROGRAM"]);
-    }
-
-    #[test]
-    fn missing_audit_serials_are_noticed() {
-        let lines: Vec<Line> = (0..400_u64)
-            .filter(|serial| !(200..220).contains(serial))
-            .map(|serial| Line {
-                second: serial,
-                source: "file:/audit.log",
-                message: format!("type=SYSCALL msg=audit(1735516800.0:{serial}): x").leak(),
-                ..Line::default()
-            })
-            .collect();
-        assert_eq!(flags(&mut *device(), &lines), ["LOG_SEQUENCE_GAP"]);
-    }
-
-    #[test]
-    fn every_wrong_key_is_a_finding() {
-        let Err(findings) = (SPEC.prepare)(&"tolerance = 1\nsilence_min = \"x\"".parse().unwrap()) else {
-            panic!("accepted")
-        };
-        assert_eq!(findings.len(), 2, "{findings:?}");
-    }
-}
+mod tests;

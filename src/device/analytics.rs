@@ -123,7 +123,7 @@ impl Hour {
         let hour_of = |time: Timestamp| time.millis() / 1000 / HOUR.as_secs();
         let number = hour_of(times.believed);
         // No hour is so far ahead of the arrival, unless the machine's clock was set back.
-        let is_next = number > self.number || self.number > hour_of(times.arrival) + 1;
+        let is_next = number > self.number || self.number > hour_of(times.taken_in()) + 1;
         let ended = (is_next && self.events > 0).then(|| self.account());
         if is_next {
             self.number = number;

@@ -201,15 +201,15 @@ impl Network {
         Some(page_finding(client, pages))
     }
 
-    /// A line of a Zeek log in its own format; learns the names of its columns.
-    fn zeek(&mut self, raw: &Raw) -> Option<Record> {
+    /// A line of a Zeek log in its own format, with its time; learns the names of its columns.
+    fn zeek(&mut self, raw: &Raw) -> Option<(Timestamp, Record)> {
         let is_tabbed = raw.payload.first() == Some(&b'#') || raw.payload.iter().take(64).any(|byte| *byte == b'\t');
         let line = std::str::from_utf8(&raw.payload).ok().filter(|_| is_tabbed)?;
         if let Some(columns) = zeek::columns(line) {
             *self.state.zeek.0.touch(&raw.source, Vec::new) = columns;
             return None;
         }
-        zeek::record(line, self.state.zeek.0.get(&raw.source)?).map(|(_, record)| record)
+        zeek::record(line, self.state.zeek.0.get(&raw.source)?)
     }
 }
 
@@ -219,7 +219,8 @@ impl Stateful for Network {
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         let Body::Raw(raw) = &event.body else { return };
         let findings = match self.zeek(raw) {
-            Some(record) => self.judge(&record, event.time()),
+            // Zeek writes a connection at its end, with the time of its beginning. Later than is believed it cannot be.
+            Some((began, record)) => self.judge(&record, began.min(event.time())),
             None => self.judge(raw.record(), event.time()),
         };
         for mut finding in findings {

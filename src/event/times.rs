@@ -40,7 +40,7 @@ impl fmt::Display for Claimed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Times {
     pub ts: Claimed,
-    /// By the machine's clock; in a replay, which cannot know it, the believed time.
+    /// By the machine's clock; zero in a replay, which cannot know it.
     pub arrival: Timestamp,
     /// By the clock of the event's source, see [`SourceClock`](crate::intake::clock::SourceClock).
     pub believed: Timestamp,
@@ -61,6 +61,21 @@ impl Times {
     pub fn stored_without(ts: Timestamp, id: EventId) -> Self {
         let arrival = Timestamp::from_millis(id.ms());
         Self { ts: Claimed(ts), arrival, believed: ts.min(arrival.plus(DOUBTED_FROM)) }
+    }
+
+    /// Of a line that was taken in at some time that is not known.
+    pub fn replayed(ts: Claimed, believed: Timestamp) -> Self {
+        Self { ts, arrival: Timestamp::ZERO, believed }
+    }
+
+    /// When it was taken in, where that is known.
+    pub fn arrived(&self) -> Option<Timestamp> {
+        (self.arrival != Timestamp::ZERO).then_some(self.arrival)
+    }
+
+    /// When it was taken in; where that is not known, as if that had been when it happened.
+    pub fn taken_in(&self) -> Timestamp {
+        self.arrived().unwrap_or(self.believed)
     }
 
     /// The time that the line tells is not the one that windows follow.

@@ -204,7 +204,7 @@ impl Reading {
         }
     }
 
-    /// When a line was taken in is not known here: it is the time that is believed of it.
+    /// When a line was taken in is not known here.
     fn judge_head(&mut self) -> Option<Timestamp> {
         let is_end = self.heads.len() < CONFIRMING_LINES;
         let head = self.heads.front()?;
@@ -234,7 +234,7 @@ impl Reading {
         let source = if has_room { source } else { Arc::from("") };
         let believed = self.clocks.entry(source).or_default().take(&told);
         let head = self.heads.front_mut()?;
-        head.draft.times = Times { arrival: believed, believed, ..head.draft.times };
+        head.draft.times = Times::replayed(head.draft.times.ts, believed);
         Some(believed)
     }
 

@@ -27,7 +27,7 @@ impl Pipeline {
     /// One event from outside and all that follows from it, in order of id. Ids are taken from the arrivals,
     /// which in a replay do not depend on when this runs.
     pub fn push(&mut self, draft: Draft) -> Vec<Event> {
-        self.last = self.last.next(draft.times.arrival.millis());
+        self.last = self.last.next(draft.times.taken_in().millis());
         let mut events = vec![with_id(draft, self.last)];
         for (spec, stage) in &mut self.stages {
             let before = events.len();

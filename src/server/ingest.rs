@@ -21,7 +21,7 @@ use super::gateway::IngestError;
 use super::problem::Problem;
 use super::request::{MayIngest, PathPart, text_of};
 use super::shared::Shared;
-use crate::event::{Draft, EventId, Stream, Timestamp};
+use crate::event::{Draft, EventId, Stream};
 use crate::intake::clock::arrival;
 use crate::limits;
 use crate::observe::metrics;

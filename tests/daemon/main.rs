@@ -37,3 +37,4 @@ mod redis_variants;
 mod reload;
 mod replay;
 mod stdout;
+mod time;

@@ -96,6 +96,8 @@ struct State {
     sessions: Sessions,
     /// The latest time of any event, at most that of its arrival: no line moves it back, or ahead of the log.
     now: Timestamp,
+    /// Of the latest event.
+    arrival: Option<Timestamp>,
     /// When it was last said that something waits.
     told: Option<Timestamp>,
 }
@@ -121,21 +123,27 @@ impl Soar {
             budget: Budget::default(),
             sessions: Sessions::default(),
             now: Timestamp::ZERO,
+            arrival: None,
             told: None,
         };
         Self { settings, protected, playbooks, state }
     }
 
-    /// The latest time of any event, at most that of its arrival. A tick that comes far before it shows that the machine's
-    /// clock was set back.
+    /// The latest time of any event, at most that of its arrival, and what has passed since: a tick is of the daemon's time
+    /// and not of the source's, which may be far behind. One that comes far before shows that the machine's clock was set
+    /// back.
     fn now(&mut self, event: &Event) -> Timestamp {
-        let (state, arrival) = (&mut self.state, event.times.arrival);
-        if matches!(event.body, Body::Tick) && state.now.since(arrival) >= HOUR {
+        let (state, arrival) = (&mut self.state, event.times.taken_in());
+        let passed = arrival.since(state.arrival.replace(arrival).unwrap_or(arrival));
+        if !matches!(event.body, Body::Tick) {
+            state.now = state.now.max(event.time().min(arrival));
+        } else if state.now.since(arrival) >= HOUR {
             state.now = arrival;
             state.budget.forget_after(arrival);
             state.told = None;
+        } else {
+            state.now = state.now.plus(passed).min(arrival).max(state.now);
         }
-        state.now = state.now.max(event.time().min(arrival));
         state.now
     }
 

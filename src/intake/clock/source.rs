@@ -88,7 +88,7 @@ impl SourceClock {
             return self.take_earlier(claim, before, passed);
         }
         self.earlier = 0;
-        if claim <= passed.plus(line.skew) || line.is_live(claim) || self.is_confirmed(claim, line) {
+        if claim <= passed.plus(line.skew) || line.is_live(claim) || self.is_confirmed(claim, before, line) {
             self.jump = None;
             self.advance(claim.max(before));
             return claim;
@@ -112,18 +112,20 @@ impl SourceClock {
         self.advance(claim)
     }
 
-    /// Whether enough lines agree that it is this late: lines before this one that claimed it too, and those after.
-    fn is_confirmed(&mut self, claim: Timestamp, line: &Told<'_>) -> bool {
+    /// Whether enough lines agree that it is this late: lines before this one that claimed it too, and those after. Where all
+    /// of these are there, it is enough that none tells otherwise; what is far before both tells nothing.
+    fn is_confirmed(&mut self, claim: Timestamp, before: Timestamp, line: &Told<'_>) -> bool {
         let agreeing = match self.jump {
             Some(jump) if jump.to <= claim.plus(line.skew) => jump.lines + 1,
             _ => 1,
         };
         let to = self.jump.filter(|_| agreeing > 1).map_or(claim, |jump| jump.to.min(claim));
         self.jump = Some(Jump { to, lines: agreeing });
-        if line.later().any(|later| later.plus(line.skew) < claim) {
+        let mut later = line.later().map(|later| later.plus(line.skew)).filter(|later| *later >= before);
+        if later.any(|later| later < claim) {
             return false;
         }
-        line.is_end || agreeing + line.later().count() >= CONFIRMING_LINES
+        line.is_end || line.next.len() + 1 >= CONFIRMING_LINES || agreeing + line.later().count() >= CONFIRMING_LINES
     }
 }
 

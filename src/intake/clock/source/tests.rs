@@ -89,6 +89,12 @@ fn a_single_far_line_of_a_backlog_moves_nothing() {
 }
 
 #[test]
+fn lines_far_back_tell_nothing_of_the_line_before_them() {
+    let claims = some(&[5000, 5300, 100, 101, 102, 5301]);
+    assert_eq!(backlog(&mut SourceClock::default(), &claims, None), [5000, 5300, 5300, 5300, 5300, 5301]);
+}
+
+#[test]
 fn a_jump_of_a_source_that_is_behind_is_believed_when_three_lines_agree() {
     let mut clock = SourceClock::default();
     let behind = |claim: i64| (claim, NOW + claim);

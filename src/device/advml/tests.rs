@@ -1,0 +1,167 @@
+//! Device 51 through its settings.
+
+use super::*;
+use crate::device::common::testing::{Line, at, event, flags};
+use crate::event::EventId;
+use crate::layer::stage::Stage;
+use crate::layer::testing::soc_events;
+
+fn device() -> Box<dyn Stage> {
+    (SPEC.prepare)(&toml::Table::new()).unwrap().stage()
+}
+
+fn steady(lines: u64) -> Vec<Line> {
+    (0..lines).map(|line| Line { source: "file:/a.log", second: line * 10, message: "ok", ..Line::default() }).collect()
+}
+
+fn decision(stream: Stream, second: u64, verdict: Verdict) -> Event {
+    let entity = Entity { src_ip: Some("192.0.2.1".into()), ..Entity::default() };
+    let base = Decision::benign("m".into(), 15, "ops".into(), EventId::ZERO);
+    event(at(second), stream, Body::Decision(Box::new(Decision { verdict, entity, ..base })))
+}
+
+#[test]
+fn a_forged_address_in_a_user_name_is_said_once_for_a_burst() {
+    let line = |second| Line {
+        second,
+        program: "sshd",
+        message: "Failed password for invalid user from 192.0.2.77 from 198.51.100.4 port 5812 ssh2",
+        src_ip: Some("198.51.100.4"),
+        ..Line::default()
+    };
+    let lines: Vec<Line> = (0..9).map(line).collect();
+    assert_eq!(flags(&mut *device(), &lines), ["FORGED_ADDRESS"]);
+}
+
+#[test]
+fn time_running_backwards_is_said_once() {
+    let mut lines = steady(100);
+    lines.extend((0..9).map(|second| Line { source: "file:/a.log", second, message: "old", ..Line::default() }));
+    assert_eq!(flags(&mut *device(), &lines), ["LOG_TIME_BACKWARDS"]);
+}
+
+/// A tick each second.
+fn ticks(seconds: std::ops::Range<u64>) -> Vec<Event> {
+    seconds.map(|second| event(at(second), Stream::Tick, Body::Tick)).collect()
+}
+
+fn in_order_of_arrival(mut events: Vec<Event>) -> Vec<Event> {
+    events.sort_by_key(|event| event.times.arrival);
+    events
+}
+
+fn told(device: &mut dyn Stage, events: &[Event]) -> Vec<String> {
+    soc_events(device, events).into_iter().flat_map(|soc| soc.flags).collect()
+}
+
+#[test]
+fn a_live_source_that_falls_silent_is_noticed_while_another_logs_on() {
+    let lines = steady(100).into_iter().chain((0..300).map(|line| Line {
+        source: "file:/b.log",
+        second: line * 10,
+        message: "ok",
+        ..Line::default()
+    }));
+    let events = lines.map(|line| line.event()).chain(ticks(0..3000)).collect();
+    assert_eq!(told(&mut *device(), &in_order_of_arrival(events)), ["LOG_SILENCE"]);
+}
+
+#[test]
+fn neither_a_line_dated_ahead_nor_the_machines_clock_makes_a_source_silent_or_hides_its_silence() {
+    let mut events: Vec<Event> = steady(300).iter().map(Line::event).chain(ticks(0..3700)).collect();
+    events = in_order_of_arrival(events);
+    for event in &mut events {
+        let ahead = Duration::from_secs(86_400);
+        match event.times.arrival.since(at(0)).as_secs() {
+            1500 => event.times.ts = crate::event::Claimed::new(event.time().plus(ahead)),
+            2000..2200 => event.times = crate::event::Times::at(event.time().plus(ahead)),
+            _ => {}
+        }
+    }
+    let mut told = told(&mut *device(), &events);
+    // The machine's clock took the lines with it.
+    told.retain(|flag| flag != "LOG_TIME_BACKWARDS");
+    assert_eq!(told, ["LOG_TIME_AHEAD", "LOG_SILENCE"]);
+}
+
+#[test]
+fn reading_old_history_is_not_silence() {
+    let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
+    for event in &mut events {
+        event.times.arrival = at(500_000_000);
+    }
+    events.extend(ticks(500_000_000..500_009_000));
+    assert_eq!(soc_events(&mut *device(), &events), []);
+}
+
+#[test]
+fn what_the_daemon_did_not_watch_is_no_silence() {
+    let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
+    events.extend(ticks(50_000..50_500));
+    assert_eq!(soc_events(&mut *device(), &events), []);
+}
+
+#[test]
+fn layers_that_contradict_each_other_again_and_again_are_noticed() {
+    let mut events = Vec::new();
+    for second in 0..9 {
+        events.push(decision(Stream::L3Out, second, Verdict::Malicious));
+        events.push(decision(Stream::L4Out, second, Verdict::Benign));
+    }
+    let written = soc_events(&mut *device(), &events);
+    assert_eq!(written.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["L3_L4_DISCREPANCY"]);
+}
+
+#[test]
+fn acute_stress_matters_only_together_with_something_malicious() {
+    let fused = |second, decision, shrink_risk| {
+        let soc = Soc { src_layer: "3".into(), decision, shrink_risk, ..Soc::default() };
+        event(at(second), Stream::SocEvents, Body::Soc(Box::new(soc)))
+    };
+    let quiet = [
+        fused(1, Verdict::Malicious, None),
+        fused(2, Verdict::Malicious, Some(0.5)),
+        fused(3, Verdict::Suspicious, Some(0.9)),
+    ];
+    assert_eq!(soc_events(&mut *device(), &quiet), []);
+    let written = soc_events(&mut *device(), &[fused(1, Verdict::Malicious, Some(0.9))]);
+    assert_eq!(
+        (written[0].flags.as_slice(), written[0].category),
+        (["OPERATOR_STRESS_ANOMALY".to_owned()].as_slice(), Category::Operator)
+    );
+}
+
+#[test]
+fn clearing_a_log_and_a_program_under_a_false_name_are_noticed() {
+    let cleared =
+        Line { command: Some("truncate -s 0 /var/log/auth.log".into()), user: Some("bob"), ..Line::default() };
+    let impostor = Line {
+        program: "sshd",
+        message: "Accepted password for root from 192.0.2.1 port 2 ssh2",
+        impostor: Some("sshd written by /usr/bin/logger, uid 1000"),
+        ..Line::default()
+    };
+    assert_eq!(flags(&mut *device(), &[cleared, impostor]), ["LOG_CLEARED", "FORGED_PROGRAM"]);
+}
+
+#[test]
+fn missing_audit_serials_are_noticed() {
+    let lines: Vec<Line> = (0..400_u64)
+        .filter(|serial| !(200..220).contains(serial))
+        .map(|serial| Line {
+            second: serial,
+            source: "file:/audit.log",
+            message: format!("type=SYSCALL msg=audit(1735516800.0:{serial}): x").leak(),
+            ..Line::default()
+        })
+        .collect();
+    assert_eq!(flags(&mut *device(), &lines), ["LOG_SEQUENCE_GAP"]);
+}
+
+#[test]
+fn every_wrong_key_is_a_finding() {
+    let Err(findings) = (SPEC.prepare)(&"tolerance = 1\nsilence_min = \"x\"".parse().unwrap()) else {
+        panic!("accepted")
+    };
+    assert_eq!(findings.len(), 2, "{findings:?}");
+}
