@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fred::util::redis_keyslot;
 use tokio::runtime::Handle;
 
 use super::node::{CALL_TIMEOUT, Failure, Node};
 use super::settings::{Place, Settings};
+use super::slot::slot;
 use super::{Reply, error};
 use crate::config;
 use crate::limits::REDIS_MOVES_MAX;
@@ -58,7 +58,7 @@ impl Link {
         if !self.settings.is_cluster {
             return Ok(());
         }
-        let asked = self.first.1.ask("CLUSTER", 0, vec![Bytes::from_static(b"INFO")], CALL_TIMEOUT).await;
+        let asked = self.first.1.ask("CLUSTER", vec![Bytes::from_static(b"INFO")], CALL_TIMEOUT).await;
         match asked {
             Ok(info) if info.text().is_some_and(|info| info.contains("cluster_state:ok")) => Ok(()),
             Ok(_) => Err(error::lost(tried, "CLUSTERDOWN the state of the cluster is not ok")),
@@ -86,11 +86,11 @@ impl Link {
         timeout: Duration,
     ) -> Result<Reply, OutsideError> {
         let tried = || format!("{command} {key}");
-        let slot = redis_keyslot(key.as_bytes());
+        let slot = slot(key.as_bytes());
         let (mut place, mut node) = self.node_of(slot);
         let mut moves = 0;
         loop {
-            let refusal = match node.ask(command, slot, arguments.clone(), timeout).await {
+            let refusal = match node.ask(command, arguments.clone(), timeout).await {
                 Ok(reply) => return Ok(reply),
                 Err(Failure::Lost(cause)) => return Err(error::lost(&tried(), &cause)),
                 Err(Failure::Refused(refusal)) => refusal,

@@ -1,19 +1,17 @@
-//! One connection to one server. The client library is used for its protocol and login; it never reconnects by itself, so
-//! that whoever uses the connection knows when to ask again how far the other side is.
+//! One connection to one server. The client library is used for its protocol; it never reconnects by itself, so that
+//! whoever uses the connection knows when to ask again how far the other side is.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fred::prelude::{Builder, Client, ClientLike, Config};
-use fred::types::config::ServerConfig;
-use fred::types::{ClusterHash, CustomCommand, Resp3Frame, Value};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisError, Value};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::Reply;
-use super::relay::Relay;
+use super::guarded::Guarded;
 use super::settings::{Place, Settings};
 use crate::http_client::ConnectError;
 
@@ -30,12 +28,10 @@ pub(super) enum Failure {
 
 /// Closed when it is dropped.
 pub(super) struct Node {
-    client: Client,
+    connection: MultiplexedConnection,
     /// Why the connection ended.
-    ended: watch::Receiver<Option<String>>,
-    /// The same as the relay knows it, which is nearer to the truth.
     end: Arc<OnceLock<String>>,
-    _tasks: [Running; 3],
+    _driver: Running,
 }
 
 /// A task that ends with this.
@@ -49,7 +45,7 @@ impl Drop for Running {
 }
 
 impl Node {
-    /// Connects, authenticates and selects the database. The connection's own tasks run on `io`. Returns why it could not.
+    /// Connects, authenticates and selects the database. The connection's own task runs on `io`. Returns why it could not.
     pub async fn open(settings: &Arc<Settings>, place: &Place, io: &Handle) -> Result<Self, String> {
         let opening = io.spawn(Self::begin(Arc::clone(settings), place.clone()));
         let _opening = Running(opening.abort_handle());
@@ -64,47 +60,51 @@ impl Node {
             ConnectError::Timeout => silence(CALL_TIMEOUT),
             error => error.to_string(),
         })?;
-        let relay = Relay::open().map_err(|error| error.to_string())?;
-        let end = Arc::clone(&relay.end);
-        let client = client(&settings, &relay).map_err(|failure| failure.details().to_owned())?;
-        let relaying = Running(tokio::spawn(relay.carry(server)).abort_handle());
-        let router = match client.init().await {
-            Ok(router) => router,
-            Err(failure) => return Err(end.get().cloned().unwrap_or_else(|| failure.details().to_owned())),
+        let end = Arc::<OnceLock<String>>::default();
+        // The library asks nothing by itself: not every ACL user may, and a refusal is wanted in the server's words.
+        let silent = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let guarded = Guarded::new(server, Arc::clone(&end));
+        let (connection, driver) = MultiplexedConnection::new_with_config(&silent, guarded, config)
+            .await
+            .map_err(|error| error.to_string())?;
+        let node = Self { connection, end, _driver: Running(tokio::spawn(driver).abort_handle()) };
+        node.log_in(&settings).await.map_err(|(Failure::Refused(why) | Failure::Lost(why))| why)?;
+        Ok(node)
+    }
+
+    async fn log_in(&self, settings: &Settings) -> Result<(), Failure> {
+        if let Some(password) = &settings.password {
+            let name_and_password = settings.username.iter().chain([password]);
+            self.ask("AUTH", name_and_password.map(|text| Bytes::from(text.clone())).collect(), CALL_TIMEOUT).await?;
+        }
+        // Asked in any case: without a database number it shows that something answers, and as whom.
+        let first = match settings.database {
+            Some(number) if number != 0 => ("SELECT", vec![Bytes::from(number.to_string())]),
+            _ => ("PING", Vec::new()),
         };
-        let routing = Running(router.abort_handle());
-        let (sender, ended) = watch::channel(None);
-        let watching = tokio::spawn(async move {
-            let end = match router.await {
-                Ok(Err(error)) => error.details().to_owned(),
-                Ok(Ok(())) | Err(_) => "the connection was closed".to_owned(),
-            };
-            sender.send_replace(Some(end));
-        });
-        Ok(Self { client, ended, end, _tasks: [relaying, routing, Running(watching.abort_handle())] })
+        self.ask(first.0, first.1, CALL_TIMEOUT).await.map(|_| ())
     }
 
     /// Sends one command and waits for the answer.
-    pub async fn ask(
-        &self,
-        command: &'static str,
-        slot: u16,
-        arguments: Vec<Bytes>,
-        timeout: Duration,
-    ) -> Result<Reply, Failure> {
-        let custom = CustomCommand::new_static(command, ClusterHash::Custom(slot), false);
-        let asked = self.client.custom_raw(custom, arguments.into_iter().map(Value::Bytes).collect());
-        let mut ended = self.ended.clone();
+    pub async fn ask(&self, command: &'static str, arguments: Vec<Bytes>, timeout: Duration) -> Result<Reply, Failure> {
+        let mut asked = redis::cmd(command);
+        for argument in &arguments {
+            asked.arg(argument.as_ref());
+        }
         let lost = |cause: String| Failure::Lost(self.end.get().cloned().unwrap_or(cause));
-        let answer = tokio::select! {
-            biased;
-            answer = asked => answer.map_err(|failure| lost(failure.details().to_owned()))?,
-            end = ended.wait_for(Option::is_some) => {
-                return Err(lost(end.ok().and_then(|end| end.clone()).unwrap_or_default()));
-            }
-            () = tokio::time::sleep(timeout) => return Err(lost(silence(timeout))),
-        };
-        reply(answer).map_err(Failure::Refused)
+        match tokio::time::timeout(timeout, self.send(&asked)).await {
+            Ok(Ok(answer)) => reply(answer).map_err(Failure::Refused),
+            Ok(Err(error)) => match error.code() {
+                Some(code) => Err(Failure::Refused(refusal(code, error.detail()))),
+                None => Err(lost(error.to_string())),
+            },
+            Err(_) => Err(lost(silence(timeout))),
+        }
+    }
+
+    async fn send(&self, command: &Cmd) -> Result<Value, RedisError> {
+        self.connection.clone().send_packed_command(command).await
     }
 }
 
@@ -112,39 +112,23 @@ fn silence(timeout: Duration) -> String {
     format!("no answer within {timeout:?}")
 }
 
-/// The answer, or the text of a refusal.
-fn reply(frame: Resp3Frame) -> Result<Reply, String> {
-    Ok(match frame {
-        Resp3Frame::SimpleError { data, .. } => return Err(data.to_string()),
-        Resp3Frame::BlobError { data, .. } => return Err(String::from_utf8_lossy(&data).into_owned()),
-        Resp3Frame::BlobString { data, .. }
-        | Resp3Frame::SimpleString { data, .. }
-        | Resp3Frame::BigNumber { data, .. }
-        | Resp3Frame::VerbatimString { data, .. } => Reply::Text(data),
-        Resp3Frame::Number { data, .. } => Reply::Number(data),
-        Resp3Frame::Array { data, .. } | Resp3Frame::Push { data, .. } => {
-            Reply::List(data.into_iter().map(reply).collect::<Result<_, _>>()?)
-        }
-        Resp3Frame::Null => Reply::Nil,
-        _ => return Err("the answer is of a kind that was not asked for".to_owned()),
-    })
+/// What the server said, which the library has taken apart.
+fn refusal(code: &str, detail: Option<&str>) -> String {
+    detail.map_or_else(|| code.to_owned(), |detail| format!("{code} {detail}"))
 }
 
-fn client(settings: &Settings, relay: &Relay) -> Result<Client, fred::error::Error> {
-    let config = Config {
-        server: ServerConfig::Unix { path: relay.path.clone() },
-        username: settings.username.clone(),
-        password: settings.password.clone(),
-        database: settings.database,
-        ..Config::default()
-    };
-    Builder::from_config(config)
-        .with_connection_config(|connection| {
-            connection.connection_timeout = CALL_TIMEOUT;
-            connection.internal_command_timeout = CALL_TIMEOUT;
-            connection.max_command_attempts = 1;
-        })
-        .build()
+/// The answer, or the text of a refusal.
+fn reply(value: Value) -> Result<Reply, String> {
+    Ok(match value {
+        Value::Nil => Reply::Nil,
+        Value::Int(number) => Reply::Number(number),
+        Value::BulkString(bytes) => Reply::Text(bytes.into()),
+        Value::SimpleString(text) => Reply::Text(text.into()),
+        Value::Okay => Reply::Text(Bytes::from_static(b"OK")),
+        Value::Array(list) => Reply::List(list.into_iter().map(reply).collect::<Result<_, _>>()?),
+        Value::ServerError(error) => return Err(refusal(error.code(), error.details())),
+        _ => return Err("the answer is of a kind that was not asked for".to_owned()),
+    })
 }
 
 #[cfg(test)]
@@ -153,10 +137,7 @@ mod tests {
 
     #[test]
     fn a_refusal_within_an_answer_is_a_refusal() {
-        let error = Resp3Frame::SimpleError { data: "OOM command not allowed".into(), attributes: None };
-        assert_eq!(
-            reply(Resp3Frame::Array { data: vec![error], attributes: None }).unwrap_err(),
-            "OOM command not allowed"
-        );
+        let answer = redis::parse_redis_value(b"*2\r\n:1\r\n-OOM command not allowed\r\n").unwrap();
+        assert_eq!(reply(answer).unwrap_err(), "OOM command not allowed");
     }
 }

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use fred::prelude::Config;
-use fred::types::config::ServerConfig;
+use redis::{ConnectionAddr, IntoConnectionInfo};
 use tokio_rustls::TlsConnector;
 
 use super::error;
@@ -26,7 +25,7 @@ pub(super) struct Settings {
     pub is_cluster: bool,
     pub username: Option<String>,
     pub password: Option<String>,
-    pub database: Option<u8>,
+    pub database: Option<i64>,
     tls: Option<TlsConnector>,
 }
 
@@ -35,23 +34,31 @@ impl Settings {
     pub fn read(config: &config::Redis) -> Result<Self, OutsideError> {
         let url = redact(&config.url);
         let failed = |cause: &str| error::lost(&format!("connecting to {url}"), cause);
-        let parsed = Config::from_url(&config.url).map_err(|failure| failed(failure.details()))?;
-        let (places, is_cluster) = match parsed.server {
-            ServerConfig::Unix { path } => (vec![Place::Socket(path)], false),
-            server => (server.hosts().iter().map(port).collect(), server.is_clustered()),
+        let (scheme, rest) = config.url.split_once("://").ok_or_else(|| failed("redis.url names no scheme"))?;
+        // The library knows neither clusters nor, without its own TLS, rediss.
+        let known = if scheme == "redis+unix" { config.url.clone() } else { format!("redis://{rest}") };
+        let parsed = known.into_connection_info().map_err(|error| failed(&error.to_string()))?;
+        let is_cluster = scheme.ends_with("-cluster");
+        let mut places = match parsed.addr() {
+            ConnectionAddr::Unix(path) => vec![Place::Socket(path.clone())],
+            ConnectionAddr::Tcp(host, port) => vec![Place::Port { host: host.clone(), port: *port }],
+            _ => return Err(failed("redis.url names neither a port nor a socket")),
         };
-        let database = match places.first() {
-            Some(Place::Socket(_)) => database(&config.url),
-            _ => parsed.database,
-        };
+        if is_cluster {
+            for node in nodes(rest) {
+                places.push(port(node).ok_or_else(|| failed(&format!("node={node} in redis.url is no HOST:PORT")))?);
+            }
+        }
+        let login = parsed.redis_settings();
+        let database = Some(login.db()).filter(|number| *number != 0);
         let file = |file: &PathBuf| -> Result<String, OutsideError> {
             let read = std::fs::read_to_string(file);
             let read = read.map_err(|error| failed(&format!("redis.password_file {}: {error}", file.display())))?;
             Ok(read.trim_end_matches(['\r', '\n']).to_owned())
         };
-        let password = config.password_file.as_ref().map(file).transpose()?.or(parsed.password);
-        let tls = config.url.starts_with("rediss").then(|| trusting(config)).transpose().map_err(|why| failed(&why))?;
-        let username = config.username.clone().or(parsed.username);
+        let password = config.password_file.as_ref().map(file).transpose()?.or(login.password().map(str::to_owned));
+        let tls = scheme.starts_with("rediss").then(|| trusting(config)).transpose().map_err(|why| failed(&why))?;
+        let username = config.username.clone().or(login.username().map(str::to_owned));
         Ok(Self { url, places, is_cluster, username, password, database, tls })
     }
 
@@ -63,8 +70,16 @@ impl Settings {
     }
 }
 
-fn port(server: &fred::types::config::Server) -> Place {
-    Place::Port { host: server.host.to_string(), port: server.port }
+/// The further nodes of `redis-cluster://HOST:PORT?node=HOST:PORT&node=HOST:PORT`.
+fn nodes(rest: &str) -> impl Iterator<Item = &str> {
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').filter_map(|pair| pair.strip_prefix("node="))
+}
+
+fn port(node: &str) -> Option<Place> {
+    let (host, port) = node.rsplit_once(':')?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    Some(Place::Port { host: host.to_owned(), port: port.parse().ok()? })
 }
 
 /// The system's authorities and those of a file.
@@ -77,21 +92,9 @@ fn trusting(config: &config::Redis) -> Result<TlsConnector, String> {
     })
 }
 
-/// `redis+unix:///run/redis.sock?db=2`: the path names the socket, so the number has no other place.
-fn database(url: &str) -> Option<u8> {
-    let (_, query) = url.split_once('?')?;
-    query.split('&').find_map(|pair| pair.strip_prefix("db=")).and_then(|number| number.parse().ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_database_of_a_socket_is_a_parameter() {
-        assert_eq!(database("redis+unix:///run/redis.sock?db=2"), Some(2));
-        assert_eq!(database("redis+unix:///run/redis.sock"), None);
-    }
 
     #[test]
     fn every_kind_of_url_names_its_places() {
@@ -99,10 +102,21 @@ mod tests {
         let port = |host: &str, port| Place::Port { host: host.to_owned(), port };
         let plain = read("redis://h/3");
         assert_eq!((plain.places, plain.database, plain.is_cluster), (vec![port("h", 6379)], Some(3), false));
-        let mut cluster = read("redis-cluster://a:1?node=b:2");
-        cluster.places.sort();
-        assert_eq!((cluster.places, cluster.is_cluster), (vec![port("a", 1), port("b", 2)], true));
+        assert_eq!(read("redis://h").database, None);
+        let cluster = read("redis-cluster://a:1?node=b:2&node=[fd00::1]:3");
+        assert_eq!((cluster.places, cluster.is_cluster), (vec![port("a", 1), port("b", 2), port("fd00::1", 3)], true));
+        let named = read("redis://us%2Fer:p%40ss@[::1]:7");
+        assert_eq!((named.places, named.username.as_deref()), (vec![port("::1", 7)], Some("us/er")));
+        assert_eq!(named.password.as_deref(), Some("p@ss"));
         let socket = read("redis+unix:///run/redis.sock?db=2");
         assert_eq!((socket.places, socket.database), (vec![Place::Socket("/run/redis.sock".into())], Some(2)));
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_read_says_so_without_its_password() {
+        for url in ["redis://u:hunter2@h:99999", "redis-cluster://u:hunter2@a?node=b"] {
+            let error = Settings::read(&toml::from_str(&format!("url = \"{url}\"")).unwrap()).err().unwrap();
+            assert!(!error.text.contains("hunter2") && error.text.contains("redis"), "{error}");
+        }
     }
 }

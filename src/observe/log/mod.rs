@@ -130,9 +130,7 @@ impl Log for Front {
         // Libraries speak from warnings on: their lower levels say nothing about the daemon, and much of it.
         let target = metadata.target();
         let own = target.starts_with("dsmil");
-        // What the Redis client warns of is reported once by the part whose connection it was, with what to do.
-        let from = if target.starts_with("fred") { Level::Error } else { Level::Warn };
-        own || metadata.level() <= from || log::max_level() == LevelFilter::Trace
+        own || metadata.level() <= Level::Warn || log::max_level() == LevelFilter::Trace
     }
 
     fn log(&self, record: &Record<'_>) {
