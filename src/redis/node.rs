@@ -78,12 +78,11 @@ impl Node {
             let name_and_password = settings.username.iter().chain([password]);
             self.ask("AUTH", name_and_password.map(|text| Bytes::from(text.clone())).collect(), CALL_TIMEOUT).await?;
         }
-        // Asked in any case: without a database number it shows that something answers, and as whom.
-        let first = match settings.database {
-            Some(number) if number != 0 => ("SELECT", vec![Bytes::from(number.to_string())]),
-            _ => ("PING", Vec::new()),
-        };
-        self.ask(first.0, first.1, CALL_TIMEOUT).await.map(|_| ())
+        if let Some(number) = settings.database {
+            self.ask("SELECT", vec![Bytes::from(number.to_string())], CALL_TIMEOUT).await?;
+        }
+        // Nothing else is asked: an ACL user may have no other command than those that streams need.
+        Ok(())
     }
 
     /// Sends one command and waits for the answer.
