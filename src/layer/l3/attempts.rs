@@ -15,6 +15,9 @@ use crate::limits;
 /// OpenSSH's `LoginGraceTime`: a session that has not logged in by then is over, and so is login's.
 const SESSION: Duration = Duration::from_secs(120);
 
+/// How the audit system writes that there is no session yet, which all that log in have in common.
+const NO_SESSION: [&str; 3] = ["4294967295", "-1", "unset"];
+
 /// Sessions that have failed to log in, by peer and session.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Attempts {
@@ -54,13 +57,13 @@ impl Attempts {
             user.clone_into(&mut session.user);
         }
         // An agent offers all its keys before the person is asked for anything.
-        let is_next = session.voices.iter().any(|known| known == voice) && !is_key_offered(record);
+        let is_next = session.voices.contains(&voice) && !is_key_offered(record);
         if is_next || session.voices.len() >= limits::LINES_PER_ATTEMPT_MAX {
             session.voices.clear();
         }
         let is_first = session.voices.is_empty();
-        if is_first || !session.voices.iter().any(|known| known == voice) {
-            session.voices.push(voice.to_owned());
+        if is_first || !session.voices.contains(&voice) {
+            session.voices.push(voice);
         }
         if is_first && session.counted.len() < limits::ATTEMPTS_PER_SESSION_MAX {
             session.counted.push(user.to_owned());
@@ -94,19 +97,20 @@ impl Session {
 /// The session that the line names, else the process that serves it.
 fn key(peer: &str, record: &Record) -> Option<String> {
     let host = record.entity.host.as_deref().unwrap_or_default();
-    match record.field("session") {
+    match record.field("session").filter(|session| !NO_SESSION.contains(session)) {
         Some(session) => Some(format!("{host} {peer} session {session}")),
         None => record.pid.map(|pid| format!("{host} {peer} {pid}")),
     }
 }
 
-/// How the program begins such a line: what stands before the name or the address.
-fn voice(record: &Record) -> &str {
+/// How the program begins such a line: what stands before the name or the address, without the numbers (times, serials, processes)
+/// that differ from line to line.
+fn voice(record: &Record) -> String {
     let message = record.message.as_str();
     let places = [record.entity.user.as_deref(), record.entity.src_ip.as_deref()];
     let first = places.into_iter().flatten().filter_map(|text| message.find(text)).min().unwrap_or(message.len());
     let end = message.floor_char_boundary(first.min(limits::LINE_BEGINNING_BYTES_MAX));
-    message.get(..end).unwrap_or_default()
+    message.get(..end).unwrap_or_default().chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 fn is_key_offered(record: &Record) -> bool {
@@ -168,6 +172,22 @@ mod tests {
         assert_eq!(taken_back("alice", 7, 9), 2);
         assert_eq!(taken_back("alice", 7, 9), 0);
         assert_eq!(taken_back("alice", 8, 1000), 0);
+    }
+
+    #[test]
+    fn refusals_before_there_is_a_session_are_not_of_one_session() {
+        let line = |at: u64| {
+            let message = format!("type=USER_LOGIN msg=audit(1772766240.125:{at}): pid={at} msg='op=login res=failed'");
+            let fields = vec![("session".to_owned(), "4294967295".to_owned())];
+            (at, Record { fields, ..line("root", at as u32, &message) })
+        };
+        assert_eq!(counted(&mut Attempts::default(), &[line(1), line(2), line(3)]), 3);
+    }
+
+    #[test]
+    fn a_program_that_writes_a_time_before_its_words_still_says_the_same() {
+        let line = |at: u64| (at, line("bob", 7, &format!("[16:41:{at}] [INF] [79] request for bob has been denied")));
+        assert_eq!(counted(&mut Attempts::default(), &[line(20), line(25), line(30)]), 3);
     }
 
     #[test]
