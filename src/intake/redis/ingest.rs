@@ -18,7 +18,7 @@ use crate::intake::{IntakeLog, Resources, SourceSpec};
 use crate::limits;
 use crate::observe::metrics;
 use crate::redis::Link;
-use crate::retry::{Backoff, Notice, OutsideError, Throttle};
+use crate::retry::{Backoff, Notice, OutsideError, Retry, Throttle};
 use crate::server::gateway::SourceStatus;
 use crate::supervise::TaskContext;
 
@@ -125,6 +125,10 @@ impl Ingest {
             if begun.elapsed() >= GOOD_AFTER {
                 backoff.reset();
             }
+            // A refusal says nothing about how large the entries are.
+            if error.retry != Retry::Here {
+                self.pace.reset();
+            }
             let pause = error.retry.delay(&mut backoff);
             self.show(|status| {
                 status.up = false;
@@ -145,7 +149,6 @@ impl Ingest {
         self.unacknowledged.borrow_mut().clear();
         self.looked.set(None);
         self.progress_due.set(None);
-        self.pace.reset();
         let end = self.group.join(&reading).await?;
         if self.place.borrow_mut().ends_at(end) {
             log::warn!(
