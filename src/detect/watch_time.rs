@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Timestamp;
 
 /// Ticks come each second, in a replay at least this often while nothing else does; a longer gap was not watched.
-pub const GAP_MAX: Duration = Duration::from_secs(600);
+pub const WATCHED_WITHIN: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WatchTime {
@@ -20,7 +20,7 @@ impl WatchTime {
     /// Takes the arrival of the next event, and returns how long has been watched until then.
     pub fn at(&mut self, arrival: Timestamp) -> Duration {
         let passed = self.at.replace(arrival).map_or(Duration::ZERO, |before| arrival.since(before));
-        if passed <= GAP_MAX {
+        if passed <= WATCHED_WITHIN {
             self.watched += passed;
         }
         self.watched

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::detect::watch_time::GAP_MAX;
+use crate::detect::watch_time::WATCHED_WITHIN;
 use crate::event::{Body, Draft, Stream, Times, Timestamp};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -13,7 +13,7 @@ const SELDOM: Duration = Duration::from_secs(300);
 const GAP_TICKED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 // Whoever counts the time that was watched takes it for uninterrupted.
-const _: () = assert!(SELDOM.as_secs() < GAP_MAX.as_secs());
+const _: () = assert!(SELDOM.as_secs() < WATCHED_WITHIN.as_secs());
 
 /// Goes with the latest time that was believed of any line.
 #[derive(Debug, Default)]
