@@ -49,31 +49,38 @@ impl Context {
         }
     }
 
-    /// The earlier lines that a line goes on from, by what it says.
-    pub fn before(&self, line: &[u8], record: &Record) -> Option<(String, String)> {
-        let text = if joined::repeats_last(&record.message) {
-            // The oldest daemons leave out the host.
-            let (_, line) = match record.entity.host.as_deref() {
-                Some(host) => self.last.iter().find(|(known, _)| known == host)?,
-                None => self.last.back()?,
-            };
-            String::from_utf8_lossy(line).into_owned()
+    /// The earlier lines that a line goes on from, by what it says. Then remembers it for those that follow.
+    pub fn follow(&mut self, line: &Bytes, record: &Record) -> Option<(String, String)> {
+        let host = record.entity.host.as_deref();
+        let before = if joined::repeats_last(&record.message) {
+            self.last_of(host)
         } else {
-            let key = joined::container_key(line).or_else(|| joined::key(record))?;
-            if key.begins_with(&record.message) {
-                return None;
+            let key = joined::container_key(line).or_else(|| joined::key(record));
+            let before =
+                key.as_ref().filter(|key| !key.begins_with(&record.message)).and_then(|key| self.pieces_of(key));
+            self.remember(line, host.unwrap_or_default());
+            if let Some(key) = key {
+                self.add_piece(key, line);
             }
-            self.pieces.iter().rev().find(|(known, _)| *known == key)?.1.clone()
+            before
         };
-        Some((BEFORE.to_owned(), text))
+        before.map(|text| (BEFORE.to_owned(), text))
     }
 
-    /// To be called for each line, after [`before`](Self::before).
-    pub fn remember(&mut self, line: &Bytes, record: &Record) {
-        if joined::repeats_last(&record.message) {
-            return;
-        }
-        let host = record.entity.host.as_deref().unwrap_or_default();
+    /// The oldest daemons leave out the host.
+    fn last_of(&self, host: Option<&str>) -> Option<String> {
+        let (_, line) = match host {
+            Some(host) => self.last.iter().find(|(known, _)| known == host)?,
+            None => self.last.back()?,
+        };
+        Some(String::from_utf8_lossy(line).into_owned())
+    }
+
+    fn pieces_of(&self, key: &joined::Key) -> Option<String> {
+        self.pieces.iter().rev().find(|(known, _)| known == key).map(|(_, pieces)| pieces.clone())
+    }
+
+    fn remember(&mut self, line: &Bytes, host: &str) {
         match self.last.iter().rposition(|(known, _)| known == host) {
             Some(at) if at + 1 == self.last.len() => {
                 if let Some((_, last)) = self.last.back_mut() {
@@ -91,9 +98,6 @@ impl Context {
                 }
                 self.last.push_back((host.to_owned(), line.clone()));
             }
-        }
-        if let Some(key) = joined::container_key(line).or_else(|| joined::key(record)) {
-            self.add_piece(key, line);
         }
     }
 
@@ -131,9 +135,7 @@ mod tests {
 
     fn given(context: &mut Context, line: &str) -> Option<String> {
         let record = record(line.as_bytes(), Format::Auto, &[]);
-        let before = context.before(line.as_bytes(), &record).map(|(_, before)| before);
-        context.remember(&Bytes::copy_from_slice(line.as_bytes()), &record);
-        before
+        context.follow(&Bytes::copy_from_slice(line.as_bytes()), &record).map(|(_, before)| before)
     }
 
     #[test]

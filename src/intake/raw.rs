@@ -26,14 +26,10 @@ impl Origin {
         let parser = parser::current();
         let mut attributes = context.columns(&payload);
         let mut parsed = parser.parse(&payload, self.format, &attributes);
-        if let Some(before) = context.before(&payload, &parsed.record) {
+        if let Some(before) = context.follow(&payload, &parsed.record) {
             attributes.push(before);
             attributes.sort();
-            let again = parser.parse(&payload, self.format, &attributes);
-            context.remember(&payload, &parsed.record);
-            parsed = again;
-        } else {
-            context.remember(&payload, &parsed.record);
+            parsed = parser.parse(&payload, self.format, &attributes);
         }
         let claim = calendar.claim(parsed.time);
         let times = Times::at(claim.unwrap_or(calendar.reference));

@@ -74,17 +74,17 @@ pub fn container_key(line: &[u8]) -> Option<Key> {
 
 /// `None` for a line that is whole.
 pub fn key(record: &Record) -> Option<Key> {
-    let host = record.entity.host.clone().unwrap_or_default();
+    let host = || record.entity.host.clone().unwrap_or_default();
     if let (Some(serial), Some(_)) = (record.field("serial"), record.field("type"))
         && record.message.contains("audit(")
     {
-        return Some(Key::Audit(host, serial.to_owned()));
+        return Some(Key::Audit(host(), serial.to_owned()));
     }
     if record.program.as_deref() == Some("sudo")
         && (record.message.contains("COMMAND=") || continued(&record.message).is_some())
     {
         let (user, _) = record.message.trim_start().split_once(" : ")?;
-        return Some(Key::Sudo(host, record.pid, user.to_owned()));
+        return Some(Key::Sudo(host(), record.pid, user.to_owned()));
     }
     None
 }
