@@ -41,6 +41,7 @@ pub use names::{Identity, ecs};
 pub use nearest::{Nearest, nearest};
 pub use sample::{Envelope, Report, check};
 pub use understood::{Fields, Understood};
+pub(crate) use value::flatten;
 
 #[cfg(test)]
 mod tests;

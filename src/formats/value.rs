@@ -151,14 +151,20 @@ pub fn object(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     if let Ok(serde_json::Value::Object(object)) = serde_json::from_str(text) {
         for (key, value) in object {
-            flatten(key, value, &mut found);
+            flatten(key, value, |_| None, &mut found);
         }
     }
     found
 }
 
-/// As deep as the JSON reader goes: it refuses more than 128 levels.
-fn flatten(key: String, value: serde_json::Value, found: &mut Vec<(String, String)>) {
+/// The values under a key, each under a key of its own; `text_of` tells which lists are one value. As deep as the JSON reader
+/// goes: it refuses more than 128 levels.
+pub(crate) fn flatten(
+    key: String,
+    value: serde_json::Value,
+    text_of: fn(&[serde_json::Value]) -> Option<String>,
+    found: &mut Vec<(String, String)>,
+) {
     use serde_json::Value;
     if found.len() >= limits::FIELDS_PER_RECORD_MAX || key.len() > limits::KEY_BYTES_MAX {
         return;
@@ -167,14 +173,17 @@ fn flatten(key: String, value: serde_json::Value, found: &mut Vec<(String, Strin
         Value::Null => {}
         Value::String(text) => found.push((key, text)),
         Value::Bool(_) | Value::Number(_) => found.push((key, value.to_string())),
-        Value::Array(items) => {
-            for (at, item) in items.into_iter().enumerate() {
-                flatten(format!("{key}.{at}"), item, found);
+        Value::Array(items) => match text_of(&items) {
+            Some(text) => found.push((key, text)),
+            None => {
+                for (at, item) in items.into_iter().enumerate() {
+                    flatten(format!("{key}.{at}"), item, text_of, found);
+                }
             }
-        }
+        },
         Value::Object(object) => {
             for (name, item) in object {
-                flatten(format!("{key}.{name}"), item, found);
+                flatten(format!("{key}.{name}"), item, text_of, found);
             }
         }
     }

@@ -7,14 +7,14 @@ use super::super::time::Parsed;
 use super::container;
 use super::layer::{Inside, Layer};
 use crate::event::Record;
-use crate::limits;
+use crate::formats::flatten;
 
 /// `None` where the line is not an object.
 fn read(line: &str) -> Option<Parsed> {
     let object: Map<String, Value> = serde_json::from_str(line).ok()?;
     let mut flat = Vec::new();
     for (key, value) in object {
-        flatten(key, value, &mut flat);
+        flatten(key, value, bytes_text, &mut flat);
     }
     Some(fields::header(flat, line))
 }
@@ -58,43 +58,18 @@ fn is_shipped(record: &Record) -> bool {
     SHIPPERS.iter().any(|key| record.field(key).is_some()) && record.program.is_none()
 }
 
-/// As deep as the JSON reader goes: it refuses more than 128 levels.
-fn flatten(key: String, value: Value, flat: &mut Vec<(String, String)>) {
-    if flat.len() >= limits::FIELDS_PER_RECORD_MAX || key.len() > limits::KEY_BYTES_MAX {
-        return;
-    }
-    match value {
-        Value::Null => {}
-        Value::String(text) => flat.push((key, text)),
-        Value::Bool(_) | Value::Number(_) => flat.push((key, value.to_string())),
-        // The journal writes a value that is not UTF-8 as its bytes.
-        Value::Array(items) if is_bytes(&items) => flat.push((key, text_of(&items))),
-        Value::Array(items) => {
-            for (at, item) in items.into_iter().enumerate() {
-                flatten(format!("{key}.{at}"), item, flat);
-            }
-        }
-        Value::Object(object) => {
-            for (name, item) in object {
-                flatten(format!("{key}.{name}"), item, flat);
-            }
-        }
-    }
-}
-
-fn is_bytes(items: &[Value]) -> bool {
-    items.len() > 1 && items.iter().all(|item| item.as_u64().is_some_and(|number| number <= 255))
-}
-
-fn text_of(items: &[Value]) -> String {
-    let bytes: Vec<u8> = items.iter().filter_map(|item| u8::try_from(item.as_u64()?).ok()).collect();
-    String::from_utf8_lossy(&bytes).replace('\0', "\u{fffd}")
+/// The journal writes a value that is not UTF-8 as its bytes.
+fn bytes_text(items: &[Value]) -> Option<String> {
+    let byte = |item: &Value| item.as_u64().and_then(|number| u8::try_from(number).ok());
+    let bytes: Vec<u8> = items.iter().map(byte).collect::<Option<_>>().filter(|bytes: &Vec<u8>| bytes.len() > 1)?;
+    Some(String::from_utf8_lossy(&bytes).replace('\0', "\u{fffd}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::{Action, Format, Timestamp};
+    use crate::limits;
     use crate::parse::{LogTime, parse};
 
     #[test]
