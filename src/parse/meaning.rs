@@ -27,7 +27,8 @@ pub(super) fn describe(record: &mut Record, library: &Library, trusted: &proxy::
     let message = std::mem::take(&mut record.message);
     let program = record.program.take();
     let written = std::mem::take(&mut record.fields);
-    let answer = library.understand(Line { program: program.as_deref(), message: said(&message), fields: &written });
+    let words = said(&message);
+    let answer = library.understand(Line { program: program.as_deref(), message: words, fields: &written });
     let found = apply(&answer, record, given);
     // The keys of audit records have meanings of their own.
     if program.as_deref() != Some("auditd") {
@@ -35,7 +36,7 @@ pub(super) fn describe(record: &mut Record, library: &Library, trusted: &proxy::
             fields::describe(&written, record);
         }
         if found == Found::Nothing {
-            guess::describe(said(&message), record);
+            guess::describe(words, record);
         }
     }
     let of_format = std::mem::replace(&mut record.fields, written);
