@@ -19,6 +19,7 @@ pub use format::Format;
 pub use id::{EventId, EventIdError};
 pub use judgement::{Category, Severity, Verdict};
 pub use raw::{Raw, RecordParser};
+pub(crate) use record::named;
 pub use record::{Action, Record};
 pub use stream::{Interest, Stream};
 pub use time::Timestamp;

@@ -103,6 +103,11 @@ impl Action {
     }
 }
 
+/// The first value under a name.
+pub(crate) fn named<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
 impl Record {
     /// How often what the line says has happened.
     pub fn times(&self) -> u32 {
@@ -111,6 +116,6 @@ impl Record {
 
     /// The value of the first field with this name.
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        named(&self.fields, name)
     }
 }

@@ -1,17 +1,15 @@
 //! What came beside the payload: journal fields, or fields of a stream entry.
 
 use super::{fields, joined, level};
-use crate::event::Record;
+use crate::event::{Record, named};
 
 /// Attributes win over the text for program, pid, host and level, and are appended to the fields.
 pub(super) fn apply(record: &mut Record, attributes: &[(String, String)]) {
     if attributes.is_empty() {
         return;
     }
-    let first = |names: &[&str]| {
-        let value = |name: &&str| attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        names.iter().find_map(value).filter(|value| !value.is_empty())
-    };
+    let first =
+        |names: &[&str]| names.iter().find_map(|name| named(attributes, name)).filter(|value| !value.is_empty());
     if let Some(program) = first(PROGRAM) {
         record.program = Some(program.to_owned());
     }
@@ -38,8 +36,7 @@ const PROGRAM: &[&str] = &["SYSLOG_IDENTIFIER", "_COMM", "program", "appname"];
 
 /// The name of the sender, where journald knows it without a header in the text.
 pub(super) fn sender(attributes: &[(String, String)]) -> Option<&str> {
-    let value = |name: &str| attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    value("SYSLOG_IDENTIFIER").or_else(|| value("_COMM"))
+    named(attributes, "SYSLOG_IDENTIFIER").or_else(|| named(attributes, "_COMM"))
 }
 
 #[cfg(test)]

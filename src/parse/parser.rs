@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::proxy::Trusted;
 use super::{attributes, envelope::open, joined, meaning, sender, time::Parsed};
-use crate::event::{Format, Record, RecordParser};
+use crate::event::{Format, Record, RecordParser, named};
 use crate::formats::{Library, builtin};
 use crate::limits;
 
@@ -62,7 +62,7 @@ pub fn parse(payload: &[u8], format: Format, attributes: &[(String, String)]) ->
 pub fn envelope(payload: &[u8], format: Format, attributes: &[(String, String)]) -> Parsed {
     let line = line(payload);
     // Journald has taken the header off already.
-    let context = |name: &str| attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let context = |name| named(attributes, name);
     let mut parsed = open(&line, format, context(joined::COLUMNS), attributes::sender(attributes));
     if let Some(before) = context(joined::BEFORE) {
         joined::join(&mut parsed, &line, before, format);

@@ -4,7 +4,7 @@
 //! Two things stay possible and are in the hands of the system: root writes as whom it likes, and a user who may make namespaces
 //! of mounts can have a program of its own seen as `/usr/bin/sudo`.
 
-use crate::event::{Action, Entity, Record};
+use crate::event::{Action, Entity, Record, named};
 
 /// From here up, users are people and what they start.
 const LOGIN_UID_MIN: u32 = 1000;
@@ -78,7 +78,7 @@ pub(super) fn check(record: &mut Record, attributes: &[(String, String)]) {
     // A text with fields of its own must not speak for the kernel where the kernel has spoken.
     let beside = attributes.iter().any(|(key, _)| matches!(key.as_str(), "_UID" | "_TRANSPORT" | "_COMM" | "_EXE"));
     let fields = if beside { attributes } else { &record.fields };
-    let text = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let text = |name| named(fields, name);
     let kernel = Kernel {
         uid: text("_UID").and_then(|uid| uid.parse().ok()),
         executable: text("_EXE").map(|path| path.strip_suffix(" (deleted)").unwrap_or(path)),

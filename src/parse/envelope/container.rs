@@ -3,7 +3,7 @@
 use super::super::time::LogTime;
 use super::layer::{Inside, Layer};
 use super::stamp;
-use crate::event::Record;
+use crate::event::{Record, named};
 
 /// The name of a container with the blanks behind it.
 const NAME_BYTES_MAX: usize = 80;
@@ -52,9 +52,8 @@ pub(super) fn compose(line: &str) -> Option<Layer> {
 
 /// Docker's `{"log":"…\n","stream":"stdout","time":"…"}`: the keys are of the runtime, the line is the program's.
 pub(super) fn docker(fields: &[(String, String)], time: LogTime) -> Option<Layer> {
-    let value = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let message = value("log")?;
-    if !matches!(value("stream"), Some("stdout" | "stderr")) {
+    let message = named(fields, "log")?;
+    if !matches!(named(fields, "stream"), Some("stdout" | "stderr")) {
         return None;
     }
     let is_of_runtime = |key: &str| matches!(key, "log" | "stream" | "time" | "_p") || key.starts_with("attrs.");
