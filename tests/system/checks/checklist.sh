@@ -91,8 +91,9 @@ the_journal_has_lines_under_dsmil_identifiers_with_fields_and_priorities() {
 
 the_flat_log_has_the_lines_of_the_identifiers_and_of_the_daemon_itself() {
     local identifier
+    # The flat log follows the journal by up to half a second.
     for identifier in dsmild dsmil-soc-router; do
-        (($(flat_lines " $identifier\[[0-9]*\]: " | wc -l) > 0)) || fail "no line of $identifier"
+        wait_for 20 "a line of $identifier" has_flat_line_of "$identifier"
     done
     expect 'owner and mode' "$(inside stat -c %U:%G:%a /var/log/dsmil.log)" dsmil:adm:640
     # Sorted, for journald may give entries of one moment in another order.
@@ -100,6 +101,10 @@ the_flat_log_has_the_lines_of_the_identifiers_and_of_the_daemon_itself() {
         sort >/tmp/shown; sort /var/log/dsmil.log >/tmp/written; comm -13 /tmp/shown /tmp/written >/tmp/more
         head -n 3 /tmp/more; test ! -s /tmp/more'
     figure "$(inside wc -l </dev/null /var/log/dsmil.log | cut -d ' ' -f 1) lines"
+}
+
+has_flat_line_of() {
+    (($(flat_lines " $1\[[0-9]*\]: " | wc -l) > 0))
 }
 
 shrink_runs_as_its_unit_and_shows_metrics() {
