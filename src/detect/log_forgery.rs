@@ -50,14 +50,18 @@ const AUTHENTICATORS: &[&str] = &[
 
 const MONTH: &str = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
 
+/// Of ASCII and with as few counted repetitions as it can: with the classes of Unicode the automaton outgrows its cache, and
+/// the search falls back to one that is fifty times slower.
 static HEADER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let program = r"[A-Za-z_][\w./-]{0,40}(?:\[\d{1,8}\])?: ";
-    let rfc3164 = format!(r"{MONTH} {{1,2}}\d{{1,2}} \d\d:\d\d:\d\d \S{{1,64}} {program}");
-    let rfc3339 = format!(r"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\S{{0,13}} \S{{1,64}} {program}");
-    let spaced = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S{0,13} \S{1,64} [A-Za-z_][\w./-]{0,40}\[\d{1,8}\]: ";
-    let privileged = r"\b(?:sshd(?:-session)?|sudo|su|login|CRON|systemd|kernel|auditd|polkitd)\[\d{1,8}\]: ";
-    let audit = r"\btype=[A-Z_]{3,30} msg=audit\(\d+\.\d+:\d+\)";
-    Regex::new(&format!("(?:<\\d{{1,3}}>1? ?)?(?:{rfc3164}|{rfc3339}|{spaced}|{privileged}|{audit})")).ok()
+    let program = r"[A-Za-z_][A-Za-z0-9_./-]*(?:\[[0-9]{1,8}\])?: ";
+    let time = "[0-9]{2}:[0-9]{2}:[0-9]{2}";
+    let date = "[0-9]{4}-[0-9]{2}-[0-9]{2}";
+    let rfc3164 = format!("{MONTH} {{1,2}}[0-9]{{1,2}} {time} [^ ]+ {program}");
+    let rfc3339 = format!("{date}T{time}[0-9.,:Z+-]* [^ ]+ {program}");
+    let spaced = format!(r"{date} {time}[0-9.,:Z+-]* [^ ]+ [A-Za-z_][A-Za-z0-9_./-]*\[[0-9]{{1,8}}\]: ");
+    let privileged = r"(?-u:\b)(?:sshd(?:-session)?|sudo|su|login|CRON|systemd|kernel|auditd|polkitd)\[[0-9]{1,8}\]: ";
+    let audit = r"(?-u:\b)type=[A-Z_]{3,30} msg=audit\([0-9]+\.[0-9]+:[0-9]+\)";
+    Regex::new(&format!("(?:<[0-9]{{1,3}}>1? ?)?(?:{rfc3164}|{rfc3339}|{spaced}|{privileged}|{audit})")).ok()
 });
 
 /// A control sequence other than a change of colour, as the byte itself or as syslog daemons write it.

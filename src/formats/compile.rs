@@ -5,9 +5,11 @@
 //! from their eighth byte on), as in the construction of a deterministic automaton; equal sets of places are one node again.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::expand::{Element, Expansion};
-use super::tree::{Field, Literal, NodeId, Tree};
+use super::field::Field;
+use super::tree::{Literal, NodeId, Tree};
 
 /// A place in the graph of a format.
 pub type Place = u32;
@@ -17,21 +19,22 @@ type Symbol = u32;
 #[derive(Debug, Default)]
 pub struct Compiler {
     symbols: Vec<Part>,
-    by_part: HashMap<Part, Symbol>,
+    by_text: HashMap<Arc<[u8]>, Symbol>,
+    by_field: HashMap<Arc<Field>, Symbol>,
     places: Vec<Edges>,
     by_edges: HashMap<Edges, Place>,
     joined: HashMap<Key, NodeId>,
     /// For each symbol that is a field, its number in the tree.
-    fields: HashMap<Symbol, u32>,
+    numbers: HashMap<Symbol, u32>,
     tree: Tree,
 }
 
 /// What a symbol stands for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 enum Part {
     /// Bytes, since texts may part within a character.
-    Text(Box<[u8]>),
-    Field(Field),
+    Text(Arc<[u8]>),
+    Field(Arc<Field>),
 }
 
 /// What leads on from a place, and whose templates end there.
@@ -61,19 +64,29 @@ impl Compiler {
     }
 
     fn element(&mut self, element: &Element) -> Symbol {
-        self.symbol(match element {
-            Element::Literal(text) => Part::Text(text.as_bytes().into()),
-            Element::Field { name, class } => Part::Field(Field { name: name.clone(), class: class.clone() }),
-        })
+        match element {
+            Element::Literal(text) => self.text(text.as_bytes()),
+            Element::Field(field) => self.field(field),
+        }
     }
 
-    fn symbol(&mut self, part: Part) -> Symbol {
-        if let Some(symbol) = self.by_part.get(&part) {
+    fn text(&mut self, text: &[u8]) -> Symbol {
+        if let Some(symbol) = self.by_text.get(text) {
+            return *symbol;
+        }
+        let (symbol, text) = (self.symbols.len() as Symbol, Arc::<[u8]>::from(text));
+        self.symbols.push(Part::Text(Arc::clone(&text)));
+        self.by_text.insert(text, symbol);
+        symbol
+    }
+
+    fn field(&mut self, field: &Arc<Field>) -> Symbol {
+        if let Some(symbol) = self.by_field.get(field) {
             return *symbol;
         }
         let symbol = self.symbols.len() as Symbol;
-        self.symbols.push(part.clone());
-        self.by_part.insert(part, symbol);
+        self.symbols.push(Part::Field(Arc::clone(field)));
+        self.by_field.insert(Arc::clone(field), symbol);
         symbol
     }
 
@@ -114,7 +127,7 @@ impl Compiler {
         let (mut texts, mut fields) = (Vec::new(), Vec::new());
         for (symbol, place) in next {
             match self.symbols.get(symbol as usize) {
-                Some(Part::Text(text)) => texts.push((text.clone(), place)),
+                Some(Part::Text(text)) => texts.push((Arc::clone(text), place)),
                 Some(Part::Field(_)) => fields.push((symbol, place)),
                 None => {}
             }
@@ -144,10 +157,10 @@ impl Compiler {
         all
     }
 
-    fn literals(&mut self, mut texts: Vec<(Box<[u8]>, Place)>, is_searched: bool) -> Vec<Literal> {
+    fn literals(&mut self, mut texts: Vec<(Arc<[u8]>, Place)>, is_searched: bool) -> Vec<Literal> {
         texts.sort_unstable();
         let mut literals = Vec::new();
-        let begin_alike = |left: &(Box<[u8]>, Place), right: &(Box<[u8]>, Place)| match is_searched {
+        let begin_alike = |left: &(Arc<[u8]>, Place), right: &(Arc<[u8]>, Place)| match is_searched {
             true => left.0 == right.0,
             false => left.0.first() == right.0.first(),
         };
@@ -157,7 +170,7 @@ impl Compiler {
             let length = common(first, last);
             let items = group.iter().map(|(text, place)| {
                 let rest = text.get(length..).filter(|rest| !rest.is_empty());
-                (rest.map(|rest| self.symbol(Part::Text(rest.into()))), *place)
+                (rest.map(|rest| self.text(rest)), *place)
             });
             let items = items.collect();
             let to = self.node(items, false);
@@ -172,14 +185,14 @@ impl Compiler {
         for group in fields.chunk_by(|left, right| left.0 == right.0) {
             let Some((symbol, _)) = group.first() else { continue };
             let Some(Part::Field(field)) = self.symbols.get(*symbol as usize) else { continue };
-            let (field, is_free) = (field.clone(), field.class.kind.is_free());
+            let field = Arc::clone(field);
             let items = group.iter().map(|(_, place)| (None, *place)).collect();
-            let to = self.node(items, is_free);
-            let index = match self.fields.get(symbol) {
+            let to = self.node(items, field.class.kind.is_free());
+            let index = match self.numbers.get(symbol) {
                 Some(index) => *index,
                 None => {
-                    let index = self.tree.add_field(field);
-                    self.fields.insert(*symbol, index);
+                    let index = self.tree.add_field(Field::clone(&field));
+                    self.numbers.insert(*symbol, index);
                     index
                 }
             };

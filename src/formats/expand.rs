@@ -4,49 +4,46 @@
 //! place does not begin (or end) with it. So `for {?invalid user }{user:text}` reads one user out of `for invalid user
 //! bob`. A part that holds fields says nothing of the kind: there both readings count.
 
+use std::sync::Arc;
+
+use super::field::{Class, Field};
 use super::kind::Kind;
 use super::names;
-use super::template::{Field, Part};
+use super::template::{self, Part};
 use crate::limits;
 
 /// One plain sequence; the last of several literals that follow each other is joined to the first.
 pub type Expansion = Vec<Element>;
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Shared, since the sequences of one template have most of it in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Element {
-    Literal(String),
-    Field { name: Option<Box<str>>, class: Class },
+    Literal(Arc<str>),
+    Field(Arc<Field>),
 }
 
 impl Element {
     fn name(&self) -> Option<&str> {
         match self {
-            Self::Field { name, .. } => name.as_deref(),
+            Self::Field(field) => field.name.as_deref(),
             Self::Literal(_) => None,
         }
     }
 }
 
-/// What a field's bytes must be.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Class {
-    pub kind: Kind,
-    /// Texts with which the message does not go on where the field begins.
-    pub not_before: Vec<Box<str>>,
-    /// Texts that the field does not end with.
-    pub not_after: Vec<Box<str>>,
-}
-
 /// An expansion in the making.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
-    Literal(String),
-    Field(Option<Box<str>>, Kind),
-    /// What could have stood here beside the chosen literal: the text that would have followed it, and preceded it.
-    LeftOut {
-        after: Option<Box<str>>,
-        before: Option<Box<str>>,
-    },
+    Literal(Arc<str>),
+    Field(Arc<Field>),
+    LeftOut(Arc<LeftOut>),
+}
+
+/// What could have stood here beside the chosen literal: the text that would have followed it, and preceded it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct LeftOut {
+    after: Option<Box<str>>,
+    before: Option<Box<str>>,
 }
 
 /// Every plain sequence of a template.
@@ -60,8 +57,6 @@ pub fn expand(parts: &[Part]) -> Result<Vec<Expansion>, String> {
         check(&expansion)?;
         expansions.push(expansion);
     }
-    expansions.sort();
-    expansions.dedup();
     Ok(expansions)
 }
 
@@ -69,8 +64,11 @@ fn sequences(parts: &[Part]) -> Result<Vec<Vec<Step>>, String> {
     let mut all: Vec<Vec<Step>> = vec![Vec::new()];
     for part in parts {
         let choices = match part {
-            Part::Text(text) => vec![vec![Step::Literal(text.clone())]],
-            Part::Field(Field { name, kind }) => vec![vec![Step::Field(name.clone(), kind.clone())]],
+            Part::Text(text) => vec![vec![Step::Literal(text.as_str().into())]],
+            Part::Field(template::Field { name, kind }) => {
+                let field = Field { name: name.clone(), class: Class::of(kind.clone()) };
+                vec![vec![Step::Field(Arc::new(field))]]
+            }
             Part::Either(parts) => choices(parts)?,
         };
         if all.len() * choices.len() > limits::FORMAT_EXPANSIONS_MAX {
@@ -79,10 +77,15 @@ fn sequences(parts: &[Part]) -> Result<Vec<Vec<Step>>, String> {
                 limits::FORMAT_EXPANSIONS_MAX
             ));
         }
-        all = all
-            .iter()
-            .flat_map(|head| choices.iter().map(|choice| [head.as_slice(), choice.as_slice()].concat()))
-            .collect();
+        match choices.as_slice() {
+            [only] => all.iter_mut().for_each(|head| head.extend_from_slice(only)),
+            _ => {
+                all = all
+                    .iter()
+                    .flat_map(|head| choices.iter().map(|choice| [head.as_slice(), choice.as_slice()].concat()))
+                    .collect();
+            }
+        }
     }
     Ok(all)
 }
@@ -100,11 +103,11 @@ fn choices(parts: &[Vec<Part>]) -> Result<Vec<Vec<Step>>, String> {
             let after = other.strip_prefix(&chosen).filter(|rest| !rest.is_empty()).map(Box::from);
             let before = other.strip_suffix(&chosen).filter(|rest| !rest.is_empty()).map(Box::from);
             if after.is_some() || before.is_some() {
-                marked.push(Step::LeftOut { after, before });
+                marked.push(Step::LeftOut(Arc::new(LeftOut { after, before })));
             }
         }
         // On both sides of the chosen text: only the side that touches free text will matter.
-        let text = (!chosen.is_empty()).then_some(Step::Literal(chosen));
+        let text = (!chosen.is_empty()).then(|| Step::Literal(chosen.into()));
         let has_text = text.is_some();
         let behind = if has_text { marked.clone() } else { Vec::new() };
         *choice = marked.into_iter().chain(text).chain(behind).collect();
@@ -121,44 +124,46 @@ fn literal(steps: &[Step]) -> Option<String> {
         match step {
             Step::Literal(more) => text.push_str(more),
             Step::Field(..) => return None,
-            Step::LeftOut { .. } => {}
+            Step::LeftOut(_) => {}
         }
     }
     Some(text)
 }
 
 fn plain(steps: &[Step]) -> Expansion {
-    let mut expansion: Expansion = Vec::new();
+    let mut expansion: Expansion = Vec::with_capacity(steps.len());
     for (at, step) in steps.iter().enumerate() {
         match step {
             Step::Literal(text) => match expansion.last_mut() {
-                Some(Element::Literal(before)) => before.push_str(text),
-                _ => expansion.push(Element::Literal(text.clone())),
+                Some(Element::Literal(before)) => *before = [&**before, &**text].concat().into(),
+                _ => expansion.push(Element::Literal(Arc::clone(text))),
             },
-            Step::Field(name, kind) => {
-                let mut class = Class { kind: kind.clone(), not_before: Vec::new(), not_after: Vec::new() };
-                if kind.is_free() {
-                    class.not_before =
-                        touching(steps.get(..at).unwrap_or_default().iter().rev(), |after, _| after.clone());
-                    class.not_after =
-                        touching(steps.get(at + 1..).unwrap_or_default().iter(), |_, before| before.clone());
-                }
-                expansion.push(Element::Field { name: name.clone(), class });
-            }
-            Step::LeftOut { .. } => {}
+            Step::Field(field) => expansion.push(Element::Field(between(steps, at, field))),
+            Step::LeftOut(_) => {}
         }
     }
     expansion
 }
 
+/// The field with what its free text does not touch.
+fn between(steps: &[Step], at: usize, field: &Arc<Field>) -> Arc<Field> {
+    let kind = &field.class.kind;
+    if !kind.is_free() {
+        return Arc::clone(field);
+    }
+    let not_before = touching(steps.get(..at).unwrap_or_default().iter().rev(), |left_out| left_out.after.clone());
+    let not_after = touching(steps.get(at + 1..).unwrap_or_default().iter(), |left_out| left_out.before.clone());
+    if not_before.is_empty() && not_after.is_empty() {
+        return Arc::clone(field);
+    }
+    Arc::new(Field { name: field.name.clone(), class: Class { kind: kind.clone(), not_before, not_after } })
+}
+
 /// What was left out between a field and the next literal or field.
-fn touching<'a>(
-    steps: impl Iterator<Item = &'a Step>,
-    side: impl Fn(&Option<Box<str>>, &Option<Box<str>>) -> Option<Box<str>>,
-) -> Vec<Box<str>> {
+fn touching<'a>(steps: impl Iterator<Item = &'a Step>, side: impl Fn(&LeftOut) -> Option<Box<str>>) -> Vec<Box<str>> {
     let mut texts: Vec<Box<str>> = steps
         .map_while(|step| match step {
-            Step::LeftOut { after, before } => Some(side(after, before)),
+            Step::LeftOut(left_out) => Some(side(left_out)),
             _ => None,
         })
         .flatten()
@@ -169,7 +174,7 @@ fn touching<'a>(
 }
 
 fn check(expansion: &[Element]) -> Result<(), String> {
-    let fields = expansion.iter().filter(|element| matches!(element, Element::Field { .. })).count();
+    let fields = expansion.iter().filter(|element| matches!(element, Element::Field(_))).count();
     if fields > limits::FORMAT_FIELDS_MAX {
         return Err(format!("there are more than {} fields", limits::FORMAT_FIELDS_MAX));
     }
@@ -183,12 +188,12 @@ fn check(expansion: &[Element]) -> Result<(), String> {
         return Err(format!("`{name}` stands twice; who acted is said once"));
     }
     for (at, element) in expansion.iter().enumerate() {
-        let Element::Field { name, class } = element else { continue };
-        let name = name.as_deref().unwrap_or("_");
+        let Element::Field(field) = element else { continue };
+        let (name, class) = (field.name.as_deref().unwrap_or("_"), &field.class);
         match expansion.get(at + 1) {
             None | Some(Element::Literal(_)) if !class.kind.is_tail() => {}
-            Some(Element::Field { class: next, .. })
-                if next.kind == Kind::Space && !matches!(class.kind, Kind::Rest | Kind::Not(_)) => {}
+            Some(Element::Field(next))
+                if next.class.kind == Kind::Space && !matches!(class.kind, Kind::Rest | Kind::Not(_)) => {}
             Some(_) if class.kind.is_tail() => {
                 return Err(format!("`{name}` reaches to the end of the message, but something follows it"));
             }
@@ -211,8 +216,9 @@ mod tests {
     /// `lit` for literals, `<name>` for fields, with what they do not touch.
     fn shown(template: &str) -> Vec<String> {
         let show = |element: &Element| match element {
-            Element::Literal(text) => text.clone(),
-            Element::Field { name, class } => {
+            Element::Literal(text) => text.to_string(),
+            Element::Field(field) => {
+                let Field { name, class } = &**field;
                 let list = |texts: &[Box<str>]| texts.join("/");
                 let guard = match (class.not_before.is_empty(), class.not_after.is_empty()) {
                     (true, true) => String::new(),
@@ -227,6 +233,7 @@ mod tests {
             .map(|expansion| expansion.iter().map(show).collect())
             .collect();
         all.sort();
+        all.dedup();
         all
     }
 

@@ -63,7 +63,6 @@ pub struct Message {
 pub struct Template {
     pub text: String,
     pub line: usize,
-    pub expansions: Vec<Expansion>,
 }
 
 /// Lines whose fields are known by name.
@@ -101,12 +100,20 @@ pub enum Input {
     Whole(String),
 }
 
+/// A format as it was read.
+#[derive(Debug)]
+pub struct Source {
+    pub format: Format,
+    /// What the templates of each of its messages stand for. It is large, and nobody needs it once it is compiled.
+    pub expansions: Vec<Vec<Expansion>>,
+}
+
 /// Reads a file's text; `file` is its name in diagnostics.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn read(file: &str, text: &str) -> Result<Format, Vec<Diagnostic>> {
-    let mut reader = Reader { file, text, found: Vec::new() };
+pub fn read(file: &str, text: &str) -> Result<Source, Vec<Diagnostic>> {
+    let mut reader = Reader { file, text, found: Vec::new(), expansions: Vec::new() };
     let raw: raw::File = match toml::from_str(text) {
         Ok(raw) => raw,
         Err(error) => {
@@ -116,13 +123,15 @@ pub fn read(file: &str, text: &str) -> Result<Format, Vec<Diagnostic>> {
         }
     };
     let format = reader.format(raw);
-    if reader.found.is_empty() { Ok(format) } else { Err(reader.found) }
+    let Reader { found, expansions, .. } = reader;
+    if found.is_empty() { Ok(Source { format, expansions }) } else { Err(found) }
 }
 
 struct Reader<'a> {
     file: &'a str,
     text: &'a str,
     found: Vec<Diagnostic>,
+    expansions: Vec<Vec<Expansion>>,
 }
 
 impl Reader<'_> {
@@ -164,16 +173,18 @@ impl Reader<'_> {
     fn message(&mut self, raw: raw::Message) -> Message {
         let span = raw.is.span();
         let mut from = span.start;
-        let mut templates = Vec::new();
+        let (mut templates, mut expansions) = (Vec::new(), Vec::new());
         for text in raw.is.into_inner().into_vec() {
             // In a list, the template itself is looked for; one with escapes of TOML is not found, which costs the column.
             let verbatim = self.text.get(from..span.end).and_then(|source| source.find(&text)).map(|at| from + at);
             let at = verbatim.unwrap_or(from);
             from = verbatim.map_or(from, |at| at + text.len());
-            if let Some(expansions) = self.template(at, &text) {
-                templates.push(Template { line: self.line(at), text, expansions });
+            if let Some(found) = self.template(at, &text) {
+                expansions.extend(found);
+                templates.push(Template { line: self.line(at), text });
             }
         }
+        self.expansions.push(expansions);
         Message {
             line: self.line(span.start),
             templates,

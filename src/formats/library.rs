@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::compile::{Compiler, Place};
-use super::file::{Diagnostic, Format, Message, Program, Record, read};
+use super::expand::Expansion;
+use super::file::{Diagnostic, Format, Message, Program, Record, Source, read};
 use super::grams::Text;
 use super::reading::Readings;
 use super::records::{self, Entry, Records};
@@ -67,29 +68,32 @@ pub struct Answer<'a> {
 impl Library {
     /// Compiles what can be read; a broken file is left out and reported, its neighbours stay.
     pub fn new(texts: &[FormatText]) -> (Self, Vec<Diagnostic>) {
-        let mut formats: Vec<Format> = Vec::new();
+        let mut sources: Vec<Source> = Vec::new();
         let mut diagnostics = Vec::new();
         for text in texts {
             match read(&text.file, &text.toml) {
                 // A later file takes the place of an earlier one of the same name: an operator's of ours.
-                Ok(format) => match formats.iter_mut().find(|other| other.name == format.name) {
-                    Some(other) => *other = format,
-                    None => formats.push(format),
+                Ok(source) => match sources.iter_mut().find(|other| other.format.name == source.format.name) {
+                    Some(other) => *other = source,
+                    None => sources.push(source),
                 },
                 Err(found) => diagnostics.extend(found),
             }
         }
-        (Self::of(formats), diagnostics)
+        (Self::of(sources), diagnostics)
     }
 
-    fn of(formats: Vec<Format>) -> Self {
+    fn of(sources: Vec<Source>) -> Self {
+        let (formats, expansions): (Vec<Format>, Vec<_>) =
+            sources.into_iter().map(|source| (source.format, source.expansions)).unzip();
         let mut library = Self { records: Records::new(&formats), ..Self::default() };
         for (index, format) in formats.iter().enumerate() {
             library.owners.extend((0..format.messages.len()).map(|message| (index, message)));
         }
         library.formats = formats;
         let mut compiler = Compiler::default();
-        let places = library.places(&mut compiler);
+        let places = library.places(&mut compiler, &expansions);
+        drop(expansions);
         let mut start = |formats: &[usize]| join(&mut compiler, &places, formats);
         library.any = start(&library.indices(|format| format.programs.contains(&Program::Any)));
         library.untagged = start(&library.indices(|format| format.untagged));
@@ -104,18 +108,16 @@ impl Library {
     }
 
     /// For each format its templates, and its fallbacks.
-    fn places(&self, compiler: &mut Compiler) -> Vec<[Option<Place>; 2]> {
+    fn places(&self, compiler: &mut Compiler, expansions: &[Vec<Vec<Expansion>>]) -> Vec<[Option<Place>; 2]> {
         let mut owner = 0_u32;
         let mut places = Vec::with_capacity(self.formats.len());
-        for format in &self.formats {
+        for (format, expansions) in self.formats.iter().zip(expansions) {
             let first = owner;
             owner += format.messages.len() as u32;
             places.push([false, true].map(|is_fallback| {
-                let messages =
-                    (first..).zip(&format.messages).filter(|(_, message)| message.is_fallback == is_fallback);
-                let templates =
-                    messages.flat_map(|(owner, message)| message.templates.iter().map(move |it| (owner, it)));
-                let all = templates.flat_map(|(owner, template)| template.expansions.iter().map(move |it| (owner, it)));
+                let messages = (first..).zip(&format.messages).zip(expansions);
+                let messages = messages.filter(|((_, message), _)| message.is_fallback == is_fallback);
+                let all = messages.flat_map(|((owner, _), expansions)| expansions.iter().map(move |it| (owner, it)));
                 let mut all = all.peekable();
                 all.peek().is_some().then(|| compiler.format(all))
             }));

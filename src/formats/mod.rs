@@ -13,6 +13,7 @@ pub mod builtin;
 mod compile;
 mod expand;
 mod explained;
+mod field;
 mod file;
 mod grams;
 mod kind;

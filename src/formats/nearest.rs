@@ -1,9 +1,10 @@
 //! Why a message fits no template: the one that came furthest, and where it stopped.
 
 use super::compile::Compiler;
-use super::expand::Expansion;
+use super::expand::{Expansion, expand};
 use super::file::Format;
 use super::grams::Text;
+use super::template;
 use super::tree::{NodeId, Tree};
 use super::walk::{Span, Visit, walk};
 
@@ -26,8 +27,9 @@ pub fn nearest<'a>(formats: impl Iterator<Item = &'a Format>, message: &str) -> 
     let mut best: Option<Nearest<'a>> = None;
     for format in formats {
         for template in format.messages.iter().flat_map(|message| &message.templates) {
-            for expansion in &template.expansions {
-                let (literal_bytes, at, expected) = furthest(expansion, message);
+            let expansions = template::read(&template.text).ok().and_then(|parts| expand(&parts).ok());
+            for expansion in expansions.unwrap_or_default() {
+                let (literal_bytes, at, expected) = furthest(&expansion, message);
                 let found =
                     Nearest { format, template: &template.text, line: template.line, at, expected, literal_bytes };
                 let is_better = |known: &Nearest| (found.literal_bytes, found.at) > (known.literal_bytes, known.at);

@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use super::expand::Class;
+use super::field::Field;
 use super::grams::Grams;
 use super::kind::Kind;
-use super::value;
 use crate::limits;
 
 /// Index of a node.
@@ -62,13 +61,6 @@ pub struct FieldEdge {
     pub to: NodeId,
     /// Whether one place of the end is enough: what follows has one way on, and no reading can disagree in who acted.
     pub settles: bool,
-}
-
-/// A field's name, unless it is dropped, and what its bytes must be.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Field {
-    pub name: Option<Box<str>>,
-    pub class: Class,
 }
 
 /// For a node with many fields: those that can begin with a byte.
@@ -162,14 +154,6 @@ impl Node {
         });
         let all = if chosen.is_none() { self.fields.iter() } else { [].iter() };
         chosen.unwrap_or_default().iter().filter_map(|index| self.fields.get(usize::from(*index))).chain(all)
-    }
-}
-
-impl Field {
-    /// Whether readings must agree in it. Pairs and objects reach to the end: where they begin decides what they say.
-    fn is_identity(&self) -> bool {
-        let kind = &self.class.kind;
-        kind.is_tail() || self.name.as_deref().is_some_and(|name| value::is_identity(name, kind))
     }
 }
 

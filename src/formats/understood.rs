@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::address;
+use super::field::Field;
 use super::file::Format;
 use super::kind::Kind;
 use super::meaning::{Action, Meaning, Outcome, Severity};
 use super::names::{Identity, identity};
 use super::reading::Readings;
 use super::records;
-use super::tree::{Field, Tree};
+use super::tree::Tree;
 use super::value;
 
 /// The fields of a line: ours, and its value.

@@ -1,10 +1,10 @@
 //! Finds every way in which a message fits the templates of a tree, within a budget. No allocation.
 
-use super::expand::Class;
+use super::field::{Class, Field};
 use super::grams::Text;
 use super::kind::Kind;
 use super::strict;
-use super::tree::{Field, FieldEdge, Literal, Node, NodeId, Tree};
+use super::tree::{FieldEdge, Literal, Node, NodeId, Tree};
 use crate::limits;
 
 /// Where a field is in the message, and which of the tree's it is.

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use crate::formats::compile::Compiler;
-use crate::formats::expand::{Class, Element, Expansion, expand};
+use crate::formats::expand::{Element, Expansion, expand};
+use crate::formats::field::Class;
 use crate::formats::grams::Text;
 use crate::formats::kind::Kind;
 use crate::formats::names::IDENTITIES;
@@ -21,13 +22,14 @@ fn readings(rest: &[Element], message: &str, at: usize, ends: &mut Spans, found:
     };
     match element {
         Element::Literal(text) => {
-            if message[at..].starts_with(text.as_str()) {
+            if message[at..].starts_with(&**text) {
                 readings(after, message, at + text.len(), ends, found);
             }
         }
-        Element::Field { class, .. } => {
+        Element::Field(field) => {
+            let class = &field.class;
             for end in (at..=message.len()).filter(|end| message.is_char_boundary(*end)) {
-                let begins_blanks = !matches!(after.first(), Some(Element::Field { class, .. }) if class.kind == Kind::Space)
+                let begins_blanks = !matches!(after.first(), Some(Element::Field(next)) if next.class.kind == Kind::Space)
                     || !message[..end].ends_with([' ', '\t']);
                 if is(class, message, at, end) && begins_blanks {
                     ends.push((at, end));
@@ -60,7 +62,7 @@ type Identities = [Option<String>; IDENTITIES];
 fn identities(expansion: &Expansion, ends: &[(usize, usize)], message: &str) -> Identities {
     let mut found = Identities::default();
     let fields = expansion.iter().filter_map(|element| match element {
-        Element::Field { name, class } => Some((name, class)),
+        Element::Field(field) => Some((&field.name, &field.class)),
         Element::Literal(_) => None,
     });
     for ((name, class), (start, end)) in fields.zip(ends) {
