@@ -7,7 +7,7 @@ use crate::detect::log_forgery::{self, Forged, Forgery};
 use crate::detect::log_sequence::audit_serial;
 use crate::detect::log_tampering::{self, Tampering};
 use crate::detect::silence::Silent;
-use crate::event::{Entity, Raw};
+use crate::event::{Action, Entity, Raw, Record};
 
 /// What is odd about the time of a source.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +39,9 @@ pub fn sequence_number(raw: &Raw) -> Option<(&'static str, u64)> {
 pub fn forgeries(raw: &Raw) -> Vec<Finding> {
     let record = raw.record();
     let mut forged = log_forgery::inspect(record.program.as_deref(), record.entity.user.as_deref(), &record.message);
+    if quotes_lines(record) {
+        forged.retain(|forged| forged.kind != Forgery::EmbeddedLine);
+    }
     if let Some(evidence) = record.impostor.clone() {
         forged.push(Forged { kind: Forgery::Program, evidence });
     }
@@ -61,6 +64,11 @@ pub fn forgeries(raw: &Raw) -> Vec<Finding> {
             }
         })
         .collect()
+}
+
+/// What reports on the logs of others has their lines in its fields.
+fn quotes_lines(record: &Record) -> bool {
+    record.action == Action::Alert || record.field("cef.id").is_some() || record.field("leef.id").is_some()
 }
 
 /// What one line reports of logs being cleared or switched off.

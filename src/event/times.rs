@@ -63,6 +63,12 @@ impl Times {
         Self { ts: Claimed(ts), arrival, believed: ts.min(arrival.plus(DOUBTED_FROM)) }
     }
 
+    /// The same when the clock of the source has judged it. A line that tells no time (`claim`) tells what is believed.
+    pub fn judged(self, claim: Option<Timestamp>, believed: Timestamp) -> Self {
+        let ts = claim.map_or(Claimed(believed), Claimed);
+        Self { ts, believed, ..self }
+    }
+
     /// Of a line that was taken in at some time that is not known.
     pub fn replayed(ts: Claimed, believed: Timestamp) -> Self {
         Self { ts, arrival: Timestamp::ZERO, believed }

@@ -234,7 +234,7 @@ impl Reading {
         let source = if has_room { source } else { Arc::from("") };
         let believed = self.clocks.entry(source).or_default().take(&told);
         let head = self.heads.front_mut()?;
-        head.draft.times = Times::replayed(head.draft.times.ts, believed);
+        head.draft.times = Times::replayed(head.draft.times.ts, believed).judged(head.claim, believed);
         Some(believed)
     }
 

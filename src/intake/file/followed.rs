@@ -14,7 +14,7 @@ use super::locate;
 use super::position::{Mark, Position};
 use super::tail::{self, Filled, Identity, Poll, Tail};
 use crate::config::IntakeFile;
-use crate::event::{Draft, Stream, Times, Timestamp};
+use crate::event::{Draft, Stream, Timestamp};
 use crate::intake::clock::{self, SourceClock};
 use crate::intake::{Origin, Problem};
 use crate::limits::ROTATED_FILES_MAX;
@@ -314,10 +314,9 @@ impl Followed {
     /// Hands out the next line, with the number of its bytes.
     pub fn next_draft(&mut self) -> Option<(Draft, usize)> {
         let (believed, clock) = self.next.take()?;
-        let (mut draft, bytes) = self.tails.iter_mut().find_map(Tail::next_draft)?;
+        let next = self.tails.iter_mut().find_map(|tail| tail.next_draft(self.arrival, believed))?;
         self.clock = clock;
-        draft.times = Times { arrival: self.arrival, believed, ..draft.times };
-        Some((draft, bytes))
+        Some(next)
     }
 
     /// The position, if it is another than when last asked.

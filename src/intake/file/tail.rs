@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::position::{Fingerprint, Mark};
-use crate::event::{Draft, Timestamp};
+use crate::event::{Draft, Times, Timestamp};
 use crate::intake::Origin;
 use crate::intake::clock::{CONFIRMING_LINES, SourceClock, Told};
 use crate::intake::context::Context;
@@ -302,7 +302,9 @@ impl Tail {
     }
 
     /// Hands out the next line, with the number of its bytes.
-    pub fn next_draft(&mut self) -> Option<(Draft, usize)> {
-        self.heads.pop_front().map(|head| (head.draft, head.bytes))
+    pub fn next_draft(&mut self, arrival: Timestamp, believed: Timestamp) -> Option<(Draft, usize)> {
+        let Head { mut draft, claim, bytes, .. } = self.heads.pop_front()?;
+        draft.times = Times { arrival, ..draft.times }.judged(claim, believed);
+        Some((draft, bytes))
     }
 }

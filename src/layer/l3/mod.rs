@@ -9,6 +9,7 @@ pub(crate) mod config;
 mod detection;
 mod rule_files;
 mod watch;
+mod web_login;
 
 use std::sync::Arc;
 
@@ -100,7 +101,11 @@ impl L3 {
     fn judge(&mut self, event: &Event, raw: &Raw, matches: Vec<RuleMatch>) -> Decision {
         let record = raw.record();
         let mut detections = Vec::with_capacity(matches.len() + 2);
-        let happened = reason(record.action, record.outcome).or_else(|| left_before_login(record));
+        let (action, outcome) = match web_login::is_failed(record) {
+            true => (Action::Login, Some(false)),
+            false => (record.action, record.outcome),
+        };
+        let happened = reason(action, outcome).or_else(|| left_before_login(record));
         detections.extend(happened.map(|(reason, score)| Detection::of_format(reason, score)));
         let matched = matches.into_iter().map(|hit| of_rule(hit, record));
         for detection in matched.chain(alert::detection(record)) {

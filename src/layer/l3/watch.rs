@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::Attempts;
 use super::detection::{Detection, Model};
+use super::web_login;
 use crate::detect::novelty::Novelty;
 use crate::detect::rates::{Alarm, Measure, Rates, Threshold};
 use crate::event::{Action, Record, Timestamp};
@@ -68,6 +69,9 @@ impl Watch {
             (Action::HttpRequest, Some(false)) => self.failed_request(record, ts),
             _ => Vec::new(),
         };
+        if web_login::is_failed(record) {
+            detections.extend(self.failed_login(record, ts));
+        }
         detections.extend(self.habits(record, ts));
         detections
     }
