@@ -262,8 +262,8 @@ pub const AUDIT_NOTE_BYTES_MAX: usize = 1024;
 pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// Events of one write to standard output.
 pub const STDOUT_EVENTS_MAX: usize = 1000;
-/// Sources shown in status; senders over HTTP and Redis choose their names themselves.
-pub const SOURCES_SHOWN_MAX: usize = 256;
+/// Sources that ever had series in the metrics: others write the files that patterns find.
+pub const SOURCE_SERIES_MAX: usize = 4 * FILES_MAX;
 /// Things of which it is remembered what was said of them last, so that it is not said at every attempt.
 pub const NOTICES_MAX: usize = 256;
 /// Sources of batches that have a clock of their own; for the same reason.

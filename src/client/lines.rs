@@ -25,9 +25,16 @@ pub fn status_table(status: &Status) -> String {
     for reason in &status.reasons {
         let _ = writeln!(text, "  {}", escaped(reason));
     }
+    for warning in &status.warnings {
+        let _ = writeln!(text, "  warning: {}", escaped(warning));
+    }
     let rows = status.actors.iter().map(actor_row);
     table(&mut text, ["ACTOR", "STATE", "RESTARTS", "LAG", "LAST ERROR"], rows);
-    table(&mut text, ["SOURCE", "STATE", "EVENTS", "LAG", "LAST ERROR"], status.sources.iter().map(source_row));
+    table(
+        &mut text,
+        ["SOURCE", "STATE", "EVENTS", "LAST", "RATE", "LAG", "LAST ERROR"],
+        status.sources.iter().map(source_row),
+    );
     table(&mut text, ["OUTLET", "STATE", "", "LAG", "LAST ERROR"], status.outlets.iter().map(outlet_row));
     let store = &status.store;
     let last = store.last_id.map_or_else(|| "none".to_owned(), |id| id.to_string());
@@ -58,11 +65,13 @@ fn actor_row(actor: &ActorStatus) -> [String; 5] {
     ]
 }
 
-fn source_row(source: &SourceStatus) -> [String; 5] {
+fn source_row(source: &SourceStatus) -> [String; 7] {
     [
         source.name.clone(),
-        up_or_down(source.up),
+        source.state.name().to_owned(),
         source.events.to_string(),
+        source.last_event.clone().unwrap_or_default(),
+        format!("{:.1}/s", source.rate),
         source.lag_s.map(duration).unwrap_or_default(),
         source.last_error.clone().unwrap_or_default(),
     ]

@@ -89,7 +89,8 @@ const LATE_AFTER: Duration = Duration::from_secs(3);
 
 async fn until_stopped(mut daemon: Daemon, mut signals: Signals, path: Option<PathBuf>) -> ExitCode {
     let mut fatal = daemon.tree.fatal();
-    systemd::ready(&daemon.summary());
+    let mut said = daemon.summary();
+    systemd::ready(&said);
     let mut watchdog = Watchdog::as_asked();
     if watchdog.is_wanted() {
         daemon.tree.leave_critical_to_watchdog();
@@ -109,7 +110,8 @@ async fn until_stopped(mut daemon: Daemon, mut signals: Signals, path: Option<Pa
             prepared = ready(&mut reloading) => {
                 reloading = None;
                 let result = daemon.reload(prepared).await;
-                systemd::ready(&daemon.summary());
+                said = daemon.summary();
+                systemd::ready(&said);
                 mark.end(&result);
             }
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -126,6 +128,11 @@ async fn until_stopped(mut daemon: Daemon, mut signals: Signals, path: Option<Pa
         if meters.elapsed() >= Duration::from_secs(1) {
             meters = Instant::now();
             daemon.observe();
+            let now = daemon.summary();
+            if now != said {
+                systemd::status(&now);
+                said = now;
+            }
         }
     };
     log::info!(target: "dsmild", "stopping");

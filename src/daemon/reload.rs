@@ -10,6 +10,7 @@ use super::plan::Plan;
 use super::start::{Daemon, StartError};
 use crate::config::{self, Change, ConfigError, Effect, Loaded};
 use crate::event::Timestamp;
+use crate::intake::expected;
 use crate::locked::locked;
 use crate::observe::metrics;
 use crate::server::HttpError;
@@ -52,6 +53,7 @@ impl Daemon {
         let changes = self.components.diff(&old, &loaded.config);
         let kept = kept_until_next_start(&changes);
         self.core.config.set(loaded.config);
+        self.core.intake.configure(expected(&self.core.config()));
         plan.parse_with(Some(&self.core.store));
         self.core.board.change_config(|shown| shown.loaded_at = Timestamp::now().to_string());
         self.tree.reconfigure(&self.core.config().supervisor);

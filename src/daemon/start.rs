@@ -13,7 +13,7 @@ use crate::bus::{Bus, Ledger, Snapshot};
 use crate::commit::{Announcer, ConsumerProgress, Progress};
 use crate::config::{Config, Durability};
 use crate::event::{EventId, Interest, Timestamp};
-use crate::intake::IntakeLog;
+use crate::intake::{IntakeLog, expected};
 use crate::layer::actor;
 use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
@@ -29,6 +29,9 @@ use crate::server::{Board, Waiting};
 use crate::store::positions::Positions;
 use crate::store::{HotStore, Recovery, StoreError};
 use crate::supervise::{ChildSpec, NamedTask, State, Task, Tree};
+
+/// Parts that are down, of which one line for systemd has room for the names.
+const WARNINGS_SHOWN: usize = 3;
 
 pub struct Daemon {
     pub core: Arc<Core>,
@@ -144,6 +147,7 @@ impl Daemon {
             config: CurrentConfig::new(config),
             is_power_durable,
         });
+        core.intake.configure(expected(&core.config()));
         recover(&core).await?;
         // Those that were saved before a boot, so that the store has all of them from now on.
         bus.enqueue_positions("positions", recovery.positions.clone().into_iter().collect());
@@ -241,8 +245,22 @@ impl Daemon {
         let config = self.core.config();
         let children = self.tree.children();
         let up = children.iter().filter(|child| child.state() == State::Up).count();
-        let sources = config.intake.file.len() + config.intake.journal.len();
-        format!("{up} of {} actors up, {sources} sources, http://{}", children.len(), config.http.listen)
+        let Status { sources, outlets, warnings, .. } = self.status();
+        let sources_up = sources.iter().filter(|source| source.up).count();
+        let outlets_up = outlets.iter().filter(|outlet| outlet.up).count();
+        let more = warnings.len().saturating_sub(WARNINGS_SHOWN);
+        let mut text = format!(
+            "{up} of {} actors up, {sources_up} of {} sources, {outlets_up} of {} outlets, http://{}",
+            children.len(),
+            sources.len(),
+            outlets.len(),
+            config.http.listen
+        );
+        text.extend(warnings.into_iter().take(WARNINGS_SHOWN).map(|warning| format!("; {warning}")));
+        if more > 0 {
+            text += &format!("; {more} more are down");
+        }
+        text
     }
 
     /// What `/api/v1/status` shows.
@@ -265,12 +283,7 @@ impl Daemon {
         for consumer in self.core.bus.consumers() {
             metrics::stage_lag_events(consumer.name.clone()).set(consumer.in_flight() as f64);
         }
-        for source in self.core.intake.shown() {
-            metrics::intake_up(source.name.clone()).set(if source.up { 1.0 } else { 0.0 });
-            if let Some(lag_s) = source.lag_s {
-                metrics::intake_lag_seconds(source.name).set(lag_s);
-            }
-        }
+        self.core.intake.measure(&self.tree.children());
         metrics::exporter().run_upkeep();
     }
 

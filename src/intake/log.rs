@@ -8,22 +8,23 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::clock::{self, SourceClocks};
+use super::meters::SourceMeters;
 use super::shrink::Latest;
-use super::{Batch, Problem};
+use super::{Batch, Expected, Problem, Said, SourceBoard};
 use crate::bus::Bus;
-use crate::event::{Body, Draft, EventId, Timestamp};
-use crate::limits;
+use crate::event::{Draft, EventId, Timestamp};
 use crate::locked::locked;
 use crate::observe::metrics;
 use crate::retry::Notices;
 use crate::server::gateway::SourceStatus;
-use crate::supervise::TaskContext;
+use crate::supervise::{Child, State, TaskContext};
 
 pub struct IntakeLog {
     pub bus: Arc<Bus>,
     /// Of every source, as appended to the bus; what a source's next run goes on from.
     positions: Mutex<BTreeMap<String, Value>>,
-    shown: Mutex<BTreeMap<String, SourceStatus>>,
+    board: Mutex<SourceBoard>,
+    meters: Mutex<SourceMeters>,
     durable: watch::Receiver<EventId>,
     pub shrink: Latest,
     /// Of the problems of each source.
@@ -36,8 +37,8 @@ impl IntakeLog {
     /// `store.durability` speaks of.
     pub fn new(bus: Arc<Bus>, positions: BTreeMap<String, Value>, durable: watch::Receiver<EventId>) -> Self {
         let clocks = Mutex::new(SourceClocks::load(&positions));
-        let (shown, shrink, notices) = Default::default();
-        Self { bus, positions: Mutex::new(positions), shown, durable, shrink, notices, clocks }
+        let (board, meters, shrink, notices) = Default::default();
+        Self { bus, positions: Mutex::new(positions), board, meters, durable, shrink, notices, clocks }
     }
 
     /// Whoever sent an event up to here may be told that it is safe, and a source's outside position may move.
@@ -79,21 +80,20 @@ impl IntakeLog {
         if batch.drafts.is_empty() && batch.positions.is_empty() {
             return;
         }
-        self.note(&batch.drafts);
         self.advance(task, || {
             self.bus.append(source, batch.drafts, batch.positions.clone(), Vec::new());
             batch.positions
         });
     }
 
-    /// The same for lines whose times are yet to be judged, by the clocks of the sources that they name.
-    pub fn append_told(&self, task: &TaskContext, source: &'static str, batch: Batch) {
+    /// The same for lines whose times are yet to be judged, by the clocks of the sources that they name. `name` is that of
+    /// the source in status.
+    pub fn append_told(&self, task: &TaskContext, source: &'static str, name: &str, batch: Batch) {
         if batch.drafts.is_empty() {
             return self.append(task, source, batch);
         }
-        self.note(&batch.drafts);
         self.advance(task, || {
-            self.judged(source, batch.drafts, |drafts, mut positions| {
+            self.judged(source, name, batch.drafts, |drafts, mut positions| {
                 positions.extend(batch.positions);
                 self.bus.append(source, drafts, positions.clone(), Vec::new());
                 positions
@@ -102,32 +102,25 @@ impl IntakeLog {
     }
 
     /// Runs `append` with the drafts, their times judged, and the positions of the clocks that did. What comes over one
-    /// channel is judged in the order in which it is appended.
+    /// channel is judged in the order in which it is appended. `name` is that of the source in status.
     pub fn judged<Appended>(
         &self,
         channel: &str,
+        name: &str,
         mut drafts: Vec<Draft>,
         append: impl FnOnce(Vec<Draft>, Vec<(String, Value)>) -> Appended,
     ) -> Appended {
         let mut clocks = locked(&self.clocks);
         let positions = clocks.judge(channel, &mut drafts, clock::skew());
+        self.note(name, &drafts);
         append(drafts, positions)
     }
 
-    /// For status: the newest event of each source.
-    fn note(&self, drafts: &[Draft]) {
-        let mut shown = locked(&self.shown);
-        let now = Timestamp::now();
-        for draft in drafts {
-            let Body::Raw(raw) = &draft.body else { continue };
-            if shown.len() >= limits::SOURCES_SHOWN_MAX && !shown.contains_key(&*raw.source) {
-                continue;
-            }
-            let status = entry(&mut shown, &raw.source);
-            status.up = true;
-            status.events += 1;
-            status.lag_s = Some(now.since(draft.times.believed).as_secs_f64());
-        }
+    /// For status: what came from the source of this name.
+    pub fn note(&self, name: &str, drafts: &[Draft]) {
+        let Some(newest) = drafts.last() else { return };
+        let lag = Timestamp::now().since(newest.times.believed);
+        locked(&self.board).note(name, drafts.len() as u64, newest.times.arrival, lag, Instant::now());
     }
 
     pub fn report(&self, problem: &Problem) {
@@ -138,31 +131,43 @@ impl IntakeLog {
         if problem.lost > 0 {
             metrics::dropped("intake", problem.reason).increment(problem.lost);
         }
-        if let Some(status) = locked(&self.shown).get_mut(&problem.source) {
-            status.last_error = Some(problem.text.clone());
-        }
+        locked(&self.board).remark(&problem.source, &problem.text);
     }
 
-    /// Changes what status shows of a source.
-    pub fn show(&self, source: &str, change: impl FnOnce(&mut SourceStatus)) {
-        change(entry(&mut locked(&self.shown), source));
+    /// What status shows of a source.
+    pub fn say(&self, name: &str, said: Said) {
+        locked(&self.board).say(name, said);
     }
 
-    /// The source is no longer wanted.
-    pub fn hide(&self, source: &str) {
-        locked(&self.shown).remove(source);
+    /// The same for many at once.
+    pub fn change_board(&self, change: impl FnOnce(&mut SourceBoard)) {
+        change(&mut locked(&self.board));
     }
 
-    /// What every source shows of itself.
-    pub fn shown(&self) -> Vec<SourceStatus> {
-        locked(&self.shown).values().cloned().collect()
+    /// These are to be read from now on.
+    pub fn configure(&self, expected: Vec<Expected>) {
+        locked(&self.board).configure(expected, Instant::now());
     }
-}
 
-fn entry<'shown>(shown: &'shown mut BTreeMap<String, SourceStatus>, source: &str) -> &'shown mut SourceStatus {
-    shown
-        .entry(source.to_owned())
-        .or_insert_with(|| SourceStatus { name: source.to_owned(), ..SourceStatus::default() })
+    /// Brings the metrics of the sources up to date.
+    pub fn measure(&self, actors: &[Arc<Child>]) {
+        locked(&self.meters).show(&self.shown(actors));
+    }
+
+    /// What every source shows of itself; `actors` as the supervisor knows them.
+    pub fn shown(&self, actors: &[Arc<Child>]) -> Vec<SourceStatus> {
+        let actor = |name: &str| {
+            let child = actors.iter().find(|child| child.name == name)?;
+            Some(match child.state() {
+                State::Up => Ok(()),
+                State::Restarting | State::Failed | State::Stopped => {
+                    let why = child.last_error().unwrap_or_else(|| "it was ended".to_owned());
+                    Err(format!("{name}, which reads it, does not run: {why}"))
+                }
+            })
+        };
+        locked(&self.board).shown(actor, Instant::now())
+    }
 }
 
 #[cfg(test)]
@@ -171,7 +176,7 @@ mod tests {
 
     use super::*;
     use crate::bus::Ledger;
-    use crate::event::{Stream, Times};
+    use crate::event::{Body, Stream, Times};
 
     fn log() -> IntakeLog {
         let bus = Arc::new(Bus::new(Ledger::new([]), EventId::ZERO));

@@ -1,6 +1,7 @@
 //! Where events come from. Every source hands out [`Batch`]es and the positions that belong to them; the daemon commits
 //! both together and hands the positions back at the next start.
 
+mod board;
 pub(crate) mod boot;
 pub(crate) mod clock;
 pub(crate) mod config;
@@ -12,6 +13,7 @@ pub(crate) mod journal;
 mod lines;
 mod log;
 mod merge;
+mod meters;
 pub(crate) mod parser;
 mod raw;
 pub mod redis;
@@ -24,9 +26,10 @@ mod utf16;
 
 pub(crate) use self::log::IntakeLog;
 pub(crate) use crate::observe::problem::Problem;
+pub(crate) use board::{Expected, Said, SourceBoard};
 pub(crate) use raw::Origin;
 pub(crate) use spec::{Resources, SourceSpec};
-pub(crate) use table::SOURCES;
+pub(crate) use table::{SOURCES, expected};
 
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::IntakeLog;
+use super::{Expected, IntakeLog};
 use crate::config::Config;
 use crate::supervise::{NamedTask, TaskContext};
 
@@ -18,6 +18,8 @@ pub struct SourceSpec {
     pub sections: &'static [&'static str],
     /// Keys of these sections that it does not read.
     pub ignored: &'static [&'static str],
+    /// What it is to read, as status names it.
+    pub expected: fn(&Config) -> Vec<Expected>,
     /// As many tasks as the configuration asks for now.
     pub tasks: fn(&Resources) -> Vec<NamedTask>,
 }

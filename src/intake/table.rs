@@ -1,7 +1,15 @@
 //! The table of sources.
 
-use super::{SourceSpec, boot, file, journal, redis, shrink, tick};
+use super::{Expected, SourceSpec, boot, file, journal, redis, shrink, tick};
+use crate::config::Config;
 
 /// Every source, in the order in which they are started.
 pub static SOURCES: [SourceSpec; 6] =
     [shrink::SOURCE, file::SOURCE, journal::SOURCE, redis::SOURCE, tick::SOURCE, boot::SOURCE];
+
+/// Everything that is to be read by this configuration. What is sent over HTTP comes to the server.
+pub fn expected(config: &Config) -> Vec<Expected> {
+    let http = config.intake.http.enabled;
+    let http = http.then(|| Expected { comes_by_itself: true, ..Expected::new("http", "http") });
+    SOURCES.iter().flat_map(|spec| (spec.expected)(config)).chain(http).collect()
+}

@@ -19,6 +19,20 @@ const READ_BYTES: usize = 64 * 1024;
 /// Kept of what `journalctl` says on standard error.
 const STDERR_BYTES_MAX: usize = 2048;
 
+/// Longer than a `journalctl` runs that finds something wrong at its start.
+const WORKS_AFTER: Duration = Duration::from_secs(5);
+
+/// What is known of a [`Follower`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition<'follower> {
+    /// `journalctl` runs, and has given entries.
+    Reading,
+    /// It runs, and nothing came yet that is asked for.
+    Waiting,
+    /// It ended, or could not be started, and has not shown since that it works.
+    Failing(&'follower str),
+}
+
 /// Every entry behind a cursor and then whatever comes. It never ends by itself: what goes wrong is a [`Problem`], and `journalctl`
 /// is started again at the last entry taken, after a growing pause.
 pub struct Follower {
@@ -33,6 +47,11 @@ pub struct Follower {
     pub(crate) pause: Duration,
     /// The last problem that was reported, so that the same one is not reported again.
     reported: Option<String>,
+    /// Why it was stopped last, until it has shown that it works.
+    failure: Option<String>,
+    started_at: Instant,
+    /// An entry came, of this run or an earlier one.
+    has_read: bool,
 }
 
 pub(crate) struct Running {
@@ -64,6 +83,18 @@ impl Follower {
             retry_at: Instant::now(),
             pause: BACKOFF_MIN,
             reported: None,
+            failure: None,
+            started_at: Instant::now(),
+            has_read: false,
+        }
+    }
+
+    pub fn condition(&self) -> Condition<'_> {
+        let works = self.running.is_some() && self.started_at.elapsed() >= WORKS_AFTER;
+        match &self.failure {
+            Some(failure) if !works => Condition::Failing(failure),
+            _ if self.has_read => Condition::Reading,
+            _ => Condition::Waiting,
         }
     }
 
@@ -86,6 +117,7 @@ impl Follower {
                 self.stop("an entry came without a cursor", problems);
                 return None;
             };
+            self.has_read = true;
             if let Some(expected) = self.at_cursor.take() {
                 if expected == cursor {
                     continue;
@@ -93,7 +125,7 @@ impl Follower {
                 self.report_gone(problems);
             }
             // Only what is new shows that it works.
-            (self.pause, self.reported) = (BACKOFF_MIN, None);
+            (self.pause, self.reported, self.failure) = (BACKOFF_MIN, None, None);
             self.cursor = Some(cursor);
             return Some(entry);
         }
@@ -147,6 +179,7 @@ impl Follower {
         };
         self.at_cursor.clone_from(&self.cursor);
         self.running = Running::new(child);
+        self.started_at = Instant::now();
     }
 
     /// Ends `journalctl`; it is started again after a pause.
@@ -157,6 +190,7 @@ impl Follower {
         self.pause = (self.pause * 2).min(BACKOFF_MAX);
         let program = OsStr::to_string_lossy(&self.program);
         let text = format!("{program}: {why}; it is started again at the last entry taken, more and more slowly");
+        self.failure = Some(text.clone());
         self.report(text, problems);
     }
 

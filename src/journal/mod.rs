@@ -8,5 +8,5 @@ mod wanted;
 pub use export::Entry;
 #[cfg(any(test, feature = "fuzz"))]
 pub use export::Export;
-pub use follow::Follower;
+pub use follow::{Condition, Follower};
 pub use wanted::is_wanted;

@@ -10,6 +10,11 @@ pub fn ready(status: &str) {
     send(&[NotifyState::Ready, NotifyState::Status(&one_line(status))]);
 }
 
+/// What has changed since it was ready.
+pub fn status(status: &str) {
+    send(&[NotifyState::Status(&one_line(status))]);
+}
+
 /// The start waits for something outside: systemd shows why and allows half a minute more each time.
 pub fn still_starting(status: &str) {
     send(&[NotifyState::Status(&one_line(status)), NotifyState::ExtendTimeoutUsec(30_000_000)]);

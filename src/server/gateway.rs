@@ -75,6 +75,8 @@ pub struct Status {
     pub ready: bool,
     /// Why it is not ready; empty when it is.
     pub reasons: Vec<String>,
+    /// Sources and outlets that are down: what it does not see, or cannot hand on.
+    pub warnings: Vec<String>,
     pub actors: Vec<ActorStatus>,
     pub sources: Vec<SourceStatus>,
     pub outlets: Vec<OutletStatus>,
@@ -129,15 +131,44 @@ impl ActorStatus {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceState {
+    Up,
+    /// Nothing is wrong with it as far as is known, and nothing came yet.
+    #[default]
+    Waiting,
+    /// It is not read; `last_error` says why.
+    Down,
+}
+
+impl SourceState {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Waiting => "waiting",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// Every source that is configured is shown, and every file that a pattern has found.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SourceStatus {
-    /// `journal`, `file:/var/log/auth.log`, `redis:L3_IN`, `http`.
+    /// `journal`, `file:/var/log/auth.log`, `file:/var/log/app/*.log`, `redis:L3_IN`, `http`, `shrink`, `boot`.
     pub name: String,
+    pub state: SourceState,
+    /// It is not down.
     pub up: bool,
     pub events: u64,
+    /// When its newest event was taken in, RFC 3339; `None` before the first.
+    pub last_event: Option<String>,
+    /// Events a second, over about the last half minute.
+    pub rate: f64,
     /// Between what an event says of its time and its arrival; `None` before the first event.
     pub lag_s: Option<f64>,
+    /// Why it is down, or what went wrong last.
     pub last_error: Option<String>,
 }
 

@@ -9,7 +9,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::Board;
-use super::gateway::{ActorState, ActorStatus, Gateway, GatewayError, IngestError, Status, StoreStatus};
+use super::gateway::{
+    ActorState, ActorStatus, Gateway, GatewayError, IngestError, OutletStatus, SourceStatus, Status, StoreStatus,
+};
 use crate::bus::{Bus, Consumer};
 use crate::config::Config;
 use crate::event::{Draft, Event, EventId, Interest, Stream};
@@ -71,6 +73,13 @@ fn actor_status(child: &Child, consumer: Option<&Consumer>) -> ActorStatus {
     }
 }
 
+/// Without the reasons, which may name what not everybody should see who asks for this.
+fn warnings(sources: &[SourceStatus], outlets: &[OutletStatus]) -> Vec<String> {
+    let sources = sources.iter().filter(|source| !source.up).map(|source| format!("source {} is down", source.name));
+    let outlets = outlets.iter().filter(|outlet| !outlet.up).map(|outlet| format!("outlet {} is down", outlet.name));
+    sources.chain(outlets).collect()
+}
+
 impl Gateway for Live {
     fn status(&self) -> Status {
         let config = (self.config)();
@@ -85,6 +94,7 @@ impl Gateway for Live {
         }
         reasons.extend(self.board.store_error().map(|error| format!("the hot store takes nothing: {error}")));
         reasons.extend(self.board.memory_error());
+        let (sources, outlets) = (self.intake.shown(&self.board.children()), self.outlets.shown());
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: config.daemon.instance.clone(),
@@ -92,8 +102,9 @@ impl Gateway for Live {
             ready: reasons.is_empty(),
             reasons,
             actors,
-            sources: self.intake.shown(),
-            outlets: self.outlets.shown(),
+            warnings: warnings(&sources, &outlets),
+            sources,
+            outlets,
             store: self.store_status(),
             shrink: self.intake.shrink.status(config.shrink.clone().unwrap_or_default().stale_after.get()),
             config: self.board.config(),
@@ -141,7 +152,7 @@ impl Gateway for Live {
 
     fn ingest_rest(&self, drafts: Vec<Draft>) -> EventId {
         let append = |drafts, positions| self.bus.append("http", drafts, positions, Vec::new());
-        self.intake.judged("http", drafts, append)
+        self.intake.judged("http", "http", drafts, append)
     }
 
     fn room(&self) -> BoxFuture<'_, ()> {

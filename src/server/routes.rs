@@ -95,13 +95,14 @@ async fn show_metrics(_: MayScrape) -> impl IntoResponse {
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let Status { ready, reasons, .. } = shared.gateway.status();
+    let Status { ready, reasons, warnings, .. } = shared.gateway.status();
     if ready {
-        return Json(json!({ "ready": true })).into_response();
+        return Json(json!({ "ready": true, "warnings": warnings })).into_response();
     }
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not every critical part is up: see the reasons")
         .member("ready", false)
         .member("reasons", reasons)
+        .member("warnings", warnings)
         .into_response()
 }
 

@@ -48,8 +48,23 @@ impl Site {
 
     /// With another working folder, for relative paths.
     pub fn start_in(&self, folder: impl AsRef<Path>) -> Daemon {
+        self.start_as(dsmild(), folder)
+    }
+
+    /// By another program that runs what follows on its command line.
+    pub fn start_under(&self, program: &str, arguments: &[&str]) -> Daemon {
+        let mut command = Command::new(program);
+        let dsmild = dsmild();
+        command.args(arguments).arg(dsmild.get_program());
+        for (name, _) in dsmild.get_envs() {
+            command.env_remove(name);
+        }
+        self.start_as(command, self.dir.path())
+    }
+
+    fn start_as(&self, mut command: Command, folder: impl AsRef<Path>) -> Daemon {
         let log = std::fs::File::options().append(true).create(true).open(self.path("daemon.log")).unwrap();
-        let child = dsmild()
+        let child = command
             .args(["run", "-c"])
             .arg(self.path("dsmil.toml"))
             .current_dir(folder)
@@ -199,6 +214,12 @@ impl Daemon {
     pub fn ask_to_end(&self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// SIGHUP.
+    pub fn reload(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
     }
 
     /// SIGTERM, and the exit code.

@@ -36,5 +36,6 @@ mod redis_server;
 mod redis_variants;
 mod reload;
 mod replay;
+mod sources;
 mod stdout;
 mod time;

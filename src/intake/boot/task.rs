@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::observe_boot;
 use crate::event::{Format, Stream, Times};
-use crate::intake::{Batch, Origin, Resources, SourceSpec, clock::arrival};
+use crate::intake::{Batch, Expected, Origin, Resources, Said, SourceSpec, clock::arrival};
 use crate::supervise::TaskContext;
 
 const NAME: &str = "intake-boot";
-/// Of its lines and its position.
+/// Of its lines, of its position and in status.
 const LINES: &str = "boot";
 
 pub const SOURCE: SourceSpec = SourceSpec {
@@ -17,6 +17,7 @@ pub const SOURCE: SourceSpec = SourceSpec {
     identifier: "dsmild",
     sections: &["intake.boot"],
     ignored: &[],
+    expected: |config| config.intake.boot.enabled.then(|| Expected::new(LINES, NAME)).into_iter().collect(),
     tasks: |resources| resources.task(NAME, resources.config().intake.boot.enabled, run),
 };
 
@@ -28,9 +29,11 @@ async fn run(task: TaskContext, Resources { log, .. }: Resources) -> Result<(), 
             Origin { stream: Stream::L3In, source: LINES.into(), compartment: "".into(), format: Format::Json };
         let now = Times::at(arrival::now());
         let facts = observe_boot(Path::new("/"));
-        let drafts = facts.into_iter().map(|fact| origin.message(fact.into(), Vec::new(), now)).collect();
+        let drafts: Vec<_> = facts.into_iter().map(|fact| origin.message(fact.into(), Vec::new(), now)).collect();
+        log.note(LINES, &drafts);
         log.append(&task, LINES, Batch { drafts, positions: vec![(LINES.to_owned(), position)] });
     }
+    log.say(LINES, Said::Up);
     task.run_until_stopped(std::future::pending::<()>()).await;
     Ok(())
 }

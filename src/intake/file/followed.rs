@@ -19,6 +19,8 @@ use crate::intake::clock::{self, SourceClock};
 use crate::intake::{Origin, Problem};
 use crate::limits::ROTATED_FILES_MAX;
 
+/// In one word: the same file is read under another path.
+pub const ALIAS: &str = "alias";
 /// Generations remembered after they were read to their end.
 const FINISHED_MAX: usize = 16;
 
@@ -43,8 +45,13 @@ pub struct Followed {
     /// Generations newer than this came while nobody looked.
     gap_after: Option<Timestamp>,
     reported: Vec<(u64, u64)>,
-    opening: Option<String>,
+    /// What is wrong with the path, and in one word.
+    opening: Option<(&'static str, String)>,
+    /// What went wrong when open files were looked at, and when they were read.
+    looking: Option<String>,
     reading: Option<String>,
+    /// Nothing stands at the path since then, where something did.
+    absent_since: Option<Instant>,
 }
 
 impl Followed {
@@ -71,8 +78,30 @@ impl Followed {
             gap_after: None,
             reported: Vec::new(),
             opening: None,
+            looking: None,
             reading: None,
+            absent_since: None,
         }
+    }
+
+    /// As in [`Raw::source`](crate::event::Raw::source), in status and in problems.
+    pub fn source(&self) -> &Arc<str> {
+        &self.origin.source
+    }
+
+    /// Why nothing can be read from it now.
+    pub fn failure(&self) -> Option<&str> {
+        let opening = self.opening.as_ref().filter(|(reason, _)| *reason != ALIAS).map(|(_, text)| text);
+        opening.or(self.looking.as_ref()).or(self.reading.as_ref()).map(String::as_str)
+    }
+
+    /// Nothing stands at the path: for how long by now, where something did.
+    pub fn is_absent(&mut self, now: Instant) -> Duration {
+        now.duration_since(*self.absent_since.get_or_insert(now))
+    }
+
+    pub fn is_there(&mut self) {
+        self.absent_since = None;
     }
 
     pub fn name(&self) -> &str {
@@ -132,11 +161,11 @@ impl Followed {
 
     fn gone(&self, mark: &Mark) -> Problem {
         let text = format!(
-            "{}: the file that was read up to byte {} is neither there nor beside it under another name; if it held more \
+            "the file that was read up to byte {} is neither there nor beside it under another name; if it held more \
              than that, it is lost (keep one rotated file uncompressed: `delaycompress`)",
-            self.name, mark.offset
+            mark.offset
         );
-        Problem::new(self.name.as_str(), "gone", 0, text)
+        Problem::new(&*self.origin.source, "gone", 0, text)
     }
 
     /// Takes up what was rotated in and away again while nobody looked. `taken`: the files that anybody reads.
@@ -192,10 +221,11 @@ impl Followed {
 
     /// Says what is wrong with the path when that has changed.
     pub fn report(&mut self, reason: &'static str, text: Option<String>, problems: &mut Vec<Problem>) {
-        if let Some(text) = text.as_ref().filter(|text| self.opening.as_ref() != Some(*text)) {
-            problems.push(Problem::new(self.name.as_str(), reason, 0, format!("{}: {text}", self.name)));
+        let finding = text.map(|text| (reason, text));
+        if let Some((_, text)) = finding.as_ref().filter(|finding| self.opening.as_ref() != Some(*finding)) {
+            problems.push(Problem::new(&*self.origin.source, reason, 0, text.as_str()));
         }
-        self.opening = text;
+        self.opening = finding;
     }
 
     /// Sees how far the files have grown, and lets go of those that are over.
@@ -209,15 +239,15 @@ impl Followed {
     }
 
     fn look_at_files(&mut self, now: Instant, problems: &mut Vec<Problem>) {
+        let mut failure = None;
         // The newest first: what stands in it was written after all that will then be seen in the older ones.
         for index in (0..self.tails.len()).rev() {
             let Some(tail) = self.tails.get_mut(index) else { continue };
             let looked = tail.look(now);
             let split = if tail.replaced { self.split(index) } else { Ok(()) };
-            if let Err(error) = looked.and(split) {
-                self.say_reading(&error, problems);
-            }
+            failure = looked.and(split).err().or(failure);
         }
+        self.looking = self.say("looking at it", failure, self.looking.as_ref(), problems);
     }
 
     /// The same file with other content: what was read of the old goes on in the copy of it, if one was made.
@@ -246,13 +276,12 @@ impl Followed {
         while self.tails.len() > ROTATED_FILES_MAX {
             let tail = self.tails.remove(0);
             problems.push(Problem::new(
-                self.name.as_str(),
+                &*self.origin.source,
                 "lost",
                 u64::from(!tail.is_drained()),
                 format!(
-                    "{}: more than {ROTATED_FILES_MAX} rotated files are unread; the oldest is given up at byte {}. \
+                    "more than {ROTATED_FILES_MAX} rotated files are unread; the oldest is given up at byte {}. \
                      Rotate less often, or find out why reading is slow",
-                    self.name,
                     tail.offset()
                 ),
             ));
@@ -270,32 +299,36 @@ impl Followed {
     /// Makes sure that the path's next line is known, if it has one. An older file goes before a newer one.
     pub fn fill(&mut self, poll: &mut Poll, problems: &mut Vec<Problem>) -> Filled {
         poll.live.zone.clone_from(&self.zone);
+        let (mut failure, mut is_known) = (None, Filled::Empty);
         for index in 0..self.tails.len() {
             let Some(tail) = self.tails.get_mut(index) else { continue };
             match tail.fill(&self.origin, poll) {
                 Ok(Filled::Empty) => {}
                 Ok(filled) => {
-                    self.reading = None;
                     self.judge_next(index, poll.live.reference);
-                    return filled;
+                    is_known = filled;
+                    break;
                 }
-                Err(error) => self.say_reading(&error, problems),
+                Err(error) => failure = Some(error),
             }
         }
-        Filled::Empty
+        self.reading = self.say("reading", failure, self.reading.as_ref(), problems);
+        is_known
     }
 
-    fn say_reading(&mut self, error: &io::Error, problems: &mut Vec<Problem>) {
-        let text = error.to_string();
-        if self.reading.as_ref() != Some(&text) {
-            problems.push(Problem::new(
-                self.name.as_str(),
-                "unreadable",
-                0,
-                format!("{}: reading failed ({text}); it is tried again", self.name),
-            ));
-            self.reading = Some(text);
+    /// Says what failed when it is another failure than before, and returns it.
+    fn say(
+        &self,
+        what: &str,
+        failure: Option<io::Error>,
+        before: Option<&String>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<String> {
+        let text = format!("{what} failed ({}); it is tried again", failure?);
+        if before != Some(&text) {
+            problems.push(Problem::new(&*self.origin.source, "unreadable", 0, text.as_str()));
         }
+        Some(text)
     }
 
     fn judge_next(&mut self, index: usize, arrival: Timestamp) {

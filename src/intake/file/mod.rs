@@ -11,6 +11,8 @@ mod history;
 mod locate;
 mod pattern;
 mod position;
+#[cfg(test)]
+mod states_tests;
 mod tail;
 mod task;
 #[cfg(test)]
@@ -19,12 +21,13 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use self::followed::Followed;
+use self::followed::{ALIAS, Followed};
 use self::position::Position;
 pub use self::tail::modified;
 use self::tail::{Filled, Identity, Poll};
@@ -41,8 +44,13 @@ const QUIET_AFTER: Duration = Duration::from_secs(10);
 /// Directories of patterns are listed this often.
 const LIST_EVERY: Duration = Duration::from_secs(1);
 
+/// A path at which nothing stands for longer than a rotation takes is one from which nothing comes.
+const ABSENT_AFTER: Duration = Duration::from_secs(2);
+
 struct Entry {
     config: IntakeFile,
+    /// In status and in problems.
+    source: Arc<str>,
     zone: TimeZone,
     is_pattern: bool,
     listing: Option<String>,
@@ -58,9 +66,19 @@ pub struct FileSet {
     listed: Option<Instant>,
     quiet_after: Duration,
     list_every: Duration,
+    absent_after: Duration,
     /// Said at the first poll.
     problems: Vec<Problem>,
     forgotten: Vec<String>,
+}
+
+/// Whether a file, or what a pattern names, can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileState<'set> {
+    pub source: &'set str,
+    /// The source of the pattern that it was found by.
+    pub found_by: Option<&'set str>,
+    pub failure: Option<&'set str>,
 }
 
 impl FileSet {
@@ -75,6 +93,7 @@ impl FileSet {
             listed: None,
             quiet_after: QUIET_AFTER,
             list_every: LIST_EVERY,
+            absent_after: ABSENT_AFTER,
             problems,
             forgotten: Vec::new(),
         };
@@ -122,6 +141,22 @@ impl FileSet {
         Polled { batch, more, problems: std::mem::take(&mut self.problems) }
     }
 
+    /// What is known now of every pattern and every file.
+    pub fn states(&self) -> impl Iterator<Item = FileState<'_>> {
+        let followed = |index: usize| self.followed.range((index, PathBuf::new())..(index + 1, PathBuf::new()));
+        let patterns = self.entries.iter().enumerate().filter(|(_, entry)| entry.is_pattern);
+        let patterns = patterns.map(move |(index, entry)| {
+            let nothing = followed(index).next().is_none().then_some("no file matches it yet");
+            FileState { source: &entry.source, found_by: None, failure: entry.listing.as_deref().or(nothing) }
+        });
+        let files = self.followed.iter().map(|((index, _), followed)| {
+            let entry = self.entries.get(*index).filter(|_| followed.is_found);
+            let found_by = entry.map(|entry| &*entry.source);
+            FileState { source: followed.source(), found_by, failure: followed.failure() }
+        });
+        patterns.chain(files)
+    }
+
     fn follow(&mut self, index: usize, path: PathBuf) {
         if self.followed.keys().any(|(_, known)| *known == path) {
             return;
@@ -133,13 +168,10 @@ impl FileSet {
             Some(value) => match Position::from_json(value) {
                 Some(position) => followed.continue_at(position),
                 None => self.problems.push(Problem::new(
-                    followed.name(),
+                    &**followed.source(),
                     "position",
                     0,
-                    format!(
-                        "{}: the saved position {value} cannot be read; the file is read from its beginning",
-                        followed.name()
-                    ),
+                    format!("the saved position {value} cannot be read; the file is read from its beginning"),
                 )),
             },
         }
@@ -151,32 +183,31 @@ impl FileSet {
         self.listed = Some(now);
         for index in 0..self.entries.len() {
             let Some(entry) = self.entries.get_mut(index).filter(|entry| entry.is_pattern) else { continue };
-            let name = entry.config.path.to_string_lossy().into_owned();
             let (found, error) = match list(&entry.config.path) {
                 Ok(found) => (found, None),
-                Err(error) => (BTreeSet::new(), Some(format!("{name}: the directory cannot be listed ({error})"))),
+                Err(error) => (BTreeSet::new(), Some(format!("the directory cannot be listed ({error})"))),
             };
             if entry.listing != error {
                 self.problems
-                    .extend(error.iter().map(|text| Problem::new(name.as_str(), "unreadable", 0, text.as_str())));
+                    .extend(error.iter().map(|text| Problem::new(&*entry.source, "unreadable", 0, text.as_str())));
                 entry.listing = error;
             }
             for path in found {
                 if self.followed.len() < FILES_MAX {
                     self.follow(index, path);
                 } else if entry_is_new(&self.followed, &path) {
-                    self.say_too_many(index, &name);
+                    self.say_too_many(index);
                     break;
                 }
             }
         }
     }
 
-    fn say_too_many(&mut self, index: usize, name: &str) {
-        let text = format!("{name}: more than {FILES_MAX} files; the others are not read. Use a narrower pattern");
+    fn say_too_many(&mut self, index: usize) {
+        let text = format!("more than {FILES_MAX} files; the others are not read. Use a narrower pattern");
         let Some(entry) = self.entries.get_mut(index) else { return };
         if entry.listing.as_ref() != Some(&text) {
-            self.problems.push(Problem::new(name, "too_many_files", 0, text.as_str()));
+            self.problems.push(Problem::new(&*entry.source, "too_many_files", 0, text.as_str()));
         }
         entry.listing = Some(text);
     }
@@ -206,6 +237,9 @@ impl FileSet {
             return;
         }
         let here = std::fs::metadata(&followed.path);
+        if here.is_ok() {
+            followed.is_there();
+        }
         let finding = match &here {
             Ok(metadata) if !metadata.is_file() => Some(("unreadable", "it is not a regular file".to_owned())),
             Ok(metadata) => {
@@ -217,8 +251,13 @@ impl FileSet {
                     self.forgotten.extend(self.followed.remove(key).map(|gone| gone.name().to_owned()));
                     return;
                 }
-                let is_first = followed.current().is_none();
-                is_first.then(|| ("missing", "there is no such file yet; it is read when it appears".to_owned()))
+                if followed.current().is_none() {
+                    Some(("missing", "there is no such file yet; it is read when it appears".to_owned()))
+                } else {
+                    let is_over = followed.is_absent(poll.now) >= self.absent_after;
+                    is_over
+                        .then(|| ("deleted", "it is gone from its path; it is read when it appears again".to_owned()))
+                }
             }
             Err(error) => Some(("unreadable", format!("it cannot be examined ({error}); it is tried again"))),
         };
@@ -234,7 +273,7 @@ impl FileSet {
         if let Some(holder) = holder.map(|(holder, _)| holder.clone()) {
             let is_still_there = std::fs::metadata(&holder.1).is_ok_and(|there| Identity::of(&there) == identity);
             if holder != *key && is_still_there {
-                return Some(("alias", format!("it is the same file as {}, and read there", holder.1.display())));
+                return Some((ALIAS, format!("it is the same file as {}, and read there", holder.1.display())));
             }
             let tail = self.followed.get_mut(&holder).and_then(|holder| holder.release(identity));
             if let (Some(followed), Some(tail)) = (self.followed.get_mut(key), tail) {
@@ -262,7 +301,7 @@ impl FileSet {
             let cut_before = poll.cut;
             let filled = path.fill(poll, &mut self.problems);
             if poll.cut > cut_before {
-                self.problems.push(too_long(path.name(), poll.cut - cut_before));
+                self.problems.push(too_long(path.source(), poll.cut - cut_before));
             }
             if let (Filled::Ready, Some(time)) = (filled, path.next_time()) {
                 merge.offer(index, time);
@@ -290,7 +329,7 @@ impl FileSet {
 }
 
 fn too_long(name: &str, lost: u64) -> Problem {
-    let text = format!("{name}: a line was longer than {} bytes and was cut there", crate::limits::LINE_BYTES_MAX);
+    let text = format!("a line was longer than {} bytes and was cut there", crate::limits::LINE_BYTES_MAX);
     Problem::new(name, "line_too_long", lost, text)
 }
 
@@ -299,15 +338,21 @@ fn entry_is_new(followed: &BTreeMap<(usize, PathBuf), Followed>, path: &Path) ->
 }
 
 fn entry(config: &IntakeFile, problems: &mut Vec<Problem>) -> Entry {
+    let source = Arc::from(source_of(config));
     let zone = match &config.time_zone {
         None => TimeZone::system(),
         Some(name) => TimeZone::get(name).unwrap_or_else(|error| {
-            let text = format!("{}: {error}; the machine's time zone is used", config.path.display());
-            problems.push(Problem::new(config.path.to_string_lossy(), "time_zone", 0, text));
+            let text = format!("{error}; the machine's time zone is used");
+            problems.push(Problem::new(&*source, "time_zone", 0, text));
             TimeZone::system()
         }),
     };
-    Entry { config: config.clone(), zone, is_pattern: is_pattern(&config.path), listing: None }
+    Entry { config: config.clone(), source, zone, is_pattern: is_pattern(&config.path), listing: None }
+}
+
+/// What is read by this section, as status names it.
+fn source_of(config: &IntakeFile) -> String {
+    format!("file:{}", config.path.display())
 }
 
 fn is_pattern(path: &Path) -> bool {

@@ -1,9 +1,11 @@
 //! The task that reads all configured files.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use super::FileSet;
-use crate::intake::{Resources, SourceSpec};
+use super::{FileSet, source_of};
+use crate::event::{Body, Draft};
+use crate::intake::{Expected, IntakeLog, Resources, Said, SourceSpec};
 use crate::limits;
 use crate::supervise::TaskContext;
 
@@ -15,6 +17,7 @@ pub const SOURCE: SourceSpec = SourceSpec {
     identifier: "dsmild",
     sections: &["intake.file"],
     ignored: &[],
+    expected: |config| config.intake.file.iter().map(|file| Expected::new(source_of(file), NAME)).collect(),
     tasks: |resources| resources.task(NAME, !resources.config().intake.file.is_empty(), run),
 };
 
@@ -23,10 +26,39 @@ async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Res
     while task.run_until_stopped(log.bus.admission()).await.is_some() {
         let polled = files.poll(limits::TRANSACTION_EVENTS_MAX);
         polled.problems.iter().for_each(|problem| log.report(problem));
+        show(&files, &log);
+        note(&polled.batch.drafts, &log);
         log.append(&task, NAME, polled.batch);
         if !polled.more && task.run_until_stopped(tokio::time::sleep(POLL_EVERY)).await.is_none() {
             break;
         }
     }
     Ok(())
+}
+
+/// What could be read at the last look.
+fn show(files: &FileSet, log: &IntakeLog) {
+    let found: BTreeMap<&str, &str> = files.states().filter_map(|file| Some((file.source, file.found_by?))).collect();
+    log.change_board(|board| {
+        board.set_found(NAME, &found, Instant::now());
+        for file in files.states() {
+            board.say(file.source, file.failure.map_or(Said::Up, |why| Said::Down(why.to_owned())));
+        }
+    });
+}
+
+/// The events of each file by its name.
+fn note(drafts: &[Draft], log: &IntakeLog) {
+    for drafts in drafts.chunk_by(|one, other| source(one) == source(other)) {
+        if let Some(name) = drafts.first().and_then(source) {
+            log.note(name, drafts);
+        }
+    }
+}
+
+fn source(draft: &Draft) -> Option<&str> {
+    match &draft.body {
+        Body::Raw(raw) => Some(&raw.source),
+        _ => None,
+    }
 }

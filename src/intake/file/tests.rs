@@ -20,7 +20,7 @@ use crate::limits::LINE_BYTES_MAX;
 pub struct Bench {
     directory: TempDir,
     pub config: Vec<IntakeFile>,
-    set: FileSet,
+    pub set: FileSet,
     pub quiet_after: Duration,
     pub lines: Vec<String>,
     pub positions: BTreeMap<String, Value>,

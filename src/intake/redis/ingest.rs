@@ -12,14 +12,13 @@ use tokio::sync::Notify;
 use super::{Claimed, Entry, EntryId, Group, Member, Pace, Place, Progress, Taken, Unacknowledged};
 use crate::bus::TakenEntries;
 use crate::config::{self, StreamRole};
-use crate::event::{Draft, Stream};
+use crate::event::Stream;
 use crate::intake::clock::arrival;
-use crate::intake::{IntakeLog, Resources, SourceSpec};
+use crate::intake::{Expected, IntakeLog, Resources, Said, SourceSpec};
 use crate::limits;
 use crate::observe::metrics;
 use crate::redis::Link;
 use crate::retry::{Backoff, Notice, OutsideError, Retry, Throttle};
-use crate::server::gateway::SourceStatus;
 use crate::supervise::TaskContext;
 
 const NAME: &str = "intake-redis";
@@ -40,6 +39,13 @@ pub const SOURCE: SourceSpec = SourceSpec {
     identifier: "dsmild",
     sections: &["redis"],
     ignored: &["redis.maxlen"],
+    expected: |config| {
+        let streams = config
+            .redis
+            .iter()
+            .flat_map(|redis| ingested(redis).into_iter().map(|stream| Expected::new(source_of(redis, stream), NAME)));
+        streams.collect()
+    },
     tasks: |resources| {
         let is_wanted = resources.config().redis.as_ref().is_some_and(|redis| !ingested(redis).is_empty());
         resources.task(NAME, is_wanted, run)
@@ -52,14 +58,20 @@ async fn run(task: TaskContext, resources: Resources) -> Result<(), String> {
     let streams: Vec<Ingest> =
         ingested(&config).into_iter().map(|stream| Ingest::new(&task, &resources, &config, stream)).collect();
     task.run_until_stopped(join_all(streams.iter().map(Ingest::stay_connected))).await;
-    // A reload may have ended it for good.
-    streams.iter().for_each(|ingest| ingest.log.hide(&ingest.source));
     Ok(())
 }
 
 /// The streams that `[redis.streams]` ingests.
 fn ingested(config: &config::Redis) -> Vec<Stream> {
     Stream::ALL.into_iter().filter(|stream| config.role(*stream) == StreamRole::Ingest).collect()
+}
+
+fn key_of(config: &config::Redis, stream: Stream) -> String {
+    format!("{}{stream}", config.key_prefix)
+}
+
+fn source_of(config: &config::Redis, stream: Stream) -> String {
+    format!("redis:{}", key_of(config, stream))
 }
 
 struct Ingest {
@@ -89,8 +101,7 @@ struct Ingest {
 
 impl Ingest {
     fn new(task: &TaskContext, resources: &Resources, config: &config::Redis, stream: Stream) -> Self {
-        let key = format!("{}{stream}", config.key_prefix);
-        let source = format!("redis:{key}");
+        let (key, source) = (key_of(config, stream), source_of(config, stream));
         let log = Arc::clone(&resources.log);
         let positions = log.positions();
         let from = format!("{} {key}", config::redact(&config.url));
@@ -118,7 +129,6 @@ impl Ingest {
 
     async fn stay_connected(&self) {
         let mut backoff = Backoff::of(&self.source);
-        self.show(|_| ());
         loop {
             let begun = Instant::now();
             let Err(error) = self.session().await else { return };
@@ -130,11 +140,8 @@ impl Ingest {
                 self.pace.reset();
             }
             let pause = error.retry.delay(&mut backoff);
-            self.show(|status| {
-                status.up = false;
-                status.last_error = Some(error.to_string());
-            });
             let text = error.to_string();
+            self.log.say(&self.source, Said::Down(text.clone()));
             if self.notice.borrow_mut().fails(error, Instant::now()) {
                 log::warn!(target: "dsmild", "{}: entries wait in Redis: {text}", self.source);
             }
@@ -294,7 +301,6 @@ impl Ingest {
         let taken = Taken::from(entries, is_new, (self.stream, &self.source), arrival::now());
         self.lost(taken.trimmed, "were trimmed from the stream after they had been given to this daemon");
         self.left_out(taken.too_large);
-        self.note(&taken.drafts);
         // What was taken before is in the log already.
         let mut after = self.log.bus.last();
         if taken.news {
@@ -306,7 +312,7 @@ impl Ingest {
                 let entries = TakenEntries { stream: Arc::clone(&self.key), keys: taken.keys };
                 let (drafts, letters) = (taken.drafts, taken.dead_letters);
                 let bus = &self.log.bus;
-                self.log.judged(&self.source, drafts, |drafts, mut positions| {
+                self.log.judged(&self.source, &self.source, drafts, |drafts, mut positions| {
                     positions.push(position);
                     after = bus.append_taken(NAME, drafts, positions.clone(), letters, Some(entries));
                     positions
@@ -367,24 +373,7 @@ impl Ingest {
         if self.notice.borrow_mut().recovers() {
             log::info!(target: "dsmild", "{}: Redis answers again", self.source);
         }
-        self.show(|status| {
-            status.up = true;
-            status.last_error = None;
-        });
-    }
-
-    fn note(&self, drafts: &[Draft]) {
-        let Some(newest) = drafts.last() else { return };
-        let lag_s = newest.times.arrival.since(newest.times.believed).as_secs_f64();
-        metrics::intake_lag_seconds(self.source.to_string()).set(lag_s);
-        self.show(|status| {
-            status.events += drafts.len() as u64;
-            status.lag_s = Some(lag_s);
-        });
-    }
-
-    fn show(&self, change: impl FnOnce(&mut SourceStatus)) {
-        self.log.show(&self.source, change);
+        self.log.say(&self.source, Said::Up);
     }
 }
 

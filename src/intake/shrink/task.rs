@@ -7,7 +7,7 @@ use tokio::time::MissedTickBehavior;
 use super::Poller;
 use super::names::Names;
 use crate::event::{Body, Draft, ShrinkSample, Stream, Times};
-use crate::intake::{Batch, Resources, SourceSpec, clock::arrival};
+use crate::intake::{Batch, Expected, Resources, Said, SourceSpec, clock::arrival};
 use crate::locked::locked;
 use crate::observe::metrics;
 use crate::supervise::TaskContext;
@@ -19,6 +19,7 @@ pub const SOURCE: SourceSpec = SourceSpec {
     identifier: "dsmil-shrink",
     sections: &["shrink"],
     ignored: &[],
+    expected: |config| config.shrink.iter().map(|_| Expected::new(NAME, NAME)).collect(),
     tasks: |resources| resources.task(NAME, resources.config().shrink.is_some(), run),
 };
 
@@ -32,12 +33,15 @@ async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Res
         let Some(sample) = task.run_until_stopped(poller.poll()).await else { break };
         measure(&sample, &mut last_good, &mut locked(&log.shrink.names));
         log.shrink.note(&sample);
+        log.say(NAME, sample.failure.clone().map_or(Said::Up, Said::Down));
         if task.run_until_stopped(log.bus.admission()).await.is_none() {
             break;
         }
         let draft =
             Draft { stream: Stream::Shrink, times: Times::at(arrival::now()), root: None, body: Body::Shrink(sample) };
-        log.append(&task, NAME, Batch { drafts: vec![draft], positions: Vec::new() });
+        let drafts = vec![draft];
+        log.note(NAME, &drafts);
+        log.append(&task, NAME, Batch { drafts, positions: Vec::new() });
     }
     Ok(())
 }
