@@ -19,6 +19,11 @@ pub const CONTEXT_HOSTS_MAX: usize = 8;
 /// Records of one file that may have further pieces.
 pub const CONTEXT_RECORDS_MAX: usize = 32;
 
+/// Lines behind the first one of a record; a longer record goes on in lines of their own. Its bytes are those of one line.
+pub const MULTILINE_LINES_MAX: usize = 1000;
+/// A record that may go on waits so long for its next line.
+pub const MULTILINE_WAIT_MAX: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// Files of formats, and bytes of one.
 pub const FORMAT_FILES_MAX: usize = 4096;
 pub const FORMAT_FILE_BYTES_MAX: u64 = 1024 * 1024;

@@ -14,6 +14,7 @@ use crate::detect::deceptive::escaped_json;
 use crate::event::{Format, Stream, Timestamp};
 use crate::intake::Origin;
 use crate::intake::clock::ReplayTicks;
+use crate::intake::multiline::Multiline;
 use crate::intake::replay::{ReplayError, ReplayInput, lines_of, merged};
 use crate::layer::pipeline::Pipeline;
 use crate::limits;
@@ -104,15 +105,18 @@ fn open(config: &Config, path: &Path, stream: Stream) -> io::Result<ReplayInput>
     let zone = zone(named);
     let format = named.map_or(Format::Auto, |file| file.format);
     let compartment = named.map_or("", |file| file.compartment.as_str());
+    let multiline = named.map_or(Multiline::Auto, |file| file.multiline);
     if path == Path::new("-") {
         return Ok(ReplayInput {
             origin: Origin { stream, source: Arc::from("stdin"), compartment: Arc::from(compartment), format },
             calendar: Calendar { zone, reference: Timestamp::now() },
             written: None,
+            multiline,
             reader: lines_of(BufReader::with_capacity(limits::FILE_CHUNK_BYTES, io::stdin()))?,
         });
     }
-    ReplayInput::open(path, stream, format, compartment, zone)
+    let input = ReplayInput::open(path, stream, format, compartment, zone)?;
+    Ok(ReplayInput { multiline, ..input })
 }
 
 fn zone(file: Option<&IntakeFile>) -> TimeZone {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::context::Context;
 use super::parser;
 use crate::event::{Body, Draft, Format, Raw, Record, Stream, Times, Timestamp};
+use crate::parse::joined::LINES;
 use crate::parse::{Calendar, Parser};
 
 /// What all events of one source have in common.
@@ -34,6 +35,19 @@ impl Origin {
         let claim = calendar.claim(parsed.time);
         let times = Times::at(claim.unwrap_or(calendar.reference));
         (self.draft(parser, payload, attributes, times, parsed.record), claim)
+    }
+
+    /// Makes one event of the line of a file and those that follow it.
+    pub fn go_on(first: &mut Draft, text: &[u8], lines: usize) {
+        let Body::Raw(raw) = &mut first.body else { return };
+        let parser = parser::current();
+        let payload = Bytes::from([&raw.payload, text].concat());
+        let mut attributes = std::mem::take(&mut raw.attributes);
+        attributes.push((LINES.to_owned(), lines.to_string()));
+        attributes.sort();
+        let record = parser.parse(&payload, raw.format, &attributes).record;
+        let (source, compartment) = (Arc::clone(&raw.source), Arc::clone(&raw.compartment));
+        *raw = Raw::new(source, compartment, raw.format, payload, attributes, parser).with_record(record);
     }
 
     /// The event of a message that came with a time and attributes of its own.

@@ -11,12 +11,14 @@ use flate2::bufread::MultiGzDecoder;
 use jiff::tz::TimeZone;
 
 use super::Origin;
-use super::clock::{self, CONFIRMING_LINES, SourceClock, Told};
+use super::clock::{self, SourceClock, Told};
 use super::content::{self, Content};
 use super::context::Context;
 use super::entry::{self, EntryError};
+use super::heads::{Head, Heads};
 use super::lines::{Line, Lines};
 use super::merge::Merge;
+use super::multiline::Multiline;
 use crate::event::{Draft, Format, Stream, Times, Timestamp};
 use crate::limits::{FILE_CHUNK_BYTES, SOURCE_CLOCKS_MAX};
 use crate::parse::Calendar;
@@ -28,6 +30,7 @@ pub struct ReplayInput {
     pub calendar: Calendar,
     /// When a file was written last.
     pub written: Option<Timestamp>,
+    pub multiline: Multiline,
     pub reader: Box<dyn BufRead + Send>,
 }
 
@@ -48,6 +51,7 @@ impl ReplayInput {
             },
             calendar: Calendar { zone, reference },
             written: Some(reference),
+            multiline: Multiline::Auto,
             reader: lines_of(BufReader::with_capacity(FILE_CHUNK_BYTES, file))?,
         })
     }
@@ -94,12 +98,13 @@ pub fn merged(inputs: Vec<ReplayInput>) -> Replay {
     let mut replay = Replay { inputs: Vec::new(), merge: Merge::default(), errors: VecDeque::new(), bytes_given: 0 };
     for (index, input) in inputs.into_iter().enumerate() {
         let limit = input.written.map(|written| written.plus(clock::skew()));
+        let heads = Heads::new(input.multiline, Context::default());
         replay.inputs.push(Reading {
             input,
             lines: Lines::at(0),
-            context: Context::default(),
             ended: false,
-            heads: VecDeque::with_capacity(CONFIRMING_LINES),
+            heads,
+            given: 0,
             clocks: BTreeMap::new(),
             limit,
         });
@@ -119,20 +124,14 @@ pub struct Replay {
 struct Reading {
     input: ReplayInput,
     lines: Lines,
-    context: Context,
     ended: bool,
-    /// As many as it takes to judge the time of the first.
-    heads: VecDeque<Head>,
+    heads: Heads,
+    /// Where the last record that was handed out ends.
+    given: u64,
     /// By source: entries name their own.
     clocks: BTreeMap<Arc<str>, SourceClock>,
     /// No line is believed that claims to be written after this.
     limit: Option<Timestamp>,
-}
-
-struct Head {
-    draft: Draft,
-    claim: Option<Timestamp>,
-    bytes: u64,
 }
 
 impl Replay {
@@ -157,69 +156,59 @@ impl Iterator for Replay {
             return Some(Err(error));
         }
         let index = self.merge.earliest()?;
-        let Head { draft, bytes, .. } = self.inputs.get_mut(index)?.heads.pop_front()?;
-        self.bytes_given += bytes;
+        let reading = self.inputs.get_mut(index)?;
+        let Head { draft, start, bytes, .. } = reading.heads.pop()?;
+        let before = std::mem::replace(&mut reading.given, start + bytes);
+        self.bytes_given += reading.given - before;
         self.offer(index);
         Some(Ok(draft))
     }
 }
 
 impl Reading {
-    /// Reads on until the next line is known and its time can be judged. Returns that time.
+    /// Reads on until the next record is known and its time can be judged. Returns that time.
     fn read_head(&mut self, errors: &mut VecDeque<ReplayError>) -> Option<Timestamp> {
-        while self.heads.len() < CONFIRMING_LINES
-            && let Some(head) = self.read(errors)
+        while !self.heads.is_full()
+            && let Some(line) = self.next_line(errors)
         {
-            self.heads.push_back(head);
+            let (input, offset) = (Arc::clone(&self.input.origin.source), line.start);
+            if line.cut {
+                errors.push_back(ReplayError::Cut { input: Arc::clone(&input), offset });
+            }
+            if let Err(error) = self.take(line) {
+                errors.push_back(ReplayError::Entry { input, offset, error });
+            }
+        }
+        if !self.heads.is_full() {
+            self.heads.close();
         }
         self.judge_head()
     }
 
-    fn read(&mut self, errors: &mut VecDeque<ReplayError>) -> Option<Head> {
-        let mut bytes = 0;
-        while let Some(line) = self.next_line(errors) {
-            bytes += line.end - line.start;
-            let input = Arc::clone(&self.input.origin.source);
-            if line.cut {
-                errors.push_back(ReplayError::Cut { input: Arc::clone(&input), offset: line.start });
-            }
-            let offset = line.start;
-            match self.draft(line) {
-                Ok((draft, claim)) => return Some(Head { draft, claim, bytes }),
-                Err(error) => errors.push_back(ReplayError::Entry { input, offset, error }),
-            }
-        }
-        None
-    }
-
-    fn draft(&mut self, line: Line) -> Result<(Draft, Option<Timestamp>), EntryError> {
+    fn take(&mut self, line: Line) -> Result<(), EntryError> {
         let ReplayInput { origin, calendar, .. } = &self.input;
         match entry_of(&line.payload) {
             Some(entry) => {
                 let draft = entry::from_entry(entry, origin.stream, &origin.source, calendar.reference)?;
                 let claim = draft.times.ts.as_told();
-                Ok((draft, Some(claim)))
+                self.heads.push(Head::whole(draft, Some(claim), (line.start, line.end)));
             }
-            None => Ok(origin.line(line.payload, &mut self.context, calendar)),
+            None => self.heads.take(line, origin, calendar, false),
         }
+        Ok(())
     }
 
     /// When a line was taken in is not known here.
     fn judge_head(&mut self) -> Option<Timestamp> {
-        let is_end = self.heads.len() < CONFIRMING_LINES;
-        let head = self.heads.front()?;
+        let is_end = self.heads.are_few();
+        let head = self.heads.first()?;
         let source = clock::source_of(&head.draft);
         // A file whose lines are all newer than it: its own time was not kept.
         if self.clocks.is_empty() && head.claim > self.limit {
             self.limit = None;
         }
-        let next: Vec<_> = self
-            .heads
-            .iter()
-            .skip(1)
-            .filter(|head| clock::source_of(&head.draft) == source)
-            .map(|head| head.claim)
-            .collect();
+        let next: Vec<_> =
+            self.heads.later().filter(|head| clock::source_of(&head.draft) == source).map(|head| head.claim).collect();
         let told = Told {
             claim: head.claim,
             arrival: None,
@@ -233,7 +222,7 @@ impl Reading {
         let has_room = self.clocks.len() < SOURCE_CLOCKS_MAX || self.clocks.contains_key(&source);
         let source = if has_room { source } else { Arc::from("") };
         let believed = self.clocks.entry(source).or_default().take(&told);
-        let head = self.heads.front_mut()?;
+        let head = self.heads.first_mut()?;
         head.draft.times = Times::replayed(head.draft.times.ts, believed).judged(head.claim, believed);
         Some(believed)
     }
@@ -281,6 +270,7 @@ mod tests {
             },
             calendar: Calendar { zone: TimeZone::UTC, reference: Timestamp::from_millis(5000) },
             written: None,
+            multiline: Multiline::Auto,
             reader: Box::new(text.as_bytes()),
         }
     }

@@ -2,8 +2,9 @@
 
 use super::envelope::{self, container};
 use super::fill::fill;
+use super::meaning::AMBIGUOUS;
 use super::time::Parsed;
-use crate::event::{Format, Record};
+use crate::event::{Format, Record, named};
 use crate::limits;
 
 /// The attribute with the line that names the columns.
@@ -11,9 +12,12 @@ pub const COLUMNS: &str = "dsmil.columns";
 /// The attribute with the earlier lines of the same record, one a line.
 pub const BEFORE: &str = "dsmil.before";
 
+/// The attribute of a record that has so many lines.
+pub const LINES: &str = "dsmil.lines";
+
 /// Attributes that tell the parser how to read a line, and are no fields of it.
 pub fn is_context(name: &str) -> bool {
-    name == COLUMNS || name == BEFORE
+    name == COLUMNS || name == BEFORE || name == LINES
 }
 
 /// What all pieces of one record have in common.
@@ -93,6 +97,25 @@ pub fn key(record: &Record) -> Option<Key> {
 fn continued(message: &str) -> Option<&str> {
     let (_, rest) = message.trim_start().split_once(" : ")?;
     rest.strip_prefix(CONTINUED).map(str::trim_start)
+}
+
+/// The first line of a record of several.
+pub(super) fn first_line<'payload>(payload: &'payload [u8], attributes: &[(String, String)]) -> Option<&'payload [u8]> {
+    named(attributes, LINES)?;
+    payload.get(..memchr::memchr(b'\n', payload)?)
+}
+
+/// Completes a record of several lines, of which `record` is what the first one says. Its meaning is that of its first line:
+/// the others may be anybody's text. But where all of them together read as if somebody else might have done it, the first line
+/// may have been broken by its own words, and nobody is named.
+pub(super) fn go_on(record: &mut Record, whole: Record) {
+    let (first, other) = (&record.entity.src_ip, &whole.entity.src_ip);
+    let is_another = first.is_some() && other.is_some() && first != other;
+    if is_another || whole.field(AMBIGUOUS).is_some() {
+        (record.entity.src_ip, record.src_port, record.entity.user) = (None, None, None);
+        record.push(AMBIGUOUS, "true");
+    }
+    record.message = whole.message;
 }
 
 /// Completes a line by those before it.

@@ -46,6 +46,15 @@ impl Parser {
     /// Of a payload longer than [`limits::LINE_BYTES_MAX`] the rest is ignored; bytes that are not UTF-8, and NUL, become
     /// U+FFFD; fields past [`limits::FIELDS_PER_RECORD_MAX`] are left out.
     pub fn parse(&self, payload: &[u8], format: Format, attributes: &[(String, String)]) -> Parsed {
+        let Some(first) = joined::first_line(payload, attributes) else {
+            return self.read(payload, format, attributes);
+        };
+        let mut parsed = self.read(first, format, attributes);
+        joined::go_on(&mut parsed.record, self.read(payload, format, attributes).record);
+        parsed
+    }
+
+    fn read(&self, payload: &[u8], format: Format, attributes: &[(String, String)]) -> Parsed {
         let mut parsed = envelope(payload, format, attributes);
         meaning::describe(&mut parsed.record, &self.library, &self.trusted);
         sender::check(&mut parsed.record, attributes);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Judge, plain};
 use crate::event::Format;
+use crate::intake::multiline::Multiline;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +20,9 @@ pub struct IntakeFile {
     /// IANA name of the zone of times without one; absent: the machine's.
     #[serde(default)]
     pub time_zone: Option<String>,
+    /// Which lines go on from the one before them.
+    #[serde(default)]
+    pub multiline: Multiline,
 }
 
 /// Every relation that does not hold; `flat_log` is the file that the flat log writes.

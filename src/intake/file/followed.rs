@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::locate;
 use super::position::{Mark, Position};
-use super::tail::{self, Filled, Identity, Poll, Tail};
+use super::tail::{self, Filled, Identity, LinesOf, Poll, Tail};
 use crate::config::IntakeFile;
 use crate::event::{Draft, Stream, Timestamp};
 use crate::intake::clock::{self, SourceClock};
@@ -31,7 +31,7 @@ pub struct Followed {
     /// The path as text: the name of its position.
     name: String,
     origin: Origin,
-    zone: TimeZone,
+    lines: LinesOf,
     /// Oldest first.
     tails: Vec<Tail>,
     finished: VecDeque<Mark>,
@@ -68,7 +68,7 @@ impl Followed {
             is_found,
             name,
             origin,
-            zone,
+            lines: LinesOf { zone, multiline: config.multiline },
             tails: Vec::new(),
             finished: VecDeque::new(),
             clock: SourceClock::default(),
@@ -142,7 +142,7 @@ impl Followed {
             let taken: Vec<_> = tails.iter().map(|tail| tail.identity).collect();
             match locate::find(&self.path, mark, &taken) {
                 Some(found) => {
-                    let mut tail = Tail::start(found.file, mark.offset, self.zone.clone())?;
+                    let mut tail = Tail::start(found.file, mark.offset, &self.lines)?;
                     // What came after it is what came after it was last seen.
                     tail.modified = mark.modified;
                     tails.push(tail);
@@ -179,7 +179,7 @@ impl Followed {
         let generations = locate::generations_after(&self.path, modified, self.finished.make_contiguous(), &taken);
         let mut tails = Vec::new();
         for found in generations {
-            let mut tail = Tail::start(found.file, 0, self.zone.clone())?;
+            let mut tail = Tail::start(found.file, 0, &self.lines)?;
             tail.modified = modified;
             tails.push(tail);
         }
@@ -205,7 +205,7 @@ impl Followed {
         self.look_at_files(now, problems);
         let taken: Vec<_> = taken.iter().copied().chain(self.identities()).collect();
         self.close_gap(&taken)?;
-        self.tails.push(Tail::start(file, 0, self.zone.clone())?);
+        self.tails.push(Tail::start(file, 0, &self.lines)?);
         Ok(())
     }
 
@@ -258,7 +258,7 @@ impl Followed {
         if let Some(file) = tail.detach(copy)? {
             // The same inode at the same offset may now be another position.
             self.reported.clear();
-            self.tails.insert(index + 1, Tail::start(file, 0, self.zone.clone())?);
+            self.tails.insert(index + 1, Tail::start(file, 0, &self.lines)?);
         }
         Ok(())
     }
@@ -298,7 +298,7 @@ impl Followed {
 
     /// Makes sure that the path's next line is known, if it has one. An older file goes before a newer one.
     pub fn fill(&mut self, poll: &mut Poll, problems: &mut Vec<Problem>) -> Filled {
-        poll.live.zone.clone_from(&self.zone);
+        poll.live.zone.clone_from(&self.lines.zone);
         let (mut failure, mut is_known) = (None, Filled::Empty);
         for index in 0..self.tails.len() {
             let Some(tail) = self.tails.get_mut(index) else { continue };
@@ -345,7 +345,7 @@ impl Followed {
     }
 
     /// Hands out the next line, with the number of its bytes.
-    pub fn next_draft(&mut self) -> Option<(Draft, usize)> {
+    pub fn next_draft(&mut self) -> Option<(Draft, u64)> {
         let (believed, clock) = self.next.take()?;
         let next = self.tails.iter_mut().find_map(|tail| tail.next_draft(self.arrival, believed))?;
         self.clock = clock;

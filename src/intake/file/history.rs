@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::tests::{Bench, text_of};
 use crate::config::IntakeFile;
 use crate::event::Stream;
+use crate::intake::multiline::Multiline;
 use crate::intake::replay::{ReplayInput, merged};
 
 /// What may happen to a log between two polls.
@@ -53,9 +54,11 @@ struct History {
 }
 
 impl History {
-    fn new(quiet_after: Duration) -> Self {
+    fn new(quiet_after: Duration, record_wait: Duration) -> Self {
         let mut bench = Bench::new(&["app.log"]);
         bench.quiet_after = quiet_after;
+        bench.record_wait = record_wait;
+        bench.config[0].multiline = Multiline::Indented;
         bench.restart();
         let modified = SystemTime::now();
         let (written, half, renamed, commits, lines) = Default::default();
@@ -66,7 +69,8 @@ impl History {
     }
 
     fn next_line(&mut self) -> String {
-        let line = format!("{:06} a line that is long enough to tell one file from another", self.written.len());
+        let indent = if self.written.len() % 3 == 2 { "\t" } else { "" };
+        let line = format!("{indent}{:06} a line that is long enough to tell files apart", self.written.len());
         self.written.push(line.clone());
         format!("{line}\n")
     }
@@ -96,7 +100,8 @@ impl History {
 
     fn poll(&mut self, max_events: usize) -> bool {
         let more = self.bench.poll(max_events);
-        self.lines.append(&mut self.bench.lines);
+        let records = std::mem::take(&mut self.bench.lines);
+        self.lines.extend(records.iter().flat_map(|record| record.split('\n')).map(str::to_owned));
         self.commits.push((self.bench.positions.clone(), self.lines.len()));
         more
     }
@@ -168,22 +173,24 @@ proptest! {
     fn every_line_comes_once_whatever_happens_to_the_file_and_the_daemon(
         steps in prop::collection::vec(step(), 1..25),
         closes_at_once: bool,
+        waits_for_records: bool,
     ) {
-        let quiet_after = if closes_at_once { Duration::ZERO } else { Duration::from_secs(3600) };
-        let mut history = History::new(quiet_after);
+        let wait = |is_long: bool| if is_long { Duration::from_secs(3600) } else { Duration::ZERO };
+        let mut history = History::new(wait(!closes_at_once), wait(waits_for_records));
         steps.iter().for_each(|step| history.apply(step));
         history.complete();
+        history.bench.wait_no_more();
         for _ in 0..3 {
             while history.poll(1000) {}
         }
         let mut lines = history.lines.clone();
-        lines.sort();
+        lines.sort_by(|one, two| one.trim_start().cmp(two.trim_start()));
         prop_assert_eq!(lines, history.written, "{:?}", history.bench.problems);
     }
 
     #[test]
     fn the_daemon_and_replay_give_the_same_lines_in_the_same_order(
-        files in prop::collection::vec(prop::collection::vec(0_u32..60, 0..30), 1..5),
+        files in prop::collection::vec(prop::collection::vec((0_u32..60, 0_usize..3), 0..30), 1..5),
         sizes in prop::collection::vec(1_usize..7, 1..6),
         restarts: bool,
     ) {
@@ -191,11 +198,14 @@ proptest! {
         let mut bench = Bench::new(names.get(..files.len()).unwrap());
         let start = SystemTime::now() - Duration::from_secs(3600);
         for (name, seconds) in names.iter().zip(&files) {
-            let line = |(n, second): (usize, &u32)| format!("2025-11-23T00:00:{second:02}Z host app: {name} {n}\n");
+            let line = |(n, (second, more)): (usize, &(u32, usize))| {
+                format!("2025-11-23T00:00:{second:02}Z host app: {name} {n}\n{}", "\tat a place\n".repeat(*more))
+            };
             bench.append(name, seconds.iter().enumerate().map(line).collect::<String>());
             let modified = start + Duration::from_secs(seconds.len() as u64 % 3);
             File::open(bench.path(name)).unwrap().set_modified(modified).unwrap();
         }
+        bench.config.iter_mut().for_each(|file| file.multiline = Multiline::Indented);
         bench.restart();
         for size in sizes.iter().cycle() {
             if !bench.poll(*size) {
@@ -211,7 +221,9 @@ proptest! {
 
 fn replayed(config: &[IntakeFile]) -> Vec<String> {
     let open = |file: &IntakeFile| {
-        ReplayInput::open(&file.path, Stream::L3In, file.format, &file.compartment, jiff::tz::TimeZone::UTC).unwrap()
+        let zone = jiff::tz::TimeZone::UTC;
+        let input = ReplayInput::open(&file.path, Stream::L3In, file.format, &file.compartment, zone).unwrap();
+        ReplayInput { multiline: file.multiline, ..input }
     };
     merged(config.iter().map(open).collect()).map(|item| text_of(item.unwrap())).collect()
 }

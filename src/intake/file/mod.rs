@@ -12,6 +12,8 @@ mod locate;
 mod pattern;
 mod position;
 #[cfg(test)]
+mod records_tests;
+#[cfg(test)]
 mod states_tests;
 mod tail;
 mod task;
@@ -36,7 +38,7 @@ use super::clock::arrival;
 use super::merge::Merge;
 use super::{Batch, Polled, Problem};
 use crate::config::IntakeFile;
-use crate::limits::{BATCH_BYTES_MAX, DIRECTORY_ENTRIES_MAX, FILE_POLL_BYTES_MAX, FILES_MAX};
+use crate::limits::{BATCH_BYTES_MAX, DIRECTORY_ENTRIES_MAX, FILE_POLL_BYTES_MAX, FILES_MAX, MULTILINE_WAIT_MAX};
 use crate::parse::Calendar;
 
 /// A rotated file that did not change for this long is closed once there is a newer one.
@@ -67,6 +69,7 @@ pub struct FileSet {
     quiet_after: Duration,
     list_every: Duration,
     absent_after: Duration,
+    record_wait: Duration,
     /// Said at the first poll.
     problems: Vec<Problem>,
     forgotten: Vec<String>,
@@ -94,6 +97,7 @@ impl FileSet {
             quiet_after: QUIET_AFTER,
             list_every: LIST_EVERY,
             absent_after: ABSENT_AFTER,
+            record_wait: MULTILINE_WAIT_MAX,
             problems,
             forgotten: Vec::new(),
         };
@@ -129,7 +133,8 @@ impl FileSet {
     pub fn poll(&mut self, max_events: usize) -> Polled {
         let now = Instant::now();
         let live = Calendar { zone: TimeZone::UTC, reference: arrival::now() };
-        let mut poll = Poll { now, live, bytes_left: FILE_POLL_BYTES_MAX, cut: 0 };
+        let record_wait = self.record_wait;
+        let mut poll = Poll { now, live, bytes_left: FILE_POLL_BYTES_MAX, cut: 0, record_wait };
         if self.listed.is_none_or(|listed| now.duration_since(listed) >= self.list_every) {
             self.discover(now);
         }
@@ -296,7 +301,7 @@ impl FileSet {
     fn hand_out(&mut self, max_events: usize, poll: &mut Poll, batch: &mut Batch) -> bool {
         let mut merge = Merge::default();
         let mut paths: Vec<&mut Followed> = self.followed.values_mut().collect();
-        let mut bytes_left = BATCH_BYTES_MAX;
+        let mut bytes_left = BATCH_BYTES_MAX as u64;
         let mut fill = |index: usize, path: &mut Followed, merge: &mut Merge| {
             let cut_before = poll.cut;
             let filled = path.fill(poll, &mut self.problems);

@@ -1,18 +1,21 @@
 //! One open file, read to its end again and again.
 
-use std::collections::VecDeque;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
+
 use super::position::{Fingerprint, Mark};
 use crate::event::{Draft, Times, Timestamp};
 use crate::intake::Origin;
-use crate::intake::clock::{CONFIRMING_LINES, SourceClock, Told};
+use crate::intake::clock::{SourceClock, Told};
 use crate::intake::context::Context;
+use crate::intake::heads::{Head, Heads};
 use crate::intake::lines::{Line, Lines};
+use crate::intake::multiline::Multiline;
 use crate::limits::{CONTEXT_BYTES_MAX, FILE_CHUNK_BYTES, FINGERPRINT_BYTES_MAX};
 use crate::parse::Calendar;
 
@@ -38,6 +41,15 @@ pub struct Poll {
     pub bytes_left: u64,
     /// Lines that were longer than allowed.
     pub cut: u64,
+    /// A record that may go on waits so long for its next line.
+    pub record_wait: Duration,
+}
+
+/// What is known beforehand of the lines of a file.
+#[derive(Debug, Clone)]
+pub struct LinesOf {
+    pub zone: TimeZone,
+    pub multiline: Multiline,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,29 +62,19 @@ pub enum Filled {
     Busy,
 }
 
-/// A line that is read and not handed out yet.
-struct Head {
-    draft: Draft,
-    claim: Option<Timestamp>,
-    start: u64,
-    bytes: usize,
-    /// It was there when the file was opened.
-    is_backlog: bool,
-}
-
 pub struct Tail {
     /// `None`: its content was truncated away; what was read of it is still to be given.
     file: Option<File>,
     pub identity: Identity,
     beginning: Vec<u8>,
     lines: Lines,
-    context: Context,
-    /// As many as it takes to judge the time of the first.
-    heads: VecDeque<Head>,
+    heads: Heads,
     size: u64,
     changed: (i64, i64),
     pub modified: Timestamp,
     pub changed_at: Instant,
+    /// Its last line was written so long ago that nothing more comes for it.
+    is_settled: bool,
     /// Lines that end before here were there when the file was opened; their reference time is its last change.
     backlog_to: u64,
     backlog: Calendar,
@@ -127,7 +129,7 @@ impl Tail {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn start(file: File, offset: u64, zone: jiff::tz::TimeZone) -> io::Result<Self> {
+    pub fn start(file: File, offset: u64, lines: &LinesOf) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let known = usize::try_from(offset).unwrap_or(usize::MAX);
         let beginning = beginning(&file, known)?;
@@ -135,14 +137,14 @@ impl Tail {
             identity: Identity::of(&metadata),
             lines: Lines::of_file(offset, &beginning),
             beginning,
-            context: context(&file, known)?,
-            heads: VecDeque::with_capacity(CONFIRMING_LINES),
+            heads: Heads::new(lines.multiline, context(&file, known)?),
             size: metadata.len(),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
             modified: modified(&metadata),
             changed_at: Instant::now(),
+            is_settled: false,
             backlog_to: metadata.len(),
-            backlog: Calendar { zone, reference: modified(&metadata) },
+            backlog: Calendar { zone: lines.zone.clone(), reference: modified(&metadata) },
             replaced: false,
             ending: false,
             file: Some(file),
@@ -151,7 +153,7 @@ impl Tail {
 
     /// Everything before this byte was handed out.
     pub fn offset(&self) -> u64 {
-        self.heads.front().map_or(self.lines.line_at(), |head| head.start)
+        self.heads.start().unwrap_or(self.lines.line_at())
     }
 
     pub fn mark(&self) -> Mark {
@@ -193,6 +195,7 @@ impl Tail {
         let size = metadata.len();
         if changed != self.changed || size != self.size {
             self.changed_at = now;
+            self.is_settled = false;
             self.replaced |= size < self.lines.read_to() || !self.begins_as_before(file)?;
             (self.changed, self.size, self.modified) = (changed, size, modified(&metadata));
         }
@@ -220,13 +223,13 @@ impl Tail {
         Ok(std::mem::replace(&mut self.file, copy))
     }
 
-    /// Makes sure that the next line is known, if there is one, and those after it that judge its time.
+    /// Makes sure that the next record is known, if there is one, and those after it that judge its time.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn fill(&mut self, origin: &Origin, poll: &mut Poll) -> io::Result<Filled> {
         loop {
-            if self.heads.len() == CONFIRMING_LINES {
+            if self.heads.is_full() {
                 return Ok(Filled::Ready);
             }
             if let Some(line) = self.lines.next_line() {
@@ -248,16 +251,29 @@ impl Tail {
         {
             self.hold(line, origin, poll);
         }
-        Ok(if self.heads.is_empty() { Filled::Empty } else { Filled::Ready })
+        if self.ending || self.is_quiet(poll) {
+            self.heads.close();
+        }
+        Ok(if self.heads.is_ready() { Filled::Ready } else { Filled::Empty })
+    }
+
+    /// Nothing was written for so long that the last record is whole. Half a line belongs to nothing yet.
+    fn is_quiet(&mut self, poll: &Poll) -> bool {
+        let is_old = self.modified.plus(poll.record_wait) <= poll.live.reference;
+        self.is_settled |= poll.now.duration_since(self.changed_at) >= poll.record_wait || (self.is_unseen() && is_old);
+        self.is_settled
+    }
+
+    /// It has not changed since it was opened.
+    fn is_unseen(&self) -> bool {
+        self.size == self.backlog_to
     }
 
     fn hold(&mut self, line: Line, origin: &Origin, poll: &mut Poll) {
         poll.cut += u64::from(line.cut);
         let is_backlog = line.end <= self.backlog_to;
         let calendar = if is_backlog { &self.backlog } else { &poll.live };
-        let (start, bytes) = (line.start, line.payload.len());
-        let (draft, claim) = origin.line(line.payload, &mut self.context, calendar);
-        self.heads.push_back(Head { draft, claim, start, bytes, is_backlog });
+        self.heads.take(line, origin, calendar, is_backlog);
     }
 
     /// Reads one chunk of what the last look saw, and returns the number of bytes.
@@ -286,10 +302,10 @@ impl Tail {
         Ok(if same { count } else { 0 })
     }
 
-    /// Moves the clock over the next line and returns the time that is believed of it.
+    /// Moves the clock over the next record and returns the time that is believed of it.
     pub fn judge_next(&self, clock: &mut SourceClock, arrival: Timestamp, skew: Duration) -> Option<Timestamp> {
-        let head = self.heads.front()?;
-        let next: Vec<_> = self.heads.iter().skip(1).map(|head| head.claim).collect();
+        let head = self.heads.first()?;
+        let next: Vec<_> = self.heads.later().map(|head| head.claim).collect();
         Some(clock.take(&Told {
             claim: head.claim,
             arrival: Some(arrival),
@@ -297,13 +313,13 @@ impl Tail {
             limit: arrival.plus(skew),
             skew,
             next: &next,
-            is_end: head.is_backlog && self.heads.len() < CONFIRMING_LINES,
+            is_end: head.is_backlog && self.heads.are_few(),
         }))
     }
 
-    /// Hands out the next line, with the number of its bytes.
-    pub fn next_draft(&mut self, arrival: Timestamp, believed: Timestamp) -> Option<(Draft, usize)> {
-        let Head { mut draft, claim, bytes, .. } = self.heads.pop_front()?;
+    /// Hands out the next record, with the number of its bytes.
+    pub fn next_draft(&mut self, arrival: Timestamp, believed: Timestamp) -> Option<(Draft, u64)> {
+        let Head { mut draft, claim, bytes, .. } = self.heads.pop()?;
         draft.times = Times { arrival, ..draft.times }.judged(claim, believed);
         Some((draft, bytes))
     }

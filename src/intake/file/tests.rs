@@ -14,6 +14,7 @@ use super::FileSet;
 use crate::config::IntakeFile;
 use crate::event::{Body, Draft, Format};
 use crate::intake::Problem;
+use crate::intake::multiline::Multiline;
 use crate::limits::LINE_BYTES_MAX;
 
 /// A directory, a set that follows files in it, and what was committed of it.
@@ -22,13 +23,15 @@ pub struct Bench {
     pub config: Vec<IntakeFile>,
     pub set: FileSet,
     pub quiet_after: Duration,
+    pub record_wait: Duration,
     pub lines: Vec<String>,
     pub positions: BTreeMap<String, Value>,
     pub problems: Vec<Problem>,
 }
 
 fn config(path: PathBuf) -> IntakeFile {
-    IntakeFile { path, format: Format::Auto, compartment: String::new(), time_zone: Some("UTC".into()) }
+    let (compartment, time_zone) = (String::new(), Some("UTC".into()));
+    IntakeFile { path, format: Format::Auto, compartment, time_zone, multiline: Multiline::Auto }
 }
 
 fn append(path: &Path, text: impl AsRef<[u8]>) {
@@ -46,8 +49,8 @@ impl Bench {
         let config: Vec<_> = names.iter().map(|name| config(directory.path().join(name))).collect();
         let set = FileSet::open(&config, &BTreeMap::new());
         let (lines, positions, problems) = Default::default();
-        let mut bench =
-            Self { directory, config, set, quiet_after: Duration::from_secs(3600), lines, positions, problems };
+        let (quiet_after, record_wait) = (Duration::from_secs(3600), Duration::ZERO);
+        let mut bench = Self { directory, config, set, quiet_after, record_wait, lines, positions, problems };
         bench.restart();
         bench
     }
@@ -67,7 +70,13 @@ impl Bench {
     pub fn restart(&mut self) {
         self.set = FileSet::open(&self.config, &self.positions);
         self.set.quiet_after = self.quiet_after;
+        self.set.record_wait = self.record_wait;
         self.set.list_every = Duration::ZERO;
+    }
+
+    /// Takes every record for whole.
+    pub fn wait_no_more(&mut self) {
+        self.set.record_wait = Duration::ZERO;
     }
 
     pub fn poll(&mut self, max_events: usize) -> bool {
@@ -80,7 +89,7 @@ impl Bench {
     }
 
     /// What is new since the last call, read to the end.
-    fn read(&mut self) -> Vec<String> {
+    pub fn read(&mut self) -> Vec<String> {
         while self.poll(1000) {}
         // The last line of whatever a poll closes comes in the next.
         while self.poll(1000) {}

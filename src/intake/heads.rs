@@ -1,0 +1,116 @@
+//! The next records of one file: read, and not handed out yet.
+
+use std::collections::VecDeque;
+
+use super::Origin;
+use super::clock::CONFIRMING_LINES;
+use super::context::Context;
+use super::lines::Line;
+use super::multiline::{Multiline, Rest};
+use crate::event::{Draft, Timestamp};
+use crate::parse::Calendar;
+
+pub struct Head {
+    pub draft: Draft,
+    /// The time that it tells.
+    pub claim: Option<Timestamp>,
+    /// Where its first line begins.
+    pub start: u64,
+    /// Of the file, from there to the end of its last line.
+    pub bytes: u64,
+    /// It was there when the file was opened.
+    pub is_backlog: bool,
+    /// It may go on.
+    rest: Option<Rest>,
+}
+
+impl Head {
+    /// Of a line that stands for itself.
+    pub fn whole(draft: Draft, claim: Option<Timestamp>, line: (u64, u64)) -> Self {
+        let (start, end) = line;
+        Self { draft, claim, start, bytes: end - start, is_backlog: false, rest: None }
+    }
+}
+
+/// As many as it takes to judge the time of the first. The last of them may still go on.
+pub struct Heads {
+    rule: Multiline,
+    heads: VecDeque<Head>,
+    context: Context,
+}
+
+impl Heads {
+    pub fn new(rule: Multiline, context: Context) -> Self {
+        Self { rule, heads: VecDeque::with_capacity(CONFIRMING_LINES), context }
+    }
+
+    /// The first is whole, and so many follow that its time can be judged.
+    pub fn is_full(&self) -> bool {
+        self.heads.len() >= CONFIRMING_LINES && self.is_ready()
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.first().is_some()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// No line can confirm the first one that is not here.
+    pub fn are_few(&self) -> bool {
+        self.heads.len() < CONFIRMING_LINES
+    }
+
+    /// Where the first begins, whole or not.
+    pub fn start(&self) -> Option<u64> {
+        self.heads.front().map(|head| head.start)
+    }
+
+    /// The first, if it is whole.
+    pub fn first(&self) -> Option<&Head> {
+        self.heads.front().filter(|head| head.rest.is_none())
+    }
+
+    pub fn first_mut(&mut self) -> Option<&mut Head> {
+        self.heads.front_mut().filter(|head| head.rest.is_none())
+    }
+
+    /// Those after the first.
+    pub fn later(&self) -> impl Iterator<Item = &Head> {
+        self.heads.iter().skip(1)
+    }
+
+    pub fn pop(&mut self) -> Option<Head> {
+        if self.is_ready() { self.heads.pop_front() } else { None }
+    }
+
+    /// Takes the next line, as part of the last record or as the first of another.
+    pub fn take(&mut self, line: Line, origin: &Origin, calendar: &Calendar, is_backlog: bool) {
+        if let Some(Head { rest: Some(rest), bytes, start, .. }) = self.heads.back_mut()
+            && rest.take(&line.payload)
+        {
+            *bytes = line.end - *start;
+            return;
+        }
+        let (draft, claim) = origin.line(line.payload, &mut self.context, calendar);
+        let rest = Rest::of(self.rule, origin.format, &draft, claim.is_some());
+        let bytes = line.end - line.start;
+        self.push(Head { draft, claim, start: line.start, bytes, is_backlog, rest });
+    }
+
+    pub fn push(&mut self, head: Head) {
+        self.close();
+        self.heads.push_back(head);
+    }
+
+    /// Nothing more comes for the last record.
+    pub fn close(&mut self) {
+        let Some(last) = self.heads.back_mut() else { return };
+        if let Some(rest) = last.rest.take()
+            && let Some((text, lines)) = rest.text()
+        {
+            Origin::go_on(&mut last.draft, text, lines);
+        }
+    }
+}
