@@ -30,10 +30,10 @@ fn a_full_tmpfs_pauses_the_sources_and_loses_nothing() {
         eprintln!("skipped: a tmpfs can be mounted by root only");
         return;
     };
-    let lines = 40_000;
+    let lines = 8_000;
     let mut file = std::fs::File::create(site.path("in.log")).unwrap();
     for number in 1..=lines {
-        writeln!(file, "2026-11-20T10:00:00+00:00 atlas numbered[1]: {} number={number}", "x".repeat(200)).unwrap();
+        writeln!(file, "2026-11-20T10:00:00+00:00 atlas numbered[1]: {} number={number}", "x".repeat(1000)).unwrap();
     }
     // Something else takes the space that the store would need.
     let ballast = site.path("hot/ballast");
@@ -70,7 +70,7 @@ fn the_smallest_store_takes_long_lines_without_end() {
     let site = Site::new("[[intake.file]]\npath = \"{dir}/in.log\"\n[fusion]\ninclude_benign = true\n");
     let text = std::fs::read_to_string(site.path("dsmil.toml")).unwrap();
     std::fs::write(site.path("dsmil.toml"), text.replace("\"512MiB\"", "\"64MiB\"")).unwrap();
-    let (lines, long) = (10_000, "y".repeat(8000));
+    let (lines, long) = (2_000, "y".repeat(40_000));
     let text: String = (0..lines).map(|number| format!("Nov 20 10:00:00 atlas x[1]: {number} {long}\n")).collect();
     std::fs::write(site.path("in.log"), text).unwrap();
     let daemon = site.start_ready();
