@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod components;
+mod file_circles;
 mod hot_store;
 mod observability;
 mod packaging;
