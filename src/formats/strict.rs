@@ -22,7 +22,7 @@ pub fn end(kind: &Kind, message: &str, at: usize) -> Option<usize> {
         Kind::Time => time(message.get(at..)?)?,
         Kind::Duration => duration(message.get(at..)?)?,
         Kind::Mac => mac(text)?,
-        Kind::Space => run(text, |byte| matches!(byte, b' ' | b'\t'))?,
+        Kind::Space => Some(text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()).filter(|it| *it > 0)?,
         Kind::Quoted => quoted(text)?,
         Kind::One(texts) => texts.iter().find(|one| text.starts_with(one.as_bytes()))?.len(),
         Kind::List(separator) => list(text, separator.as_bytes())?,
@@ -37,8 +37,11 @@ fn is_word(byte: Option<&u8>) -> bool {
     byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
+/// Longer ones are no field of any type: how many bytes more there are does not matter, and may be many.
+const RUN_BYTES: usize = if HEX_BYTES > HOST_BYTES { HEX_BYTES } else { HOST_BYTES };
+
 fn run(text: &[u8], is_part: impl Fn(&u8) -> bool) -> Option<usize> {
-    Some(text.iter().take_while(|byte| is_part(byte)).count()).filter(|length| *length > 0)
+    Some(text.iter().take(RUN_BYTES + 1).take_while(|byte| is_part(byte)).count()).filter(|length| *length > 0)
 }
 
 /// Letters, digits, `-`, `_`, and `.` between them; a full stop at the end belongs to the sentence.
