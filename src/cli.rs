@@ -33,6 +33,8 @@ pub enum Command {
     /// Test and explain the formats that lines are understood by.
     #[command(subcommand)]
     Formats(knowledge::FormatsCommand),
+    /// Print what each Sigma rule of the configuration needs of a line, and what of it no format ever fills.
+    Rules(ConfigFile),
     #[command(flatten)]
     Client(client::ClientCommand),
     /// Tell the daemon to reload its configuration and wait until it has: what systemd runs. Ends with 1 when it was refused.
@@ -77,6 +79,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Check(file) => check(&file),
         Command::Replay(options) => run_replay(options),
         Command::Formats(command) => knowledge::run(&command),
+        Command::Rules(file) => list_rules(&file),
         Command::Client(command) => run_client(&command),
         Command::Reload { pid } => match reload_mark::ask(pid) {
             // The daemon's own line says the rest.
@@ -116,6 +119,15 @@ fn check(file: &ConfigFile) -> ExitCode {
             }
             eprintln!("{}: nothing wrong", loaded.source);
             ExitCode::SUCCESS
+        }
+        Err(error) => daemon::refuse(&error),
+    }
+}
+
+fn list_rules(file: &ConfigFile) -> ExitCode {
+    match prepared(file) {
+        Ok((loaded, plan)) => {
+            knowledge::print(|out| knowledge::rules::list(&loaded.config.l3, plan.parser.library(), out))
         }
         Err(error) => daemon::refuse(&error),
     }

@@ -20,7 +20,7 @@ pub use id::{EventId, EventIdError};
 pub use judgement::{Category, Severity, Verdict};
 pub use raw::{Raw, RecordParser};
 pub(crate) use record::named;
-pub use record::{Action, Record};
+pub use record::{Action, LogSource, Record};
 pub use stream::{Interest, Stream};
 pub use time::Timestamp;
 pub use times::{Claimed, Times};

@@ -1,5 +1,7 @@
 //! The named fields of one line.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Entity, Severity};
@@ -32,6 +34,15 @@ pub struct Record {
     /// The kernel knows the writer as another program than the line claims: who claims to be whom. Such a line has no user, no
     /// address and no action, so that it counts against nobody.
     pub impostor: Option<String>,
+    pub log_source: LogSource,
+}
+
+/// What Sigma calls the kind of the log, as the format that speaks of the line has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogSource {
+    pub product: Option<Arc<str>>,
+    pub category: Option<Arc<str>>,
+    pub service: Option<Arc<str>>,
 }
 
 /// What kind of thing happened. One word for one meaning across all programs.

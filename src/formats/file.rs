@@ -1,6 +1,7 @@
 //! One file of formats: from TOML to checked templates.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::expand::{Expansion, expand};
 use super::log_source::LogSource;
@@ -164,7 +165,7 @@ impl Reader<'_> {
             about: raw.about,
             programs,
             untagged: raw.untagged,
-            logsource: raw.logsource,
+            logsource: log_source(raw.logsource),
             messages,
             records,
         }
@@ -294,6 +295,11 @@ impl Reader<'_> {
             fields,
         })
     }
+}
+
+fn log_source(raw: raw::LogSource) -> LogSource {
+    let shared = |name: Option<String>| name.map(Arc::from);
+    LogSource { product: shared(raw.product), category: shared(raw.category), service: shared(raw.service) }
 }
 
 impl Program {

@@ -156,6 +156,11 @@ impl Library {
         &self.formats
     }
 
+    /// The names of all fields of all templates.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> {
+        self.tree.fields().filter_map(|field| field.name.as_deref())
+    }
+
     pub fn message(&self, format: usize, message: usize) -> Option<&Message> {
         self.formats.get(format)?.messages.get(message)
     }

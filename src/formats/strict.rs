@@ -22,7 +22,9 @@ pub fn end(kind: &Kind, message: &str, at: usize) -> Option<usize> {
         Kind::Time => time(message.get(at..)?)?,
         Kind::Duration => duration(message.get(at..)?)?,
         Kind::Mac => mac(text)?,
-        Kind::Space => Some(text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()).filter(|it| *it > 0)?,
+        Kind::Space => {
+            Some(text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()).filter(|it| *it > 0)?
+        }
         Kind::Quoted => quoted(text)?,
         Kind::One(texts) => texts.iter().find(|one| text.starts_with(one.as_bytes()))?.len(),
         Kind::List(separator) => list(text, separator.as_bytes())?,

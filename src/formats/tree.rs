@@ -76,6 +76,10 @@ impl Tree {
         self.nodes.get(id as usize)
     }
 
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter()
+    }
+
     pub fn field(&self, index: u32) -> Option<&Field> {
         self.fields.get(index as usize)
     }

@@ -6,6 +6,7 @@ mod envelope;
 mod exit;
 mod explain;
 pub(crate) mod files;
+pub(crate) mod rules;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -57,17 +58,21 @@ pub struct LibraryPaths {
 
 /// Runs a command to its end.
 pub fn run(command: &FormatsCommand) -> ExitCode {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    let code = match command {
-        FormatsCommand::Test { paths } => test(paths, &mut out),
+    print(|out| match command {
+        FormatsCommand::Test { paths } => test(paths, out),
         FormatsCommand::Explain { line, program, library } => {
-            with(library, |library| explain::explain(library, line, program.as_deref(), &mut out))
+            with(library, |library| explain::explain(library, line, program.as_deref(), out))
         }
         FormatsCommand::Coverage { files, top, library } => {
-            with(library, |library| coverage::coverage(library, files, *top, &mut out))
+            with(library, |library| coverage::coverage(library, files, *top, out))
         }
-    };
-    match code.and_then(|code| out.flush().map(|()| code)) {
+    })
+}
+
+/// The exit code of what writes to standard output.
+pub fn print(command: impl FnOnce(&mut io::BufWriter<io::StdoutLock<'static>>) -> io::Result<u8>) -> ExitCode {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match command(&mut out).and_then(|code| out.flush().map(|()| code)) {
         Ok(code) => ExitCode::from(code),
         // Whoever reads has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

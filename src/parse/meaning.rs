@@ -2,7 +2,7 @@
 
 use super::fill::fill;
 use super::{audit, fields, guess, proxy, stamp};
-use crate::event::{Action, Entity, Record, Severity};
+use crate::event::{Action, Entity, LogSource, Record, Severity};
 use crate::formats::{self, Answer, Library, Line, Outcome, Understood};
 
 /// The field that marks a line which somebody could have written to read like its program's own words.
@@ -170,6 +170,8 @@ fn happened(understood: &Understood<'_>, record: &mut Record) {
         Outcome::Unknown => None,
     };
     record.says(action(understood), outcome);
+    let formats::LogSource { product, category, service } = understood.format.logsource.clone();
+    record.log_source = LogSource { product, category, service };
 }
 
 fn action(understood: &Understood<'_>) -> Action {

@@ -35,6 +35,10 @@ impl Parser {
         Self { library: Arc::new(library), trusted: Trusted::default() }
     }
 
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
     /// The same formats; what these proxies were told is believed.
     pub fn behind(&self, proxies: &[IpNet]) -> Self {
         Self { library: Arc::clone(&self.library), trusted: Trusted::new(proxies.to_vec()) }

@@ -5,14 +5,61 @@ use std::borrow::Cow;
 use rsigma_eval::{Event, EventValue};
 use serde_json::Value;
 
+use super::event_log;
 use super::logsource::{Classes, is_auditd};
 use crate::event::Record;
+
+/// The names of Sigma's taxonomy that [`SigmaRecord`] has whatever the line calls them.
+pub const TAXONOMY: [&str; 41] = [
+    "user",
+    "program",
+    "message",
+    "CommandLine",
+    "Image",
+    "ParentImage",
+    "User",
+    "CurrentDirectory",
+    "src_ip",
+    "SourceIp",
+    "c-ip",
+    "src_port",
+    "SourcePort",
+    "dst_ip",
+    "DestinationIp",
+    "dst_port",
+    "DestinationPort",
+    "DestinationHostname",
+    "query",
+    "QueryName",
+    "record_type",
+    "qtype_name",
+    "TargetFilename",
+    "Initiated",
+    "cs-method",
+    "cs-uri",
+    "cs-uri-query",
+    "c-uri",
+    "c-uri-query",
+    "cs-uri-stem",
+    "c-uri-stem",
+    "c-uri-extension",
+    "sc-status",
+    "cs-user-agent",
+    "c-useragent",
+    "cs-referer",
+    "cs-host",
+    "cs-username",
+    "EventID",
+    "Channel",
+    "Provider_Name",
+];
 
 /// A record as Sigma sees it. A field that the line itself has wins over a derived one of the same name.
 pub struct SigmaRecord<'a> {
     record: &'a Record,
     command: Option<Cow<'a, str>>,
     is_process_creation: bool,
+    is_of_event_log: bool,
 }
 
 impl<'a> SigmaRecord<'a> {
@@ -22,7 +69,7 @@ impl<'a> SigmaRecord<'a> {
             let journal = is_process_creation.then(|| record.field("_CMDLINE")).flatten();
             journal.map(Cow::Borrowed)
         });
-        Self { record, command, is_process_creation }
+        Self { record, command, is_process_creation, is_of_event_log: classes.is_of_event_log() }
     }
 
     /// Derived fields; see the Sigma taxonomy for what each name means.
@@ -71,6 +118,9 @@ impl<'a> SigmaRecord<'a> {
         if is_auditd(self.record) {
             return None;
         }
+        if self.is_of_event_log {
+            return event_log::field(self.record, "ParentProcessName").map(Cow::Borrowed);
+        }
         self.first_of(&["_EXE"]).or_else(|| self.record.program.as_ref().map(|name| Cow::Owned(format!("/{name}"))))
     }
 
@@ -104,7 +154,8 @@ impl<'a> SigmaRecord<'a> {
     /// request target is known it is compared instead of the part after the question mark.
     fn own(&self, name: &str) -> Option<&str> {
         let target = (name == "cs-uri-query").then(|| self.record.field("c-uri")).flatten();
-        target.or_else(|| self.record.field(name))
+        let of_event = || event_log::field(self.record, name).filter(|_| self.is_of_event_log);
+        target.or_else(|| self.record.field(name)).or_else(of_event)
     }
 
     fn strings(&self) -> impl Iterator<Item = &str> {

@@ -2,36 +2,127 @@
 
 use rsigma_parser::LogSource;
 
+use super::event_log;
 use crate::event::{Action, Record};
 
-/// Services and categories of one record. The product is always `linux`; rules that name none fit as well.
+/// Product, services and categories of one record; rules that name none of a kind fit as well.
 pub struct Classes<'a> {
     program: Option<&'a str>,
-    services: Vec<&'static str>,
-    categories: &'static [&'static str],
+    product: &'a str,
+    services: Vec<&'a str>,
+    categories: Vec<&'a str>,
+    is_of_event_log: bool,
 }
 
+/// What a line is of whose format names no product.
 const PRODUCT: &str = "linux";
 
-/// What [`categories`] can return.
-const CATEGORIES: [&str; 8] =
-    ["dns", "dns_query", "file_event", "firewall", "network_connection", "process_creation", "proxy", "webserver"];
+/// Software that Sigma or its own format knows as a product, and that runs on Linux: rules for Linux are for it, too.
+const ON_LINUX: [&str; 13] = [
+    "apache",
+    "asterisk",
+    "elasticsearch",
+    "envoy",
+    "falco",
+    "haproxy",
+    "lighttpd",
+    "modsecurity",
+    "nginx",
+    "php",
+    "squid",
+    "suricata",
+    "wazuh",
+];
+
+/// Other machines and services whose formats come with the daemon.
+const ELSEWHERE: [&str; 23] = [
+    "aws",
+    "azure",
+    "checkpoint",
+    "cisco",
+    "f5",
+    "fortios",
+    "huawei",
+    "juniper",
+    "kubernetes",
+    "macos",
+    "mikrotik",
+    "nas",
+    "openbsd",
+    "paloalto",
+    "pfsense",
+    "saas",
+    "sonicwall",
+    "sophos",
+    "unifi",
+    "vmware",
+    "watchguard",
+    "windows",
+    "zeek",
+];
+
+/// What an action or a format makes a record to be, beside what the event log has.
+const CATEGORIES: [&str; 17] = [
+    "application",
+    "authentication",
+    "cef",
+    "database",
+    "dns",
+    "dns_query",
+    "ecs",
+    "file_event",
+    "firewall",
+    "ids",
+    "network",
+    "network_connection",
+    "ocsf",
+    "process_creation",
+    "proxy",
+    "voip",
+    "webserver",
+];
 
 impl<'a> Classes<'a> {
     pub fn of(record: &'a Record) -> Self {
-        Self { program: record.program.as_deref(), services: services(record), categories: categories(record) }
+        let of_format = &record.log_source;
+        let place = event_log::place(record);
+        let product = match &of_format.product {
+            Some(product) if !place.is_some_and(|place| place.is_of_linux) => product,
+            _ => PRODUCT,
+        };
+        let mut services = if product == PRODUCT || one_of(&ON_LINUX, product) { services(record) } else { Vec::new() };
+        services.extend(of_format.service.as_deref());
+        services.extend(place.map(|place| place.service));
+        if product == "zeek" {
+            services.extend(zeek_log(record));
+        }
+        let mut categories: Vec<&str> = match place {
+            // Its number says exactly what it is.
+            Some(place) => place.categories.to_vec(),
+            None => categories(record).to_vec(),
+        };
+        categories.extend(of_format.category.as_deref());
+        Self { program: record.program.as_deref(), product, services, categories, is_of_event_log: place.is_some() }
     }
 
     /// Every dimension that the rule names must be one of the record's.
     pub fn fit(&self, rule: &LogSource) -> bool {
         let named = |name: &str| self.program == Some(name) || one_of(&self.services, name);
-        rule.product.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(PRODUCT))
-            && rule.category.as_deref().is_none_or(|name| one_of(self.categories, name))
+        let is_product = |name: &str| {
+            name.eq_ignore_ascii_case(self.product)
+                || (name.eq_ignore_ascii_case(PRODUCT) && one_of(&ON_LINUX, self.product))
+        };
+        rule.product.as_deref().is_none_or(is_product)
+            && rule.category.as_deref().is_none_or(|name| one_of(&self.categories, name))
             && rule.service.as_deref().is_none_or(named)
     }
 
     pub fn has_category(&self, name: &str) -> bool {
         self.categories.contains(&name)
+    }
+
+    pub fn is_of_event_log(&self) -> bool {
+        self.is_of_event_log
     }
 }
 
@@ -41,8 +132,30 @@ fn one_of(names: &[&str], name: &str) -> bool {
 
 /// Whether any record can ever fit. A service may be any program's name, so only products and categories tell.
 pub fn can_fit(rule: &LogSource) -> bool {
-    rule.product.as_deref().is_none_or(|product| product.eq_ignore_ascii_case(PRODUCT))
-        && rule.category.as_deref().is_none_or(|name| one_of(&CATEGORIES, name))
+    let is_known = |name: &str| one_of(&CATEGORIES, name) || event_log::categories().any(|known| known == name);
+    let is_product =
+        |name: &str| [&[PRODUCT], ON_LINUX.as_slice(), &ELSEWHERE].into_iter().any(|known| one_of(known, name));
+    rule.product.as_deref().is_none_or(is_product) && rule.category.as_deref().is_none_or(is_known)
+}
+
+/// As messages show it: `product linux, service sshd`.
+pub fn shown(source: &LogSource) -> String {
+    let part = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));
+    let parts =
+        [part("product", &source.product), part("category", &source.category), part("service", &source.service)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "any log source".to_owned() } else { parts.join(", ") }
+}
+
+/// Zeek writes a log for each protocol.
+fn zeek_log(record: &Record) -> Option<&str> {
+    record.field("_path").or(match record.action {
+        Action::DnsQuery => Some("dns"),
+        Action::HttpRequest => Some("http"),
+        Action::Login => Some("ssh"),
+        Action::Connection => Some("conn"),
+        _ => None,
+    })
 }
 
 fn services(record: &Record) -> Vec<&'static str> {
@@ -89,7 +202,9 @@ fn categories(record: &Record) -> &'static [&'static str] {
         _ if starts_a_process && record.command.is_some() => &["process_creation"],
         _ if record.field("CommandLine").is_some() => &["process_creation"],
         Action::DnsQuery => &["dns", "dns_query"],
-        Action::HttpRequest => &["webserver", "proxy"],
+        // A proxy that people go out by has a format that says so.
+        Action::HttpRequest if record.log_source.category.as_deref() == Some("proxy") => &["proxy"],
+        Action::HttpRequest => &["webserver"],
         Action::Connection => &["firewall", "network_connection"],
         Action::FileChange => &["file_event"],
         _ => &[],
@@ -126,6 +241,17 @@ mod tests {
             for category in categories(&Record { action, ..Record::default() }) {
                 assert!(CATEGORIES.contains(category), "{category}");
             }
+        }
+    }
+
+    #[test]
+    fn every_log_source_that_a_format_names_is_known_to_be_possible() {
+        let library = crate::parse::built_in();
+        for format in library.library().formats() {
+            let own = |text: &Option<std::sync::Arc<str>>| text.as_deref().map(str::to_owned);
+            let named =
+                source(own(&format.logsource.product).as_deref(), own(&format.logsource.category).as_deref(), None);
+            assert!(can_fit(&named), "{}: {named:?}", format.name);
         }
     }
 }

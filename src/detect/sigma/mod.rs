@@ -1,7 +1,10 @@
 //! Sigma rules: loaded from text, and matched against one record at a time. Stateless once loaded.
 
+mod event_log;
 mod fields;
 mod logsource;
+mod needs;
 mod rules;
 
+pub use needs::{Needs, needs};
 pub use rules::{CRITICAL, HIGH, INFORMATIONAL, LOW, MEDIUM, Problem, RuleMatch, RuleSet, RuleText};

@@ -6,7 +6,7 @@ use rsigma_eval::Engine;
 use rsigma_parser::{FilterRule, FilterRuleTarget, Level, LogSource, SigmaCollection, SigmaRule, parse_sigma_yaml};
 
 use super::fields::SigmaRecord;
-use super::logsource::{Classes, can_fit};
+use super::logsource::{Classes, can_fit, shown};
 use crate::detect::attack::technique_of_tag;
 use crate::event::Record;
 
@@ -193,16 +193,7 @@ fn groups(rules: impl Iterator<Item = (String, SigmaRule)>, problems: &mut Vec<P
 }
 
 fn never_matches(file: &str, logsource: &LogSource) -> Problem {
-    let part = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));
-    let parts: Vec<String> = [
-        part("product", &logsource.product),
-        part("category", &logsource.category),
-        part("service", &logsource.service),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let reason = format!("no event here is of its log source ({})", parts.join(", "));
+    let reason = format!("no event here is of its log source ({})", shown(logsource));
     Problem { file: file.to_owned(), reason, is_loaded: true }
 }
 
@@ -261,7 +252,7 @@ mod tests {
             rule("good", "Good", "product: linux", "a: b", ""),
             rule("regex", "Bad regex", "product: linux", "a|re: '('", ""),
             rule("modifier", "Bad modifier", "product: linux", "a|sounds_like: b", ""),
-            rule("source", "Windows", "product: windows", "a: b", ""),
+            rule("source", "Elsewhere", "product: amiga", "a: b", ""),
             RuleText { file: "yaml.yml".into(), yaml: "title: [".into() },
             RuleText { file: "empty.yml".into(), yaml: String::new() },
             RuleText { file: "correlation.yml".into(), yaml: correlation.into() },

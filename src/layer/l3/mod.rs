@@ -7,7 +7,7 @@ mod alert;
 mod attempts;
 pub(crate) mod config;
 mod detection;
-mod rule_files;
+pub(crate) mod rule_files;
 mod watch;
 mod web_login;
 
