@@ -30,7 +30,7 @@ struct Session {
     at: Timestamp,
     user: String,
     /// How the lines of the current attempt begin.
-    voices: Vec<String>,
+    beginnings: Vec<String>,
     /// The user of each attempt that was counted, as the counted line named it.
     counted: Vec<String>,
 }
@@ -47,7 +47,7 @@ impl Attempts {
         let Some(key) = key(peer, record) else { return false };
         let session = self.sessions.touch(&key, Default::default);
         let user = record.entity.user.as_deref().unwrap_or_default();
-        let voice = voice(record);
+        let beginning = beginning(record);
         let is_same_session = session.is_near(ts) && session.is_of(user);
         if !is_same_session {
             *session = Session::default();
@@ -57,13 +57,13 @@ impl Attempts {
             user.clone_into(&mut session.user);
         }
         // An agent offers all its keys before the person is asked for anything.
-        let is_next = session.voices.contains(&voice) && !is_key_offered(record);
-        if is_next || session.voices.len() >= limits::LINES_PER_ATTEMPT_MAX {
-            session.voices.clear();
+        let is_next = session.beginnings.contains(&beginning) && !is_key_offered(record);
+        if is_next || session.beginnings.len() >= limits::LINES_PER_ATTEMPT_MAX {
+            session.beginnings.clear();
         }
-        let is_first = session.voices.is_empty();
-        if is_first || !session.voices.contains(&voice) {
-            session.voices.push(voice);
+        let is_first = session.beginnings.is_empty();
+        if is_first || !session.beginnings.contains(&beginning) {
+            session.beginnings.push(beginning);
         }
         if is_first && session.counted.len() < limits::ATTEMPTS_PER_SESSION_MAX {
             session.counted.push(user.to_owned());
@@ -86,7 +86,7 @@ impl Attempts {
 
 impl Session {
     fn is_near(&self, ts: Timestamp) -> bool {
-        !self.voices.is_empty() && ts.since(self.at).max(self.at.since(ts)) <= SESSION
+        !self.beginnings.is_empty() && ts.since(self.at).max(self.at.since(ts)) <= SESSION
     }
 
     fn is_of(&self, user: &str) -> bool {
@@ -105,7 +105,7 @@ fn key(peer: &str, record: &Record) -> Option<String> {
 
 /// How the program begins such a line: what stands before the name or the address, without the numbers (times, serials, processes)
 /// that differ from line to line.
-fn voice(record: &Record) -> String {
+fn beginning(record: &Record) -> String {
     let message = record.message.as_str();
     let places = [record.entity.user.as_deref(), record.entity.src_ip.as_deref()];
     let first = places.into_iter().flatten().filter_map(|text| message.find(text)).min().unwrap_or(message.len());
