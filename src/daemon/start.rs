@@ -250,7 +250,7 @@ impl Daemon {
         let outlets_up = outlets.iter().filter(|outlet| outlet.up).count();
         let more = warnings.len().saturating_sub(WARNINGS_SHOWN);
         let mut text = format!(
-            "{up} of {} actors up, {sources_up} of {} sources, {outlets_up} of {} outlets, http://{}",
+            "{up} of {} actors run, {sources_up} of {} sources and {outlets_up} of {} outlets are up, http://{}",
             children.len(),
             sources.len(),
             outlets.len(),

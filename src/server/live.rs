@@ -16,6 +16,7 @@ use crate::bus::{Bus, Consumer};
 use crate::config::Config;
 use crate::event::{Draft, Event, EventId, Interest, Stream};
 use crate::intake::IntakeLog;
+use crate::intake::clock::arrival;
 use crate::outlet::CommittedLog;
 use crate::store::HotStore;
 use crate::supervise::{Child, State};
@@ -43,6 +44,20 @@ impl Live {
             .iter()
             .map(|child| actor_status(child, consumers.iter().find(|consumer| consumer.name == child.name)))
             .collect()
+    }
+
+    /// An outlet is no more up than the actor that writes to it.
+    fn shown_outlets(&self) -> Vec<OutletStatus> {
+        let children = self.board.children();
+        let mut outlets = self.outlets.shown();
+        for outlet in &mut outlets {
+            let ended = children.iter().find(|child| child.name == outlet.name && child.state() != State::Up);
+            if let Some(child) = ended {
+                outlet.up = false;
+                outlet.last_error = child.last_error().or_else(|| outlet.last_error.take());
+            }
+        }
+        outlets
     }
 
     fn store_status(&self) -> StoreStatus {
@@ -94,7 +109,7 @@ impl Gateway for Live {
         }
         reasons.extend(self.board.store_error().map(|error| format!("the hot store takes nothing: {error}")));
         reasons.extend(self.board.memory_error());
-        let (sources, outlets) = (self.intake.shown(&self.board.children()), self.outlets.shown());
+        let (sources, outlets) = (self.intake.shown(&self.board.children()), self.shown_outlets());
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: config.daemon.instance.clone(),
@@ -106,7 +121,10 @@ impl Gateway for Live {
             sources,
             outlets,
             store: self.store_status(),
-            shrink: self.intake.shrink.status(config.shrink.clone().unwrap_or_default().stale_after.get()),
+            shrink: self
+                .intake
+                .shrink
+                .status(arrival::now(), config.shrink.clone().unwrap_or_default().stale_after.get()),
             config: self.board.config(),
         }
     }

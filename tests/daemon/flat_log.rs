@@ -1,8 +1,10 @@
 //! Every line of the journal that is meant, in one file, once.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 
-use crate::harness::{Daemon, Site, wait_for};
+use crate::harness::{Daemon, PATIENCE, Site, wait_for};
 use crate::journald::Journald;
 
 fn site(journald: &Journald) -> Site {
@@ -155,4 +157,67 @@ fn a_file_that_cannot_be_written_is_reported_and_written_when_it_can_be() {
     wait_for("the lines", || numbers(&text(&site, "dsmil.log")).len() == 10);
     wait_for("the end of the error in status", || flat_log(&daemon)["up"] == true);
     assert_eq!(site.log().matches("Is a directory").count(), 1, "said once: {}", site.log());
+}
+
+/// As under `/var/log`: the daemon may write the file, and not make it.
+#[test]
+fn an_outlet_that_cannot_write_is_up_nowhere_until_somebody_makes_its_file() {
+    let Some(mut journald) = Journald::start() else { return };
+    let site = Site::new(&format!(
+        "[flat_log]\npath = \"{{dir}}/log/dsmil.log\"\nidentifiers = [\"extra\"]\ndirectory = \"{}\"\n",
+        journald.directory().display()
+    ));
+    fs::create_dir(site.path("log")).unwrap();
+    fs::write(site.path("log/dsmil.log"), "").unwrap();
+    fs::set_permissions(site.path("log"), Permissions::from_mode(0o555)).unwrap();
+    let systemd = UnixDatagram::bind(site.path("notify")).unwrap();
+    systemd.set_read_timeout(Some(PATIENCE)).unwrap();
+    let socket = format!("NOTIFY_SOCKET={}", site.path("notify").display());
+    let rights = "-dac_override,-dac_read_search";
+    let mut daemon = site.start_under("env", &[&socket, "setpriv", "--bounding-set", rights, "--inh-caps", rights]);
+    daemon.until_ready(&site);
+    // Everything that systemd is told, until it is told this.
+    let until_told = |is_meant: &dyn Fn(&str) -> bool| loop {
+        let mut datagram = [0; 4096];
+        let length = systemd.recv(&mut datagram).expect("systemd is told");
+        if is_meant(&String::from_utf8_lossy(&datagram[..length])) {
+            return;
+        }
+    };
+    let is_up = |up: bool| {
+        let metric = format!("dsmil_outlet_up{{outlet=\"flat-log\"}} {}", u8::from(up));
+        let warns = |path: &str| daemon.get(path).is_some_and(|(_, body)| body.contains("outlet flat-log is down"));
+        flat_log(&daemon)["up"] == up
+            && daemon.get("/metrics").is_some_and(|(_, text)| text.lines().any(|line| line == metric))
+            && warns("/readyz") != up
+            && warns("/api/v1/status") != up
+    };
+    let written = |last| numbers(&text(&site, "log/dsmil.log")).last() == Some(&last);
+    journald.count("dsmil-counted", 1, 100);
+    wait_for("the lines", || written(100));
+    wait_for("it to be up", || is_up(true));
+    until_told(&|told| told.contains("STATUS=") && !told.contains("flat-log is down"));
+
+    // A rotation by plain rename.
+    fs::rename(site.path("log/dsmil.log"), site.path("log/dsmil.log.1")).unwrap();
+    wait_for("it to be down", || is_up(false));
+    until_told(&|told| told.contains("flat-log is down"));
+    // While lines come, which still could be written to the old file, nothing says that it is up.
+    let mut said = Vec::new();
+    for hundred in 1..=20 {
+        journald.count("dsmil-counted", hundred * 100 + 1, hundred * 100 + 100);
+        said.push(flat_log(&daemon)["up"] == true);
+    }
+    assert!(!said.contains(&true), "{said:?}");
+    assert_eq!(daemon.get("/readyz").map(|(code, _)| code), Some(200));
+
+    // What the unit does as root.
+    fs::write(site.path("log/dsmil.log"), "").unwrap();
+    daemon.reload();
+    wait_for("the lines", || written(2100));
+    wait_for("it to be up", || is_up(true));
+    until_told(&|told| told.contains("STATUS=") && !told.contains("flat-log is down"));
+    let all = ["log/dsmil.log.1", "log/dsmil.log"].map(|name| numbers(&text(&site, name))).concat();
+    assert!(all.into_iter().eq(1..=2100), "every line once and in order");
+    fs::set_permissions(site.path("log"), Permissions::from_mode(0o755)).unwrap();
 }

@@ -118,8 +118,10 @@ pub struct FileLane {
 impl Lane for FileLane {
     type Batch = Lines;
 
-    /// No event on the log is one for it.
+    /// No event on the log is one for it. Asked after every error: a file that cannot be made is found before anything says
+    /// that the flat log works, though the old one under its new name can still be written.
     async fn position(&mut self) -> Result<Position, OutsideError> {
+        self.look().await?;
         Ok(Position::At(EventId::MAX))
     }
 

@@ -5,6 +5,7 @@ lines=100000
 flat_log_checks() {
     check a_line_is_in_the_flat_log_in_under_a_second
     check a_hundred_thousand_lines_are_each_there_once_over_kills_a_rotation_and_a_restart_of_journald
+    check after_a_plain_rename_it_is_down_everywhere_until_a_reload_or_a_start_makes_the_file
     check rotation_by_copytruncate_loses_nothing
     check a_full_disk_is_reported_and_survived
 }
@@ -60,6 +61,30 @@ kill_daemon() {
 # The very last lines: looking through all of them each time would take too long.
 has_line() {
     inside tail -n 2000 /var/log/dsmil.log | grep -q "number=$1\$"
+}
+
+after_a_plain_rename_it_is_down_everywhere_until_a_reload_or_a_start_makes_the_file() {
+    local remedy
+    for remedy in reload restart; do
+        inside mv /var/log/dsmil.log "/var/log/dsmil.log.$remedy"
+        wait_for 10 'status to say that it is down' flat_log_is False
+        wait_for 10 "systemd's status line to say so" on_machine 'systemctl show -P StatusText dsmil | grep -q "flat-log is down"'
+        inside curl --fail --silent http://127.0.0.1:8600/readyz | grep -q 'flat-log is down' || fail 'readyz does not warn'
+        inside curl --fail --silent http://127.0.0.1:8600/metrics | grep -qx 'dsmil_outlet_up{outlet="flat-log"} 0' ||
+            fail 'its metric is not 0'
+        on_machine "seq -f '$remedy=%.0f' 1000 | logger -t dsmil-test"
+        inside systemctl "$remedy" dsmil
+        [[ $(inside stat -c '%a %U %G' /var/log/dsmil.log) == '640 dsmil adm' ]] || fail 'the file is not there after it'
+        wait_for 30 'the last line' on_machine "tail -n 500 /var/log/dsmil.log | grep -q ' $remedy=1000'"
+        wait_for 10 'status to say that it is up' flat_log_is True
+        expect "the lines after it" "$(flat_lines " $remedy=[0-9]*\$" | wc -l)" 1000
+        wait_for 10 "systemd's status line" on_machine '! systemctl show -P StatusText dsmil | grep -q "flat-log is down"'
+    done
+    until_ready
+}
+
+flat_log_is() {
+    [[ $(flat_log_is_up) == "$1" ]]
 }
 
 rotation_by_copytruncate_loses_nothing() {
