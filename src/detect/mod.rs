@@ -38,6 +38,7 @@ pub(crate) mod response;
 pub(crate) mod risk;
 pub(crate) mod scan;
 pub(crate) mod session_order;
+pub(crate) mod shrink_readings;
 pub(crate) mod sigma;
 pub(crate) mod silence;
 pub(crate) mod tactic;

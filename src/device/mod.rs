@@ -14,6 +14,7 @@ mod machine;
 mod network;
 mod network_findings;
 mod offender;
+mod operator;
 mod playbook_files;
 pub(crate) mod settings;
 mod soar;

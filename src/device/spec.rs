@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::settings;
+use super::{operator, settings};
 use crate::config::Finding;
 use crate::event::Interest;
 use crate::layer::row::{PreparedStage, StageRow};
@@ -28,9 +28,13 @@ impl DeviceSpec {
     pub fn row(&self) -> StageRow {
         let spec = *self;
         StageRow {
-            reads: spec.reads,
+            reads: operator::reads(spec.reads),
             writes: Interest::NONE.soc(spec.number),
-            prepare: Arc::new(move |config| spec.prepare_from(&config.device)),
+            prepare: Arc::new(move |config| {
+                let stale_after = config.shrink.clone().unwrap_or_default().stale_after.get();
+                let prepared = spec.prepare_from(&config.device)?;
+                Ok(prepared.map(|prepared| operator::told(prepared, spec.reads, stale_after)))
+            }),
             files: Arc::new(move |config| toml::Value::Table(spec.table(&config.device))),
         }
     }

@@ -152,6 +152,9 @@ impl IntakeLog {
     /// Brings the metrics of the sources up to date.
     pub fn measure(&self, actors: &[Arc<Child>]) {
         locked(&self.meters).show(&self.shown(actors));
+        if let Some(age) = self.shrink.age(clock::arrival::now()) {
+            metrics::shrink_age_seconds().set(age.as_secs_f64());
+        }
     }
 
     /// What every source shows of itself; `actors` as the supervisor knows them.

@@ -6,23 +6,15 @@
 
 pub(crate) mod config;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::one_line;
 use super::severity::{Operator, severity};
 use super::stage::{Outbox, StageSpec, Stateful};
+use super::{ACUTE_STRESS, one_line};
 use crate::config::Shrink;
-use crate::detect::freshness::freshness;
-use crate::event::{
-    Body, Decision, Event, Interest, ShrinkSample, ShrinkState, ShrinkView, Soc, Stream, Timestamp, Verdict,
-};
-use crate::limits;
-
-const ACUTE_STRESS: &str = "risk_acute_stress";
+use crate::detect::shrink_readings::ShrinkReadings;
+use crate::event::{Body, Decision, Event, Interest, Soc, Stream, Timestamp, Verdict};
 
 pub const READS: Interest = Interest::NONE.stream(Stream::L3Out).stream(Stream::L4Out).stream(Stream::Shrink);
 
@@ -35,25 +27,18 @@ pub fn prepare(config: &config::Fusion, shrink: Option<&Shrink>) -> StageSpec {
         identifier: "dsmil-soc-router",
         reads: READS,
         critical: true,
-        make: Arc::new(move || Box::new(Fusion { include_benign, stale_after, known: Known::default() })),
+        make: Arc::new(move || Box::new(Fusion { include_benign, stale_after, known: ShrinkReadings::default() })),
     }
 }
 
 struct Fusion {
     include_benign: bool,
     stale_after: Duration,
-    known: Known,
-}
-
-/// The samples of SHRINK, oldest first: decisions may be about a time a little before the newest one.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Known {
-    samples: VecDeque<(Timestamp, BTreeMap<String, f64>)>,
-    last_failure: Option<Timestamp>,
+    known: ShrinkReadings,
 }
 
 impl Stateful for Fusion {
-    type State = Known;
+    type State = ShrinkReadings;
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         match &event.body {
@@ -114,53 +99,12 @@ fn summary(decision: &Decision) -> String {
     one_line(&format!("{} by {model}{because}", decision.verdict.name()))
 }
 
-impl Known {
-    fn take(&mut self, ts: Timestamp, sample: &ShrinkSample) {
-        if sample.failure.is_some() {
-            self.last_failure = Some(ts);
-            return;
-        }
-        if self.samples.len() == limits::SHRINK_SAMPLES_MAX {
-            self.samples.pop_front();
-        }
-        self.samples.push_back((ts, wire_values(&sample.values)));
-    }
-
-    /// What is known of the time `ts`: the newest sample that is not later, or the first one after it, and whether it
-    /// is [fresh](freshness) by its distance from `ts`.
-    fn view(&self, ts: Timestamp, stale_after: Duration) -> ShrinkView {
-        let not_later = self.samples.iter().rev().find(|(at, _)| *at <= ts);
-        let Some((at, values)) = not_later.or_else(|| self.samples.front()) else {
-            return ShrinkView::default();
-        };
-        let distance = ts.since(*at).max(at.since(ts));
-        let failed_since = self.last_failure.is_some_and(|failure| failure > *at);
-        let state = freshness(Some(distance), failed_since, stale_after);
-        let values = if state == ShrinkState::Fresh { values.clone() } else { BTreeMap::new() };
-        ShrinkView { state, age_s: Some(ts.since(*at).as_secs_f64()), values }
-    }
-}
-
-/// SHRINK's names as they are on the wire. Where a value comes under two names, the larger counts: the doubt must not
-/// hide a crisis. Names that the `shrink` object uses itself are left out.
-fn wire_values(values: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
-    let mut wire = BTreeMap::new();
-    for (name, value) in values.iter().filter(|(_, value)| value.is_finite()).take(limits::SHRINK_VALUES_MAX) {
-        let name = match name.as_str() {
-            "state" | "age_s" => continue,
-            "shrink_crisis_level" => "crisis_level",
-            "cognitive_load_index" => "cognitive_load",
-            other => other,
-        };
-        wire.entry(name.to_owned()).and_modify(|known: &mut f64| *known = known.max(*value)).or_insert(*value);
-    }
-    wire
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::event::{Category, Entity, EventId, Severity, Times, wire};
+    use crate::event::{Category, Entity, EventId, Severity, ShrinkSample, ShrinkState, Times, wire};
     use crate::layer::stage::Stage;
     use crate::layer::testing::soc_events;
 

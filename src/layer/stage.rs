@@ -141,6 +141,16 @@ impl Outbox {
         self.drafts.push(Draft { stream, times, root: Some(self.root), body });
     }
 
+    /// How many outputs were collected.
+    pub fn written(&self) -> usize {
+        self.drafts.len()
+    }
+
+    /// Those collected after the first `count`.
+    pub fn since(&mut self, count: usize) -> &mut [Draft] {
+        self.drafts.get_mut(count..).unwrap_or_default()
+    }
+
     /// Takes what was collected.
     pub fn take(&mut self) -> Vec<Draft> {
         std::mem::take(&mut self.drafts)

@@ -72,6 +72,8 @@ pub struct Child {
 struct Condition {
     state: State,
     last_error: Option<String>,
+    /// What does not work for it now, though it runs.
+    shown_error: Option<String>,
     policy: RestartPolicy,
 }
 
@@ -84,6 +86,7 @@ impl Child {
             condition: Mutex::new(Condition {
                 state: State::Stopped,
                 last_error: None,
+                shown_error: None,
                 policy: RestartPolicy::new(config.clone(), Backoff::of(name)),
             }),
             generation: AtomicU64::new(0),
@@ -104,9 +107,10 @@ impl Child {
         self.condition().state
     }
 
-    /// Why its last run failed, with the cause; `None` while none has.
+    /// What does not work for it now; else why its last run failed, with the cause; `None` while none has.
     pub fn last_error(&self) -> Option<String> {
-        self.condition().last_error.clone()
+        let condition = self.condition();
+        condition.shown_error.clone().or_else(|| condition.last_error.clone())
     }
 
     /// How often it was started again since the start of the process.
@@ -163,6 +167,7 @@ impl Child {
         let now = self.epoch.elapsed();
         let mut condition = self.condition();
         condition.last_error = Some(format!("{}: {reason}", cause.name()));
+        condition.shown_error = None;
         let decision = condition.policy.failed(now);
         condition.state = match decision {
             Decision::RestartAfter(_) => State::Restarting,
@@ -194,6 +199,13 @@ impl TaskContext {
     /// Says why it is about to end.
     pub fn report_error(&self, reason: String) {
         *self.child.reported_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
+    /// Shows in status what does not work for it though it runs; `None`: everything does.
+    pub fn shows_error(&self, error: Option<String>) {
+        if !self.is_superseded() {
+            self.child.condition().shown_error = error;
+        }
     }
 
     /// Whether it has been replaced: it should end without touching anything.

@@ -28,6 +28,11 @@ impl TestSupervisor {
         self.stop.send_replace(true);
     }
 
+    /// As status sees it.
+    pub fn child(&self) -> Arc<Child> {
+        Arc::clone(&self.child)
+    }
+
     /// Another task is to run in its place.
     pub fn replace(&self) {
         self.child.supersede();

@@ -24,7 +24,7 @@ pub fn now() -> Timestamp {
 }
 
 /// Since the machine was started, the time that it slept included.
-fn uptime() -> Duration {
+pub fn uptime() -> Duration {
     let time = clock_gettime(ClockId::Boottime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }

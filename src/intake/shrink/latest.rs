@@ -1,11 +1,11 @@
-//! What status and metrics show of SHRINK: the newest good sample, whether one failed since, and which names there are.
+//! What status and metrics show of SHRINK: the reading that its events go by, at this moment, and which names there are.
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::names::Names;
-use crate::detect::freshness::freshness;
-use crate::event::ShrinkSample;
+use crate::detect::shrink_readings::ShrinkReadings;
+use crate::event::{ShrinkSample, Timestamp};
 use crate::locked::locked;
 use crate::server::gateway::ShrinkStatus;
 
@@ -18,24 +18,63 @@ pub struct Latest {
 
 #[derive(Default)]
 struct Known {
-    good: Option<(Instant, ShrinkSample)>,
-    failed_since: bool,
+    readings: ShrinkReadings,
+    /// When it was asked for the first time.
+    begun: Option<Timestamp>,
+    good: Option<Timestamp>,
 }
 
 impl Latest {
-    pub fn note(&self, sample: &ShrinkSample) {
+    /// It is going to be asked.
+    pub fn begin(&self, now: Timestamp) {
+        locked(&self.known).begun.get_or_insert(now);
+    }
+
+    pub fn note(&self, at: Timestamp, sample: &ShrinkSample) {
         let mut known = locked(&self.known);
-        known.failed_since = sample.failure.is_some();
-        if !known.failed_since {
-            known.good = Some((Instant::now(), sample.clone()));
+        known.readings.take(at, sample);
+        if sample.failure.is_none() {
+            known.good = Some(at);
         }
     }
 
-    pub fn status(&self, stale_after: Duration) -> ShrinkStatus {
+    /// Since the newest good sample; before the first, since it was asked. `None` while nobody asks.
+    pub fn age(&self, now: Timestamp) -> Option<Duration> {
         let known = locked(&self.known);
-        let Some((at, sample)) = &known.good else { return ShrinkStatus::default() };
-        let age = at.elapsed();
-        let state = freshness(Some(age), known.failed_since, stale_after);
-        ShrinkStatus { state, age_s: Some(age.as_secs_f64()), values: sample.values.clone() }
+        known.good.or(known.begun).map(|at| now.since(at))
+    }
+
+    pub fn status(&self, now: Timestamp, stale_after: Duration) -> ShrinkStatus {
+        let view = locked(&self.known).readings.view(now, stale_after);
+        ShrinkStatus { state: view.state, age_s: view.age_s, values: view.values }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::event::ShrinkState;
+
+    #[test]
+    fn status_goes_by_the_same_table_as_the_events_and_the_age_is_there_before_the_first_sample() {
+        let at = |second: u64| Timestamp::from_millis(1_700_000_000_000 + second * 1000);
+        let (latest, stale_after) = (Latest::default(), Duration::from_secs(10));
+        assert_eq!(latest.age(at(0)), None);
+        latest.begin(at(0));
+        latest.begin(at(3));
+        assert_eq!(latest.age(at(5)), Some(Duration::from_secs(5)));
+        let values = BTreeMap::from([("shrink_crisis_level".to_owned(), 0.5)]);
+        latest.note(at(6), &ShrinkSample { values, failure: None });
+        latest.note(at(7), &ShrinkSample { failure: Some("late".to_owned()), ..ShrinkSample::default() });
+        let fresh = latest.status(at(8), stale_after);
+        assert_eq!(
+            (fresh.state, fresh.age_s, fresh.values.get("crisis_level")),
+            (ShrinkState::Fresh, Some(2.0), Some(&0.5))
+        );
+        let down = latest.status(at(60), stale_after);
+        assert_eq!((down.state, down.values.len()), (ShrinkState::Down, 0));
+        assert_eq!(latest.age(at(60)), Some(Duration::from_secs(54)));
     }
 }
