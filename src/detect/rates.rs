@@ -60,13 +60,14 @@ impl Default for Rates {
 }
 
 impl Rates {
-    /// Counts an event. Returns an alarm when the threshold is reached and then each time the burst has grown tenfold,
-    /// so that a flood of any size leads to a handful of alarms.
+    /// Counts an event that stands for itself.
+    #[cfg(test)]
     pub fn observe(&mut self, threshold: &Threshold, key: &str, item: &str, ts: Timestamp) -> Option<Alarm> {
         self.observe_times(threshold, key, item, ts, 1)
     }
 
-    /// Counts an event that stands for several at once.
+    /// Counts an event that stands for so many at once. Returns an alarm when the threshold is reached and then each time the
+    /// burst has grown tenfold, so that a flood of any size leads to a handful of alarms.
     pub fn observe_times(
         &mut self,
         threshold: &Threshold,

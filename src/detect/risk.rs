@@ -28,6 +28,8 @@ pub struct Signal<'a> {
     /// Names of the rules that matched.
     pub reasons: &'a [String],
     pub techniques: &'a [String],
+    /// So often, one right after the other.
+    pub times: u32,
 }
 
 /// The accumulated risk of one entity.
@@ -81,7 +83,9 @@ impl Risk {
     /// Adds a signal, after [`fade`](Self::fade) to its time. Returns the risk with it.
     pub fn add(&mut self, signal: &Signal) -> f64 {
         let times = signal.reasons.iter().filter_map(|reason| self.rules.get(reason)).map(|share| share.times);
-        let repetition = 1.0 / (1.0 + times.fold(0.0, f64::max)).sqrt();
+        let before = 1.0 + times.fold(0.0, f64::max);
+        let count = signal.times.clamp(1, limits::REPEATED_MAX);
+        let repetition: f64 = (0..count).map(|earlier| 1.0 / (before + f64::from(earlier)).sqrt()).sum();
         let chain = self.extend_chain(signal.techniques);
         let weight = signal.score * repetition * (1.0 + CHAIN_GAIN * f64::from(chain.saturating_sub(1)));
         self.value += weight;
@@ -124,7 +128,7 @@ impl Risk {
         for reason in signal.reasons {
             if self.rules.len() < limits::REASONS_MAX || self.rules.contains_key(reason) {
                 let share = self.rules.entry(reason.clone()).or_default();
-                share.times += 1.0;
+                share.times += f64::from(signal.times.clamp(1, limits::REPEATED_MAX));
                 share.added += added;
             }
         }
@@ -151,7 +155,7 @@ mod tests {
         for (at, reason, technique) in signals {
             risk.fade(minute(*at), HALF_LIFE);
             let (reasons, techniques) = ([(*reason).to_owned()], [(*technique).to_owned()]);
-            risk.add(&Signal { score: 0.4, reasons: &reasons, techniques: &techniques });
+            risk.add(&Signal { score: 0.4, reasons: &reasons, techniques: &techniques, times: 1 });
         }
         risk.value()
     }
@@ -160,11 +164,25 @@ mod tests {
     fn risk_halves_in_one_half_life() {
         let mut risk = Risk::default();
         risk.fade(minute(0), HALF_LIFE);
-        risk.add(&Signal { score: 0.8, reasons: &[], techniques: &[] });
+        risk.add(&Signal { score: 0.8, reasons: &[], techniques: &[], times: 1 });
         risk.fade(minute(60), HALF_LIFE);
         assert!((risk.value() - 0.4).abs() < 1e-12, "{}", risk.value());
         risk.fade(minute(60 * 24), HALF_LIFE);
         assert_eq!(risk.value(), 0.0);
+    }
+
+    #[test]
+    fn a_signal_that_stands_for_several_weighs_as_they_would_have() {
+        let (reasons, techniques) = (["a".to_owned()], ["T1110".to_owned()]);
+        let signal = |times| Signal { score: 0.4, reasons: &reasons, techniques: &techniques, times };
+        let (mut folded, mut unfolded) = (Risk::default(), Risk::default());
+        for _ in 0..9 {
+            unfolded.add(&signal(1));
+        }
+        assert!((folded.add(&signal(9)) - unfolded.value()).abs() < 1e-9);
+        assert!((folded.add(&signal(1)) - unfolded.add(&signal(1))).abs() < 1e-9, "and those after them alike");
+        assert_eq!(Risk::default().add(&signal(0)), 0.4, "of a version that did not count");
+        assert_eq!(Risk::default().add(&signal(u32::MAX)), Risk::default().add(&signal(limits::REPEATED_MAX)));
     }
 
     #[test]
@@ -185,7 +203,7 @@ mod tests {
     fn one_signal_with_many_techniques_is_no_chain() {
         let mut risk = Risk::default();
         let techniques = ["T1110", "T1059", "T1136"].map(str::to_owned);
-        risk.add(&Signal { score: 0.4, reasons: &[], techniques: &techniques });
+        risk.add(&Signal { score: 0.4, reasons: &[], techniques: &techniques, times: 1 });
         assert_eq!(risk.value(), 0.4);
     }
 
@@ -193,7 +211,7 @@ mod tests {
     fn a_clock_that_was_set_back_does_not_stop_risk_from_fading() {
         let mut risk = Risk::default();
         risk.fade(minute(1_000_000), HALF_LIFE);
-        risk.add(&Signal { score: 0.8, reasons: &[], techniques: &[] });
+        risk.add(&Signal { score: 0.8, reasons: &[], techniques: &[], times: 1 });
         risk.fade(minute(0), HALF_LIFE);
         risk.fade(minute(60), HALF_LIFE);
         assert!((risk.value() - 0.4).abs() < 1e-12, "{}", risk.value());

@@ -47,6 +47,9 @@ pub struct Happened {
     pub action: Action,
     /// Whether it succeeded, where that is known.
     pub outcome: Option<bool>,
+    /// How often the decision would have been made, had the line come by itself each time that it says it was repeated;
+    /// 0 and 1: once.
+    pub times: u32,
 }
 
 /// One successful poll of SHRINK, or the fact that it failed.

@@ -74,10 +74,16 @@ struct DecisionForm<'event> {
     action: Cow<'event, str>,
     #[serde(default, skip_serializing_if = "str::is_empty")]
     outcome: Cow<'event, str>,
+    #[serde(default, skip_serializing_if = "is_once")]
+    times: u32,
     #[serde(default)]
     attack: Cow<'event, [String]>,
     #[serde(default)]
     summary: Cow<'event, str>,
+}
+
+fn is_once(times: &u32) -> bool {
+    *times <= 1
 }
 
 fn outcome_name(outcome: Option<bool>) -> &'static str {
@@ -145,6 +151,7 @@ fn form(event: &Event) -> Form<'_> {
             program: decision.happened.program.as_deref().map(Cow::Borrowed),
             action: Cow::Borrowed(decision.happened.action.name()),
             outcome: Cow::Borrowed(outcome_name(decision.happened.outcome)),
+            times: decision.happened.times,
             attack: Cow::Borrowed(&decision.attack),
             summary: Cow::Borrowed(&decision.summary),
         })),
@@ -257,6 +264,7 @@ fn decision_of(stream: Stream, form: DecisionForm<'_>) -> Result<(Timestamp, Dec
             program: form.program.map(Cow::into_owned),
             action: Action::named(&form.action),
             outcome: outcome_named(&form.outcome),
+            times: form.times,
         },
         reasons: form.reasons.into_owned(),
         attack: form.attack.into_owned(),

@@ -14,7 +14,7 @@ mod web_login;
 use std::sync::Arc;
 
 use self::detection::{Detection, Model};
-use self::watch::Watch;
+use self::watch::{REPETITIONS_HEARD, Watch};
 use super::reasons::{left_before_login, reason};
 use super::stage::{Outbox, StageSpec, Stateful};
 use super::{one_line, verdict};
@@ -149,7 +149,12 @@ impl L3 {
             input_ref: String::new(),
             entity,
             category: category(record),
-            happened: Happened { program: record.program.clone(), action: record.action, outcome: record.outcome },
+            happened: Happened {
+                program: record.program.clone(),
+                action: record.action,
+                outcome: record.outcome,
+                times: times(model, record),
+            },
             reasons,
             attack,
             summary,
@@ -169,6 +174,16 @@ impl Models {
             Model::Novelty => &self.novelty,
             Model::Formats => &self.formats,
         })
+    }
+}
+
+/// How often lines of their own would have led to this judgement. What counts lines has counted them already, and a rule that
+/// goes on matching is heard only so often.
+fn times(model: Model, record: &Record) -> u32 {
+    match model {
+        Model::Rates | Model::Novelty => 1,
+        Model::Sigma => record.times().min(REPETITIONS_HEARD),
+        Model::Formats => record.times(),
     }
 }
 
@@ -254,6 +269,28 @@ mod tests {
         let mut stage = (prepare(&config::L3::default()).unwrap().spec.make)();
         let events: Vec<Event> = records.into_iter().map(event).collect();
         decisions(&mut *stage, &events)
+    }
+
+    #[test]
+    fn a_line_that_says_that_it_was_repeated_counts_as_often_for_rules_and_for_scans() {
+        let cleared = |repeated| Record { message: "audit log cleared".into(), repeated, ..Record::default() };
+        let decisions = decide_all([cleared(Some(9)), cleared(None), cleared(None), cleared(Some(90))]);
+        let heard: Vec<_> = decisions.iter().map(|decision| decision.verdict != Verdict::Benign).collect();
+        assert_eq!(heard, [true, true, false, true], "the tenth is the last one heard, and the hundredth");
+        let times: Vec<u32> = decisions.iter().map(|decision| decision.happened.times).collect();
+        assert_eq!(times, [9, 1, 1, REPETITIONS_HEARD]);
+
+        let refused = |port| Record {
+            action: Action::Connection,
+            outcome: Some(false),
+            repeated: Some(4),
+            entity: Entity { src_ip: Some("203.0.113.9".into()), dst_port: Some(port), ..Entity::default() },
+            ..Record::default()
+        };
+        let scan = decide_all((1..=15).map(refused)).remove(14);
+        assert!(scan.reasons.contains(&"port_scan".to_owned()), "{scan:?}");
+        assert!(scan.summary.contains("15 ports") && scan.summary.contains("(60 attempts)"), "{}", scan.summary);
+        assert_eq!(scan.happened.times, 1, "the scan is one");
     }
 
     #[test]

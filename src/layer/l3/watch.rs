@@ -22,7 +22,8 @@ const PORT_SCAN: Threshold = Threshold { window: Duration::from_secs(60), measur
 /// A page with dead links asks for a few missing files at once; a scanner for many.
 const PATH_SCAN: Threshold = Threshold { window: Duration::from_secs(60), measure: Measure::DistinctItems, at: 20 };
 /// A rule that matches this often about one entity is repeating itself.
-const REPETITION: Threshold = Threshold { window: Duration::from_secs(600), measure: Measure::Events, at: 10 };
+pub const REPETITIONS_HEARD: u32 = 10;
+const REPETITION: Threshold = Threshold { at: REPETITIONS_HEARD as usize, ..GUESSING };
 
 /// Passwords are guessed everywhere all day, so guessing alone is suspicious, and more so the larger it grows;
 /// malicious is a login after it.
@@ -56,7 +57,7 @@ impl Watch {
     /// times, then each time the burst has grown tenfold. Counts the match.
     pub fn is_repeated_rule(&mut self, rule: &str, record: &Record, ts: Timestamp) -> bool {
         let key = format!("{rule} {}", record.entity.key().unwrap_or_default());
-        let alarm = self.repeated_rules.observe(&REPETITION, &key, "", ts);
+        let alarm = self.repeated_rules.observe_times(&REPETITION, &key, "", ts, record.times());
         alarm.is_none() && self.repeated_rules.ongoing(&REPETITION, &key, ts).is_some()
     }
 
@@ -93,7 +94,7 @@ impl Watch {
             detections.push(Detection { is_of_address: record.entity.src_ip.is_some(), ..detection });
         }
         if let (Some(address), false) = (record.entity.src_ip.as_deref(), user.is_empty())
-            && let Some(alarm) = self.failures_by_user.observe(&DISTRIBUTED, user, address, ts)
+            && let Some(alarm) = self.failures_by_user.observe_times(&DISTRIBUTED, user, address, ts, record.times())
         {
             let summary = format!("{} failed logins of {user} from {} addresses", alarm.total, alarm.distinct);
             detections.push(of_rates(
@@ -138,7 +139,8 @@ impl Watch {
         let (Some(address), Some(port)) = (record.entity.src_ip.as_deref(), record.entity.dst_port) else {
             return Vec::new();
         };
-        let Some(alarm) = self.refused_ports.observe(&PORT_SCAN, address, &port.to_string(), ts) else {
+        let (port, times) = (port.to_string(), record.times());
+        let Some(alarm) = self.refused_ports.observe_times(&PORT_SCAN, address, &port, ts, times) else {
             return Vec::new();
         };
         let summary =
@@ -150,7 +152,8 @@ impl Watch {
         let path = ["cs-uri-stem", "c-uri", "path", "uri"].iter().find_map(|name| record.field(name));
         let (Some(address), Some(path)) = (record.entity.src_ip.as_deref(), path) else { return Vec::new() };
         let path = path.split('?').next().unwrap_or_default();
-        let Some(alarm) = self.failed_paths.observe(&PATH_SCAN, address, path, ts) else { return Vec::new() };
+        let alarm = self.failed_paths.observe_times(&PATH_SCAN, address, path, ts, record.times());
+        let Some(alarm) = alarm else { return Vec::new() };
         let summary =
             format!("{address} asked for {} paths that are not there ({} requests)", alarm.distinct, alarm.total);
         vec![of_rates("path_scan", Some("T1595.003"), graded(SCAN_SCORES, &alarm), summary)]

@@ -27,6 +27,8 @@ pub struct Detection {
     pub entity: Entity,
     pub category: Category,
     pub compartment: Arc<str>,
+    /// How often it is to be weighed.
+    pub times: u32,
 }
 
 /// The subjects of an entity in order of precedence: where risks are equal the first is named.
@@ -66,6 +68,7 @@ impl Detection {
             entity: decision.entity.clone(),
             category: decision.category,
             compartment: Arc::clone(&decision.compartment),
+            times: decision.happened.times,
         }
     }
 
@@ -89,6 +92,7 @@ impl Detection {
             entity: record.entity.clone(),
             category: Category::System,
             compartment: Arc::clone(&raw.compartment),
+            times: record.times(),
         }
     }
 

@@ -176,7 +176,8 @@ impl Watched {
         self.risk.fade(ts, thresholds.half_life);
         self.rearm(thresholds);
         let score = detection.score * share;
-        let risk = self.risk.add(&Signal { score, reasons: &detection.reasons, techniques: &detection.techniques });
+        let (reasons, techniques) = (&detection.reasons, &detection.techniques);
+        let risk = self.risk.add(&Signal { score, reasons, techniques, times: detection.times });
         let reached = thresholds.verdict(risk);
         // A malicious decision has alarmed already: that the same entity is "suspicious" adds nothing.
         let known = if own == Verdict::Malicious { Verdict::Suspicious } else { Verdict::Benign };
@@ -267,6 +268,21 @@ mod tests {
         assert!(decisions(&mut *stage(), &users).iter().all(|decision| decision.verdict != Verdict::Malicious));
         let days: Vec<Event> = (0..10).map(|at| decision(at * 1440, "alice", 0.35, &format!("rule {at}"))).collect();
         assert_eq!(decisions(&mut *stage(), &days), []);
+    }
+
+    #[test]
+    fn a_decision_that_stands_for_many_weighs_as_many() {
+        let folded = |times| {
+            let mut event = decision(0, "alice", 0.35, "rule");
+            if let Body::Decision(decision) = &mut event.body {
+                decision.happened.times = times;
+            }
+            decisions(&mut *stage(), &[event])
+        };
+        let unfolded: Vec<Event> = (0..9).map(|_| decision(0, "alice", 0.35, "rule")).collect();
+        let last = decisions(&mut *stage(), &unfolded).pop().unwrap();
+        assert_eq!(folded(1), []);
+        assert_eq!(folded(9).iter().map(|decision| decision.verdict).collect::<Vec<_>>(), [last.verdict]);
     }
 
     #[test]

@@ -118,8 +118,8 @@ fn raw() -> impl Strategy<Value = (Stream, Body)> {
 fn decision() -> impl Strategy<Value = (Stream, Body)> {
     let stream = prop::sample::select(vec![Stream::L3Out, Stream::L4Out]);
     let actions = vec![Action::Other, Action::Login, Action::ServiceStop, Action::Alert];
-    let happened = (proptest::option::of(text()), prop::sample::select(actions), any::<Option<bool>>())
-        .prop_map(|(program, action, outcome)| Happened { program, action, outcome });
+    let happened = (proptest::option::of(text()), prop::sample::select(actions), any::<Option<bool>>(), 2..2000_u32)
+        .prop_map(|(program, action, outcome, times)| Happened { program, action, outcome, times });
     let lists = (vec(text(), 0..3), vec(text(), 0..3), text(), text(), happened);
     (stream, verdict(), unit(), name(), any::<u16>(), name(), entity(), category(), lists).prop_map(
         |(stream, verdict, score, model, device_id, compartment, entity, category, lists)| {
