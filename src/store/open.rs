@@ -94,7 +94,7 @@ async fn open_file(path: &Path, max_bytes: u64, bound: EventId) -> Result<(Write
     let mut writer = Writer::connect(path.to_owned(), max_bytes).await?;
     writer.transaction("making its tables", create_statements(fresh)).await?;
     let mut connection = writer.take().await?;
-    add_times(&mut connection).await.map_err(|error| writer.error("adding columns", &error))?;
+    add_columns(&mut connection).await.map_err(|error| writer.error("adding columns", &error))?;
     let quarantined = quarantine::beyond(&mut connection, path, bound).await;
     quarantined.map_err(|error| writer.error("keeping ids beyond now apart", &error))?;
     let recovery = recover(&mut connection).await.map_err(|error| writer.error("reading how far it was", &error))?;
@@ -114,10 +114,10 @@ fn create_statements(fresh: bool) -> Vec<Statement> {
 }
 
 /// Nothing for a store that this version made.
-async fn add_times(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    for (count, additions) in schema::TIMES {
+async fn add_columns(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    for (count, addition) in schema::ADDED {
         let there: i64 = sqlx::query_scalar(count).fetch_one(&mut *connection).await?;
-        for addition in additions.into_iter().filter(|_| there == 0) {
+        if there == 0 {
             sqlx::query(addition).execute(&mut *connection).await?;
         }
     }

@@ -7,7 +7,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6473_6d6c;
 pub(super) const SCHEMA_VERSION: i64 = 1;
 
 /// Goes up when the bytes of snapshots change their meaning without the crate's version changing.
-const SNAPSHOT_FORMAT: u32 = 1;
+const SNAPSHOT_FORMAT: u32 = 2;
 
 /// `layer` of raw events: 3 is `L3_IN`, 4 is `L4_IN`. `root` is NULL for an event that is its own. A NULL `format` or a
 /// NULL `root` of an output marks a row that another program inserted: it never was on the log and is never read as an
@@ -36,14 +36,11 @@ const DEAD_LETTERS: &str = "CREATE TABLE IF NOT EXISTS dead_letters (
 const TAKEN_ENTRIES: &str = "CREATE TABLE IF NOT EXISTS taken_entries (
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, stream TEXT NOT NULL, keys BLOB NOT NULL)";
 
-macro_rules! times {
-    ($table:literal) => {
+macro_rules! added {
+    ($table:literal, $column:literal) => {
         (
-            concat!("SELECT count(*) FROM pragma_table_info('", $table, "') WHERE name IN ('arrival', 'believed')"),
-            [
-                concat!("ALTER TABLE ", $table, " ADD COLUMN arrival INTEGER"),
-                concat!("ALTER TABLE ", $table, " ADD COLUMN believed INTEGER"),
-            ],
+            concat!("SELECT count(*) FROM pragma_table_info('", $table, "') WHERE name = '", $column, "'"),
+            concat!("ALTER TABLE ", $table, " ADD COLUMN ", $column, " INTEGER"),
         )
     };
 }
@@ -63,10 +60,16 @@ pub(super) const CREATE: [&str; 10] = [
         consumer TEXT PRIMARY KEY, version TEXT NOT NULL, cursor INTEGER NOT NULL, state BLOB NOT NULL)",
 ];
 
-/// For each table of events: how many columns for arrival and belief it has, and the statements that add them to one of a
-/// version that did not keep them.
-pub(super) const TIMES: [(&str, [&str; 2]); 3] =
-    [times!("raw_events_fast"), times!("model_outputs_fast"), times!("control_events_fast")];
+/// For each column that an earlier version did not have: whether it is there, and the statement that adds it. One by one, for
+/// the process may end in between.
+pub(super) const ADDED: [(&str, &str); 6] = [
+    added!("raw_events_fast", "arrival"),
+    added!("raw_events_fast", "believed"),
+    added!("model_outputs_fast", "arrival"),
+    added!("model_outputs_fast", "believed"),
+    added!("control_events_fast", "arrival"),
+    added!("control_events_fast", "believed"),
+];
 
 /// For each table of events: how many ids are beyond `?1`, their copy to the dead letters with the reason `?2`, their
 /// removal. Rows of other programs, which never are events, are left alone.

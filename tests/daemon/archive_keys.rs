@@ -11,7 +11,7 @@ use sqlx::Row;
 use crate::postgres::{Postgres, block_on};
 use dsmild::parse::built_in;
 
-fn events(source: &str) -> Vec<Event> {
+pub fn events(source: &str) -> Vec<Event> {
     let event = |n| {
         let id = EventId::new(1_763_856_000_000, n);
         let raw = Raw::new(source.into(), "".into(), Format::Auto, format!("line {n}").into(), Vec::new(), built_in());
@@ -26,11 +26,11 @@ fn events(source: &str) -> Vec<Event> {
     (0..10).map(event).collect()
 }
 
-fn config(postgres: &Postgres) -> Archive {
+pub fn config(postgres: &Postgres) -> Archive {
     toml::from_str(&format!("url = \"{}\"", postgres.url())).unwrap()
 }
 
-async fn write(link: &mut Link, events: &[Event]) {
+pub async fn write(link: &mut Link, events: &[Event]) {
     let window = Window::at(Timestamp::from_millis(1_763_856_000_000), Duration::from_secs(86_400));
     let rows = Rows::of(events, window);
     link.prepare_for(&rows).await.unwrap();

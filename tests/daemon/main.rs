@@ -9,6 +9,7 @@ mod archive_keys;
 mod archive_power;
 mod archive_reload;
 mod archive_slow;
+mod archive_upgrade;
 mod check;
 mod flat_log;
 mod full_store;

@@ -5,6 +5,7 @@ mod full;
 mod kill;
 mod outside;
 mod retention;
+mod upgrade;
 
 use std::path::Path;
 use std::sync::Arc;
