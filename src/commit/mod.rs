@@ -3,6 +3,7 @@
 
 mod announcer;
 mod progress;
+mod retention_clock;
 mod writer;
 
 pub use announcer::Announcer;

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
+use super::retention_clock::RetentionClock;
 use super::{Announcer, Progress};
 use crate::bus::{Bus, Transaction};
 use crate::config::Config;
 use crate::event::{Event, EventId, Stream, Timestamp};
 use crate::intake::IntakeLog;
+use crate::intake::clock::arrival::uptime;
 use crate::limits;
 use crate::observe::metrics;
 use crate::outlet::CommittedLog;
@@ -65,6 +67,8 @@ struct Writer {
     positions_changed: bool,
     positions_saved: Instant,
     pruned: Instant,
+    /// Until when events are old.
+    retention: RetentionClock,
     /// Bytes committed since.
     unpruned: u64,
     /// Events of one transaction; fewer after it did not fit, so that little space is enough to go on.
@@ -80,7 +84,9 @@ impl Writer {
         let positions =
             Positions { last_id: has.bus.last(), saved_id: EventId::ZERO, positions: has.intake.positions() };
         let now = Instant::now();
+        let retention = RetentionClock::new(Timestamp::now(), uptime(), has.store.committed());
         Self {
+            retention,
             has,
             positions,
             positions_changed: false,
@@ -197,7 +203,8 @@ impl Writer {
             progress.floor(&self.has.bus, in_need).min(outlets.kept())
         };
         let store = self.has.store.clone();
-        let pruned = self.has.io.spawn(async move { store.prune(Timestamp::now(), floor).await }).await;
+        let now = self.retention.now(Timestamp::now(), uptime());
+        let pruned = self.has.io.spawn(async move { store.prune(now, floor).await }).await;
         let failure = match pruned {
             Ok(Ok(_)) => None,
             Ok(Err(error)) => Some(error.to_string()),

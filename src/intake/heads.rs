@@ -2,18 +2,18 @@
 
 use std::collections::VecDeque;
 
-use super::Origin;
 use super::clock::CONFIRMING_LINES;
 use super::context::Context;
 use super::lines::Line;
 use super::multiline::{Multiline, Rest};
+use super::{LineTime, Origin};
 use crate::event::{Draft, Timestamp};
 use crate::parse::Calendar;
 
 pub struct Head {
     pub draft: Draft,
     /// The time that it tells.
-    pub claim: Option<Timestamp>,
+    pub time: LineTime,
     /// Where its first line begins.
     pub start: u64,
     /// Of the file, from there to the end of its last line.
@@ -26,9 +26,10 @@ pub struct Head {
 
 impl Head {
     /// Of a line that stands for itself.
-    pub fn whole(draft: Draft, claim: Option<Timestamp>, line: (u64, u64)) -> Self {
+    pub fn whole(draft: Draft, told: Timestamp, line: (u64, u64)) -> Self {
+        let time = LineTime { claim: Some(told), told: Some(told) };
         let (start, end) = line;
-        Self { draft, claim, start, bytes: end - start, is_backlog: false, rest: None }
+        Self { draft, time, start, bytes: end - start, is_backlog: false, rest: None }
     }
 }
 
@@ -93,10 +94,10 @@ impl Heads {
             *bytes = line.end - *start;
             return;
         }
-        let (draft, claim) = origin.line(line.payload, &mut self.context, calendar);
-        let rest = Rest::of(self.rule, origin.format, &draft, claim.is_some());
+        let (draft, time) = origin.line(line.payload, &mut self.context, calendar);
+        let rest = Rest::of(self.rule, origin.format, &draft, time.told.is_some());
         let bytes = line.end - line.start;
-        self.push(Head { draft, claim, start: line.start, bytes, is_backlog, rest });
+        self.push(Head { draft, time, start: line.start, bytes, is_backlog, rest });
     }
 
     pub fn push(&mut self, head: Head) {

@@ -29,7 +29,7 @@ mod utf16;
 pub(crate) use self::log::IntakeLog;
 pub(crate) use crate::observe::problem::Problem;
 pub(crate) use board::{Expected, Said, SourceBoard};
-pub(crate) use raw::Origin;
+pub(crate) use raw::{LineTime, Origin};
 pub(crate) use spec::{Resources, SourceSpec};
 pub(crate) use table::{SOURCES, expected};
 

@@ -10,6 +10,15 @@ use crate::event::{Body, Draft, Format, Raw, Record, Stream, Times, Timestamp};
 use crate::parse::joined::LINES;
 use crate::parse::{Calendar, Parser};
 
+/// What a line says of its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineTime {
+    /// If it tells a time that can be.
+    pub claim: Option<Timestamp>,
+    /// If it tells one at all, be it far ahead.
+    pub told: Option<Timestamp>,
+}
+
 /// What all events of one source have in common.
 #[derive(Debug, Clone)]
 pub struct Origin {
@@ -21,9 +30,9 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The event of one line of a file, and the time that the line tells, if it tells one, completed by the calendar; its
-    /// record is what the line says after those before it.
-    pub fn line(&self, payload: Bytes, context: &mut Context, calendar: &Calendar) -> (Draft, Option<Timestamp>) {
+    /// The event of one line of a file, and the time that the line tells, completed by the calendar; its record is what the
+    /// line says after those before it.
+    pub fn line(&self, payload: Bytes, context: &mut Context, calendar: &Calendar) -> (Draft, LineTime) {
         let parser = parser::current();
         let mut attributes = context.columns(&payload);
         let mut parsed = parser.parse(&payload, self.format, &attributes);
@@ -34,7 +43,8 @@ impl Origin {
         }
         let claim = calendar.claim(parsed.time);
         let times = Times::at(claim.unwrap_or(calendar.reference));
-        (self.draft(parser, payload, attributes, times, parsed.record), claim)
+        let told = claim.or_else(|| calendar.ahead(parsed.time));
+        (self.draft(parser, payload, attributes, times, parsed.record), LineTime { claim, told })
     }
 
     /// Makes one event of the line of a file and those that follow it.

@@ -190,8 +190,8 @@ impl Reading {
         match entry_of(&line.payload) {
             Some(entry) => {
                 let draft = entry::from_entry(entry, origin.stream, &origin.source, calendar.reference)?;
-                let claim = draft.times.ts.as_told();
-                self.heads.push(Head::whole(draft, Some(claim), (line.start, line.end)));
+                let told = draft.times.ts.as_told();
+                self.heads.push(Head::whole(draft, told, (line.start, line.end)));
             }
             None => self.heads.take(line, origin, calendar, false),
         }
@@ -204,13 +204,17 @@ impl Reading {
         let head = self.heads.first()?;
         let source = clock::source_of(&head.draft);
         // A file whose lines are all newer than it: its own time was not kept.
-        if self.clocks.is_empty() && head.claim > self.limit {
+        if self.clocks.is_empty() && head.time.claim > self.limit {
             self.limit = None;
         }
-        let next: Vec<_> =
-            self.heads.later().filter(|head| clock::source_of(&head.draft) == source).map(|head| head.claim).collect();
+        let next: Vec<_> = self
+            .heads
+            .later()
+            .filter(|head| clock::source_of(&head.draft) == source)
+            .map(|head| head.time.claim)
+            .collect();
         let told = Told {
-            claim: head.claim,
+            claim: head.time.claim,
             arrival: None,
             reference: head.draft.times.ts.as_told(),
             limit: self.limit.unwrap_or(Timestamp::MAX),
@@ -223,7 +227,7 @@ impl Reading {
         let source = if has_room { source } else { Arc::from("") };
         let believed = self.clocks.entry(source).or_default().take(&told);
         let head = self.heads.first_mut()?;
-        head.draft.times = Times::replayed(head.draft.times.ts, believed).judged(head.claim, believed);
+        head.draft.times = Times::replayed(head.draft.times.ts, believed).judged(head.time.told, believed);
         Some(believed)
     }
 

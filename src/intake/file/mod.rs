@@ -46,6 +46,8 @@ const QUIET_AFTER: Duration = Duration::from_secs(10);
 /// Directories of patterns are listed this often.
 const LIST_EVERY: Duration = Duration::from_secs(1);
 
+/// A batch of lines that take their time to read may take longer than an actor may be silent.
+const LINES_PER_HEARTBEAT: usize = 64;
 /// A path at which nothing stands for longer than a rotation takes is one from which nothing comes.
 const ABSENT_AFTER: Duration = Duration::from_secs(2);
 
@@ -130,7 +132,8 @@ impl FileSet {
     }
 
     /// Reads what there is, without waiting, up to `max_events` lines. To be called again soon, at once if there is more.
-    pub fn poll(&mut self, max_events: usize) -> Polled {
+    /// Calls `alive` again and again meanwhile.
+    pub fn poll(&mut self, max_events: usize, alive: &dyn Fn()) -> Polled {
         let now = Instant::now();
         let live = Calendar { zone: TimeZone::UTC, reference: arrival::now() };
         let record_wait = self.record_wait;
@@ -140,7 +143,7 @@ impl FileSet {
         }
         self.look(&poll);
         let mut batch = Batch::default();
-        let more = self.hand_out(max_events, &mut poll, &mut batch);
+        let more = self.hand_out(max_events, alive, &mut poll, &mut batch);
         batch.positions = self.followed.values_mut().filter_map(Followed::position).collect();
         batch.positions.extend(self.forgotten.drain(..).map(|name| (name, Value::Null)));
         Polled { batch, more, problems: std::mem::take(&mut self.problems) }
@@ -298,7 +301,7 @@ impl FileSet {
     }
 
     /// Gives lines in order of time; true if there is more.
-    fn hand_out(&mut self, max_events: usize, poll: &mut Poll, batch: &mut Batch) -> bool {
+    fn hand_out(&mut self, max_events: usize, alive: &dyn Fn(), poll: &mut Poll, batch: &mut Batch) -> bool {
         let mut merge = Merge::default();
         let mut paths: Vec<&mut Followed> = self.followed.values_mut().collect();
         let mut bytes_left = BATCH_BYTES_MAX as u64;
@@ -324,6 +327,9 @@ impl FileSet {
             let Some(path) = paths.get_mut(index) else { return false };
             let Some((draft, bytes)) = path.next_draft() else { return false };
             batch.drafts.push(draft);
+            if batch.drafts.len().is_multiple_of(LINES_PER_HEARTBEAT) {
+                alive();
+            }
             bytes_left = bytes_left.saturating_sub(bytes);
             if fill(index, path, &mut merge) {
                 return true;

@@ -305,9 +305,9 @@ impl Tail {
     /// Moves the clock over the next record and returns the time that is believed of it.
     pub fn judge_next(&self, clock: &mut SourceClock, arrival: Timestamp, skew: Duration) -> Option<Timestamp> {
         let head = self.heads.first()?;
-        let next: Vec<_> = self.heads.later().map(|head| head.claim).collect();
+        let next: Vec<_> = self.heads.later().map(|head| head.time.claim).collect();
         Some(clock.take(&Told {
-            claim: head.claim,
+            claim: head.time.claim,
             arrival: Some(arrival),
             reference: head.draft.times.ts.as_told(),
             limit: arrival.plus(skew),
@@ -319,8 +319,8 @@ impl Tail {
 
     /// Hands out the next record, with the number of its bytes.
     pub fn next_draft(&mut self, arrival: Timestamp, believed: Timestamp) -> Option<(Draft, u64)> {
-        let Head { mut draft, claim, bytes, .. } = self.heads.pop()?;
-        draft.times = Times { arrival, ..draft.times }.judged(claim, believed);
+        let Head { mut draft, time, bytes, .. } = self.heads.pop()?;
+        draft.times = Times { arrival, ..draft.times }.judged(time.told, believed);
         Some((draft, bytes))
     }
 }

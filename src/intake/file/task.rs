@@ -24,7 +24,7 @@ pub const SOURCE: SourceSpec = SourceSpec {
 async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Result<(), String> {
     let mut files = FileSet::open(&config().intake.file, &log.positions());
     while task.run_until_stopped(log.bus.admission()).await.is_some() {
-        let polled = files.poll(limits::TRANSACTION_EVENTS_MAX);
+        let polled = files.poll(limits::TRANSACTION_EVENTS_MAX, &|| task.heartbeat());
         polled.problems.iter().for_each(|problem| log.report(problem));
         show(&files, &log);
         note(&polled.batch.drafts, &log);

@@ -80,7 +80,7 @@ impl Bench {
     }
 
     pub fn poll(&mut self, max_events: usize) -> bool {
-        let polled = self.set.poll(max_events);
+        let polled = self.set.poll(max_events, &|| ());
         assert!(polled.batch.drafts.len() <= max_events);
         self.lines.extend(polled.batch.drafts.into_iter().map(text_of));
         self.positions.extend(polled.batch.positions);
@@ -120,7 +120,7 @@ fn half_a_line_waits_for_its_other_half() {
 fn bytes_that_are_not_text_survive_as_they_are() {
     let mut bench = Bench::new(&["app.log"]);
     bench.append("app.log", b"a\0b\xff\xfe\r\n\r\n\nend\n");
-    let polled = bench.set.poll(10);
+    let polled = bench.set.poll(10, &|| ());
     let payloads = polled.batch.drafts.into_iter().map(|draft| match draft.body {
         Body::Raw(raw) => raw.payload,
         _ => panic!("a raw event"),
@@ -336,4 +336,28 @@ fn a_position_that_cannot_be_read_is_said() {
     bench.restart();
     assert_eq!(bench.read(), ["one"]);
     assert_eq!(bench.problems[0].reason, "position");
+}
+
+#[test]
+fn a_batch_shows_that_it_goes_on_while_it_is_read() {
+    let mut bench = Bench::new(&["app.log"]);
+    bench.append("app.log", "a line\n".repeat(1000));
+    let beats = std::cell::Cell::new(0);
+    let polled = bench.set.poll(1000, &|| beats.set(beats.get() + 1));
+    assert_eq!((polled.batch.drafts.len(), beats.get() >= 10), (1000, true), "{}", beats.get());
+}
+
+#[test]
+fn a_line_dated_more_than_a_day_ahead_keeps_its_time_and_is_not_believed() {
+    let mut bench = Bench::new(&["app.log"]);
+    bench.poll(10);
+    bench.append(
+        "app.log",
+        "2200-01-01T00:00:00Z atlas app[1]: late\n2200-01-01T00:00:00Z atlas app[1]: later\nno time\n",
+    );
+    let drafts = bench.set.poll(10, &|| ()).batch.drafts;
+    let doubted: Vec<bool> = drafts.iter().map(|draft| draft.times.is_doubted()).collect();
+    assert_eq!(doubted, [true, true, false]);
+    assert!(drafts[0].times.ts.to_string().starts_with("2200-01-01"), "{}", drafts[0].times.ts);
+    assert!(drafts.iter().all(|draft| draft.times.believed <= draft.times.arrival.plus(Duration::from_secs(120))));
 }
