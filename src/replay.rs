@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refused_outputs_are_told_at_the_end_and_none_are_not() {
+    fn refused_outputs_are_reported_at_the_end_and_none_are_not() {
         assert_eq!(remark(0), None);
         assert!(remark(3).unwrap().starts_with("3 outputs were refused"));
     }

@@ -111,7 +111,7 @@ pub(crate) mod tests {
 
     /// Each line is wrong in one way and right but for that.
     #[test]
-    fn every_broken_relation_is_told_at_its_key() {
+    fn every_broken_relation_is_reported_at_its_key() {
         let cases = [
             ("daemon.instance", "[daemon]\ninstance = \"\""),
             ("daemon.instance", "[daemon]\ninstance = \"a b\""),

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_in_one_line() {
+    fn a_change_is_reported_in_one_line() {
         let mut new = full();
         new.store.retention = crate::config::Span::from_millis(1000);
         let keys = [("store".into(), Effect::TakenOver)];

@@ -289,8 +289,8 @@ mod tests {
         };
         assert_eq!(restarted("redis.key_prefix"), ["mirror", "intake-redis"]);
         assert_eq!(restarted("redis.maxlen"), ["mirror"]);
-        let told = restarted("shrink.stale_after");
-        assert_eq!((told.len(), told.last()), (1 + components.devices().len() + 1, Some(&"shrink")), "{told:?}");
+        let names = restarted("shrink.stale_after");
+        assert_eq!((names.len(), names.last()), (1 + components.devices().len() + 1, Some(&"shrink")), "{names:?}");
         assert_eq!(restarted("l3.builtin_rules"), ["l3"]);
         assert_eq!(restarted("l4.half_life"), ["l4"]);
         assert_eq!(restarted("archive.url"), ["archive"]);

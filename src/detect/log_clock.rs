@@ -31,20 +31,20 @@ impl LogClock {
     }
 
     /// Takes in the time that the source's next line tells. Returns by how much time has run backwards, when it has.
-    pub fn line(&mut self, told: Timestamp, tolerance: Duration) -> Option<Duration> {
-        let by = self.latest.since(told);
+    pub fn line(&mut self, claim: Timestamp, tolerance: Duration) -> Option<Duration> {
+        let by = self.latest.since(claim);
         if by <= tolerance {
             // A single line that is late by years makes no habit.
             let learnt = self.late_by.min(self.usually_late_by.max(tolerance) * 2);
             self.usually_late_by = self.usually_late_by.max(learnt);
             (self.late, self.late_by) = (0, Duration::ZERO);
-            self.latest = self.latest.max(told);
+            self.latest = self.latest.max(claim);
             return None;
         }
         self.late_by = if self.late == 0 { by } else { self.late_by.min(by) };
         self.late += 1;
         if self.late >= REBASE_LINES {
-            (self.latest, self.late, self.late_by) = (told, 0, Duration::ZERO);
+            (self.latest, self.late, self.late_by) = (claim, 0, Duration::ZERO);
             return Some(by);
         }
         (self.late >= LATE_LINES && by > self.usually_late_by.saturating_mul(HABIT_FACTOR)).then_some(by)

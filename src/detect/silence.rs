@@ -50,10 +50,15 @@ impl Silence {
     }
 
     /// Takes in the source's next line. Returns that the pause before it was too long, where that was not noticed before.
-    /// `told`: the pause by the times of the lines, in a backlog, whose lines come as fast as they are read; `None` for a
+    /// `pause_claimed`: the pause by the times of the lines, in a backlog, whose lines come as fast as they are read; `None` for a
     /// line that came when it was written.
-    pub fn line(&mut self, watched: Duration, told: Option<Duration>, silence_min: Duration) -> Option<Silent> {
-        let pause = told.unwrap_or_else(|| watched.saturating_sub(self.latest));
+    pub fn line(
+        &mut self,
+        watched: Duration,
+        pause_claimed: Option<Duration>,
+        silence_min: Duration,
+    ) -> Option<Silent> {
+        let pause = pause_claimed.unwrap_or_else(|| watched.saturating_sub(self.latest));
         let silent = self.judge(pause, silence_min);
         self.learn(pause);
         self.latest = watched;

@@ -110,9 +110,9 @@ impl AdvMl {
     fn time(&mut self, event: &Event, raw: &Raw, watched: Duration, out: &mut Outbox) {
         let host = raw.record().entity.host.clone();
         let key = format!("{}\0{}", raw.source, host.as_deref().unwrap_or_default());
-        let (told, time) = (event.ts().as_told(), event.time());
+        let (claim, time) = (event.ts().as_claimed(), event.time());
         let source = self.state.sources.touch(&key, || Source {
-            clock: LogClock::new(told),
+            clock: LogClock::new(claim),
             silence: Silence::new(watched),
             compartment: raw.compartment.to_string(),
             host: host.clone(),
@@ -123,12 +123,12 @@ impl AdvMl {
         let pause = time.since(std::mem::replace(&mut source.latest, time));
         let pause = (!was_live || !source.is_live).then_some(pause);
         let silent = source.silence.line(watched, pause, self.settings.silence_min.get());
-        let is_ahead = event.times.is_doubted() && told > time;
+        let is_ahead = event.times.is_doubted() && claim > time;
         // A burst of old times is one burst however they jump, so it is counted on the source's own clock.
         let odd = if is_ahead {
-            Some((Oddity::Ahead { by: told.since(time) }, time))
+            Some((Oddity::Ahead { by: claim.since(time) }, time))
         } else {
-            let by = source.clock.line(told, self.settings.time_tolerance.get());
+            let by = source.clock.line(claim, self.settings.time_tolerance.get());
             by.map(|by| (Oddity::Backwards { by }, source.clock.latest()))
         };
         if let Some(silent) = silent {

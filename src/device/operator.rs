@@ -18,23 +18,23 @@ pub const fn reads(device: Interest) -> Interest {
 }
 
 /// The device's stage in this way. `device` is what it reads itself.
-pub fn told(prepared: PreparedStage, device: Interest, stale_after: Duration) -> PreparedStage {
+pub fn with_operator(prepared: PreparedStage, device: Interest, stale_after: Duration) -> PreparedStage {
     let PreparedStage { make, warnings } = prepared;
     let make = move || -> Box<dyn Stage> {
         let readings = ShrinkReadings::default();
-        Box::new(Told { device: make(), reads_shrink: device.overlaps(SHRINK), readings, stale_after })
+        Box::new(TimedLine { device: make(), reads_shrink: device.overlaps(SHRINK), readings, stale_after })
     };
     PreparedStage { make: Arc::new(make), warnings }
 }
 
-struct Told {
+struct TimedLine {
     device: Box<dyn Stage>,
     reads_shrink: bool,
     readings: ShrinkReadings,
     stale_after: Duration,
 }
 
-impl Stage for Told {
+impl Stage for TimedLine {
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         if let Body::Shrink(sample) = &event.body {
             self.readings.take(event.time(), sample);
@@ -123,7 +123,7 @@ mod tests {
     fn what_a_device_says_has_the_state_of_shrink_at_that_time_also_after_a_restart() {
         let reads = Interest::NONE.stream(Stream::Tick);
         let speaker = PreparedStage::quiet(Arc::new(|| Box::new(Speaker(7))));
-        let mut stage = told(speaker, reads, Duration::from_secs(10)).stage();
+        let mut stage = with_operator(speaker, reads, Duration::from_secs(10)).stage();
         let tick = |second| event(second, Stream::Tick, Body::Tick);
         let said = soc_events(&mut *stage, &[tick(0), sample(1, 0.4), tick(2), tick(60)]);
         let said: Vec<_> = said.into_iter().map(|soc| (soc.shrink.state, soc.shrink_risk)).collect();

@@ -33,7 +33,7 @@ impl DeviceSpec {
             prepare: Arc::new(move |config| {
                 let stale_after = config.shrink.clone().unwrap_or_default().stale_after.get();
                 let prepared = spec.prepare_from(&config.device)?;
-                Ok(prepared.map(|prepared| operator::told(prepared, spec.reads, stale_after)))
+                Ok(prepared.map(|prepared| operator::with_operator(prepared, spec.reads, stale_after)))
             }),
             files: Arc::new(move |config| toml::Value::Table(spec.table(&config.device))),
         }

@@ -25,7 +25,7 @@ impl Claimed {
     }
 
     /// For those who judge or show the claim itself.
-    pub fn as_told(self) -> Timestamp {
+    pub fn as_claimed(self) -> Timestamp {
         self.0
     }
 }
@@ -53,7 +53,7 @@ impl Times {
     }
 
     /// Of a line that tells `ts`, before the clock of its source has judged it.
-    pub fn told(ts: Timestamp, arrival: Timestamp) -> Self {
+    pub fn claimed(ts: Timestamp, arrival: Timestamp) -> Self {
         Self { ts: Claimed(ts), arrival, believed: ts.min(arrival) }
     }
 
@@ -86,8 +86,8 @@ impl Times {
 
     /// The time that the line tells is not the one that windows follow.
     pub fn is_doubted(&self) -> bool {
-        let (told, believed) = (self.ts.0, self.believed);
-        told.since(believed).max(believed.since(told)) > DOUBTED_FROM
+        let (claim, believed) = (self.ts.0, self.believed);
+        claim.since(believed).max(believed.since(claim)) > DOUBTED_FROM
     }
 }
 

@@ -360,7 +360,7 @@ mod tests {
         assert_eq!(fields["decision"], "benign");
         assert_eq!(fields["input_ref"], "7-1");
         assert_eq!(fields["reasons"], "[]");
-        assert_eq!(decision_from_json(Stream::L3Out, to_json(&event)).unwrap(), (event.ts().as_told(), decision));
+        assert_eq!(decision_from_json(Stream::L3Out, to_json(&event)).unwrap(), (event.ts().as_claimed(), decision));
     }
 
     #[test]

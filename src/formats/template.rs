@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_their_column() {
+    fn mistakes_are_reported_with_their_column() {
         for (template, column, part) in [
             ("user {name:wurd}", 12, "`wurd`"),
             ("a } b", 3, "closes nothing"),

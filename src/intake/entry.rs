@@ -134,7 +134,7 @@ fn raw(
     Ok(Origin { stream, source, compartment, format: Format::Auto }.message(
         payload,
         attributes,
-        Times::told(ts, arrival),
+        Times::claimed(ts, arrival),
     ))
 }
 
@@ -189,7 +189,7 @@ fn decision(mut entry: Map<String, Value>, stream: Stream, arrival: Timestamp) -
     }
     entry.insert("ts".to_owned(), Value::from(ts.seconds()));
     let (ts, decision) = wire::decision_from_json(stream, Value::Object(entry))?;
-    Ok(Draft { stream, times: Times::told(ts, arrival), root: None, body: Body::Decision(Box::new(decision)) })
+    Ok(Draft { stream, times: Times::claimed(ts, arrival), root: None, body: Body::Decision(Box::new(decision)) })
 }
 
 #[cfg(test)]
@@ -206,8 +206,8 @@ mod tests {
         from_entry(entry.as_object().unwrap().clone(), Stream::L3In, &Arc::from("http"), ARRIVAL)
     }
 
-    fn told(draft: &Draft) -> Timestamp {
-        draft.times.ts.as_told()
+    fn claimed(draft: &Draft) -> Timestamp {
+        draft.times.ts.as_claimed()
     }
 
     fn raw_of(draft: Draft) -> Raw {
@@ -221,7 +221,7 @@ mod tests {
             &json!({"ts": 1763856000.5, "source": "fw", "compartment": "ops", "payload": "deny", "n": 3, "u": "x"}),
         );
         let draft = draft.unwrap();
-        assert_eq!((draft.stream, told(&draft)), (Stream::L3In, Timestamp::from_millis(1_763_856_000_500)));
+        assert_eq!((draft.stream, claimed(&draft)), (Stream::L3In, Timestamp::from_millis(1_763_856_000_500)));
         let raw = raw_of(draft);
         assert_eq!((&*raw.source, &*raw.compartment, &*raw.payload), ("fw", "ops", b"deny" as &[u8]));
         assert_eq!(raw.attributes, [("n".to_owned(), "3".to_owned()), ("u".to_owned(), "x".to_owned())]);
@@ -244,7 +244,7 @@ mod tests {
             json!("2025-11-23T00:00:00.25Z"),
             json!("2025-11-23T01:00:00.250+01:00"),
         ] {
-            assert_eq!(read(&json!({"ts": ts, "payload": "x"})).unwrap().times.ts.as_told(), expected, "{ts}");
+            assert_eq!(read(&json!({"ts": ts, "payload": "x"})).unwrap().times.ts.as_claimed(), expected, "{ts}");
         }
     }
 
@@ -300,7 +300,7 @@ mod tests {
         let fields = [("payload", &b"\xff\x00"[..]), ("ts", b"12"), ("k", b"old"), ("k", b"new"), ("event_id", b"1-1")]
             .map(|(name, value)| (Bytes::from(name), Bytes::from(value)));
         let draft = from_fields(&fields, Stream::L4In, &Arc::from("redis"), ARRIVAL).unwrap();
-        assert_eq!(told(&draft), Timestamp::from_millis(12_000));
+        assert_eq!(claimed(&draft), Timestamp::from_millis(12_000));
         let raw = raw_of(draft);
         assert_eq!(&*raw.payload, b"\xff\x00");
         assert_eq!(raw.attributes, [("k".to_owned(), "new".to_owned())], "the last of a name counts");
@@ -329,7 +329,7 @@ mod tests {
         let bytes = |text: std::borrow::Cow<'_, str>| Bytes::from(text.into_owned());
         let fields: Vec<_> = fields.list().into_iter().map(|(name, value)| (bytes(name), bytes(value))).collect();
         let draft = from_fields(&fields, Stream::L3Out, &Arc::from("redis"), ARRIVAL).unwrap();
-        let at = told(&draft);
+        let at = claimed(&draft);
         let Body::Decision(read) = draft.body else { panic!("a decision") };
         assert_eq!((at, *read), (ts, decision));
     }

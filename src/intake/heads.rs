@@ -26,8 +26,8 @@ pub struct Head {
 
 impl Head {
     /// Of a line that stands for itself.
-    pub fn whole(draft: Draft, told: Timestamp, line: (u64, u64)) -> Self {
-        let time = LineTime { claim: Some(told), told: Some(told) };
+    pub fn whole(draft: Draft, claim: Timestamp, line: (u64, u64)) -> Self {
+        let time = LineTime { claim: Some(claim), stated: Some(claim) };
         let (start, end) = line;
         Self { draft, time, start, bytes: end - start, is_backlog: false, rest: None }
     }
@@ -95,7 +95,7 @@ impl Heads {
             return;
         }
         let (draft, time) = origin.line(line.payload, &mut self.context, calendar);
-        let rest = Rest::of(self.rule, origin.format, &draft, time.told.is_some());
+        let rest = Rest::of(self.rule, origin.format, &draft, time.stated.is_some());
         let bytes = line.end - line.start;
         self.push(Head { draft, time, start: line.start, bytes, is_backlog, rest });
     }

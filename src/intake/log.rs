@@ -88,7 +88,7 @@ impl IntakeLog {
 
     /// The same for lines whose times are yet to be judged, by the clocks of the sources that they name. `name` is that of
     /// the source in status.
-    pub fn append_told(&self, task: &TaskContext, source: &'static str, name: &str, batch: Batch) {
+    pub fn append_claimed(&self, task: &TaskContext, source: &'static str, name: &str, batch: Batch) {
         if batch.drafts.is_empty() {
             return self.append(task, source, batch);
         }

@@ -16,7 +16,7 @@ pub struct LineTime {
     /// If it tells a time that can be.
     pub claim: Option<Timestamp>,
     /// If it tells one at all, be it far ahead.
-    pub told: Option<Timestamp>,
+    pub stated: Option<Timestamp>,
 }
 
 /// What all events of one source have in common.
@@ -43,8 +43,8 @@ impl Origin {
         }
         let claim = calendar.claim(parsed.time);
         let times = Times::at(claim.unwrap_or(calendar.reference));
-        let told = claim.or_else(|| calendar.ahead(parsed.time));
-        (self.draft(parser, payload, attributes, times, parsed.record), LineTime { claim, told })
+        let stated = claim.or_else(|| calendar.ahead(parsed.time));
+        (self.draft(parser, payload, attributes, times, parsed.record), LineTime { claim, stated })
     }
 
     /// Makes one event of the line of a file and those that follow it.

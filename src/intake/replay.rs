@@ -11,7 +11,7 @@ use flate2::bufread::MultiGzDecoder;
 use jiff::tz::TimeZone;
 
 use super::Origin;
-use super::clock::{self, SourceClock, Told};
+use super::clock::{self, SourceClock, TimedLine};
 use super::content::{self, Content};
 use super::context::Context;
 use super::entry::{self, EntryError};
@@ -190,8 +190,8 @@ impl Reading {
         match entry_of(&line.payload) {
             Some(entry) => {
                 let draft = entry::from_entry(entry, origin.stream, &origin.source, calendar.reference)?;
-                let told = draft.times.ts.as_told();
-                self.heads.push(Head::whole(draft, told, (line.start, line.end)));
+                let claim = draft.times.ts.as_claimed();
+                self.heads.push(Head::whole(draft, claim, (line.start, line.end)));
             }
             None => self.heads.take(line, origin, calendar, false),
         }
@@ -213,10 +213,10 @@ impl Reading {
             .filter(|head| clock::source_of(&head.draft) == source)
             .map(|head| head.time.claim)
             .collect();
-        let told = Told {
+        let line = TimedLine {
             claim: head.time.claim,
             arrival: None,
-            reference: head.draft.times.ts.as_told(),
+            reference: head.draft.times.ts.as_claimed(),
             limit: self.limit.unwrap_or(Timestamp::MAX),
             skew: clock::skew(),
             next: &next,
@@ -225,9 +225,9 @@ impl Reading {
         };
         let has_room = self.clocks.len() < SOURCE_CLOCKS_MAX || self.clocks.contains_key(&source);
         let source = if has_room { source } else { Arc::from("") };
-        let believed = self.clocks.entry(source).or_default().take(&told);
+        let believed = self.clocks.entry(source).or_default().take(&line);
         let head = self.heads.first_mut()?;
-        head.draft.times = Times::replayed(head.draft.times.ts, believed).judged(head.time.told, believed);
+        head.draft.times = Times::replayed(head.draft.times.ts, believed).judged(head.time.stated, believed);
         Some(believed)
     }
 

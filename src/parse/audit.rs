@@ -56,7 +56,7 @@ mod tests {
     use crate::event::Format;
     use crate::parse::{LogTime, parse};
 
-    fn told(line: &str) -> Record {
+    fn record_of(line: &str) -> Record {
         parse(line.as_bytes(), Format::Auto, &[]).record
     }
 
@@ -80,11 +80,11 @@ mod tests {
 
     #[test]
     fn hex_is_decoded_where_the_audit_system_encodes() {
-        let record = told("type=PROCTITLE msg=audit(1.0:2): proctitle=6C73002D6C61");
+        let record = record_of("type=PROCTITLE msg=audit(1.0:2): proctitle=6C73002D6C61");
         assert_eq!(record.command.as_deref(), Some("ls -la"));
-        let record = told("type=EXECVE msg=audit(1.0:2): argc=3 a0=\"sh\" a1=\"-c\" a2=6563686F206869");
+        let record = record_of("type=EXECVE msg=audit(1.0:2): argc=3 a0=\"sh\" a1=\"-c\" a2=6563686F206869");
         assert_eq!((record.command.as_deref(), record.action), (Some("sh -c echo hi"), Action::ProcessStart));
-        let record = told(
+        let record = record_of(
             "type=SYSCALL msg=audit(1.0:2): arch=c000003e syscall=59 success=yes a0=2697928 comm=\"rm\" exe=\"/bin/rm\" key=(null)",
         );
         assert_eq!((record.field("a0"), record.field("key")), (Some("2697928"), Some("(null)")));
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_forged_field_in_an_encoded_name_stays_inside_it() {
         // acct is `x addr=203.0.113.6`
-        let record = told(
+        let record = record_of(
             "type=USER_LOGIN msg=audit(1.0:2): pid=1 msg='op=login acct=7820616464723D3230332E302E3131332E36 exe=\"/x\" hostname=? addr=192.0.2.7 terminal=ssh res=failed'",
         );
         assert_eq!(record.entity.src_ip.as_deref(), Some("192.0.2.7"));
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_socket_address_is_where_the_connection_goes() {
-        let record = told("type=SOCKADDR msg=audit(1.0:2): saddr=020001BBC00002070000000000000000");
+        let record = record_of("type=SOCKADDR msg=audit(1.0:2): saddr=020001BBC00002070000000000000000");
         assert_eq!((record.entity.dst_ip.as_deref(), record.entity.dst_port), (Some("192.0.2.7"), Some(443)));
     }
 }

@@ -68,12 +68,12 @@ impl Calendar {
     /// The time that the line tells although it cannot be, more than a day after the reference: nothing goes by it, and it
     /// is shown and told of.
     pub fn ahead(&self, time: LogTime) -> Option<Timestamp> {
-        let told = match time {
+        let stated = match time {
             LogTime::Instant(time) => Some(time),
             LogTime::Civil(time) => self.instant(time),
             LogTime::Absent | LogTime::Yearless { .. } => None,
         };
-        told.filter(|time| *time > self.reference.plus(AHEAD_MAX))
+        stated.filter(|time| *time > self.reference.plus(AHEAD_MAX))
     }
 
     fn can_be(&self, time: Timestamp) -> bool {

@@ -58,7 +58,7 @@ impl Story {
 }
 
 #[test]
-fn a_wrong_password_and_a_file_that_is_not_there_are_told_without_the_secret() {
+fn a_wrong_password_and_a_file_that_is_not_there_are_reported_without_the_secret() {
     let Some(postgres) = Postgres::started() else { return };
     postgres.execute("CREATE ROLE dsmil LOGIN SUPERUSER PASSWORD 'correct-horse'");
     let mut wrong = Story::begin(&postgres.tcp_url("dsmil"), Some("hunter2\n"));
@@ -77,7 +77,7 @@ fn a_wrong_password_and_a_file_that_is_not_there_are_told_without_the_secret() {
 }
 
 #[test]
-fn a_missing_privilege_is_told_also_when_it_is_taken_later() {
+fn a_missing_privilege_is_reported_also_when_it_is_taken_later() {
     let Some(postgres) = Postgres::started() else { return };
     postgres.execute("CREATE ROLE dsmil LOGIN PASSWORD 'right'; REVOKE ALL ON SCHEMA public FROM PUBLIC");
     let mut story = Story::begin(&postgres.tcp_url("dsmil"), Some("right"));
@@ -95,7 +95,7 @@ fn a_missing_privilege_is_told_also_when_it_is_taken_later() {
 }
 
 #[test]
-fn a_wrong_url_and_a_server_that_may_only_be_read_are_told() {
+fn a_wrong_url_and_a_server_that_may_only_be_read_are_reported() {
     let Some(postgres) = Postgres::started() else { return };
     postgres.execute("CREATE ROLE dsmil LOGIN SUPERUSER PASSWORD 'right'");
     let url = |database: &str| postgres.tcp_url("dsmil").replace("/postgres", &format!("/{database}"));

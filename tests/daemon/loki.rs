@@ -184,7 +184,7 @@ fn a_frozen_loki_slows_nothing_and_has_everything_when_it_thaws() {
 }
 
 #[test]
-fn tenant_and_credentials_come_through_and_a_wrong_password_is_told_without_it() {
+fn tenant_and_credentials_come_through_and_a_wrong_password_is_reported_without_it() {
     let loki = Server::started();
     loki.now(Behaviour::Say("401 Unauthorized", b"no org id".to_vec()));
     let more = "tenant = \"soc\"\nusername = \"u\"\npassword_file = \"{dir}/password\"\nlabels = { site = \"hq\" }";
@@ -342,7 +342,7 @@ fn a_full_store_gives_up_what_a_dead_loki_has_not_taken_and_says_how_many() {
 }
 
 #[test]
-fn whatever_answers_in_place_of_loki_is_told_and_takes_no_event_away() {
+fn whatever_answers_in_place_of_loki_is_reported_and_takes_no_event_away() {
     let loki = Server::started();
     let site = Site::new(&configuration(&loki.url(), ""));
     write_lines(&site, 0..20);

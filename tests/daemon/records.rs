@@ -41,7 +41,7 @@ fn killed_with_500_lines() -> Site {
 }
 
 #[test]
-fn a_write_ahead_log_that_was_cut_flipped_or_removed_is_told_and_read_again() {
+fn a_write_ahead_log_that_was_cut_flipped_or_removed_is_reported_and_read_again() {
     let faults: [fn(&std::path::Path); 3] = [
         |wal| {
             let length = std::fs::metadata(wal).unwrap().len();

@@ -79,7 +79,7 @@ fn node() -> Server {
 }
 
 #[test]
-fn a_cluster_of_one_node_is_read_and_written_and_a_url_of_the_wrong_kind_is_told() {
+fn a_cluster_of_one_node_is_read_and_written_and_a_url_of_the_wrong_kind_is_reported() {
     if !installed() {
         return;
     }

@@ -127,7 +127,7 @@ fn what_redis_gave_on_a_connection_that_was_lost_is_taken_all_the_same() {
 }
 
 #[test]
-fn what_cannot_be_read_or_was_trimmed_is_told_and_does_not_come_again() {
+fn what_cannot_be_read_or_was_trimmed_is_reported_and_does_not_come_again() {
     if !installed() {
         return;
     }

@@ -50,7 +50,7 @@ fn in_order_of_arrival(mut events: Vec<Event>) -> Vec<Event> {
     events
 }
 
-fn told(device: &mut dyn Stage, events: &[Event]) -> Vec<String> {
+fn flags_of(device: &mut dyn Stage, events: &[Event]) -> Vec<String> {
     soc_events(device, events).into_iter().flat_map(|soc| soc.flags).collect()
 }
 
@@ -63,7 +63,7 @@ fn a_live_source_that_falls_silent_is_noticed_while_another_logs_on() {
         ..Line::default()
     }));
     let events = lines.map(|line| line.event()).chain(ticks(0..3000)).collect();
-    assert_eq!(told(&mut *device(), &in_order_of_arrival(events)), ["LOG_SILENCE"]);
+    assert_eq!(flags_of(&mut *device(), &in_order_of_arrival(events)), ["LOG_SILENCE"]);
 }
 
 #[test]
@@ -78,10 +78,10 @@ fn neither_a_line_dated_ahead_nor_the_machines_clock_makes_a_source_silent_or_hi
             _ => {}
         }
     }
-    let mut told = told(&mut *device(), &events);
+    let mut found = flags_of(&mut *device(), &events);
     // The machine's clock took the lines with it.
-    told.retain(|flag| flag != "LOG_TIME_BACKWARDS");
-    assert_eq!(told, ["LOG_TIME_AHEAD", "LOG_SILENCE"]);
+    found.retain(|flag| flag != "LOG_TIME_BACKWARDS");
+    assert_eq!(found, ["LOG_TIME_AHEAD", "LOG_SILENCE"]);
 }
 
 #[test]

@@ -140,19 +140,19 @@ fn tick(second: u64) -> Event {
 
 /// Proposals and the number that the device says are waiting.
 fn written(stage: &mut dyn Stage, events: &[Event]) -> (Vec<Value>, Vec<String>) {
-    let (proposed, told): (Vec<Soc>, Vec<Soc>) =
+    let (proposed, accounts): (Vec<Soc>, Vec<Soc>) =
         soc_events(stage, events).into_iter().partition(|soc| soc.proposal.is_some());
-    let told = told.into_iter().map(|soc| soc.reasons.join(" ")).collect();
-    (proposed.into_iter().filter_map(|soc| soc.proposal).collect(), told)
+    let accounts = accounts.into_iter().map(|soc| soc.reasons.join(" ")).collect();
+    (proposed.into_iter().filter_map(|soc| soc.proposal).collect(), accounts)
 }
 
 #[test]
 fn a_flood_of_sources_does_not_become_a_flood_of_proposals_and_says_what_waits() {
     let mut soar = stage("per_hour = 20");
-    let (proposed, told) = written(soar.as_mut(), &decoys(500));
-    assert_eq!((proposed.len(), told), (10, vec!["waiting:1 left-out:0".to_owned()]));
-    let (_, told) = written(soar.as_mut(), &[tick(4000)]);
-    assert_eq!(told, ["waiting:0 left-out:490"], "they have lapsed by then");
+    let (proposed, accounts) = written(soar.as_mut(), &decoys(500));
+    assert_eq!((proposed.len(), accounts), (10, vec!["waiting:1 left-out:0".to_owned()]));
+    let (_, accounts) = written(soar.as_mut(), &[tick(4000)]);
+    assert_eq!(accounts, ["waiting:0 left-out:490"], "they have lapsed by then");
 }
 
 #[test]
@@ -167,9 +167,9 @@ fn decoys_leave_room_for_the_intruder_who_got_in() {
 #[test]
 fn one_network_of_decoys_is_one_target() {
     let decoys: Vec<Event> = (0..70).map(|step| event(step, attack_from(&format!("2001:db8:6:7::{step:x}")))).collect();
-    let (proposed, told) = written(stage("").as_mut(), &decoys);
+    let (proposed, accounts) = written(stage("").as_mut(), &decoys);
     assert_eq!(actions(&proposed), [("block_address", "2001:db8:6:7::/64")]);
-    assert_eq!(told, [""; 0]);
+    assert_eq!(accounts, [""; 0]);
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn the_samples_of_formats_pass() {
 }
 
 #[test]
-fn a_sample_that_is_wrong_is_told_with_its_line() {
+fn a_sample_that_is_wrong_is_reported_with_its_line() {
     let wrong = SSHD.replace("src_port = \"4242\"", "src_port = \"4243\"");
     let report = check(&library(&[text("sshd.toml", &wrong)]), plain);
     let [failure] = report.failures.as_slice() else { panic!("{:?}", report.failures) };
@@ -82,7 +82,7 @@ fn a_message_that_fits_two_entries_of_different_meaning_fails() {
 }
 
 #[test]
-fn a_broken_file_is_told_with_its_line_and_its_neighbours_stay() {
+fn a_broken_file_is_reported_with_its_line_and_its_neighbours_stay() {
     let broken = SSHD.replace("{src_ip:ip} port {src_port:port} ssh2{?: {_:word} {_:text}}", "{src_ip:ipp}");
     let (library, diagnostics) = Library::new(&[text("a.toml", &broken), text("pam.toml", PAM)]);
     let [diagnostic] = diagnostics.as_slice() else { panic!("{diagnostics:?}") };

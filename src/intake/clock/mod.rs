@@ -12,7 +12,7 @@ mod ticks;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-pub(crate) use source::{CONFIRMING_LINES, SourceClock, Told};
+pub(crate) use source::{CONFIRMING_LINES, SourceClock, TimedLine};
 pub(crate) use sources::{SourceClocks, source_of};
 pub(crate) use ticks::ReplayTicks;
 

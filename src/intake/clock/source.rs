@@ -24,7 +24,7 @@ pub struct SourceClock {
     at: Option<Timestamp>,
     /// When the newest line was taken in; `None` where that is not known.
     arrival: Option<Timestamp>,
-    /// A line of this source has told a time of its own.
+    /// A line of this source has a time of its own.
     is_dated: bool,
     /// Lines in a row that claimed a time far before `at`.
     earlier: u32,
@@ -40,12 +40,12 @@ struct Jump {
 
 /// One line, as far as its time goes.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a> {
+pub struct TimedLine<'a> {
     /// The time that the line tells; `None` for a line that tells none.
     pub claim: Option<Timestamp>,
     /// When it was taken in; `None` in a replay, which cannot know.
     pub arrival: Option<Timestamp>,
-    /// The time of a line that tells none, in a source where no line has told any.
+    /// The time of a line that has none, in a source where no line has had any.
     pub reference: Timestamp,
     /// No time after this is believed.
     pub limit: Timestamp,
@@ -59,14 +59,14 @@ pub struct Told<'a> {
 
 impl SourceClock {
     /// Takes the source's next line. Returns the time that is believed of it.
-    pub fn take(&mut self, line: &Told<'_>) -> Timestamp {
+    pub fn take(&mut self, line: &TimedLine<'_>) -> Timestamp {
         let believed = self.judge(line).min(line.limit);
         self.arrival = line.arrival.or(self.arrival);
         self.is_dated |= line.claim.is_some();
         believed
     }
 
-    fn judge(&mut self, line: &Told<'_>) -> Timestamp {
+    fn judge(&mut self, line: &TimedLine<'_>) -> Timestamp {
         let Some(before) = self.at else {
             let first = line.first();
             self.at = Some(first);
@@ -114,7 +114,7 @@ impl SourceClock {
 
     /// Whether enough lines agree that it is this late: lines before this one that claimed it too, and those after. Where all
     /// of these are there, it is enough that none tells otherwise; what is far before both tells nothing.
-    fn is_confirmed(&mut self, claim: Timestamp, before: Timestamp, line: &Told<'_>) -> bool {
+    fn is_confirmed(&mut self, claim: Timestamp, before: Timestamp, line: &TimedLine<'_>) -> bool {
         let agreeing = match self.jump {
             Some(jump) if jump.to <= claim.plus(line.skew) => jump.lines + 1,
             _ => 1,
@@ -129,7 +129,7 @@ impl SourceClock {
     }
 }
 
-impl Told<'_> {
+impl TimedLine<'_> {
     /// The times that the lines after this one tell and that can be true.
     fn later(&self) -> impl Iterator<Item = Timestamp> {
         self.next.iter().flatten().copied().filter(|claim| *claim <= self.limit)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::source::{CONFIRMING_LINES, SourceClock, Told};
+use super::source::{CONFIRMING_LINES, SourceClock, TimedLine};
 use crate::event::{Body, Draft, Timestamp};
 use crate::limits::{SOURCE_CLOCKS_MAX, SOURCE_NAME_BYTES_MAX};
 
@@ -44,12 +44,12 @@ impl SourceClocks {
         for (source, lines) in lines {
             let name = self.name(channel, &source);
             let clock = self.clocks.entry(name.clone()).or_default();
-            let told = |index: &usize| drafts.get(*index).map(|draft| draft.times.ts.as_told());
-            let claims: Vec<Option<Timestamp>> = lines.iter().map(told).collect();
+            let claim = |index: &usize| drafts.get(*index).map(|draft| draft.times.ts.as_claimed());
+            let claims: Vec<Option<Timestamp>> = lines.iter().map(claim).collect();
             for (index, rest) in lines.iter().zip((1..).map(|after| claims.get(after..).unwrap_or_default())) {
                 let Some(draft) = drafts.get_mut(*index) else { continue };
                 let next = rest.get(..CONFIRMING_LINES - 1).unwrap_or(rest);
-                draft.times.believed = clock.take(&told_by(draft, next, skew));
+                draft.times.believed = clock.take(&timed_line(draft, next, skew));
             }
             changed.insert(format!("{POSITION}{name}"), json!(clock));
         }
@@ -72,9 +72,9 @@ pub fn source_of(draft: &Draft) -> Arc<str> {
     }
 }
 
-fn told_by<'a>(draft: &Draft, next: &'a [Option<Timestamp>], skew: Duration) -> Told<'a> {
-    let (ts, arrival) = (draft.times.ts.as_told(), draft.times.arrival);
-    Told {
+fn timed_line<'a>(draft: &Draft, next: &'a [Option<Timestamp>], skew: Duration) -> TimedLine<'a> {
+    let (ts, arrival) = (draft.times.ts.as_claimed(), draft.times.arrival);
+    TimedLine {
         claim: Some(ts),
         arrival: Some(arrival),
         reference: ts,
@@ -98,9 +98,9 @@ mod tests {
         Timestamp::from_millis((1_700_000_000 + second) * 1000)
     }
 
-    fn line(source: &str, told: u64, arrival: u64) -> Draft {
+    fn line(source: &str, claim: u64, arrival: u64) -> Draft {
         let raw = Raw::new(source.into(), "".into(), Format::Auto, "x".into(), Vec::new(), built_in());
-        Draft { stream: Stream::L3In, times: Times::told(at(told), at(arrival)), root: None, body: Body::Raw(raw) }
+        Draft { stream: Stream::L3In, times: Times::claimed(at(claim), at(arrival)), root: None, body: Body::Raw(raw) }
     }
 
     fn believed(clocks: &mut SourceClocks, channel: &str, mut drafts: Vec<Draft>) -> Vec<Timestamp> {
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_judged_as_a_whole() {
-        let batch = [0, 5000, 10, 20, 7000, 7001, 7002].map(|told| line("app", told, NOW)).to_vec();
+        let batch = [0, 5000, 10, 20, 7000, 7001, 7002].map(|claim| line("app", claim, NOW)).to_vec();
         let expected = [0, 0, 10, 20, 7000, 7001, 7002].map(at);
         assert_eq!(believed(&mut SourceClocks::default(), "http", batch), expected);
     }

@@ -44,7 +44,7 @@ fn a_file_is_down_while_it_is_missing_a_folder_or_deleted_and_up_again_by_itself
 }
 
 #[test]
-fn a_rotation_that_makes_the_new_file_at_once_is_not_told() {
+fn a_rotation_that_makes_the_new_file_at_once_is_not_reported() {
     let mut bench = Bench::new(&["app.log"]);
     bench.append("app.log", "one\n");
     assert!(!is_down(&mut bench, "file:app.log"));

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::position::{Fingerprint, Mark};
 use crate::event::{Draft, Times, Timestamp};
 use crate::intake::Origin;
-use crate::intake::clock::{SourceClock, Told};
+use crate::intake::clock::{SourceClock, TimedLine};
 use crate::intake::context::Context;
 use crate::intake::heads::{Head, Heads};
 use crate::intake::lines::{Line, Lines};
@@ -306,10 +306,10 @@ impl Tail {
     pub fn judge_next(&self, clock: &mut SourceClock, arrival: Timestamp, skew: Duration) -> Option<Timestamp> {
         let head = self.heads.first()?;
         let next: Vec<_> = self.heads.later().map(|head| head.time.claim).collect();
-        Some(clock.take(&Told {
+        Some(clock.take(&TimedLine {
             claim: head.time.claim,
             arrival: Some(arrival),
-            reference: head.draft.times.ts.as_told(),
+            reference: head.draft.times.ts.as_claimed(),
             limit: arrival.plus(skew),
             skew,
             next: &next,
@@ -320,7 +320,7 @@ impl Tail {
     /// Hands out the next record, with the number of its bytes.
     pub fn next_draft(&mut self, arrival: Timestamp, believed: Timestamp) -> Option<(Draft, u64)> {
         let Head { mut draft, time, bytes, .. } = self.heads.pop()?;
-        draft.times = Times { arrival, ..draft.times }.judged(time.told, believed);
+        draft.times = Times { arrival, ..draft.times }.judged(time.stated, believed);
         Some((draft, bytes))
     }
 }

@@ -44,7 +44,7 @@ pub fn draft(entry: &Entry, origin: &Origin, arrival: Timestamp) -> Draft {
     let is_kept = |name: &str| name != "MESSAGE" && !name.starts_with("__") && !LEFT_OUT.contains(&name);
     let attributes = entry.fields.iter().filter(|(name, _)| is_kept(name) && !name.ends_with("_TIMESTAMP"));
     let attributes = attributes.map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned()));
-    origin.message(payload, attributes.collect(), Times::told(time(entry), arrival))
+    origin.message(payload, attributes.collect(), Times::claimed(time(entry), arrival))
 }
 
 fn time(entry: &Entry) -> Timestamp {
@@ -85,8 +85,8 @@ mod tests {
             format: Format::Auto,
         };
         let draft = draft(&entry, &origin, Timestamp::from_millis(1_763_856_000_001));
-        let told = Timestamp::from_micros(1_763_856_000_000_001);
-        assert_eq!(draft.times, Times::told(told, Timestamp::from_millis(1_763_856_000_001)));
+        let claim = Timestamp::from_micros(1_763_856_000_000_001);
+        assert_eq!(draft.times, Times::claimed(claim, Timestamp::from_millis(1_763_856_000_001)));
         let Body::Raw(raw) = draft.body else { panic!("a raw event") };
         assert_eq!(&*raw.payload, b"hello");
         let expected = [("SYSLOG_IDENTIFIER", "sshd"), ("_PID", "7")];

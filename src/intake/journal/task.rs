@@ -53,7 +53,7 @@ async fn run(
         if let Ok(polled) = batch {
             let problems = polled.problems.into_iter();
             problems.for_each(|problem| log.report(&Problem { source: row.clone(), ..problem }));
-            log.append_told(&task, NAME, &row, polled.batch);
+            log.append_claimed(&task, NAME, &row, polled.batch);
         }
         log.say(&row, journal.state());
     }

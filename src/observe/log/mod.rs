@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_that_hangs_blocks_nobody_and_the_drops_are_told_afterwards() {
+    fn a_journal_that_hangs_blocks_nobody_and_the_drops_are_reported_afterwards() {
         let (front, permit, lines) = gated(4);
         for number in 0..100 {
             say(&front, "dsmil-l3", &number.to_string());

@@ -130,7 +130,7 @@ mod tests {
 
     /// Each line is wrong in one way and right but for that.
     #[test]
-    fn every_broken_relation_is_told_at_its_key() {
+    fn every_broken_relation_is_reported_at_its_key() {
         let cases = [
             ("loki.url", "[loki]\nurl = \"http://u:pw@h\""),
             ("loki.url", "[loki]\nurl = \"http://u@h\""),

@@ -129,7 +129,7 @@ async fn an_answer_whose_end_does_not_come_counts_by_its_beginning() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_told() {
+async fn what_is_no_http_is_reported() {
     let server = Server::start(None, &[&["220 mail.example ESMTP\r\n"]]).await;
     let text = error_of(server.pusher("http", "").push(body()).await);
     assert!(text.starts_with("pushing to Loki at http://127.0.0.1") && text.contains("is loki.url right"), "{text}");

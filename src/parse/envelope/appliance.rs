@@ -82,7 +82,7 @@ fn is_hardware(text: &str) -> bool {
 mod tests {
     use super::super::syslog;
 
-    fn told(line: &str) -> (String, String, String) {
+    fn header_of(line: &str) -> (String, String, String) {
         let record = syslog::read(line).unwrap_or_else(|| panic!("{line}")).record;
         (record.entity.host.unwrap_or_default(), record.program.unwrap_or_default(), record.message)
     }
@@ -106,13 +106,13 @@ mod tests {
             ),
             ("May  4 13:42:12 lb crit server_handler.pl[24895]: x", ("lb", "server_handler.pl", "x")),
         ] {
-            assert_eq!(told(line), (host.to_owned(), program.to_owned(), message.to_owned()), "{line}");
+            assert_eq!(header_of(line), (host.to_owned(), program.to_owned(), message.to_owned()), "{line}");
         }
     }
 
     #[test]
     fn a_clock_that_a_message_quotes_is_none_of_the_device() {
-        let (host, program, message) = told("Oct 22 10:52:12 gw app: *Oct 22 09:00:00.1: %SYS-5-CONFIG_I: x");
+        let (host, program, message) = header_of("Oct 22 10:52:12 gw app: *Oct 22 09:00:00.1: %SYS-5-CONFIG_I: x");
         assert_eq!((host.as_str(), program.as_str()), ("gw", "app"));
         assert!(message.starts_with("*Oct 22"), "{message}");
     }

@@ -102,7 +102,7 @@ pub(super) fn name(tag: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn told(text: &str) -> Option<(&str, Option<u32>, &str)> {
+    fn tag_of(text: &str) -> Option<(&str, Option<u32>, &str)> {
         read(text).map(|(tag, message)| (name(tag.program), tag.pid, message))
     }
 
@@ -124,26 +124,26 @@ mod tests {
             ("ssh.service[12]: x", ("sshd", Some(12), "x")),
             ("nginx.service[12]: x", ("nginx", Some(12), "x")),
         ] {
-            assert_eq!(told(text), Some(expected), "{text}");
+            assert_eq!(tag_of(text), Some(expected), "{text}");
         }
     }
 
     #[test]
     fn a_name_of_several_words_needs_a_pid() {
-        let told = |text| of_words(text, NAME_WORDS_MAX).map(|(tag, message)| (tag.program, message));
-        assert_eq!(told("Plex Media Server[7]: x"), Some(("Plex Media Server", "x")));
-        assert_eq!(told("sogod [7]: x"), Some(("sogod", "x")));
+        let tag_of = |text| of_words(text, NAME_WORDS_MAX).map(|(tag, message)| (tag.program, message));
+        assert_eq!(tag_of("Plex Media Server[7]: x"), Some(("Plex Media Server", "x")));
+        assert_eq!(tag_of("sogod [7]: x"), Some(("sogod", "x")));
         for text in
             ["Plex Media Server: x", "user=eve sshd[7]: x", "a b c d e[7]: x", "login failed, sshd[7]: x", "a [b]: x"]
         {
-            assert_eq!(told(text), None, "{text}");
+            assert_eq!(tag_of(text), None, "{text}");
         }
     }
 
     #[test]
     fn levels_and_keys_are_no_programs() {
         for text in ["ERROR: x", "NOTICE[12]: x", "[error] x", "[I] x", "a=b: x", "{\"a\": 1}", "word x"] {
-            assert_eq!(told(text), None, "{text}");
+            assert_eq!(tag_of(text), None, "{text}");
         }
     }
 }

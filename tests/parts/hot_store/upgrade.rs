@@ -93,10 +93,10 @@ async fn a_store_without_arrival_and_belief_opens_and_goes_on() {
     let old = store.after(EventId::ZERO, Interest::ALL, 1000).await.unwrap();
     let told = |id: EventId| Timestamp::from_millis(id.ms());
     assert_eq!(old.len() as u64, 2 * EVENTS);
-    let expected = |event: &Event| Times::stored_without(event.times.ts.as_told(), event.id);
+    let expected = |event: &Event| Times::stored_without(event.times.ts.as_claimed(), event.id);
     assert!(old.iter().all(|event| event.times == expected(event)), "{old:?}");
     assert_eq!(
-        old.iter().find(|event| event.id == line(3, 0).id).map(|event| event.times.ts.as_told()),
+        old.iter().find(|event| event.id == line(3, 0).id).map(|event| event.times.ts.as_claimed()),
         Some(told(line(3, 0).id))
     );
 

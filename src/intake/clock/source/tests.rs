@@ -18,7 +18,7 @@ fn second_of(time: Timestamp) -> i64 {
 /// Believed times of lines that come one by one, each a claim and an arrival.
 fn live(clock: &mut SourceClock, lines: &[(i64, i64)]) -> Vec<i64> {
     let take = |(claim, arrival): &(i64, i64)| {
-        let told = Told {
+        let line = TimedLine {
             claim: Some(at(*claim)),
             arrival: Some(at(*arrival)),
             reference: at(*arrival),
@@ -27,7 +27,7 @@ fn live(clock: &mut SourceClock, lines: &[(i64, i64)]) -> Vec<i64> {
             next: &[],
             is_end: false,
         };
-        second_of(clock.take(&told))
+        second_of(clock.take(&line))
     };
     lines.iter().map(take).collect()
 }
@@ -40,8 +40,8 @@ fn backlog(clock: &mut SourceClock, claims: &[Option<i64>], arrival: Option<i64>
         let next = &claims[index + 1..claims.len().min(index + CONFIRMING_LINES)];
         let is_end = index + CONFIRMING_LINES > claims.len();
         let arrival = arrival.map(at);
-        let told = Told { claim: *claim, arrival, reference: at(NOW), limit, skew: SKEW, next, is_end };
-        second_of(clock.take(&told))
+        let line = TimedLine { claim: *claim, arrival, reference: at(NOW), limit, skew: SKEW, next, is_end };
+        second_of(clock.take(&line))
     };
     claims.iter().enumerate().map(take).collect()
 }
