@@ -23,9 +23,9 @@ fn a_postgres_that_is_locked_or_hangs_does_not_slow_the_rest_and_then_shows_how_
     wait_until_archived(&daemon);
 
     let lock = postgres.lock("raw_events_fast");
-    write_lines(&site, 10..6_000);
-    wait_until_judged(&site, 6_000);
-    wait_for("the backlog to be counted", || archive_status(&daemon)["lag_events"].as_u64().unwrap() > 10_000);
+    write_lines(&site, 10..12_000);
+    wait_until_judged(&site, 12_000);
+    wait_for("the backlog to be counted", || archive_status(&daemon)["lag_events"].as_u64().unwrap() > 20_000);
     wait_for("the lock to be reported", || {
         let status = archive_status(&daemon);
         status["last_error"]
@@ -40,8 +40,8 @@ fn a_postgres_that_is_locked_or_hangs_does_not_slow_the_rest_and_then_shows_how_
     wait_for("the end of it", || archive_status(&daemon)["progress"].is_null());
 
     postgres.signal_session(Signal::STOP);
-    write_lines(&site, 6_000..8_000);
-    wait_until_judged(&site, 8_000);
+    write_lines(&site, 12_000..14_000);
+    wait_until_judged(&site, 14_000);
     wait_for("the new backlog to be counted", || archive_status(&daemon)["lag_events"].as_u64().unwrap() > 2000);
     postgres.signal_session(Signal::CONT);
     wait_until_archived(&daemon);
