@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::address;
 use super::field::Field;
-use super::file::Format;
+use super::file::{Format, Program};
 use super::kind::Kind;
 use super::meaning::{Action, Meaning, Outcome, Severity};
 use super::names::{Identity, identity};
@@ -36,6 +36,12 @@ pub struct Understood<'a> {
 impl Understood<'_> {
     pub fn field(&self, name: &str) -> Option<&str> {
         get(&self.fields, name)
+    }
+
+    /// The words are like those of a program, but none that is known wrote them.
+    pub fn is_guess(&self) -> bool {
+        let message = self.message.and_then(|index| self.format.messages.get(index));
+        message.is_some_and(|message| message.is_fallback) && self.format.programs.contains(&Program::Any)
     }
 }
 

@@ -30,6 +30,9 @@ pub(super) fn describe(record: &mut Record, library: &Library, trusted: &proxy::
     let words = said(&message);
     let answer = library.understand(Line { program: program.as_deref(), message: words, fields: &written });
     let found = apply(&answer, record, given);
+    if answer.understood.as_ref().is_some_and(|understood| understood.is_guess()) {
+        prefer_own(&written, record, given);
+    }
     // The keys of audit records have meanings of their own.
     if program.as_deref() != Some("auditd") {
         if !matches!(found, Found::Record | Found::Ambiguous) {
@@ -55,6 +58,19 @@ pub(super) fn describe(record: &mut Record, library: &Library, trusted: &proxy::
     }
     record.program = program;
     record.message = message;
+}
+
+/// A line that has a key for who or where names it there: words that its message only resembles do not count against that.
+fn prefer_own(written: &[(String, String)], record: &mut Record, given: Given) {
+    let mut own = Record::default();
+    fields::describe(written, &mut own);
+    if own.entity.src_ip.is_some() && !given.src_ip {
+        record.entity.src_ip = own.entity.src_ip;
+        record.src_port = own.src_port;
+    }
+    if own.entity.user.is_some() && !given.user {
+        record.entity.user = own.entity.user;
+    }
 }
 
 /// rsyslog folds repeated lines into one.
@@ -222,6 +238,14 @@ mod tests {
             (record.entity.user.as_deref(), record.entity.src_ip.as_deref()),
             (Some("alice"), Some("192.0.2.1"))
         );
+    }
+
+    #[test]
+    fn a_key_that_names_the_source_counts_and_not_the_words_of_a_message_that_nobody_knows() {
+        let line = br#"{"msg":"Login failed for user x from 203.0.113.66","ip":"192.0.2.1"}"#;
+        assert_eq!(record(line, Format::Auto, &[]).entity.src_ip.as_deref(), Some("192.0.2.1"));
+        let line = br#"{"msg":"Login failed for user x from 192.0.2.1"}"#;
+        assert_eq!(record(line, Format::Auto, &[]).entity.src_ip.as_deref(), Some("192.0.2.1"));
     }
 
     #[test]
