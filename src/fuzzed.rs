@@ -15,8 +15,10 @@ use crate::detect::tcg_log::{TcgLog, efi_switch};
 use crate::detect::{cacao, zeek};
 use crate::event::{Format, Stream, Timestamp};
 use crate::intake::redis::{Content, Entry};
+use crate::intake::syslog::{framing, relp};
 use crate::intake::{entry, shrink};
 use crate::journal::{Entry as JournalEntry, Export};
+use crate::limits;
 use crate::parse::parse;
 use crate::redis::{Guard, Reply};
 
@@ -30,6 +32,8 @@ pub const PARSERS: &[Parser] = &[
     ("redis_entries", redis_entries),
     ("redis_protocol", redis_protocol),
     ("http_entries", http_entries),
+    ("syslog_stream", syslog_stream),
+    ("relp", relp),
     ("indicator_lists", indicator_lists),
     ("cacao", cacao),
     ("tcg_log", tcg_log),
@@ -51,6 +55,31 @@ const FORMATS: &[Format] = &[
 const INGESTED: &[Stream] = &[Stream::L3In, Stream::L4In, Stream::L3Out, Stream::L4Out];
 /// Answers of Redis are lists in lists in lists; what is deeper is refused before.
 const REPLY_DEPTH: usize = 6;
+
+/// The first byte chooses the size of the pieces.
+pub fn syslog_stream(data: &[u8]) {
+    let Some((size, text)) = data.split_first() else { return };
+    let mut messages = framing::Messages::default();
+    for piece in text.chunks(usize::from(*size).max(1)) {
+        messages.put(piece);
+        while let Some(message) = messages.next_message() {
+            assert!(!message.text.is_empty() && message.text.len() <= limits::LINE_BYTES_MAX);
+        }
+    }
+    messages.finish();
+}
+
+/// The same.
+pub fn relp(data: &[u8]) {
+    let Some((size, text)) = data.split_first() else { return };
+    let mut commands = relp::Commands::default();
+    for piece in text.chunks(usize::from(*size).max(1)) {
+        commands.put(piece);
+        while let Ok(Some(command)) = commands.next_command() {
+            assert!(command.data.len() <= limits::LINE_BYTES_MAX);
+        }
+    }
+}
 
 /// The first byte chooses the format; the rest is the line.
 pub fn lines(data: &[u8]) {

@@ -65,6 +65,13 @@ pub const JOURNAL_FIELD_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Bytes kept of one journal entry; fields past it are left out and counted.
 pub const JOURNAL_ENTRY_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
 
+/// Connections to one listener for syslog.
+pub const SYSLOG_CONNECTIONS_MAX: usize = 256;
+/// Peers of one listener of which it is known how much they have sent.
+pub const SYSLOG_PEERS_MAX: usize = 1024;
+/// Bytes read from one connection in one go.
+pub const SYSLOG_READ_BYTES: usize = 64 * 1024;
+
 /// Lines of the flat log are written when there are so many bytes of them, or no more come at once.
 pub const FLAT_LOG_BATCH_BYTES: usize = 256 * 1024;
 /// No write of the flat log is longer: tabs become eight spaces, and every line of a message gets the indent of its
@@ -305,6 +312,8 @@ const _: () = assert!(HTTP_LIVE_STREAMS_MAX < HTTP_CONNECTIONS_PER_PEER_MAX);
 const _: () = assert!(HTTP_LIVE_STREAMS_MAX * 2 < HTTP_CONNECTIONS_MAX, "streams leave room for other requests");
 const _: () = assert!(HTTP_INGEST_LINES_MAX <= IN_FLIGHT_EVENTS_MAX, "one request can be in flight as a whole");
 const _: () = assert!(LOG_QUEUE_MAX * LOG_MESSAGE_BYTES_MAX <= 64 * 1024 * 1024);
+const _: () =
+    assert!(SYSLOG_CONNECTIONS_MAX < SYSLOG_PEERS_MAX, "there is always a peer without a connection to forget");
 const _: () = assert!(LINE_BYTES_MAX < FILE_CHUNK_BYTES, "a chunk holds the longest line");
 const _: () = assert!(LINE_BYTES_MAX < BATCH_BYTES_MAX);
 const _: () = assert!(

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::config::{self as file, IntakeFile};
 use super::journal::config::{self as journal, IntakeJournal};
+use super::syslog::config::{self as syslog, IntakeSyslog};
 use crate::config::Judge;
 
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
@@ -13,6 +14,7 @@ use crate::config::Judge;
 pub struct Intake {
     pub journal: Vec<IntakeJournal>,
     pub file: Vec<IntakeFile>,
+    pub syslog: Vec<IntakeSyslog>,
     pub http: IntakeSwitch,
     /// Secure Boot, TPM event log and IMA list, read once a boot.
     pub boot: IntakeSwitch,
@@ -38,4 +40,5 @@ pub fn check(intake: &Intake, flat_log: Option<&Path>, judge: &mut Judge<'_>) {
     }
     journal::check(&intake.journal, judge);
     file::check(&intake.file, flat_log, judge);
+    syslog::check(&intake.syslog, judge);
 }

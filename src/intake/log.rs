@@ -101,6 +101,25 @@ impl IntakeLog {
         });
     }
 
+    /// The same for what came over one channel, as one transaction. Returns its last id, or `None` if this run was replaced and
+    /// nothing was appended. `channel` has clocks of its own; `name` is that of the source in status.
+    pub fn append_from(
+        &self,
+        task: &TaskContext,
+        source: &'static str,
+        (channel, name): (&str, &str),
+        drafts: Vec<Draft>,
+    ) -> Option<EventId> {
+        let mut last = None;
+        self.advance(task, || {
+            self.judged(channel, name, drafts, |drafts, positions| {
+                last = Some(self.bus.append(source, drafts, positions.clone(), Vec::new()));
+                positions
+            })
+        });
+        last
+    }
+
     /// Runs `append` with the drafts, their times judged, and the positions of the clocks that did. What comes over one
     /// channel is judged in the order in which it is appended. `name` is that of the source in status.
     pub fn judged<Appended>(

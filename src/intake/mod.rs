@@ -22,6 +22,7 @@ pub mod redis;
 pub mod replay;
 pub mod shrink;
 mod spec;
+pub(crate) mod syslog;
 mod table;
 mod tick;
 mod utf16;

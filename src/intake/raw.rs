@@ -33,8 +33,21 @@ impl Origin {
     /// The event of one line of a file, and the time that the line tells, completed by the calendar; its record is what the
     /// line says after those before it.
     pub fn line(&self, payload: Bytes, context: &mut Context, calendar: &Calendar) -> (Draft, LineTime) {
+        self.line_with(payload, Vec::new(), context, calendar)
+    }
+
+    /// The same with what came beside the line.
+    pub fn line_with(
+        &self,
+        payload: Bytes,
+        beside: Vec<(String, String)>,
+        context: &mut Context,
+        calendar: &Calendar,
+    ) -> (Draft, LineTime) {
         let parser = parser::current();
         let mut attributes = context.columns(&payload);
+        attributes.extend(beside);
+        attributes.sort();
         let mut parsed = parser.parse(&payload, self.format, &attributes);
         if let Some(before) = context.follow(&payload, &parsed.record) {
             attributes.push(before);

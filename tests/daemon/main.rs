@@ -39,4 +39,5 @@ mod reload;
 mod replay;
 mod sources;
 mod stdout;
+mod syslog;
 mod time;
