@@ -72,12 +72,12 @@ after_a_plain_rename_it_is_down_everywhere_until_a_reload_or_a_start_makes_the_f
         inside curl --fail --silent http://127.0.0.1:8600/readyz | grep -q 'flat-log is down' || fail 'readyz does not warn'
         inside curl --fail --silent http://127.0.0.1:8600/metrics | grep -qx 'dsmil_outlet_up{outlet="flat-log"} 0' ||
             fail 'its metric is not 0'
-        on_machine "seq -f '$remedy=%.0f' 1000 | logger -t dsmil-test"
+        on_machine "seq -f 'after-$remedy %.0f' 1000 | logger -t dsmil-test"
         inside systemctl "$remedy" dsmil
         [[ $(inside stat -c '%a %U %G' /var/log/dsmil.log) == '640 dsmil adm' ]] || fail 'the file is not there after it'
-        wait_for 30 'the last line' on_machine "tail -n 500 /var/log/dsmil.log | grep -q ' $remedy=1000'"
+        wait_for 30 'the last line' on_machine "tail -n 500 /var/log/dsmil.log | grep -q ' after-$remedy 1000'"
         wait_for 10 'status to say that it is up' flat_log_is True
-        expect "the lines after it" "$(flat_lines " $remedy=[0-9]*\$" | wc -l)" 1000
+        expect "the lines after it" "$(flat_lines " after-$remedy [0-9]*\$" | wc -l)" 1000
         wait_for 10 "systemd's status line" on_machine '! systemctl show -P StatusText dsmil | grep -q "flat-log is down"'
     done
     until_ready
