@@ -19,6 +19,8 @@ use crate::limits::LINE_BYTES_MAX;
 use crate::parse::Calendar;
 use crate::supervise::TaskContext;
 
+/// Of the tasks, with their number behind it, and of who appends to the log.
+pub const NAME: &str = "intake-syslog";
 /// The field with the address of who sent the message.
 const PEER: &str = "log.source.address";
 
@@ -80,7 +82,7 @@ impl Inlet {
     /// for before it is said to be safe; `None` when this run was replaced, and nothing was taken.
     pub fn append(&self, drafts: Vec<Draft>, peer: IpAddr) -> Option<EventId> {
         let channel = format!("{} {}", self.name(), network(peer));
-        self.log.append_from(&self.task, super::task::NAME, (&channel, self.name()), drafts)
+        self.log.append_from(&self.task, NAME, (&channel, self.name()), drafts)
     }
 
     /// How long nothing more is to be read of a peer that has sent so many.

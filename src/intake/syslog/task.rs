@@ -9,13 +9,12 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
 use super::config::{IntakeSyslog, Transport};
-use super::inlet::{Inlet, name};
+use super::inlet::{Inlet, NAME, name};
 use super::tls::Tls;
 use super::{datagrams, session};
 use crate::intake::{Expected, Resources, Said, SourceSpec};
 use crate::supervise::{NamedTask, TaskContext};
 
-pub const NAME: &str = "intake-syslog";
 /// For the TLS handshake.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// For what was taken to be safe, when the listener ends.

@@ -69,9 +69,9 @@ after_a_plain_rename_it_is_down_everywhere_until_a_reload_or_a_start_makes_the_f
         inside mv /var/log/dsmil.log "/var/log/dsmil.log.$remedy"
         wait_for 10 'status to say that it is down' flat_log_is False
         wait_for 10 "systemd's status line to say so" on_machine 'systemctl show -P StatusText dsmil | grep -q "flat-log is down"'
-        inside curl --fail --silent http://127.0.0.1:8600/readyz | grep -q 'flat-log is down' || fail 'readyz does not warn'
-        inside curl --fail --silent http://127.0.0.1:8600/metrics | grep -qx 'dsmil_outlet_up{outlet="flat-log"} 0' ||
-            fail 'its metric is not 0'
+        wait_for 10 'readyz to warn' on_machine 'curl -fsS http://127.0.0.1:8600/readyz | grep -q "flat-log is down"'
+        # Metrics are brought up to date once a second.
+        wait_for 10 'its metric' on_machine 'curl -fsS http://127.0.0.1:8600/metrics | grep -qx "dsmil_outlet_up{outlet=\"flat-log\"} 0"'
         on_machine "seq -f 'after-$remedy %.0f' 1000 | logger -t dsmil-test"
         inside systemctl "$remedy" dsmil
         [[ $(inside stat -c '%a %U %G' /var/log/dsmil.log) == '640 dsmil adm' ]] || fail 'the file is not there after it'
