@@ -42,11 +42,22 @@ fn logger(arguments: &[&str]) -> bool {
     }
 }
 
+/// A daemon that is ready may still be about to listen: what it does says its status.
+fn listening(site: &Site) -> Daemon {
+    let daemon = site.start_ready();
+    wait_for("the listener to be up", || {
+        let status = daemon.status();
+        let mut sources = status["sources"].as_array().unwrap().iter();
+        sources.any(|source| source["name"].as_str().unwrap().starts_with("syslog:") && source["state"] == "up")
+    });
+    daemon
+}
+
 #[test]
 fn what_logger_sends_over_tcp_and_udp_is_taken_in_with_the_address_of_the_sender() {
     for (transport, flag) in [("tcp", "-T"), ("udp", "-d")] {
         let (site, port) = site(transport, "compartment = \"edge\"");
-        let daemon = site.start_ready();
+        let daemon = listening(&site);
         let port = port.to_string();
         let common = ["-n", "127.0.0.1", "-P", &port, flag, "-t", "sshd"];
         let sent = [
@@ -119,7 +130,7 @@ impl Relp {
 #[test]
 fn what_relp_has_acknowledged_is_there_after_kill_9() {
     let (site, port) = site("relp", "");
-    let daemon = site.start_ready();
+    let daemon = listening(&site);
     let mut client = Relp::open(port);
     let sender = client.stream.try_clone().unwrap();
     let sending = std::thread::spawn(move || {
@@ -138,7 +149,7 @@ fn what_relp_has_acknowledged_is_there_after_kill_9() {
         safe = more;
     }
     sending.join().unwrap();
-    let daemon = site.start_ready();
+    let daemon = listening(&site);
     let there: Vec<u32> =
         payloads(&daemon).iter().filter_map(|payload| payload.rsplit_once('=')?.1.parse().ok()).collect();
     let numbers: BTreeSet<u32> = there.iter().copied().collect();
@@ -150,7 +161,7 @@ fn what_relp_has_acknowledged_is_there_after_kill_9() {
 #[test]
 fn a_session_of_relp_ends_in_order_and_what_is_no_relp_is_told() {
     let (site, port) = site("relp", "");
-    let daemon = site.start_ready();
+    let daemon = listening(&site);
     let mut client = Relp::open(port);
     client.send(2, "<13>Nov 10 10:00:00 web app: hello").unwrap();
     writeln!(client.stream, "3 starttls 0\n4 close 0").unwrap();
@@ -170,7 +181,7 @@ fn a_session_of_relp_ends_in_order_and_what_is_no_relp_is_told() {
 #[test]
 fn who_sends_too_fast_over_udp_loses_what_is_counted_and_said() {
     let (site, port) = site("udp", "rate = 10");
-    let daemon = site.start_ready();
+    let daemon = listening(&site);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(("127.0.0.1", port)).unwrap();
     for number in 0..100 {
@@ -212,7 +223,7 @@ fn over_tls_only_who_has_a_certificate_of_the_authority_may_send() {
         eprintln!("skipped: there is no openssl");
         return;
     }
-    let daemon = site.start_ready();
+    let daemon = listening(&site);
     let send = |credentials: &[&str], text: &str| {
         let address = format!("127.0.0.1:{port}");
         let mut client = Command::new("openssl")
