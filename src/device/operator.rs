@@ -22,19 +22,19 @@ pub fn with_operator(prepared: PreparedStage, device: Interest, stale_after: Dur
     let PreparedStage { make, warnings } = prepared;
     let make = move || -> Box<dyn Stage> {
         let readings = ShrinkReadings::default();
-        Box::new(TimedLine { device: make(), reads_shrink: device.overlaps(SHRINK), readings, stale_after })
+        Box::new(WithOperator { device: make(), reads_shrink: device.overlaps(SHRINK), readings, stale_after })
     };
     PreparedStage { make: Arc::new(make), warnings }
 }
 
-struct TimedLine {
+struct WithOperator {
     device: Box<dyn Stage>,
     reads_shrink: bool,
     readings: ShrinkReadings,
     stale_after: Duration,
 }
 
-impl Stage for TimedLine {
+impl Stage for WithOperator {
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         if let Body::Shrink(sample) = &event.body {
             self.readings.take(event.time(), sample);

@@ -21,7 +21,7 @@ impl Span {
     }
 }
 
-/// TimedLine of what is found.
+/// Told of what is found.
 pub trait Visit {
     /// Whether to go on where the message is too short or too long for what follows, to see how far it comes.
     const PERSISTS: bool = false;

@@ -63,7 +63,7 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// `None` for a line that nothing may follow. `claim`: whether it tells a time.
+    /// `None` for a line that nothing may follow. `tells_time`: it tells a time.
     pub fn of(rule: Multiline, format: Format, first: &Draft, tells_time: bool) -> Option<Self> {
         let Body::Raw(raw) = &first.body else { return None };
         let may_go_on = match rule {

@@ -48,7 +48,7 @@ impl Cause {
     }
 }
 
-/// TimedLine of every failure before the actor is started again: (cause, reason).
+/// Told of every failure before the actor is started again: (cause, reason).
 pub type OnFailure = Arc<dyn Fn(Cause, &str) + Send + Sync>;
 
 /// One supervised actor: its state, its heartbeat and its failures. Shared between the supervisor, the actor and status.

@@ -151,7 +151,7 @@ fn over_tls_with_an_authority_of_ones_own_and_no_other() {
 const RIGHTS: [&str; 3] = ["+@stream", "+eval", "~test:*"];
 
 #[test]
-fn a_user_with_the_rights_that_the_message_names_suffices_and_one_with_less_is_reported_so() {
+fn a_user_with_the_rights_that_the_message_names_suffices_and_one_with_less_is_told_so() {
     if !installed() {
         return;
     }

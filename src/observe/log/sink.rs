@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_is_reported_the_priority_that_journalctl_filters_by() {
+    fn the_journal_is_given_the_priority_that_journalctl_filters_by() {
         passes_alone("speaks_to_a_journal_of_its_own");
     }
 
