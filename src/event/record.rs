@@ -129,4 +129,9 @@ impl Record {
     pub fn field(&self, name: &str) -> Option<&str> {
         named(&self.fields, name)
     }
+
+    /// The value of the first of these names that there is a field of.
+    pub fn first_of(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.field(name))
+    }
 }

@@ -194,7 +194,7 @@ fn time_of(record: &Record) -> LogTime {
 }
 
 fn first<'a>(record: &'a Record, names: &[&str]) -> Option<&'a str> {
-    names.iter().find_map(|name| record.field(name)).filter(|value| !value.is_empty())
+    record.first_of(names).filter(|value| !value.is_empty())
 }
 
 fn time(value: &str) -> LogTime {

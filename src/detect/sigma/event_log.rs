@@ -79,9 +79,9 @@ pub struct Place {
 
 /// `None`: the record is no such event, or of a channel that rules have no name for.
 pub fn place(record: &Record) -> Option<Place> {
-    let channel = first(record, &CHANNEL)?;
+    let channel = record.first_of(&CHANNEL)?;
     let (_, service) = SERVICES.iter().find(|(known, _)| known.eq_ignore_ascii_case(channel))?;
-    let id = first(record, &ID).unwrap_or_default();
+    let id = record.first_of(&ID).unwrap_or_default();
     let categories = CATEGORIES.iter().find(|(of, ids, _)| of == service && ids.contains(&id));
     Some(Place {
         service,
@@ -98,9 +98,9 @@ pub fn categories() -> impl Iterator<Item = &'static str> {
 /// A field of the event under its own name.
 pub fn field<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
     match name {
-        "EventID" => first(record, &ID),
-        "Channel" => first(record, &CHANNEL),
-        "Provider_Name" => first(record, &PROVIDER),
+        "EventID" => record.first_of(&ID),
+        "Channel" => record.first_of(&CHANNEL),
+        "Provider_Name" => record.first_of(&PROVIDER),
         _ => data(record, name),
     }
 }
@@ -111,10 +111,6 @@ fn data<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
         // Wazuh writes the first letter small.
         inner.eq_ignore_ascii_case(name).then_some(value.as_str())
     })
-}
-
-fn first<'a>(record: &'a Record, names: &[&str]) -> Option<&'a str> {
-    names.iter().find_map(|name| record.field(name))
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl<'a> SigmaRecord<'a> {
     }
 
     fn first_of(&self, names: &[&str]) -> Option<Cow<'_, str>> {
-        names.iter().find_map(|name| self.record.field(name)).map(Cow::Borrowed)
+        self.record.first_of(names).map(Cow::Borrowed)
     }
 
     /// The program that was started. Rules compare the end of a path (`/nc`), and an audit record or a command often

@@ -149,7 +149,7 @@ impl Watch {
     }
 
     fn failed_request(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
-        let path = ["cs-uri-stem", "c-uri", "path", "uri"].iter().find_map(|name| record.field(name));
+        let path = record.first_of(&["cs-uri-stem", "c-uri", "path", "uri"]);
         let (Some(address), Some(path)) = (record.entity.src_ip.as_deref(), path) else { return Vec::new() };
         let path = path.split('?').next().unwrap_or_default();
         let alarm = self.failed_paths.observe_times(&PATH_SCAN, address, path, ts, record.times());

@@ -24,7 +24,7 @@ pub fn is_failed(record: &Record) -> bool {
 }
 
 fn segments(record: &Record) -> impl Iterator<Item = String> {
-    let url = ["cs-uri-stem", "c-uri"].iter().find_map(|name| record.field(name)).unwrap_or_default();
+    let url = record.first_of(&["cs-uri-stem", "c-uri"]).unwrap_or_default();
     let path = url.split(['?', '#']).next().unwrap_or_default();
     path.split('/').filter(|segment| !segment.is_empty()).map(str::to_ascii_lowercase)
 }
