@@ -101,7 +101,8 @@ impl L3 {
     fn judge(&mut self, event: &Event, raw: &Raw, matches: Vec<RuleMatch>) -> Decision {
         let record = raw.record();
         let mut detections = Vec::with_capacity(matches.len() + 2);
-        let (action, outcome) = match web_login::is_failed(record) {
+        let is_web_login = web_login::is_failed(record);
+        let (action, outcome) = match is_web_login {
             true => (Action::Login, Some(false)),
             false => (record.action, record.outcome),
         };
@@ -116,7 +117,7 @@ impl L3 {
                 detection
             });
         }
-        detections.extend(self.watch.observe(record, event.time()));
+        detections.extend(self.watch.observe(record, is_web_login, event.time()));
         // Stable: of equal scores the earlier detection leads.
         detections.sort_by(|left, right| right.score.total_cmp(&left.score));
         detections.truncate(limits::REASONS_MAX);

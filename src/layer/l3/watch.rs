@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::Attempts;
 use super::detection::{Detection, Model};
-use super::web_login;
 use crate::detect::novelty::Novelty;
 use crate::detect::rates::{Alarm, Measure, Rates, Threshold};
 use crate::event::{Action, Record, Timestamp};
@@ -61,8 +60,8 @@ impl Watch {
         alarm.is_none() && self.repeated_rules.ongoing(&REPETITION, &key, ts).is_some()
     }
 
-    /// Returns what the detectors find in this line, and adds the line to their state.
-    pub fn observe(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
+    /// What the detectors find in this line, which is added to their state. `is_web_login`: it is a login that a web server refused.
+    pub fn observe(&mut self, record: &Record, is_web_login: bool, ts: Timestamp) -> Vec<Detection> {
         let mut detections = match (record.action, record.outcome) {
             (Action::Login, Some(false)) => self.failed_login(record, ts),
             (Action::Login | Action::PrivilegeUse, Some(true)) => self.login(record, ts),
@@ -70,7 +69,7 @@ impl Watch {
             (Action::HttpRequest, Some(false)) => self.failed_request(record, ts),
             _ => Vec::new(),
         };
-        if web_login::is_failed(record) {
+        if is_web_login {
             detections.extend(self.failed_login(record, ts));
         }
         detections.extend(self.habits(record, ts));
@@ -257,6 +256,7 @@ fn graded(scores: [f64; 3], alarm: &Alarm) -> f64 {
 mod tests {
     use super::*;
     use crate::event::Entity;
+    use crate::layer::l3::web_login;
 
     fn second(number: u64) -> Timestamp {
         Timestamp::from_millis(1_700_000_000_000 + number * 1000)
@@ -271,7 +271,7 @@ mod tests {
     fn loud(watch: &mut Watch, lines: impl IntoIterator<Item = (u64, Record)>) -> Vec<(String, f64)> {
         lines
             .into_iter()
-            .flat_map(|(at, record)| watch.observe(&record, second(at)))
+            .flat_map(|(at, record)| watch.observe(&record, web_login::is_failed(&record), second(at)))
             .map(|detection| (detection.reason, detection.score))
             .collect()
     }
