@@ -48,5 +48,6 @@ mod retry;
 pub mod server;
 pub mod store;
 pub mod supervise;
+mod tls;
 
 pub use cli::{Cli, dispatch};

@@ -1,40 +1,69 @@
-//! The server's certificate and key.
+//! The certificate and key of what is listened on, and the authorities of those who may come.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{self, ServerConfig, crypto::ring};
+use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig, crypto::ring};
 
+/// The files of one listener.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    /// Of the configuration that names them, for messages.
+    pub section: &'static str,
+    pub cert: &'a Path,
+    pub key: &'a Path,
+    /// Only who has a certificate of these authorities may come.
+    pub client_ca: Option<&'a Path>,
+}
+
+/// `file` is the key of the configuration and the path.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("http.tls_cert_file {}: no certificate chain could be read from it: {source}; it must be PEM", path.display())]
-    Certificate { path: PathBuf, source: pem::Error },
-    #[error("http.tls_key_file {}: no private key could be read from it: {source}; it must be PEM without a password", path.display())]
-    Key { path: PathBuf, source: pem::Error },
-    #[error("http.tls_cert_file {} and http.tls_key_file {} do not go together: {source}", cert.display(), key.display())]
-    Pair { cert: PathBuf, key: PathBuf, source: rustls::Error },
+    #[error("{file}: no certificate chain could be read from it: {source}; it must be PEM")]
+    Certificate { file: String, source: pem::Error },
+    #[error("{file}: no private key could be read from it: {source}; it must be PEM without a password")]
+    Key { file: String, source: pem::Error },
+    #[error("{files} do not go together: {source}")]
+    Pair { files: String, source: rustls::Error },
+    #[error("{file}: it names no authority of clients: {source}")]
+    Authorities { file: String, source: VerifierBuilderError },
 }
 
 /// # Errors
 /// A file cannot be read, or certificate and key do not match.
-pub fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let certificate_error = |source| TlsError::Certificate { path: cert.to_owned(), source };
-    let chain = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(certificate_error)?;
-    if chain.is_empty() {
-        return Err(certificate_error(pem::Error::NoItemsFound));
-    }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|source| TlsError::Key { path: key.to_owned(), source })?;
-    let pair_error = |source| TlsError::Pair { cert: cert.to_owned(), key: key.to_owned(), source };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+pub fn server(files: Files<'_>) -> Result<ServerConfig, TlsError> {
+    let Files { section, cert, key, client_ca } = files;
+    let named = |name: &str, path: &Path| format!("{section}.{name} {}", path.display());
+    let chain = certificates(named("tls_cert_file", cert), cert)?;
+    let private = PrivateKeyDer::from_pem_file(key)
+        .map_err(|source| TlsError::Key { file: named("tls_key_file", key), source })?;
+    let pair_error = |source| TlsError::Pair {
+        files: format!("{} and {}", named("tls_cert_file", cert), named("tls_key_file", key)),
+        source,
+    };
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(pair_error)?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
         .map_err(pair_error)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    let builder = match client_ca.map(|path| (path, named("tls_client_ca_file", path))) {
+        None => builder.with_no_client_auth(),
+        Some((path, file)) => {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(certificates(file.clone(), path)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .map_err(|source| TlsError::Authorities { file, source })?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    builder.with_single_cert(chain, private).map_err(pair_error)
+}
+
+fn certificates(file: String, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = found.and_then(|found| if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) });
+    found.map_err(|source| TlsError::Certificate { file, source })
 }

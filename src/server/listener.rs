@@ -28,12 +28,12 @@ use super::peer::Peer;
 use super::shared::{Shared, stopped};
 use super::socket::{self, SocketFile};
 use super::stall::StallGuard;
-use super::tls::{self, TlsError};
 use super::{proposals, routes};
 use crate::config::{self, Finding};
 use crate::limits;
 use crate::observe::metrics;
 use crate::retry::Throttle;
+use crate::tls::{self, TlsError};
 
 /// For the TLS handshake, and for the head of each request.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -129,7 +129,11 @@ fn prepare(config: &config::Http) -> Result<Prepared, HttpError> {
         return Err(HttpError::Exposed(findings));
     }
     let tls = match (&config.tls_cert_file, &config.tls_key_file) {
-        (Some(cert), Some(key)) => Some(tls::load(cert, key)?),
+        (Some(cert), Some(key)) => {
+            let mut tls = tls::server(tls::Files { section: "http", cert, key, client_ca: None })?;
+            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+            Some(Arc::new(tls))
+        }
         _ => None,
     };
     Ok((Access::load(config)?, tls))
