@@ -44,6 +44,11 @@ impl Redis {
         1_000_000
     }
 
+    /// The key of a stream.
+    pub fn key(&self, stream: Stream) -> String {
+        format!("{}{stream}", self.key_prefix)
+    }
+
     /// The role of a stream; without an entry, inputs are ingested and outputs mirrored.
     pub fn role(&self, stream: Stream) -> StreamRole {
         self.streams.get(&stream).copied().unwrap_or(match stream {

@@ -30,7 +30,6 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("No such file", "refused", "is Redis running, and is redis.url right?"),
     ("ermission denied", "permission", "let the daemon's user open the socket or file"),
     ("no answer within", "silent", SILENT),
-    ("Request timed out", "silent", SILENT),
     ("onnection reset", "closed", CLOSED),
     ("onnection closed", "closed", CLOSED),
     (

@@ -7,8 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
+use super::address::Place;
 use super::node::{CALL_TIMEOUT, Failure, Node};
-use super::settings::{Place, Settings};
+use super::settings::Settings;
 use super::slot::slot;
 use super::{Reply, error};
 use crate::config;

@@ -1,19 +1,21 @@
-//! The connection to Redis that the mirror and the ingest share. What client library does it is known here alone, and it
-//! never sees what a server answered before that was looked at.
+//! The connection to Redis that the mirror and the ingest share.
 //!
-//! `link` (which node) → `node` (one connection) → the library → `guarded` by `guard` → the server.
+//! `link` (which node) → `node` (one connection, commands in order) → `decoder` (what the server answers, as far as there is
+//! `room`).
 
+mod address;
 pub(crate) mod config;
+mod decoder;
 mod error;
-mod guard;
-mod guarded;
 mod link;
 mod node;
 mod reply;
+mod room;
 mod settings;
 mod slot;
 
-pub use guard::{Guard, NO_ROOM};
+pub use decoder::Decoder;
 pub use link::Link;
 pub use node::CALL_TIMEOUT;
 pub use reply::Reply;
+pub use room::NO_ROOM;

@@ -1,24 +1,29 @@
-//! One connection to one server. The client library is used for its protocol; it never reconnects by itself, so that
-//! whoever uses the connection knows when to ask again how far the other side is.
+//! One connection to one server. It never reconnects by itself, so that whoever uses the connection knows when to ask again
+//! how far the other side is.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisError, Value};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::Reply;
-use super::guarded::Guarded;
-use super::settings::{Place, Settings};
-use crate::http_client::ConnectError;
+use super::address::Place;
+use super::decoder::{Answer, Decoder};
+use super::settings::Settings;
+use crate::http_client::{ConnectError, Io};
 
 /// No call takes longer, unless it is meant to.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Commands that wait to be written; then whoever asks waits too.
+const COMMANDS_MAX: usize = 16;
+const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Why there is no answer.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// Redis refuses, in these words.
     Refused(String),
@@ -28,10 +33,16 @@ pub(super) enum Failure {
 
 /// Closed when it is dropped.
 pub(super) struct Node {
-    connection: MultiplexedConnection,
+    commands: mpsc::Sender<Command>,
     /// Why the connection ended.
     end: Arc<OnceLock<String>>,
     _driver: Running,
+}
+
+/// As it is sent, and who waits for the answer.
+struct Command {
+    packed: Vec<u8>,
+    answer: oneshot::Sender<Answer>,
 }
 
 /// A task that ends with this.
@@ -60,17 +71,17 @@ impl Node {
             ConnectError::Timeout => silence(CALL_TIMEOUT),
             error => error.to_string(),
         })?;
-        let end = Arc::<OnceLock<String>>::default();
-        // The library asks nothing by itself: not every ACL user may, and a refusal is wanted in the server's words.
-        let silent = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let guarded = Guarded::new(server, Arc::clone(&end));
-        let (connection, driver) = MultiplexedConnection::new_with_config(&silent, guarded, config)
-            .await
-            .map_err(|error| error.to_string())?;
-        let node = Self { connection, end, _driver: Running(tokio::spawn(driver).abort_handle()) };
+        let node = Self::over(server);
         node.log_in(&settings).await.map_err(|(Failure::Refused(why) | Failure::Lost(why))| why)?;
         Ok(node)
+    }
+
+    /// Over a connection that is there.
+    fn over(server: impl Io + 'static) -> Self {
+        let end = Arc::<OnceLock<String>>::default();
+        let (commands, asked) = mpsc::channel(COMMANDS_MAX);
+        let driver = tokio::spawn(drive(server, asked, Arc::clone(&end)));
+        Self { commands, end, _driver: Running(driver.abort_handle()) }
     }
 
     async fn log_in(&self, settings: &Settings) -> Result<(), Failure> {
@@ -85,58 +96,189 @@ impl Node {
         Ok(())
     }
 
-    /// Sends one command and waits for the answer.
+    /// Sends one command and waits for the answer. Commands are sent and answered in the order in which they are asked.
     pub async fn ask(&self, command: &'static str, arguments: Vec<Bytes>, timeout: Duration) -> Result<Reply, Failure> {
-        let mut asked = redis::cmd(command);
-        for argument in &arguments {
-            asked.arg(argument.as_ref());
-        }
-        let lost = |cause: String| Failure::Lost(self.end.get().cloned().unwrap_or(cause));
-        match tokio::time::timeout(timeout, self.send(&asked)).await {
-            Ok(Ok(answer)) => reply(answer).map_err(Failure::Refused),
-            Ok(Err(error)) => match error.code() {
-                Some(code) => Err(Failure::Refused(refusal(code, error.detail()))),
-                None => Err(lost(error.to_string())),
-            },
-            Err(_) => Err(lost(silence(timeout))),
+        let (answer, answered) = oneshot::channel();
+        let sent = async {
+            self.commands.send(Command { packed: packed(command, &arguments), answer }).await.ok()?;
+            answered.await.ok()
+        };
+        match tokio::time::timeout(timeout, sent).await {
+            Ok(Some(answer)) => answer.map_err(Failure::Refused),
+            Ok(None) => Err(self.lost(CLOSED)),
+            Err(_) => Err(self.lost(&silence(timeout))),
         }
     }
 
-    async fn send(&self, command: &Cmd) -> Result<Value, RedisError> {
-        self.connection.clone().send_packed_command(command).await
+    fn lost(&self, cause: &str) -> Failure {
+        Failure::Lost(self.end.get().map_or(cause, String::as_str).to_owned())
     }
 }
+
+const CLOSED: &str = "connection closed by the other side";
 
 fn silence(timeout: Duration) -> String {
     format!("no answer within {timeout:?}")
 }
 
-/// What the server said, which the library has taken apart.
-fn refusal(code: &str, detail: Option<&str>) -> String {
-    detail.map_or_else(|| code.to_owned(), |detail| format!("{code} {detail}"))
+/// A command as Redis reads it: a list of texts.
+fn packed(command: &str, arguments: &[Bytes]) -> Vec<u8> {
+    const HEAD_BYTES: usize = 16;
+    let texts = || std::iter::once(command.as_bytes()).chain(arguments.iter().map(|text| &**text));
+    let mut packed = Vec::with_capacity(texts().map(|text| text.len() + HEAD_BYTES).sum::<usize>() + HEAD_BYTES);
+    packed.extend_from_slice(format!("*{}\r\n", arguments.len() + 1).as_bytes());
+    for text in texts() {
+        packed.extend_from_slice(format!("${}\r\n", text.len()).as_bytes());
+        packed.extend_from_slice(text);
+        packed.extend_from_slice(b"\r\n");
+    }
+    packed
 }
 
-/// The answer, or the text of a refusal.
-fn reply(value: Value) -> Result<Reply, String> {
-    Ok(match value {
-        Value::Nil => Reply::Nil,
-        Value::Int(number) => Reply::Number(number),
-        Value::BulkString(bytes) => Reply::Text(bytes.into()),
-        Value::SimpleString(text) => Reply::Text(text.into()),
-        Value::Okay => Reply::Text(Bytes::from_static(b"OK")),
-        Value::Array(list) => Reply::List(list.into_iter().map(reply).collect::<Result<_, _>>()?),
-        Value::ServerError(error) => return Err(refusal(error.code(), error.details())),
-        _ => return Err("the answer is of a kind that was not asked for".to_owned()),
-    })
+/// Until the connection ends: why is known before anybody hears that no answer comes.
+async fn drive(server: impl Io, asked: mpsc::Receiver<Command>, end: Arc<OnceLock<String>>) {
+    let (reader, writer) = tokio::io::split(server);
+    let (sent, mut waiting) = mpsc::unbounded_channel();
+    // Each goes on while the other waits: a server that is not read may stop to read.
+    let why = tokio::select! {
+        why = write(writer, asked, sent) => why,
+        why = read(reader, &mut waiting) => why,
+    };
+    let _ = end.set(why);
+}
+
+type Waiting = oneshot::Sender<Answer>;
+
+/// Returns why it ended.
+async fn write(
+    mut server: impl AsyncWrite + Unpin,
+    mut asked: mpsc::Receiver<Command>,
+    sent: mpsc::UnboundedSender<Waiting>,
+) -> String {
+    while let Some(command) = asked.recv().await {
+        // First: the answer may be there before the write returns.
+        if sent.send(command.answer).is_err() {
+            break;
+        }
+        let written = async {
+            server.write_all(&command.packed).await?;
+            server.flush().await
+        };
+        if let Err(error) = written.await {
+            return error.to_string();
+        }
+    }
+    "connection closed by this side".to_owned()
+}
+
+/// Returns why it ended.
+async fn read(mut server: impl AsyncRead + Unpin, waiting: &mut mpsc::UnboundedReceiver<Waiting>) -> String {
+    let (mut decoder, mut chunk) = (Decoder::default(), vec![0; CHUNK_BYTES]);
+    loop {
+        let taken = match server.read(&mut chunk).await {
+            Ok(0) => return CLOSED.to_owned(),
+            Ok(count) => decoder.take(chunk.get(..count).unwrap_or_default()),
+            Err(error) => return error.to_string(),
+        };
+        // What was whole before what cannot be understood counts.
+        while let Some(answer) = decoder.answer() {
+            let Ok(asked) = waiting.try_recv() else {
+                return "the answer is not in the protocol of Redis: nothing was asked".to_owned();
+            };
+            // Whoever asked may have gone.
+            let _ = asked.send(answer);
+        }
+        if let Err(violation) = taken {
+            return violation.to_string();
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::DuplexStream;
+
     use super::*;
 
-    #[test]
-    fn a_refusal_within_an_answer_is_a_refusal() {
-        let answer = redis::parse_redis_value(b"*2\r\n:1\r\n-OOM command not allowed\r\n").unwrap();
-        assert_eq!(reply(answer).unwrap_err(), "OOM command not allowed");
+    async fn ask(node: &Node, command: &'static str) -> Result<Reply, Failure> {
+        node.ask(command, Vec::new(), CALL_TIMEOUT).await
+    }
+
+    fn connected() -> (Node, DuplexStream) {
+        let (server, ours) = tokio::io::duplex(64);
+        (Node::over(ours), server)
+    }
+
+    fn ok() -> Reply {
+        Reply::Text(Bytes::from_static(b"OK"))
+    }
+
+    #[tokio::test]
+    async fn a_command_is_a_list_of_texts_whatever_bytes_they_have() {
+        let (node, mut server) = connected();
+        let asked =
+            tokio::spawn(async move { node.ask("SET", vec!["k\r\n".into(), Bytes::new()], CALL_TIMEOUT).await });
+        let expected = b"*3\r\n$3\r\nSET\r\n$3\r\nk\r\n\r\n$0\r\n\r\n";
+        let mut read = vec![0; expected.len()];
+        server.read_exact(&mut read).await.unwrap();
+        assert_eq!(read, expected);
+        server.write_all(b"+OK\r\n").await.unwrap();
+        assert_eq!(asked.await.unwrap(), Ok(ok()));
+    }
+
+    #[tokio::test]
+    async fn answers_go_to_who_asked_also_when_somebody_before_has_gone() {
+        let (node, mut server) = connected();
+        let node = Arc::new(node);
+        assert!(
+            matches!(node.ask("A", Vec::new(), Duration::ZERO).await, Err(Failure::Lost(why)) if why.contains("no answer"))
+        );
+        let both = tokio::spawn(async move { tokio::join!(ask(&node, "B"), ask(&node, "C")) });
+        let mut read = Vec::new();
+        while !read.ends_with(b"C\r\n") {
+            server.read_buf(&mut read).await.unwrap();
+        }
+        assert!(read.starts_with(b"*1\r\n$1\r\nA"), "it was sent before nobody waited any more");
+        server.write_all(b":0\r\n:1\r\n-ERR no\r\n").await.unwrap();
+        let (first, second) = both.await.unwrap();
+        assert_eq!((first, second), (Ok(Reply::Number(1)), Err(Failure::Refused("ERR no".to_owned()))));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ends_says_why_to_those_who_wait_and_to_those_who_come() {
+        for (sent, why) in [
+            (&b""[..], CLOSED),
+            (b"HTTP/1.1 400 Bad Request\r\n", "not in the protocol"),
+            (b"+OK\r\n+more\r\n", "nothing was asked"),
+        ] {
+            let (node, mut server) = connected();
+            let node = Arc::new(node);
+            let waiting = tokio::spawn({
+                let node = Arc::clone(&node);
+                async move { ask(&node, "PING").await }
+            });
+            let mut read = [0; 14];
+            server.read_exact(&mut read).await.unwrap();
+            server.write_all(sent).await.unwrap();
+            drop(server);
+            let first = waiting.await.unwrap();
+            if sent.starts_with(b"+OK") {
+                assert_eq!(first, Ok(ok()), "what came before is an answer");
+            } else {
+                assert!(matches!(&first, Err(Failure::Lost(cause)) if cause.contains(why)), "{first:?}");
+            }
+            let later = ask(&node, "PING").await;
+            assert!(matches!(&later, Err(Failure::Lost(cause)) if cause.contains(why)), "{later:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_answers_before_it_has_read_all_is_read_meanwhile() {
+        let (node, mut server) = connected();
+        let large = Bytes::from(vec![b'x'; 100_000]);
+        let asked = tokio::spawn(async move { node.ask("SET", vec![large], CALL_TIMEOUT).await });
+        let answer = format!("$100000\r\n{}\r\n", "y".repeat(100_000));
+        server.write_all(answer.as_bytes()).await.unwrap();
+        assert_eq!(asked.await.unwrap().unwrap().text().map(str::len), Some(100_000));
     }
 }

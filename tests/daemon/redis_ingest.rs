@@ -94,7 +94,7 @@ fn a_daemon_that_waits_for_room_leaves_new_entries_in_redis() {
         write(&redis, 0..10);
         group.heartbeat(&link).await.unwrap();
         assert_eq!(pending(&redis), 0);
-        assert_eq!(group.read_new(&link, 100, Duration::from_millis(1)).await.unwrap().len(), 10);
+        assert_eq!(group.read_new(&link, 100, Some(Duration::from_millis(1))).await.unwrap().len(), 10);
     });
 }
 

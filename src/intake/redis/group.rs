@@ -67,11 +67,18 @@ impl Group {
     }
 
     /// New entries; waits at most `block` for the first.
-    pub async fn read_new(&self, link: &Link, count: usize, block: Duration) -> Result<Vec<Entry>, OutsideError> {
-        let (count, millis) = (count.to_string(), block.as_millis().to_string());
-        let arguments =
-            ["GROUP", GROUP, &self.reader, "COUNT", &count, "BLOCK", &millis, "STREAMS", &self.key, ">"].map(owned);
-        let reply = link.call_within("XREADGROUP", &self.key, arguments.to_vec(), block + CALL_TIMEOUT).await?;
+    pub async fn read_new(
+        &self,
+        link: &Link,
+        count: usize,
+        block: Option<Duration>,
+    ) -> Result<Vec<Entry>, OutsideError> {
+        let (count, millis) = (count.to_string(), block.map(|block| block.as_millis().to_string()));
+        let block_arguments = millis.iter().flat_map(|millis| ["BLOCK", millis]);
+        let arguments = ["GROUP", GROUP, &self.reader, "COUNT", &count].into_iter().chain(block_arguments);
+        let arguments = arguments.chain(["STREAMS", &self.key, ">"]).map(owned).collect();
+        let timeout = block.unwrap_or_default() + CALL_TIMEOUT;
+        let reply = link.call_within("XREADGROUP", &self.key, arguments, timeout).await?;
         Entry::of_stream(reply).ok_or_else(|| self.strange("XREADGROUP", &Reply::Nil))
     }
 

@@ -1,27 +1,28 @@
-//! The actor that reads streams from Redis: takes entries, and acknowledges them when what came of them is safe.
+//! Reads one stream from Redis: takes entries, and acknowledges them when what came of them is safe.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{Either, join_all, select};
+use futures_util::FutureExt;
+use futures_util::future::{Either, join, select};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::{Claimed, Entry, EntryId, Group, Member, Pace, Place, Progress, Taken, Unacknowledged};
 use crate::bus::TakenEntries;
-use crate::config::{self, StreamRole};
+use crate::config;
 use crate::event::Stream;
 use crate::intake::clock::arrival;
-use crate::intake::{Expected, IntakeLog, Resources, Said, SourceSpec};
+use crate::intake::{IntakeLog, Resources, Said};
 use crate::limits;
 use crate::observe::metrics;
 use crate::redis::Link;
 use crate::retry::{Backoff, Notice, OutsideError, Retry, Throttle};
 use crate::supervise::TaskContext;
 
-const NAME: &str = "intake-redis";
+pub const NAME: &str = "intake-redis";
 const GOOD_AFTER: Duration = Duration::from_secs(5);
 /// How long Redis holds a question for new entries.
 const BLOCK: Duration = Duration::from_secs(1);
@@ -34,47 +35,12 @@ const DEAD_AFTER: Duration = Duration::from_secs(6);
 const PROGRESS_PAUSES: u32 = 20;
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
-pub const SOURCE: SourceSpec = SourceSpec {
-    name: NAME,
-    identifier: "dsmild",
-    sections: &["redis"],
-    ignored: &["redis.maxlen"],
-    expected: |config| {
-        let streams = config
-            .redis
-            .iter()
-            .flat_map(|redis| ingested(redis).into_iter().map(|stream| Expected::new(source_of(redis, stream), NAME)));
-        streams.collect()
-    },
-    tasks: |resources| {
-        let is_wanted = resources.config().redis.as_ref().is_some_and(|redis| !ingested(redis).is_empty());
-        resources.task(NAME, is_wanted, run)
-    },
-};
-
-/// Every ingested stream by itself.
-async fn run(task: TaskContext, resources: Resources) -> Result<(), String> {
-    let Some(config) = resources.config().redis.clone() else { return Err("no [redis] section".to_owned()) };
-    let streams: Vec<Ingest> =
-        ingested(&config).into_iter().map(|stream| Ingest::new(&task, &resources, &config, stream)).collect();
-    task.run_until_stopped(join_all(streams.iter().map(Ingest::stay_connected))).await;
-    Ok(())
+/// The name of a stream's source, of its position and of its line in status: `redis:L3_IN`.
+pub fn source_of(config: &config::Redis, stream: Stream) -> String {
+    format!("redis:{}", config.key(stream))
 }
 
-/// The streams that `[redis.streams]` ingests.
-fn ingested(config: &config::Redis) -> Vec<Stream> {
-    Stream::ALL.into_iter().filter(|stream| config.role(*stream) == StreamRole::Ingest).collect()
-}
-
-fn key_of(config: &config::Redis, stream: Stream) -> String {
-    format!("{}{stream}", config.key_prefix)
-}
-
-fn source_of(config: &config::Redis, stream: Stream) -> String {
-    format!("redis:{}", key_of(config, stream))
-}
-
-struct Ingest {
+pub struct Ingest {
     task: TaskContext,
     log: Arc<IntakeLog>,
     config: config::Redis,
@@ -83,7 +49,7 @@ struct Ingest {
     group: Group,
     /// Of the stream, prefix included.
     key: Arc<str>,
-    /// Name of the source, of its position and of its line in status: `redis:L3_IN`.
+    /// As by [`source_of`].
     source: Arc<str>,
     place: RefCell<Place>,
     claimed: RefCell<Claimed>,
@@ -100,8 +66,8 @@ struct Ingest {
 }
 
 impl Ingest {
-    fn new(task: &TaskContext, resources: &Resources, config: &config::Redis, stream: Stream) -> Self {
-        let (key, source) = (key_of(config, stream), source_of(config, stream));
+    pub fn new(task: &TaskContext, resources: &Resources, config: &config::Redis, stream: Stream) -> Self {
+        let (key, source) = (config.key(stream), source_of(config, stream));
         let log = Arc::clone(&resources.log);
         let positions = log.positions();
         let from = format!("{} {key}", config::redact(&config.url));
@@ -127,7 +93,7 @@ impl Ingest {
         }
     }
 
-    async fn stay_connected(&self) {
+    pub async fn stay_connected(&self) {
         let mut backoff = Backoff::of(&self.source);
         loop {
             let begun = Instant::now();
@@ -184,20 +150,41 @@ impl Ingest {
                 self.take(member, entries);
             }
         }
+        let mut ahead = None;
         while !self.task.is_superseded() {
-            self.wait_for_room(link).await?;
-            self.look_round(link).await?;
-            let entries = self.group.read_new(link, self.pace.count(), BLOCK).await?;
+            let count = self.pace.count();
+            let entries = match ahead.take() {
+                Some(entries) => entries,
+                None => {
+                    self.wait_for_room(link).await?;
+                    self.look_round(link).await?;
+                    self.group.read_new(link, count, Some(BLOCK)).await?
+                }
+            };
+            let is_full = entries.len() == count;
             let (entries, more) = self.pace.with_room(entries);
             if let Some(first) = entries.first() {
                 self.take_strays(link, first.id).await?;
             }
-            self.take(Member::Reader, entries);
+            // While these are taken, Redis is asked for the next.
+            let next = async {
+                let asks = is_full && !more && self.has_room_ahead();
+                if asks { self.group.read_new(link, self.pace.count(), None).await.map(Some) } else { Ok(None) }
+            };
+            let (next, ()) = join(next, async { self.take(Member::Reader, entries) }).await;
+            ahead = next?;
             if more {
                 self.take_held(link, EntryId::LAST).await?;
             }
         }
         Ok(())
+    }
+
+    /// Whether there is room, without waiting, for what is being taken and for as much again, and nothing else is due.
+    fn has_room_ahead(&self) -> bool {
+        let is_soon = self.looked.get().is_some_and(|looked| looked.elapsed() < LOOK_EVERY);
+        let waiting = self.unacknowledged.borrow().len();
+        is_soon && waiting + 1 < limits::REDIS_TRANSACTIONS_MAX && self.log.bus.admission().now_or_never().is_some()
     }
 
     /// Takes what Redis has given to this daemon, before this id, and it never got: a question that was sent on a connection

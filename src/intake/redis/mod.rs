@@ -10,12 +10,13 @@ mod group;
 mod ingest;
 mod pace;
 mod place;
+mod source;
 mod taken;
 
 pub use claimed::Claimed;
 pub use entry::{Content, Entry, EntryId, Size};
 pub use group::{Group, Member, Progress};
-pub use ingest::SOURCE;
 pub use pace::Pace;
 pub use place::Place;
+pub use source::SOURCE;
 pub use taken::{Taken, Unacknowledged};

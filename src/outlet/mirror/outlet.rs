@@ -51,7 +51,7 @@ impl Configured for Mirror {
         let section = config.redis.clone()?;
         let streams = mirrored(&section).map(|stream| Mirrored {
             stream,
-            target: Target::new(format!("{}{stream}", section.key_prefix), section.maxlen),
+            target: Target::new(section.key(stream), section.maxlen),
             top: Rc::default(),
         });
         let streams = streams.collect();
