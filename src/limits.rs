@@ -39,8 +39,6 @@ pub const FORMAT_FIELDS_MAX: usize = 64;
 pub const FORMAT_STEPS_MAX: u32 = 600;
 /// Bytes that free text is searched for one step.
 pub const FORMAT_BYTES_PER_STEP: usize = 256;
-/// From so many texts on, those that cannot be in a message are ruled out before they are searched for.
-pub const FORMAT_GRAMS_FROM: usize = 3;
 /// From so many fields on, a place in the templates knows which of them can begin with a byte.
 pub const FORMAT_DISPATCH_FROM: usize = 4;
 /// Different shapes of lines without a template that `formats coverage` tells apart.

@@ -105,6 +105,12 @@ fn v4(text: &[u8]) -> Option<(Ipv4Addr, usize)> {
     (!text.get(at).is_some_and(u8::is_ascii_digit)).then_some((Ipv4Addr::from(octets), at))
 }
 
+/// Whether the text is an IPv4 address in its one canonical form: nothing round it, no zeros before a number.
+pub fn is_canonical_v4(text: &[u8]) -> bool {
+    let has_zeros = || text.split(|byte| *byte == b'.').any(|octet| octet.len() > 1 && octet.starts_with(b"0"));
+    v4(text).is_some_and(|(_, end)| end == text.len()) && !has_zeros()
+}
+
 fn run(text: &[u8]) -> &[u8] {
     let length = text
         .iter()
@@ -115,8 +121,9 @@ fn run(text: &[u8]) -> &[u8] {
 }
 
 fn v6(run: &[u8]) -> Option<Ipv6Addr> {
-    // `bad::` is a word.
-    if !run.iter().any(u8::is_ascii_digit) && run != b"::" {
+    // `bad::` is a word, `7` a number.
+    let colons = run.iter().filter(|byte| **byte == b':').count();
+    if colons < 2 || (!run.iter().any(u8::is_ascii_digit) && run != b"::") {
         return None;
     }
     std::str::from_utf8(run).ok()?.parse().ok()
@@ -171,6 +178,21 @@ mod tests {
             ("0.0.0.0 port", "0.0.0.0", " port"),
         ] {
             assert_eq!(read(text), Some((address.to_owned(), rest)), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_in_its_canonical_form_is_told_from_others() {
+        for (text, is_canonical) in [
+            ("192.0.2.1", true),
+            ("0.0.0.0", true),
+            ("192.0.2.01", false),
+            ("192.0.2.1 ", false),
+            ("[192.0.2.1]", false),
+            ("192.0.2", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(is_canonical_v4(text.as_bytes()), is_canonical, "{text}");
         }
     }
 

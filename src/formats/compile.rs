@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::expand::{Element, Expansion};
 use super::field::Field;
-use super::tree::{Literal, NodeId, Tree};
+use super::kind::Kind;
+use super::tree::{NodeId, Tree};
 
 /// A place in the graph of a format.
 pub type Place = u32;
@@ -26,6 +27,8 @@ pub struct Compiler {
     joined: HashMap<Key, NodeId>,
     /// For each symbol that is a field, its number in the tree.
     numbers: HashMap<Symbol, u32>,
+    /// The number of each type of fields.
+    kinds: HashMap<Kind, u32>,
     tree: Tree,
 }
 
@@ -157,7 +160,7 @@ impl Compiler {
         all
     }
 
-    fn literals(&mut self, mut texts: Vec<(Arc<[u8]>, Place)>, is_searched: bool) -> Vec<Literal> {
+    fn literals(&mut self, mut texts: Vec<(Arc<[u8]>, Place)>, is_searched: bool) -> Vec<(Box<[u8]>, NodeId)> {
         texts.sort_unstable();
         let mut literals = Vec::new();
         let begin_alike = |left: &(Arc<[u8]>, Place), right: &(Arc<[u8]>, Place)| match is_searched {
@@ -174,7 +177,7 @@ impl Compiler {
             });
             let items = items.collect();
             let to = self.node(items, false);
-            literals.push(Literal::new(first.get(..length).unwrap_or_default(), to));
+            literals.push((first.get(..length).unwrap_or_default().into(), to));
         }
         literals
     }
@@ -191,7 +194,9 @@ impl Compiler {
             let index = match self.numbers.get(symbol) {
                 Some(index) => *index,
                 None => {
-                    let index = self.tree.add_field(Field::clone(&field));
+                    let next = self.kinds.len() as u32;
+                    let kind = *self.kinds.entry(field.class.kind.clone()).or_insert(next);
+                    let index = self.tree.add_field(Field::clone(&field), kind);
                     self.numbers.insert(*symbol, index);
                     index
                 }

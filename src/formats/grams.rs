@@ -1,18 +1,82 @@
 //! Which pairs of bytes a message has: a text of which one pair is missing is nowhere in it.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
-/// Bits of the set; a message of a few hundred bytes fills a part of it.
-const BITS: usize = 1024;
-const WORDS: usize = BITS / 64;
+/// Pairs that are told apart; a message of a few hundred bytes has a part of them.
+const GRAMS: usize = 1024;
 /// Pairs of a text that are looked at.
 const PAIRS: usize = 4;
 
-/// A message, and its pairs once somebody asks for them.
+/// Texts of which a message must have one.
+const NEEDS: usize = 4;
+/// Pairs of such a text that are looked at.
+const NEEDED_PAIRS: usize = 2;
+/// Ends of fields that are remembered.
+const ENDS: usize = 16;
+
+/// A message, with what has been found out about it so far.
 #[derive(Debug)]
 pub struct Text<'a> {
     pub text: &'a str,
-    pairs: OnceCell<[u64; WORDS]>,
+    pairs: OnceCell<[bool; GRAMS]>,
+    ends: [Cell<Known>; ENDS],
+}
+
+/// Where a field of some type that begins at a place ends.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    at: u32,
+    kind: u32,
+    /// `u32::MAX`: none begins here.
+    end: u32,
+}
+
+impl Known {
+    const NOTHING: Self = Self { at: u32::MAX, kind: 0, end: 0 };
+}
+
+/// What a message must have to go on from some place of the templates: the rarest pairs of one of some texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    texts: [[u16; NEEDED_PAIRS]; NEEDS],
+    count: u8,
+    /// How rare the most frequent of them is.
+    rarity: u8,
+}
+
+impl Needs {
+    /// Every message has it.
+    pub const NOTHING: Self = Self { texts: [[EMPTY; NEEDED_PAIRS]; NEEDS], count: 1, rarity: 0 };
+    /// No message has it: nothing has been added.
+    pub const NEVER: Self = Self { count: 0, rarity: u8::MAX, ..Self::NOTHING };
+
+    /// A text in every message, and of it and what all messages need behind it the rarer.
+    pub fn of(text: &[u8], behind: Self, rarity: impl Fn(u8) -> u8) -> Self {
+        let mut pairs: Vec<(u8, u16)> =
+            text.array_windows().map(|[left, right]| (rarity(*left) + rarity(*right), gram(*left, *right))).collect();
+        pairs.sort_unstable_by_key(|(rarity, _)| std::cmp::Reverse(*rarity));
+        let mut own = Self::NOTHING;
+        for ((place, pair), (rarity, found)) in (0..).zip(own.texts.as_flattened_mut()).zip(pairs) {
+            if place < NEEDED_PAIRS {
+                *pair = found;
+                own.rarity = own.rarity.saturating_add(rarity);
+            }
+        }
+        if behind.count > 0 && behind.rarity > own.rarity { behind } else { own }
+    }
+
+    /// What messages need that go one of two ways.
+    pub fn or(mut self, other: Self) -> Self {
+        for text in other.texts.iter().take(usize::from(other.count)) {
+            if self.texts.iter().take(usize::from(self.count)).any(|known| known == text) {
+                continue;
+            }
+            let Some(place) = self.texts.get_mut(usize::from(self.count)) else { return Self::NOTHING };
+            *place = *text;
+            self.count += 1;
+        }
+        Self { rarity: self.rarity.min(other.rarity), ..self }
+    }
 }
 
 /// Some pairs of a text that is searched for; of a shorter text, fewer and the empty one.
@@ -23,7 +87,7 @@ pub struct Grams([u16; PAIRS]);
 const EMPTY: u16 = 0;
 
 fn gram(left: u8, right: u8) -> u16 {
-    ((u16::from(left) << 5) ^ u16::from(right)) & (BITS as u16 - 1)
+    ((u16::from(left) << 5) ^ u16::from(right)) & (GRAMS as u16 - 1)
 }
 
 impl Grams {
@@ -41,24 +105,51 @@ impl Grams {
 
 impl<'a> Text<'a> {
     pub fn new(text: &'a str) -> Self {
-        Self { text, pairs: OnceCell::new() }
+        Self { text, pairs: OnceCell::new(), ends: [const { Cell::new(Known::NOTHING) }; ENDS] }
+    }
+
+    fn pairs(&self) -> &[bool; GRAMS] {
+        self.pairs.get_or_init(|| {
+            let mut pairs = [false; GRAMS];
+            let mut set = |gram: u16| {
+                if let Some(place) = pairs.get_mut(usize::from(gram)) {
+                    *place = true;
+                }
+            };
+            set(EMPTY);
+            for [left, right] in self.text.as_bytes().array_windows() {
+                set(gram(*left, *right));
+            }
+            pairs
+        })
     }
 
     /// `false`: the text with these pairs is nowhere in the message.
     pub fn may_have(&self, grams: &Grams) -> bool {
-        let pairs = self.pairs.get_or_init(|| {
-            let mut pairs = [0; WORDS];
-            pairs[0] |= 1 << EMPTY;
-            for [left, right] in self.text.as_bytes().array_windows() {
-                let gram = gram(*left, *right);
-                if let Some(word) = pairs.get_mut(usize::from(gram / 64)) {
-                    *word |= 1_u64 << (gram % 64);
-                }
-            }
-            pairs
-        });
-        grams.0.iter().all(|gram| pairs.get(usize::from(gram / 64)).is_some_and(|word| word >> (gram % 64) & 1 == 1))
+        has_all(self.pairs(), &grams.0)
     }
+
+    /// `false`: the message has none of the texts that it needs.
+    pub fn may_meet(&self, needs: &Needs) -> bool {
+        let pairs = self.pairs();
+        needs.texts.iter().take(usize::from(needs.count)).any(|text| has_all(pairs, text))
+    }
+
+    /// Where the field of this type ends that begins here; several often begin at one place.
+    pub fn end(&self, kind: u32, at: usize, end: impl FnOnce() -> Option<usize>) -> Option<usize> {
+        let (Some(place), Ok(begin)) = (self.ends.get(kind as usize % ENDS), u32::try_from(at)) else { return end() };
+        let known = place.get();
+        if (known.kind, known.at) == (kind, begin) {
+            return Some(known.end as usize).filter(|_| known.end != u32::MAX);
+        }
+        let end = end();
+        place.set(Known { at: begin, kind, end: end.and_then(|end| u32::try_from(end).ok()).unwrap_or(u32::MAX) });
+        end
+    }
+}
+
+fn has_all(pairs: &[bool; GRAMS], grams: &[u16]) -> bool {
+    grams.iter().all(|gram| pairs.get(usize::from(*gram)).is_some_and(|has| *has))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The types of fields.
 
+use super::texts::Texts;
+
 /// The longest of their kind; what is longer is none.
 pub(super) const ADDRESS_BYTES: usize = 64;
 pub(super) const HOST_BYTES: usize = 255;
@@ -25,7 +27,7 @@ pub enum Kind {
     Space,
     Quoted,
     /// One of these texts, the longest that stands there.
-    One(Box<[Box<str>]>),
+    One(Texts),
     /// Words with this between them.
     List(Box<str>),
     /// `key=value` to the end.
@@ -74,14 +76,10 @@ impl Kind {
     pub fn named(name: &str, arguments: Option<&str>) -> Result<Self, String> {
         match (name, arguments.filter(|text| !text.is_empty())) {
             ("one", Some(texts)) => {
-                let mut texts: Vec<Box<str>> = texts.split('|').map(Box::from).collect();
-                if texts.iter().any(|text| text.is_empty()) {
+                if texts.split('|').any(str::is_empty) {
                     return Err("a text of `one(a|b)` is empty".to_owned());
                 }
-                // The longest first, so that one that begins another does not hide it.
-                texts.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
-                texts.dedup();
-                Ok(Self::One(texts.into()))
+                Ok(Self::One(texts.split('|').collect()))
             }
             ("one", None) => Err("`one` needs its texts: one(a|b|c)".to_owned()),
             ("list", Some(separator)) => Ok(Self::List(separator.into())),
@@ -125,7 +123,7 @@ impl Kind {
             Self::Time => byte.is_ascii_alphanumeric() || matches!(byte, b'[' | b'@'),
             Self::Space => matches!(byte, b' ' | b'\t'),
             Self::Quoted => matches!(byte, b'"' | b'\''),
-            Self::One(texts) => texts.iter().any(|text| text.as_bytes().first() == Some(&byte)),
+            Self::One(texts) => texts.may_begin(byte),
             Self::Json => byte == b'{',
             Self::Path => byte == b'/',
             Self::List(_) | Self::Word | Self::Text | Self::Url => !byte.is_ascii_whitespace(),
@@ -147,10 +145,7 @@ impl Kind {
             Self::Duration => (1, TIME_BYTES),
             Self::Mac => (14, 17),
             Self::Quoted => (2, usize::MAX),
-            Self::One(texts) => {
-                let lengths = texts.iter().map(|text| text.len());
-                (lengths.clone().min().unwrap_or(0), lengths.max().unwrap_or(0))
-            }
+            Self::One(texts) => texts.lengths(),
             Self::Rest | Self::Not(_) => (0, usize::MAX),
             Self::Json => (2, usize::MAX),
             Self::Pairs => (2, usize::MAX),

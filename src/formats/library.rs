@@ -35,8 +35,8 @@ pub struct Library {
     /// The format and the message of each owner of a template.
     owners: Vec<(usize, usize)>,
     programs: HashMap<String, Starts>,
-    /// The longest first, each with its first byte.
-    prefixes: Vec<(Option<u8>, String, Starts)>,
+    /// By their first byte, the longest first.
+    prefixes: BTreeMap<Option<u8>, Vec<(String, Starts)>>,
     any: Starts,
     untagged: Starts,
     /// Of formats with a record that holds free text, by number.
@@ -142,10 +142,10 @@ impl Library {
             start(&library.indices(|format| format.programs.iter().any(|known| known.fits(program))))
         };
         self.programs = names.into_iter().map(|name| (name.clone(), for_program(self, &name))).collect();
-        self.prefixes = prefixes
-            .into_iter()
-            .map(|prefix| (prefix.as_bytes().first().copied(), prefix.clone(), for_program(self, &prefix)))
-            .collect();
+        for prefix in prefixes {
+            let starts = for_program(self, &prefix);
+            self.prefixes.entry(prefix.bytes().next()).or_default().push((prefix, starts));
+        }
     }
 
     fn indices(&self, is_meant: impl Fn(&Format) -> bool) -> Vec<usize> {
@@ -172,9 +172,8 @@ impl Library {
     fn program(&self, program: &str) -> Option<Starts> {
         let known = self.programs.get(program).copied();
         known.or_else(|| {
-            let first = program.as_bytes().first().copied();
-            let alike = self.prefixes.iter().filter(|(byte, _, _)| *byte == first);
-            alike.into_iter().find(|(_, prefix, _)| program.starts_with(prefix.as_str())).map(|(_, _, starts)| *starts)
+            let alike = self.prefixes.get(&program.bytes().next())?;
+            alike.iter().find(|(prefix, _)| program.starts_with(prefix.as_str())).map(|(_, starts)| *starts)
         })
     }
 

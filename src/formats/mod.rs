@@ -2,13 +2,15 @@
 //! samples that are its test. Pure: whoever reads files hands over their text.
 //!
 //! A file (`file`, its shape in `raw`) holds templates (`template`), which are expanded to plain sequences (`expand`) of
-//! literals and fields (`kind`; `strict` and `address` recognise those with one end). The sequences of all formats that
-//! speak for a program are one prefix tree (`tree`), which a message walks once (`walk`), finding every way to read it. What
+//! literals and fields (`kind`; `strict`, `texts` and `address` recognise those with one end). The sequences of all formats that
+//! speak for a program are one prefix tree (`tree`), which a message walks once (`walk`), finding every way to read it; most
+//! ways on are ruled out before they are gone, by the next two bytes (`begins`) or by what all ways need (`grams`). What
 //! the readings agree in (`reading`) is named (`names`, `value`) and becomes what is `understood`. Lines that are fields
 //! already are found by their keys (`records`). The `library` puts it together; `sample` runs the samples, `nearest` tells
 //! why a line fits nothing.
 
 mod address;
+mod begins;
 pub mod builtin;
 mod compile;
 mod expand;
@@ -28,6 +30,7 @@ mod records;
 mod sample;
 mod strict;
 mod template;
+mod texts;
 mod tree;
 mod understood;
 mod value;

@@ -15,7 +15,7 @@ pub enum Identity {
     DestinationPort,
 }
 
-/// How many there are.
+/// How many there are: one for each bit of [`Identities`].
 pub const IDENTITIES: usize = 8;
 
 const IDENTITY_NAMES: [(&str, Identity); IDENTITIES] = [
@@ -37,6 +37,39 @@ impl Identity {
 
     pub fn name(self) -> &'static str {
         IDENTITY_NAMES.iter().find(|(_, identity)| *identity == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// Some of these fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Identities(u8);
+
+impl Identities {
+    pub const ALL: Self = Self(u8::MAX);
+
+    pub fn insert(&mut self, identity: Identity) {
+        self.0 |= 1 << identity as u8;
+    }
+
+    pub fn has(self, identity: Identity) -> bool {
+        self.0 >> identity as u8 & 1 == 1
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// In the order of the declaration.
+    pub fn iter(self) -> impl Iterator<Item = Identity> {
+        (0..).map_while(Identity::at).filter(move |identity| self.has(*identity))
+    }
+}
+
+impl FromIterator<Identity> for Identities {
+    fn from_iter<T: IntoIterator<Item = Identity>>(identities: T) -> Self {
+        let mut all = Self::default();
+        identities.into_iter().for_each(|identity| all.insert(identity));
+        all
     }
 }
 

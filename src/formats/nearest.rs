@@ -76,9 +76,10 @@ impl Visit for Stops {
 
 fn expected(tree: &Tree, node: NodeId, rest: &str) -> Vec<String> {
     let Some(node) = tree.node(node) else { return Vec::new() };
-    let literals = node.literals.iter().map(|literal| format!("the text `{}`", String::from_utf8_lossy(&literal.text)));
-    let kinds = node.fields.iter().filter_map(|edge| tree.field(edge.field)).map(|field| &field.class.kind);
+    let texts = tree.literals(node).iter().map(|literal| String::from_utf8_lossy(tree.text(literal)));
+    let literals = texts.map(|text| format!("the text `{text}`"));
+    let kinds = tree.edges(node).iter().filter_map(|edge| tree.field(edge.field)).map(|field| &field.class.kind);
     let fields = kinds.map(|kind| format!("a field of type {kind:?}").to_lowercase());
-    let end = (!node.ends.is_empty() && !rest.is_empty()).then(|| "the end of the message".to_owned());
+    let end = (node.is_end() && !rest.is_empty()).then(|| "the end of the message".to_owned());
     literals.chain(fields).chain(end).collect()
 }

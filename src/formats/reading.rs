@@ -4,11 +4,11 @@
 //! reading, but never be the only one. Everything else is of the reading with the most literal text; so is a user's name
 //! where all readings are of one entry, since there the choice is only how much of the text round it belongs to it.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 
 use super::grams::Text;
-use super::names::{IDENTITIES, Identity, identity};
+use super::names::{self, IDENTITIES, Identity, identity};
 use super::tree::{NodeId, Tree};
 use super::value;
 use super::walk::{Span, Visit, walk};
@@ -18,10 +18,10 @@ use super::walk::{Span, Visit, walk};
 pub struct Readings {
     /// The most specific reading; `None`: the message fits no template.
     pub best: Option<Reading>,
-    /// The owners of all templates that the message fits.
-    pub owners: BTreeSet<u32>,
-    /// Fields of [`Identity`] in which readings disagree.
-    pub disagreed: BTreeSet<Identity>,
+    /// The owners of all templates that the message fits, sorted.
+    pub owners: Vec<u32>,
+    /// What readings disagree in.
+    pub disagreed: names::Identities,
     /// The budget ended before all readings were found.
     pub is_exhausted: bool,
 }
@@ -56,16 +56,16 @@ impl Readings {
     }
 }
 
-type Identities = [Option<String>; IDENTITIES];
+type Identities<'a> = [Option<Cow<'a, str>>; IDENTITIES];
 
 /// What one reading says of who acted, and where pairs or an object begin in it: what those say is known later.
 #[derive(Debug, PartialEq)]
-struct Says {
-    identities: Identities,
+struct Says<'a> {
+    identities: Identities<'a>,
     tail: Option<u32>,
 }
 
-impl Says {
+impl Says<'_> {
     fn differs(&self, other: &Self) -> [bool; IDENTITIES] {
         let mut differs = [self.tail != other.tail; IDENTITIES];
         for (differs, (left, right)) in differs.iter_mut().zip(self.identities.iter().zip(&other.identities)) {
@@ -76,13 +76,13 @@ impl Says {
 }
 
 /// Compared when there is more than one reading.
-struct Compared {
-    first: Says,
+struct Compared<'a> {
+    first: Says<'a>,
     /// Fields in which some reading differs from the first.
     disagreed: [bool; IDENTITIES],
     /// The most literal text of all readings, the first that has so much, and what others with as much say otherwise.
     literal_bytes: usize,
-    top: Says,
+    top: Says<'a>,
     disagreed_at_top: [bool; IDENTITIES],
 }
 
@@ -91,7 +91,7 @@ struct Collect<'a> {
     message: &'a str,
     /// Of all owners, only this one's templates.
     only: Option<u32>,
-    compared: Option<Compared>,
+    compared: Option<Compared<'a>>,
     found: Readings,
 }
 
@@ -121,10 +121,9 @@ impl Collect<'_> {
     /// More literal text; else longer fields, compared from the first on; else an earlier entry.
     fn is_better(&self, owner: u32, literal_bytes: usize, spans: &[Span]) -> bool {
         let Some(best) = &self.found.best else { return true };
-        let ends = |spans: &[Span]| spans.iter().map(|span| span.end).collect::<Vec<_>>();
         literal_bytes
             .cmp(&best.literal_bytes)
-            .then_with(|| ends(spans).cmp(&ends(&best.spans)))
+            .then_with(|| spans.iter().map(|span| span.end).cmp(best.spans.iter().map(|span| span.end)))
             .then_with(|| best.owner.cmp(&owner))
             .is_gt()
     }
@@ -133,7 +132,7 @@ impl Collect<'_> {
         let Some(compared) = self.compared else { return self.found };
         let differing = |differs: [bool; IDENTITIES]| {
             let all = differs.into_iter().enumerate().filter(|(_, differs)| *differs);
-            all.filter_map(|(at, _)| Identity::at(at)).collect::<BTreeSet<Identity>>()
+            all.filter_map(|(at, _)| Identity::at(at)).collect::<names::Identities>()
         };
         let disagreed = differing(compared.disagreed);
         // Where only names differ, within one entry, the words that the program may put beside a name are its own: the
@@ -158,7 +157,9 @@ impl Visit for Collect<'_> {
         if self.only.is_some_and(|only| only != owner) {
             return;
         }
-        self.found.owners.insert(owner);
+        if let Err(place) = self.found.owners.binary_search(&owner) {
+            self.found.owners.insert(place, owner);
+        }
         self.compare(literal_bytes, spans);
         if self.is_better(owner, literal_bytes, spans) {
             self.found.best = Some(Reading { owner, literal_bytes, spans: spans.to_vec() });
@@ -166,9 +167,9 @@ impl Visit for Collect<'_> {
     }
 }
 
-fn says(tree: &Tree, spans: &[Span], message: &str) -> Says {
+fn says<'a>(tree: &Tree, spans: &[Span], message: &'a str) -> Says<'a> {
     let mut says = Says { identities: Identities::default(), tail: None };
-    for span in spans {
+    for span in spans.iter().filter(|span| tree.is_identity(span.field)) {
         let Some(field) = tree.field(span.field) else { continue };
         if field.class.kind.is_tail() {
             says.tail = Some(span.start);
@@ -176,7 +177,7 @@ fn says(tree: &Tree, spans: &[Span], message: &str) -> Says {
         let Some(name) = &field.name else { continue };
         value::values(name, &field.class.kind, span.of(message), |name, value| {
             if let Some(place) = identity(&name).and_then(|identity| says.identities.get_mut(identity as usize)) {
-                *place = Some(value.into_owned());
+                *place = Some(value);
             }
         });
     }

@@ -26,11 +26,7 @@ pub fn end(kind: &Kind, message: &str, at: usize) -> Option<usize> {
             Some(text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()).filter(|it| *it > 0)?
         }
         Kind::Quoted => quoted(text)?,
-        Kind::One(texts) => {
-            // Most are ruled out by their first byte, without a call to compare them.
-            let first = text.first();
-            texts.iter().find(|one| one.as_bytes().first() == first && text.starts_with(one.as_bytes()))?.len()
-        }
+        Kind::One(texts) => texts.end(text)?,
         Kind::List(separator) => list(text, separator.as_bytes())?,
         Kind::Pairs => text.contains(&b'=').then_some(text.len())?,
         Kind::Json => (text.first() == Some(&b'{') && text.last() == Some(&b'}')).then_some(text.len())?,

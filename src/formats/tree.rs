@@ -2,19 +2,30 @@
 
 use std::ops::Range;
 
+use super::begins::{self, Begins, Pair};
 use super::field::Field;
-use super::grams::Grams;
-use super::kind::Kind;
+use super::grams::{Grams, Needs};
 use crate::limits;
 
 /// Index of a node.
 pub type NodeId = u32;
 
 /// Compiled templates. A set of formats is one of its nodes, where the walk begins.
+///
+/// A message meets some thirty nodes of many thousands: what a visit reads lies together, so that it waits for memory once.
 #[derive(Debug, Default)]
 pub struct Tree {
     nodes: Vec<Node>,
+    below: Vec<Below>,
+    literals: Vec<Literal>,
+    /// The first byte of each literal.
+    firsts: Vec<u8>,
+    /// The texts of all literals, one behind the other.
+    texts: Vec<u8>,
+    edges: Vec<FieldEdge>,
     fields: Vec<Field>,
+    /// For each field, the number of its type, and whether readings must agree in it.
+    kinds: Vec<(u32, bool)>,
     owners: Vec<u32>,
 }
 
@@ -22,20 +33,22 @@ pub struct Tree {
 #[derive(Debug)]
 pub struct Node {
     /// Sorted. Unless the node follows free text, where they are searched for and stand whole, no two begin alike.
-    pub literals: Box<[Literal]>,
-    pub fields: Box<[FieldEdge]>,
+    literals: Range<u32>,
+    edges: Range<u32>,
     /// The owners of the templates that end here.
-    pub ends: Range<u32>,
-    /// The least and the most bytes that can follow.
-    pub least: usize,
-    pub most: usize,
+    ends: Range<u32>,
+    /// The least and the most bytes that can follow; `u32::MAX`: no bound, since no message is so long.
+    least: u32,
+    most: u32,
+    /// What can come next.
+    begins: Pair,
     dispatch: Option<Box<Dispatch>>,
-    below: Below,
 }
 
-/// What lies behind a node.
-#[derive(Debug, Clone, Copy, Default)]
+/// What lies behind a node. The edges that lead to it have what of this matters to a message.
+#[derive(Debug, Clone, Copy)]
 struct Below {
+    needs: Needs,
     /// Ways on to an end; how many matters only up to two.
     ways: u32,
     /// Whether some field says who acted.
@@ -43,12 +56,14 @@ struct Below {
 }
 
 /// A text that must stand here.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Literal {
-    pub first: u8,
-    pub text: Box<[u8]>,
+    /// Its first bytes, as [`head`] reads them.
+    head: u64,
+    start: u32,
+    length: u32,
     /// The place in the text of its rarest byte: searching for that one finds fewer wrong places.
-    pub rare: (usize, u8),
+    pub rare: (u16, u8),
     pub grams: Grams,
     pub to: NodeId,
 }
@@ -58,22 +73,79 @@ pub struct Literal {
 pub struct FieldEdge {
     /// Index of the field.
     pub field: u32,
+    /// Index of its type.
+    pub kind: u32,
     pub to: NodeId,
+    /// What the field can begin with, and what can come behind it.
+    pub begins: Begins,
+    pub next: Pair,
+    /// What the message must have for any way on.
+    pub needs: Needs,
+    pub is_free: bool,
     /// Whether one place of the end is enough: what follows has one way on, and no reading can disagree in who acted.
     pub settles: bool,
 }
 
-/// For a node with many fields: those that can begin with a byte.
+/// For a node with many fields: those that can begin with a class of bytes.
 #[derive(Debug)]
 struct Dispatch {
-    /// Where each byte's begin; the last is for the end of the message.
-    starts: [u16; 258],
+    /// Where the fields of each class begin in `edges`.
+    starts: [u16; begins::CLASSES + 1],
     edges: Vec<u16>,
 }
 
 impl Tree {
     pub fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(id as usize)
+    }
+
+    pub fn literals(&self, node: &Node) -> &[Literal] {
+        slice(&self.literals, &node.literals)
+    }
+
+    /// The literal of a node that begins with this byte, where no two begin alike.
+    pub fn literal(&self, node: &Node, first: u8) -> Option<&Literal> {
+        match self.literals(node) {
+            [] => None,
+            [only] => Some(only).filter(|only| only.head as u8 == first),
+            several => several.get(slice(&self.firsts, &node.literals).binary_search(&first).ok()?),
+        }
+    }
+
+    /// Whether the literal stands at the start of this, which begins with `head`.
+    pub fn stands(&self, literal: &Literal, rest: &[u8], head: u64) -> bool {
+        let differs = (head ^ literal.head) & literal.mask();
+        differs == 0
+            && match literal.length as usize {
+                length @ ..=8 => rest.len() >= length,
+                length => rest.get(8..length).zip(self.text(literal).get(8..)).is_some_and(|(rest, text)| rest == text),
+            }
+    }
+
+    pub fn text(&self, literal: &Literal) -> &[u8] {
+        slice(&self.texts, &(literal.start..literal.start + literal.length))
+    }
+
+    pub fn edges(&self, node: &Node) -> &[FieldEdge] {
+        slice(&self.edges, &node.edges)
+    }
+
+    /// Hands over the fields of a node that can begin so; `None`: all.
+    pub fn edges_from(&self, node: &Node, class: Option<Begins>, mut each: impl FnMut(&FieldEdge)) {
+        let edges = self.edges(node);
+        match (&node.dispatch, class) {
+            (Some(dispatch), Some(class)) => {
+                dispatch.of(class).iter().filter_map(|index| edges.get(usize::from(*index))).for_each(each);
+            }
+            (_, None) => edges.iter().for_each(each),
+            (None, Some(class)) => {
+                for edge in edges {
+                    if edge.begins.has(class) {
+                        each(edge);
+                    }
+                }
+            }
+        }
     }
 
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
@@ -84,88 +156,177 @@ impl Tree {
         self.fields.get(index as usize)
     }
 
-    pub fn owners(&self, ends: &Range<u32>) -> &[u32] {
-        self.owners.get(ends.start as usize..ends.end as usize).unwrap_or_default()
+    /// Whether readings must agree in the field.
+    pub fn is_identity(&self, index: u32) -> bool {
+        self.kinds.get(index as usize).is_some_and(|(_, is_identity)| *is_identity)
     }
 
-    pub(super) fn add_field(&mut self, field: Field) -> u32 {
+    pub fn owners(&self, node: &Node) -> &[u32] {
+        slice(&self.owners, &node.ends)
+    }
+
+    /// `kind` is the same for fields of the same type alone.
+    pub(super) fn add_field(&mut self, field: Field, kind: u32) -> u32 {
+        self.kinds.push((kind, field.is_identity()));
         self.fields.push(field);
         self.fields.len() as u32 - 1
     }
 
     /// Adds a node whose targets are there already.
-    pub(super) fn add(&mut self, literals: Vec<Literal>, fields: Vec<(u32, NodeId)>, owners: &[u32]) -> NodeId {
-        let start = self.owners.len() as u32;
-        self.owners.extend(owners);
-        let ends = start..self.owners.len() as u32;
-        let mut below = Below { ways: owners.len() as u32, has_identity: false };
-        let (mut least, mut most) = if owners.is_empty() { (usize::MAX, 0) } else { (0, 0) };
-        let mut follow = |child: &Node, shortest: usize, longest: usize| {
-            below.ways = below.ways.saturating_add(child.below.ways);
-            below.has_identity |= child.below.has_identity;
-            least = least.min(child.least.saturating_add(shortest));
-            most = most.max(child.most.saturating_add(longest));
-        };
-        for literal in &literals {
-            if let Some(child) = self.node(literal.to) {
-                follow(child, literal.text.len(), literal.text.len());
-            }
+    pub(super) fn add(
+        &mut self,
+        literals: Vec<(Box<[u8]>, NodeId)>,
+        fields: Vec<(u32, NodeId)>,
+        owners: &[u32],
+    ) -> NodeId {
+        let ends = extend(&mut self.owners, owners.iter().copied());
+        let (mut node, mut below) = Node::ending(ends);
+        let first = self.literals.len() as u32;
+        for (text, to) in literals {
+            let Some((child, behind)) = self.child(to) else { continue };
+            node.follow(child, Pair::of(&text, child.begins), (text.len(), text.len()));
+            below.follow(behind, Needs::of(&text, behind.needs, rarity));
+            self.add_literal(&text, to);
         }
+        node.literals = first..self.literals.len() as u32;
         let mut edges = Vec::with_capacity(fields.len());
-        let mut has_identity = false;
         for (index, to) in fields {
-            let (Some(field), Some(child)) = (self.field(index), self.node(to)) else { continue };
-            let (shortest, longest) = field.class.kind.lengths();
-            follow(child, shortest, longest);
-            let is_identity = field.is_identity();
-            has_identity |= is_identity;
-            let settles = child.below.ways == 1 && !child.below.has_identity && !is_identity;
-            edges.push(FieldEdge { field: index, to, settles });
+            let (Some(field), Some((child, behind))) = (self.field(index), self.child(to)) else { continue };
+            let kind = &field.class.kind;
+            let begins = Begins::of(kind, child.begins.0);
+            node.follow(child, Pair(begins, Begins::ANYTHING), kind.lengths());
+            below.follow(behind, behind.needs);
+            let (number, is_identity) = self.kinds.get(index as usize).copied().unwrap_or_default();
+            below.has_identity |= is_identity;
+            edges.push(FieldEdge {
+                field: index,
+                kind: number,
+                to,
+                begins,
+                next: child.begins,
+                needs: behind.needs,
+                is_free: kind.is_free(),
+                settles: behind.ways == 1 && !behind.has_identity && !is_identity,
+            });
         }
-        below.has_identity |= has_identity;
-        let dispatch = (edges.len() >= limits::FORMAT_DISPATCH_FROM).then(|| Box::new(self.dispatch(&edges)));
-        self.nodes.push(Node { literals: literals.into(), fields: edges.into(), ends, least, most, dispatch, below });
+        // What ends at the same place stands together.
+        edges.sort_by_key(|edge| edge.kind);
+        node.dispatch = (edges.len() >= limits::FORMAT_DISPATCH_FROM).then(|| Box::new(Dispatch::of_edges(&edges)));
+        node.edges = extend(&mut self.edges, edges);
+        self.below.push(below);
+        self.nodes.push(node);
         self.nodes.len() as NodeId - 1
     }
 
-    fn dispatch(&self, edges: &[FieldEdge]) -> Dispatch {
-        let kind = |edge: &FieldEdge| self.field(edge.field).map(|field| &field.class.kind);
-        let mut dispatch = Dispatch { starts: [0; 258], edges: Vec::new() };
-        for (first, start) in (0_u16..).zip(&mut dispatch.starts) {
-            *start = dispatch.edges.len() as u16;
-            let begins = |kind: &Kind| match u8::try_from(first) {
-                Ok(byte) => kind.may_begin(byte),
-                Err(_) => kind.lengths().0 == 0,
-            };
-            let fitting = (0_u16..).zip(edges).filter(|(_, edge)| kind(edge).is_some_and(begins));
-            // The last start is the end of the one before it.
-            if first < 257 {
-                dispatch.edges.extend(fitting.map(|(index, _)| index));
-            }
-        }
-        dispatch
+    fn child(&self, id: NodeId) -> Option<(&Node, &Below)> {
+        self.node(id).zip(self.below.get(id as usize))
+    }
+
+    fn add_literal(&mut self, text: &[u8], to: NodeId) {
+        let rarest = (0_u16..).zip(text).max_by_key(|(_, byte)| rarity(**byte));
+        let rare = rarest.map_or((0, 0), |(at, byte)| (at, *byte));
+        let (start, length) = (self.texts.len() as u32, text.len() as u32);
+        self.texts.extend_from_slice(text);
+        self.firsts.push(text.first().copied().unwrap_or_default());
+        self.literals.push(Literal { head: head(text), start, length, rare, grams: Grams::of(text, rarity), to });
     }
 }
 
-impl Node {
-    /// The fields that can begin with this byte; `None`: at the end of the message.
-    pub fn fields_from(&self, first: Option<u8>) -> impl Iterator<Item = &FieldEdge> {
-        let chosen = self.dispatch.as_ref().map(|dispatch| {
-            let at = first.map_or(256, usize::from);
-            let range = dispatch.starts.get(at).zip(dispatch.starts.get(at + 1));
-            let range = range.map_or(0..0, |(start, end)| usize::from(*start)..usize::from(*end));
-            dispatch.edges.get(range).unwrap_or_default()
-        });
-        let all = if chosen.is_none() { self.fields.iter() } else { [].iter() };
-        chosen.unwrap_or_default().iter().filter_map(|index| self.fields.get(usize::from(*index))).chain(all)
+fn slice<'a, T>(all: &'a [T], range: &Range<u32>) -> &'a [T] {
+    all.get(range.start as usize..range.end as usize).unwrap_or_default()
+}
+
+fn extend<T>(all: &mut Vec<T>, more: impl IntoIterator<Item = T>) -> Range<u32> {
+    let start = all.len() as u32;
+    all.extend(more);
+    start..all.len() as u32
+}
+
+/// The first eight bytes as one number, the first byte lowest; zeros for those that are missing.
+pub fn head(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk() {
+        Some(chunk) => u64::from_le_bytes(*chunk),
+        None => bytes.iter().rev().fold(0, |head, byte| head << 8 | u64::from(*byte)),
     }
 }
 
 impl Literal {
-    pub(super) fn new(text: &[u8], to: NodeId) -> Self {
-        let rare = text.iter().copied().enumerate().max_by_key(|(_, byte)| rarity(*byte)).unwrap_or((0, 0));
-        let first = text.first().copied().unwrap_or_default();
-        Self { first, rare, grams: Grams::of(text, rarity), text: text.into(), to }
+    pub fn len(&self) -> usize {
+        self.length as usize
+    }
+
+    /// The bits of the head that the text has.
+    fn mask(&self) -> u64 {
+        if self.length < 8 { !(u64::MAX << (8 * self.length)) } else { u64::MAX }
+    }
+}
+
+impl Below {
+    /// Takes in a way on, and what messages need that go it.
+    fn follow(&mut self, behind: &Self, needs: Needs) {
+        self.ways = self.ways.saturating_add(behind.ways);
+        self.has_identity |= behind.has_identity;
+        self.needs = self.needs.or(needs);
+    }
+}
+
+impl Node {
+    /// Where templates of these owners end, and nothing goes on yet.
+    fn ending(ends: Range<u32>) -> (Self, Below) {
+        let ways = ends.end - ends.start;
+        let (least, begins, needs) = match ways {
+            0 => (u32::MAX, Pair::NOTHING, Needs::NEVER),
+            _ => (0, Pair::END, Needs::NOTHING),
+        };
+        let node = Self { literals: 0..0, edges: 0..0, ends, least, most: 0, begins, dispatch: None };
+        (node, Below { needs, ways, has_identity: false })
+    }
+
+    /// Takes in a way on.
+    fn follow(&mut self, child: &Self, begins: Pair, (shortest, longest): (usize, usize)) {
+        let bytes = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        self.least = self.least.min(child.least.saturating_add(bytes(shortest)));
+        self.most = self.most.max(child.most.saturating_add(bytes(longest)));
+        self.begins = self.begins.or(begins);
+    }
+
+    /// Whether so many bytes, which begin so, can be what follows.
+    pub fn may_fit(&self, length: usize, class: Begins) -> bool {
+        let (least, most) = self.lengths();
+        self.begins.0.has(class) && (least..=most).contains(&length)
+    }
+
+    /// Whether what stands at this place can be what follows.
+    pub fn goes_on(&self, message: &[u8], at: usize) -> bool {
+        self.begins.fits(message, at)
+    }
+
+    /// The least and the most bytes that can follow.
+    pub fn lengths(&self) -> (usize, usize) {
+        (self.least as usize, self.most as usize)
+    }
+
+    pub fn is_end(&self) -> bool {
+        !self.ends.is_empty()
+    }
+}
+
+impl Dispatch {
+    fn of_edges(edges: &[FieldEdge]) -> Self {
+        let mut dispatch = Self { starts: [0; begins::CLASSES + 1], edges: Vec::new() };
+        for (class, start) in Begins::classes().map(Some).chain([None]).zip(&mut dispatch.starts) {
+            *start = dispatch.edges.len() as u16;
+            let fitting = (0_u16..).zip(edges).filter(|(_, edge)| class.is_some_and(|class| edge.begins.has(class)));
+            dispatch.edges.extend(fitting.map(|(index, _)| index));
+        }
+        dispatch
+    }
+
+    fn of(&self, class: Begins) -> &[u16] {
+        let at = class.number();
+        let range = self.starts.get(at).zip(self.starts.get(at + 1));
+        let range = range.map_or(0..0, |(start, end)| usize::from(*start)..usize::from(*end));
+        self.edges.get(range).unwrap_or_default()
     }
 }
 

@@ -1,14 +1,13 @@
 //! What a line says, in named fields.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use super::address;
 use super::field::Field;
 use super::file::{Format, Program};
 use super::kind::Kind;
 use super::meaning::{Action, Meaning, Outcome, Severity};
-use super::names::{Identity, identity};
+use super::names::{Identities, identity};
 use super::reading::Readings;
 use super::records;
 use super::tree::Tree;
@@ -54,7 +53,7 @@ pub fn get<'f>(fields: &'f Fields<'_>, name: &str) -> Option<&'f str> {
 #[derive(Debug, Default)]
 pub struct Collected<'a> {
     pub fields: Fields<'a>,
-    pub disagreed: BTreeSet<Identity>,
+    pub disagreed: Identities,
 }
 
 impl<'a> Collected<'a> {
@@ -67,9 +66,9 @@ impl<'a> Collected<'a> {
     ) -> Option<Self> {
         let best = readings.best.as_ref()?;
         let fields = Vec::with_capacity(best.spans.len() + 2);
-        let mut collected = Self { fields, disagreed: readings.disagreed.clone() };
+        let mut collected = Self { fields, disagreed: readings.disagreed };
         if readings.is_exhausted {
-            collected.disagreed.extend((0..).map_while(Identity::at));
+            collected.disagreed = Identities::ALL;
         }
         let mut tail = Vec::new();
         for span in &best.spans {
@@ -90,7 +89,7 @@ impl<'a> Collected<'a> {
 
     /// Keeps a field that says something. `-` and `?` are how programs write that they do not know.
     pub fn add(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
-        let is_disputed = !self.disagreed.is_empty() && identity(&name).is_some_and(|id| self.disagreed.contains(&id));
+        let is_disputed = !self.disagreed.is_empty() && identity(&name).is_some_and(|id| self.disagreed.has(id));
         if says(&name, &value) && !is_disputed && get(&self.fields, &name).is_none() {
             self.fields.push((name, value));
         }
@@ -111,14 +110,15 @@ impl<'a> Collected<'a> {
                 continue;
             };
             if is_disputed(key) {
-                self.disagreed.extend(identity(name));
+                identity(name).into_iter().for_each(|identity| self.disagreed.insert(identity));
             } else {
                 self.add_mapped(name, Cow::Owned(value.clone()));
             }
         }
-        let disputed: BTreeSet<Identity> =
-            pairs.iter().filter(|(key, _)| is_disputed(key)).filter_map(|(key, _)| identity(key)).collect();
-        self.disagreed.extend(disputed);
+        let named = pairs.iter().filter_map(|(key, _)| Some((key, identity(key)?)));
+        for (_, identity) in named.filter(|(key, _)| is_disputed(key)) {
+            self.disagreed.insert(identity);
+        }
         for (key, value) in pairs {
             self.add(Cow::Owned(key), Cow::Owned(value));
         }

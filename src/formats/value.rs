@@ -54,6 +54,9 @@ pub fn is_identity(name: &str, kind: &Kind) -> bool {
 }
 
 fn canonical(text: &str) -> Cow<'_, str> {
+    if address::is_canonical_v4(text.as_bytes()) {
+        return Cow::Borrowed(text);
+    }
     match address::ip(text.as_bytes()) {
         Some((ip, _)) => {
             let written = ip.to_string();

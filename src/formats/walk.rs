@@ -1,10 +1,11 @@
 //! Finds every way in which a message fits the templates of a tree, within a budget. No allocation.
 
+use super::begins::Begins;
 use super::field::{Class, Field};
 use super::grams::Text;
 use super::kind::Kind;
 use super::strict;
-use super::tree::{FieldEdge, Literal, Node, NodeId, Tree};
+use super::tree::{self, FieldEdge, Literal, Node, NodeId, Tree};
 use crate::limits;
 
 /// Where a field is in the message, and which of the tree's it is.
@@ -69,51 +70,70 @@ impl<V: Visit> Walk<'_, V> {
         self.budget > 0
     }
 
+    /// Whether what stands behind a field can be what must follow it.
+    fn goes_on(&self, edge: &FieldEdge, end: usize) -> bool {
+        V::PERSISTS || edge.next.fits(self.message.as_bytes(), end)
+    }
+
     fn node(&mut self, mut id: NodeId, mut place: Place) {
-        let tree = self.tree;
+        let (tree, bytes) = (self.tree, self.message.as_bytes());
         while let Some(node) = tree.node(id).filter(|_| self.spend(1)) {
-            let Some(rest) = self.message.as_bytes().get(place.at..) else { return };
-            if !V::PERSISTS && (rest.len() < node.least || rest.len() > node.most) {
+            let Some(rest) = bytes.get(place.at..) else { return };
+            let class = Begins::at(rest, 0);
+            if !V::PERSISTS && !node.may_fit(rest.len(), class) {
                 return;
             }
             if rest.is_empty() {
                 self.fits(node, place);
             }
-            let first = rest.first().copied();
-            for edge in node.fields_from(first) {
-                let Some(Field { class, .. }) = tree.field(edge.field) else { continue };
-                if class.kind.is_free() {
-                    self.free(edge, class, place);
-                } else if let Some(end) = strict::end(&class.kind, self.message, place.at) {
-                    self.field(edge, place, end);
-                }
+            tree.edges_from(node, Some(class).filter(|_| !V::PERSISTS), |edge| self.edge(edge, place));
+            let literal = rest.first().and_then(|first| tree.literal(node, *first));
+            if let Some(literal) = literal.filter(|literal| tree.stands(literal, rest, tree::head(rest))) {
+                place.at += literal.len();
+                place.literal_bytes += literal.len();
+                id = literal.to;
+                continue;
             }
-            // No two begin with the same byte.
-            let literal = first.and_then(|first| {
-                let found = node.literals.binary_search_by_key(&first, |literal| literal.first);
-                node.literals.get(found.ok()?)
-            });
-            let length = literal.map_or(0, |literal| common(&literal.text, rest));
-            place.at += length;
-            place.literal_bytes += length;
-            match literal.filter(|literal| literal.text.len() == length) {
-                Some(literal) => id = literal.to,
-                None => return self.visit.stopped(id, place.at, place.literal_bytes),
+            if V::PERSISTS {
+                let length = literal.map_or(0, |literal| common(tree.text(literal), rest));
+                self.visit.stopped(id, place.at + length, place.literal_bytes + length);
             }
+            return;
         }
     }
 
     fn fits(&mut self, node: &Node, place: Place) {
-        for owner in self.tree.owners(&node.ends) {
+        for owner in self.tree.owners(node) {
             self.readings += 1;
             self.visit.reading(*owner, place.literal_bytes, self.spans.get(..place.depth).unwrap_or_default());
         }
     }
 
+    fn edge(&mut self, edge: &FieldEdge, place: Place) {
+        if !V::PERSISTS && !self.text.may_meet(&edge.needs) {
+            return;
+        }
+        let tree = self.tree;
+        if edge.is_free {
+            if let Some(Field { class, .. }) = tree.field(edge.field) {
+                self.free(edge, class, place);
+            }
+            return;
+        }
+        let end = self
+            .text
+            .end(edge.kind, place.at, || strict::end(&tree.field(edge.field)?.class.kind, self.message, place.at));
+        if let Some(end) = end {
+            self.field(edge, place, end);
+        }
+    }
+
     /// Goes on behind a field.
     fn field(&mut self, edge: &FieldEdge, place: Place, end: usize) {
-        let behind = self.capture(edge, place, end);
-        self.node(edge.to, behind);
+        if self.goes_on(edge, end) {
+            let behind = self.capture(edge, place, end);
+            self.node(edge.to, behind);
+        }
     }
 
     fn capture(&mut self, edge: &FieldEdge, place: Place, end: usize) -> Place {
@@ -125,29 +145,29 @@ impl<V: Visit> Walk<'_, V> {
     }
 
     /// Free text: all places where what follows it fits, the last first.
+    #[inline(never)]
     fn free(&mut self, edge: &FieldEdge, class: &Class, place: Place) {
         let (tree, bytes) = (self.tree, self.message.as_bytes());
         let Some(node) = tree.node(edge.to) else { return };
-        let Some(limit) = reach(class, bytes, place.at) else { return };
+        let Some(limit) = reach(class, self.message, place.at) else { return };
         let before = self.readings;
-        if limit == bytes.len() && may_end(class, bytes, place.at, limit) {
+        if node.is_end() && limit == bytes.len() && may_end(class, bytes, place.at, limit) {
             let behind = self.capture(edge, place, limit);
             self.fits(node, behind);
         }
-        for literal in &node.literals {
+        let (literals, fields) = (tree.literals(node), tree.edges(node));
+        for literal in literals {
             if edge.settles && self.readings > before {
                 return;
             }
-            // A few texts are searched for at once what it costs to rule them out.
-            let is_ruled_out = node.literals.len() >= limits::FORMAT_GRAMS_FROM && !V::PERSISTS;
-            if !is_ruled_out || self.text.may_have(&literal.grams) {
+            if V::PERSISTS || self.text.may_have(&literal.grams) {
                 self.search(edge, class, literal, place, limit);
             }
         }
-        for next in &node.fields {
+        for next in fields {
             self.before_space((edge, class), next, place, limit);
         }
-        if node.literals.is_empty() && node.fields.is_empty() && limit < bytes.len() {
+        if literals.is_empty() && fields.is_empty() && limit < bytes.len() {
             self.visit.stopped(edge.to, limit, place.literal_bytes);
         }
     }
@@ -156,30 +176,33 @@ impl<V: Visit> Walk<'_, V> {
     fn search(&mut self, edge: &FieldEdge, class: &Class, literal: &Literal, place: Place, limit: usize) {
         let (tree, bytes) = (self.tree, self.message.as_bytes());
         let Some(child) = tree.node(literal.to) else { return };
-        let length = literal.text.len();
-        let (least, most) = if V::PERSISTS { (0, usize::MAX) } else { (child.least, child.most) };
-        let Some(high) = bytes.len().checked_sub(length.saturating_add(least)) else {
+        let text = tree.text(literal);
+        let (least, most) = if V::PERSISTS { (0, usize::MAX) } else { child.lengths() };
+        let Some(high) = bytes.len().checked_sub(text.len().saturating_add(least)) else {
             return self.visit.stopped(edge.to, place.at, place.literal_bytes);
         };
         let mut high = high.min(limit);
-        let mut low = (place.at + class.kind.lengths().0).max(bytes.len().saturating_sub(length.saturating_add(most)));
+        let mut low =
+            (place.at + class.kind.lengths().0).max(bytes.len().saturating_sub(text.len().saturating_add(most)));
         // A word before white space ends at its first.
-        if is_word(&class.kind) && literal.text.first().is_some_and(u8::is_ascii_whitespace) {
+        if is_word(&class.kind) && text.first().is_some_and(u8::is_ascii_whitespace) {
             low = low.max(limit);
         }
-        let (offset, rare) = literal.rare;
+        let (offset, rare) = (usize::from(literal.rare.0), literal.rare.1);
         let mut found = false;
         self.spend(high.saturating_sub(low) / limits::FORMAT_BYTES_PER_STEP);
         while low <= high && self.spend(1) {
             let region = bytes.get(low + offset..=high + offset).unwrap_or_default();
             let Some(at) = memchr::memrchr(rare, region) else { break };
             let end = low + at;
-            if bytes.get(end..end + length) == Some(&*literal.text) && may_end(class, bytes, place.at, end) {
+            let behind = end + text.len();
+            let stands = bytes.get(end..).is_some_and(|rest| tree.stands(literal, rest, tree::head(rest)));
+            if stands && (V::PERSISTS || child.goes_on(bytes, behind)) && may_end(class, bytes, place.at, end) {
                 found = true;
                 let before = self.readings;
-                let behind = self.capture(edge, place, end);
-                let literal_bytes = place.literal_bytes + length;
-                self.node(literal.to, Place { at: end + length, literal_bytes, ..behind });
+                let captured = self.capture(edge, place, end);
+                let literal_bytes = place.literal_bytes + text.len();
+                self.node(literal.to, Place { at: behind, literal_bytes, ..captured });
                 if edge.settles && self.readings > before {
                     return;
                 }
@@ -196,9 +219,11 @@ impl<V: Visit> Walk<'_, V> {
     fn before_space(&mut self, free: (&FieldEdge, &Class), next: &FieldEdge, place: Place, limit: usize) {
         let ((edge, class), bytes) = (free, self.message.as_bytes());
         let low = place.at + class.kind.lengths().0;
-        for end in (low..=limit).rev() {
-            let begins = bytes.get(end).is_some_and(|byte| matches!(byte, b' ' | b'\t'));
-            if !begins || !may_end(class, bytes, place.at, end) {
+        let mut high = limit.saturating_add(1).min(bytes.len());
+        while let Some(at) = bytes.get(low..high).and_then(|region| memchr::memrchr2(b' ', b'\t', region)) {
+            let end = low + at;
+            high = end;
+            if !may_end(class, bytes, place.at, end) {
                 continue;
             }
             if !self.spend(1) {
@@ -217,7 +242,8 @@ fn is_word(kind: &Kind) -> bool {
 }
 
 /// How far free text may reach from here; `None` where none can begin.
-fn reach(class: &Class, bytes: &[u8], at: usize) -> Option<usize> {
+fn reach(class: &Class, message: &str, at: usize) -> Option<usize> {
+    let bytes = message.as_bytes();
     let rest = bytes.get(at..)?;
     if class.not_before.iter().any(|text| rest.starts_with(text.as_bytes())) {
         return None;
@@ -230,8 +256,8 @@ fn reach(class: &Class, bytes: &[u8], at: usize) -> Option<usize> {
         }
         Kind::Text => first.filter(|byte| !byte.is_ascii_whitespace()).map(|_| bytes.len()),
         Kind::Not(ref characters) => {
-            let text = std::str::from_utf8(rest).ok()?;
-            Some(at + text.find(|c| characters.contains(c)).unwrap_or(rest.len()))
+            let found = message.get(at..)?.find(|c| characters.contains(c));
+            Some(at + found.unwrap_or(rest.len()))
         }
         Kind::Path => first.filter(|byte| **byte == b'/').map(|_| bytes.len()),
         _ => Some(bytes.len()),

@@ -156,7 +156,7 @@ proptest! {
         let spans = found.best.as_ref().map(|best| {
             best.spans.iter().map(|span| (span.start as usize, span.end as usize)).collect::<Vec<_>>()
         });
-        let disagreed: Vec<usize> = found.disagreed.iter().map(|identity| *identity as usize).collect();
+        let disagreed: Vec<usize> = found.disagreed.iter().map(|identity| identity as usize).collect();
         match naive(&expansions, &message) {
             Some((expected, best)) => {
                 prop_assert_eq!(disagreed, expected, "{:?} {:?}", templates, message);

@@ -23,7 +23,7 @@ const WEEKDAYS: &[&str] = &[
 ];
 
 /// Letters of the longest name above, in bytes.
-const NAME_BYTES_MAX: usize = 24;
+pub(super) const NAME_BYTES_MAX: usize = 24;
 
 /// A month at the start of the text, with what follows its name and the full stop of an abbreviation.
 pub(super) fn named(text: &str) -> Option<(i8, &str)> {

@@ -79,9 +79,17 @@ fn unbracketed(text: &str) -> Option<Stamp<'_>> {
             .or_else(|| epoch(text)),
         '@' => tai64n(text),
         'I' | 'W' | 'E' | 'F' if text.as_bytes().get(1).is_some_and(u8::is_ascii_digit) => klog(text),
-        c if c.is_alphabetic() => bsd(text).or_else(|| weekday(text)).or_else(|| zone_first(text)),
+        c if c.is_alphabetic() && has_time_of_day(text) => {
+            bsd(text).or_else(|| weekday(text)).or_else(|| zone_first(text))
+        }
         _ => None,
     }
+}
+
+/// Whether a time of day can stand behind the names of a day, a month and a zone: most words begin none.
+fn has_time_of_day(text: &str) -> bool {
+    let head = text.as_bytes().get(..3 * month::NAME_BYTES_MAX).unwrap_or(text.as_bytes());
+    memchr::memchr_iter(b':', head).any(|at| text.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit))
 }
 
 /// `Sun Jun 09 07:57:47.123 2013`, `Sat May  7 03:17:27 CDT 2011`, `Thu 2026-01-02 03:04:05 CET` of the journal, `Sun,
