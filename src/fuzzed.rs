@@ -1,6 +1,7 @@
 //! One function for each parser of bytes that others write. The targets in `fuzz/` call them, no program does; tests try
 //! each on the seeds in `fuzz/seeds/`, so that a change that breaks one is seen without fuzzing.
 
+use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crate::detect::{cacao, zeek};
 use crate::event::{Format, Stream, Timestamp};
 use crate::intake::redis::{Content, Entry};
 use crate::intake::syslog::{framing, relp};
+use crate::intake::unpack::{Packing, Unpacked};
 use crate::intake::{entry, shrink};
 use crate::journal::{Entry as JournalEntry, Export};
 use crate::limits;
@@ -34,6 +36,7 @@ pub const PARSERS: &[Parser] = &[
     ("http_entries", http_entries),
     ("syslog_stream", syslog_stream),
     ("relp", relp),
+    ("packed", packed),
     ("indicator_lists", indicator_lists),
     ("cacao", cacao),
     ("tcg_log", tcg_log),
@@ -55,6 +58,7 @@ const FORMATS: &[Format] = &[
 const INGESTED: &[Stream] = &[Stream::L3In, Stream::L4In, Stream::L3Out, Stream::L4Out];
 /// Answers of Redis are lists in lists in lists; what is deeper is refused before.
 const REPLY_DEPTH: usize = 6;
+const PACKED_TEXT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The first byte chooses the size of the pieces.
 pub fn syslog_stream(data: &[u8]) {
@@ -86,6 +90,13 @@ pub fn lines(data: &[u8]) {
     let Some((choice, line)) = data.split_first() else { return };
     let Some(format) = FORMATS.get(usize::from(*choice) % FORMATS.len()) else { return };
     assert_eq!(parse(line, *format, &[]), parse(line, *format, &[]), "a line has one meaning");
+}
+
+/// What anybody may have packed, up to some pieces of text.
+pub fn packed(data: &[u8]) {
+    let Some(packing) = Packing::of(data) else { return };
+    let text = Unpacked::new(packing, Cursor::new(data.to_vec()));
+    let _ = io::copy(&mut text.take(PACKED_TEXT_BYTES), &mut io::sink());
 }
 
 pub fn zeek(data: &[u8]) {

@@ -56,6 +56,16 @@ pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const FILES_MAX: usize = 1024;
 /// Rotated files still read beside the current one, for each path.
 pub const ROTATED_FILES_MAX: usize = 64;
+/// Window that unpacking a rotated file may take, and files of one source that are unpacked at once with such a window.
+pub const UNPACK_WINDOW_BYTES_MAX: u64 = 128 * 1024 * 1024;
+pub const UNPACKERS_MAX: usize = 2;
+/// A packed file that gives more than this, and so many times more than its own size, is a bomb and no log.
+pub const UNPACKED_FREE_BYTES: u64 = 16 * 1024 * 1024;
+pub const UNPACKED_RATIO_MAX: u64 = 500;
+/// Bytes of holes in one packed file.
+pub const UNPACKED_HOLE_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+/// Rotated files of one path that are compared with what is remembered of it.
+pub const GENERATIONS_MAX: usize = 1024;
 /// Names looked at in one directory.
 pub const DIRECTORY_ENTRIES_MAX: usize = 100_000;
 /// Bytes kept of one journal field; what is longer is cut here.

@@ -1,24 +1,19 @@
 //! What a file holds, by its first bytes: lines, something packed, or nothing that has lines.
 
+use super::unpack::Packing;
 use super::utf16::Utf16;
 
 /// How to get at the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     Lines,
-    Gzip,
+    Packed(Packing),
     /// The lines are out of reach; what the person who replays can do instead.
     Unreadable(&'static str),
 }
 
 /// Beginnings that tell what a file is.
 const MARKS: &[(&[u8], Content)] = &[
-    (b"\x1f\x8b", Content::Gzip),
-    (
-        b"\x28\xb5\x2f\xfd",
-        Content::Unreadable("it is compressed with zstd: `zstd -dc FILE | dsmild replay -` reads it"),
-    ),
-    (b"\xfd7zXZ\0", Content::Unreadable("it is compressed with xz: `xz -dc FILE | dsmild replay -` reads it")),
     (b"BZh", Content::Unreadable("it is compressed with bzip2: `bzip2 -dc FILE | dsmild replay -` reads it")),
     (b"\x04\x22\x4d\x18", Content::Unreadable("it is compressed with lz4: `lz4 -dc FILE | dsmild replay -` reads it")),
     (b"PK\x03\x04", Content::Unreadable("it is a zip archive: unpack it first")),
@@ -32,6 +27,9 @@ const BYTES_PER_CONTROL: usize = 10;
 
 /// `head`: the beginning, some kilobytes of it.
 pub fn of(head: &[u8]) -> Content {
+    if let Some(packing) = Packing::of(head) {
+        return Content::Packed(packing);
+    }
     if let Some((_, content)) = MARKS.iter().find(|(mark, _)| head.starts_with(mark)) {
         return *content;
     }
@@ -52,7 +50,9 @@ mod tests {
     #[test]
     fn packed_and_binary_files_are_told_from_lines() {
         for (head, expected) in [
-            (&b"\x1f\x8b\x08\0\0"[..], Content::Gzip),
+            (&b"\x1f\x8b\x08\0\0"[..], Content::Packed(Packing::Gzip)),
+            (b"\x28\xb5\x2f\xfd\x24", Content::Packed(Packing::Zstd)),
+            (b"\xfd7zXZ\0\0", Content::Packed(Packing::Xz)),
             (b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0", BINARY),
             (b"h\0e\0l\0l\0o\0\n\0", BINARY),
             (b"", Content::Lines),
@@ -63,7 +63,7 @@ mod tests {
         ] {
             assert_eq!(of(head), expected, "{head:?}");
         }
-        for mark in [&b"\x28\xb5\x2f\xfd"[..], b"\xfd7zXZ\0", b"BZh9", b"LPKSHHRH"] {
+        for mark in [&b"BZh9"[..], b"\x04\x22\x4d\x18", b"LPKSHHRH"] {
             assert!(matches!(of(mark), Content::Unreadable(why) if why.contains("dsmild replay -")), "{mark:?}");
         }
     }

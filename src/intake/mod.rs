@@ -25,6 +25,7 @@ mod spec;
 pub(crate) mod syslog;
 mod table;
 mod tick;
+pub(crate) mod unpack;
 mod utf16;
 
 pub(crate) use self::log::IntakeLog;

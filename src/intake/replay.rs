@@ -7,7 +7,6 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use flate2::bufread::MultiGzDecoder;
 use jiff::tz::TimeZone;
 
 use super::Origin;
@@ -19,6 +18,7 @@ use super::heads::{Head, Heads};
 use super::lines::{Line, Lines};
 use super::merge::Merge;
 use super::multiline::Multiline;
+use super::unpack::Unpacked;
 use crate::event::{Draft, Format, Stream, Times, Timestamp};
 use crate::limits::{FILE_CHUNK_BYTES, SOURCE_CLOCKS_MAX};
 use crate::parse::Calendar;
@@ -64,8 +64,8 @@ impl ReplayInput {
 pub fn lines_of(mut reader: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
     match content::of(reader.fill_buf()?) {
         Content::Lines => Ok(Box::new(reader)),
-        Content::Gzip => {
-            let unpacked = BufReader::with_capacity(FILE_CHUNK_BYTES, MultiGzDecoder::new(reader));
+        Content::Packed(packing) => {
+            let unpacked = BufReader::with_capacity(FILE_CHUNK_BYTES, Unpacked::new(packing, reader));
             // What is packed may be binary itself, or packed twice.
             lines_of_unpacked(unpacked)
         }
@@ -76,7 +76,9 @@ pub fn lines_of(mut reader: impl BufRead + Send + 'static) -> io::Result<Box<dyn
 fn lines_of_unpacked(mut reader: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
     match content::of(reader.fill_buf()?) {
         Content::Lines => Ok(Box::new(reader)),
-        Content::Gzip => Err(io::Error::new(io::ErrorKind::InvalidData, "it is compressed twice: unpack it first")),
+        Content::Packed(_) => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "it is compressed twice: unpack it first"))
+        }
         Content::Unreadable(why) => Err(io::Error::new(io::ErrorKind::InvalidData, why)),
     }
 }

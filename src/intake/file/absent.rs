@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use super::{is_pattern, list};
+use super::listing::{is_pattern, list};
 use crate::config::{Finding, IntakeFile};
 
 /// A warning for each `[[intake.file]]` that has nothing to read now. It is followed all the same: it may come.

@@ -1,7 +1,8 @@
 //! One path: the file that stands there now, and those that stood there before and still have lines to read.
 
+mod gap;
+
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,8 +12,9 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::locate;
+use super::opened::{Identity, Opened};
 use super::position::{Mark, Position};
-use super::tail::{self, Filled, Identity, LinesOf, Poll, Tail};
+use super::tail::{Filled, LinesOf, Poll, Tail};
 use crate::config::IntakeFile;
 use crate::event::{Draft, Stream, Timestamp};
 use crate::intake::clock::{self, SourceClock};
@@ -42,8 +44,10 @@ pub struct Followed {
     arrival: Timestamp,
     /// Where an earlier run was, until the file can be opened to go on there.
     pending: Option<Position>,
-    /// Generations newer than this came while nobody looked.
-    gap_after: Option<Timestamp>,
+    /// What came after this file may have come while nobody looked.
+    gap_after: Option<Mark>,
+    /// Inodes of those of them that cannot be read, which was said.
+    passed_over: Vec<u64>,
     reported: Vec<(u64, u64)>,
     /// What is wrong with the path, and in one word.
     opening: Option<(&'static str, String)>,
@@ -76,6 +80,7 @@ impl Followed {
             arrival: Timestamp::ZERO,
             pending: None,
             gap_after: None,
+            passed_over: Vec::new(),
             reported: Vec::new(),
             opening: None,
             looking: None,
@@ -122,90 +127,27 @@ impl Followed {
         self.pending = Some(position);
     }
 
-    /// Something of an earlier run is still to be found.
-    pub fn is_behind(&self) -> bool {
-        self.pending.is_some() || self.gap_after.is_some()
-    }
-
-    /// Finds the files of an earlier run again.
-    ///
-    /// # Errors
-    /// The file at the path cannot be opened now; nothing is changed, and it can be tried again.
-    pub fn resume(&mut self, problems: &mut Vec<Problem>) -> io::Result<()> {
-        let Some(position) = &self.pending else { return Ok(()) };
-        match tail::open(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut tails: Vec<Tail> = Vec::new();
-        for mark in &position.files {
-            let taken: Vec<_> = tails.iter().map(|tail| tail.identity).collect();
-            match locate::find(&self.path, mark, &taken) {
-                Some(found) => {
-                    let mut tail = Tail::start(found.file, mark.offset, &self.lines)?;
-                    // What came after it is what came after it was last seen.
-                    tail.modified = mark.modified;
-                    tails.push(tail);
-                }
-                None => problems.push(self.gone(mark)),
-            }
-        }
-        let here = std::fs::metadata(&self.path).ok().map(|metadata| Identity::of(&metadata));
-        if here.is_none() || tails.last().map(|tail| tail.identity) != here {
-            self.gap_after = position.files.last().map(|mark| mark.modified);
-        }
-        self.tails = tails;
-        self.finished = self.pending.take().map(|position| position.finished.into()).unwrap_or_default();
-        Ok(())
-    }
-
-    fn gone(&self, mark: &Mark) -> Problem {
-        let text = format!(
-            "the file that was read up to byte {} is neither there nor beside it under another name; if it held more \
-             than that, it is lost (keep one rotated file uncompressed: `delaycompress`)",
-            mark.offset
-        );
-        Problem::new(&*self.origin.source, "gone", 0, text)
-    }
-
-    /// Takes up what was rotated in and away again while nobody looked. `taken`: the files that anybody reads.
-    ///
-    /// # Errors
-    /// One of them cannot be read; it can be tried again.
-    pub fn close_gap(&mut self, taken: &[Identity]) -> io::Result<()> {
-        let Some(modified) = self.gap_after else { return Ok(()) };
-        let here = std::fs::metadata(&self.path).ok().map(|metadata| Identity::of(&metadata));
-        let taken: Vec<_> = taken.iter().copied().chain(here).collect();
-        let generations = locate::generations_after(&self.path, modified, self.finished.make_contiguous(), &taken);
-        let mut tails = Vec::new();
-        for found in generations {
-            let mut tail = Tail::start(found.file, 0, &self.lines)?;
-            tail.modified = modified;
-            tails.push(tail);
-        }
-        self.tails.append(&mut tails);
-        self.gap_after = None;
-        Ok(())
-    }
-
     /// Takes up another file at the path; before it, what came and went in between.
     ///
     /// # Errors
     /// It cannot be read; it can be tried again.
     pub fn rotate(
         &mut self,
-        file: File,
+        opened: &Opened,
         taken: &[Identity],
         now: Instant,
         problems: &mut Vec<Problem>,
     ) -> io::Result<()> {
         // As last seen: since then it may have been written to by somebody who has it open.
-        self.gap_after = self.tails.last().map(|tail| tail.modified);
+        self.gap_after = self.tails.last().map(Tail::mark);
         // What else happened to it before it was rotated away is seen first: its copies are not generations.
         self.look_at_files(now, problems);
         let taken: Vec<_> = taken.iter().copied().chain(self.identities()).collect();
-        self.close_gap(&taken)?;
-        self.tails.push(Tail::start(file, 0, &self.lines)?);
+        self.close_gap(&taken, problems)?;
+        // While there is no room for all that came before it, it waits.
+        if self.gap_after.is_none() {
+            self.tails.push(Tail::start(opened, 0, &self.lines, locate::target(&self.path))?);
+        }
         Ok(())
     }
 
@@ -235,6 +177,11 @@ impl Followed {
         for tail in self.tails.iter_mut().take(last) {
             tail.ending |= tail.is_drained() && poll.now.duration_since(tail.changed_at) >= quiet_after;
         }
+        for tail in &mut self.tails {
+            tail.give_up_after(quiet_after, poll.now);
+            let complaint = tail.complaint().map(|text| Problem::new(&*self.origin.source, "lost", 1, text));
+            problems.extend(complaint);
+        }
         self.let_go(problems);
     }
 
@@ -244,23 +191,10 @@ impl Followed {
         for index in (0..self.tails.len()).rev() {
             let Some(tail) = self.tails.get_mut(index) else { continue };
             let looked = tail.look(now);
-            let split = if tail.replaced { self.split(index) } else { Ok(()) };
+            let split = if tail.replaced { self.split(index, problems) } else { Ok(()) };
             failure = looked.and(split).err().or(failure);
         }
         self.looking = self.say("looking at it", failure, self.looking.as_ref(), problems);
-    }
-
-    /// The same file with other content: what was read of the old goes on in the copy of it, if one was made.
-    fn split(&mut self, index: usize) -> io::Result<()> {
-        let taken: Vec<_> = self.identities().collect();
-        let Some(tail) = self.tails.get_mut(index) else { return Ok(()) };
-        let copy = locate::find_copy(&self.path, &tail.fingerprint(), tail.read_to(), &taken);
-        if let Some(file) = tail.detach(copy)? {
-            // The same inode at the same offset may now be another position.
-            self.reported.clear();
-            self.tails.insert(index + 1, Tail::start(file, 0, &self.lines)?);
-        }
-        Ok(())
     }
 
     fn let_go(&mut self, problems: &mut Vec<Problem>) {
@@ -304,6 +238,7 @@ impl Followed {
             let Some(tail) = self.tails.get_mut(index) else { continue };
             match tail.fill(&self.origin, poll) {
                 Ok(Filled::Empty) => {}
+                Ok(Filled::Held) => break,
                 Ok(filled) => {
                     self.judge_next(index, poll.live.reference);
                     is_known = filled;
@@ -350,6 +285,11 @@ impl Followed {
         let next = self.tails.iter_mut().find_map(|tail| tail.next_draft(self.arrival, believed))?;
         self.clock = clock;
         Some(next)
+    }
+
+    /// Files that are being unpacked with a window.
+    pub fn windows(&self) -> usize {
+        self.tails.iter().filter(|tail| tail.holds_window()).count()
     }
 
     /// The position, if it is another than when last asked.

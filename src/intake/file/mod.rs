@@ -1,18 +1,27 @@
 //! Log files, followed through rotation, truncation and restarts.
 //!
-//! `tail.rs` reads one open file, `followed.rs` the files that one path has had, and [`FileSet`] all paths together, in
-//! order of time. `position.rs` says what is remembered over a restart, `locate.rs` finds the files again.
+//! `tail.rs` reads one open file, as it is or unpacked (`packed.rs`), `followed.rs` the files that one path has had, and
+//! [`FileSet`] all paths together, in order of time. `position.rs` says what is remembered over a restart, `locate.rs` finds the
+//! files again, also under the names that a rotation gave them (`chain.rs`).
 
 pub(crate) mod absent;
+mod chain;
 pub(crate) mod config;
 mod followed;
 #[cfg(test)]
 mod history;
+mod listing;
 mod locate;
+#[cfg(test)]
+mod logrotate_tests;
+mod opened;
+mod packed;
 mod pattern;
 mod position;
 #[cfg(test)]
 mod records_tests;
+#[cfg(test)]
+mod rotated_tests;
 #[cfg(test)]
 mod states_tests;
 mod tail;
@@ -21,7 +30,6 @@ mod task;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,15 +38,17 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use self::followed::{ALIAS, Followed};
+use self::listing::{is_pattern, list, matches, source_of};
+use self::opened::Identity;
+pub use self::opened::modified;
 use self::position::Position;
-pub use self::tail::modified;
-use self::tail::{Filled, Identity, Poll};
+use self::tail::{Filled, Poll};
 pub use self::task::SOURCE;
 use super::clock::arrival;
 use super::merge::Merge;
 use super::{Batch, Polled, Problem};
 use crate::config::IntakeFile;
-use crate::limits::{BATCH_BYTES_MAX, DIRECTORY_ENTRIES_MAX, FILE_POLL_BYTES_MAX, FILES_MAX, MULTILINE_WAIT_MAX};
+use crate::limits::{BATCH_BYTES_MAX, FILE_POLL_BYTES_MAX, FILES_MAX, MULTILINE_WAIT_MAX, UNPACKERS_MAX};
 use crate::parse::Calendar;
 
 /// A rotated file that did not change for this long is closed once there is a newer one.
@@ -120,12 +130,12 @@ impl FileSet {
         // All first take what they have marks for; what is left unclaimed may be a generation that came in between.
         for followed in set.followed.values_mut() {
             // What fails here is tried again, and said, when the path is looked at.
-            let _ = followed.resume(&mut set.problems);
+            let _ = followed.resume(QUIET_AFTER, &mut set.problems);
         }
         for key in set.followed.keys().cloned().collect::<Vec<_>>() {
             let taken = set.identities();
             if let Some(followed) = set.followed.get_mut(&key) {
-                let _ = followed.close_gap(&taken);
+                let _ = followed.close_gap(&taken, &mut set.problems);
             }
         }
         set
@@ -137,7 +147,8 @@ impl FileSet {
         let now = Instant::now();
         let live = Calendar { zone: TimeZone::UTC, reference: arrival::now() };
         let record_wait = self.record_wait;
-        let mut poll = Poll { now, live, bytes_left: FILE_POLL_BYTES_MAX, cut: 0, record_wait };
+        let windows_left = UNPACKERS_MAX.saturating_sub(self.followed.values().map(Followed::windows).sum());
+        let mut poll = Poll { now, live, bytes_left: FILE_POLL_BYTES_MAX, cut: 0, record_wait, windows_left };
         if self.listed.is_none_or(|listed| now.duration_since(listed) >= self.list_every) {
             self.discover(now);
         }
@@ -239,9 +250,17 @@ impl FileSet {
         let is_behind = self.followed.get(key).is_some_and(Followed::is_behind);
         let taken = if is_behind { self.identities() } else { Vec::new() };
         let Some(followed) = self.followed.get_mut(key) else { return };
-        if is_behind && let Err(error) = followed.resume(&mut self.problems).and_then(|()| followed.close_gap(&taken)) {
+        let problems = &mut self.problems;
+        if is_behind
+            && let Err(error) =
+                followed.resume(self.quiet_after, problems).and_then(|()| followed.close_gap(&taken, problems))
+        {
             let text = format!("it cannot be opened ({error}); it is tried again, to go on where it was left");
             followed.report("unreadable", Some(text), &mut self.problems);
+            return;
+        }
+        if followed.is_behind() {
+            // What came before the file at the path has to find room first.
             return;
         }
         let here = std::fs::metadata(&followed.path);
@@ -289,11 +308,11 @@ impl FileSet {
             }
             return None;
         }
-        match tail::open(&key.1) {
-            Ok((file, metadata)) => {
+        match opened::open(&key.1) {
+            Ok(opened) => {
                 let mut taken = self.identities();
-                taken.extend([identity, Identity::of(&metadata)]);
-                let rotated = self.followed.get_mut(key)?.rotate(file, &taken, now, &mut self.problems);
+                taken.extend([identity, opened.identity]);
+                let rotated = self.followed.get_mut(key)?.rotate(&opened, &taken, now, &mut self.problems);
                 rotated.err().map(|error| ("unreadable", format!("it cannot be read ({error}); it is tried again")))
             }
             Err(error) => Some(("unreadable", format!("it cannot be opened ({error}); it is tried again"))),
@@ -359,32 +378,4 @@ fn entry(config: &IntakeFile, problems: &mut Vec<Problem>) -> Entry {
         }),
     };
     Entry { config: config.clone(), source, zone, is_pattern: is_pattern(&config.path), listing: None }
-}
-
-/// What is read by this section, as status names it.
-fn source_of(config: &IntakeFile) -> String {
-    format!("file:{}", config.path.display())
-}
-
-fn is_pattern(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| pattern::is_pattern(name.as_bytes()))
-}
-
-fn matches(pattern: &Path, path: &Path) -> bool {
-    let (Some(expected), Some(name)) = (pattern.file_name(), path.file_name()) else { return false };
-    pattern.parent() == path.parent() && pattern::matches(expected.as_bytes(), name.as_bytes())
-}
-
-/// The regular files that match, and links to such.
-fn list(pattern: &Path) -> std::io::Result<BTreeSet<PathBuf>> {
-    let directory = pattern.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut found = BTreeSet::new();
-    for entry in std::fs::read_dir(directory.unwrap_or(Path::new(".")))?.take(DIRECTORY_ENTRIES_MAX) {
-        let name = entry?.file_name();
-        let path = directory.map_or_else(|| PathBuf::from(&name), |directory| directory.join(&name));
-        if matches(pattern, &path) && std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
-            found.insert(path);
-        }
-    }
-    Ok(found)
 }

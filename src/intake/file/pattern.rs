@@ -33,16 +33,6 @@ pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     pattern.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
 }
 
-/// Whether `name` is what a rotation makes of `current`: `app.log.1`, `app.log-20260131`, `app.log.2026-01-31T10:00`.
-/// Compressed generations are not, nor is another log whose name begins alike.
-pub fn is_generation(current: &[u8], name: &[u8]) -> bool {
-    let Some(suffix) = name.strip_prefix(current) else { return false };
-    let is_separator = |byte: &u8| matches!(byte, b'.' | b'-' | b'_');
-    suffix.first().is_some_and(is_separator)
-        && suffix.iter().any(u8::is_ascii_digit)
-        && suffix.iter().all(|byte| byte.is_ascii_digit() || is_separator(byte) || matches!(byte, b'T' | b':'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,15 +55,5 @@ mod tests {
         }
         let name = vec![b'a'; 255];
         assert!(!matches(b"*a*a*a*a*a*a*a*a*a*b", &name), "comes to an end on a hostile name");
-    }
-
-    #[test]
-    fn generations_are_told_from_other_logs() {
-        for name in ["app.log.1", "app.log-20260131", "app.log.2026-01-31T10:00"] {
-            assert!(is_generation(b"app.log", name.as_bytes()), "{name}");
-        }
-        for name in ["app.log", "app.log.1.gz", "app.log.bak", "app.log2", "other.log.1", "app.log."] {
-            assert!(!is_generation(b"app.log", name.as_bytes()), "{name}");
-        }
     }
 }

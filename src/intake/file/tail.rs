@@ -1,13 +1,15 @@
 //! One open file, read to its end again and again.
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
+use super::opened::{Identity, Opened, bytes_at, changed, modified};
+use super::packed::{Chunk, PackedText};
 use super::position::{Fingerprint, Mark};
 use crate::event::{Draft, Times, Timestamp};
 use crate::intake::Origin;
@@ -18,19 +20,6 @@ use crate::intake::lines::{Line, Lines};
 use crate::intake::multiline::Multiline;
 use crate::limits::{CONTEXT_BYTES_MAX, FILE_CHUNK_BYTES, FINGERPRINT_BYTES_MAX};
 use crate::parse::Calendar;
-
-/// What makes a file the same file while it is open, whatever its name is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
-    pub dev: u64,
-    pub inode: u64,
-}
-
-impl Identity {
-    pub fn of(metadata: &Metadata) -> Self {
-        Self { dev: metadata.dev(), inode: metadata.ino() }
-    }
-}
 
 /// What one poll allows every file it looks at.
 pub struct Poll {
@@ -43,6 +32,8 @@ pub struct Poll {
     pub cut: u64,
     /// A record that may go on waits so long for its next line.
     pub record_wait: Duration,
+    /// So many more files may be unpacked with a window.
+    pub windows_left: usize,
 }
 
 /// What is known beforehand of the lines of a file.
@@ -60,11 +51,40 @@ pub enum Filled {
     Empty,
     /// The next poll will know: this one's bytes are used up before a line was found, or the content was replaced.
     Busy,
+    /// Nothing to read now, and nothing of a newer file before it has been.
+    Held,
+}
+
+/// What the lines are read from.
+enum Text {
+    Plain(Arc<File>),
+    Packed(PackedText),
+}
+
+impl Text {
+    fn of(opened: &Opened) -> Self {
+        PackedText::of(opened).map_or_else(|| Self::Plain(Arc::clone(&opened.file)), Self::Packed)
+    }
+
+    /// How much of it there is, as far as that is known.
+    fn size(&self, opened: &Opened) -> u64 {
+        match self {
+            Self::Plain(_) => opened.size,
+            Self::Packed(_) => u64::MAX,
+        }
+    }
+
+    fn metadata(&self) -> io::Result<Metadata> {
+        match self {
+            Self::Plain(file) => file.metadata(),
+            Self::Packed(packed) => packed.metadata(),
+        }
+    }
 }
 
 pub struct Tail {
     /// `None`: its content was truncated away; what was read of it is still to be given.
-    file: Option<File>,
+    text: Option<Text>,
     pub identity: Identity,
     beginning: Vec<u8>,
     lines: Lines,
@@ -78,76 +98,48 @@ pub struct Tail {
     /// Lines that end before here were there when the file was opened; their reference time is its last change.
     backlog_to: u64,
     backlog: Calendar,
+    born: Option<Timestamp>,
+    target: Option<PathBuf>,
     /// Another content stands in the file now.
     pub replaced: bool,
+    /// Bytes that were seen and not read before that.
+    unread: u64,
+    /// It was given up: what is to be said.
+    complaint: Option<String>,
     /// Nothing more will come: its last line is given even without a newline.
     pub ending: bool,
 }
 
-/// Opens a regular file without waiting for anything.
-///
-/// # Errors
-/// It cannot be opened, or it is a directory, a pipe or a device.
-pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
-    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_file() { Ok((file, metadata)) } else { Err(io::Error::other("it is not a regular file")) }
-}
-
-/// When the file was last written.
-pub fn modified(metadata: &Metadata) -> Timestamp {
-    Timestamp::from_micros(metadata.mtime().saturating_mul(1_000_000).saturating_add(metadata.mtime_nsec() / 1000))
-}
-
-/// The first bytes of a file, at most [`FINGERPRINT_BYTES_MAX`] and at most `length`.
-pub fn beginning(file: &File, length: usize) -> io::Result<Vec<u8>> {
-    let mut buffer = vec![0; length.min(FINGERPRINT_BYTES_MAX)];
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    buffer.truncate(filled);
-    Ok(buffer)
-}
-
-/// What the beginning of a file says of the lines behind `length`.
-fn context(file: &File, length: usize) -> io::Result<Context> {
-    let mut buffer = vec![0; length.min(CONTEXT_BYTES_MAX)];
-    let count = file.read_at(&mut buffer, 0)?;
-    buffer.truncate(count);
-    Ok(Context::of_beginning(&buffer))
-}
-
 impl Tail {
-    /// Starts at an offset, where a line begins.
+    /// Starts at an offset, where a line begins. `target`: where it stands, if a link led there.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn start(file: File, offset: u64, lines: &LinesOf) -> io::Result<Self> {
-        let metadata = file.metadata()?;
+    pub fn start(opened: &Opened, offset: u64, lines: &LinesOf, target: Option<PathBuf>) -> io::Result<Self> {
         let known = usize::try_from(offset).unwrap_or(usize::MAX);
-        let beginning = beginning(&file, known)?;
+        let beginning = opened.beginning(known)?;
+        let context = Context::of_beginning(&opened.text(known.min(CONTEXT_BYTES_MAX))?);
+        let text = Text::of(opened);
+        let size = text.size(opened);
         Ok(Self {
-            identity: Identity::of(&metadata),
+            identity: opened.identity,
             lines: Lines::of_file(offset, &beginning),
             beginning,
-            heads: Heads::new(lines.multiline, context(&file, known)?),
-            size: metadata.len(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            modified: modified(&metadata),
+            heads: Heads::new(lines.multiline, context),
+            size,
+            changed: opened.changed,
+            modified: opened.modified,
             changed_at: Instant::now(),
             is_settled: false,
-            backlog_to: metadata.len(),
-            backlog: Calendar { zone: lines.zone.clone(), reference: modified(&metadata) },
+            backlog_to: size,
+            backlog: Calendar { zone: lines.zone.clone(), reference: opened.modified },
+            born: opened.born,
+            target,
             replaced: false,
+            unread: 0,
+            complaint: None,
             ending: false,
-            file: Some(file),
+            text: Some(text),
         })
     }
 
@@ -163,11 +155,19 @@ impl Tail {
             offset: self.offset(),
             fingerprint: Fingerprint::of(&self.beginning),
             modified: self.modified,
+            seen: if matches!(self.text, Some(Text::Packed(_))) { 0 } else { self.size },
+            born: self.born,
+            target: self.target.clone(),
         }
     }
 
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.beginning)
+    }
+
+    /// Where it stands, if a link led there.
+    pub fn target(&self) -> Option<&Path> {
+        self.target.as_deref()
     }
 
     pub fn read_to(&self) -> u64 {
@@ -176,7 +176,7 @@ impl Tail {
 
     /// All that the last look saw has been handed out, but for a line without its newline.
     pub fn is_drained(&self) -> bool {
-        self.heads.is_empty() && (self.file.is_none() || self.lines.read_to() >= self.size)
+        self.heads.is_empty() && (self.text.is_none() || self.lines.read_to() >= self.size)
     }
 
     /// All has been handed out, and nothing more will come.
@@ -189,38 +189,76 @@ impl Tail {
     /// # Errors
     /// The file cannot be examined.
     pub fn look(&mut self, now: Instant) -> io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
-        let metadata = file.metadata()?;
-        let changed = (metadata.ctime(), metadata.ctime_nsec());
-        let size = metadata.len();
-        if changed != self.changed || size != self.size {
-            self.changed_at = now;
-            self.is_settled = false;
-            self.replaced |= size < self.lines.read_to() || !self.begins_as_before(file)?;
-            (self.changed, self.size, self.modified) = (changed, size, modified(&metadata));
+        let Some(text) = &mut self.text else { return Ok(()) };
+        let metadata = text.metadata()?;
+        let (changed, size) = (changed(&metadata), metadata.len());
+        match text {
+            Text::Plain(_) if changed == self.changed && size == self.size => return Ok(()),
+            Text::Packed(_) if changed == self.changed => return Ok(()),
+            Text::Packed(packed) => packed.try_again(),
+            Text::Plain(file) => {
+                self.is_settled = false;
+                let read_to = self.lines.read_to();
+                if size < read_to || bytes_at(file, 0, self.beginning.len())? != self.beginning {
+                    self.unread = self.size.saturating_sub(read_to);
+                    self.replaced = true;
+                }
+                self.size = size;
+            }
+        }
+        (self.changed_at, self.changed) = (now, changed);
+        if !self.replaced {
+            self.modified = modified(&metadata);
         }
         Ok(())
     }
 
-    fn begins_as_before(&self, file: &File) -> io::Result<bool> {
-        Ok(beginning(file, self.beginning.len())? == self.beginning)
-    }
-
     /// Splits off the file for its new content; what was read of the old one is still given by this tail, which can go
     /// on in a copy of it.
-    pub fn detach(&mut self, copy: Option<File>) -> io::Result<Option<File>> {
-        let copy = match copy {
-            Some(copy) => {
-                let metadata = copy.metadata()?;
-                self.identity = Identity::of(&metadata);
-                (self.size, self.changed) = (metadata.len(), (metadata.ctime(), metadata.ctime_nsec()));
-                Some(copy)
-            }
-            None => None,
-        };
+    pub fn detach(&mut self, copy: Option<&Opened>) -> Option<Arc<File>> {
+        let text = copy.map(Text::of);
+        if let (Some(copy), Some(text)) = (copy, &text) {
+            self.identity = copy.identity;
+            (self.size, self.changed, self.born) = (text.size(copy), copy.changed, copy.born);
+        } else if self.unread > 0 {
+            self.complaint = Some(format!(
+                "it was emptied, and no copy of it is to be found: {} bytes that stood in it behind byte {} are lost (let \
+                 rotation rename it, or keep the copy beside it)",
+                self.unread,
+                self.lines.read_to()
+            ));
+        }
         self.ending |= copy.is_none();
-        self.replaced = false;
-        Ok(std::mem::replace(&mut self.file, copy))
+        (self.replaced, self.unread) = (false, 0);
+        match std::mem::replace(&mut self.text, text) {
+            Some(Text::Plain(file)) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// It is being unpacked with a window.
+    pub fn holds_window(&self) -> bool {
+        matches!(&self.text, Some(Text::Packed(packed)) if packed.holds_window())
+    }
+
+    /// Lets go of a packed file that is damaged, or whose end has not come for so long that nobody writes it any more.
+    pub fn give_up_after(&mut self, quiet: Duration, now: Instant) {
+        let Some(Text::Packed(packed)) = &self.text else { return };
+        let is_quiet = now.duration_since(self.changed_at) >= quiet;
+        if let Some(fault) = packed.fault().filter(|_| is_quiet).map(str::to_owned) {
+            self.give_up(&fault);
+        }
+    }
+
+    fn give_up(&mut self, why: &str) {
+        let Some(Text::Packed(packed)) = &self.text else { return };
+        self.complaint = Some(packed.given_up(why, self.lines.read_to()));
+        (self.text, self.ending) = (None, true);
+    }
+
+    /// What was lost of it, once.
+    pub fn complaint(&mut self) -> Option<String> {
+        self.complaint.take()
     }
 
     /// Makes sure that the next record is known, if there is one, and those after it that judge its time.
@@ -234,15 +272,17 @@ impl Tail {
             }
             if let Some(line) = self.lines.next_line() {
                 self.hold(line, origin, poll);
-            } else if self.replaced || self.file.is_none() || self.lines.read_to() >= self.size {
+            } else if self.replaced || self.text.is_none() || self.lines.read_to() >= self.size {
                 break;
             } else if poll.bytes_left == 0 {
                 return Ok(Filled::Busy);
             } else {
-                match self.read()? {
-                    0 if self.replaced => return Ok(Filled::Busy),
-                    0 => break,
-                    count => poll.bytes_left = poll.bytes_left.saturating_sub(count as u64),
+                match self.read(poll)? {
+                    Chunk::Wait if self.replaced => return Ok(Filled::Busy),
+                    Chunk::Wait => return Ok(Filled::Held),
+                    Chunk::Bytes(count) => poll.bytes_left = poll.bytes_left.saturating_sub(count as u64),
+                    Chunk::End => break,
+                    Chunk::Refused(why) => self.give_up(&why),
                 }
             }
         }
@@ -276,30 +316,33 @@ impl Tail {
         self.heads.take(line, origin, calendar, is_backlog);
     }
 
-    /// Reads one chunk of what the last look saw, and returns the number of bytes.
-    fn read(&mut self) -> io::Result<usize> {
-        let Some(file) = &self.file else { return Ok(0) };
+    /// Reads one chunk of what the last look saw.
+    fn read(&mut self, poll: &mut Poll) -> io::Result<Chunk> {
         let at = self.lines.read_to();
         let unread = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
-        let room = unread.min(FILE_CHUNK_BYTES);
-        let mut buffer = self.lines.take(room);
+        let mut buffer = self.lines.take(unread.min(FILE_CHUNK_BYTES));
         let held_back = buffer.len();
-        let result =
-            (&mut &*file).seek(SeekFrom::Start(at)).and_then(|_| file.take(room as u64).read_to_end(&mut buffer));
-        let count = buffer.len() - held_back;
-        // Only after the read is it certain that these bytes belong to the content that began like this.
-        let same = result.is_ok() && self.begins_as_before(file)?;
-        if !same {
-            buffer.truncate(held_back);
-        }
-        if same && at < FINGERPRINT_BYTES_MAX as u64 && self.beginning.len() as u64 == at {
+        let result = match &mut self.text {
+            None => Ok(Chunk::End),
+            Some(Text::Packed(packed)) => Ok(packed.read(at, &mut buffer, &mut poll.windows_left)),
+            Some(Text::Plain(file)) => read_plain(file, at, unread, &mut buffer, &self.beginning),
+        };
+        if at < FINGERPRINT_BYTES_MAX as u64 && self.beginning.len() as u64 == at {
             let fresh = buffer.get(held_back..).unwrap_or_default().iter();
             self.beginning.extend(fresh.take(FINGERPRINT_BYTES_MAX - self.beginning.len()));
         }
         self.lines.put(buffer);
-        result?;
-        self.replaced |= !same;
-        Ok(if same { count } else { 0 })
+        let chunk = result?;
+        match (&chunk, &self.text) {
+            // Another content stands there.
+            (Chunk::Wait, Some(Text::Plain(_))) => self.replaced = true,
+            (Chunk::End, Some(Text::Packed(_))) => {
+                // Nothing is ever added to what is packed.
+                (self.size, self.ending) = (self.lines.read_to(), true);
+            }
+            _ => {}
+        }
+        Ok(chunk)
     }
 
     /// Moves the clock over the next record and returns the time that is believed of it.
@@ -323,4 +366,15 @@ impl Tail {
         draft.times = Times { arrival, ..draft.times }.judged(time.stated, believed);
         Some((draft, bytes))
     }
+}
+
+/// Appends one chunk to the buffer; [`Chunk::Wait`] if the file no longer begins as it did.
+fn read_plain(file: &File, at: u64, unread: usize, buffer: &mut Vec<u8>, beginning: &[u8]) -> io::Result<Chunk> {
+    let fresh = bytes_at(file, at, unread.min(FILE_CHUNK_BYTES))?;
+    // Only after the read is it certain that these bytes belong to the content that began like this.
+    if bytes_at(file, 0, beginning.len())? != beginning {
+        return Ok(Chunk::Wait);
+    }
+    buffer.extend_from_slice(&fresh);
+    Ok(if fresh.is_empty() { Chunk::End } else { Chunk::Bytes(fresh.len()) })
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::{FileSet, source_of};
+use super::FileSet;
+use super::listing::source_of;
 use crate::event::{Body, Draft};
 use crate::intake::{Expected, IntakeLog, Resources, Said, SourceSpec};
 use crate::limits;
