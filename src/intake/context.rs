@@ -67,6 +67,15 @@ impl Context {
         before.map(|text| (BEFORE.to_owned(), text))
     }
 
+    /// The same for a message of the journal, which has no header of its own.
+    pub fn follow_message(&mut self, record: &Record) -> Option<(String, String)> {
+        let key = joined::key(record)?;
+        let before = if key.begins_with(&record.message) { None } else { self.pieces_of(&key) };
+        let line = joined::line_of(record, &key);
+        self.add_piece(key, &Bytes::from(line));
+        before.map(|text| (BEFORE.to_owned(), text))
+    }
+
     /// The oldest daemons leave out the host.
     fn last_of(&self, host: Option<&str>) -> Option<String> {
         let (_, line) = match host {

@@ -82,6 +82,28 @@ impl Origin {
         self.draft(parser, payload, attributes, times, record)
     }
 
+    /// The same for one of several messages that may be pieces of one record. What only claims to be from its program goes on
+    /// from nothing, and nothing from it.
+    pub fn message_after(
+        &self,
+        payload: Bytes,
+        mut attributes: Vec<(String, String)>,
+        times: Times,
+        context: &mut Context,
+    ) -> Draft {
+        attributes.sort();
+        let parser = parser::current();
+        let mut record = parser.parse(&payload, self.format, &attributes).record;
+        if record.impostor.is_none()
+            && let Some(before) = context.follow_message(&record)
+        {
+            attributes.push(before);
+            attributes.sort();
+            record = parser.parse(&payload, self.format, &attributes).record;
+        }
+        self.draft(parser, payload, attributes, times, record)
+    }
+
     fn draft(
         &self,
         parser: Arc<Parser>,

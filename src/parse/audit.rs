@@ -7,6 +7,15 @@ use super::auditd;
 use super::fill::fill;
 use crate::event::{Action, Record};
 
+/// Of an entry of the journal that the kernel's audit system made: its serial, which the text leaves out.
+pub(super) const ID: &str = "_AUDIT_ID";
+
+/// What all records of one event have in common; `None` for what is no record of the audit system.
+pub(super) fn serial(record: &Record) -> Option<&str> {
+    let serial = record.field("serial").filter(|_| record.field("type").is_some())?;
+    (record.message.contains("audit(") || record.field(ID) == Some(serial)).then_some(serial)
+}
+
 /// Adds to a record of the audit system what is written in it in pieces or in hex.
 pub(super) fn decode(record: &mut Record) {
     match record.field("type") {

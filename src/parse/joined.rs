@@ -1,5 +1,6 @@
 //! Lines that go on from others: what joins them, and what the later one means with the earlier ones beside it.
 
+use super::audit;
 use super::envelope::{self, container};
 use super::fill::fill;
 use super::meaning::AMBIGUOUS;
@@ -76,12 +77,20 @@ pub fn container_key(line: &[u8]) -> Option<Key> {
     container::part(std::str::from_utf8(line).ok()?).map(|part| Key::Container(part.stream.to_owned()))
 }
 
+/// Gives a record of the audit system the serial that the journal knows.
+pub(super) fn number(record: &mut Record, attributes: &[(String, String)]) {
+    if let Some(serial) = named(attributes, audit::ID)
+        && record.field("type").is_some()
+        && record.field("serial").is_none()
+    {
+        record.push("serial", serial);
+    }
+}
+
 /// `None` for a line that is whole.
 pub fn key(record: &Record) -> Option<Key> {
     let host = || record.entity.host.clone().unwrap_or_default();
-    if let (Some(serial), Some(_)) = (record.field("serial"), record.field("type"))
-        && record.message.contains("audit(")
-    {
+    if let Some(serial) = audit::serial(record) {
         return Some(Key::Audit(host(), serial.to_owned()));
     }
     if record.program.as_deref() == Some("sudo")
@@ -91,6 +100,26 @@ pub fn key(record: &Record) -> Option<Key> {
         return Some(Key::Sudo(host(), record.pid, user.to_owned()));
     }
     None
+}
+
+/// The line that a message without header would be in a file, to be remembered as a piece of its record.
+pub fn line_of(record: &Record, key: &Key) -> String {
+    let message = record.message.replace('\n', " ");
+    match key {
+        Key::Audit(_, serial) => {
+            if let Some((kind, rest)) = message.strip_prefix("audit: type=").and_then(|rest| rest.split_once(" audit("))
+            {
+                return format!("type={kind} msg=audit({rest}");
+            }
+            match message.split_once(' ') {
+                Some((kind, body)) if !kind.contains('=') => format!("type={kind} msg=audit(0.0:{serial}): {body}"),
+                _ => message,
+            }
+        }
+        Key::Sudo(..) | Key::Container(_) => {
+            format!("Jan  1 00:00:00 localhost sudo[{}]: {message}", record.pid.unwrap_or(1))
+        }
+    }
 }
 
 /// What follows `USER : (command continued) `.
@@ -136,22 +165,18 @@ pub(super) fn join(parsed: &mut Parsed, line: &str, before: &str, format: Format
         return;
     }
     let earlier = before.split('\n').map(|line| envelope::open(line, format, None, None).record);
-    match key(record) {
-        Some(Key::Audit(_, serial)) => {
-            for other in earlier.filter(|other| other.field("serial") == Some(&serial)) {
-                join_audit(record, &other);
-            }
+    if let (Some(serial), Some(_)) = (record.field("serial").map(str::to_owned), record.field("type")) {
+        for other in earlier.filter(|other| other.field("serial") == Some(&serial)) {
+            join_audit(record, &other);
         }
-        Some(Key::Sudo(..)) => {
-            if let Some(rest) = continued(&record.message) {
-                let whole = earlier.fold(String::new(), |whole, piece| match continued(&piece.message) {
-                    Some(more) => whole + " " + more,
-                    None => piece.message,
-                });
-                record.message = whole + " " + rest;
-            }
-        }
-        Some(Key::Container(_)) | None => {}
+        return;
+    }
+    if let Some(rest) = continued(&record.message) {
+        let whole = earlier.fold(String::new(), |whole, piece| match continued(&piece.message) {
+            Some(more) => whole + " " + more,
+            None => piece.message,
+        });
+        record.message = whole + " " + rest;
     }
 }
 

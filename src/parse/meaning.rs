@@ -24,6 +24,7 @@ const REQUEST_FIELDS: &[(&str, &str)] = &[
 /// where came beside the line stays.
 pub(super) fn describe(record: &mut Record, library: &Library, trusted: &proxy::Trusted) {
     let given = Given::of(&record.entity);
+    let is_audit = record.program.as_deref() == Some("auditd") || audit::serial(record).is_some();
     let message = std::mem::take(&mut record.message);
     let program = record.program.take();
     let written = std::mem::take(&mut record.fields);
@@ -47,7 +48,7 @@ pub(super) fn describe(record: &mut Record, library: &Library, trusted: &proxy::
     if found == Found::Ambiguous {
         record.push(AMBIGUOUS, "true");
     }
-    if program.as_deref() == Some("auditd") {
+    if is_audit {
         audit::decode(record);
     }
     if !given.src_ip {

@@ -77,6 +77,7 @@ pub fn envelope(payload: &[u8], format: Format, attributes: &[(String, String)])
     // Journald has taken the header off already.
     let context = |name| named(attributes, name);
     let mut parsed = open(&line, format, context(joined::COLUMNS), attributes::sender(attributes));
+    joined::number(&mut parsed.record, attributes);
     if let Some(before) = context(joined::BEFORE) {
         joined::join(&mut parsed, &line, before, format);
     }
