@@ -33,8 +33,8 @@ pub enum Command {
     /// Test and explain the formats that lines are understood by.
     #[command(subcommand)]
     Formats(knowledge::FormatsCommand),
-    /// Print what each Sigma rule of the configuration needs of a line, and what of it no format ever fills.
-    Rules(ConfigFile),
+    /// Print what each Sigma rule of the configuration needs of a line, and what of it no format ever fills; test scenarios.
+    Rules(Rules),
     #[command(flatten)]
     Client(client::ClientCommand),
     /// Tell the daemon to reload its configuration and wait until it has: what systemd runs. Ends with 1 when it was refused.
@@ -59,6 +59,14 @@ pub struct ConfigFile {
 }
 
 #[derive(Debug, clap::Args)]
+pub struct Rules {
+    #[command(flatten)]
+    config: ConfigFile,
+    #[command(subcommand)]
+    command: Option<knowledge::RulesCommand>,
+}
+
+#[derive(Debug, clap::Args)]
 pub struct Replay {
     #[command(flatten)]
     config: ConfigFile,
@@ -79,7 +87,12 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Check(file) => check(&file),
         Command::Replay(options) => run_replay(options),
         Command::Formats(command) => knowledge::run(&command),
-        Command::Rules(file) => list_rules(&file),
+        Command::Rules(rules) => match rules.command {
+            None | Some(knowledge::RulesCommand::List) => list_rules(&rules.config),
+            Some(knowledge::RulesCommand::Test { paths, strangers }) => {
+                knowledge::print(|out| knowledge::scenarios::test(&paths, strangers, out))
+            }
+        },
         Command::Client(command) => run_client(&command),
         Command::Reload { pid } => match reload_mark::ask(pid) {
             // The daemon's own line says the rest.

@@ -145,6 +145,18 @@ pub const REASONS_MAX: usize = 16;
 /// Characters of a summary.
 pub const SUMMARY_CHARS_MAX: usize = 240;
 
+/// Scenarios of one configuration.
+pub const SCENARIOS_MAX: usize = 512;
+/// Groups of one scenario that are counted exactly; the rest is in a sketch.
+pub const SCENARIO_GROUPS_MAX: usize = 4096;
+/// Lines remembered of one group, and the largest count that can be asked for.
+pub const SCENARIO_OBSERVATIONS_MAX: usize = 256;
+/// The longest time that a scenario looks back.
+pub const SCENARIO_TIMESPAN_MAX: std::time::Duration = std::time::Duration::from_secs(31 * 24 * 3600);
+
+/// Bytes of each part of a request that are looked at for attacks.
+pub const WEB_TEXT_BYTES_MAX: usize = 8 * 1024;
+
 /// Bytes of one rule file.
 pub const RULE_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Rule files of one configuration.

@@ -2,6 +2,7 @@
 
 pub(crate) mod allow_list;
 pub(crate) mod attack;
+pub(crate) mod attempts;
 pub(crate) mod beacon;
 pub(crate) mod boot_digest;
 pub(crate) mod boot_messages;
@@ -37,6 +38,7 @@ pub(crate) mod recent;
 pub(crate) mod response;
 pub(crate) mod risk;
 pub(crate) mod scan;
+pub(crate) mod scenario;
 pub(crate) mod session_order;
 pub(crate) mod shrink_readings;
 pub(crate) mod sigma;
@@ -47,4 +49,6 @@ pub(crate) mod top;
 pub(crate) mod trust_failures;
 pub(crate) mod watch_time;
 pub(crate) mod weak_crypto;
+pub(crate) mod web;
+pub(crate) mod web_login;
 pub mod zeek;

@@ -1,6 +1,6 @@
-//! Too much of the same within a short time: password guessing, spraying, scans.
+//! Too much of the same within a short time: a rule that goes on matching.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,20 +9,10 @@ use super::recent::Recent;
 use crate::event::Timestamp;
 use crate::limits;
 
-/// What is counted within the window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measure {
-    /// Every event.
-    Events,
-    /// Different items: ports, paths, users, addresses.
-    DistinctItems,
-}
-
 #[derive(Debug, Clone, Copy)]
 pub struct Threshold {
     pub window: Duration,
-    pub measure: Measure,
-    /// The alarm comes when the measure reaches this.
+    /// The alarm comes at so many.
     pub at: usize,
 }
 
@@ -36,21 +26,17 @@ pub struct Rates {
 /// Events that follow each other with no gap longer than the window.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Burst {
-    /// Time and item of the newest events, at most [`limits::BURST_EVENTS_MAX`].
-    window: VecDeque<(Timestamp, u64)>,
+    /// Times of the newest events, at most [`limits::BURST_EVENTS_MAX`].
+    window: VecDeque<Timestamp>,
     total: u64,
-    alarms: u32,
     next_alarm_at: u64,
 }
 
 /// The burst of a key after one more event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alarm {
-    /// 1 for the first alarm of a burst; one more each time the burst has grown tenfold since.
-    pub grade: u32,
     /// Events of the burst so far.
     pub total: u64,
-    pub distinct: usize,
 }
 
 impl Default for Rates {
@@ -62,39 +48,30 @@ impl Default for Rates {
 impl Rates {
     /// Counts an event that stands for itself.
     #[cfg(test)]
-    pub fn observe(&mut self, threshold: &Threshold, key: &str, item: &str, ts: Timestamp) -> Option<Alarm> {
-        self.observe_times(threshold, key, item, ts, 1)
+    pub fn observe(&mut self, threshold: &Threshold, key: &str, ts: Timestamp) -> Option<Alarm> {
+        self.observe_times(threshold, key, ts, 1)
     }
 
     /// Counts an event that stands for so many at once. Returns an alarm when the threshold is reached and then each time the
     /// burst has grown tenfold, so that a flood of any size leads to a handful of alarms.
-    pub fn observe_times(
-        &mut self,
-        threshold: &Threshold,
-        key: &str,
-        item: &str,
-        ts: Timestamp,
-        times: u32,
-    ) -> Option<Alarm> {
+    pub fn observe_times(&mut self, threshold: &Threshold, key: &str, ts: Timestamp, times: u32) -> Option<Alarm> {
         let burst = self.bursts.touch(key, Default::default);
         burst.slide(ts, threshold.window);
         if burst.window.is_empty() {
             *burst = Burst::default();
         }
-        let item = fingerprint(item);
         for _ in 0..(times as usize).min(limits::BURST_EVENTS_MAX) {
             if burst.window.len() == limits::BURST_EVENTS_MAX {
                 burst.window.pop_front();
             }
-            burst.window.push_back((ts, item));
+            burst.window.push_back(ts);
         }
         burst.total += u64::from(times);
 
-        let reached = burst.measure(threshold.measure) >= threshold.at;
+        let reached = burst.window.len() >= threshold.at;
         if !reached || burst.total < burst.next_alarm_at {
             return None;
         }
-        burst.alarms += 1;
         burst.next_alarm_at = burst.total.saturating_mul(10);
         Some(burst.alarm())
     }
@@ -103,24 +80,7 @@ impl Rates {
     pub fn ongoing(&self, threshold: &Threshold, key: &str, ts: Timestamp) -> Option<Alarm> {
         let mut burst = self.bursts.get(key)?.clone();
         burst.slide(ts, threshold.window);
-        (burst.measure(threshold.measure) >= threshold.at).then(|| burst.alarm())
-    }
-
-    /// Takes back the newest event with this item, as if it had not been observed. An alarm that was raised stays raised.
-    pub fn take_back(&mut self, key: &str, item: &str) {
-        if self.bursts.get(key).is_none() {
-            return;
-        }
-        let burst = self.bursts.touch(key, Default::default);
-        let item = fingerprint(item);
-        if let Some(newest) = burst.window.iter().rposition(|(_, known)| *known == item) {
-            burst.window.remove(newest);
-            burst.total = burst.total.saturating_sub(1);
-        }
-    }
-
-    pub fn forget(&mut self, key: &str) {
-        self.bursts.remove(key);
+        (burst.window.len() >= threshold.at).then(|| burst.alarm())
     }
 }
 
@@ -128,22 +88,11 @@ impl Burst {
     /// Drops what is further away than the window, in either direction: a clock that was set back, or a line with a
     /// forged time, must not keep old events alive.
     fn slide(&mut self, ts: Timestamp, window: Duration) {
-        self.window.retain(|(at, _)| at.since(ts).max(ts.since(*at)) <= window);
-    }
-
-    fn measure(&self, measure: Measure) -> usize {
-        match measure {
-            Measure::Events => self.window.len(),
-            Measure::DistinctItems => self.distinct(),
-        }
+        self.window.retain(|at| at.since(ts).max(ts.since(*at)) <= window);
     }
 
     fn alarm(&self) -> Alarm {
-        Alarm { grade: self.alarms, total: self.total, distinct: self.distinct() }
-    }
-
-    fn distinct(&self) -> usize {
-        self.window.iter().map(|(_, item)| item).collect::<BTreeSet<_>>().len()
+        Alarm { total: self.total }
     }
 }
 
@@ -157,8 +106,7 @@ pub(super) fn fingerprint(item: &str) -> u64 {
 mod tests {
     use super::*;
 
-    const FIVE_IN_TEN_MINUTES: Threshold =
-        Threshold { window: Duration::from_secs(600), measure: Measure::Events, at: 5 };
+    const FIVE_IN_TEN_MINUTES: Threshold = Threshold { window: Duration::from_secs(600), at: 5 };
 
     fn second(number: u64) -> Timestamp {
         Timestamp::from_millis(1_700_000_000_000 + number * 1000)
@@ -168,7 +116,7 @@ mod tests {
     fn a_flood_gives_one_alarm_for_each_order_of_magnitude() {
         let mut rates = Rates::default();
         let alarms: Vec<u64> = (0..600)
-            .filter_map(|at| rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(at)))
+            .filter_map(|at| rates.observe(&FIVE_IN_TEN_MINUTES, "a", second(at)))
             .map(|alarm| alarm.total)
             .collect();
         assert_eq!(alarms, [5, 50, 500]);
@@ -177,57 +125,33 @@ mod tests {
     #[test]
     fn an_event_that_stands_for_many_counts_as_often() {
         let mut rates = Rates::default();
-        let mut alarm = |times, at| rates.observe_times(&FIVE_IN_TEN_MINUTES, "a", "x", second(at), times);
+        let mut alarm = |times, at| rates.observe_times(&FIVE_IN_TEN_MINUTES, "a", second(at), times);
         assert_eq!(alarm(1, 0), None);
         assert_eq!(alarm(9, 1).map(|alarm| alarm.total), Some(10));
-        assert_eq!(alarm(1000, 2).map(|alarm| (alarm.total, alarm.distinct)), Some((1010, 1)));
+        assert_eq!(alarm(1000, 2).map(|alarm| alarm.total), Some(1010));
     }
 
     #[test]
     fn slow_events_never_reach_the_threshold() {
         let mut rates = Rates::default();
-        assert!((0..100).all(|at| rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(at * 151)).is_none()));
+        assert!((0..100).all(|at| rates.observe(&FIVE_IN_TEN_MINUTES, "a", second(at * 151)).is_none()));
     }
 
     #[test]
     fn a_new_burst_after_a_quiet_window_alarms_again() {
         let mut rates = Rates::default();
         let alarms =
-            (0..5).chain(5000..5005).filter_map(|at| rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(at))).count();
+            (0..5).chain(5000..5005).filter_map(|at| rates.observe(&FIVE_IN_TEN_MINUTES, "a", second(at))).count();
         assert_eq!(alarms, 2);
-    }
-
-    #[test]
-    fn repeating_one_item_is_not_a_scan() {
-        let five_ports = Threshold { measure: Measure::DistinctItems, ..FIVE_IN_TEN_MINUTES };
-        let mut rates = Rates::default();
-        assert!((0..50).all(|at| rates.observe(&five_ports, "a", "443", second(at)).is_none()));
-        let alarm = (0..4).find_map(|port| rates.observe(&five_ports, "a", &port.to_string(), second(60)));
-        assert_eq!(alarm.map(|alarm| alarm.distinct), Some(5));
-    }
-
-    #[test]
-    fn events_that_are_taken_back_do_not_count() {
-        let mut rates = Rates::default();
-        for at in 0..20 {
-            assert_eq!(rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(at)), None);
-            assert_eq!(rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(at)), None);
-            rates.take_back("a", "x");
-            rates.take_back("a", "x");
-        }
-        rates.take_back("a", "other");
-        rates.take_back("nobody", "x");
-        let alarms = (20..25).filter_map(|at| rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(at)));
-        assert_eq!(alarms.map(|alarm| alarm.total).collect::<Vec<_>>(), [5]);
     }
 
     #[test]
     fn events_from_before_the_clock_was_set_back_do_not_count() {
         let mut rates = Rates::default();
         for at in 0..4 {
-            rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(100_000 + at));
+            rates.observe(&FIVE_IN_TEN_MINUTES, "a", second(100_000 + at));
         }
-        assert_eq!(rates.observe(&FIVE_IN_TEN_MINUTES, "a", "x", second(0)), None);
+        assert_eq!(rates.observe(&FIVE_IN_TEN_MINUTES, "a", second(0)), None);
         assert_eq!(rates.ongoing(&FIVE_IN_TEN_MINUTES, "a", second(0)), None);
     }
 
@@ -236,8 +160,8 @@ mod tests {
         let two = Threshold { at: 2, ..FIVE_IN_TEN_MINUTES };
         for (gap, alarms) in [(600, true), (601, false)] {
             let mut rates = Rates::default();
-            assert_eq!(rates.observe(&two, "a", "x", second(0)), None);
-            assert_eq!(rates.observe(&two, "a", "x", second(gap)).is_some(), alarms, "after {gap} seconds");
+            assert_eq!(rates.observe(&two, "a", second(0)), None);
+            assert_eq!(rates.observe(&two, "a", second(gap)).is_some(), alarms, "after {gap} seconds");
         }
     }
 }

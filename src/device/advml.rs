@@ -204,6 +204,10 @@ impl AdvMl {
     }
 
     fn judged(&mut self, event: &Event, decision: &Decision, out: &mut Outbox) {
+        // An alarm of Layer 4 about many lines is no judgement on one that Layer 3 called benign.
+        if matches!(&*decision.model, "rates" | "sequence") {
+            return;
+        }
         let Some(about) = decision.entity.key() else { return };
         let judgements = self.state.judgements.touch(&about, || Judgements::new(event.time()));
         let found = if event.stream == Stream::L3Out {

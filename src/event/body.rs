@@ -38,6 +38,19 @@ pub struct Decision {
     pub attack: Vec<String>,
     /// One line for a person; empty for benign.
     pub summary: String,
+    /// Of an alarm that grows.
+    pub alarm: Option<Box<Alarm>>,
+}
+
+/// An alarm is one from its first report to its last; each report says how far it has grown.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Alarm {
+    #[serde(rename = "alert_id")]
+    pub id: String,
+    pub count: u64,
+    /// The times of its first and of its newest line.
+    pub first_ts: f64,
+    pub last_ts: f64,
 }
 
 /// What a line says happened, and which program says so.
@@ -85,6 +98,9 @@ pub struct Soc {
     pub reasons: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposal: Option<serde_json::Value>,
+    /// Of an alarm that grows.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<Alarm>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -127,6 +143,7 @@ impl Default for Soc {
             attack: Vec::new(),
             reasons: Vec::new(),
             proposal: None,
+            alarm: None,
         }
     }
 }
@@ -154,6 +171,7 @@ impl Decision {
             reasons: Vec::new(),
             attack: Vec::new(),
             summary: String::new(),
+            alarm: None,
         }
     }
 }

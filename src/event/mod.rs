@@ -13,7 +13,7 @@ mod time;
 mod times;
 pub mod wire;
 
-pub use body::{Body, Decision, Happened, ShrinkSample, ShrinkState, ShrinkView, Soc};
+pub use body::{Alarm, Body, Decision, Happened, ShrinkSample, ShrinkState, ShrinkView, Soc};
 pub use entity::Entity;
 pub use format::Format;
 pub use id::{EventId, EventIdError};

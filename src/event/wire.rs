@@ -10,8 +10,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{
-    Action, Body, Category, Decision, Entity, Event, EventId, Happened, ShrinkSample, Soc, Stream, Times, Timestamp,
-    Verdict,
+    Action, Alarm, Body, Category, Decision, Entity, Event, EventId, Happened, ShrinkSample, Soc, Stream, Times,
+    Timestamp, Verdict,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +80,14 @@ struct DecisionForm<'event> {
     attack: Cow<'event, [String]>,
     #[serde(default)]
     summary: Cow<'event, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alert_id: Option<Cow<'event, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_ts: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_ts: Option<f64>,
 }
 
 fn is_once(times: &u32) -> bool {
@@ -154,6 +162,10 @@ fn form(event: &Event) -> Form<'_> {
             times: decision.happened.times,
             attack: Cow::Borrowed(&decision.attack),
             summary: Cow::Borrowed(&decision.summary),
+            alert_id: decision.alarm.as_ref().map(|alarm| Cow::Borrowed(alarm.id.as_str())),
+            count: decision.alarm.as_ref().map(|alarm| alarm.count),
+            first_ts: decision.alarm.as_ref().map(|alarm| alarm.first_ts),
+            last_ts: decision.alarm.as_ref().map(|alarm| alarm.last_ts),
         })),
         Body::Soc(soc) => Form::Soc { ts, event_id, soc },
         Body::Shrink(sample) => Form::Shrink { ts, event_id, sample },
@@ -269,6 +281,14 @@ fn decision_of(stream: Stream, form: DecisionForm<'_>) -> Result<(Timestamp, Dec
         reasons: form.reasons.into_owned(),
         attack: form.attack.into_owned(),
         summary: form.summary.into_owned(),
+        alarm: form.alert_id.map(|id| {
+            Box::new(Alarm {
+                id: id.into_owned(),
+                count: form.count.unwrap_or_default(),
+                first_ts: form.first_ts.unwrap_or(form.ts),
+                last_ts: form.last_ts.unwrap_or(form.ts),
+            })
+        }),
     };
     Ok((ts, decision))
 }

@@ -7,6 +7,7 @@ mod exit;
 mod explain;
 pub(crate) mod files;
 pub(crate) mod rules;
+pub(crate) mod scenarios;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -46,6 +47,22 @@ pub enum FormatsCommand {
         top: usize,
         #[command(flatten)]
         library: LibraryPaths,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum RulesCommand {
+    /// Print what each Sigma rule of the configuration needs of a line, and what of it no format ever fills.
+    List,
+    /// Run the samples of files of scenarios. Ends with 0, 1 when a sample fails, 65 when a file cannot be read, 78 when one is
+    /// broken.
+    Test {
+        /// Files, or folders of .yml files.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Let so many other clients come between two lines of a sample.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        strangers: u32,
     },
 }
 

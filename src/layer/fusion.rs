@@ -83,6 +83,7 @@ impl Fusion {
             shrink,
             attack: decision.attack.clone(),
             reasons: decision.reasons.clone(),
+            alarm: decision.alarm.as_deref().cloned(),
             ..Soc::default()
         }
     }

@@ -1,5 +1,6 @@
 //! The table of layers.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::row::{PreparedStage, StageRow};
@@ -31,7 +32,12 @@ pub fn layers() -> [LayerSpec; 3] {
     };
     [
         LayerSpec { name: "l3", identifier: "dsmil-l3", sections: &["l3"], stage: l3() },
-        LayerSpec { name: "l4", identifier: "dsmil-l4", sections: &["l4"], stage: l4() },
+        LayerSpec {
+            name: "l4",
+            identifier: "dsmil-l4",
+            sections: &["l4", "l3.rules", "l3.builtin_rules"],
+            stage: l4(),
+        },
         fusion,
     ]
 }
@@ -41,10 +47,7 @@ fn l3() -> StageRow {
         let prepared = config.l3.enabled.then(|| l3::prepare(&config.l3)).transpose()?;
         Ok(prepared.map(|prepared| PreparedStage { make: prepared.spec.make, warnings: prepared.warnings }))
     };
-    let files = |config: &Config| {
-        let paths = config.l3.rules.iter().map(|path| toml::Value::String(path.display().to_string()));
-        paths.collect::<Vec<_>>().into()
-    };
+    let files = |config: &Config| paths(config.l3.rules.iter());
     StageRow {
         reads: Interest::NONE.stream(Stream::L3In),
         writes: Interest::NONE.stream(Stream::L3Out),
@@ -54,12 +57,24 @@ fn l3() -> StageRow {
 }
 
 fn l4() -> StageRow {
+    let prepare = |config: &Config| {
+        if !config.l4.enabled {
+            return Ok(None);
+        }
+        let rules = l3::rule_files::read(&config.l3)?;
+        l4::prepare(&config.l4, &rules.texts).map(Some)
+    };
+    let files = |config: &Config| paths(config.l4.scenarios.iter().chain(&config.l3.rules));
     StageRow {
         reads: l4::READS,
         writes: Interest::NONE.stream(Stream::L4Out),
-        prepare: Arc::new(|config| Ok(config.l4.enabled.then(|| PreparedStage::quiet(l4::prepare(&config.l4).make)))),
-        files: no_files(),
+        prepare: Arc::new(prepare),
+        files: Arc::new(files),
     }
+}
+
+fn paths<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> toml::Value {
+    paths.map(|path| toml::Value::String(path.display().to_string())).collect::<Vec<_>>().into()
 }
 
 fn fusion() -> StageRow {

@@ -4,6 +4,7 @@
 // clippy.toml allows these in tests, but does not see that all of this file is one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
+mod attackers;
 mod boot;
 mod cases;
 mod crowdsec;

@@ -51,12 +51,12 @@ pub fn decisions(lines: &[&str]) -> Vec<Decided> {
         lines.iter().enumerate().map(|(number, line)| json!({ "source": number.to_string(), "payload": line }));
     fs::write(&input, entries.map(|entry| format!("{entry}\n")).collect::<String>()).unwrap();
     let config = configuration(folder.path());
-    let numbers: HashMap<String, usize> = stream(&config, &input, "L3_IN")
+    let numbers: HashMap<String, usize> = stream(&config, std::slice::from_ref(&input), "L3_IN")
         .iter()
         .filter_map(|entry| Some((entry["id"].as_str()?.to_owned(), entry["source"].as_str()?.parse().ok()?)))
         .collect();
     let mut decided = vec![Decided::default(); lines.len()];
-    for decision in stream(&config, &input, "L3_OUT") {
+    for decision in stream(&config, std::slice::from_ref(&input), "L3_OUT") {
         let number = decision["input_ref"].as_str().and_then(|id| numbers.get(id));
         let Some(place) = number.and_then(|number| decided.get_mut(*number)) else { continue };
         let reasons = decision["reasons"].as_array().into_iter().flatten();
@@ -67,6 +67,12 @@ pub fn decisions(lines: &[&str]) -> Vec<Decided> {
         };
     }
     decided
+}
+
+/// The SOC events that log files lead to, read one after the other.
+pub fn soc_events(logs: &[PathBuf]) -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    stream(&configuration(folder.path()), logs, "SOC_EVENTS")
 }
 
 /// Without a journal, a boot and files of its own.
@@ -81,12 +87,12 @@ fn configuration(folder: &Path) -> PathBuf {
     path
 }
 
-fn stream(config: &Path, input: &Path, stream: &str) -> Vec<Value> {
+fn stream(config: &Path, inputs: &[PathBuf], stream: &str) -> Vec<Value> {
     let done = Command::new(daemon())
         .args(["replay", "-c"])
         .arg(config)
         .args(["--stream", stream])
-        .arg(input)
+        .args(inputs)
         .env("TZ", "UTC")
         .output()
         .unwrap();

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use rsigma_eval::{Event, EventValue};
 use serde_json::Value;
 
-use super::event_log;
 use super::logsource::{Classes, is_auditd};
+use super::{event_log, normal};
 use crate::event::Record;
 
 /// The names of Sigma's taxonomy that [`SigmaRecord`] has whatever the line calls them.
@@ -60,6 +60,8 @@ pub struct SigmaRecord<'a> {
     command: Option<Cow<'a, str>>,
     is_process_creation: bool,
     is_of_event_log: bool,
+    /// A normal field wins over one that the line itself calls so.
+    is_normal: bool,
 }
 
 impl<'a> SigmaRecord<'a> {
@@ -69,7 +71,12 @@ impl<'a> SigmaRecord<'a> {
             let journal = is_process_creation.then(|| record.field("_CMDLINE")).flatten();
             journal.map(Cow::Borrowed)
         });
-        Self { record, command, is_process_creation, is_of_event_log: classes.is_of_event_log() }
+        Self { record, command, is_process_creation, is_of_event_log: classes.is_of_event_log(), is_normal: false }
+    }
+
+    /// For scenarios, which count what all programs mean alike.
+    pub fn normal(record: &'a Record, classes: &Classes) -> Self {
+        Self { is_normal: true, ..Self::new(record, classes) }
     }
 
     /// Derived fields; see the Sigma taxonomy for what each name means.
@@ -178,7 +185,10 @@ fn extension(target: Cow<'_, str>) -> Option<Cow<'_, str>> {
 
 impl Event for SigmaRecord<'_> {
     fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
-        let value = self.own(path).map(Cow::Borrowed).or_else(|| self.derived(path))?;
+        let normal = || path.contains('.').then(|| normal::field(self.record, path)).flatten();
+        let first = if self.is_normal { normal() } else { None };
+        let value =
+            first.or_else(|| self.own(path).map(Cow::Borrowed)).or_else(|| self.derived(path)).or_else(normal)?;
         Some(EventValue::Str(value))
     }
 

@@ -3,6 +3,7 @@
 use rsigma_parser::LogSource;
 
 use super::event_log;
+use crate::detect::web_login;
 use crate::event::{Action, Record};
 
 /// Product, services and categories of one record; rules that name none of a kind fit as well.
@@ -62,7 +63,7 @@ const ELSEWHERE: [&str; 23] = [
 ];
 
 /// What an action or a format makes a record to be, beside what the event log has.
-const CATEGORIES: [&str; 17] = [
+const CATEGORIES: [&str; 18] = [
     "application",
     "authentication",
     "cef",
@@ -73,6 +74,7 @@ const CATEGORIES: [&str; 17] = [
     "file_event",
     "firewall",
     "ids",
+    "mail",
     "network",
     "network_connection",
     "ocsf",
@@ -198,13 +200,17 @@ fn categories(record: &Record) -> &'static [&'static str] {
     let starts_a_process = matches!(record.field("type"), Some("EXECVE" | "SYSCALL" | "PROCTITLE"));
     match record.action {
         Action::ProcessStart => &["process_creation"],
-        Action::PrivilegeUse if record.command.is_some() => &["process_creation"],
+        Action::PrivilegeUse if record.command.is_some() => &["process_creation", "authentication"],
+        Action::PrivilegeUse => &["authentication"],
         _ if starts_a_process && record.command.is_some() => &["process_creation"],
         _ if record.field("CommandLine").is_some() => &["process_creation"],
         Action::DnsQuery => &["dns", "dns_query"],
         // A proxy that people go out by has a format that says so.
         Action::HttpRequest if record.log_source.category.as_deref() == Some("proxy") => &["proxy"],
+        Action::HttpRequest if web_login::is_failed(record) => &["webserver", "authentication"],
         Action::HttpRequest => &["webserver"],
+        Action::Login => &["authentication"],
+        Action::Mail => &["mail"],
         Action::Connection => &["firewall", "network_connection"],
         Action::FileChange => &["file_event"],
         _ => &[],

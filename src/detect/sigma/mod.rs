@@ -4,6 +4,7 @@ mod event_log;
 mod fields;
 mod logsource;
 mod needs;
+pub mod normal;
 mod rules;
 
 pub use needs::{Needs, needs};

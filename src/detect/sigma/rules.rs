@@ -28,7 +28,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn not_loaded(file: &str, reason: impl Into<String>) -> Self {
+    pub fn not_loaded(file: &str, reason: impl Into<String>) -> Self {
         Self { file: file.to_owned(), reason: reason.into(), is_loaded: false }
     }
 }
@@ -104,6 +104,22 @@ impl RuleSet {
         matches
     }
 
+    /// The ids of the rules that match, by the normal fields of the record, in order.
+    pub fn hits(&self, record: &Record) -> Vec<String> {
+        let classes = Classes::of(record);
+        let view = SigmaRecord::normal(record, &classes);
+        let groups = self.groups.iter().filter(|group| classes.fit(&group.logsource));
+        let mut hits: Vec<String> =
+            groups.flat_map(|group| group.engine.evaluate(&view)).filter_map(|result| result.header.rule_id).collect();
+        hits.sort();
+        hits
+    }
+
+    /// Rules that were read elsewhere, each with its file.
+    pub fn of_rules(rules: Vec<(String, SigmaRule)>, problems: &mut Vec<Problem>) -> Self {
+        Self { groups: groups(rules.into_iter(), problems) }
+    }
+
     fn filter(&mut self, file: &str, filter: &FilterRule, problems: &mut Vec<Problem>) {
         let mut applied = false;
         for group in self.groups.iter_mut().filter(|group| concerns(filter, &group.engine)) {
@@ -157,13 +173,6 @@ fn parse(text: &RuleText, problems: &mut Vec<Problem>) -> SigmaCollection {
         }
     };
     collection.errors.iter().for_each(|error| problem(error.clone()));
-    for correlation in &collection.correlations {
-        problem(format!(
-            "`{}` is a correlation rule, and those are not supported; the detectors of bursts and of accumulated risk \
-             correlate",
-            correlation.title
-        ));
-    }
     if collection.is_empty() && collection.errors.is_empty() {
         problem("the file holds no rule".to_owned());
     }
@@ -259,7 +268,7 @@ mod tests {
         ]);
         let mut files: Vec<&str> = problems.iter().map(|problem| problem.file.as_str()).collect();
         files.dedup();
-        assert_eq!(files, ["correlation.yml", "empty.yml", "modifier.yml", "regex.yml", "source.yml", "yaml.yml"]);
+        assert_eq!(files, ["empty.yml", "modifier.yml", "regex.yml", "source.yml", "yaml.yml"]);
         assert!(problems.iter().all(|problem| !problem.reason.is_empty()));
         assert_eq!(set.len(), 2);
     }

@@ -4,9 +4,9 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Model {
     Sigma = 15,
-    Rates = 16,
     Novelty = 17,
     Formats = 18,
+    Web = 19,
 }
 
 /// What one rule or detector found in a line.

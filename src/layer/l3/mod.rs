@@ -1,15 +1,14 @@
 //! Layer 3: judges each line. One decision for every event of `L3_IN`.
 //!
-//! Sigma rules say what a single line means, the detectors of bursts and of novelty what it means after the lines
+//! Sigma rules and patterns of web attacks say what a single line means; what is new or repeats itself is weighed by the lines
 //! before it. The decision has the score of the strongest of these detections and names them all.
 
 mod alert;
-mod attempts;
 pub(crate) mod config;
 mod detection;
 pub(crate) mod rule_files;
 mod watch;
-mod web_login;
+mod web_attack;
 
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use super::stage::{Outbox, StageSpec, Stateful};
 use super::{one_line, verdict};
 use crate::config::Finding;
 use crate::detect::sigma::{RuleMatch, RuleSet};
+use crate::detect::{web, web_login};
 use crate::event::{Action, Body, Category, Decision, Event, Happened, Interest, Raw, Record, Stream, Verdict};
 use crate::limits;
 
@@ -40,8 +40,9 @@ pub fn prepare(config: &config::L3) -> Result<Prepared, Vec<Finding>> {
     let (rules, problems) = RuleSet::compile(&files.texts);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         problems.into_iter().partition(|problem| !problem.is_loaded && files.is_named(&problem.file));
+    let finding = |problem| rule_files::finding("l3.rules", problem);
     if !errors.is_empty() {
-        return Err(errors.iter().map(rule_files::finding).collect());
+        return Err(errors.iter().map(finding).collect());
     }
     let rules = Arc::new(rules);
     let spec = StageSpec {
@@ -50,10 +51,11 @@ pub fn prepare(config: &config::L3) -> Result<Prepared, Vec<Finding>> {
         reads: Interest::NONE.stream(Stream::L3In),
         critical: true,
         make: Arc::new(move || {
-            Box::new(L3 { rules: Arc::clone(&rules), models: Models::new(), watch: Watch::default() })
+            let (rules, web) = (Arc::clone(&rules), Arc::clone(&web::builtin::patterns().0));
+            Box::new(L3 { rules, web, models: Models::new(), watch: Watch::default() })
         }),
     };
-    Ok(Prepared { spec, warnings: warnings.iter().map(rule_files::finding).collect() })
+    Ok(Prepared { spec, warnings: warnings.iter().map(finding).collect() })
 }
 
 /// The score of a match once the same rule has matched often enough about the same entity: it stays on the record and
@@ -65,6 +67,7 @@ const TIME_NOT_BELIEVED: &str = "time_not_believed";
 
 struct L3 {
     rules: Arc<RuleSet>,
+    web: Arc<web::Patterns>,
     models: Models,
     watch: Watch,
 }
@@ -72,9 +75,9 @@ struct L3 {
 /// The names as decisions share them.
 struct Models {
     sigma: Arc<str>,
-    rates: Arc<str>,
     novelty: Arc<str>,
     formats: Arc<str>,
+    web: Arc<str>,
 }
 
 impl Stateful for L3 {
@@ -101,15 +104,15 @@ impl L3 {
     fn judge(&mut self, event: &Event, raw: &Raw, matches: Vec<RuleMatch>) -> Decision {
         let record = raw.record();
         let mut detections = Vec::with_capacity(matches.len() + 2);
-        let is_web_login = web_login::is_failed(record);
-        let (action, outcome) = match is_web_login {
+        let (action, outcome) = match web_login::is_failed(record) {
             true => (Action::Login, Some(false)),
             false => (record.action, record.outcome),
         };
         let happened = reason(action, outcome).or_else(|| left_before_login(record));
         detections.extend(happened.map(|(reason, score)| Detection::of_format(reason, score)));
         let matched = matches.into_iter().map(|hit| of_rule(hit, record));
-        for detection in matched.chain(alert::detection(record)) {
+        let requests = web_attack::detections(&self.web, record);
+        for detection in matched.chain(alert::detection(record)).chain(requests) {
             let repeated = self.watch.is_repeated_rule(&detection.reason, record, event.time());
             detections.push(if repeated {
                 Detection { score: detection.score.min(REPEATED_SCORE), ..detection }
@@ -117,7 +120,7 @@ impl L3 {
                 detection
             });
         }
-        detections.extend(self.watch.observe(record, is_web_login, event.time()));
+        detections.extend(self.watch.observe(record, event.time()));
         // Stable: of equal scores the earlier detection leads.
         detections.sort_by(|left, right| right.score.total_cmp(&left.score));
         detections.truncate(limits::REASONS_MAX);
@@ -159,21 +162,22 @@ impl L3 {
             reasons,
             attack,
             summary,
+            alarm: None,
         }
     }
 }
 
 impl Models {
     fn new() -> Self {
-        Self { sigma: "sigma".into(), rates: "rates".into(), novelty: "novelty".into(), formats: "formats".into() }
+        Self { sigma: "sigma".into(), novelty: "novelty".into(), formats: "formats".into(), web: "web".into() }
     }
 
     fn name(&self, model: Model) -> Arc<str> {
         Arc::clone(match model {
             Model::Sigma => &self.sigma,
-            Model::Rates => &self.rates,
             Model::Novelty => &self.novelty,
             Model::Formats => &self.formats,
+            Model::Web => &self.web,
         })
     }
 }
@@ -182,8 +186,8 @@ impl Models {
 /// goes on matching is heard only so often.
 fn times(model: Model, record: &Record) -> u32 {
     match model {
-        Model::Rates | Model::Novelty => 1,
-        Model::Sigma => record.times().min(REPETITIONS_HEARD),
+        Model::Novelty => 1,
+        Model::Sigma | Model::Web => record.times().min(REPETITIONS_HEARD),
         Model::Formats => record.times(),
     }
 }
@@ -273,25 +277,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_says_that_it_was_repeated_counts_as_often_for_rules_and_for_scans() {
+    fn a_line_that_says_that_it_was_repeated_counts_as_often_for_rules() {
         let cleared = |repeated| Record { message: "audit log cleared".into(), repeated, ..Record::default() };
         let decisions = decide_all([cleared(Some(9)), cleared(None), cleared(None), cleared(Some(90))]);
         let heard: Vec<_> = decisions.iter().map(|decision| decision.verdict != Verdict::Benign).collect();
         assert_eq!(heard, [true, true, false, true], "the tenth is the last one heard, and the hundredth");
         let times: Vec<u32> = decisions.iter().map(|decision| decision.happened.times).collect();
         assert_eq!(times, [9, 1, 1, REPETITIONS_HEARD]);
-
-        let refused = |port| Record {
-            action: Action::Connection,
-            outcome: Some(false),
-            repeated: Some(4),
-            entity: Entity { src_ip: Some("203.0.113.9".into()), dst_port: Some(port), ..Entity::default() },
-            ..Record::default()
-        };
-        let scan = decide_all((1..=15).map(refused)).remove(14);
-        assert!(scan.reasons.contains(&"port_scan".to_owned()), "{scan:?}");
-        assert!(scan.summary.contains("15 ports") && scan.summary.contains("(60 attempts)"), "{}", scan.summary);
-        assert_eq!(scan.happened.times, 1, "the scan is one");
     }
 
     #[test]
@@ -300,16 +292,6 @@ mod tests {
         let decisions = decide_all(std::iter::repeat_n(record, 99));
         assert_eq!(decisions.iter().filter(|decision| decision.verdict == Verdict::Malicious).count(), 10);
         assert!(decisions.iter().all(|decision| decision.reasons == ["Log Reported As Cleared"]));
-    }
-
-    #[test]
-    fn guessing_is_laid_to_the_address_and_not_to_the_user_it_is_tried_on() {
-        let entity = Entity { user: Some("root".into()), src_ip: Some("203.0.113.7".into()), ..Entity::default() };
-        let failed = Record { action: Action::Login, outcome: Some(false), entity, ..Record::default() };
-        let guessed = decide_all(std::iter::repeat_n(failed, 5)).remove(4);
-        assert_eq!((guessed.verdict, guessed.entity.user), (Verdict::Suspicious, None));
-        assert_eq!(guessed.entity.src_ip.as_deref(), Some("203.0.113.7"));
-        assert!(guessed.summary.ends_with("last as root"), "{}", guessed.summary);
     }
 
     #[test]

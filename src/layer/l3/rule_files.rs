@@ -38,30 +38,45 @@ impl RuleFiles {
     }
 }
 
-/// The built-in rules, then those of every configured path, folders in the order of their file names.
+/// What is read: rules that come with the daemon, and the paths under a key of the configuration.
+pub struct Wanted<'a> {
+    pub key: &'static str,
+    pub builtin: Vec<RuleText>,
+    pub paths: &'a [PathBuf],
+}
+
+/// The rules of Layer 3.
 ///
 /// # Errors
 /// A path cannot be read or holds no rule file.
 pub fn read(config: &config::L3) -> Result<RuleFiles, Vec<Finding>> {
-    let mut files = RuleFiles { texts: Vec::new(), named: BTreeSet::new() };
-    if config.builtin_rules {
-        files.texts.extend(
-            BUILTIN.iter().map(|(file, yaml)| RuleText { file: format!("built-in {file}"), yaml: (*yaml).to_owned() }),
-        );
-    }
-    let mut findings = Vec::new();
-    for (index, path) in config.rules.iter().enumerate() {
-        let key = format!("l3.rules[{index}]");
-        if let Err(problem) = read_path(path, &mut files) {
-            findings.push(Finding::new(key, problem, "name a readable .yml file of Sigma rules, or a folder of them"));
+    let text = |(file, yaml): &(&str, &str)| RuleText { file: format!("built-in {file}"), yaml: (*yaml).to_owned() };
+    let builtin = if config.builtin_rules { BUILTIN.iter().map(text).collect() } else { Vec::new() };
+    Wanted { key: "l3.rules", builtin, paths: &config.rules }.read()
+}
+
+impl Wanted<'_> {
+    /// The built-in rules, then those of every configured path, folders in the order of their file names.
+    ///
+    /// # Errors
+    /// A path cannot be read or holds no rule file.
+    pub fn read(self) -> Result<RuleFiles, Vec<Finding>> {
+        let mut files = RuleFiles { texts: self.builtin, named: BTreeSet::new() };
+        let mut findings = Vec::new();
+        for (index, path) in self.paths.iter().enumerate() {
+            if let Err(problem) = read_path(path, &mut files) {
+                let key = format!("{}[{index}]", self.key);
+                let right = "name a readable .yml file of Sigma rules, or a folder of them";
+                findings.push(Finding::new(key, problem, right));
+            }
         }
+        if findings.is_empty() { Ok(files) } else { Err(findings) }
     }
-    if findings.is_empty() { Ok(files) } else { Err(findings) }
 }
 
 /// The problem of a rule as `check` and the log show it.
-pub fn finding(problem: &Problem) -> Finding {
-    Finding::new("l3.rules", format!("{}: {}", problem.file, problem.reason), "correct or remove the rule")
+pub fn finding(key: &str, problem: &Problem) -> Finding {
+    Finding::new(key, format!("{}: {}", problem.file, problem.reason), "correct or remove the rule")
 }
 
 fn read_path(path: &Path, files: &mut RuleFiles) -> Result<(), String> {

@@ -1,5 +1,7 @@
 //! `[l4]`: its keys, and what must hold between them.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Judge, Span};
@@ -14,11 +16,22 @@ pub struct L4 {
     pub suspicious_at: f64,
     /// Accumulated risk from which an entity is malicious.
     pub malicious_at: f64,
+    /// Files of scenarios or folders of them. One here replaces a built-in one with the same id.
+    pub scenarios: Vec<PathBuf>,
+    /// Load the scenarios that come with the daemon as well.
+    pub builtin_scenarios: bool,
 }
 
 impl Default for L4 {
     fn default() -> Self {
-        Self { enabled: true, half_life: Span::from_millis(3600 * 1000), suspicious_at: 1.0, malicious_at: 2.5 }
+        Self {
+            enabled: true,
+            half_life: Span::from_millis(3600 * 1000),
+            suspicious_at: 1.0,
+            malicious_at: 2.5,
+            scenarios: Vec::new(),
+            builtin_scenarios: true,
+        }
     }
 }
 

@@ -116,6 +116,7 @@ impl Detection {
             reasons: if self.score > 0.0 { self.reasons.clone() } else { Vec::new() },
             attack: self.techniques.clone(),
             summary,
+            alarm: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::{
-    Action, Category, Decision, Entity, Happened, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict,
+    Action, Alarm, Category, Decision, Entity, Happened, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict,
 };
 use crate::parse::built_in;
 
@@ -120,10 +120,10 @@ fn decision() -> impl Strategy<Value = (Stream, Body)> {
     let actions = vec![Action::Other, Action::Login, Action::ServiceStop, Action::Alert];
     let happened = (proptest::option::of(text()), prop::sample::select(actions), any::<Option<bool>>(), 2..2000_u32)
         .prop_map(|(program, action, outcome, times)| Happened { program, action, outcome, times });
-    let lists = (vec(text(), 0..3), vec(text(), 0..3), text(), text(), happened);
+    let lists = (vec(text(), 0..3), vec(text(), 0..3), text(), text(), happened, alarm());
     (stream, verdict(), unit(), name(), any::<u16>(), name(), entity(), category(), lists).prop_map(
         |(stream, verdict, score, model, device_id, compartment, entity, category, lists)| {
-            let (reasons, attack, summary, input_ref, happened) = lists;
+            let (reasons, attack, summary, input_ref, happened, alarm) = lists;
             let decision = Decision {
                 verdict,
                 score,
@@ -137,10 +137,21 @@ fn decision() -> impl Strategy<Value = (Stream, Body)> {
                 reasons,
                 attack,
                 summary,
+                alarm: alarm.map(Box::new),
             };
             (stream, Body::Decision(Box::new(decision)))
         },
     )
+}
+
+fn alarm() -> impl Strategy<Value = Option<Alarm>> {
+    let alarm = (text(), any::<u32>(), finite(), finite()).prop_map(|(id, count, first_ts, last_ts)| Alarm {
+        id,
+        count: count.into(),
+        first_ts,
+        last_ts,
+    });
+    prop::option::of(alarm)
 }
 
 fn values() -> impl Strategy<Value = BTreeMap<String, f64>> {
@@ -173,13 +184,13 @@ fn proposal() -> impl Strategy<Value = Option<Value>> {
 fn soc() -> impl Strategy<Value = (Stream, Body)> {
     let severity = prop::sample::select(vec![Severity::Info, Severity::Low, Severity::High, Severity::Critical]);
     let texts = (prop::sample::select(vec!["3", "4", "8"]), text(), text(), text());
-    let lists = (vec(text(), 0..3), vec(text(), 0..3), vec(text(), 0..3), proposal());
+    let lists = (vec(text(), 0..3), vec(text(), 0..3), vec(text(), 0..3), proposal(), alarm());
     let numbers = (unit(), prop::option::of(unit()), 50..=105_u16);
     (verdict(), numbers, severity, category(), texts, entity(), view(), lists).prop_map(
         |(decision, numbers, severity, category, texts, entity, shrink, lists)| {
             let (score, shrink_risk, src_device) = numbers;
             let (src_layer, input_ref, compartment, summary) = texts;
-            let (flags, attack, reasons, proposal) = lists;
+            let (flags, attack, reasons, proposal, alarm) = lists;
             let soc = Soc {
                 src_layer: src_layer.to_owned(),
                 decision,
@@ -197,6 +208,7 @@ fn soc() -> impl Strategy<Value = (Stream, Body)> {
                 attack,
                 reasons,
                 proposal,
+                alarm,
             };
             (Stream::SocEvents, Body::Soc(Box::new(soc)))
         },

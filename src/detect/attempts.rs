@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::detect::recent::Recent;
+use super::recent::Recent;
 use crate::event::{Record, Timestamp};
 use crate::limits;
 

@@ -1,0 +1,178 @@
+//! The exact count of one group.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::model::{Measure, Scenario};
+use crate::event::Timestamp;
+
+/// The newest lines of a group. What lies outside of the timespan is not counted and is not thrown away either: the next line may
+/// be of a source with another clock. It goes when newer lines need its place.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Count {
+    /// Time and fingerprint of the value of each line, in the order that they came.
+    #[serde(rename = "s")]
+    seen: VecDeque<(Timestamp, u64)>,
+    /// What was counted before by the sketch.
+    #[serde(rename = "c", default, skip_serializing_if = "is_zero")]
+    carried: u32,
+    /// Lines since there were none within the timespan, or since the alarm began.
+    #[serde(rename = "t")]
+    pub total: u64,
+    /// The first line since it was carried.
+    #[serde(rename = "b")]
+    pub begun: Timestamp,
+    #[serde(rename = "l")]
+    pub last: Timestamp,
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<Open>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// An alarm that goes on.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Open {
+    /// The earliest of the lines that made it begin: names it.
+    #[serde(rename = "f")]
+    pub first: Timestamp,
+    /// It is reported again at so many.
+    #[serde(rename = "x")]
+    pub next: u64,
+    /// How often it was to be reported.
+    #[serde(rename = "g")]
+    pub reports: u32,
+    #[serde(rename = "o", default)]
+    pub told: Told,
+}
+
+/// Who has told of an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Told {
+    #[default]
+    #[serde(rename = "n")]
+    Nobody,
+    #[serde(rename = "h")]
+    Itself,
+    /// Another scenario, about the same.
+    #[serde(rename = "e")]
+    Another,
+}
+
+/// How the time of two lines differs, whichever came first.
+pub fn apart(left: Timestamp, right: Timestamp) -> Duration {
+    left.since(right).max(right.since(left))
+}
+
+impl Count {
+    pub fn new(at: Timestamp, carried: u32) -> Self {
+        Self { carried, total: u64::from(carried), begun: at, last: at, ..Self::default() }
+    }
+
+    pub fn is_carried(&self) -> bool {
+        self.carried > 0
+    }
+
+    /// Adds lines of this time, at most as many as are remembered.
+    pub fn add(&mut self, scenario: &Scenario, ts: Timestamp, item: u64, times: u32) {
+        if ts.since(self.last) > scenario.ends_after() {
+            self.alarm = None;
+        }
+        if self.alarm.is_none() && self.within(scenario, ts).next().is_none() {
+            self.total = self.carried(scenario, ts) as u64;
+        }
+        self.total += u64::from(times);
+        let memory = scenario.memory();
+        let copies = match scenario.measure {
+            Measure::Lines { .. } => (times as usize).min(memory),
+            // Of a value only the newest line counts, so that repeating one does not push out the others.
+            Measure::Values { .. } => {
+                self.seen.retain(|(_, known)| *known != item);
+                1
+            }
+            Measure::All { .. } => {
+                self.seen.retain(|(at, known)| *known != item || apart(*at, ts) <= scenario.timespan);
+                1
+            }
+        };
+        for _ in 0..copies {
+            if self.seen.len() >= memory {
+                self.seen.pop_front();
+            }
+            self.seen.push_back((ts, item));
+        }
+        self.last = self.last.max(ts);
+    }
+
+    fn within(&self, scenario: &Scenario, ts: Timestamp) -> impl Iterator<Item = u64> + '_ {
+        let timespan = scenario.timespan;
+        self.seen.iter().filter(move |(at, _)| apart(*at, ts) <= timespan).map(|(_, item)| *item)
+    }
+
+    /// The earliest of what is counted at this time.
+    pub fn first(&self, scenario: &Scenario, ts: Timestamp) -> Timestamp {
+        let counted = self.seen.iter().map(|(at, _)| *at).filter(|at| apart(*at, ts) <= scenario.timespan);
+        counted.min().unwrap_or(ts)
+    }
+
+    fn carried(&self, scenario: &Scenario, ts: Timestamp) -> usize {
+        if apart(self.begun, ts) <= scenario.timespan { self.carried as usize } else { 0 }
+    }
+
+    /// What the scenario measures, at this time.
+    pub fn measure(&self, scenario: &Scenario, ts: Timestamp) -> usize {
+        match scenario.measure {
+            Measure::Lines { .. } => self.within(scenario, ts).count() + self.carried(scenario, ts),
+            Measure::Values { .. } => self.distinct(scenario, ts),
+            Measure::All { ordered } => self.steps(scenario, ts, ordered),
+        }
+    }
+
+    pub fn distinct(&self, scenario: &Scenario, ts: Timestamp) -> usize {
+        let of_values = if matches!(scenario.measure, Measure::Values { .. }) { self.carried(scenario, ts) } else { 0 };
+        self.within(scenario, ts).collect::<BTreeSet<_>>().len() + of_values
+    }
+
+    /// How many of the rules have had a line; in their order, how many from the first on.
+    fn steps(&self, scenario: &Scenario, ts: Timestamp, ordered: bool) -> usize {
+        if !ordered {
+            return self.within(scenario, ts).collect::<BTreeSet<_>>().len();
+        }
+        let mut by_time: Vec<(Timestamp, u64)> =
+            self.seen.iter().filter(|(at, _)| apart(*at, ts) <= scenario.timespan).copied().collect();
+        by_time.sort_by_key(|(at, _)| *at);
+        by_time.iter().fold(0, |reached, (_, step)| if *step == reached { reached + 1 } else { reached }) as usize
+    }
+
+    /// Takes back what has this value; returns how many lines that were. What was reported stays reported.
+    pub fn take_back(&mut self, item: u64, most: usize) -> usize {
+        let mut left = most;
+        let before = self.seen.len();
+        let kept = self.seen.iter().rev().filter(|(_, known)| {
+            let goes = *known == item && left > 0;
+            left -= usize::from(goes);
+            !goes
+        });
+        let mut kept: Vec<(Timestamp, u64)> = kept.copied().collect();
+        kept.reverse();
+        self.seen = kept.into();
+        let taken = before - self.seen.len();
+        self.total = self.total.saturating_sub(taken as u64);
+        taken
+    }
+
+    /// The values that are counted.
+    pub fn items(&self) -> BTreeSet<u64> {
+        self.seen.iter().map(|(_, item)| *item).collect()
+    }
+
+    /// Nothing of it counts any more.
+    pub fn is_over(&self, scenario: &Scenario, now: Timestamp) -> bool {
+        let after = if self.alarm.is_some() { scenario.ends_after() } else { scenario.timespan };
+        now.since(self.last) > after
+    }
+}

@@ -1,0 +1,224 @@
+//! Counting: what the lines so far mean to each scenario.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::count::{Open, Told};
+use super::group;
+use super::model::{Measure, Scenario};
+use super::says::filled;
+use super::set::{Role, ScenarioSet};
+use super::table::{Line, Table};
+use crate::event::{Category, Record, Timestamp};
+
+/// An alarm is reported again when it has grown by this factor.
+const GROWTH: u64 = 10;
+/// What each report adds to the score of a scenario that is not malicious by itself, and how far that goes.
+const REPORT_GAIN: f64 = 0.1;
+const GROWN_MAX: f64 = 0.78;
+/// So many lines leave no doubt, if one then succeeds.
+const DOUBTLESS: u64 = 10;
+
+/// The value of a line that has none.
+const NOTHING: u64 = 0;
+
+/// The groups of all scenarios. Bounded, and a function of the lines alone.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Counters {
+    tables: BTreeMap<String, Table>,
+}
+
+/// An alarm that is to be reported now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Raised {
+    pub reason: String,
+    pub score: f64,
+    pub techniques: Vec<String>,
+    pub summary: String,
+    pub category: Category,
+    /// It is about where lines come from; the user that they name is only the target.
+    pub is_of_source: bool,
+    /// It is about the order of things rather than their number.
+    pub is_sequence: bool,
+    pub alarm: Grown,
+}
+
+/// How far an alarm has grown: the same from its first report to its last, but for the count and the newest line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grown {
+    pub id: String,
+    pub count: u64,
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
+/// One line as it comes.
+pub struct Observation<'a> {
+    pub record: &'a Record,
+    pub ts: Timestamp,
+    /// It is about an attempt that was counted already.
+    pub is_repeated: bool,
+    /// Users of failures that belong to the same session as this success.
+    pub own: &'a [String],
+}
+
+impl Counters {
+    /// Takes the line in. Returns what is to be reported.
+    pub fn observe(&mut self, set: &ScenarioSet, line: &Observation<'_>) -> Vec<Raised> {
+        let (mut reported, mut begun) = (Vec::new(), Vec::new());
+        for (index, role) in set.concerned(line.record) {
+            let Some(scenario) = set.scenarios.get(index) else { continue };
+            let Some(group) = group::of(scenario, line.record) else { continue };
+            let table = self.table(set, scenario);
+            match role {
+                Role::Follows => reported.extend(followed(table, scenario, group, line)),
+                Role::Cancels => {
+                    let item = group::item(line.record, scenario.item()).unwrap_or(NOTHING);
+                    table.change(scenario, group, line.ts, |count| {
+                        count.take_back(item, usize::MAX);
+                    });
+                }
+                Role::Counts(_) if line.is_repeated => {}
+                Role::Counts(step) => {
+                    let raised = counted(table, scenario, group, step, line);
+                    begun.extend(raised.map(|raised| (scenario, group, raised)));
+                }
+            }
+        }
+        // Only when all have counted, since what one tells makes another silent.
+        for (scenario, group, raised) in begun {
+            let told = self.tell(set, scenario, group, line.record);
+            let table = self.table(set, scenario);
+            table.change(scenario, group, line.ts, |count| {
+                if let Some(open) = &mut count.alarm {
+                    open.told = told;
+                }
+            });
+            if told == Told::Itself {
+                reported.push(raised);
+            }
+        }
+        reported
+    }
+
+    /// Who tells of this alarm: once it has told of itself, it goes on to.
+    fn tell(&self, set: &ScenarioSet, scenario: &Scenario, group: u64, record: &Record) -> Told {
+        let told = |scenario: &Scenario, group| Some(self.tables.get(&scenario.id)?.get(group)?.alarm.as_ref()?.told);
+        if told(scenario, group) == Some(Told::Itself) {
+            return Told::Itself;
+        }
+        let others = scenario.unless.iter().filter_map(|id| set.named(id));
+        let mut told_by = others.filter_map(|other| told(other, group::of(other, record)?));
+        if told_by.any(|told| told != Told::Nobody) { Told::Another } else { Told::Itself }
+    }
+
+    /// How many groups are counted exactly, over all scenarios.
+    #[cfg(test)]
+    pub fn groups(&self) -> usize {
+        self.tables.values().map(Table::len).sum()
+    }
+
+    fn table(&mut self, set: &ScenarioSet, scenario: &Scenario) -> &mut Table {
+        if self.tables.len() > set.count() {
+            let known: Vec<&str> = set.iter().map(|scenario| scenario.id.as_str()).collect();
+            self.tables.retain(|id, _| known.contains(&id.as_str()));
+        }
+        self.tables.entry(scenario.id.clone()).or_default()
+    }
+}
+
+/// One more line that the scenario counts.
+fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: &Observation<'_>) -> Option<Raised> {
+    let (record, ts, times) = (line.record, line.ts, line.record.times());
+    let item = match scenario.measure {
+        Measure::All { .. } => step,
+        Measure::Lines { .. } => group::item(record, scenario.item()).unwrap_or(NOTHING),
+        Measure::Values { .. } => group::item(record, scenario.item())?,
+    };
+    let count = table.count(scenario, Line { group, item, ts, times })?;
+    let measured = count.measure(scenario, ts);
+    if measured < scenario.at {
+        return None;
+    }
+    let (total, distinct, first) = (count.total, count.distinct(scenario, ts), count.first(scenario, ts));
+    let open = count.alarm.get_or_insert_with(|| Open { first, ..Open::default() });
+    if total < open.next {
+        return None;
+    }
+    open.reports += 1;
+    open.next = total.saturating_mul(GROWTH);
+    let alarm = Grown { id: name(group, open.first), count: total, first: open.first, last: ts };
+    Some(report(scenario, record, (open.reports, distinct), alarm))
+}
+
+/// A name for the alarm: nobody else has this group at this time.
+fn name(group: u64, first: Timestamp) -> String {
+    format!("{group:016x}-{}", first.millis())
+}
+
+fn report(scenario: &Scenario, record: &Record, (reports, distinct): (u32, usize), alarm: Grown) -> Raised {
+    let score = grown(scenario.score, reports);
+    let spread = scenario.spread.as_ref().filter(|spread| distinct >= spread.at);
+    let summary = match spread.map_or(&scenario.says, |spread| &spread.says) {
+        Some(says) => filled(says, record, alarm.count, distinct),
+        None => format!("{}: {} lines, {distinct} different", scenario.title, alarm.count),
+    };
+    let found = raised(scenario, scenario.reason.clone(), (score, summary), alarm);
+    match spread {
+        Some(spread) => Raised { reason: spread.reason.clone(), techniques: spread.techniques.clone(), ..found },
+        None => found,
+    }
+}
+
+/// What comes after a scenario whose count has been reached: the scenario is then over.
+fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observation<'_>) -> Option<Raised> {
+    let then = scenario.then.as_ref()?;
+    let is_reached = |table: &Table| {
+        let count = table.get(group)?;
+        (count.measure(scenario, line.ts) >= scenario.at)
+            .then(|| (count.total, count.distinct(scenario, line.ts), count.first(scenario, line.ts)))
+    };
+    let before = is_reached(table);
+    // The failures of a session that ends in a login were the user's own.
+    table.change(scenario, group, line.ts, |count| {
+        for user in line.own {
+            count.take_back(if user.is_empty() { NOTHING } else { group::value_of(user) }, 1);
+        }
+    });
+    let after = is_reached(table);
+    // What one session alone has guessed, it has guessed.
+    let (lines, distinct, first) = after.or(before.filter(|_| line.own.len() >= scenario.at))?;
+    table.forget(group);
+    let [doubtful, certain] = then.scores;
+    let score = if lines >= DOUBTLESS || distinct > 1 { certain } else { doubtful };
+    let summary = match &then.says {
+        Some(says) => filled(says, line.record, lines, distinct),
+        None => format!("{}, and then it succeeded", scenario.title),
+    };
+    let alarm = Grown { id: name(!group, first), count: lines, first, last: line.ts };
+    let found = raised(scenario, then.reason.clone(), (score, summary), alarm);
+    let techniques = if then.techniques.is_empty() { found.techniques.clone() } else { then.techniques.clone() };
+    Some(Raised { is_of_source: false, techniques, ..found })
+}
+
+fn raised(scenario: &Scenario, reason: String, (score, summary): (f64, String), alarm: Grown) -> Raised {
+    Raised {
+        reason,
+        score,
+        techniques: scenario.techniques.clone(),
+        summary,
+        category: scenario.category,
+        is_of_source: scenario.group_by.iter().any(|field| field.starts_with("source.")),
+        is_sequence: matches!(scenario.measure, Measure::All { .. }),
+        alarm,
+    }
+}
+
+fn grown(score: f64, reports: u32) -> f64 {
+    if score >= GROWN_MAX {
+        return score;
+    }
+    (score + REPORT_GAIN * f64::from(reports.saturating_sub(1))).min(GROWN_MAX)
+}

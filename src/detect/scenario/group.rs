@@ -1,0 +1,59 @@
+//! Which group a line belongs to.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::model::{Masks, Scenario};
+use crate::detect::rates::fingerprint;
+use crate::detect::sigma::normal;
+use crate::event::Record;
+
+/// The fingerprint of the values that the scenario groups by; none when one of them is missing.
+pub fn of(scenario: &Scenario, record: &Record) -> Option<u64> {
+    let mut key = scenario.id.clone();
+    for name in &scenario.group_by {
+        let value = normal::field(record, name).filter(|value| !value.is_empty())?;
+        key.push('\0');
+        key.push_str(&masked(&value, scenario.masks));
+    }
+    Some(fingerprint(&key))
+}
+
+/// The fingerprint of a value of the line, by which it is told from others.
+pub fn item(record: &Record, field: &str) -> Option<u64> {
+    normal::field(record, field).filter(|value| !value.is_empty()).map(|value| value_of(&value))
+}
+
+/// The fingerprint of a value; the addresses of one /64 are one.
+pub fn value_of(text: &str) -> u64 {
+    fingerprint(&masked(text, Masks::default()))
+}
+
+/// The network of an address; what is no address, in lower case (names of hosts and users are given in both).
+pub fn masked(value: &str, masks: Masks) -> Cow<'_, str> {
+    let Ok(address) = value.parse::<IpAddr>() else { return Cow::Owned(value.to_lowercase()) };
+    let address = address.to_canonical();
+    let length = if address.is_ipv4() { masks.v4 } else { masks.v6 };
+    match IpNet::new(address, length) {
+        Ok(net) if length < net.max_prefix_len() => Cow::Owned(net.trunc().to_string()),
+        _ => Cow::Owned(address.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_of_one_customer_are_one_and_those_of_two_are_two() {
+        let masks = Masks::default();
+        assert_eq!(masked("2001:db8:1:2:3::4", masks), masked("2001:db8:1:2::9", masks));
+        assert_ne!(masked("2001:db8:1:2::9", masks), masked("2001:db8:1:3::9", masks));
+        assert_ne!(masked("192.0.2.1", masks), masked("192.0.2.2", masks));
+        assert_eq!(masked("::ffff:192.0.2.1", masks), masked("192.0.2.1", masks));
+        assert_eq!(masked("192.0.2.1", Masks { v4: 24, v6: 48 }), "192.0.2.0/24");
+        assert_eq!(masked("Gate.Example.Org", masks), "gate.example.org");
+    }
+}

@@ -1,0 +1,18 @@
+//! Scenarios: what many lines mean together, described by Sigma correlation rules, counted so that nobody can be counted out.
+
+pub(crate) mod builtin;
+mod count;
+mod counters;
+mod file;
+mod group;
+mod model;
+pub(crate) mod sample;
+mod says;
+mod set;
+mod sketch;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use counters::{Counters, Grown, Observation, Raised};
+pub use set::ScenarioSet;

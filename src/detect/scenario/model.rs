@@ -1,0 +1,95 @@
+//! One scenario, as it was read and checked.
+
+use std::time::Duration;
+
+use crate::event::Category;
+use crate::limits;
+
+/// What is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Measure {
+    /// Every line; each with the value of this field, by which it can be taken back.
+    Lines { item: String },
+    /// Different values of a field.
+    Values { field: String },
+    /// That lines of all of its rules came; in their order.
+    All { ordered: bool },
+}
+
+/// The bits that count of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Masks {
+    pub v4: u8,
+    pub v6: u8,
+}
+
+impl Default for Masks {
+    /// A /64 of IPv6 is what one customer gets.
+    fn default() -> Self {
+        Self { v4: 32, v6: 64 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// The same for good: what was counted for it is kept by it.
+    pub id: String,
+    pub title: String,
+    /// By which others may name it.
+    pub name: Option<String>,
+    /// In `reasons`.
+    pub reason: String,
+    pub category: Category,
+    pub techniques: Vec<String>,
+    /// 0 to 1, when it begins.
+    pub score: f64,
+    pub measure: Measure,
+    /// How many lines, or values, are enough.
+    pub at: usize,
+    pub timespan: Duration,
+    pub group_by: Vec<String>,
+    pub masks: Masks,
+    /// For people, with `{field}`, `{count}` and `{distinct}`.
+    pub says: Option<String>,
+    /// What it is called when its lines are of many values.
+    pub spread: Option<Spread>,
+    /// Ids of scenarios that have said it already where they go on about the same.
+    pub unless: Vec<String>,
+    /// What it means when the line of `followed_by` comes.
+    pub then: Option<Then>,
+}
+
+/// Another name for a scenario that counts lines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spread {
+    /// Different values.
+    pub at: usize,
+    pub reason: String,
+    pub techniques: Vec<String>,
+    pub says: Option<String>,
+}
+
+/// An alarm of its own that only comes after the scenario's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Then {
+    pub reason: String,
+    /// Instead of the scenario's own.
+    pub techniques: Vec<String>,
+    pub says: Option<String>,
+    /// 0 to 1; the second when there is no doubt: many lines, or of several values.
+    pub scores: [f64; 2],
+}
+
+impl Scenario {
+    /// An alarm that nothing has been added to for so long is over.
+    pub fn ends_after(&self) -> Duration {
+        const SHORTEST: Duration = Duration::from_secs(600);
+        self.timespan.max(SHORTEST)
+    }
+
+    /// Observations remembered of one group.
+    pub fn memory(&self) -> usize {
+        const FEW: usize = 32;
+        (2 * self.at).clamp(FEW, limits::SCENARIO_OBSERVATIONS_MAX)
+    }
+}

@@ -1,0 +1,166 @@
+//! All scenarios, and the base rules that tell which lines they count.
+
+use std::collections::BTreeMap;
+
+use rsigma_parser::{CorrelationRule, SigmaRule, parse_sigma_yaml};
+
+use super::file;
+use super::model::{Measure, Scenario};
+use crate::detect::sigma::{Problem, RuleSet, RuleText};
+use crate::event::Record;
+use crate::limits;
+
+/// What a base rule's line means to a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Comes after it: an alarm of its own.
+    Follows,
+    /// Takes back what is like it.
+    Cancels,
+    /// Is counted; the place of the rule among the scenario's.
+    Counts(u64),
+}
+
+/// Compiled once and shared.
+#[derive(Default)]
+pub struct ScenarioSet {
+    rules: RuleSet,
+    pub(super) scenarios: Vec<Scenario>,
+    /// By base rule.
+    uses: BTreeMap<String, Vec<(usize, Role)>>,
+}
+
+/// Everything that was read, before rules are looked for by name.
+#[derive(Default)]
+struct Read {
+    rules: Vec<(String, SigmaRule)>,
+    /// Name, id and title of each rule, and its place.
+    names: BTreeMap<String, usize>,
+    correlations: BTreeMap<String, (String, CorrelationRule)>,
+}
+
+impl ScenarioSet {
+    /// Compiles all that can be; returns why not for every other one. Of two with the same id the later one counts. `rules` are
+    /// read for base rules alone.
+    pub fn compile(texts: &[RuleText], rules: &[RuleText]) -> (Self, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let mut read = Read::default();
+        for text in texts {
+            read.add(text, &mut problems);
+        }
+        for text in rules {
+            // What is wrong with them, Layer 3 has said.
+            read.add(text, &mut Vec::new());
+        }
+        let mut set = Self::default();
+        for (file, rule) in read.correlations.values() {
+            let compiled = file::scenario(rule).and_then(|(scenario, extension)| {
+                let uses = read.uses(rule, &extension)?;
+                Ok((scenario, uses))
+            });
+            match compiled {
+                Ok(_) if set.scenarios.len() >= limits::SCENARIOS_MAX => {
+                    let problem = format!("`{}` is one more than {} scenarios", rule.title, limits::SCENARIOS_MAX);
+                    problems.push(Problem::not_loaded(file, problem));
+                }
+                Ok((scenario, uses)) => set.add(scenario, uses),
+                Err(reason) => problems.push(Problem::not_loaded(file, format!("`{}`: {reason}", rule.title))),
+            }
+        }
+        let used = read.rules.into_iter().enumerate().filter(|(place, _)| set.uses.contains_key(&place.to_string()));
+        let used =
+            used.map(|(place, (file, rule))| (file, SigmaRule { id: Some(place.to_string()), ..rule })).collect();
+        set.rules = RuleSet::of_rules(used, &mut problems);
+        problems.sort();
+        (set, problems)
+    }
+
+    fn add(&mut self, scenario: Scenario, uses: Vec<(usize, Role)>) {
+        let index = self.scenarios.len();
+        for (rule, role) in uses {
+            self.uses.entry(rule.to_string()).or_default().push((index, role));
+        }
+        self.scenarios.push(scenario);
+    }
+
+    /// The scenarios that the line means something to, in a fixed order: what follows before what is taken back, that before what
+    /// is counted.
+    pub(super) fn concerned(&self, record: &Record) -> Vec<(usize, Role)> {
+        let hits = self.rules.hits(record);
+        let mut concerned: Vec<(usize, Role)> =
+            hits.iter().filter_map(|hit| self.uses.get(hit)).flatten().copied().collect();
+        concerned.sort_by_key(|(scenario, role)| (*role, *scenario));
+        concerned
+    }
+
+    pub(super) fn named(&self, id: &str) -> Option<&Scenario> {
+        self.scenarios.iter().find(|scenario| scenario.id == id || scenario.name.as_deref() == Some(id))
+    }
+
+    pub fn count(&self) -> usize {
+        self.scenarios.len()
+    }
+
+    /// In the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Scenario> {
+        self.scenarios.iter()
+    }
+}
+
+impl Read {
+    fn add(&mut self, text: &RuleText, problems: &mut Vec<Problem>) {
+        let collection = match parse_sigma_yaml(&text.yaml) {
+            Ok(collection) => collection,
+            Err(error) => {
+                problems.push(Problem::not_loaded(&text.file, error.to_string()));
+                return;
+            }
+        };
+        problems.extend(collection.errors.iter().map(|error| Problem::not_loaded(&text.file, error.clone())));
+        for rule in collection.rules {
+            let names = [rule.name.clone(), rule.id.clone(), Some(rule.title.clone())];
+            for name in names.into_iter().flatten() {
+                self.names.entry(name).or_insert(self.rules.len());
+            }
+            self.rules.push((text.file.clone(), rule));
+        }
+        for rule in collection.correlations {
+            let id = rule.id.clone().unwrap_or_else(|| rule.title.clone());
+            self.correlations.insert(id, (text.file.clone(), rule));
+        }
+    }
+
+    fn uses(&self, rule: &CorrelationRule, extension: &file::Extension) -> Result<Vec<(usize, Role)>, String> {
+        let place = |name: &String| {
+            self.names
+                .get(name)
+                .copied()
+                .ok_or_else(|| format!("there is no rule `{name}` in the files that were read"))
+        };
+        let mut uses = Vec::new();
+        for (step, name) in (0..).zip(&rule.rules) {
+            uses.push((place(name)?, Role::Counts(step)));
+        }
+        if uses.is_empty() {
+            return Err("it names no rules".to_owned());
+        }
+        if let Some(followed) = &extension.followed_by {
+            uses.push((place(&followed.rule)?, Role::Follows));
+        }
+        if let Some(name) = &extension.cancelled_by {
+            uses.push((place(name)?, Role::Cancels));
+        }
+        Ok(uses)
+    }
+}
+
+impl Scenario {
+    /// The field whose value an observation is told by.
+    pub(super) fn item(&self) -> &str {
+        match &self.measure {
+            Measure::Lines { item } => item,
+            Measure::Values { field } => field,
+            Measure::All { .. } => "",
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The groups of one scenario, the most important of them exactly.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::count::Count;
+use super::model::{Measure, Scenario};
+use super::sketch::Sketch;
+use crate::event::Timestamp;
+use crate::limits;
+
+/// Bounded. When there is no room, the group goes that counts least, among those the one that was seen longest ago; its count
+/// goes into a sketch, from which it comes back. However many strangers come with one line each, a group with more lines stays.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Table {
+    /// How often any group was touched.
+    touches: u64,
+    groups: BTreeMap<u64, Place>,
+    /// By what they count, then by the touch that was their last.
+    by_importance: BTreeSet<(u32, u64, u64)>,
+    /// By their newest line.
+    by_time: BTreeSet<(Timestamp, u64)>,
+    /// Counts of groups that had to go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gone: Option<Box<Sketch>>,
+    /// Their values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gone_values: Option<Box<Sketch>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Place {
+    importance: u32,
+    touch: u64,
+    last: Timestamp,
+    count: Count,
+}
+
+/// One observation of a group.
+#[derive(Debug, Clone, Copy)]
+pub struct Line {
+    pub group: u64,
+    pub item: u64,
+    pub ts: Timestamp,
+    pub times: u32,
+}
+
+impl Table {
+    /// Counts the line. Returns the group's count, unless there is no room for so unimportant a group.
+    pub fn count(&mut self, scenario: &Scenario, line: Line) -> Option<&mut Count> {
+        if !self.groups.contains_key(&line.group) && !self.admit(scenario, line) {
+            return None;
+        }
+        let is_known = self.is_known_value(scenario, line);
+        let place = self.groups.get_mut(&line.group)?;
+        if !is_known {
+            place.count.add(scenario, line.ts, line.item, line.times);
+        }
+        self.touch(scenario, line.group, line.ts);
+        self.groups.get_mut(&line.group).map(|place| &mut place.count)
+    }
+
+    pub fn get(&self, group: u64) -> Option<&Count> {
+        self.groups.get(&group).map(|place| &place.count)
+    }
+
+    /// Changes a count outside of a line, such as when something is taken back.
+    pub fn change(&mut self, scenario: &Scenario, group: u64, ts: Timestamp, change: impl FnOnce(&mut Count)) {
+        if let Some(place) = self.groups.get_mut(&group) {
+            change(&mut place.count);
+            self.touch(scenario, group, ts);
+        }
+    }
+
+    pub fn forget(&mut self, group: u64) {
+        if let Some(place) = self.groups.remove(&group) {
+            self.by_importance.remove(&(place.importance, place.touch, group));
+            self.by_time.remove(&(place.last, group));
+        }
+    }
+
+    /// How many groups are counted exactly.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Makes a place for a new group, if it is important enough for one.
+    fn admit(&mut self, scenario: &Scenario, line: Line) -> bool {
+        let carried = self.carried(scenario, line);
+        if self.groups.len() >= limits::SCENARIO_GROUPS_MAX {
+            self.drop_what_is_over(scenario, line.ts);
+        }
+        if self.groups.len() >= limits::SCENARIO_GROUPS_MAX {
+            let importance = carried.saturating_add(line.times.max(1));
+            match self.by_importance.first().copied() {
+                Some((least, _, group)) if least <= importance => self.retire(scenario, group, line.ts),
+                _ => {
+                    self.note(scenario, line);
+                    return false;
+                }
+            }
+        }
+        self.touches += 1;
+        let count = Count::new(line.ts, carried);
+        let place = Place { importance: 0, touch: self.touches, last: line.ts, count };
+        self.by_importance.insert((0, place.touch, line.group));
+        self.by_time.insert((place.last, line.group));
+        self.groups.insert(line.group, place);
+        true
+    }
+
+    /// A value that is among those that the group's carried count stands for.
+    fn is_known_value(&mut self, scenario: &Scenario, line: Line) -> bool {
+        let (Measure::Values { .. }, Some(values)) = (&scenario.measure, self.gone_values.as_mut()) else {
+            return false;
+        };
+        let has_come_back = self.groups.get(&line.group).is_some_and(|place| place.count.is_carried());
+        has_come_back && values.estimate(paired(line.group, line.item), line.ts, scenario.timespan) > 0
+    }
+
+    /// What the sketch knows of a group that comes back.
+    fn carried(&mut self, scenario: &Scenario, line: Line) -> u32 {
+        self.gone.as_mut().map_or(0, |sketch| sketch.estimate(line.group, line.ts, scenario.timespan))
+    }
+
+    /// A line of a group that there is no room for.
+    fn note(&mut self, scenario: &Scenario, line: Line) {
+        let (ts, span) = (line.ts, scenario.timespan);
+        let mut new = line.times.max(1);
+        if matches!(scenario.measure, Measure::Values { .. }) {
+            let values = self.gone_values.get_or_insert_with(|| Box::new(Sketch::new(ts)));
+            let value = paired(line.group, line.item);
+            new = u32::from(values.estimate(value, ts, span) == 0);
+            values.add(value, new, ts, span);
+        }
+        self.gone.get_or_insert_with(|| Box::new(Sketch::new(ts))).add(line.group, new, ts, span);
+    }
+
+    /// Its count goes into the sketch.
+    fn retire(&mut self, scenario: &Scenario, group: u64, now: Timestamp) {
+        if let Some(place) = self.groups.get(&group) {
+            let importance = u32::try_from(place.count.measure(scenario, now)).unwrap_or(u32::MAX);
+            let items = place.count.items();
+            self.gone.get_or_insert_with(|| Box::new(Sketch::new(now))).add(group, importance, now, scenario.timespan);
+            if matches!(scenario.measure, Measure::Values { .. }) {
+                let values = self.gone_values.get_or_insert_with(|| Box::new(Sketch::new(now)));
+                for item in items {
+                    values.add(paired(group, item), 1, now, scenario.timespan);
+                }
+            }
+        }
+        self.forget(group);
+    }
+
+    /// Groups whose newest line has left the timespan. How far a line can be ahead is bounded where its time is believed.
+    fn drop_what_is_over(&mut self, scenario: &Scenario, now: Timestamp) {
+        while let Some((_, group)) = self.by_time.first().copied() {
+            let is_over = self.groups.get(&group).is_none_or(|place| place.count.is_over(scenario, now));
+            if !is_over {
+                return;
+            }
+            self.forget(group);
+        }
+    }
+
+    fn touch(&mut self, scenario: &Scenario, group: u64, ts: Timestamp) {
+        self.touches += 1;
+        let Some(place) = self.groups.get_mut(&group) else { return };
+        self.by_importance.remove(&(place.importance, place.touch, group));
+        self.by_time.remove(&(place.last, group));
+        let measured = u32::try_from(place.count.measure(scenario, ts)).unwrap_or(u32::MAX);
+        let open = if place.count.alarm.is_some() { u32::try_from(scenario.at).unwrap_or(u32::MAX) } else { 0 };
+        (place.importance, place.touch, place.last) = (measured.max(open), self.touches, place.count.last);
+        self.by_importance.insert((place.importance, place.touch, group));
+        self.by_time.insert((place.last, group));
+    }
+}
+
+/// The fingerprint of a value of a group.
+fn paired(group: u64, item: u64) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&group.to_le_bytes());
+    hasher.update(&item.to_le_bytes());
+    hasher.finalize().as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}

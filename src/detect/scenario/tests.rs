@@ -1,0 +1,175 @@
+//! What holds for counting whatever the lines are.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::detect::sigma::RuleText;
+use crate::event::{Action, Entity, Record, Timestamp};
+use crate::limits;
+
+const RULES: &str = "title: F\nname: failed\nlogsource: {category: authentication}\ndetection:\n  s: {event.outcome: failure}\n  \
+                     condition: s\n";
+
+fn set(correlation: &str) -> ScenarioSet {
+    let yaml = format!("{RULES}---\ntitle: T\nid: t\n{correlation}");
+    let (set, problems) = ScenarioSet::compile(&[RuleText { file: "t.yml".into(), yaml }], &[]);
+    assert_eq!(problems, []);
+    set
+}
+
+fn five_lines() -> ScenarioSet {
+    set(
+        "correlation: {type: event_count, rules: [failed], group-by: [source.ip], timespan: 10m, condition: {gte: 5}}\n",
+    )
+}
+
+fn five_users() -> ScenarioSet {
+    set(
+        "correlation: {type: value_count, rules: [failed], group-by: [source.ip], timespan: 10m, condition: {field: user.name, \
+         gte: 5}}\n",
+    )
+}
+
+fn failed(user: u64, address: u64) -> Record {
+    let entity = Entity {
+        user: Some(user.to_string()),
+        src_ip: Some(format!("10.{}.{}.{}", address / 65_536, address / 256 % 256, address % 256)),
+        ..Entity::default()
+    };
+    Record { action: Action::Login, outcome: Some(false), entity, ..Record::default() }
+}
+
+fn second(number: u64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + number * 1000)
+}
+
+fn step(counters: &mut Counters, set: &ScenarioSet, record: &Record, at: u64) -> usize {
+    counters.observe(set, &Observation { record, ts: second(at), is_repeated: false, own: &[] }).len()
+}
+
+#[test]
+fn counting_is_bounded_whatever_comes() {
+    let set = five_users();
+    let mut counters = Counters::default();
+    for stranger in 0..30_000 {
+        step(&mut counters, &set, &failed(stranger % 7, stranger), stranger / 1000);
+    }
+    assert_eq!(counters.groups(), limits::SCENARIO_GROUPS_MAX);
+    let bytes = rmp_serde::to_vec_named(&counters).unwrap().len();
+    assert!(bytes < 5 << 20, "{bytes} bytes");
+}
+
+#[test]
+fn asking_for_the_same_again_is_never_another_among_any_number_of_strangers() {
+    let set = five_users();
+    let mut counters = Counters::default();
+    let mut alarms = 0;
+    for round in 0..12 {
+        alarms += step(&mut counters, &set, &failed(1, 0), round);
+        for stranger in 0..6000 {
+            step(&mut counters, &set, &failed(9, 1 + round * 6000 + stranger), round);
+        }
+    }
+    assert_eq!(alarms, 0);
+}
+
+#[test]
+fn a_group_near_the_threshold_outlives_any_number_of_strangers() {
+    for set in [five_lines(), five_users()] {
+        let mut counters = Counters::default();
+        let mut alarms = 0;
+        for guess in 0..5 {
+            alarms += step(&mut counters, &set, &failed(guess, 0), guess * 60);
+            for stranger in 0..12_000 {
+                step(&mut counters, &set, &failed(stranger, 1 + guess * 12_000 + stranger), guess * 60 + 1);
+            }
+        }
+        assert_eq!(alarms, 1);
+    }
+}
+
+#[test]
+fn what_cannot_be_counted_is_refused_with_its_reason() {
+    let problem = |correlation: &str| {
+        let yaml = format!("{RULES}---\ntitle: T\nid: t\n{correlation}");
+        let problems = ScenarioSet::compile(&[RuleText { file: "t.yml".into(), yaml }], &[]).1;
+        assert_eq!(problems.len(), 1, "{correlation}");
+        problems[0].reason.clone()
+    };
+    let of = |rest: &str| problem(&format!("correlation: {{rules: [failed], group-by: [source.ip], {rest}}}\n"));
+    assert!(of("type: event_count, timespan: 10m, condition: {lte: 3}").contains("gte or gt"));
+    assert!(of("type: event_count, timespan: 90d, condition: {gte: 3}").contains("31d"));
+    assert!(of("type: value_sum, timespan: 1m, condition: {gte: 3, field: a}").contains("sums"));
+    assert!(of("type: event_count, timespan: 1m, condition: {gte: 100000}").contains("256"));
+    let absent =
+        "correlation: {type: event_count, rules: [absent], group-by: [a], timespan: 1m, condition: {gte: 2}}\n";
+    assert!(problem(absent).contains("no rule `absent`"));
+    let odd = "correlation: {type: event_count, rules: [failed], group-by: [a], timespan: 1m, condition: {gte: 2}}\ndsmil: {x: 1}\n";
+    assert!(problem(odd).contains("dsmil"));
+}
+
+#[test]
+fn steps_count_in_their_order_alone_where_the_rule_says_so() {
+    let yaml = "title: A\nname: a\nlogsource: {category: authentication}\ndetection: {s: {user.name: '1'}, condition: s}\n---\n\
+                title: B\nname: b\nlogsource: {category: authentication}\ndetection: {s: {user.name: '2'}, condition: s}\n---\n\
+                title: T\nid: t\ncorrelation: {type: TYPE, rules: [a, b], group-by: [source.ip], timespan: 10m}\n";
+    let alarms = |kind: &str, lines: &[(u64, u64)]| {
+        let text = RuleText { file: "t.yml".into(), yaml: yaml.replace("TYPE", kind) };
+        let (set, problems) = ScenarioSet::compile(&[text], &[]);
+        assert_eq!(problems, []);
+        let mut counters = Counters::default();
+        lines.iter().map(|(at, user)| step(&mut counters, &set, &failed(*user, 0), *at)).sum::<usize>()
+    };
+    assert_eq!(alarms("temporal_ordered", &[(0, 1), (5, 2), (6, 2)]), 1);
+    assert_eq!(alarms("temporal_ordered", &[(0, 2), (5, 1)]), 0);
+    assert_eq!(alarms("temporal", &[(0, 2), (5, 1)]), 1);
+    assert_eq!(alarms("temporal_ordered", &[(0, 1), (700, 2)]), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn saved_and_loaded_anywhere_it_goes_on_as_if_nothing_had_been(
+        lines in prop::collection::vec((0..8_u64, 0..40_u64, 0..3000_u64), 1..120),
+        cut in 0..120_usize,
+    ) {
+        for set in [five_lines(), five_users()] {
+            let (mut whole, mut halves) = (Counters::default(), Counters::default());
+            for (index, (user, address, at)) in lines.iter().enumerate() {
+                if index == cut {
+                    halves = rmp_serde::from_slice(&rmp_serde::to_vec_named(&halves).unwrap()).unwrap();
+                }
+                let record = failed(*user, *address);
+                prop_assert_eq!(step(&mut whole, &set, &record, *at), step(&mut halves, &set, &record, *at));
+            }
+            prop_assert_eq!(whole, halves);
+        }
+    }
+
+    #[test]
+    fn as_many_lines_within_the_timespan_as_it_takes_are_an_alarm_and_fewer_are_none(
+        lines in prop::collection::vec((0..6_u64, 0..2000_u64), 1..80),
+    ) {
+        let set = five_lines();
+        let mut counters = Counters::default();
+        let mut sorted = lines;
+        sorted.sort_by_key(|(_, at)| *at);
+        let mut seen: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        let mut alarmed: BTreeMap<u64, u64> = BTreeMap::new();
+        for (address, at) in sorted {
+            let times = seen.entry(address).or_default();
+            times.push(at);
+            let within = times.iter().filter(|earlier| at - **earlier <= 600).count();
+            let found = step(&mut counters, &set, &failed(0, address), at);
+            if found > 0 {
+                prop_assert!(within >= 5);
+                alarmed.insert(address, at);
+            } else if within >= 5 {
+                prop_assert!(alarmed.contains_key(&address));
+            }
+        }
+    }
+}

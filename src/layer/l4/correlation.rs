@@ -1,0 +1,117 @@
+//! What lines mean together: the scenarios, and which lines are about one attempt.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::detection::Detection;
+use crate::detect::attempts::Attempts;
+use crate::detect::scenario::{Counters, Grown, Observation, Raised, ScenarioSet};
+use crate::detect::sigma::normal;
+use crate::event::{Alarm, Decision, Entity, Happened, Raw, Record, Timestamp};
+use crate::layer::{one_line, verdict};
+
+/// The devices of Layer 4 that count and that look at the order of things.
+const COUNTS: u16 = 24;
+const SEQUENCES: u16 = 25;
+
+/// What is remembered of lines.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Seen {
+    attempts: Attempts,
+    counters: Counters,
+}
+
+/// The names as decisions share them.
+pub struct Models {
+    counts: Arc<str>,
+    sequences: Arc<str>,
+}
+
+impl Default for Models {
+    fn default() -> Self {
+        Self { counts: "rates".into(), sequences: "sequence".into() }
+    }
+}
+
+impl Seen {
+    /// The alarms that the line leads to.
+    pub fn observe(&mut self, set: &ScenarioSet, record: &Record, ts: Timestamp) -> Vec<Raised> {
+        let value = |name| normal::field(record, name).map(Cow::into_owned);
+        let (action, outcome) = (value("event.action"), value("event.outcome"));
+        let (mut is_repeated, mut own) = (false, Vec::new());
+        match (action.as_deref(), outcome.as_deref()) {
+            // What the syslog daemon has folded is of as many attempts as it says.
+            (Some("login"), Some("failure")) if record.repeated.is_none() => {
+                is_repeated = peer(record).is_some_and(|peer| self.attempts.is_repeated(&peer, record, ts));
+            }
+            (Some("login" | "privilege_use"), Some("success")) => {
+                own = peer(record).map(|peer| self.attempts.succeeded(&peer, record, ts)).unwrap_or_default();
+            }
+            _ => {}
+        }
+        self.counters.observe(set, &Observation { record, ts, is_repeated, own: &own })
+    }
+}
+
+impl Models {
+    pub fn decision(&self, raised: &Raised, raw: &Raw) -> Decision {
+        let verdict = verdict(raised.score);
+        let model = if raised.is_sequence { &self.sequences } else { &self.counts };
+        Decision {
+            verdict,
+            score: raised.score,
+            model: Arc::clone(model),
+            device_id: if raised.is_sequence { SEQUENCES } else { COUNTS },
+            compartment: Arc::clone(&raw.compartment),
+            input_ref: String::new(),
+            entity: entity(raised, raw.record()),
+            category: raised.category,
+            happened: Happened::default(),
+            reasons: vec![raised.reason.clone()],
+            attack: raised.techniques.clone(),
+            summary: one_line(&raised.summary),
+            alarm: Some(Box::new(alarm(&raised.alarm))),
+        }
+    }
+}
+
+fn alarm(grown: &Grown) -> Alarm {
+    Alarm { id: grown.id.clone(), count: grown.count, first_ts: grown.first.seconds(), last_ts: grown.last.seconds() }
+}
+
+/// Who it is about: where the lines come from, without the user that is only tried.
+fn entity(raised: &Raised, record: &Record) -> Entity {
+    let entity = record.entity.clone();
+    if raised.is_of_source && entity.src_ip.is_some() { Entity { user: None, ..entity } } else { entity }
+}
+
+impl Detection {
+    /// A decision of Layer 4 itself, as a signal.
+    pub fn from_own(decision: &Decision) -> Self {
+        Self {
+            score: decision.score,
+            reasons: decision.reasons.clone(),
+            techniques: decision.attack.clone(),
+            entity: decision.entity.clone(),
+            category: decision.category,
+            compartment: Arc::clone(&decision.compartment),
+            times: 1,
+        }
+    }
+}
+
+/// Where a login comes from: the address, or the name that PAM has for it; else the user on the host. Lines of sshd that name no
+/// address repeat another line that does.
+fn peer(record: &Record) -> Option<String> {
+    if let Some(address) = normal::field(record, "source.address") {
+        return Some(address.into_owned());
+    }
+    if record.program.as_deref().is_some_and(|program| program.starts_with("sshd")) {
+        return None;
+    }
+    let user = record.entity.user.as_deref()?;
+    let host = record.entity.host.as_deref().unwrap_or_default();
+    Some(format!("local {host} {user}"))
+}

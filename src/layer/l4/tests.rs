@@ -1,0 +1,144 @@
+//! Risk: many weak signals about one user, address or host.
+
+use super::*;
+use crate::event::{Entity, EventId, Format, Raw, Record, Times};
+use crate::layer::stage::Stage;
+use crate::layer::testing::decisions;
+use crate::layer::verdict;
+use crate::parse::built_in;
+
+fn stage() -> Box<dyn Stage> {
+    prepare(&config::L4::default(), &[]).unwrap().stage()
+}
+
+fn decision(minute: u64, user: &str, score: f64, reason: &str) -> Event {
+    let decision = Decision {
+        verdict: verdict(score),
+        score,
+        entity: Entity { user: Some(user.into()), host: Some("atlas".into()), ..Entity::default() },
+        reasons: vec![reason.into()],
+        ..Decision::benign("sigma".into(), 15, "ops".into(), EventId::ZERO)
+    };
+    event(minute, Stream::L3Out, Body::Decision(Box::new(decision)))
+}
+
+fn event(minute: u64, stream: Stream, body: Body) -> Event {
+    let ms = 1_700_000_000_000 + minute * 60_000;
+    Event {
+        id: EventId::new(ms, 0),
+        stream,
+        times: Times::at(Timestamp::from_millis(ms)),
+        root: EventId::new(ms, 0),
+        body,
+    }
+}
+
+#[test]
+fn ten_weak_signals_on_one_user_become_one_malicious_decision() {
+    let weak: Vec<Event> = (0..10).map(|at| decision(at, "alice", 0.35, &format!("rule {at}"))).collect();
+    let decisions = decisions(&mut *stage(), &weak);
+    let malicious: Vec<&Decision> =
+        decisions.iter().filter(|decision| decision.verdict == Verdict::Malicious).collect();
+    assert_eq!(malicious.len(), 1);
+    assert_eq!(malicious[0].entity.user.as_deref(), Some("alice"));
+    assert!(malicious[0].reasons.len() >= 7 && malicious[0].score >= 0.8, "{malicious:?}");
+}
+
+#[test]
+fn the_same_signals_on_ten_users_or_over_ten_days_become_nothing_malicious() {
+    let users: Vec<Event> = (0..10).map(|at| decision(at, &format!("user{at}"), 0.35, &format!("rule {at}"))).collect();
+    assert!(decisions(&mut *stage(), &users).iter().all(|decision| decision.verdict != Verdict::Malicious));
+    let days: Vec<Event> = (0..10).map(|at| decision(at * 1440, "alice", 0.35, &format!("rule {at}"))).collect();
+    assert_eq!(decisions(&mut *stage(), &days), []);
+}
+
+#[test]
+fn a_decision_that_stands_for_many_weighs_as_many() {
+    let folded = |times| {
+        let mut event = decision(0, "alice", 0.35, "rule");
+        if let Body::Decision(decision) = &mut event.body {
+            decision.happened.times = times;
+        }
+        decisions(&mut *stage(), &[event])
+    };
+    let unfolded: Vec<Event> = (0..9).map(|_| decision(0, "alice", 0.35, "rule")).collect();
+    let last = decisions(&mut *stage(), &unfolded).pop().unwrap();
+    assert_eq!(folded(1), []);
+    assert_eq!(folded(9).iter().map(|decision| decision.verdict).collect::<Vec<_>>(), [last.verdict]);
+}
+
+#[test]
+fn the_decision_names_the_one_that_tipped_it() {
+    let signals: Vec<Event> = (0..3).map(|at| decision(at, "alice", 0.4, &format!("rule {at}"))).collect();
+    let decisions = decisions(&mut *stage(), &signals);
+    assert_eq!(decisions.len(), 1);
+    assert_eq!(decisions[0].input_ref, signals[2].id.to_string());
+    assert_eq!((decisions[0].verdict, decisions[0].score >= 0.5), (Verdict::Suspicious, true));
+}
+
+#[test]
+fn a_host_is_no_news_once_the_user_is_and_is_when_many_users_share_the_risk() {
+    let one: Vec<Event> = (0..30).map(|at| decision(at, "alice", 0.5, &format!("rule {at}"))).collect();
+    assert!(decisions(&mut *stage(), &one).iter().all(|decision| decision.entity.user.is_some()));
+    let many: Vec<Event> = (0..30).map(|at| decision(at, &format!("user{at}"), 0.5, &format!("rule {at}"))).collect();
+    let verdicts: Vec<(Option<String>, Verdict)> =
+        decisions(&mut *stage(), &many).into_iter().map(|decision| (decision.entity.user, decision.verdict)).collect();
+    assert_eq!(verdicts, [(None, Verdict::Suspicious), (None, Verdict::Malicious)]);
+}
+
+#[test]
+fn risk_that_hovers_at_a_threshold_alarms_once_and_again_after_it_has_fallen() {
+    let mut stage = stage();
+    let hovering: Vec<Event> = (0..6).map(|at| decision(at * 30, "alice", 0.4, &format!("rule {at}"))).collect();
+    assert_eq!(decisions(&mut *stage, &hovering).len(), 1);
+    let later: Vec<Event> = (0..3).map(|at| decision(2000 + at, "alice", 0.4, &format!("rule {at}"))).collect();
+    assert_eq!(decisions(&mut *stage, &later).len(), 1);
+}
+
+#[test]
+fn a_signal_after_the_risk_has_faded_is_news_at_once() {
+    let config = config::L4 { suspicious_at: 0.2, ..config::L4::default() };
+    let mut stage = prepare(&config, &[]).unwrap().stage();
+    for minute in [0, 50_000] {
+        let signal = [decision(minute, "alice", 0.35, &format!("rule {minute}"))];
+        assert_eq!(decisions(&mut *stage, &signal).len(), 1, "minute {minute}");
+    }
+}
+
+#[test]
+fn benign_decisions_and_one_loud_one_are_no_news_to_layer_4() {
+    let quiet: Vec<Event> = (0..500).map(|at| decision(at / 10, "alice", 0.1, "informational")).collect();
+    assert_eq!(decisions(&mut *stage(), &quiet), []);
+    let loud = [decision(0, "alice", 0.95, "critical"), decision(1, "alice", 0.35, "weak")];
+    assert_eq!(decisions(&mut *stage(), &loud), []);
+}
+
+#[test]
+fn every_event_of_l4_in_gets_one_decision_and_its_score_counts() {
+    let context = |minute: u64, score: &str| {
+        let record = Record {
+            entity: Entity { user: Some("bob".into()), ..Entity::default() },
+            fields: vec![("score".into(), score.into()), ("reasons.0".into(), format!("model {minute}"))],
+            ..Record::default()
+        };
+        let raw =
+            Raw::new("hr".into(), "ops".into(), Format::Json, "".into(), Vec::new(), built_in()).with_record(record);
+        event(minute, Stream::L4In, Body::Raw(raw))
+    };
+    let events = [context(0, ""), context(1, "0.4"), context(2, "0.3"), context(3, "NaN"), context(4, "0.4")];
+    let verdicts: Vec<Verdict> = decisions(&mut *stage(), &events).iter().map(|decision| decision.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Benign, Verdict::Suspicious, Verdict::Benign, Verdict::Benign, Verdict::Suspicious]);
+}
+
+#[test]
+fn a_restored_stage_goes_on_where_it_was() {
+    let signals: Vec<Event> = (0..12).map(|at| decision(at, "alice", 0.35, &format!("rule {}", at % 5))).collect();
+    let whole = decisions(&mut *stage(), &signals);
+    let mut first = stage();
+    let mut halves = decisions(&mut *first, &signals[..5]);
+    let mut second = stage();
+    second.load(&first.save().unwrap()).unwrap();
+    halves.extend(decisions(&mut *second, &signals[5..]));
+    assert_eq!(halves, whole);
+    assert!(!whole.is_empty());
+}
