@@ -35,8 +35,13 @@ pub const FORMAT_NESTING_MAX: usize = 3;
 pub const FORMAT_EXPANSIONS_MAX: usize = 256;
 /// Fields of one template.
 pub const FORMAT_FIELDS_MAX: usize = 64;
-/// Steps of the search for all readings of one message; a message that needs more is ambiguous. A step takes some 20 ns.
-pub const FORMAT_STEPS_MAX: u32 = 600;
+/// Steps of the search for all readings of one message; a message that needs more is ambiguous. A step takes some 10 ns: a
+/// node, a way on or a place of a text that was searched for is one.
+pub const FORMAT_STEPS_MAX: u32 = 1000;
+/// Steps that it takes to search for a text, and to read a field that has one end.
+pub const FORMAT_STEPS_PER_SEARCH: usize = 3;
+/// Steps that it takes to compare a reading with the others.
+pub const FORMAT_STEPS_PER_READING: usize = 10;
 /// Bytes that free text is searched for one step.
 pub const FORMAT_BYTES_PER_STEP: usize = 256;
 /// From so many fields on, a place in the templates knows which of them can begin with a byte.

@@ -1,7 +1,7 @@
 //! A field of a template.
 
 use super::kind::Kind;
-use super::value;
+use super::value::{self, Gives};
 
 /// Its name, unless it is dropped, and what its bytes must be.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,10 +21,9 @@ pub struct Class {
 }
 
 impl Field {
-    /// Whether readings must agree in it. Pairs and objects reach to the end: where they begin decides what they say.
-    pub(super) fn is_identity(&self) -> bool {
-        let kind = &self.class.kind;
-        kind.is_tail() || self.name.as_deref().is_some_and(|name| value::is_identity(name, kind))
+    /// What readings must agree in. Pairs and objects reach to the end: where they begin decides what they say.
+    pub(super) fn gives(&self) -> Gives {
+        value::gives(self.name.as_deref(), &self.class.kind)
     }
 }
 

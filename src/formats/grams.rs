@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, OnceCell};
 
+use crate::limits;
+
 /// Pairs that are told apart; a message of a few hundred bytes has a part of them.
 const GRAMS: usize = 1024;
 /// Pairs of a text that are looked at.
@@ -11,15 +13,20 @@ const PAIRS: usize = 4;
 const NEEDS: usize = 4;
 /// Pairs of such a text that are looked at.
 const NEEDED_PAIRS: usize = 2;
-/// Ends of fields that are remembered.
-const ENDS: usize = 16;
+/// Ends of fields that are remembered, and places from which nothing goes on.
+const ENDS: usize = 64;
+const DEAD_ENDS: usize = 128;
 
 /// A message, with what has been found out about it so far.
 #[derive(Debug)]
 pub struct Text<'a> {
     pub text: &'a str,
+    /// Steps of the search that are left, whichever templates are tried.
+    steps: Cell<u32>,
     pairs: OnceCell<[bool; GRAMS]>,
     ends: [Cell<Known>; ENDS],
+    /// Nodes and places.
+    dead_ends: [Cell<(u32, u32)>; DEAD_ENDS],
 }
 
 /// Where a field of some type that begins at a place ends.
@@ -105,7 +112,19 @@ impl Grams {
 
 impl<'a> Text<'a> {
     pub fn new(text: &'a str) -> Self {
-        Self { text, pairs: OnceCell::new(), ends: [const { Cell::new(Known::NOTHING) }; ENDS] }
+        Self {
+            text,
+            steps: Cell::new(limits::FORMAT_STEPS_MAX),
+            pairs: OnceCell::new(),
+            ends: [const { Cell::new(Known::NOTHING) }; ENDS],
+            dead_ends: [const { Cell::new((u32::MAX, u32::MAX)) }; DEAD_ENDS],
+        }
+    }
+
+    /// Takes steps; `false`: none is left.
+    pub fn spend(&self, steps: usize) -> bool {
+        self.steps.set(self.steps.get().saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX)));
+        self.steps.get() > 0
     }
 
     fn pairs(&self) -> &[bool; GRAMS] {
@@ -135,9 +154,22 @@ impl<'a> Text<'a> {
         needs.texts.iter().take(usize::from(needs.count)).any(|text| has_all(pairs, text))
     }
 
+    /// Whether it is known that no reading goes on from this node at this place, however it was reached.
+    pub fn is_dead_end(&self, node: u32, at: usize) -> bool {
+        self.dead_ends.get((31 * node as usize + at) % DEAD_ENDS).is_some_and(|place| place.get() == (node, at as u32))
+    }
+
+    pub fn note_dead_end(&self, node: u32, at: usize) {
+        if let Some(place) = self.dead_ends.get((31 * node as usize + at) % DEAD_ENDS) {
+            // The message is shorter than 4 GiB.
+            place.set((node, at as u32));
+        }
+    }
+
     /// Where the field of this type ends that begins here; several often begin at one place.
     pub fn end(&self, kind: u32, at: usize, end: impl FnOnce() -> Option<usize>) -> Option<usize> {
-        let (Some(place), Ok(begin)) = (self.ends.get(kind as usize % ENDS), u32::try_from(at)) else { return end() };
+        let slot = self.ends.get((31 * kind as usize + at) % ENDS);
+        let (Some(place), Ok(begin)) = (slot, u32::try_from(at)) else { return end() };
         let known = place.get();
         if (known.kind, known.at) == (kind, begin) {
             return Some(known.end as usize).filter(|_| known.end != u32::MAX);

@@ -10,7 +10,8 @@ use super::grams::Text;
 use super::reading::Readings;
 use super::records::{self, Entry, Records};
 use super::tree::{NodeId, Tree};
-use super::understood::{Collected, Understood, says};
+use super::understood::{Collected, Understood};
+use super::value::says;
 
 /// The text of one file of formats.
 #[derive(Debug, Clone, PartialEq, Eq)]

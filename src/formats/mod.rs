@@ -12,12 +12,14 @@
 mod address;
 mod begins;
 pub mod builtin;
+mod claims;
 mod compile;
 mod expand;
 mod explained;
 mod field;
 mod file;
 mod grams;
+mod keys;
 mod kind;
 mod library;
 mod log_source;

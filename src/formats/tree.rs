@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::begins::{self, Begins, Pair};
 use super::field::Field;
 use super::grams::{Grams, Needs};
+use super::value::Gives;
 use crate::limits;
 
 /// Index of a node.
@@ -24,8 +25,8 @@ pub struct Tree {
     texts: Vec<u8>,
     edges: Vec<FieldEdge>,
     fields: Vec<Field>,
-    /// For each field, the number of its type, and whether readings must agree in it.
-    kinds: Vec<(u32, bool)>,
+    /// For each field, the number of its type, and what of it readings must agree in.
+    kinds: Vec<(u32, Gives)>,
     owners: Vec<u32>,
 }
 
@@ -156,9 +157,9 @@ impl Tree {
         self.fields.get(index as usize)
     }
 
-    /// Whether readings must agree in the field.
-    pub fn is_identity(&self, index: u32) -> bool {
-        self.kinds.get(index as usize).is_some_and(|(_, is_identity)| *is_identity)
+    /// What readings must agree in of the field.
+    pub fn gives(&self, index: u32) -> Gives {
+        self.kinds.get(index as usize).map(|(_, gives)| *gives).unwrap_or_default()
     }
 
     pub fn owners(&self, node: &Node) -> &[u32] {
@@ -167,7 +168,7 @@ impl Tree {
 
     /// `kind` is the same for fields of the same type alone.
     pub(super) fn add_field(&mut self, field: Field, kind: u32) -> u32 {
-        self.kinds.push((kind, field.is_identity()));
+        self.kinds.push((kind, field.gives()));
         self.fields.push(field);
         self.fields.len() as u32 - 1
     }
@@ -196,7 +197,8 @@ impl Tree {
             let begins = Begins::of(kind, child.begins.0);
             node.follow(child, Pair(begins, Begins::ANYTHING), kind.lengths());
             below.follow(behind, behind.needs);
-            let (number, is_identity) = self.kinds.get(index as usize).copied().unwrap_or_default();
+            let (number, gives) = self.kinds.get(index as usize).copied().unwrap_or_default();
+            let is_identity = gives != Gives::Nothing;
             below.has_identity |= is_identity;
             edges.push(FieldEdge {
                 field: index,

@@ -5,16 +5,17 @@ use std::borrow::Cow;
 use super::address;
 use super::field::Field;
 use super::file::{Format, Program};
+use super::keys::Keys;
 use super::kind::Kind;
 use super::meaning::{Action, Meaning, Outcome, Severity};
 use super::names::{Identities, identity};
 use super::reading::Readings;
 use super::records;
 use super::tree::Tree;
-use super::value;
+use super::value::{self, says};
 
 /// The fields of a line: ours, and its value.
-pub type Fields<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+pub use super::value::Fields;
 
 /// A line that a format speaks of.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,40 +88,50 @@ impl<'a> Collected<'a> {
         Some(collected)
     }
 
+    fn is_disputed(&self, name: &str) -> bool {
+        !self.disagreed.is_empty() && identity(name).is_some_and(|identity| self.disagreed.has(identity))
+    }
+
     /// Keeps a field that says something. `-` and `?` are how programs write that they do not know.
     pub fn add(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
-        let is_disputed = !self.disagreed.is_empty() && identity(&name).is_some_and(|id| self.disagreed.has(id));
-        if says(&name, &value) && !is_disputed && get(&self.fields, &name).is_none() {
+        if says(&name, &value) && !self.is_disputed(&name) && get(&self.fields, &name).is_none() {
             self.fields.push((name, value));
         }
     }
 
     /// Pairs by our names, then by their own. A key that stands twice with different values was written by two hands: who
     /// acted is not taken from it.
-    fn pairs(&mut self, pairs: Vec<(String, String)>, map: &'a [(String, Vec<String>)]) {
-        let is_disputed = |key: &str| {
-            let mut values = pairs.iter().filter(|(other, _)| other == key).map(|(_, value)| value);
-            let first = values.next();
-            values.any(|value| Some(value) != first)
-        };
-        for (name, keys) in map {
-            let Some((key, value)) =
-                keys.iter().find_map(|key| pairs.iter().find(|(other, value)| other == key && says(name, value)))
-            else {
+    fn pairs(&mut self, pairs: Fields<'a>, map: &'a [(String, Vec<String>)]) {
+        if pairs.is_empty() {
+            return;
+        }
+        let keys = Keys::of(&pairs);
+        for (name, wanted) in map {
+            let Some((key, value)) = wanted.iter().find_map(|key| Some((key, keys.value(&pairs, key, name)?))) else {
                 continue;
             };
-            if is_disputed(key) {
+            if keys.is_disputed(key) {
                 identity(name).into_iter().for_each(|identity| self.disagreed.insert(identity));
             } else {
-                self.add_mapped(name, Cow::Owned(value.clone()));
+                self.add_mapped(name, value);
             }
         }
-        let named = pairs.iter().filter_map(|(key, _)| Some((key, identity(key)?)));
-        for (_, identity) in named.filter(|(key, _)| is_disputed(key)) {
+        for identity in keys.disputed(&pairs).filter_map(identity) {
             self.disagreed.insert(identity);
         }
-        for (key, value) in pairs {
-            self.add(Cow::Owned(key), Cow::Owned(value));
+        let mut is_known = vec![false; pairs.len()];
+        for first in self.fields.iter().filter_map(|(name, _)| keys.first(name)) {
+            if let Some(place) = is_known.get_mut(first) {
+                *place = true;
+            }
+        }
+        let firsts = keys.into_firsts();
+        for ((name, value), first) in pairs.into_iter().zip(firsts) {
+            let Some(is_known) = is_known.get_mut(first) else { continue };
+            if !*is_known && says(&name, &value) && !self.is_disputed(&name) {
+                *is_known = true;
+                self.fields.push((name, value));
+            }
         }
     }
 
@@ -170,16 +181,5 @@ impl<'a> Collected<'a> {
             is_ambiguous: is_exhausted || !self.disagreed.is_empty(),
             fields: self.fields,
         }
-    }
-}
-
-/// Whether a program that writes this for a field knows its value.
-pub fn says(name: &str, value: &str) -> bool {
-    match value {
-        "" | "-" | "?" => false,
-        "(unknown)" | "(unknown user)" | "(invalid user)" | "(null)" | "(none)" | "unset" | "<none>" => {
-            !matches!(name, "user" | "target_user" | "group")
-        }
-        _ => true,
     }
 }

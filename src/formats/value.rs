@@ -4,7 +4,11 @@ use std::borrow::Cow;
 
 use super::address;
 use super::kind::Kind;
+use super::names::{Identity, identity};
 use crate::limits;
+
+/// Named values, in the order in which they stand.
+pub type Fields<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// What a field of this type and name says. `src` and `dst` of an address become `src_ip` or `src_host`; an address is
 /// written in its one canonical form; quotes and escapes are taken off.
@@ -24,7 +28,7 @@ pub fn values<'n, 'a>(name: &'n str, kind: &Kind, text: &'a str, mut each: impl 
             }
         }
         // What looks up names may have found none.
-        Kind::Host if matches!(name, "src_host" | "dst_host") && is_address(text) => {
+        Kind::Host if matches!(name, "src_host" | "dst_host") && is_whole_address(text) => {
             each(if name == "src_host" { "src_ip" } else { "dst_ip" }.into(), canonical(text));
         }
         Kind::Quoted => each(Cow::Borrowed(name), unquoted(text)),
@@ -32,8 +36,16 @@ pub fn values<'n, 'a>(name: &'n str, kind: &Kind, text: &'a str, mut each: impl 
     }
 }
 
-fn is_address(text: &str) -> bool {
+fn is_whole_address(text: &str) -> bool {
     address::ip(text.as_bytes()).is_some_and(|(_, end)| end == text.len())
+}
+
+/// Whether the text of a field that may hold an address or the name of a host is an address.
+pub fn is_address(kind: &Kind, text: &str) -> bool {
+    match kind {
+        Kind::Addr => address::ip(text.as_bytes()).is_some(),
+        _ => is_whole_address(text),
+    }
 }
 
 fn side(name: &str, source: &'static str, destination: &'static str) -> Option<&'static str> {
@@ -44,12 +56,43 @@ fn side(name: &str, source: &'static str, destination: &'static str) -> Option<&
     }
 }
 
-/// Whether a field of this type and name may be one of those that readings must agree in.
-pub fn is_identity(name: &str, kind: &Kind) -> bool {
-    match kind {
-        Kind::Addr | Kind::IpPort => matches!(name, "src" | "dst") || super::names::identity(name).is_some(),
-        Kind::Pairs | Kind::Json => true,
-        _ => super::names::identity(name).is_some(),
+/// What a field can say of who acted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Gives {
+    #[default]
+    Nothing,
+    One(Identity),
+    /// An address or the name of a host.
+    Either(Identity, Identity),
+    /// An address and its port.
+    Both(Identity, Identity),
+    /// Pairs or an object, which say anything.
+    Tail(Option<Identity>),
+}
+
+/// Which of those that readings must agree in a field of this type and name says.
+pub fn gives(name: Option<&str>, kind: &Kind) -> Gives {
+    use Identity::{DestinationHost, DestinationIp, DestinationPort, SourceHost, SourceIp, SourcePort};
+    let own = name.and_then(identity);
+    match (kind, name) {
+        (Kind::Pairs | Kind::Json, _) => Gives::Tail(own),
+        (Kind::Addr, Some("src")) | (Kind::Host, Some("src_host")) => Gives::Either(SourceIp, SourceHost),
+        (Kind::Addr, Some("dst")) | (Kind::Host, Some("dst_host")) => Gives::Either(DestinationIp, DestinationHost),
+        (Kind::IpPort, Some("src")) => Gives::Both(SourceIp, SourcePort),
+        (Kind::IpPort, Some("dst")) => Gives::Both(DestinationIp, DestinationPort),
+        (Kind::IpPort, _) => Gives::Nothing,
+        _ => own.map_or(Gives::Nothing, Gives::One),
+    }
+}
+
+/// Whether a program that writes this for a field knows its value.
+pub fn says(name: &str, value: &str) -> bool {
+    match value {
+        "" | "-" | "?" => false,
+        "(unknown)" | "(unknown user)" | "(invalid user)" | "(null)" | "(none)" | "unset" | "<none>" => {
+            !matches!(name, "user" | "target_user" | "group")
+        }
+        _ => true,
     }
 }
 
@@ -111,53 +154,54 @@ fn escaped<'a>(after: &'a str, bytes: &mut Vec<u8>) -> &'a str {
 }
 
 /// `key=value key="va lue", key='…'`. Words without `=` are passed over.
-pub fn pairs(text: &str) -> Vec<(String, String)> {
+pub fn pairs(text: &str) -> Fields<'_> {
     let mut found = Vec::new();
     let mut rest = text;
     while found.len() < limits::FIELDS_PER_RECORD_MAX {
-        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | ';'));
-        if rest.is_empty() {
+        let (_, pairs) = split(rest, |byte| !byte.is_ascii_whitespace() && !matches!(byte, b',' | b';'));
+        if pairs.is_empty() {
             break;
         }
-        match pair(rest) {
+        match pair(pairs) {
             Some((key, value, after)) => {
-                found.push((key.to_owned(), value));
+                found.push((Cow::Borrowed(key), value));
                 rest = after;
             }
-            None => {
-                let end = rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len());
-                rest = rest.get(end..).unwrap_or_default();
-            }
+            None => (_, rest) = split(pairs, |byte| byte.is_ascii_whitespace()),
         }
     }
     found
 }
 
-fn pair(text: &str) -> Option<(&str, String, &str)> {
-    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '@' | '/');
-    let end = text.find(|c: char| !is_key(c))?;
-    let (key, rest) = text.split_at_checked(end)?;
+/// The text before the first byte that ends it, and from that on.
+fn split(text: &str, ends: impl Fn(u8) -> bool) -> (&str, &str) {
+    let end = text.bytes().position(ends).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or((text, ""))
+}
+
+fn pair(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
+    let (key, rest) =
+        split(text, |byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'.' | b'-' | b'@' | b'/'));
     let value = rest.strip_prefix('=').filter(|_| (1..=limits::KEY_BYTES_MAX).contains(&key.len()))?;
     if value.starts_with(['"', '\''])
         && let Some(end) = super::strict::end(&Kind::Quoted, value, 0)
     {
         let (quoted, after) = value.split_at_checked(end)?;
-        return Some((key, unquoted(quoted).into_owned(), after));
+        return Some((key, unquoted(quoted), after));
     }
-    let end = value.find(|c: char| c.is_ascii_whitespace()).unwrap_or(value.len());
-    let (value, after) = value.split_at_checked(end)?;
-    Some((key, value.trim_end_matches([',', ';']).to_owned(), after))
+    let (value, after) = split(value, |byte| byte.is_ascii_whitespace());
+    Some((key, Cow::Borrowed(value.trim_end_matches([',', ';'])), after))
 }
 
 /// The object's values; keys of nested ones are joined with dots.
-pub fn object(text: &str) -> Vec<(String, String)> {
+pub fn object(text: &str) -> Fields<'static> {
     let mut found = Vec::new();
     if let Ok(serde_json::Value::Object(object)) = serde_json::from_str(text) {
         for (key, value) in object {
             flatten(key, value, |_| None, &mut found);
         }
     }
-    found
+    found.into_iter().map(|(key, value)| (Cow::Owned(key), Cow::Owned(value))).collect()
 }
 
 /// The values under a key, each under a key of its own; `text_of` tells which lists are one value. As deep as the JSON reader
@@ -228,10 +272,7 @@ mod tests {
     #[test]
     fn pairs_are_read_with_and_without_quotes() {
         let found = pairs(r#"a=1, b="x y" word c='z' d= e="open f=2"#);
-        let expected: Vec<(String, String)> =
-            [("a", "1"), ("b", "x y"), ("c", "z"), ("d", ""), ("e", "\"open"), ("f", "2")]
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into();
-        assert_eq!(found, expected);
+        let expected = [("a", "1"), ("b", "x y"), ("c", "z"), ("d", ""), ("e", "\"open"), ("f", "2")];
+        assert_eq!(found, expected.map(|(key, value)| (key.into(), value.into())));
     }
 }

@@ -41,9 +41,9 @@ pub fn walk(tree: &Tree, start: NodeId, text: &Text<'_>, visit: &mut impl Visit)
         return false;
     }
     let spans = [Span::default(); limits::FORMAT_FIELDS_MAX];
-    let mut walk = Walk { tree, text, message, budget: limits::FORMAT_STEPS_MAX, readings: 0, spans, visit };
+    let mut walk = Walk { tree, text, message, readings: 0, spans, visit };
     walk.node(start, Place { at: 0, depth: 0, literal_bytes: 0 });
-    walk.budget > 0
+    text.spend(0)
 }
 
 #[derive(Clone, Copy)]
@@ -58,7 +58,6 @@ struct Walk<'a, V> {
     tree: &'a Tree,
     text: &'a Text<'a>,
     message: &'a str,
-    budget: u32,
     readings: u32,
     spans: [Span; limits::FORMAT_FIELDS_MAX],
     visit: &'a mut V,
@@ -66,13 +65,24 @@ struct Walk<'a, V> {
 
 impl<V: Visit> Walk<'_, V> {
     fn spend(&mut self, steps: usize) -> bool {
-        self.budget = self.budget.saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX));
-        self.budget > 0
+        self.text.spend(steps)
     }
 
     /// Whether what stands behind a field can be what must follow it.
     fn goes_on(&self, edge: &FieldEdge, end: usize) -> bool {
         V::PERSISTS || edge.next.fits(self.message.as_bytes(), end)
+    }
+
+    /// Visits a node unless it is known that no reading goes on from there: free text before it may have many ends.
+    fn go_on(&mut self, id: NodeId, place: Place) {
+        if !V::PERSISTS && self.text.is_dead_end(id, place.at) {
+            return;
+        }
+        let before = self.readings;
+        self.node(id, place);
+        if self.readings == before && self.spend(0) {
+            self.text.note_dead_end(id, place.at);
+        }
     }
 
     fn node(&mut self, mut id: NodeId, mut place: Place) {
@@ -105,12 +115,13 @@ impl<V: Visit> Walk<'_, V> {
     fn fits(&mut self, node: &Node, place: Place) {
         for owner in self.tree.owners(node) {
             self.readings += 1;
+            self.spend(limits::FORMAT_STEPS_PER_READING);
             self.visit.reading(*owner, place.literal_bytes, self.spans.get(..place.depth).unwrap_or_default());
         }
     }
 
     fn edge(&mut self, edge: &FieldEdge, place: Place) {
-        if !V::PERSISTS && !self.text.may_meet(&edge.needs) {
+        if !self.spend(1) || (!V::PERSISTS && !self.text.may_meet(&edge.needs)) {
             return;
         }
         let tree = self.tree;
@@ -120,10 +131,11 @@ impl<V: Visit> Walk<'_, V> {
             }
             return;
         }
-        let end = self
-            .text
-            .end(edge.kind, place.at, || strict::end(&tree.field(edge.field)?.class.kind, self.message, place.at));
-        if let Some(end) = end {
+        let read = || {
+            self.text.spend(limits::FORMAT_STEPS_PER_SEARCH);
+            strict::end(&tree.field(edge.field)?.class.kind, self.message, place.at)
+        };
+        if let Some(end) = self.text.end(edge.kind, place.at, read) {
             self.field(edge, place, end);
         }
     }
@@ -132,7 +144,7 @@ impl<V: Visit> Walk<'_, V> {
     fn field(&mut self, edge: &FieldEdge, place: Place, end: usize) {
         if self.goes_on(edge, end) {
             let behind = self.capture(edge, place, end);
-            self.node(edge.to, behind);
+            self.go_on(edge.to, behind);
         }
     }
 
@@ -190,7 +202,7 @@ impl<V: Visit> Walk<'_, V> {
         }
         let (offset, rare) = (usize::from(literal.rare.0), literal.rare.1);
         let mut found = false;
-        self.spend(high.saturating_sub(low) / limits::FORMAT_BYTES_PER_STEP);
+        self.spend(limits::FORMAT_STEPS_PER_SEARCH + high.saturating_sub(low) / limits::FORMAT_BYTES_PER_STEP);
         while low <= high && self.spend(1) {
             let region = bytes.get(low + offset..=high + offset).unwrap_or_default();
             let Some(at) = memchr::memrchr(rare, region) else { break };
@@ -202,7 +214,7 @@ impl<V: Visit> Walk<'_, V> {
                 let before = self.readings;
                 let captured = self.capture(edge, place, end);
                 let literal_bytes = place.literal_bytes + text.len();
-                self.node(literal.to, Place { at: behind, literal_bytes, ..captured });
+                self.go_on(literal.to, Place { at: behind, literal_bytes, ..captured });
                 if edge.settles && self.readings > before {
                     return;
                 }

@@ -232,6 +232,20 @@ fn a_line_made_to_have_many_readings_is_ambiguous_and_costs_no_more() {
 }
 
 #[test]
+fn a_line_has_one_budget_for_all_templates_that_are_asked_about_it() {
+    let template = "{user:text} a {b:text} a {c:text} z";
+    let own = format(&[(template, "login")]);
+    let any = own.toml.replace("name = \"t\"", "name = \"u\"").replace("[\"p\"]", "[\"*\"]").replace(" z", " y");
+    let any = text("u.toml", &any);
+    let libraries = [vec![own.clone()], vec![any.clone()], vec![own, any]].map(|texts| library(&texts));
+    let exhausted = |length: usize| {
+        let message = format!("{} z y q", "x a ".repeat(length));
+        libraries.each_ref().map(|library| library.understand(line("p", &message)).is_exhausted)
+    };
+    assert!((1..100).any(|length| exhausted(length) == [false, false, true]));
+}
+
+#[test]
 fn the_nearest_miss_is_named_with_its_place() {
     let library = library(&[text("sshd.toml", SSHD)]);
     let near = nearest(library.formats().iter(), "Failed password for bob from 192.0.2.1 prt 22").unwrap();
