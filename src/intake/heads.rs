@@ -20,6 +20,8 @@ pub struct Head {
     pub bytes: u64,
     /// It was there when the file was opened.
     pub is_backlog: bool,
+    /// Its last lines stand at the beginning of the file that came after its own.
+    pub is_carried: bool,
     /// It may go on.
     rest: Option<Rest>,
 }
@@ -29,7 +31,7 @@ impl Head {
     pub fn whole(draft: Draft, claim: Timestamp, line: (u64, u64)) -> Self {
         let time = LineTime { claim: Some(claim), stated: Some(claim) };
         let (start, end) = line;
-        Self { draft, time, start, bytes: end - start, is_backlog: false, rest: None }
+        Self { draft, time, start, bytes: end - start, is_backlog: false, is_carried: false, rest: None }
     }
 }
 
@@ -97,7 +99,18 @@ impl Heads {
         let (draft, time) = origin.line(line.payload, &mut self.context, calendar);
         let rest = Rest::of(self.rule, origin.format, &draft, time.stated.is_some());
         let bytes = line.end - line.start;
-        self.push(Head { draft, time, start: line.start, bytes, is_backlog, rest });
+        self.push(Head { draft, time, start: line.start, bytes, is_backlog, is_carried: false, rest });
+    }
+
+    /// Takes the first line of the file that came after this one, if it belongs to the last record here.
+    pub fn carry(&mut self, line: &Line) -> bool {
+        let Some(Head { rest: Some(rest), bytes, is_carried, .. }) = self.heads.back_mut() else { return false };
+        let goes_on = rest.take(&line.payload);
+        if goes_on {
+            *bytes += line.end - line.start;
+            *is_carried = true;
+        }
+        goes_on
     }
 
     pub fn push(&mut self, head: Head) {

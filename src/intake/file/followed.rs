@@ -48,7 +48,7 @@ pub struct Followed {
     gap_after: Option<Mark>,
     /// Inodes of those of them that cannot be read, which was said.
     passed_over: Vec<u64>,
-    reported: Vec<(u64, u64)>,
+    reported: Vec<(u64, u64, usize)>,
     /// What is wrong with the path, and in one word.
     opening: Option<(&'static str, String)>,
     /// What went wrong when open files were looked at, and when they were read.
@@ -154,7 +154,9 @@ impl Followed {
     /// Gives a file away that has come to stand at another path.
     pub fn release(&mut self, identity: Identity) -> Option<Tail> {
         let index = self.tails.iter().position(|tail| tail.identity == identity)?;
-        Some(self.tails.remove(index))
+        let tail = self.tails.remove(index);
+        self.tails.iter_mut().skip(index).for_each(Tail::end_loan);
+        Some(tail)
     }
 
     pub fn adopt(&mut self, tail: Tail) {
@@ -209,6 +211,7 @@ impl Followed {
         }
         while self.tails.len() > ROTATED_FILES_MAX {
             let tail = self.tails.remove(0);
+            self.tails.iter_mut().for_each(Tail::end_loan);
             problems.push(Problem::new(
                 &*self.origin.source,
                 "lost",
@@ -235,8 +238,7 @@ impl Followed {
         poll.live.zone.clone_from(&self.lines.zone);
         let (mut failure, mut is_known) = (None, Filled::Empty);
         for index in 0..self.tails.len() {
-            let Some(tail) = self.tails.get_mut(index) else { continue };
-            match tail.fill(&self.origin, poll) {
+            match self.fill_of(index, poll) {
                 Ok(Filled::Empty) => {}
                 Ok(Filled::Held) => break,
                 Ok(filled) => {
@@ -249,6 +251,25 @@ impl Followed {
         }
         self.reading = self.say("reading", failure, self.reading.as_ref(), problems);
         is_known
+    }
+
+    fn fill_of(&mut self, index: usize, poll: &mut Poll) -> io::Result<Filled> {
+        let Some((tail, newer)) = self.tails.get_mut(index..).and_then(<[Tail]>::split_first_mut) else {
+            return Ok(Filled::Empty);
+        };
+        let filled = tail.fill(&self.origin, poll)?;
+        if filled != Filled::Empty {
+            return Ok(filled);
+        }
+        let is_whole = match newer.iter_mut().find(|newer| !newer.is_blank()).filter(|_| tail.is_open_at_end()) {
+            Some(newer) => tail.go_on_in(newer, poll)?,
+            None => false,
+        };
+        if is_whole || tail.close_if_quiet(poll) {
+            return Ok(Filled::Ready);
+        }
+        // A newer file has to wait until the record is whole, which may go on there.
+        Ok(if tail.is_open_at_end() { Filled::Held } else { Filled::Empty })
     }
 
     /// Says what failed when it is another failure than before, and returns it.
@@ -282,9 +303,13 @@ impl Followed {
     /// Hands out the next line, with the number of its bytes.
     pub fn next_draft(&mut self) -> Option<(Draft, u64)> {
         let (believed, clock) = self.next.take()?;
-        let next = self.tails.iter_mut().find_map(|tail| tail.next_draft(self.arrival, believed))?;
+        let mut drafts = self.tails.iter_mut().map(|tail| tail.next_draft(self.arrival, believed)).enumerate();
+        let (index, (draft, bytes, is_carried)) = drafts.find_map(|(index, draft)| Some((index, draft?)))?;
+        if is_carried {
+            self.tails.iter_mut().skip(index).for_each(Tail::end_loan);
+        }
         self.clock = clock;
-        Some(next)
+        Some((draft, bytes))
     }
 
     /// Files that are being unpacked with a window.
@@ -294,7 +319,7 @@ impl Followed {
 
     /// The position, if it is another than when last asked.
     pub fn position(&mut self) -> Option<(String, Value)> {
-        let now: Vec<_> = self.tails.iter().map(|tail| (tail.identity.inode, tail.offset())).collect();
+        let now: Vec<_> = self.tails.iter().map(Tail::place).collect();
         if now == self.reported || self.pending.is_some() {
             return None;
         }

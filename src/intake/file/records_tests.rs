@@ -7,6 +7,7 @@ use crate::intake::multiline::Multiline;
 
 const FIRST: &str = "2026-11-10 10:00:00,123 ERROR [main] c.e.App - boom\n";
 const TRACE: &str = "java.lang.IllegalStateException: x\n\tat c.e.App.main(App.java:1)\n";
+const NEXT: &str = "2026-11-10 10:00:01,000 INFO [main] c.e.App - on\n";
 const LONG: Duration = Duration::from_secs(3600);
 
 fn whole(record: &str) -> &str {
@@ -58,18 +59,47 @@ fn what_cannot_go_on_is_handed_out_at_once() {
 }
 
 #[test]
-fn the_last_record_of_a_rotated_file_waits_for_nothing_in_the_new_one() {
+fn a_record_that_a_rotation_cut_in_two_is_one_record_also_over_an_outage_and_a_crash() {
+    for (is_copied, restarts) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut bench = Bench::new(&["app.log"]);
+        bench.record_wait = LONG;
+        bench.restart();
+        bench.append("app.log", format!("{NEXT}{FIRST}"));
+        assert_eq!(bench.read(), [whole(NEXT)]);
+        if is_copied {
+            std::fs::copy(bench.path("app.log"), bench.path("app.log.1")).unwrap();
+            std::fs::write(bench.path("app.log"), format!("{TRACE}{NEXT}{NEXT}")).unwrap();
+        } else {
+            bench.rename("app.log", "app.log.1");
+            bench.append("app.log", format!("{TRACE}{NEXT}{NEXT}"));
+        }
+        let expected = [whole(&format!("{FIRST}{TRACE}")), whole(NEXT)].map(str::to_owned);
+        for expected in expected {
+            if restarts {
+                bench.record_wait = Duration::ZERO;
+                bench.restart();
+            }
+            bench.poll(1);
+            assert_eq!(std::mem::take(&mut bench.lines), [expected], "copied: {is_copied}, restarts: {restarts}");
+        }
+        bench.wait_no_more();
+        assert_eq!(bench.read(), [whole(NEXT)]);
+    }
+}
+
+#[test]
+fn a_new_file_that_begins_with_a_record_leaves_the_last_of_the_old_one_as_it_is() {
     let mut bench = Bench::new(&["app.log"]);
     bench.record_wait = LONG;
-    bench.quiet_after = Duration::ZERO;
     bench.restart();
-    bench.append("app.log", format!("{FIRST}{TRACE}"));
+    bench.append("app.log", FIRST);
     assert!(bench.read().is_empty());
     bench.rename("app.log", "app.log.1");
-    bench.append("app.log", "\tno one's\n");
-    assert_eq!(bench.read(), ["\tno one's"]);
+    bench.append("app.log", NEXT);
+    assert_eq!(bench.read(), [whole(FIRST)], "the new file tells that it is whole");
+    bench.append("app.log", TRACE);
     bench.wait_no_more();
-    assert_eq!(bench.read(), [format!("{FIRST}{TRACE}").trim_end()]);
+    assert_eq!(bench.read(), [whole(&format!("{NEXT}{TRACE}"))]);
 }
 
 #[test]

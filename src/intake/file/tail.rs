@@ -1,6 +1,8 @@
 //! One open file, read to its end again and again.
 
-use std::fs::{File, Metadata};
+mod carry;
+
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,8 +11,9 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 
 use super::opened::{Identity, Opened, bytes_at, changed, modified};
-use super::packed::{Chunk, PackedText};
+use super::packed::Chunk;
 use super::position::{Fingerprint, Mark};
+use super::text::{Text, read_plain};
 use crate::event::{Draft, Times, Timestamp};
 use crate::intake::Origin;
 use crate::intake::clock::{SourceClock, TimedLine};
@@ -55,33 +58,6 @@ pub enum Filled {
     Held,
 }
 
-/// What the lines are read from.
-enum Text {
-    Plain(Arc<File>),
-    Packed(PackedText),
-}
-
-impl Text {
-    fn of(opened: &Opened) -> Self {
-        PackedText::of(opened).map_or_else(|| Self::Plain(Arc::clone(&opened.file)), Self::Packed)
-    }
-
-    /// How much of it there is, as far as that is known.
-    fn size(&self, opened: &Opened) -> u64 {
-        match self {
-            Self::Plain(_) => opened.size,
-            Self::Packed(_) => u64::MAX,
-        }
-    }
-
-    fn metadata(&self) -> io::Result<Metadata> {
-        match self {
-            Self::Plain(file) => file.metadata(),
-            Self::Packed(packed) => packed.metadata(),
-        }
-    }
-}
-
 pub struct Tail {
     /// `None`: its content was truncated away; what was read of it is still to be given.
     text: Option<Text>,
@@ -100,6 +76,10 @@ pub struct Tail {
     backlog: Calendar,
     born: Option<Timestamp>,
     target: Option<PathBuf>,
+    /// The line that is next, where it was looked at before.
+    next: Option<Line>,
+    /// Its first lines belong to a record of the file before it that has not been handed out yet.
+    is_lent: bool,
     /// Another content stands in the file now.
     pub replaced: bool,
     /// Bytes that were seen and not read before that.
@@ -117,7 +97,8 @@ impl Tail {
     /// The file cannot be read.
     pub fn start(opened: &Opened, offset: u64, lines: &LinesOf, target: Option<PathBuf>) -> io::Result<Self> {
         let known = usize::try_from(offset).unwrap_or(usize::MAX);
-        let beginning = opened.beginning(known)?;
+        // As much as there is: what has not been read yet has to be known again as well. To unpack for it would cost too much.
+        let beginning = opened.beginning(if opened.packing.is_some() { known } else { FINGERPRINT_BYTES_MAX })?;
         let context = Context::of_beginning(&opened.text(known.min(CONTEXT_BYTES_MAX))?);
         let text = Text::of(opened);
         let size = text.size(opened);
@@ -135,6 +116,8 @@ impl Tail {
             backlog: Calendar { zone: lines.zone.clone(), reference: opened.modified },
             born: opened.born,
             target,
+            next: None,
+            is_lent: false,
             replaced: false,
             unread: 0,
             complaint: None,
@@ -145,7 +128,21 @@ impl Tail {
 
     /// Everything before this byte was handed out.
     pub fn offset(&self) -> u64 {
-        self.heads.start().unwrap_or(self.lines.line_at())
+        if self.is_lent {
+            return 0;
+        }
+        let next = self.heads.start().or(self.next.as_ref().map(|line| line.start));
+        next.unwrap_or(self.lines.line_at())
+    }
+
+    /// Changes whenever the mark says anything else of what was read.
+    pub fn place(&self) -> (u64, u64, usize) {
+        (self.identity.inode, self.offset(), self.beginning.len())
+    }
+
+    /// Nothing has ever been seen in it.
+    pub fn is_blank(&self) -> bool {
+        self.size == 0
     }
 
     pub fn mark(&self) -> Mark {
@@ -176,12 +173,12 @@ impl Tail {
 
     /// All that the last look saw has been handed out, but for a line without its newline.
     pub fn is_drained(&self) -> bool {
-        self.heads.is_empty() && (self.text.is_none() || self.lines.read_to() >= self.size)
+        self.heads.is_empty() && self.next.is_none() && (self.text.is_none() || self.lines.read_to() >= self.size)
     }
 
     /// All has been handed out, and nothing more will come.
     pub fn is_over(&self) -> bool {
-        self.ending && self.is_drained() && self.lines.read_to() == self.lines.line_at()
+        self.ending && !self.is_lent && self.is_drained() && self.lines.read_to() == self.lines.line_at()
     }
 
     /// Sees how large the file is now, and whether it still is what it was.
@@ -199,9 +196,12 @@ impl Tail {
             Text::Plain(file) => {
                 self.is_settled = false;
                 let read_to = self.lines.read_to();
-                if size < read_to || bytes_at(file, 0, self.beginning.len())? != self.beginning {
+                let beginning = bytes_at(file, 0, FINGERPRINT_BYTES_MAX)?;
+                if size < read_to || !beginning.starts_with(&self.beginning) {
                     self.unread = self.size.saturating_sub(read_to);
                     self.replaced = true;
+                } else {
+                    self.beginning = beginning;
                 }
                 self.size = size;
             }
@@ -261,7 +261,8 @@ impl Tail {
         self.complaint.take()
     }
 
-    /// Makes sure that the next record is known, if there is one, and those after it that judge its time.
+    /// Makes sure that the next record is known, if there is one, and those after it that judge its time. One that may still go on is
+    /// left open: see [`close_if_quiet`](Self::close_if_quiet).
     ///
     /// # Errors
     /// The file cannot be read.
@@ -270,7 +271,7 @@ impl Tail {
             if self.heads.is_full() {
                 return Ok(Filled::Ready);
             }
-            if let Some(line) = self.lines.next_line() {
+            if let Some(line) = self.next.take().or_else(|| self.lines.next_line()) {
                 self.hold(line, origin, poll);
             } else if self.replaced || self.text.is_none() || self.lines.read_to() >= self.size {
                 break;
@@ -291,10 +292,15 @@ impl Tail {
         {
             self.hold(line, origin, poll);
         }
+        Ok(if self.heads.is_ready() { Filled::Ready } else { Filled::Empty })
+    }
+
+    /// Takes the last record for whole if nothing more comes for it. True if that makes the next record known.
+    pub fn close_if_quiet(&mut self, poll: &Poll) -> bool {
         if self.ending || self.is_quiet(poll) {
             self.heads.close();
         }
-        Ok(if self.heads.is_ready() { Filled::Ready } else { Filled::Empty })
+        self.heads.is_ready()
     }
 
     /// Nothing was written for so long that the last record is whole. Half a line belongs to nothing yet.
@@ -360,21 +366,10 @@ impl Tail {
         }))
     }
 
-    /// Hands out the next record, with the number of its bytes.
-    pub fn next_draft(&mut self, arrival: Timestamp, believed: Timestamp) -> Option<(Draft, u64)> {
-        let Head { mut draft, time, bytes, .. } = self.heads.pop()?;
+    /// Hands out the next record, the number of its bytes, and whether its last lines stand in the next file.
+    pub fn next_draft(&mut self, arrival: Timestamp, believed: Timestamp) -> Option<(Draft, u64, bool)> {
+        let Head { mut draft, time, bytes, is_carried, .. } = self.heads.pop()?;
         draft.times = Times { arrival, ..draft.times }.judged(time.stated, believed);
-        Some((draft, bytes))
+        Some((draft, bytes, is_carried))
     }
-}
-
-/// Appends one chunk to the buffer; [`Chunk::Wait`] if the file no longer begins as it did.
-fn read_plain(file: &File, at: u64, unread: usize, buffer: &mut Vec<u8>, beginning: &[u8]) -> io::Result<Chunk> {
-    let fresh = bytes_at(file, at, unread.min(FILE_CHUNK_BYTES))?;
-    // Only after the read is it certain that these bytes belong to the content that began like this.
-    if bytes_at(file, 0, beginning.len())? != beginning {
-        return Ok(Chunk::Wait);
-    }
-    buffer.extend_from_slice(&fresh);
-    Ok(if fresh.is_empty() { Chunk::End } else { Chunk::Bytes(fresh.len()) })
 }
