@@ -17,6 +17,8 @@ use crate::server::gateway::{SourceState, SourceStatus};
 
 /// A reader that has not looked at its source after this long does not read it.
 const READ_WITHIN: Duration = Duration::from_secs(10);
+/// How late the last event was is shown for so long, if nothing waits behind it.
+const LAG_SHOWN: Duration = Duration::from_secs(30);
 /// The rate is an average over about this time.
 const RATE_OVER: Duration = Duration::from_secs(30);
 
@@ -63,6 +65,8 @@ struct Row {
     events: u64,
     last_event: Option<Timestamp>,
     lag_s: Option<f64>,
+    /// Whether there is anything that was not handed out, as its reader says; `None` where readers cannot know.
+    is_at_end: Option<bool>,
     /// Events a second at `rated`.
     rate: f64,
     rated: Instant,
@@ -80,6 +84,7 @@ impl Row {
             events: 0,
             last_event: None,
             lag_s: None,
+            is_at_end: None,
             rate: 0.0,
             rated: now,
         }
@@ -88,6 +93,17 @@ impl Row {
     fn rate(&self, now: Instant) -> f64 {
         let passed = now.saturating_duration_since(self.rated).as_secs_f64();
         self.rate * (-passed / RATE_OVER.as_secs_f64()).exp()
+    }
+
+    /// How late it is: behind its last event nothing waits for long, or what waits becomes later and later.
+    fn lag_s(&self, now: Instant) -> Option<f64> {
+        let lag = self.lag_s?;
+        let passed = now.saturating_duration_since(self.rated);
+        match self.is_at_end {
+            Some(false) => Some(lag + passed.as_secs_f64()),
+            _ if passed >= LAG_SHOWN => Some(0.0),
+            _ => Some(lag),
+        }
     }
 
     /// The state, and why it is down. `actor` as the supervisor knows it; `None` while it does not.
@@ -135,6 +151,13 @@ impl SourceBoard {
         row.said = Some(said);
     }
 
+    /// Its reader has looked whether anything is left in it.
+    pub fn set_at_end(&mut self, name: &str, is_at_end: bool) {
+        if let Some(row) = self.0.get_mut(name) {
+            row.is_at_end = Some(is_at_end);
+        }
+    }
+
     /// These were found by patterns (name, pattern), and no others by the same actor.
     pub fn set_found(&mut self, actor: &str, found: &BTreeMap<&str, &str>, now: Instant) {
         self.0.retain(|name, row| row.found_by.is_none() || row.actor != actor || found.contains_key(name.as_str()));
@@ -174,7 +197,7 @@ impl SourceBoard {
                 events: row.events,
                 last_event: row.last_event.map(|time| time.to_string()),
                 rate: row.rate(now),
-                lag_s: row.lag_s,
+                lag_s: row.lag_s(now),
                 last_error: error.or_else(|| row.remark.clone()),
             }
         });
@@ -262,6 +285,21 @@ mod tests {
         assert_eq!(states(&board, now).len(), 2, "and goes with its file");
         board.configure(vec![Expected::new("c", "reader")], now);
         assert_eq!(states(&board, now), [("c".to_owned(), SourceState::Waiting)]);
+    }
+
+    #[test]
+    fn a_source_is_late_while_something_waits_in_it_and_no_longer_than_that() {
+        let start = Instant::now();
+        let mut board = board(&["a"], start);
+        assert_eq!(only(&board, None, start).lag_s, None);
+        let lag = |board: &SourceBoard, seconds: u32| only(board, None, start + seconds * SECOND).lag_s;
+        board.note("a", 1, Timestamp::ZERO, 400 * SECOND, start);
+        assert_eq!(lag(&board, 1), Some(400.0), "for whoever looks");
+        assert_eq!(lag(&board, 30), Some(0.0), "nothing came since");
+        board.set_at_end("a", false);
+        assert_eq!(lag(&board, 30), Some(430.0), "the next one waits");
+        board.set_at_end("a", true);
+        assert_eq!((lag(&board, 1), lag(&board, 30)), (Some(400.0), Some(0.0)));
     }
 
     #[test]

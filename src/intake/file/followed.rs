@@ -100,6 +100,11 @@ impl Followed {
         opening.or(self.looking.as_ref()).or(self.reading.as_ref()).map(String::as_str)
     }
 
+    /// All that was seen of it has been handed out.
+    pub fn is_at_end(&self) -> bool {
+        !self.is_behind() && self.tails.iter().all(Tail::is_drained)
+    }
+
     /// Nothing stands at the path: for how long by now, where something did.
     pub fn is_absent(&mut self, now: Instant) -> Duration {
         now.duration_since(*self.absent_since.get_or_insert(now))

@@ -22,6 +22,7 @@ mod position;
 mod records_tests;
 #[cfg(test)]
 mod rotated_tests;
+mod states;
 #[cfg(test)]
 mod states_tests;
 mod tail;
@@ -88,15 +89,6 @@ pub struct FileSet {
     forgotten: Vec<String>,
 }
 
-/// Whether a file, or what a pattern names, can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileState<'set> {
-    pub source: &'set str,
-    /// The source of the pattern that it was found by.
-    pub found_by: Option<&'set str>,
-    pub failure: Option<&'set str>,
-}
-
 impl FileSet {
     /// Continues at these positions, as earlier batches returned them by name; names of other sources are left alone.
     pub fn open(files: &[IntakeFile], positions: &BTreeMap<String, Value>) -> Self {
@@ -145,36 +137,31 @@ impl FileSet {
     /// Reads what there is, without waiting, up to `max_events` lines. To be called again soon, at once if there is more.
     /// Calls `alive` again and again meanwhile.
     pub fn poll(&mut self, max_events: usize, alive: &dyn Fn()) -> Polled {
-        let now = Instant::now();
-        let live = Calendar { zone: TimeZone::UTC, reference: arrival::now() };
-        let record_wait = self.record_wait;
-        let windows_left = UNPACKERS_MAX.saturating_sub(self.followed.values().map(Followed::windows).sum());
-        let mut poll = Poll { now, live, bytes_left: FILE_POLL_BYTES_MAX, cut: 0, record_wait, windows_left };
-        if self.listed.is_none_or(|listed| now.duration_since(listed) >= self.list_every) {
-            self.discover(now);
-        }
-        self.look(&poll);
+        let mut poll = self.look_around();
         let mut batch = Batch::default();
         let more = self.hand_out(max_events, alive, &mut poll, &mut batch);
         batch.positions = self.followed.values_mut().filter_map(Followed::position).collect();
         batch.positions.extend(self.forgotten.drain(..).map(|name| (name, Value::Null)));
-        Polled { batch, more, problems: std::mem::take(&mut self.problems) }
+        Polled { batch, more, problems: self.problems() }
     }
 
-    /// What is known now of every pattern and every file.
-    pub fn states(&self) -> impl Iterator<Item = FileState<'_>> {
-        let followed = |index: usize| self.followed.range((index, PathBuf::new())..(index + 1, PathBuf::new()));
-        let patterns = self.entries.iter().enumerate().filter(|(_, entry)| entry.is_pattern);
-        let patterns = patterns.map(move |(index, entry)| {
-            let nothing = followed(index).next().is_none().then_some("no file matches it yet");
-            FileState { source: &entry.source, found_by: None, failure: entry.listing.as_deref().or(nothing) }
-        });
-        let files = self.followed.iter().map(|((index, _), followed)| {
-            let entry = self.entries.get(*index).filter(|_| followed.is_found);
-            let found_by = entry.map(|entry| &*entry.source);
-            FileState { source: followed.source(), found_by, failure: followed.failure() }
-        });
-        patterns.chain(files)
+    /// Looks what can be read, and how far files have grown, and reads nothing of it.
+    pub fn look_around(&mut self) -> Poll {
+        let now = Instant::now();
+        let live = Calendar { zone: TimeZone::UTC, reference: arrival::now() };
+        let windows_left = UNPACKERS_MAX.saturating_sub(self.followed.values().map(Followed::windows).sum());
+        let record_wait = self.record_wait;
+        let poll = Poll { now, live, bytes_left: FILE_POLL_BYTES_MAX, cut: 0, record_wait, windows_left };
+        if self.listed.is_none_or(|listed| now.duration_since(listed) >= self.list_every) {
+            self.discover(now);
+        }
+        self.look(&poll);
+        poll
+    }
+
+    /// What was found wrong since it was last asked, or polled.
+    pub fn problems(&mut self) -> Vec<Problem> {
+        std::mem::take(&mut self.problems)
     }
 
     fn follow(&mut self, index: usize, path: PathBuf) {

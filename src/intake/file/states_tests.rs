@@ -79,3 +79,35 @@ fn a_file_that_is_read_under_another_path_is_not_down() {
     assert!(!is_down(&mut bench, "file:a.log") && !is_down(&mut bench, "file:b.log"));
     assert_eq!((bench.lines, bench.problems[0].reason), (vec!["one".to_owned()], "alias"));
 }
+
+#[test]
+fn what_can_be_read_is_seen_while_nothing_is_read_and_what_waits_is_told() {
+    let mut bench = Bench::new(&["app.log"]);
+    bench.set.absent_after = Duration::ZERO;
+    bench.append("app.log", "one\n");
+    while bench.poll(1000) {}
+    let state = |bench: &Bench| {
+        let state = bench.set.states().next().unwrap();
+        (state.failure.is_some(), state.is_at_end)
+    };
+    assert_eq!(state(&bench), (false, true));
+    bench.append("app.log", "two\n");
+    bench.set.look_around();
+    assert_eq!(state(&bench), (false, false), "a line waits");
+    fs::remove_file(bench.path("app.log")).unwrap();
+    bench.set.look_around();
+    bench.set.look_around();
+    assert_eq!(state(&bench), (true, false), "it was deleted with a line that waits");
+    while bench.poll(1000) {}
+    assert_eq!((bench.lines.pop().as_deref(), state(&bench)), (Some("two"), (true, true)));
+}
+
+#[test]
+fn a_pattern_that_matches_only_what_is_no_file_is_down() {
+    let mut bench = Bench::new(&["*.log", "folder"]);
+    fs::create_dir(bench.path("a.log")).unwrap();
+    fs::create_dir(bench.path("folder")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(bench.path("b.log")).status().unwrap().success());
+    assert!(is_down(&mut bench, "file:*.log") && is_down(&mut bench, "file:folder"));
+    assert_eq!(bench.lines, Vec::<String>::new());
+}

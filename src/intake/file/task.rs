@@ -12,6 +12,8 @@ use crate::supervise::TaskContext;
 
 const NAME: &str = "intake-file";
 const POLL_EVERY: Duration = Duration::from_millis(100);
+/// How often status hears of them while sources wait for room.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub const SOURCE: SourceSpec = SourceSpec {
     name: NAME,
@@ -24,7 +26,16 @@ pub const SOURCE: SourceSpec = SourceSpec {
 
 async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Result<(), String> {
     let mut files = FileSet::open(&config().intake.file, &log.positions());
-    while task.run_until_stopped(log.bus.admission()).await.is_some() {
+    loop {
+        let room = tokio::time::timeout(LOOK_EVERY, log.bus.admission());
+        let Some(room) = task.run_until_stopped(room).await else { break };
+        if room.is_err() {
+            // Nothing is read, but what can be read is seen all the same.
+            files.look_around();
+            files.problems().iter().for_each(|problem| log.report(problem));
+            show(&files, &log);
+            continue;
+        }
         let polled = files.poll(limits::TRANSACTION_EVENTS_MAX, &|| task.heartbeat());
         polled.problems.iter().for_each(|problem| log.report(problem));
         show(&files, &log);
@@ -44,6 +55,7 @@ fn show(files: &FileSet, log: &IntakeLog) {
         board.set_found(NAME, &found, Instant::now());
         for file in files.states() {
             board.say(file.source, file.failure.map_or(Said::Up, |why| Said::Down(why.to_owned())));
+            board.set_at_end(file.source, file.is_at_end);
         }
     });
 }

@@ -50,11 +50,13 @@ async fn run(
     while task.run_until_stopped(log.bus.admission()).await.is_some() {
         let batch = tokio::time::timeout(LOOK_EVERY, journal.next_batch(limits::TRANSACTION_EVENTS_MAX));
         let Some(batch) = task.run_until_stopped(batch).await else { break };
+        let is_at_end = batch.is_err();
         if let Ok(polled) = batch {
             let problems = polled.problems.into_iter();
             problems.for_each(|problem| log.report(&Problem { source: row.clone(), ..problem }));
             log.append_claimed(&task, NAME, &row, polled.batch);
         }
+        log.change_board(|board| board.set_at_end(&row, is_at_end));
         log.say(&row, journal.state());
     }
     Ok(())
