@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Body, Event, Severity, Soc, Timestamp, stream};
+use crate::event::{Body, Event, Severity, Soc, Timestamp, Verdict, stream};
 use crate::layer::one_line;
 use crate::observe::metrics;
 
@@ -32,8 +32,15 @@ impl Announcer {
         }
     }
 
-    /// Logs it under the identifier of its producer.
+    /// Logs it under the identifier of its producer; what fusion made of a decision also under that of the layer that decided.
     fn log_soc(&self, event: &Event, soc: &Soc) {
+        if soc.producer() == stream::FUSION && soc.decision != Verdict::Benign {
+            let layer = if soc.src_layer == "4" { "dsmil-l4" } else { "dsmil-l3" };
+            log::info!(
+                target: layer, EVENT_ID = soc.input_ref.as_str(), SCORE = soc.score, DEVICE = soc.src_device;
+                "{} {:.2}: {}", soc.decision.name(), soc.score, one_line(&soc.reasons.join(", "))
+            );
+        }
         let level = match soc.severity {
             Severity::Critical | Severity::High => log::Level::Warn,
             Severity::Medium | Severity::Low => log::Level::Info,

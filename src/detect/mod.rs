@@ -15,6 +15,7 @@ pub mod dga;
 pub(crate) mod disagreement;
 pub mod dns_names;
 pub mod flow;
+pub(crate) mod fold;
 pub(crate) mod freshness;
 pub(crate) mod habits;
 pub mod ima_log;

@@ -17,7 +17,8 @@ pub fn is_failed(record: &Record) -> bool {
     let is_posted = record.field("cs-method") == Some("POST");
     match record.field("sc-status") {
         Some("401") => record.entity.user.is_some() || (is_posted && segments(record).any(|it| is_login(&it))),
-        Some("403") => is_posted && segments(record).any(|it| is_login(&it)),
+        // So do those that check what was sent first, do not know the name, or have had enough.
+        Some("400" | "403" | "404" | "422" | "429") => is_posted && segments(record).any(|it| is_login(&it)),
         Some("200") => is_posted && segments(record).last().is_some_and(|segment| segment == WORDPRESS),
         _ => false,
     }
@@ -57,7 +58,10 @@ mod tests {
             assert!(!failed("-", &format!("GET {path}"), 401), "{path}");
             assert!(!failed("-", &format!("POST {path}"), 200), "{path}");
         }
-        assert!(failed("-", "POST /login", 403));
+        for status in [400, 403, 404, 422, 429] {
+            assert!(failed("-", "POST /ghost/api/admin/session", status), "{status}");
+            assert!(!failed("-", "GET /login", status) && !failed("-", "POST /api/items", status), "{status}");
+        }
         assert!(failed("alice", "GET /private", 401));
         assert!(failed("-", "POST /blog/wp-login.php", 200) && !failed("-", "POST /blog/wp-login.php", 302));
     }

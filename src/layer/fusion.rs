@@ -2,19 +2,22 @@
 //!
 //! Layer 3 and Layer 4 may both decide about the same line: Layer 3 of the line itself, Layer 4 of the entity whose
 //! risk it tipped. Those are two statements with causes, scores and evidence of their own, so they stay two SOC events;
-//! their `input_ref`s lead to the same raw line.
+//! their `input_ref`s lead to the same raw line. What Layer 3 says of many lines alike is one alarm that grows.
 
 pub(crate) mod config;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::severity::{Operator, severity};
 use super::stage::{Outbox, StageSpec, Stateful};
 use super::{ACUTE_STRESS, one_line};
 use crate::config::Shrink;
+use crate::detect::fold::Folds;
 use crate::detect::shrink_readings::ShrinkReadings;
-use crate::event::{Body, Decision, Event, Interest, Soc, Stream, Timestamp, Verdict};
+use crate::event::{Alarm, Body, Decision, Event, Interest, Soc, Stream, Timestamp, Verdict};
 
 pub const READS: Interest = Interest::NONE.stream(Stream::L3Out).stream(Stream::L4Out).stream(Stream::Shrink);
 
@@ -27,42 +30,68 @@ pub fn prepare(config: &config::Fusion, shrink: Option<&Shrink>) -> StageSpec {
         identifier: "dsmil-soc-router",
         reads: READS,
         critical: true,
-        make: Arc::new(move || Box::new(Fusion { include_benign, stale_after, known: ShrinkReadings::default() })),
+        make: Arc::new(move || Box::new(Fusion { include_benign, stale_after, state: State::default() })),
     }
 }
 
 struct Fusion {
     include_benign: bool,
     stale_after: Duration,
-    known: ShrinkReadings,
+    state: State,
 }
 
+/// All that fusion remembers.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    known: ShrinkReadings,
+    folds: Folds,
+}
+
+/// Models of Layer 3, which judges each line alone: what they go on saying of the same is one alarm.
+const OF_SINGLE_LINES: [&str; 3] = ["sigma", "formats", "web"];
+
 impl Stateful for Fusion {
-    type State = ShrinkReadings;
+    type State = State;
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         match &event.body {
-            Body::Shrink(sample) => self.known.take(event.time(), sample),
+            Body::Shrink(sample) => self.state.known.take(event.time(), sample),
             Body::Decision(decision) if decision.verdict != Verdict::Benign || self.include_benign => {
                 let layer = if event.stream == Stream::L4Out { "4" } else { "3" };
-                out.emit_soc(self.fuse(layer, event.time(), decision));
+                if let Some(alarm) = self.fold(event, decision) {
+                    out.emit_soc(Soc { alarm, ..self.fuse(layer, event.time(), decision) });
+                }
             }
             _ => {}
         }
     }
 
     fn state(&self) -> &Self::State {
-        &self.known
+        &self.state
     }
 
     fn state_mut(&mut self) -> &mut Self::State {
-        &mut self.known
+        &mut self.state
     }
 }
 
 impl Fusion {
+    /// The alarm that the decision belongs to, if it is one; `None` when that has been told and nothing is new.
+    fn fold(&mut self, event: &Event, decision: &Decision) -> Option<Option<Alarm>> {
+        let is_folded = event.stream == Stream::L3Out
+            && decision.verdict != Verdict::Benign
+            && OF_SINGLE_LINES.contains(&&*decision.model);
+        if !is_folded {
+            return Some(decision.alarm.as_deref().cloned());
+        }
+        let (reason, about) = (decision.reasons.first(), decision.entity.key());
+        let key = format!("{} {}", reason.map_or("", String::as_str), about.unwrap_or_default());
+        let times = decision.happened.times;
+        self.state.folds.add(&key, event.time(), times, decision.score, || event.root.to_string()).map(Some)
+    }
+
     fn fuse(&self, layer: &str, ts: Timestamp, decision: &Decision) -> Soc {
-        let shrink = self.known.view(ts, self.stale_after);
+        let shrink = self.state.known.view(ts, self.stale_after);
         let value = |name: &str| shrink.values.get(name).copied();
         let operator = Operator {
             crisis_level: value("crisis_level"),
@@ -83,7 +112,6 @@ impl Fusion {
             shrink,
             attack: decision.attack.clone(),
             reasons: decision.reasons.clone(),
-            alarm: decision.alarm.as_deref().cloned(),
             ..Soc::default()
         }
     }

@@ -23,10 +23,14 @@ pub struct Masks {
     pub v6: u8,
 }
 
-impl Default for Masks {
+impl Masks {
     /// A /64 of IPv6 is what one customer gets.
+    pub const CUSTOMER: Self = Self { v4: 32, v6: 64 };
+}
+
+impl Default for Masks {
     fn default() -> Self {
-        Self { v4: 32, v6: 64 }
+        Self { v4: 32, v6: 128 }
     }
 }
 

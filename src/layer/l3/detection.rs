@@ -4,7 +4,6 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Model {
     Sigma = 15,
-    Novelty = 17,
     Formats = 18,
     Web = 19,
 }

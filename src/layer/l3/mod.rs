@@ -1,19 +1,17 @@
 //! Layer 3: judges each line. One decision for every event of `L3_IN`.
 //!
-//! Sigma rules and patterns of web attacks say what a single line means; what is new or repeats itself is weighed by the lines
-//! before it. The decision has the score of the strongest of these detections and names them all.
+//! Sigma rules, patterns of web attacks and the alerts of other products say what a single line means. It has no memory: what lines
+//! mean together is for Layer 4. The decision has the score of the strongest of these detections and names them all.
 
 mod alert;
 pub(crate) mod config;
 mod detection;
 pub(crate) mod rule_files;
-mod watch;
 mod web_attack;
 
 use std::sync::Arc;
 
 use self::detection::{Detection, Model};
-use self::watch::{REPETITIONS_HEARD, Watch};
 use super::reasons::{left_before_login, reason};
 use super::stage::{Outbox, StageSpec, Stateful};
 use super::{one_line, verdict};
@@ -52,15 +50,11 @@ pub fn prepare(config: &config::L3) -> Result<Prepared, Vec<Finding>> {
         critical: true,
         make: Arc::new(move || {
             let (rules, web) = (Arc::clone(&rules), Arc::clone(&web::builtin::patterns().0));
-            Box::new(L3 { rules, web, models: Models::new(), watch: Watch::default() })
+            Box::new(L3 { rules, web, models: Models::new(), state: () })
         }),
     };
     Ok(Prepared { spec, warnings: warnings.iter().map(finding).collect() })
 }
-
-/// The score of a match once the same rule has matched often enough about the same entity: it stays on the record and
-/// raises no alarm.
-const REPEATED_SCORE: f64 = 0.1;
 
 /// Among the reasons for a line that tells another time than the one it is judged by.
 const TIME_NOT_BELIEVED: &str = "time_not_believed";
@@ -69,19 +63,18 @@ struct L3 {
     rules: Arc<RuleSet>,
     web: Arc<web::Patterns>,
     models: Models,
-    watch: Watch,
+    state: (),
 }
 
 /// The names as decisions share them.
 struct Models {
     sigma: Arc<str>,
-    novelty: Arc<str>,
     formats: Arc<str>,
     web: Arc<str>,
 }
 
 impl Stateful for L3 {
-    type State = Watch;
+    type State = ();
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         let Body::Raw(raw) = &event.body else { return };
@@ -91,17 +84,17 @@ impl Stateful for L3 {
     }
 
     fn state(&self) -> &Self::State {
-        &self.watch
+        &self.state
     }
 
     fn state_mut(&mut self) -> &mut Self::State {
-        &mut self.watch
+        &mut self.state
     }
 }
 
 impl L3 {
-    /// The half with state: weighs what the rules found by the lines before this one.
-    fn judge(&mut self, event: &Event, raw: &Raw, matches: Vec<RuleMatch>) -> Decision {
+    /// A function of the line alone.
+    fn judge(&self, event: &Event, raw: &Raw, matches: Vec<RuleMatch>) -> Decision {
         let record = raw.record();
         let mut detections = Vec::with_capacity(matches.len() + 2);
         let (action, outcome) = match web_login::is_failed(record) {
@@ -112,15 +105,7 @@ impl L3 {
         detections.extend(happened.map(|(reason, score)| Detection::of_format(reason, score)));
         let matched = matches.into_iter().map(|hit| of_rule(hit, record));
         let requests = web_attack::detections(&self.web, record);
-        for detection in matched.chain(alert::detection(record)).chain(requests) {
-            let repeated = self.watch.is_repeated_rule(&detection.reason, record, event.time());
-            detections.push(if repeated {
-                Detection { score: detection.score.min(REPEATED_SCORE), ..detection }
-            } else {
-                detection
-            });
-        }
-        detections.extend(self.watch.observe(record, event.time()));
+        detections.extend(matched.chain(alert::detection(record)).chain(requests));
         // Stable: of equal scores the earlier detection leads.
         detections.sort_by(|left, right| right.score.total_cmp(&left.score));
         detections.truncate(limits::REASONS_MAX);
@@ -157,7 +142,7 @@ impl L3 {
                 program: record.program.clone(),
                 action: record.action,
                 outcome: record.outcome,
-                times: times(model, record),
+                times: record.times(),
             },
             reasons,
             attack,
@@ -169,26 +154,15 @@ impl L3 {
 
 impl Models {
     fn new() -> Self {
-        Self { sigma: "sigma".into(), novelty: "novelty".into(), formats: "formats".into(), web: "web".into() }
+        Self { sigma: "sigma".into(), formats: "formats".into(), web: "web".into() }
     }
 
     fn name(&self, model: Model) -> Arc<str> {
         Arc::clone(match model {
             Model::Sigma => &self.sigma,
-            Model::Novelty => &self.novelty,
             Model::Formats => &self.formats,
             Model::Web => &self.web,
         })
-    }
-}
-
-/// How often lines of their own would have led to this judgement. What counts lines has counted them already, and a rule that
-/// goes on matching is heard only so often.
-fn times(model: Model, record: &Record) -> u32 {
-    match model {
-        Model::Novelty => 1,
-        Model::Sigma | Model::Web => record.times().min(REPETITIONS_HEARD),
-        Model::Formats => record.times(),
     }
 }
 
@@ -277,21 +251,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_says_that_it_was_repeated_counts_as_often_for_rules() {
-        let cleared = |repeated| Record { message: "audit log cleared".into(), repeated, ..Record::default() };
-        let decisions = decide_all([cleared(Some(9)), cleared(None), cleared(None), cleared(Some(90))]);
-        let heard: Vec<_> = decisions.iter().map(|decision| decision.verdict != Verdict::Benign).collect();
-        assert_eq!(heard, [true, true, false, true], "the tenth is the last one heard, and the hundredth");
-        let times: Vec<u32> = decisions.iter().map(|decision| decision.happened.times).collect();
-        assert_eq!(times, [9, 1, 1, REPETITIONS_HEARD]);
-    }
-
-    #[test]
-    fn a_flood_of_one_match_alarms_ten_times_and_keeps_every_line_on_the_record() {
-        let record = Record { message: "audit log cleared".into(), ..Record::default() };
+    fn a_line_is_judged_alike_whatever_came_before_it() {
+        let record = Record { message: "audit log cleared".into(), repeated: Some(9), ..Record::default() };
         let decisions = decide_all(std::iter::repeat_n(record, 99));
-        assert_eq!(decisions.iter().filter(|decision| decision.verdict == Verdict::Malicious).count(), 10);
-        assert!(decisions.iter().all(|decision| decision.reasons == ["Log Reported As Cleared"]));
+        assert!(decisions.iter().all(|decision| *decision == decisions[0] && decision.verdict == Verdict::Malicious));
+        assert_eq!(
+            (decisions[0].happened.times, &*decisions[0].reasons),
+            (9, &["Log Reported As Cleared".to_owned()][..])
+        );
     }
 
     #[test]

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::detection::Detection;
+use super::watch::{FirstTime, Watch};
 use crate::detect::attempts::Attempts;
 use crate::detect::scenario::{Counters, Grown, Observation, Raised, ScenarioSet};
 use crate::detect::sigma::normal;
-use crate::event::{Alarm, Decision, Entity, Happened, Raw, Record, Timestamp};
+use crate::event::{Action, Alarm, Category, Decision, Entity, Happened, Raw, Record, Timestamp};
 use crate::layer::{one_line, verdict};
 
 /// The devices of Layer 4 that count and that look at the order of things.
@@ -21,6 +22,7 @@ const SEQUENCES: u16 = 25;
 pub struct Seen {
     attempts: Attempts,
     counters: Counters,
+    pub watch: Watch,
 }
 
 /// The names as decisions share them.
@@ -88,6 +90,21 @@ fn entity(raised: &Raised, record: &Record) -> Entity {
 }
 
 impl Detection {
+    /// What an entity has never done before: weak by itself.
+    pub fn of_first_time(first: &FirstTime, raw: &Raw) -> Self {
+        let record = raw.record();
+        let is_of_user = matches!(record.action, Action::Login | Action::PrivilegeUse);
+        Self {
+            score: first.score,
+            reasons: vec![first.reason.to_owned()],
+            techniques: first.technique.map(str::to_owned).into_iter().collect(),
+            entity: record.entity.clone(),
+            category: if is_of_user { Category::Auth } else { Category::System },
+            compartment: Arc::clone(&raw.compartment),
+            times: 1,
+        }
+    }
+
     /// A decision of Layer 4 itself, as a signal.
     pub fn from_own(decision: &Decision) -> Self {
         Self {

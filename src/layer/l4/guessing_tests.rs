@@ -146,10 +146,10 @@ fn addresses_of_one_network_are_one_guesser() {
 #[test]
 fn one_failure_every_few_minutes_is_found_within_hours() {
     let slow = loud((0..180).map(|at| (at * 160, login("root", "203.0.113.7", false))));
-    assert!(slow.iter().any(|(reason, _)| reason == "slow_brute_force"), "{slow:?}");
+    assert!(slow.iter().any(|(reason, _)| reason == "brute_force"), "{slow:?}");
     assert!(slow.len() <= 3, "{slow:?}");
     let very_slow = loud((0..30).map(|at| (at * 3600, login("root", "203.0.113.7", false))));
-    assert!(is_called(&very_slow, &["slow_brute_force"]), "{very_slow:?}");
+    assert!(is_called(&very_slow, &["brute_force"]), "{very_slow:?}");
     let forgetful = (0..60).flat_map(|day: u64| {
         [(day * 43_200, login("alice", "192.0.2.4", false)), (day * 43_200 + 9, login("alice", "192.0.2.4", true))]
     });

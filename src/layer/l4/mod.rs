@@ -14,6 +14,7 @@ mod detection;
 mod guessing_tests;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,6 +116,9 @@ impl Stateful for L4 {
         match &event.body {
             Body::Raw(raw) if event.stream == Stream::L3In => self.count(event.time(), raw, out),
             Body::Decision(decision) if event.stream == Stream::L3Out => {
+                if self.is_repeated(event.time(), decision) {
+                    return;
+                }
                 let detection = Detection::from_decision(decision);
                 if let Some(decision) = self.weigh(event.time(), &detection, decision.verdict) {
                     out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
@@ -141,13 +145,27 @@ impl Stateful for L4 {
 }
 
 impl L4 {
-    /// Counts a line of a log. An alarm is a decision, and a signal of risk.
+    /// A rule that goes on matching about the same is heard a few times; it stays on the record of Layer 3.
+    fn is_repeated(&mut self, ts: Timestamp, decision: &Decision) -> bool {
+        let Some(reason) = decision.reasons.first().filter(|_| decision.verdict != Verdict::Benign) else {
+            return false;
+        };
+        self.state.seen.watch.is_repeated_rule(reason, &decision.entity, ts, decision.happened.times.max(1))
+    }
+
+    /// Counts a line of a log. An alarm is a decision, and a signal of risk; what is new is a signal alone.
     fn count(&mut self, ts: Timestamp, raw: &Raw, out: &mut Outbox) {
         for raised in self.state.seen.observe(&self.set, raw.record(), ts) {
             let decision = self.models.decision(&raised, raw);
             let tipped = self.weigh(ts, &Detection::from_own(&decision), decision.verdict);
             out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
             if let Some(tipped) = tipped {
+                out.emit(Stream::L4Out, Body::Decision(Box::new(tipped)));
+            }
+        }
+        for first in self.state.seen.watch.first_times(raw.record(), ts) {
+            let detection = Detection::of_first_time(&first, raw);
+            if let Some(tipped) = self.weigh(ts, &detection, Verdict::Benign) {
                 out.emit(Stream::L4Out, Body::Decision(Box::new(tipped)));
             }
         }

@@ -1,13 +1,12 @@
-//! What a line means after the lines before it: the stateful detectors of Layer 3.
+//! What a line means after the lines before it: whether it repeats them, and whether it is the first of its kind.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::detection::{Detection, Model};
 use crate::detect::novelty::Novelty;
 use crate::detect::rates::{Rates, Threshold};
-use crate::event::{Action, Record, Timestamp};
+use crate::event::{Action, Entity, Record, Timestamp};
 
 /// A rule that matches this often about one entity is repeating itself.
 pub const REPETITIONS_HEARD: u32 = 10;
@@ -26,28 +25,28 @@ pub struct Watch {
 impl Watch {
     /// Whether a rule's match is one too many: a rule that goes on matching about the same entity counts in full ten
     /// times, then each time the burst has grown tenfold. Counts the match.
-    pub fn is_repeated_rule(&mut self, rule: &str, record: &Record, ts: Timestamp) -> bool {
-        let key = format!("{rule} {}", record.entity.key().unwrap_or_default());
-        let alarm = self.repeated_rules.observe_times(&REPETITION, &key, ts, record.times());
+    pub fn is_repeated_rule(&mut self, rule: &str, entity: &Entity, ts: Timestamp, times: u32) -> bool {
+        let key = format!("{rule} {}", entity.key().unwrap_or_default());
+        let alarm = self.repeated_rules.observe_times(&REPETITION, &key, ts, times);
         alarm.is_none() && self.repeated_rules.ongoing(&REPETITION, &key, ts).is_some()
     }
 
     /// First times: a program on a host, an address that a user logs in from, a program that a user runs with the
     /// rights of another.
-    pub fn observe(&mut self, record: &Record, ts: Timestamp) -> Vec<Detection> {
+    pub fn first_times(&mut self, record: &Record, ts: Timestamp) -> Vec<FirstTime> {
         let entity = &record.entity;
         let host = entity.host.as_deref().unwrap_or_default();
-        let mut detections = Vec::new();
-        let mut note = |reason: &str, whose: String, value: &str, technique: Option<&str>| {
+        let mut found = Vec::new();
+        let mut note = |reason, whose: String, value: &str, technique| {
             if let Some(surprise) = self.novelty.observe(&whose, value, ts) {
                 let score = NOVELTY_SCORE * surprise;
-                detections.push(of_novelty(reason, technique, score));
+                found.push(FirstTime { reason, score, technique });
             }
         };
         if let Some(program) = &record.program {
             note("first_program_on_host", format!("program {host}"), program, None);
         }
-        let Some(user) = &entity.user else { return detections };
+        let Some(user) = &entity.user else { return found };
         match (record.action, record.outcome) {
             (Action::Login, Some(true)) => {
                 let address = entity.src_ip.as_deref().unwrap_or("local");
@@ -61,25 +60,22 @@ impl Watch {
             }
             _ => {}
         }
-        detections
+        found
     }
 }
 
-fn of_novelty(reason: &str, technique: Option<&str>, score: f64) -> Detection {
-    Detection {
-        model: Model::Novelty,
-        score,
-        reason: reason.to_owned(),
-        techniques: technique.map(str::to_owned).into_iter().collect(),
-        summary: String::new(),
-        is_of_address: false,
-    }
+/// Something that nobody had seen of this entity before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FirstTime {
+    pub reason: &'static str,
+    /// 0 to 1.
+    pub score: f64,
+    pub technique: Option<&'static str>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Entity;
 
     fn second(number: u64) -> Timestamp {
         Timestamp::from_millis(1_700_000_000_000 + number * 1000)
@@ -94,18 +90,19 @@ mod tests {
     fn loud(watch: &mut Watch, lines: impl IntoIterator<Item = (u64, Record)>) -> Vec<(String, f64)> {
         lines
             .into_iter()
-            .flat_map(|(at, record)| watch.observe(&record, second(at)))
-            .map(|detection| (detection.reason, detection.score))
+            .flat_map(|(at, record)| watch.first_times(&record, second(at)))
+            .map(|first| (first.reason.to_owned(), first.score))
             .collect()
     }
 
     #[test]
     fn a_rule_that_never_stops_matching_counts_ten_times_and_then_by_orders_of_magnitude() {
         let mut watch = Watch::default();
-        let record = login("root", "203.0.113.7", false);
-        let counted: Vec<u64> = (1..=1000).filter(|at| !watch.is_repeated_rule("rule", &record, second(*at))).collect();
+        let entity = login("root", "203.0.113.7", false).entity;
+        let mut is_repeated = |rule: &str, at: u64| watch.is_repeated_rule(rule, &entity, second(at), 1);
+        let counted: Vec<u64> = (1..=1000).filter(|at| !is_repeated("rule", *at)).collect();
         assert_eq!(counted, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 100, 1000]);
-        assert!(!watch.is_repeated_rule("another rule", &record, second(1001)));
+        assert!(!is_repeated("another rule", 1001));
     }
 
     #[test]
