@@ -87,7 +87,7 @@ impl Fusion {
         let (reason, about) = (decision.reasons.first(), decision.entity.key());
         let key = format!("{} {}", reason.map_or("", String::as_str), about.unwrap_or_default());
         let times = decision.happened.times;
-        self.state.folds.add(&key, event.time(), times, decision.score, || event.root.to_string()).map(Some)
+        self.state.folds.add(&key, event.time(), times, decision.score).map(Some)
     }
 
     fn fuse(&self, layer: &str, ts: Timestamp, decision: &Decision) -> Soc {
