@@ -17,7 +17,7 @@ use super::{ACUTE_STRESS, one_line};
 use crate::config::Shrink;
 use crate::detect::fold::Folds;
 use crate::detect::shrink_readings::ShrinkReadings;
-use crate::event::{Alarm, Body, Decision, Event, Interest, Soc, Stream, Timestamp, Verdict};
+use crate::event::{Action, Alarm, Body, Decision, Event, Interest, Soc, Stream, Timestamp, Verdict};
 
 pub const READS: Interest = Interest::NONE.stream(Stream::L3Out).stream(Stream::L4Out).stream(Stream::Shrink);
 
@@ -84,8 +84,13 @@ impl Fusion {
         if !is_folded {
             return Some(decision.alarm.as_deref().cloned());
         }
-        let (reason, about) = (decision.reasons.first(), decision.entity.key());
-        let key = format!("{} {}", reason.map_or("", String::as_str), about.unwrap_or_default());
+        let about = decision.entity.key().unwrap_or_default();
+        // Who probes a web server tries one thing after the other.
+        let reason = match decision.happened.action {
+            Action::HttpRequest => "request",
+            _ => decision.reasons.first().map_or("", String::as_str),
+        };
+        let key = format!("{reason} {about}");
         let times = decision.happened.times;
         self.state.folds.add(&key, event.time(), times, decision.score).map(Some)
     }
@@ -215,6 +220,26 @@ mod tests {
         assert_eq!((late.shrink.state, late.shrink_risk, late.severity), (ShrinkState::Down, None, Severity::Low));
         let never = soc_events(&mut *stage(false), &[failure(1), decision(2, Stream::L3Out, 0.4)]).remove(0);
         assert_eq!((never.shrink.state, never.shrink.age_s), (ShrinkState::Down, None));
+    }
+
+    #[test]
+    fn what_layer_3_says_of_many_lines_alike_is_one_alarm_that_grows_and_what_others_say_is_each_an_event() {
+        let said = |model: &str, stream: Stream, at: u64, score: f64| {
+            let mut event = decision(at, stream, score);
+            if let Body::Decision(decision) = &mut event.body {
+                decision.model = model.into();
+            }
+            event
+        };
+        let flood: Vec<Event> = (0..20).map(|at| said("sigma", Stream::L3Out, at, 0.5)).collect();
+        let alarms: Vec<Alarm> =
+            soc_events(&mut *stage(false), &flood).into_iter().filter_map(|soc| soc.alarm).collect();
+        assert_eq!(alarms.iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [1, 2, 4, 8, 16]);
+        assert!(alarms.iter().all(|alarm| alarm.id == alarms[0].id));
+        for (model, stream) in [("another", Stream::L3Out), ("risk", Stream::L4Out)] {
+            let each: Vec<Event> = (0..20).map(|at| said(model, stream, at, 0.5)).collect();
+            assert_eq!(soc_events(&mut *stage(false), &each).len(), 20, "{model}");
+        }
     }
 
     #[test]
