@@ -156,6 +156,8 @@ pub const SCENARIOS_MAX: usize = 512;
 pub const SCENARIO_GROUPS_MAX: usize = 4096;
 /// Lines remembered of one group, and the largest count that can be asked for.
 pub const SCENARIO_OBSERVATIONS_MAX: usize = 256;
+/// Members of one campaign that are named.
+pub const CAMPAIGN_MEMBERS_MAX: usize = 256;
 /// The longest time that a scenario looks back.
 pub const SCENARIO_TIMESPAN_MAX: std::time::Duration = std::time::Duration::from_secs(31 * 24 * 3600);
 

@@ -55,7 +55,7 @@ impl Folds {
         fold.next = fold.count.saturating_add(1).next_power_of_two();
         fold.score = fold.score.max(score);
         let (first_ts, last_ts) = (fold.first.seconds(), fold.last.seconds());
-        Some(Alarm { id: fold.id.clone(), count: fold.count, first_ts, last_ts })
+        Some(Alarm { id: fold.id.clone(), count: fold.count, first_ts, last_ts, members: Vec::new() })
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod boot_messages;
 pub(crate) mod boot_versions;
 pub(crate) mod burst;
 pub mod cacao;
+pub(crate) mod campaign;
 pub mod command_habits;
 pub(crate) mod deceptive;
 pub mod dga;

@@ -51,6 +51,9 @@ pub struct Alarm {
     /// The times of its first and of its newest line.
     pub first_ts: f64,
     pub last_ts: f64,
+    /// Of a campaign: who has taken part last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<String>,
 }
 
 /// What a line says happened, and which program says so.

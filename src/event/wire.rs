@@ -88,6 +88,8 @@ struct DecisionForm<'event> {
     first_ts: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_ts: Option<f64>,
+    #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
+    members: Cow<'event, [String]>,
 }
 
 fn is_once(times: &u32) -> bool {
@@ -166,6 +168,7 @@ fn form(event: &Event) -> Form<'_> {
             count: decision.alarm.as_ref().map(|alarm| alarm.count),
             first_ts: decision.alarm.as_ref().map(|alarm| alarm.first_ts),
             last_ts: decision.alarm.as_ref().map(|alarm| alarm.last_ts),
+            members: Cow::Borrowed(decision.alarm.as_ref().map_or(&[], |alarm| &alarm.members)),
         })),
         Body::Soc(soc) => Form::Soc { ts, event_id, soc },
         Body::Shrink(sample) => Form::Shrink { ts, event_id, sample },
@@ -287,6 +290,7 @@ fn decision_of(stream: Stream, form: DecisionForm<'_>) -> Result<(Timestamp, Dec
                 count: form.count.unwrap_or_default(),
                 first_ts: form.first_ts.unwrap_or(form.ts),
                 last_ts: form.last_ts.unwrap_or(form.ts),
+                members: form.members.into_owned(),
             })
         }),
     };

@@ -49,6 +49,8 @@ pub struct Raised {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grown {
     pub id: String,
+    /// 1 when it begins.
+    pub reports: u32,
     pub count: u64,
     pub first: Timestamp,
     pub last: Timestamp,
@@ -149,8 +151,8 @@ fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: 
     }
     open.reports += 1;
     open.next = total.saturating_mul(GROWTH);
-    let alarm = Grown { id: name(group, open.first), count: total, first: open.first, last: ts };
-    Some(report(scenario, record, (open.reports, distinct), alarm))
+    let alarm = Grown { id: name(group, open.first), reports: open.reports, count: total, first: open.first, last: ts };
+    Some(report(scenario, record, distinct, alarm))
 }
 
 /// A name for the alarm: nobody else has this group at this time.
@@ -158,8 +160,8 @@ fn name(group: u64, first: Timestamp) -> String {
     format!("{group:016x}-{}", first.millis())
 }
 
-fn report(scenario: &Scenario, record: &Record, (reports, distinct): (u32, usize), alarm: Grown) -> Raised {
-    let score = grown(scenario.score, reports);
+fn report(scenario: &Scenario, record: &Record, distinct: usize, alarm: Grown) -> Raised {
+    let score = grown(scenario.score, alarm.reports);
     let spread = scenario.spread.as_ref().filter(|spread| distinct >= spread.at);
     let summary = match spread.map_or(&scenario.says, |spread| &spread.says) {
         Some(says) => filled(says, record, alarm.count, distinct),
@@ -197,7 +199,7 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observati
         Some(says) => filled(says, line.record, lines, distinct),
         None => format!("{}, and then it succeeded", scenario.title),
     };
-    let alarm = Grown { id: name(!group, first), count: lines, first, last: line.ts };
+    let alarm = Grown { id: name(!group, first), reports: 1, count: lines, first, last: line.ts };
     let found = raised(scenario, then.reason.clone(), (score, summary), alarm);
     let techniques = if then.techniques.is_empty() { found.techniques.clone() } else { then.techniques.clone() };
     Some(Raised { is_of_source: false, techniques, ..found })

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::detection::Detection;
 use super::watch::{FirstTime, Watch};
 use crate::detect::attempts::Attempts;
+use crate::detect::campaign::{Begun, Campaigns};
 use crate::detect::scenario::{Counters, Grown, Observation, Raised, ScenarioSet};
 use crate::detect::sigma::normal;
 use crate::event::{Action, Alarm, Category, Decision, Entity, Happened, Raw, Record, Timestamp};
@@ -23,6 +24,7 @@ pub struct Seen {
     attempts: Attempts,
     counters: Counters,
     pub watch: Watch,
+    campaigns: Campaigns,
 }
 
 /// The names as decisions share them.
@@ -57,6 +59,27 @@ impl Seen {
     }
 }
 
+impl Seen {
+    /// The decision as it is to be told: of one who begins what many others have begun, that of all of them, or none.
+    pub fn gather(&mut self, raised: &Raised, decision: Decision, ts: Timestamp) -> Option<Decision> {
+        let source = decision.entity.src_ip.as_deref().filter(|_| raised.is_of_source);
+        let Some(source) = source.filter(|_| raised.alarm.reports == 1) else { return Some(decision) };
+        match self.campaigns.begins(&raised.reason, source, ts) {
+            Begun::Alone => Some(decision),
+            Begun::Silent => None,
+            Begun::Told(alarm) => {
+                let summary = format!("{} by {} sources within an hour, last {source}", raised.reason, alarm.count);
+                let mut reasons = decision.reasons;
+                reasons.insert(0, CAMPAIGN.to_owned());
+                Some(Decision { reasons, summary, alarm: Some(Box::new(alarm)), ..decision })
+            }
+        }
+    }
+}
+
+/// Among the reasons for an alarm about many sources.
+const CAMPAIGN: &str = "campaign";
+
 impl Models {
     pub fn decision(&self, raised: &Raised, raw: &Raw) -> Decision {
         let verdict = verdict(raised.score);
@@ -80,7 +103,13 @@ impl Models {
 }
 
 fn alarm(grown: &Grown) -> Alarm {
-    Alarm { id: grown.id.clone(), count: grown.count, first_ts: grown.first.seconds(), last_ts: grown.last.seconds() }
+    Alarm {
+        id: grown.id.clone(),
+        count: grown.count,
+        first_ts: grown.first.seconds(),
+        last_ts: grown.last.seconds(),
+        members: Vec::new(),
+    }
 }
 
 /// Who it is about: where the lines come from, without the user that is only tried.
@@ -101,13 +130,16 @@ impl Detection {
             entity: record.entity.clone(),
             category: if is_of_user { Category::Auth } else { Category::System },
             compartment: Arc::clone(&raw.compartment),
+            spares_host: false,
             times: 1,
         }
     }
 
     /// A decision of Layer 4 itself, as a signal.
-    pub fn from_own(decision: &Decision) -> Self {
+    pub fn from_own(decision: &Decision, raised: &Raised) -> Self {
         Self {
+            // Who guesses at a machine from outside makes it no more dangerous.
+            spares_host: raised.is_of_source,
             score: decision.score,
             reasons: decision.reasons.clone(),
             techniques: decision.attack.clone(),

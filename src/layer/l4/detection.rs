@@ -12,6 +12,9 @@ pub const DEVICE: u16 = 23;
 /// The part of a score that goes to the host: it is concerned by everything that its users and peers do.
 const HOST_SHARE: f64 = 0.5;
 
+/// How the key of a machine begins.
+pub const HOST: &str = "host:";
+
 /// One user, address or host that an event concerns.
 pub struct Subject {
     pub key: String,
@@ -27,12 +30,15 @@ pub struct Detection {
     pub entity: Entity,
     pub category: Category,
     pub compartment: Arc<str>,
+    /// It says nothing of the machine that logged it.
+    pub spares_host: bool,
     /// How often it is to be weighed.
     pub times: u32,
 }
 
-/// The subjects of an entity in order of precedence: where risks are equal the first is named.
-pub fn subjects(entity: &Entity) -> Vec<Subject> {
+/// The subjects of a detection in order of precedence: where risks are equal the first is named.
+pub fn subjects(detection: &Detection) -> Vec<Subject> {
+    let entity = &detection.entity;
     let host = entity.host.clone();
     let user = entity.user.as_ref().map(|user| Subject {
         key: format!("user:{user}"),
@@ -44,8 +50,8 @@ pub fn subjects(entity: &Entity) -> Vec<Subject> {
         entity: Entity { src_ip: Some(address.clone()), host: host.clone(), ..Entity::default() },
         share: 1.0,
     });
-    let machine = host.as_ref().map(|name| Subject {
-        key: format!("host:{name}"),
+    let machine = host.as_ref().filter(|_| !detection.spares_host).map(|name| Subject {
+        key: format!("{HOST}{name}"),
         entity: Entity { host: Some(name.clone()), ..Entity::default() },
         share: HOST_SHARE,
     });
@@ -68,6 +74,7 @@ impl Detection {
             entity: decision.entity.clone(),
             category: decision.category,
             compartment: Arc::clone(&decision.compartment),
+            spares_host: false,
             times: decision.happened.times,
         }
     }
@@ -92,6 +99,7 @@ impl Detection {
             entity: record.entity.clone(),
             category: Category::System,
             compartment: Arc::clone(&raw.compartment),
+            spares_host: false,
             times: record.times(),
         }
     }

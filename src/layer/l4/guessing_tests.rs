@@ -228,3 +228,18 @@ fn one_line_of_another_time_neither_ends_nor_begins_a_window() {
     assert!(is_called(&loud([1000, 1001, 1002 + day, 1003, 1004, 1005].map(|at| guess(at + day))), &["brute_force"]));
     assert!(is_called(&loud([day, day + 1, 0, day + 2, day + 3, day + 4].map(guess)), &["brute_force"]));
 }
+
+#[test]
+fn five_hundred_guessers_in_an_hour_are_one_campaign_with_a_list() {
+    let guessers = (0..500_u64).flat_map(|number| {
+        let address = format!("198.{}.{}.7", 18 + number / 250, number % 250);
+        (0..4).map(move |guess| (number * 6 + guess, login("root", &address, false)))
+    });
+    let found = alarms(guessers);
+    let of_guessing: Vec<&Decision> =
+        found.iter().filter(|alarm| alarm.reasons.iter().any(|reason| reason == "brute_force")).collect();
+    assert!(of_guessing.len() <= 25, "{}", of_guessing.len());
+    let last = of_guessing.last().unwrap();
+    assert_eq!((last.reasons[0].as_str(), last.verdict), ("campaign", Verdict::Suspicious));
+    assert!(last.alarm.as_ref().unwrap().members.len() > 200);
+}

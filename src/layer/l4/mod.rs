@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::correlation::{Models, Seen};
-use self::detection::{DEVICE, Detection, Subject, subjects};
+use self::detection::{DEVICE, Detection, HOST, Subject, subjects};
 use super::judgement::MALICIOUS_FROM;
 use super::l3::rule_files::{self, Wanted};
 use super::one_line;
@@ -157,10 +157,13 @@ impl L4 {
     fn count(&mut self, ts: Timestamp, raw: &Raw, out: &mut Outbox) {
         for raised in self.state.seen.observe(&self.set, raw.record(), ts) {
             let decision = self.models.decision(&raised, raw);
-            let tipped = self.weigh(ts, &Detection::from_own(&decision), decision.verdict);
-            out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
-            if let Some(tipped) = tipped {
-                out.emit(Stream::L4Out, Body::Decision(Box::new(tipped)));
+            // An alarm that has grown is no further signal.
+            let is_new = raised.alarm.reports == 1;
+            let signal = Detection::from_own(&decision, &raised);
+            let tipped = is_new.then(|| self.weigh(ts, &signal, decision.verdict)).flatten();
+            let told = self.state.seen.gather(&raised, decision, ts);
+            for decision in told.into_iter().chain(tipped) {
+                out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
             }
         }
         for first in self.state.seen.watch.first_times(raw.record(), ts) {
@@ -181,7 +184,7 @@ impl L4 {
         }
         let mut highest: Option<(Subject, f64, Verdict)> = None;
         let mut already_announced = Verdict::Benign;
-        for subject in subjects(&detection.entity) {
+        for subject in subjects(detection) {
             let watched = self.state.watched.touch(&subject.key, Default::default);
             let risen = watched.weigh(&self.thresholds, ts, detection, subject.share, own);
             let higher = |risk| highest.as_ref().is_none_or(|(_, other, _)| risk > *other);
@@ -194,6 +197,11 @@ impl L4 {
             }
         }
         let (subject, risk, reached) = highest?;
+        // That its machine's risk has risen as far is no news either, whichever line then tips it.
+        if let Some(host) = detection.entity.host.as_deref().filter(|_| !subject.key.starts_with(HOST)) {
+            let watched = self.state.watched.touch(&format!("{HOST}{host}"), Default::default);
+            watched.announced = watched.announced.max(Some(reached));
+        }
         let watched = self.state.watched.get(&subject.key)?;
         Some(self.decide(&subject, risk, reached, watched, detection))
     }

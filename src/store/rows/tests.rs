@@ -145,12 +145,9 @@ fn decision() -> impl Strategy<Value = (Stream, Body)> {
 }
 
 fn alarm() -> impl Strategy<Value = Option<Alarm>> {
-    let alarm = (text(), any::<u32>(), finite(), finite()).prop_map(|(id, count, first_ts, last_ts)| Alarm {
-        id,
-        count: count.into(),
-        first_ts,
-        last_ts,
-    });
+    let alarm = (text(), any::<u32>(), finite(), finite(), vec(text(), 0..3)).prop_map(
+        |(id, count, first_ts, last_ts, members)| Alarm { id, count: count.into(), first_ts, last_ts, members },
+    );
     prop::option::of(alarm)
 }
 
