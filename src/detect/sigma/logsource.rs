@@ -63,7 +63,7 @@ const ELSEWHERE: [&str; 23] = [
 ];
 
 /// What an action or a format makes a record to be, beside what the event log has.
-const CATEGORIES: [&str; 18] = [
+const CATEGORIES: [&str; 20] = [
     "application",
     "authentication",
     "cef",
@@ -74,12 +74,14 @@ const CATEGORIES: [&str; 18] = [
     "file_event",
     "firewall",
     "ids",
+    "log_control",
     "mail",
     "network",
     "network_connection",
     "ocsf",
     "process_creation",
     "proxy",
+    "service",
     "voip",
     "webserver",
 ];
@@ -211,6 +213,8 @@ fn categories(record: &Record) -> &'static [&'static str] {
         Action::HttpRequest => &["webserver"],
         Action::Login => &["authentication"],
         Action::Mail => &["mail"],
+        Action::ServiceStart | Action::ServiceStop | Action::Service => &["service"],
+        Action::LogChange => &["log_control"],
         Action::Connection => &["firewall", "network_connection"],
         Action::FileChange => &["file_event"],
         _ => &[],

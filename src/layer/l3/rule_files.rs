@@ -14,6 +14,8 @@ const BUILTIN: &[(&str, &str)] = &[
     ("account_created.yml", include_str!("../../../config/rules/account_created.yml")),
     ("account_made_administrator.yml", include_str!("../../../config/rules/account_made_administrator.yml")),
     ("download_piped_to_shell.yml", include_str!("../../../config/rules/download_piped_to_shell.yml")),
+    ("kubernetes_anonymous_request.yml", include_str!("../../../config/rules/kubernetes_anonymous_request.yml")),
+    ("kubernetes_pod_command.yml", include_str!("../../../config/rules/kubernetes_pod_command.yml")),
     ("log_destroyed.yml", include_str!("../../../config/rules/log_destroyed.yml")),
     ("log_reported_cleared.yml", include_str!("../../../config/rules/log_reported_cleared.yml")),
     ("logging_stopped.yml", include_str!("../../../config/rules/logging_stopped.yml")),

@@ -1,6 +1,5 @@
 //! What lines mean together: the scenarios, and which lines are about one attempt.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -42,18 +41,19 @@ impl Default for Models {
 impl Seen {
     /// The alarms that the line leads to.
     pub fn observe(&mut self, set: &ScenarioSet, record: &Record, ts: Timestamp) -> Vec<Raised> {
-        let value = |name| normal::field(record, name).map(Cow::into_owned);
-        let (action, outcome) = (value("event.action"), value("event.outcome"));
         let (mut is_repeated, mut own) = (false, Vec::new());
-        match (action.as_deref(), outcome.as_deref()) {
-            // What the syslog daemon has folded is of as many attempts as it says.
-            (Some("login"), Some("failure")) if record.repeated.is_none() => {
-                is_repeated = peer(record).is_some_and(|peer| self.attempts.is_repeated(&peer, record, ts));
+        if matches!(record.action, Action::Login | Action::PrivilegeUse | Action::HttpRequest) {
+            let value = |name| normal::field(record, name);
+            match (value("event.action").as_deref(), value("event.outcome").as_deref()) {
+                // What the syslog daemon has folded is of as many attempts as it says.
+                (Some("login"), Some("failure")) if record.repeated.is_none() => {
+                    is_repeated = peer(record).is_some_and(|peer| self.attempts.is_repeated(&peer, record, ts));
+                }
+                (Some("login" | "privilege_use"), Some("success")) => {
+                    own = peer(record).map(|peer| self.attempts.succeeded(&peer, record, ts)).unwrap_or_default();
+                }
+                _ => {}
             }
-            (Some("login" | "privilege_use"), Some("success")) => {
-                own = peer(record).map(|peer| self.attempts.succeeded(&peer, record, ts)).unwrap_or_default();
-            }
-            _ => {}
         }
         self.counters.observe(set, &Observation { record, ts, is_repeated, own: &own })
     }

@@ -243,3 +243,18 @@ fn five_hundred_guessers_in_an_hour_are_one_campaign_with_a_list() {
     assert_eq!((last.reasons[0].as_str(), last.verdict), ("campaign", Verdict::Suspicious));
     assert!(last.alarm.as_ref().unwrap().members.len() > 200);
 }
+
+#[test]
+fn people_behind_one_address_who_mistype_once_and_get_in_are_no_guessers() {
+    let office = (0..300_u64).flat_map(|at| {
+        let user = format!("user{}", at % 50);
+        [(at * 300, login(&user, "198.51.100.1", false)), (at * 300 + 9, login(&user, "198.51.100.1", true))]
+    });
+    assert_eq!(loud(office), []);
+    let each_from_home = (0..60_u64).flat_map(|at| {
+        let (user, address) = (format!("user{at}"), format!("192.0.2.{at}"));
+        let failed = (0..3).map(|guess| (at * 600 + guess * 8, login(&user, &address, false))).collect::<Vec<_>>();
+        failed.into_iter().chain([(at * 600 + 30, login(&user, &address, true))])
+    });
+    assert_eq!(loud(each_from_home), []);
+}
