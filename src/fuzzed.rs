@@ -13,7 +13,7 @@ use crate::detect::ima_log::{AllowedFiles, measurement};
 use crate::detect::indicator_list::{read_allowed, read_indicators};
 use crate::detect::indicators::Indicators;
 use crate::detect::tcg_log::{TcgLog, efi_switch};
-use crate::detect::{cacao, zeek};
+use crate::detect::{cacao, web, zeek};
 use crate::event::{Format, Stream, Timestamp};
 use crate::intake::redis::{Content, Entry};
 use crate::intake::syslog::{framing, relp};
@@ -38,6 +38,7 @@ pub const PARSERS: &[Parser] = &[
     ("relp", relp),
     ("packed", packed),
     ("indicator_lists", indicator_lists),
+    ("web_request", web_request),
     ("cacao", cacao),
     ("tcg_log", tcg_log),
     ("ima_log", ima_log),
@@ -196,6 +197,14 @@ pub fn indicator_lists(data: &[u8]) {
     let (parts, _) = read_allowed(&text, &mut allow);
     drop(allow.set_parts(&parts));
     read_indicators(&"list".into(), &text, &mut Indicators::new(allow));
+}
+
+/// Request line, agent and referrer, each on a line.
+pub fn web_request(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut lines = text.lines().map(|line| line.split_once(' ').unwrap_or(("", line)));
+    let [(method, url), (_, agent), (_, referrer)] = std::array::from_fn(|_| lines.next().unwrap_or_default());
+    web::builtin::patterns().0.find(&web::Request { method, url, agent, referrer, status: None });
 }
 
 pub fn cacao(data: &[u8]) {

@@ -66,6 +66,11 @@ impl Sketch {
         (least - noise).clamp(0.0, f64::from(u16::MAX)).round() as u32
     }
 
+    /// Nothing that it holds counts any more.
+    pub fn is_over(&self, now: Timestamp, timespan: Duration) -> bool {
+        now.since(self.since) >= timespan * 2
+    }
+
     fn turn(&mut self, now: Timestamp, timespan: Duration) {
         let elapsed = now.since(self.since);
         if elapsed < timespan {
@@ -180,6 +185,7 @@ mod tests {
         assert_eq!(left(3600), 100);
         assert!((40..=60).contains(&left(5400)));
         assert_eq!(left(7200), 0);
+        assert!(!sketch.is_over(at(10_000), HOUR) && sketch.is_over(at(20_000), HOUR));
     }
 
     #[test]

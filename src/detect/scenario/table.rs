@@ -122,6 +122,11 @@ impl Table {
 
     /// What the sketch knows of a group that comes back.
     fn carried(&mut self, scenario: &Scenario, line: Line) -> u32 {
+        for sketch in [&mut self.gone, &mut self.gone_values] {
+            if sketch.as_ref().is_some_and(|sketch| sketch.is_over(line.ts, scenario.timespan)) {
+                *sketch = None;
+            }
+        }
         self.gone.as_mut().map_or(0, |sketch| sketch.estimate(line.group, line.ts, scenario.timespan))
     }
 
