@@ -105,6 +105,9 @@ impl<'a> Classes<'a> {
             Some(place) => place.categories.to_vec(),
             None => categories(record).to_vec(),
         };
+        if place.is_some() && record.action == Action::Login {
+            categories.push("authentication");
+        }
         categories.extend(of_format.category.as_deref());
         Self { program: record.program.as_deref(), product, services, categories, is_of_event_log: place.is_some() }
     }

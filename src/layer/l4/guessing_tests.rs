@@ -258,3 +258,10 @@ fn people_behind_one_address_who_mistype_once_and_get_in_are_no_guessers() {
     });
     assert_eq!(loud(each_from_home), []);
 }
+
+#[test]
+fn a_failed_logon_of_the_windows_event_log_counts_like_any_other() {
+    let line = r#"{"event": {"code": "4625", "action": "logon-failed", "outcome": "failure"}, "host": {"name": "srv01"}, "winlog": {"channel": "Security", "event_id": "4625", "event_data": {"IpAddress": "203.0.113.87", "TargetUserName": "Administrator"}}}"#;
+    let read = crate::parse::record(line.as_bytes(), Format::Auto, &[]);
+    assert!(is_called(&loud((0..6).map(|at| (at * 5, read.clone()))), &["brute_force"]));
+}
