@@ -40,6 +40,8 @@ pub struct Raised {
     pub category: Category,
     /// It is about where lines come from; the user that they name is only the target.
     pub is_of_source: bool,
+    /// It is about many sources: the one that its newest line names is not to blame for it.
+    pub is_of_many: bool,
     /// It is about the order of things rather than their number.
     pub is_sequence: bool,
     pub alarm: Grown,
@@ -213,6 +215,7 @@ fn raised(scenario: &Scenario, reason: String, (score, summary): (f64, String), 
         summary,
         category: scenario.category,
         is_of_source: scenario.group_by.iter().any(|field| field.starts_with("source.")),
+        is_of_many: matches!(&scenario.measure, Measure::Values { field } if field.starts_with("source.")),
         is_sequence: matches!(scenario.measure, Measure::All { .. }),
         alarm,
     }

@@ -141,6 +141,10 @@ fn addresses_of_one_network_are_one_guesser() {
     assert!(customer.len() <= 5, "{customer:?}");
     let network = loud((0..8).map(|at| (at * 60, login(&format!("u{at}"), &format!("203.0.113.{at}"), false))));
     assert!(is_called(&network, &["network_brute_force"]), "{network:?}");
+    let mut stage = prepare(&config::L4::default(), &[]).unwrap().stage();
+    let guesses = (0..60).map(|at| event(at * 8, login("root", &format!("203.0.113.{}", at % 10), false)));
+    let said = decisions(&mut *stage, &guesses.collect::<Vec<_>>());
+    assert!(said.iter().all(|decision| &*decision.model != MODEL), "the network is not the address's fault: {said:?}");
 }
 
 #[test]

@@ -157,8 +157,8 @@ impl L4 {
     fn count(&mut self, ts: Timestamp, raw: &Raw, out: &mut Outbox) {
         for raised in self.state.seen.observe(&self.set, raw.record(), ts) {
             let decision = self.models.decision(&raised, raw);
-            // An alarm that has grown is no further signal.
-            let is_new = raised.alarm.reports == 1;
+            // An alarm that has grown is no further signal, and one about many is none about the last of them.
+            let is_new = raised.alarm.reports == 1 && !raised.is_of_many;
             let signal = Detection::from_own(&decision, &raised);
             let tipped = is_new.then(|| self.weigh(ts, &signal, decision.verdict)).flatten();
             let told = self.state.seen.gather(&raised, decision, ts);
