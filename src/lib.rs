@@ -46,6 +46,8 @@ pub mod redis;
 mod replay;
 mod retry;
 pub mod server;
+#[cfg(test)]
+mod simulation;
 pub mod store;
 pub mod supervise;
 mod tls;

@@ -16,5 +16,5 @@ mod transaction;
 pub use ledger::{Consumer, ConsumerId, Ledger};
 pub use log::{EventRef, Log};
 pub use reader::{Reader, Ready};
-pub use shared::{Bus, Stale, Step};
+pub use shared::{Bus, Stale, Step, Wake};
 pub use transaction::{DeadLetter, EntryKey, Snapshot, TakenEntries, Transaction};

@@ -12,7 +12,9 @@ use crate::event::{Draft, Event, EventId, Timestamp};
 use crate::limits;
 
 /// Wakes a consumer's actor; must not block.
-type Wake = Arc<dyn Fn() + Send + Sync>;
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+/// Tells the time that the ids of new events are taken from.
+type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The ordered log in memory, with everything that happens on it: sources append, stages read and step, the writer takes
 /// transactions off it. All methods may be called from any thread; none blocks for longer than another takes.
@@ -29,6 +31,7 @@ pub struct Bus {
 
 /// What the lock guards.
 pub(super) struct Inner {
+    clock: Clock,
     pub(super) log: Log,
     pub(super) ledger: Ledger,
     wakes: Vec<Option<Wake>>,
@@ -69,9 +72,15 @@ pub struct Stale;
 impl Bus {
     /// Goes on after `last`, everything up to which is committed.
     pub fn new(ledger: Ledger, last: EventId) -> Self {
+        Self::with_clock(ledger, last, Arc::new(Timestamp::now))
+    }
+
+    /// The same by another clock than that of the machine.
+    pub fn with_clock(ledger: Ledger, last: EventId, clock: Clock) -> Self {
         let wakes = vec![None; ledger.all().len()];
         Self {
             inner: Mutex::new(Inner {
+                clock,
                 log: Log::after(last),
                 ledger,
                 wakes,
@@ -145,7 +154,8 @@ impl Bus {
         let mut inner = self.lock();
         let events = inner.append(drafts);
         for letter in &mut dead_letters {
-            letter.id = inner.log.reserve(Timestamp::now().millis());
+            let now = (inner.clock)().millis();
+            letter.id = inner.log.reserve(now);
         }
         let last = inner.log.last();
         let consumer = source.to_owned();
@@ -292,7 +302,7 @@ impl Bus {
 
 impl Inner {
     fn append(&mut self, drafts: Vec<Draft>) -> Arc<[Event]> {
-        let chunk = self.log.append(drafts, Timestamp::now().millis());
+        let chunk = self.log.append(drafts, (self.clock)().millis());
         self.ledger.receive(chunk.iter());
         chunk
     }

@@ -226,10 +226,9 @@ impl Daemon {
         snapshot: Option<Snapshot>,
     ) -> Result<(), StartError> {
         let Some(consumer) = self.core.bus.consumer(row.name) else { return Ok(()) };
-        let (bus, store) = (Arc::clone(&self.core.bus), self.core.store.clone());
-        let shell = Shell::new((self.hooks.stage)(spec), consumer, bus, store, snapshot);
+        let shell = Shell::new((self.hooks.stage)(spec), consumer, Arc::clone(&self.core.bus), snapshot);
         self.shells.insert(row.name, Arc::clone(&shell));
-        self.tree.start(actor::child(&shell, place, row.drain))?;
+        self.tree.start(actor::child(&shell, self.core.store.clone(), place, row.drain))?;
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use super::{DeviceSpec, settings};
 use crate::config::Span;
 use crate::detect::burst::Bursts;
 use crate::detect::disagreement::{Disagreement, Judgements};
+use crate::detect::liveness::Liveness;
 use crate::detect::log_clock::LogClock;
 use crate::detect::log_sequence::{Break, LogSequence};
 use crate::detect::recent::Recent;
@@ -23,8 +24,6 @@ use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX};
 
 const NUMBER: u16 = 51;
-/// A line whose time is further from its arrival than this is history being read, not a live source.
-const LIVE_WITHIN: Duration = Duration::from_secs(300);
 
 pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
@@ -71,7 +70,13 @@ struct Source {
     silence: Silence,
     compartment: String,
     host: Option<String>,
+    /// Whether its latest line came when it was written.
     is_live: bool,
+    /// Whether one ever did: what is history alone cannot fall silent.
+    #[serde(default)]
+    has_lived: bool,
+    #[serde(default)]
+    liveness: Liveness,
     /// The believed time of its latest line.
     latest: Timestamp,
 }
@@ -117,9 +122,14 @@ impl AdvMl {
             compartment: raw.compartment.to_string(),
             host: host.clone(),
             is_live: false,
+            has_lived: false,
+            liveness: Liveness::default(),
             latest: time,
         });
-        let was_live = std::mem::replace(&mut source.is_live, is_live(event));
+        // A replay knows no arrival: it reads history.
+        let is_live = event.times.arrived().is_some_and(|arrival| source.liveness.line(time, arrival, watched));
+        let was_live = std::mem::replace(&mut source.is_live, is_live);
+        source.has_lived |= is_live;
         let pause = time.since(std::mem::replace(&mut source.latest, time));
         let pause = (!was_live || !source.is_live).then_some(pause);
         let silent = source.silence.line(watched, pause, self.settings.silence_min.get());
@@ -161,7 +171,7 @@ impl AdvMl {
             .state
             .sources
             .iter_mut()
-            .filter(|(_, source)| source.is_live)
+            .filter(|(_, source)| source.has_lived)
             .filter_map(|(key, source)| {
                 let silent = source.silence.check(watched, silence_min)?;
                 Some((key.to_owned(), source.host.clone(), source.compartment.clone(), silent))
@@ -263,12 +273,6 @@ impl AdvMl {
         }
         Some(finding)
     }
-}
-
-/// A line that came when it happened, and is not history being read.
-fn is_live(event: &Event) -> bool {
-    let time = event.time();
-    event.times.arrived().is_some_and(|arrival| arrival.since(time).max(time.since(arrival)) <= LIVE_WITHIN)
 }
 
 impl Stateful for AdvMl {

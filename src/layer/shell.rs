@@ -9,7 +9,6 @@ use super::stage::StageSpec;
 use crate::bus::{Bus, ConsumerId, Snapshot};
 use crate::event::EventId;
 use crate::limits;
-use crate::store::HotStore;
 use crate::supervise::Cause;
 
 /// An event that crashes its stage this often is quarantined.
@@ -20,7 +19,6 @@ pub struct Shell {
     pub spec: StageSpec,
     pub consumer: ConsumerId,
     pub bus: Arc<Bus>,
-    pub store: HotStore,
     /// Packed id of the event in the stage's hands; 0: none.
     in_flight: AtomicI64,
     record: Mutex<Record>,
@@ -34,18 +32,11 @@ struct Record {
 }
 
 impl Shell {
-    pub fn new(
-        spec: StageSpec,
-        consumer: ConsumerId,
-        bus: Arc<Bus>,
-        store: HotStore,
-        snapshot: Option<Snapshot>,
-    ) -> Arc<Self> {
+    pub fn new(spec: StageSpec, consumer: ConsumerId, bus: Arc<Bus>, snapshot: Option<Snapshot>) -> Arc<Self> {
         Arc::new(Self {
             spec,
             consumer,
             bus,
-            store,
             in_flight: AtomicI64::new(0),
             record: Mutex::new(Record { crashes: BTreeMap::new(), snapshot }),
         })

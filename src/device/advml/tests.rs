@@ -85,6 +85,30 @@ fn neither_a_line_dated_ahead_nor_the_machines_clock_makes_a_source_silent_or_hi
 }
 
 #[test]
+fn a_source_whose_clock_is_an_hour_behind_is_missed_when_it_falls_silent() {
+    let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
+    for event in &mut events {
+        let arrival = event.times.arrival;
+        event.times =
+            crate::event::Times { arrival, ..crate::event::Times::at(arrival.minus(Duration::from_secs(3600))) };
+    }
+    events.extend(ticks(0..3000));
+    assert_eq!(flags_of(&mut *device(), &in_order_of_arrival(events)), ["LOG_SILENCE"]);
+}
+
+#[test]
+fn a_source_whose_last_lines_came_late_is_missed_all_the_same() {
+    let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
+    let end = events.last().unwrap().times.arrival;
+    // The daemon was stopped, and reads at its start what was written meanwhile.
+    for event in events.iter_mut().rev().take(10) {
+        event.times.arrival = end.plus(Duration::from_secs(1200));
+    }
+    events.extend(ticks(3000..6000));
+    assert_eq!(flags_of(&mut *device(), &in_order_of_arrival(events)), ["LOG_SILENCE"]);
+}
+
+#[test]
 fn reading_old_history_is_not_silence() {
     let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
     for event in &mut events {

@@ -33,24 +33,24 @@ pub fn uptime() -> Duration {
 /// set takes effect at once, in both directions. Windows of the sources end within their bounds in either case (see
 /// `source.rs`), and silence is counted in time that passed while the daemon watched.
 #[derive(Debug)]
-struct ArrivalClock {
+pub(crate) struct ArrivalClock {
     last: Timestamp,
     uptime: Duration,
 }
 
 /// The machine's clock was set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     Forward(Duration),
     Back(Duration),
 }
 
 impl ArrivalClock {
-    fn new(wall: Timestamp, uptime: Duration) -> Self {
+    pub fn new(wall: Timestamp, uptime: Duration) -> Self {
         Self { last: wall, uptime }
     }
 
-    fn at(&mut self, wall: Timestamp, uptime: Duration) -> (Timestamp, Option<Step>) {
+    pub fn at(&mut self, wall: Timestamp, uptime: Duration) -> (Timestamp, Option<Step>) {
         let expected = self.last.plus(uptime.saturating_sub(self.uptime));
         self.uptime = uptime;
         let (ahead, behind) = (wall.since(expected), expected.since(wall));
