@@ -93,20 +93,26 @@ impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let reader = &mut self.reader;
         let read = catch_unwind(AssertUnwindSafe(|| reader.read(buffer)));
-        let count = read.unwrap_or_else(|_| Err(Error::new(ErrorKind::InvalidData, "it is damaged"))).map_err(told)?;
+        let count =
+            read.unwrap_or_else(|_| Err(Error::new(ErrorKind::InvalidData, "its decoder gave up"))).map_err(told)?;
         self.check(buffer.get(..count).unwrap_or_default())?;
         Ok(count)
     }
 }
 
-/// What a person can do about it, where the decoder's own words do not say.
+/// In words that say what is wrong, where the decoder's own do not.
 fn told(error: Error) -> Error {
-    if error.kind() != ErrorKind::OutOfMemory {
-        return error;
-    }
-    let most = UNPACK_WINDOW_BYTES_MAX / (1024 * 1024);
-    let text = format!("it was packed with a window of more than {most} MiB: pack it with a smaller one");
-    Error::new(ErrorKind::OutOfMemory, text)
+    let text = match error.kind() {
+        ErrorKind::OutOfMemory => {
+            let most = UNPACK_WINDOW_BYTES_MAX / (1024 * 1024);
+            format!("it was packed with a window of more than {most} MiB: pack it with a smaller one")
+        }
+        ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof | ErrorKind::Other => {
+            format!("it is damaged, or ends too early: {error}")
+        }
+        _ => return error,
+    };
+    Error::new(error.kind(), text)
 }
 
 /// Counts the bytes that are taken of what is packed.
