@@ -29,7 +29,8 @@ shrink_is_seen() {
     [[ $(metric dsmil_shrink_up) == 1 ]]
 }
 
-# Somebody guesses passwords and gets in, over the journal and over Redis.
+# Somebody guesses passwords and gets in, over the journal and over Redis, which Layer 4 counts; and one line that says
+# enough by itself, for Layer 3.
 attack() {
     on_machine 'for n in $(seq 20); do
             line="Failed password for root from 203.0.113.7 port $((40000 + n)) ssh2"
@@ -37,7 +38,8 @@ attack() {
             redis-cli XADD L3_IN "*" ts "$(date +%s)" source other compartment soc payload "sshd[$n]: $line" >/dev/null
             redis-cli XADD L4_IN "*" ts "$(date +%s)" source other compartment soc payload "sshd[$n]: $line" >/dev/null
         done
-        logger -t sshd "Accepted password for root from 203.0.113.7 port 41000 ssh2"'
+        logger -t sshd "Accepted password for root from 203.0.113.7 port 41000 ssh2"
+        logger -t backup "the audit log has been cleared by root"'
 }
 
 an_attack_over_the_journal_and_over_redis_becomes_soc_events() {
