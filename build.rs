@@ -1,4 +1,4 @@
-//! Lists the files of `config/formats`, `config/web` and `config/scenarios`, so that a new one needs no line of code.
+//! Lists the files of `config/formats`, `config/web`, `config/rules` and `config/scenarios`, so that a new one needs no line of code.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::{env, fs};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     list("formats", "toml")?;
     list("web", "toml")?;
+    list("rules", "yml")?;
     list("scenarios", "yml")
 }
 

@@ -7,7 +7,7 @@ use super::exit::EXIT_CONFIG;
 use crate::config::L3;
 use crate::detect::sigma::{Needs, needs};
 use crate::formats::Library;
-use crate::layer::l3::rule_files;
+use crate::layer::rule_files;
 
 /// Prints a line for each rule; a rule that can never match comes with the reason.
 ///

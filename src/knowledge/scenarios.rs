@@ -9,8 +9,8 @@ use crate::config::{L3, L4};
 use crate::detect::scenario::sample::{Sample, samples};
 use crate::detect::sigma::normal;
 use crate::event::{Body, Decision, Event, EventId, Format, Raw, Record, Stream, Times, Timestamp};
-use crate::layer::l3::rule_files::{self, Wanted};
 use crate::layer::l4;
+use crate::layer::rule_files::{self, Wanted};
 use crate::layer::stage::{Outbox, Stage};
 use crate::parse::{built_in, record};
 

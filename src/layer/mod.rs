@@ -10,6 +10,7 @@ mod meters;
 pub mod pipeline;
 mod reasons;
 pub mod row;
+pub(crate) mod rule_files;
 pub(crate) mod run;
 pub(crate) mod severity;
 pub(crate) mod shell;

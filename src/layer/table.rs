@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::row::{PreparedStage, StageRow};
-use super::{fusion, l3, l4};
+use super::{fusion, l3, l4, rule_files};
 use crate::config::Config;
 use crate::event::stream::FUSION;
 use crate::event::{Interest, Stream};
@@ -43,10 +43,7 @@ pub fn layers() -> [LayerSpec; 3] {
 }
 
 fn l3() -> StageRow {
-    let prepare = |config: &Config| {
-        let prepared = config.l3.enabled.then(|| l3::prepare(&config.l3)).transpose()?;
-        Ok(prepared.map(|prepared| PreparedStage { make: prepared.spec.make, warnings: prepared.warnings }))
-    };
+    let prepare = |config: &Config| config.l3.enabled.then(|| l3::prepare(&config.l3)).transpose();
     let files = |config: &Config| paths(config.l3.rules.iter());
     StageRow {
         reads: Interest::NONE.stream(Stream::L3In),
@@ -61,7 +58,7 @@ fn l4() -> StageRow {
         if !config.l4.enabled {
             return Ok(None);
         }
-        let rules = l3::rule_files::read(&config.l3)?;
+        let rules = rule_files::read(&config.l3)?;
         l4::prepare(&config.l4, &rules.texts).map(Some)
     };
     let files = |config: &Config| paths(config.l4.scenarios.iter().chain(&config.l3.rules));

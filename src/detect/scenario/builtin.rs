@@ -7,6 +7,5 @@ const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"
 
 /// Their texts.
 pub fn texts() -> Vec<RuleText> {
-    let text = |(file, yaml): &(&str, &str)| RuleText { file: format!("built-in {file}"), yaml: (*yaml).to_owned() };
-    FILES.iter().map(text).collect()
+    RuleText::built_in(FILES)
 }

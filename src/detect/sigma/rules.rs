@@ -18,6 +18,14 @@ pub struct RuleText {
     pub yaml: String,
 }
 
+impl RuleText {
+    /// Those that come with the daemon, of these names and texts.
+    pub fn built_in(files: &[(&str, &str)]) -> Vec<Self> {
+        let text = |(file, yaml): &(&str, &str)| Self { file: format!("built-in {file}"), yaml: (*yaml).to_owned() };
+        files.iter().map(text).collect()
+    }
+}
+
 /// A rule that was not loaded, or can never match.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {

@@ -6,54 +6,35 @@
 mod alert;
 pub(crate) mod config;
 mod detection;
-pub(crate) mod rule_files;
 mod web_attack;
 
 use std::sync::Arc;
 
 use self::detection::{Detection, Model};
 use super::reasons::{left_before_login, reason};
-use super::stage::{Outbox, StageSpec, Stateful};
-use super::{one_line, verdict};
+use super::row::PreparedStage;
+use super::stage::{Outbox, Stage, Stateful};
+use super::{one_line, rule_files, verdict};
 use crate::config::Finding;
 use crate::detect::sigma::{RuleMatch, RuleSet};
 use crate::detect::{web, web_login};
-use crate::event::{Action, Body, Category, Decision, Event, Happened, Interest, Raw, Record, Stream, Verdict};
+use crate::event::{Action, Body, Category, Decision, Event, Happened, Raw, Record, Stream, Verdict};
 use crate::limits;
 
-/// Layer 3 ready to run, and what the operator should know of the rules.
-pub struct Prepared {
-    pub spec: StageSpec,
-    /// Rules of a folder that could not be loaded or can never match, each with its file and reason.
-    pub warnings: Vec<Finding>,
-}
-
-/// Reads and compiles the rules. A bad rule in a folder is a warning, since packs of rules written for all products
-/// hold some that are not for this one; a bad rule in a file that the configuration names itself is an error.
+/// Reads and compiles the rules; which bad ones are errors [`RuleFiles::judge`](rule_files::RuleFiles::judge) says.
 ///
 /// # Errors
 /// A path cannot be read, holds no rule file, or is a file with a bad rule.
-pub fn prepare(config: &config::L3) -> Result<Prepared, Vec<Finding>> {
+pub fn prepare(config: &config::L3) -> Result<PreparedStage, Vec<Finding>> {
     let files = rule_files::read(config)?;
     let (rules, problems) = RuleSet::compile(&files.texts);
-    let (errors, warnings): (Vec<_>, Vec<_>) =
-        problems.into_iter().partition(|problem| !problem.is_loaded && files.is_named(&problem.file));
-    let finding = |problem| rule_files::finding("l3.rules", problem);
-    if !errors.is_empty() {
-        return Err(errors.iter().map(finding).collect());
-    }
+    let warnings = files.judge(rule_files::RULES, problems)?;
     let rules = Arc::new(rules);
-    let spec = StageSpec {
-        name: "l3",
-        identifier: "dsmil-l3",
-        reads: Interest::NONE.stream(Stream::L3In),
-        critical: true,
-        make: Arc::new(move || {
-            let (rules, web) = (Arc::clone(&rules), Arc::clone(&web::builtin::patterns().0));
-            Box::new(L3 { rules, web, models: Models::new(), state: () })
-        }),
+    let make = move || -> Box<dyn Stage> {
+        let (rules, web) = (Arc::clone(&rules), Arc::clone(&web::builtin::patterns().0));
+        Box::new(L3 { rules, web, models: Models::new(), state: () })
     };
-    Ok(Prepared { spec, warnings: warnings.iter().map(finding).collect() })
+    Ok(PreparedStage { make: Arc::new(make), warnings })
 }
 
 /// Among the reasons for a line that tells another time than the one it is judged by.
@@ -245,7 +226,7 @@ mod tests {
     }
 
     fn decide_all(records: impl IntoIterator<Item = Record>) -> Vec<Decision> {
-        let mut stage = (prepare(&config::L3::default()).unwrap().spec.make)();
+        let mut stage = prepare(&config::L3::default()).unwrap().stage();
         let events: Vec<Event> = records.into_iter().map(event).collect();
         decisions(&mut *stage, &events)
     }

@@ -24,9 +24,9 @@ use serde::{Deserialize, Serialize};
 use self::correlation::{Models, Seen};
 use self::detection::{DEVICE, Detection, HOST, Subject, subjects};
 use super::judgement::MALICIOUS_FROM;
-use super::l3::rule_files::{self, Wanted};
 use super::one_line;
 use super::row::PreparedStage;
+use super::rule_files::Wanted;
 use super::stage::{Outbox, Stateful};
 use crate::config::Finding;
 use crate::detect::recent::Recent;
@@ -37,6 +37,8 @@ use crate::event::{Body, Decision, Event, Happened, Interest, Raw, Stream, Times
 use crate::limits;
 
 const MODEL: &str = "risk";
+/// Of the files of scenarios in the configuration.
+const KEY: &str = "l4.scenarios";
 
 /// The score of a risk that has just reached `suspicious_at`: more than one weak rule, less than a person must act on.
 const SUSPICIOUS_SCORE: f64 = 0.5;
@@ -60,20 +62,15 @@ pub fn prepare(config: &config::L4, rules: &[RuleText]) -> Result<PreparedStage,
         malicious_at: config.malicious_at,
     };
     let builtin = if config.builtin_scenarios { builtin::texts() } else { Vec::new() };
-    let files = Wanted { key: "l4.scenarios", builtin, paths: &config.scenarios }.read()?;
+    let files = Wanted { key: KEY, builtin, paths: &config.scenarios }.read()?;
     let (set, problems) = ScenarioSet::compile(&files.texts, rules);
-    let finding = |problem: &_| rule_files::finding("l4.scenarios", problem);
-    let (errors, warnings): (Vec<_>, Vec<_>) =
-        problems.iter().partition(|problem| !problem.is_loaded && files.is_named(&problem.file));
-    if !errors.is_empty() {
-        return Err(errors.into_iter().map(finding).collect());
-    }
+    let warnings = files.judge(KEY, problems)?;
     let set = Arc::new(set);
     let make = move || -> Box<dyn super::stage::Stage> {
         let state = State { watched: watched(), seen: Seen::default() };
         Box::new(L4 { thresholds, model: MODEL.into(), set: Arc::clone(&set), models: Models::default(), state })
     };
-    Ok(PreparedStage { make: Arc::new(make), warnings: warnings.into_iter().map(finding).collect() })
+    Ok(PreparedStage { make: Arc::new(make), warnings })
 }
 
 fn watched() -> Recent<Watched> {

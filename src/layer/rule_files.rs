@@ -1,32 +1,19 @@
-//! Reads rule files from disk. The only part of Layer 3 that does IO, at preparation alone.
+//! Reads the files of rules and scenarios from disk. The only part of Layers 3 and 4 that does IO, at preparation alone.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Finding};
+use crate::config::{Finding, L3};
 use crate::detect::sigma::{Problem, RuleText};
 use crate::limits;
 
-/// The rules that come with the daemon.
-const BUILTIN: &[(&str, &str)] = &[
-    ("account_created.yml", include_str!("../../../config/rules/account_created.yml")),
-    ("account_made_administrator.yml", include_str!("../../../config/rules/account_made_administrator.yml")),
-    ("download_piped_to_shell.yml", include_str!("../../../config/rules/download_piped_to_shell.yml")),
-    ("kubernetes_anonymous_request.yml", include_str!("../../../config/rules/kubernetes_anonymous_request.yml")),
-    ("kubernetes_pod_command.yml", include_str!("../../../config/rules/kubernetes_pod_command.yml")),
-    ("log_destroyed.yml", include_str!("../../../config/rules/log_destroyed.yml")),
-    ("log_reported_cleared.yml", include_str!("../../../config/rules/log_reported_cleared.yml")),
-    ("logging_stopped.yml", include_str!("../../../config/rules/logging_stopped.yml")),
-    ("login_of_root_by_password.yml", include_str!("../../../config/rules/login_of_root_by_password.yml")),
-    ("packet_capture.yml", include_str!("../../../config/rules/packet_capture.yml")),
-    ("reverse_shell.yml", include_str!("../../../config/rules/reverse_shell.yml")),
-    ("shadow_file_read.yml", include_str!("../../../config/rules/shadow_file_read.yml")),
-    ("ssh_key_planted.yml", include_str!("../../../config/rules/ssh_key_planted.yml")),
-    ("sudo_refused.yml", include_str!("../../../config/rules/sudo_refused.yml")),
-    ("web_secrets_probed.yml", include_str!("../../../config/rules/web_secrets_probed.yml")),
-];
+/// Name and text of each rule that comes with the daemon, listed by the build script.
+const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/rules.rs"));
+
+/// Of the files of rules in the configuration.
+pub const RULES: &str = "l3.rules";
 
 pub struct RuleFiles {
     pub texts: Vec<RuleText>,
@@ -35,8 +22,16 @@ pub struct RuleFiles {
 }
 
 impl RuleFiles {
-    pub fn is_named(&self, file: &str) -> bool {
-        self.named.contains(file)
+    /// What an operator should know. A bad rule in a folder is a warning, since packs written for all products hold some that are
+    /// not for this one; a bad rule in a file that the configuration names itself is an error. `key` is that of the files.
+    ///
+    /// # Errors
+    /// A named file has a bad rule.
+    pub fn judge(&self, key: &str, problems: Vec<Problem>) -> Result<Vec<Finding>, Vec<Finding>> {
+        let is_error = |problem: &Problem| !problem.is_loaded && self.named.contains(&problem.file);
+        let (errors, warnings): (Vec<_>, Vec<_>) = problems.into_iter().partition(is_error);
+        let findings = |problems: Vec<Problem>| problems.iter().map(|problem| finding(key, problem)).collect();
+        if errors.is_empty() { Ok(findings(warnings)) } else { Err(findings(errors)) }
     }
 }
 
@@ -51,10 +46,9 @@ pub struct Wanted<'a> {
 ///
 /// # Errors
 /// A path cannot be read or holds no rule file.
-pub fn read(config: &config::L3) -> Result<RuleFiles, Vec<Finding>> {
-    let text = |(file, yaml): &(&str, &str)| RuleText { file: format!("built-in {file}"), yaml: (*yaml).to_owned() };
-    let builtin = if config.builtin_rules { BUILTIN.iter().map(text).collect() } else { Vec::new() };
-    Wanted { key: "l3.rules", builtin, paths: &config.rules }.read()
+pub fn read(config: &L3) -> Result<RuleFiles, Vec<Finding>> {
+    let builtin = if config.builtin_rules { RuleText::built_in(BUILTIN) } else { Vec::new() };
+    Wanted { key: RULES, builtin, paths: &config.rules }.read()
 }
 
 impl Wanted<'_> {
@@ -77,7 +71,7 @@ impl Wanted<'_> {
 }
 
 /// The problem of a rule as `check` and the log show it.
-pub fn finding(key: &str, problem: &Problem) -> Finding {
+fn finding(key: &str, problem: &Problem) -> Finding {
     Finding::new(key, format!("{}: {}", problem.file, problem.reason), "correct or remove the rule")
 }
 
@@ -143,7 +137,7 @@ mod tests {
         let mut on_disk = Vec::new();
         collect(&folder, &mut on_disk).unwrap();
         assert_eq!(on_disk.len(), BUILTIN.len());
-        let texts = read(&config::L3::default()).unwrap().texts;
+        let texts = read(&L3::default()).unwrap().texts;
         let (rules, problems) = RuleSet::compile(&texts);
         assert_eq!((rules.len(), problems), (BUILTIN.len(), Vec::new()));
         for text in texts {
@@ -167,7 +161,7 @@ mod tests {
     #[test]
     fn a_folder_without_rules_is_a_finding_with_its_key() {
         let folder = tempfile::tempdir().unwrap();
-        let config = config::L3 { rules: vec![folder.path().to_owned()], ..config::L3::default() };
+        let config = L3 { rules: vec![folder.path().to_owned()], ..L3::default() };
         assert_eq!(read(&config).err().unwrap()[0].key, "l3.rules[0]");
     }
 }
