@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::rates::fingerprint;
+use super::fingerprint::{alarm_id, fingerprint};
 use crate::event::{Alarm, Timestamp};
 use crate::limits;
 
@@ -69,7 +69,7 @@ impl Campaigns {
         }
         campaign.next = campaign.count.saturating_add(1).next_power_of_two();
         Begun::Told(Alarm {
-            id: format!("{:016x}-{}", fingerprint(what), campaign.first.millis()),
+            id: alarm_id(fingerprint(what), campaign.first),
             count: campaign.count,
             first_ts: campaign.first.seconds(),
             last_ts: now.seconds(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::rates::fingerprint;
+use super::fingerprint::{alarm_id, fingerprint};
 use super::recent::Recent;
 use crate::event::{Alarm, Timestamp};
 use crate::limits;
@@ -43,8 +43,7 @@ impl Folds {
     pub fn add(&mut self, key: &str, ts: Timestamp, times: u32, score: f64) -> Option<Alarm> {
         let fold = self.alarms.touch(key, Fold::default);
         if fold.count == 0 || ts.since(fold.last) > ENDS_AFTER {
-            // Nothing else says this of the same from the same time on.
-            let id = format!("{:016x}-{}", fingerprint(key), ts.millis());
+            let id = alarm_id(fingerprint(key), ts);
             *fold = Fold { id, next: 1, first: ts, last: ts, ..Fold::default() };
         }
         fold.count += u64::from(times.max(1));

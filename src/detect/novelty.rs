@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::rates::fingerprint;
+use super::fingerprint::fingerprint;
 use super::recent::Recent;
 use crate::event::Timestamp;
 use crate::limits;

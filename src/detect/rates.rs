@@ -96,12 +96,6 @@ impl Burst {
     }
 }
 
-/// Items may be long and are written by attackers; equal fingerprints mean equal items.
-pub(super) fn fingerprint(item: &str) -> u64 {
-    let hash = blake3::hash(item.as_bytes());
-    hash.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use super::model::{Measure, Scenario};
 use super::says::filled;
 use super::set::{Role, ScenarioSet};
 use super::table::{Line, Table};
+use crate::detect::fingerprint::alarm_id;
 use crate::event::{Category, Record, Timestamp};
 
 /// An alarm is reported again when it has grown by this factor.
@@ -153,13 +154,9 @@ fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: 
     }
     open.reports += 1;
     open.next = total.saturating_mul(GROWTH);
-    let alarm = Grown { id: name(group, open.first), reports: open.reports, count: total, first: open.first, last: ts };
+    let alarm =
+        Grown { id: alarm_id(group, open.first), reports: open.reports, count: total, first: open.first, last: ts };
     Some(report(scenario, record, distinct, alarm))
-}
-
-/// A name for the alarm: nobody else has this group at this time.
-fn name(group: u64, first: Timestamp) -> String {
-    format!("{group:016x}-{}", first.millis())
 }
 
 fn report(scenario: &Scenario, record: &Record, distinct: usize, alarm: Grown) -> Raised {
@@ -201,7 +198,7 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observati
         Some(says) => filled(says, line.record, lines, distinct),
         None => format!("{}, and then it succeeded", scenario.title),
     };
-    let alarm = Grown { id: name(!group, first), reports: 1, count: lines, first, last: line.ts };
+    let alarm = Grown { id: alarm_id(!group, first), reports: 1, count: lines, first, last: line.ts };
     let found = raised(scenario, then.reason.clone(), (score, summary), alarm);
     let techniques = if then.techniques.is_empty() { found.techniques.clone() } else { then.techniques.clone() };
     Some(Raised { is_of_source: false, techniques, ..found })

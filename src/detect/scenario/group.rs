@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::model::{Masks, Scenario};
-use crate::detect::rates::fingerprint;
+use crate::detect::fingerprint::fingerprint;
 use crate::detect::sigma::normal;
 use crate::event::Record;
 

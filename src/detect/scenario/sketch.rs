@@ -131,7 +131,7 @@ mod cells {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::rates::fingerprint;
+    use crate::detect::fingerprint::fingerprint;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
