@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::components::Components;
+use crate::bus::{Ledger, Snapshot};
+use crate::commit::{ConsumerProgress, Progress};
 use crate::config::{Config, Finding, files};
 use crate::device;
+use crate::event::EventId;
 use crate::intake::file::absent;
 use crate::intake::{clock, parser};
 use crate::knowledge::configured;
 use crate::layer::stage::StageSpec;
 use crate::parse::{Parser, built_in};
 use crate::server;
-use crate::store::HotStore;
+use crate::store::{HotStore, Recovery};
 
 /// What a configuration comes to.
 #[derive(Clone)]
@@ -39,6 +42,29 @@ impl Plan {
         if let Some(store) = store {
             store.parse_with(Arc::clone(&self.parser) as _);
         }
+    }
+
+    /// A stage that the store does not know begins at the end: it learns from what there is, but says nothing about it.
+    pub fn ledger(&self, recovery: &Recovery) -> Ledger {
+        let stages = self.components.stages();
+        Ledger::new(
+            stages.map(|(_, row, stage)| (row.name.to_owned(), stage.reads, stage.writes, recovery.cursor(row.name))),
+        )
+    }
+
+    /// How far the stages that run are, by what is committed.
+    pub fn progress<'a>(&self, recovery: &Recovery, snapshot: impl Fn(&str) -> Option<&'a Snapshot>) -> Progress {
+        let of = |spec: &StageSpec| {
+            let snapshot = snapshot(spec.name).map_or(EventId::ZERO, |snapshot| snapshot.cursor);
+            (spec.name.to_owned(), ConsumerProgress { cursor: recovery.cursor(spec.name), snapshot })
+        };
+        Progress::new(self.stages.iter().map(of).collect())
+    }
+
+    /// The stages that run and that the store does not know.
+    pub fn new_stages<'a>(&'a self, recovery: &'a Recovery) -> impl Iterator<Item = &'static str> + 'a {
+        let names = self.stages.iter().map(|spec| spec.name);
+        names.filter(|name| !recovery.cursors.contains_key(*name))
     }
 }
 

@@ -9,8 +9,8 @@ use super::component::{Component, MakeTasks, Run};
 use super::components::{Components, Place};
 use super::core::{Core, CurrentConfig};
 use super::plan::Plan;
-use crate::bus::{Bus, Ledger, Snapshot};
-use crate::commit::{Announcer, ConsumerProgress, Progress};
+use crate::bus::{Bus, Snapshot};
+use crate::commit::Announcer;
 use crate::config::{Config, Durability};
 use crate::event::{EventId, Interest, Timestamp};
 use crate::intake::{IntakeLog, expected};
@@ -27,7 +27,7 @@ use crate::retry::OutsideError;
 use crate::server::gateway::{ConfigStatus, Gateway, Status};
 use crate::server::{Board, Waiting};
 use crate::store::positions::Positions;
-use crate::store::{HotStore, Recovery, StoreError};
+use crate::store::{HotStore, StoreError};
 use crate::supervise::{ChildSpec, NamedTask, State, Task, Tree};
 
 /// Parts that are down, of which one line for systemd has room for the names.
@@ -119,14 +119,10 @@ impl Daemon {
         let on_wait = async |error: &OutsideError| waiting.tell(error).await;
         let recovery = archive::begin(&config, &store, recovery, &stages, on_wait).await?;
         waiting.end().await;
-        let bus = Arc::new(Bus::new(ledger(&plan, &recovery), recovery.last_id));
+        let bus = Arc::new(Bus::new(plan.ledger(&recovery), recovery.last_id));
         bus.fit_to_store(store.max_bytes());
         let mut snapshots = snapshots(&store, &plan.stages).await?;
-        let progress = plan.stages.iter().map(|spec| {
-            let cursor = recovery.cursors.get(spec.name).copied().unwrap_or(recovery.last_id);
-            let snapshot = snapshots.get(spec.name).map_or(EventId::ZERO, |snapshot| snapshot.cursor);
-            (spec.name.to_owned(), ConsumerProgress { cursor, snapshot })
-        });
+        let progress = plan.progress(&recovery, |name| snapshots.get(name));
         let restored = archive::restored(&recovery.cursors);
         let outlets = Arc::new(CommittedLog::new(Arc::clone(&bus), store.clone(), io.handle()?, restored));
         let is_power_durable = config.store.durability == Durability::Power;
@@ -136,7 +132,7 @@ impl Daemon {
             store,
             intake: Arc::new(IntakeLog::new(Arc::clone(&bus), recovery.positions.clone(), durable)),
             outlets,
-            progress: Arc::new(Progress::new(progress.collect())),
+            progress: Arc::new(progress),
             announcer: Arc::new(Announcer::new(plan.components.producers())),
             board: Arc::new(Board::new(ConfigStatus {
                 path: Some(source),
@@ -153,7 +149,7 @@ impl Daemon {
         bus.enqueue_positions("positions", recovery.positions.clone().into_iter().collect());
         // Before anything else is committed, so that a stage which dies before its first transaction still begins
         // there.
-        bus.begin_at(plan.stages.iter().map(|spec| spec.name).filter(|name| !recovery.cursors.contains_key(*name)));
+        bus.begin_at(plan.new_stages(&recovery));
 
         let config = core.config();
         let mut daemon = Self {
@@ -301,13 +297,6 @@ async fn snapshots(store: &HotStore, stages: &[StageSpec]) -> Result<BTreeMap<&'
         }
     }
     Ok(snapshots)
-}
-
-/// A stage that the store does not know begins at the end: it learns from what there is, but says nothing about it.
-fn ledger(plan: &Plan, recovery: &Recovery) -> Ledger {
-    let cursor = |name: &str| recovery.cursors.get(name).copied().unwrap_or(recovery.last_id);
-    let stages = plan.components.stages();
-    Ledger::new(stages.map(|(_, row, stage)| (row.name.to_owned(), stage.reads, stage.writes, cursor(row.name))))
 }
 
 /// Counts what each stage had before it when the last process ended, so that the ledger adds up.

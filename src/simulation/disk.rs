@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::bus::{Snapshot, Transaction};
 use crate::event::{Body, Event, EventId, Interest, Raw};
 use crate::parse::built_in;
+use crate::store::Recovery;
 
 #[derive(Default)]
 pub struct Disk {
@@ -53,6 +54,12 @@ impl Disk {
             }
             self.letters += transaction.dead_letters.len();
         }
+    }
+
+    /// What a start finds.
+    pub fn recovery(&self) -> Recovery {
+        let (cursors, positions) = (self.cursors.clone(), self.positions.clone());
+        Recovery { last_id: self.last_id, cursors, positions, ..Recovery::default() }
     }
 
     /// As the hot store returns them: what a line means is found out anew.

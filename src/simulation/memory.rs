@@ -10,10 +10,10 @@ use super::disk::Disk;
 use super::machine::Machine;
 use super::outside::{Outside, SeenLog, Way};
 use super::random::Random;
-use crate::bus::{Bus, Ledger, Ready};
-use crate::commit::{ConsumerProgress, Progress};
+use crate::bus::{Bus, Ready};
+use crate::commit::Progress;
 use crate::daemon::Plan;
-use crate::event::{Body, Draft, EventId, Interest, Stream, Times};
+use crate::event::{Body, Draft, Interest, Stream, Times};
 use crate::intake::{Batch, IntakeLog};
 use crate::layer::run::StageRun;
 use crate::layer::shell::Shell;
@@ -40,24 +40,16 @@ impl Memory {
     pub fn start(plan: &Plan, disk: &Rc<RefCell<Disk>>, outside: &Rc<Outside>, machine: &Machine) -> Self {
         machine.restart();
         let known = disk.borrow();
-        let cursor = |name: &str| known.cursors.get(name).copied().unwrap_or(known.last_id);
-        let stages = plan.components.stages();
-        let ledger = Ledger::new(
-            stages.map(|(_, row, stage)| (row.name.to_owned(), stage.reads, stage.writes, cursor(row.name))),
-        );
-        let bus = Arc::new(Bus::with_clock(ledger, known.last_id, machine.clock()));
+        let recovery = known.recovery();
+        let bus = Arc::new(Bus::with_clock(plan.ledger(&recovery), recovery.last_id, machine.clock()));
         bus.fit_to_store(STORE_BYTES);
-        let progress = plan.stages.iter().map(|spec| {
-            let snapshot = known.snapshots.get(spec.name).map_or(EventId::ZERO, |snapshot| snapshot.cursor);
-            (spec.name.to_owned(), ConsumerProgress { cursor: cursor(spec.name), snapshot })
-        });
-        let progress = Progress::new(progress.collect());
-        let intake = IntakeLog::new(Arc::clone(&bus), known.positions.clone(), bus.committed());
+        let progress = plan.progress(&recovery, |name| known.snapshots.get(name));
+        let intake = IntakeLog::new(Arc::clone(&bus), recovery.positions.clone(), bus.committed());
         for consumer in bus.consumers() {
             let events = known.after(consumer.cursor, Interest::ALL, usize::MAX);
             bus.recover(bus.consumer(&consumer.name).unwrap(), &events);
         }
-        bus.begin_at(plan.stages.iter().map(|spec| spec.name).filter(|name| !known.cursors.contains_key(*name)));
+        bus.begin_at(plan.new_stages(&recovery));
         let stages = plan.stages.iter().map(|spec| {
             let consumer = bus.consumer(spec.name).unwrap();
             let shell = Shell::new(spec.clone(), consumer, Arc::clone(&bus), known.snapshots.get(spec.name).cloned());

@@ -84,6 +84,13 @@ pub struct Recovery {
     pub moved_aside: Option<PathBuf>,
 }
 
+impl Recovery {
+    /// The cursor of a consumer; for one that the store does not know, the end.
+    pub fn cursor(&self, name: &str) -> EventId {
+        self.cursors.get(name).copied().unwrap_or(self.last_id)
+    }
+}
+
 /// What one transaction wrote.
 #[derive(Debug, Default)]
 pub struct Committed {
