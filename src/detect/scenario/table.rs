@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::count::Count;
 use super::model::{Measure, Scenario};
 use super::sketch::Sketch;
+use crate::detect::fingerprint::paired;
 use crate::event::Timestamp;
 use crate::limits;
 
@@ -181,12 +182,4 @@ impl Table {
         self.by_importance.insert((place.importance, place.touch, group));
         self.by_time.insert((place.last, group));
     }
-}
-
-/// The fingerprint of a value of a group.
-fn paired(group: u64, item: u64) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&group.to_le_bytes());
-    hasher.update(&item.to_le_bytes());
-    hasher.finalize().as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
