@@ -216,6 +216,8 @@ pub const INDICATORS_MAX: usize = 2_000_000;
 pub const PLAYBOOK_BYTES_MAX: u64 = 1024 * 1024;
 /// Bytes of one list of indicators.
 pub const INDICATOR_LIST_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Lines behind the first of one record of a DNS zone in parentheses: more are an end that is missing.
+pub const ZONE_RECORD_LINES_MAX: u32 = 64;
 /// Bytes read of one measurement log of the boot.
 pub const BOOT_LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Entries taken of one measurement log of the boot.

@@ -1,5 +1,5 @@
 //! Lists of indicators and allow lists as they are published: text with one value a line, CSV with the value in the
-//! first column, hosts files, STIX 2.1 bundles, MISP warninglists.
+//! first column, hosts files, response policy zones, STIX 2.1 bundles, MISP warninglists.
 
 use std::sync::{Arc, LazyLock};
 
@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::allow_list::AllowList;
 use super::indicators::{Indicators, Origin};
 use super::observable::Observable;
+use super::policy_zone::{Policy, is_policy_zone, rules};
 use crate::event::Timestamp;
 
 /// Something in a list that was left out.
@@ -33,15 +34,21 @@ pub fn read_indicators(name: &Arc<str>, content: &str, indicators: &mut Indicato
             problems.push(Problem { line, text });
         }
     };
-    match json(content) {
-        Some(Ok(Json::Stix(objects))) => {
+    match recognise(content) {
+        Ok(List::Text(content)) => {
+            lines(content).for_each(|(line, text)| take(line, observable(text).map(|value| (value, None))));
+        }
+        Ok(List::PolicyZone(content)) => rules(content, |line, rule| match rule {
+            Ok(rule) if rule.policy == Policy::LetThrough => {}
+            rule => take(line, rule.map(|rule| (rule.about, None))),
+        }),
+        Ok(List::Stix(objects)) => {
             for (object, line) in objects.iter().zip(1..) {
                 stix_object(object, &mut |value| take(line, value));
             }
         }
-        Some(Ok(Json::Misp(_))) => take(1, Err("a MISP warninglist is an allow list, not indicators".to_owned())),
-        Some(Err(text)) => take(1, Err(text)),
-        None => lines(content).for_each(|(line, text)| take(line, observable(text).map(|value| (value, None)))),
+        Ok(List::Misp(_)) => take(1, Err("a MISP warninglist is an allow list, not indicators".to_owned())),
+        Err(text) => take(1, Err(text)),
     }
     problems
 }
@@ -49,24 +56,48 @@ pub fn read_indicators(name: &Arc<str>, content: &str, indicators: &mut Indicato
 /// Adds every good value of the list to `allow`. Returns the substrings of a MISP list of that type, and what was left
 /// out.
 pub fn read_allowed(content: &str, allow: &mut AllowList) -> (Vec<String>, Vec<Problem>) {
-    match json(content) {
-        Some(Ok(Json::Misp(list))) => misp(list, allow),
-        Some(Ok(Json::Stix(_))) => (
-            Vec::new(),
-            vec![Problem { line: 1, text: "a STIX bundle holds indicators, not an allow list".to_owned() }],
-        ),
-        Some(Err(text)) => (Vec::new(), vec![Problem { line: 1, text }]),
-        None => {
-            let mut problems = Vec::new();
-            for (line, text) in lines(content) {
-                match observable(text) {
-                    Ok(value) => allow.insert(value),
-                    Err(text) => problems.push(Problem { line, text }),
-                }
-            }
-            (Vec::new(), problems)
+    let problem = |text: &str| vec![Problem { line: 1, text: text.to_owned() }];
+    let problems = match recognise(content) {
+        Ok(List::Text(content)) => allowed_lines(content, allow),
+        Ok(List::PolicyZone(content)) => allowed_names(content, allow),
+        Ok(List::Stix(_)) => problem("a STIX bundle holds indicators, not an allow list"),
+        Ok(List::Misp(list)) => return misp(list, allow),
+        Err(text) => problem(&text),
+    };
+    (Vec::new(), problems)
+}
+
+fn allowed_lines(content: &str, allow: &mut AllowList) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (line, text) in lines(content) {
+        match observable(text) {
+            Ok(value) => allow.insert(value),
+            Err(text) => problems.push(Problem { line, text }),
         }
     }
+    problems
+}
+
+/// What a policy zone lets through; the rest of it is no allow list.
+fn allowed_names(content: &str, allow: &mut AllowList) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut lets_through = false;
+    rules(content, |line, rule| match rule {
+        Ok(rule) if rule.policy == Policy::LetThrough => {
+            lets_through = true;
+            match rule.about {
+                Observable::Domain(name) if !rule.is_below => allow.insert_exact(&name),
+                about => allow.insert(about),
+            }
+        }
+        Ok(_) => {}
+        Err(text) => problems.push(Problem { line, text }),
+    });
+    if !lets_through {
+        let text = "the policy zone lets nothing through (`CNAME rpz-passthru.`), and nothing else in it is allowed";
+        problems.push(Problem { line: 1, text: text.to_owned() });
+    }
+    problems
 }
 
 fn observable(text: &str) -> Result<Observable, String> {
@@ -77,7 +108,6 @@ fn observable(text: &str) -> Result<Observable, String> {
 
 /// Values with their line numbers: no comments, no empty lines, no CSV header, the name of a hosts line.
 fn lines(content: &str) -> impl Iterator<Item = (u32, &str)> {
-    let content = content.strip_prefix('\u{feff}').unwrap_or(content);
     let mut is_first = true;
     content.lines().zip(1..).filter_map(move |(line, number)| {
         let line = line.trim();
@@ -104,7 +134,11 @@ fn value_of(line: &str) -> &str {
     }
 }
 
-enum Json {
+/// The forms in which lists are published, told apart by how they begin.
+enum List<'a> {
+    /// One value a line: text, CSV, hosts files.
+    Text(&'a str),
+    PolicyZone(&'a str),
     Stix(Vec<Value>),
     Misp(MispList),
 }
@@ -116,22 +150,25 @@ struct MispList {
     kind: String,
 }
 
-/// `None` for what is no JSON object at all.
-fn json(content: &str) -> Option<Result<Json, String>> {
-    content.trim_start_matches('\u{feff}').trim_start().starts_with('{').then_some(())?;
-    let parse = || -> Result<Json, String> {
-        let wrong = |error: serde_json::Error| format!("it starts like JSON and is none: {error}");
-        let value: Value = serde_json::from_str(content.trim_start_matches('\u{feff}')).map_err(wrong)?;
-        if value.get("list").is_some() {
-            let list = serde_json::from_value(value);
-            return list.map(Json::Misp).map_err(|error| format!("it is no MISP warninglist: {error}"));
-        }
-        match value.get("objects").and_then(Value::as_array) {
-            Some(objects) => Ok(Json::Stix(objects.clone())),
-            None => Err("it is neither a STIX 2.1 bundle (`objects`) nor a MISP warninglist (`list`)".to_owned()),
-        }
-    };
-    Some(parse())
+fn recognise(content: &str) -> Result<List<'_>, String> {
+    let content = content.strip_prefix('\u{feff}').unwrap_or(content);
+    if content.trim_start().starts_with('{') {
+        return json(content);
+    }
+    Ok(if is_policy_zone(content) { List::PolicyZone(content) } else { List::Text(content) })
+}
+
+fn json(content: &str) -> Result<List<'_>, String> {
+    let wrong = |error: serde_json::Error| format!("it starts like JSON and is none: {error}");
+    let value: Value = serde_json::from_str(content).map_err(wrong)?;
+    if value.get("list").is_some() {
+        let list = serde_json::from_value(value);
+        return list.map(List::Misp).map_err(|error| format!("it is no MISP warninglist: {error}"));
+    }
+    match value.get("objects").and_then(Value::as_array) {
+        Some(objects) => Ok(List::Stix(objects.clone())),
+        None => Err("it is neither a STIX 2.1 bundle (`objects`) nor a MISP warninglist (`list`)".to_owned()),
+    }
 }
 
 /// One comparison of a STIX pattern: object type, property, value.
@@ -272,6 +309,26 @@ mod tests {
             let (indicators, problems) = read(content);
             assert!(indicators.is_empty() && problems.len() == 1, "{content}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn a_policy_zone_accuses_what_it_withholds_and_as_an_allow_list_allows_what_it_lets_through() {
+        let zone = "@ SOA a. b. 1\nevil.example CNAME .\nwww.evil.example CNAME rpz-passthru.\nodd\n";
+        let (indicators, problems) = read(zone);
+        assert_eq!((hits(&indicators, "evil.example"), indicators.len()), (Some(2), 1));
+        assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [4]);
+        let mut allow = AllowList::default();
+        let (_, problems) = read_allowed(zone, &mut allow);
+        assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [4]);
+        for (name, is_allowed) in [("www.evil.example", true), ("evil.example", false), ("a.www.evil.example", false)] {
+            assert_eq!(allow.covers(&Observable::read(name).unwrap()), is_allowed, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_policy_zone_that_lets_nothing_through_is_no_allow_list() {
+        let (_, problems) = read_allowed("@ SOA a. b. 1\nevil.example CNAME .\n", &mut AllowList::default());
+        assert_eq!(problems.len(), 1, "{problems:?}");
     }
 
     #[test]

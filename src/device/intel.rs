@@ -36,9 +36,9 @@ pub const SPEC: DeviceSpec = DeviceSpec {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// Lists of indicators: text, CSV, hosts files, STIX 2.1 bundles.
+    /// Lists of indicators: text, CSV, hosts files, response policy zones, STIX 2.1 bundles.
     indicators: Vec<PathBuf>,
-    /// Lists that win over the indicators: text, CSV, MISP warninglists.
+    /// Lists that win over the indicators: text, CSV, MISP warninglists, what response policy zones let through.
     allow: Vec<PathBuf>,
 }
 

@@ -108,6 +108,18 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_policy_zone_is_named_with_its_lines_and_the_others_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rpz.zone");
+        std::fs::write(&path, "@ SOA a. b. 1\nevil.example CNAME .\nworse.example CNA\nx TXT (\n").unwrap();
+        let (set, warnings) = load(&[path], &[]).unwrap();
+        for (warning, place) in warnings.iter().zip(["rpz.zone:3: ", "rpz.zone:4: "]) {
+            assert!(warning.key == "indicators[0]" && warning.problem.contains(place), "{warning:?}");
+        }
+        assert_eq!((warnings.len(), set.len()), (2, 1));
+    }
+
+    #[test]
     fn a_list_that_comes_to_nothing_is_a_warning() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("list.txt");
