@@ -5,6 +5,7 @@ use toml::{Table, Value};
 use super::Config;
 use super::check::check;
 use super::read::read;
+use crate::device::DEVICES;
 
 const FILE: &str = include_str!("../../config/dsmil.toml");
 
@@ -94,6 +95,27 @@ fn every_key_of_the_schema_is_in_the_file() {
             assert!(table.get(&key).is_some(), "{path}.{key} is not in config/dsmil.toml");
         }
     }
+}
+
+/// Each device reads its own table: the schema does not know these keys.
+#[test]
+fn every_key_of_a_device_is_in_the_file_with_a_value_that_the_device_takes() {
+    let tables = uncommented();
+    let mut keys_found = 0;
+    for device in DEVICES {
+        let table = tables["device"][&device.number.to_string()].as_table().unwrap();
+        if let Err(findings) = (device.prepare)(table) {
+            panic!("device.{}: {findings:#?}", device.number);
+        }
+        let spoiled = Table::from_iter([("qqqqqqqqqqqqqqqqqqqq".to_owned(), Value::from(0))]);
+        let Err(findings) = (device.prepare)(&spoiled) else { panic!("device.{} takes any key", device.number) };
+        // The remedy names the keys that there are: expected one of `a`, `b`.
+        for key in findings.iter().flat_map(|finding| finding.remedy.split('`').skip(1).step_by(2)) {
+            assert!(table.contains_key(key), "device.{}.{key} is not in config/dsmil.toml", device.number);
+            keys_found += 1;
+        }
+    }
+    assert!(keys_found > 15, "{keys_found} keys: do findings still name the keys that there are?");
 }
 
 /// What the file says about values that hold without it.

@@ -79,7 +79,7 @@ fn wrong_key(error: &serde_path_to_error::Error<toml::de::Error>) -> (String, Fi
     let message = error.inner().message().trim();
     let (problem, remedy) = match message.split_once(", expected ") {
         Some((problem, expected)) => (problem.to_owned(), format!("expected {expected}")),
-        None => (message.to_owned(), "see the device's keys in the README".to_owned()),
+        None => (message.to_owned(), "the commented dsmil.toml has the keys of every device".to_owned()),
     };
     (key, Finding::new(error.path().to_string(), problem, remedy))
 }
