@@ -92,7 +92,8 @@ fn every_key_of_the_schema_is_in_the_file() {
             .filter(|step| !step.is_empty())
             .fold(&tree, |value, step| step.strip_suffix("[0]").map_or_else(|| &value[step], |array| &value[array][0]));
         for key in keys {
-            assert!(table.get(&key).is_some(), "{path}.{key} is not in config/dsmil.toml");
+            let missing = "is not in config/dsmil.toml: describe it there, with `#` in front unless it is the default";
+            assert!(table.get(&key).is_some(), "{path}.{key} {missing}");
         }
     }
 }
@@ -111,7 +112,8 @@ fn every_key_of_a_device_is_in_the_file_with_a_value_that_the_device_takes() {
         let Err(findings) = (device.prepare)(&spoiled) else { panic!("device.{} takes any key", device.number) };
         // The remedy names the keys that there are: expected one of `a`, `b`.
         for key in findings.iter().flat_map(|finding| finding.remedy.split('`').skip(1).step_by(2)) {
-            assert!(table.contains_key(key), "device.{}.{key} is not in config/dsmil.toml", device.number);
+            let missing = "is not in config/dsmil.toml: describe it there, with `#` in front unless it is the default";
+            assert!(table.contains_key(key), "device.{}.{key} {missing}", device.number);
             keys_found += 1;
         }
     }

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_given_once_and_identifiers_are_those_of_the_contract() {
+    fn names_are_given_once_and_no_identifier_that_filters_know_is_missing() {
         let components = Components::default();
         let mut names = names(&components);
         names.sort_unstable();
@@ -232,7 +232,10 @@ mod tests {
             dsmil-soc-intel dsmil-soc-biometrics dsmil-soc-enclave dsmil-soc-network dsmil-soc-soar dsmil-tail \
             dsmil-shrink dsmil-mirror dsmil-archive dsmil-http dsmil-loki";
         let identifiers: BTreeSet<_> = components.identifiers().into_iter().collect();
-        assert_eq!(identifiers, contract.split_whitespace().collect());
+        let missing: Vec<_> = contract.split_whitespace().filter(|name| !identifiers.contains(name)).collect();
+        assert!(missing.is_empty(), "people filter the journal by these names, which stay: {missing:?}");
+        let strange: Vec<_> = identifiers.iter().filter(|name| !name.starts_with("dsmil")).collect();
+        assert!(strange.is_empty(), "an identifier begins with `dsmil`: {strange:?}");
     }
 
     /// Another value of the same type, where there is one that the key accepts.

@@ -4,8 +4,8 @@ use super::{Expected, SourceSpec, boot, file, journal, redis, shrink, syslog, ti
 use crate::config::Config;
 
 /// Every source, in the order in which they are started.
-pub static SOURCES: [SourceSpec; 7] =
-    [shrink::SOURCE, file::SOURCE, journal::SOURCE, syslog::SOURCE, redis::SOURCE, tick::SOURCE, boot::SOURCE];
+pub static SOURCES: &[SourceSpec] =
+    &[shrink::SOURCE, file::SOURCE, journal::SOURCE, syslog::SOURCE, redis::SOURCE, tick::SOURCE, boot::SOURCE];
 
 /// Everything that is to be read by this configuration. What is sent over HTTP comes to the server.
 pub fn expected(config: &Config) -> Vec<Expected> {

@@ -3,7 +3,7 @@
 use super::{OutletSpec, archive, flat_log, loki, mirror, stdout};
 
 /// Every outlet, in the order in which they are started.
-pub static OUTLETS: [OutletSpec; 5] = [
+pub static OUTLETS: &[OutletSpec] = &[
     OutletSpec::of::<archive::Archive>(),
     OutletSpec::of::<mirror::Mirror>(),
     OutletSpec::of::<flat_log::FlatLogOutlet>(),
