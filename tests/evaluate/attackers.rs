@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::quiet::{attack_in, is_false_alarm};
 use crate::replayed::soc_events;
 use crate::table::{Goal, Table};
 use crate::{address, data};
@@ -73,10 +74,11 @@ fn attackers_that_others_report_are_reported() {
         let events = soc_events(&logs(folder));
         let reported: BTreeSet<String> =
             events.iter().filter_map(|event| address(event["entity"]["src_ip"].as_str()?)).collect();
-        let attackers = attackers(&name, &fs::read_to_string(folder.join("scenario.assert")).unwrap());
-        if attackers.is_empty() {
-            // Layer 8 speaks of the log itself, whose times make no sense in a test.
-            let alarms = events.iter().filter(|event| event["src_layer"] != "8");
+        let asserts = fs::read_to_string(folder.join("scenario.assert")).unwrap();
+        let attackers = attackers(&name, &asserts);
+        // A result without a source is an attacker all the same, whom the test does not name.
+        if results(&asserts).next().is_none() {
+            let alarms = events.iter().filter(|event| is_false_alarm(event));
             quiet.push((name, alarms.map(|event| event["summary"].to_string()).collect::<Vec<_>>()));
         }
         judged.extend(attackers.into_iter().map(|attacker| (reported.contains(&attacker.address), attacker)));
@@ -100,11 +102,9 @@ fn attackers_that_others_report_are_reported() {
     row("… of web requests", 0.85, of(&|attacker| attacker.is(&["http-"])));
     row("… of known vulnerabilities", 0.80, of(&|attacker| attacker.is(&["cve"])));
     let is_quiet = |(_, alarms): &(String, Vec<String>)| alarms.is_empty();
-    table.share(
-        (CORPUS, "tests without an alarm that expect none", Goal::Shown),
-        &quiet,
-        is_quiet,
-        |(name, alarms)| format!("{name}: {alarms:?}"),
-    );
+    let show = |(name, alarms): &(String, Vec<String>)| format!("{name}: {alarms:?}");
+    table.share((CORPUS, "tests that expect nothing and are quiet", Goal::Shown), &quiet, is_quiet, show);
+    quiet.retain(|(name, _)| attack_in(name).is_none());
+    table.share((CORPUS, "… of those with no attack in their log", Goal::AtLeast(0.98)), &quiet, is_quiet, show);
     table.finish();
 }

@@ -72,6 +72,13 @@ impl Judged {
     }
 }
 
+/// The lines that fail2ban takes for no failure.
+pub fn no_failures() -> Vec<String> {
+    let samples = samples(&data("fail2ban/fail2ban/tests/files/logs"));
+    let others = samples.into_iter().filter(|sample| sample.expected["match"] != Value::Bool(true));
+    others.map(|sample| sample.line).collect()
+}
+
 pub fn measure(table: &mut Table) {
     let samples = samples(&data("fail2ban/fail2ban/tests/files/logs"));
     let lines: Vec<&str> = samples.iter().map(|sample| sample.line.as_str()).collect();

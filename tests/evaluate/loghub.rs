@@ -10,6 +10,14 @@ use crate::{addresses, data};
 
 const CORPUS: &str = "loghub";
 
+/// All lines of both. Each by itself is no attack; of the many failures in them together Layer 4 tells.
+pub fn lines() -> Vec<String> {
+    let read = |log: &str| String::from_utf8_lossy(&fs::read(data("loghub").join(log)).unwrap()).into_owned();
+    let texts = ["Linux/Linux_2k.log", "OpenSSH/OpenSSH_2k.log"].map(read);
+    let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty());
+    lines.map(str::to_owned).collect()
+}
+
 pub fn measure(table: &mut Table) {
     for (log, template, wrong) in [
         ("Linux/Linux_2k.log", "Linux lines with a template", "Linux, wrong user or address"),

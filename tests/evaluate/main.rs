@@ -17,6 +17,7 @@ mod masquerade;
 mod network;
 mod parse_speed;
 mod playbooks;
+mod quiet;
 mod replayed;
 mod table;
 mod wazuh;

@@ -45,12 +45,17 @@ impl Decided {
 /// The decisions about `lines`, in their order. Each line is an entry of its own, as a stream would bring it, so that none is
 /// taken for the continuation of another.
 pub fn decisions(lines: &[&str]) -> Vec<Decided> {
+    decisions_with("", lines)
+}
+
+/// The same, with more of the configuration.
+pub fn decisions_with(more: &str, lines: &[&str]) -> Vec<Decided> {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("lines.ndjson");
     let entries =
         lines.iter().enumerate().map(|(number, line)| json!({ "source": number.to_string(), "payload": line }));
     fs::write(&input, entries.map(|entry| format!("{entry}\n")).collect::<String>()).unwrap();
-    let config = configuration(folder.path());
+    let config = configuration(folder.path(), more);
     let numbers: HashMap<String, usize> = stream(&config, std::slice::from_ref(&input), "L3_IN")
         .iter()
         .filter_map(|entry| Some((entry["id"].as_str()?.to_owned(), entry["source"].as_str()?.parse().ok()?)))
@@ -72,15 +77,15 @@ pub fn decisions(lines: &[&str]) -> Vec<Decided> {
 /// The SOC events that log files lead to, read one after the other.
 pub fn soc_events(logs: &[PathBuf]) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
-    stream(&configuration(folder.path()), logs, "SOC_EVENTS")
+    stream(&configuration(folder.path(), ""), logs, "SOC_EVENTS")
 }
 
 /// Without a journal, a boot and files of its own.
-fn configuration(folder: &Path) -> PathBuf {
+fn configuration(folder: &Path, more: &str) -> PathBuf {
     let path = folder.join("dsmil.toml");
     let store = folder.join("hotpath.db");
     let text = format!(
-        "[daemon]\nstate_dir = {:?}\n[log]\ntarget = \"stderr\"\n[store]\npath = {store:?}\n[intake.boot]\nenabled = false\n",
+        "[daemon]\nstate_dir = {:?}\n[log]\ntarget = \"stderr\"\n[store]\npath = {store:?}\n[intake.boot]\nenabled = false\n{more}",
         folder.join("state")
     );
     fs::write(&path, text).unwrap();
