@@ -10,7 +10,7 @@ use crate::detect::scenario::sample::{Sample, samples};
 use crate::detect::sigma::normal;
 use crate::event::{Body, Decision, Event, EventId, Format, Raw, Record, Stream, Times, Timestamp};
 use crate::layer::l4;
-use crate::layer::rule_files::{self, Wanted};
+use crate::layer::rule_files::{self, Wanted, YAML};
 use crate::layer::stage::{Outbox, Stage};
 use crate::parse::{built_in, record};
 
@@ -19,7 +19,7 @@ use crate::parse::{built_in, record};
 /// # Errors
 /// Writing fails.
 pub fn test(paths: &[PathBuf], strangers: u32, out: &mut impl Write) -> io::Result<u8> {
-    let files = match (Wanted { key: "PATH", builtin: Vec::new(), paths }).read() {
+    let files = match (Wanted { key: "PATH", endings: YAML, builtin: Vec::new(), paths }).read() {
         Ok(files) => files,
         Err(findings) => {
             findings.iter().for_each(|finding| eprintln!("dsmild: {}", finding.problem));

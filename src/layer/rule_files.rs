@@ -1,4 +1,4 @@
-//! Reads the files of rules and scenarios from disk. The only part of Layers 3 and 4 that does IO, at preparation alone.
+//! Reads the files of rules, scenarios and patterns from disk. The only part of Layers 3 and 4 that does IO, at preparation alone.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -35,9 +35,16 @@ impl RuleFiles {
     }
 }
 
+/// How the names of files end that hold rules or scenarios.
+pub const YAML: &[&str] = &["yml", "yaml"];
+/// And those that hold patterns of web attacks.
+pub const TOML: &[&str] = &["toml"];
+
 /// What is read: rules that come with the daemon, and the paths under a key of the configuration.
 pub struct Wanted<'a> {
     pub key: &'static str,
+    /// How the names of the files in a folder end.
+    pub endings: &'static [&'static str],
     pub builtin: Vec<RuleText>,
     pub paths: &'a [PathBuf],
 }
@@ -48,7 +55,7 @@ pub struct Wanted<'a> {
 /// A path cannot be read or holds no rule file.
 pub fn read(config: &L3) -> Result<RuleFiles, Vec<Finding>> {
     let builtin = if config.builtin_rules { RuleText::built_in(BUILTIN) } else { Vec::new() };
-    Wanted { key: RULES, builtin, paths: &config.rules }.read()
+    Wanted { key: RULES, endings: YAML, builtin, paths: &config.rules }.read()
 }
 
 impl Wanted<'_> {
@@ -60,9 +67,10 @@ impl Wanted<'_> {
         let mut files = RuleFiles { texts: self.builtin, named: BTreeSet::new() };
         let mut findings = Vec::new();
         for (index, path) in self.paths.iter().enumerate() {
-            if let Err(problem) = read_path(path, &mut files) {
+            if let Err(problem) = read_path(path, self.endings, &mut files) {
                 let key = format!("{}[{index}]", self.key);
-                let right = "name a readable .yml file of Sigma rules, or a folder of them";
+                let ending = self.endings.first().copied().unwrap_or_default();
+                let right = format!("name a readable .{ending} file, or a folder of them");
                 findings.push(Finding::new(key, problem, right));
             }
         }
@@ -75,18 +83,18 @@ fn finding(key: &str, problem: &Problem) -> Finding {
     Finding::new(key, format!("{}: {}", problem.file, problem.reason), "correct or remove the rule")
 }
 
-fn read_path(path: &Path, files: &mut RuleFiles) -> Result<(), String> {
+fn read_path(path: &Path, endings: &[&str], files: &mut RuleFiles) -> Result<(), String> {
     let kind = fs::metadata(path).map_err(|error| format!("{} cannot be read ({error})", path.display()))?;
     let mut found = Vec::new();
     if kind.is_dir() {
-        collect(path, &mut found)?;
+        collect(path, endings, &mut found)?;
         found.sort();
     } else {
         files.named.insert(path.display().to_string());
         found.push(path.to_owned());
     }
     if found.is_empty() {
-        return Err(format!("{} holds no .yml file", path.display()));
+        return Err(format!("{} holds no .{} file", path.display(), endings.join(" or .")));
     }
     if files.texts.len() + found.len() > limits::RULE_FILES_MAX {
         return Err(format!("{} brings the rule files above {}", path.display(), limits::RULE_FILES_MAX));
@@ -99,14 +107,14 @@ fn read_path(path: &Path, files: &mut RuleFiles) -> Result<(), String> {
 }
 
 /// Links below the configured folder are not followed, so that no loop is possible.
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
+fn collect(folder: &Path, endings: &[&str], found: &mut Vec<PathBuf>) -> Result<(), String> {
     let unreadable = |error: std::io::Error| format!("{} cannot be read ({error})", folder.display());
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let (path, kind) = (entry.path(), entry.file_type().map_err(unreadable)?);
-        let is_rule = path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+        let is_rule = path.extension().is_some_and(|extension| endings.iter().any(|ending| extension == *ending));
         if kind.is_dir() {
-            collect(&path, found)?;
+            collect(&path, endings, found)?;
         } else if is_rule && kind.is_file() {
             found.push(path);
         }
@@ -135,7 +143,7 @@ mod tests {
     fn every_rule_that_comes_with_the_daemon_is_built_in_and_complete() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rules");
         let mut on_disk = Vec::new();
-        collect(&folder, &mut on_disk).unwrap();
+        collect(&folder, YAML, &mut on_disk).unwrap();
         assert_eq!(on_disk.len(), BUILTIN.len());
         let texts = read(&L3::default()).unwrap().texts;
         let (rules, problems) = RuleSet::compile(&texts);
@@ -154,7 +162,7 @@ mod tests {
         std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
         fs::write(folder.path().join("a.yml"), "").unwrap();
         let mut found = Vec::new();
-        collect(folder.path(), &mut found).unwrap();
+        collect(folder.path(), YAML, &mut found).unwrap();
         assert_eq!(found, [folder.path().join("a.yml")]);
     }
 

@@ -44,7 +44,7 @@ pub fn layers() -> [LayerSpec; 3] {
 
 fn l3() -> StageRow {
     let prepare = |config: &Config| config.l3.enabled.then(|| l3::prepare(&config.l3)).transpose();
-    let files = |config: &Config| paths(config.l3.rules.iter());
+    let files = |config: &Config| paths(config.l3.rules.iter().chain(&config.l3.web));
     StageRow {
         reads: Interest::NONE.stream(Stream::L3In),
         writes: Interest::NONE.stream(Stream::L3Out),

@@ -12,8 +12,13 @@ const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/web.rs"));
 pub fn patterns() -> &'static (Arc<Patterns>, Vec<Mistake>) {
     static PATTERNS: OnceLock<(Arc<Patterns>, Vec<Mistake>)> = OnceLock::new();
     PATTERNS.get_or_init(|| {
-        let text = |(file, toml): &(&str, &str)| WebText { file: format!("built-in {file}"), toml: (*toml).to_owned() };
-        let (patterns, mistakes) = Patterns::compile(&FILES.iter().map(text).collect::<Vec<_>>());
+        let (patterns, mistakes) = Patterns::compile(&texts());
         (Arc::new(patterns), mistakes)
     })
+}
+
+/// Their texts.
+pub fn texts() -> Vec<WebText> {
+    let text = |(file, toml): &(&str, &str)| WebText { file: format!("built-in {file}"), toml: (*toml).to_owned() };
+    FILES.iter().map(text).collect()
 }

@@ -52,10 +52,20 @@ impl Patterns {
     /// Compiles all that can be.
     pub fn compile(texts: &[WebText]) -> (Self, Vec<Mistake>) {
         let mut mistakes = Vec::new();
-        let mut techniques = Vec::new();
+        let (mut techniques, mut files): (Vec<Technique>, Vec<&str>) = (Vec::new(), Vec::new());
         for text in texts {
             match toml::from_str::<File>(&text.toml) {
-                Ok(file) => techniques.extend(file.technique),
+                // Of two with one name the later counts; one file may hold the patterns of a name in several pieces.
+                Ok(file) => {
+                    let named: BTreeSet<&str> =
+                        file.technique.iter().map(|technique| technique.name.as_str()).collect();
+                    let is_kept: Vec<bool> = techniques.iter().map(|it| !named.contains(it.name.as_str())).collect();
+                    let (mut of_technique, mut of_file) = (is_kept.iter(), is_kept.iter());
+                    techniques.retain(|_| of_technique.next().copied().unwrap_or(true));
+                    files.retain(|_| of_file.next().copied().unwrap_or(true));
+                    files.extend(file.technique.iter().map(|_| text.file.as_str()));
+                    techniques.extend(file.technique);
+                }
                 Err(error) => mistakes.push(Mistake { file: text.file.clone(), problem: error.to_string() }),
             }
         }
@@ -70,7 +80,10 @@ impl Patterns {
                         literals.extend(texts);
                         checks.push(check);
                     }
-                    Err(problem) => mistakes.push(Mistake { file: technique.name.clone(), problem }),
+                    Err(problem) => {
+                        let file = files.get(index).copied().unwrap_or_default().to_owned();
+                        mistakes.push(Mistake { file, problem: format!("`{}`: {problem}", technique.name) });
+                    }
                 }
             }
         }

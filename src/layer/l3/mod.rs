@@ -16,7 +16,7 @@ use super::row::PreparedStage;
 use super::stage::{Outbox, Stage, Stateful};
 use super::{one_line, rule_files, verdict};
 use crate::config::Finding;
-use crate::detect::sigma::{RuleMatch, RuleSet};
+use crate::detect::sigma::{Problem, RuleMatch, RuleSet};
 use crate::detect::{web, web_login};
 use crate::event::{Action, Body, Category, Decision, Event, Happened, Raw, Record, Stream, Verdict};
 use crate::limits;
@@ -28,13 +28,33 @@ use crate::limits;
 pub fn prepare(config: &config::L3) -> Result<PreparedStage, Vec<Finding>> {
     let files = rule_files::read(config)?;
     let (rules, problems) = RuleSet::compile(&files.texts);
-    let warnings = files.judge(rule_files::RULES, problems)?;
+    let mut warnings = files.judge(rule_files::RULES, problems)?;
     let rules = Arc::new(rules);
+    let (patterns, more) = patterns(config)?;
+    warnings.extend(more);
     let make = move || -> Box<dyn Stage> {
-        let (rules, web) = (Arc::clone(&rules), Arc::clone(&web::builtin::patterns().0));
+        let (rules, web) = (Arc::clone(&rules), Arc::clone(&patterns));
         Box::new(L3 { rules, web, models: Models::new(), state: () })
     };
     Ok(PreparedStage { make: Arc::new(make), warnings })
+}
+
+/// Of the files of patterns in the configuration.
+const WEB: &str = "l3.web";
+
+/// The patterns of web attacks. Those that come with the daemon alone are compiled once.
+fn patterns(config: &config::L3) -> Result<(Arc<web::Patterns>, Vec<Finding>), Vec<Finding>> {
+    if config.builtin_web && config.web.is_empty() {
+        return Ok((Arc::clone(&web::builtin::patterns().0), Vec::new()));
+    }
+    let wanted = rule_files::Wanted { key: WEB, endings: rule_files::TOML, builtin: Vec::new(), paths: &config.web };
+    let files = wanted.read()?;
+    let mut texts = if config.builtin_web { web::builtin::texts() } else { Vec::new() };
+    texts.extend(files.texts.iter().map(|text| web::WebText { file: text.file.clone(), toml: text.yaml.clone() }));
+    let (patterns, mistakes) = web::Patterns::compile(&texts);
+    let problems = mistakes.into_iter().map(|mistake| Problem::not_loaded(&mistake.file, mistake.problem)).collect();
+    let warnings = files.judge(WEB, problems)?;
+    Ok((Arc::new(patterns), warnings))
 }
 
 /// Among the reasons for a line that tells another time than the one it is judged by.
@@ -207,6 +227,34 @@ mod tests {
         assert_eq!((decision.verdict, decision.score, decision.summary.as_str()), (Verdict::Benign, 0.0, ""));
         assert_eq!(decision.input_ref, "1700000000000-0");
         assert_eq!(decision.entity.host.as_deref(), Some("atlas"));
+    }
+
+    #[test]
+    fn patterns_of_ones_own_are_loaded_and_take_the_place_of_those_with_their_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = |name: &str, text: &str| {
+            format!(
+                "[[technique]]\nname = {name:?}\ntitle = \"Own\"\nattack = \"T1190\"\nlevel = \"low\"\n[[technique.pattern]]\nin = \"path\"\nany = [{text:?}]\n"
+            )
+        };
+        let reasons = |config: &config::L3, url: &str| {
+            let fields = [("method", "GET"), ("url", url), ("status", "404")];
+            let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            let record = Record { action: Action::HttpRequest, fields, ..Record::default() };
+            let mut stage = prepare(config).unwrap().stage();
+            decisions(&mut *stage, &[event(record)]).remove(0).reasons
+        };
+        let config = config::L3 { web: vec![folder.path().to_owned()], ..config::L3::default() };
+        std::fs::write(folder.path().join("a.toml"), own("own_probe", "/our-bait")).unwrap();
+        assert_eq!(reasons(&config, "/our-bait/x"), ["own_probe"]);
+        assert_eq!(reasons(&config, "/?f=../../etc/passwd"), reasons(&config::L3::default(), "/?f=../../etc/passwd"));
+        let name = reasons(&config, "/?f=../../etc/passwd").remove(0);
+        std::fs::write(folder.path().join("a.toml"), own(&name, "/our-bait")).unwrap();
+        assert!(!reasons(&config, "/?f=../../etc/passwd").contains(&name));
+        std::fs::write(folder.path().join("a.toml"), own("own_probe", "UPPER")).unwrap();
+        assert_eq!(prepare(&config).unwrap().warnings.len(), 1, "a folder warns");
+        let named = config::L3 { web: vec![folder.path().join("a.toml")], ..config };
+        assert!(prepare(&named).is_err(), "a file that is named is an error");
     }
 
     #[test]

@@ -26,7 +26,7 @@ use self::detection::{DEVICE, Detection, HOST, Subject, subjects};
 use super::judgement::MALICIOUS_FROM;
 use super::one_line;
 use super::row::PreparedStage;
-use super::rule_files::Wanted;
+use super::rule_files::{Wanted, YAML};
 use super::stage::{Outbox, Stateful};
 use crate::config::Finding;
 use crate::detect::recent::Recent;
@@ -62,7 +62,7 @@ pub fn prepare(config: &config::L4, rules: &[RuleText]) -> Result<PreparedStage,
         malicious_at: config.malicious_at,
     };
     let builtin = if config.builtin_scenarios { builtin::texts() } else { Vec::new() };
-    let files = Wanted { key: KEY, builtin, paths: &config.scenarios }.read()?;
+    let files = Wanted { key: KEY, endings: YAML, builtin, paths: &config.scenarios }.read()?;
     let (set, problems) = ScenarioSet::compile(&files.texts, rules);
     let warnings = files.judge(KEY, problems)?;
     let set = Arc::new(set);
