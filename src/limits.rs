@@ -154,8 +154,17 @@ pub const SUMMARY_CHARS_MAX: usize = 240;
 pub const SCENARIOS_MAX: usize = 512;
 /// Groups of one scenario that are counted exactly; the rest is in a sketch.
 pub const SCENARIO_GROUPS_MAX: usize = 4096;
+/// And of all scenarios: with more than 64 of them, each has fewer.
+pub const SCENARIO_GROUPS_ALL_MAX: usize = 64 * SCENARIO_GROUPS_MAX;
+const _: () =
+    assert!(SCENARIO_GROUPS_ALL_MAX / SCENARIOS_MAX >= 256, "a group is not forgotten before its second line");
+/// Scenarios that have a sketch of the groups that had to go, 1 MiB each; of those after them in the order of ids such a group is
+/// forgotten.
+pub const SCENARIO_SKETCHES_MAX: usize = 64;
 /// Lines remembered of one group, and the largest count that can be asked for.
 pub const SCENARIO_OBSERVATIONS_MAX: usize = 256;
+/// Alarms of Layer 4 that were told of and whose end will be.
+pub const ALARMS_GOING_ON_MAX: usize = 1024;
 /// Members of one campaign that are named.
 pub const CAMPAIGN_MEMBERS_MAX: usize = 256;
 /// The longest time that a scenario looks back.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::{alarm_id, fingerprint};
+use super::fold::told_again_at;
 use crate::event::{Alarm, Timestamp};
 use crate::limits;
 
 /// Those who begin within this time belong together.
-const WITHIN: Duration = Duration::from_secs(3600);
+pub const WITHIN: Duration = Duration::from_secs(3600);
 /// So many are told of each for itself.
 const SINGLE_MAX: usize = 16;
 
@@ -67,14 +68,22 @@ impl Campaigns {
         if campaign.count < campaign.next {
             return Begun::Silent;
         }
-        campaign.next = campaign.count.saturating_add(1).next_power_of_two();
+        campaign.next = told_again_at(campaign.count);
         Begun::Told(Alarm {
             id: alarm_id(fingerprint(what), campaign.first),
             count: campaign.count,
             first_ts: campaign.first.seconds(),
             last_ts: now.seconds(),
             members: campaign.members.iter().map(|(_, who)| who.clone()).collect(),
+            is_over: false,
         })
+    }
+
+    /// How many have taken part in the campaign that was told of under this id, and when the last of them began.
+    pub fn grown(&self, what: &str, id: &str) -> Option<(u64, Timestamp)> {
+        let campaign =
+            self.campaigns.get(what).filter(|it| it.count > 0 && alarm_id(fingerprint(what), it.first) == id)?;
+        Some((campaign.count, campaign.members.back()?.0))
     }
 }
 

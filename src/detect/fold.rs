@@ -12,49 +12,136 @@ use crate::limits;
 /// An alarm that nothing was added to for so long is over.
 const ENDS_AFTER: Duration = Duration::from_secs(3600);
 
-/// Alarms that go on, by what they say and of whom; bounded. One that makes room too early is told once more.
+/// The count at which an alarm that goes on is told again: the next power of two that is half as many again.
+pub fn told_again_at(count: u64) -> u64 {
+    count.saturating_add(count / 2 + 1).checked_next_power_of_two().unwrap_or(u64::MAX)
+}
+
+/// Alarms that go on, by what they say and of whom; bounded. One that makes room too early is told once more. With each that has
+/// grown, `About` is kept: what is said of it when it is over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Folds {
-    alarms: Recent<Fold>,
+pub struct Folds<About> {
+    alarms: Recent<Fold<About>>,
+    /// None that is to be told of is over before.
+    due: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-struct Fold {
+struct Fold<About> {
     id: String,
     count: u64,
-    /// It is told again at so many.
+    /// It is told again at so many, and was told at so many.
     next: u64,
+    told: u64,
     /// The highest that was told.
     score: f64,
     first: Timestamp,
     last: Timestamp,
+    /// When the newest was taken in.
+    heard: Timestamp,
+    about: Option<Box<About>>,
 }
 
-impl Default for Folds {
+/// A judgement that is added.
+#[derive(Debug, Clone, Copy)]
+pub struct Judgement {
+    pub ts: Timestamp,
+    pub taken_in: Timestamp,
+    /// It stands for so many.
+    pub times: u32,
+    pub score: f64,
+}
+
+/// What is to be told when a judgement has been added.
+#[derive(Debug, PartialEq)]
+pub struct Added<About> {
+    /// The alarm: when it begins, at each power of two, and when it is worse than was told.
+    pub told: Option<Alarm>,
+    /// The count when it was told before.
+    pub before: u64,
+    /// The one before it about the same.
+    pub over: Option<(About, Alarm)>,
+}
+
+impl<About> Default for Folds<About> {
     fn default() -> Self {
-        Self { alarms: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX) }
+        Self { alarms: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX), due: None }
     }
 }
 
-impl Folds {
-    /// Adds a judgement that stands for so many. Returns the alarm when that is to be told: when it begins, when it has doubled since,
-    /// and when it is worse than was told.
-    pub fn add(&mut self, key: &str, ts: Timestamp, times: u32, score: f64) -> Option<Alarm> {
-        let fold = self.alarms.touch(key, Fold::default);
+impl<About: Clone> Folds<About> {
+    /// Adds a judgement.
+    pub fn add(&mut self, key: &str, judgement: Judgement, about: impl FnOnce() -> About) -> Added<About> {
+        let Judgement { ts, taken_in, times, score } = judgement;
+        let fold = self.alarms.touch(key, Fold::fresh);
+        let mut over = None;
         if fold.count == 0 || ts.since(fold.last) > ENDS_AFTER {
+            over = fold.end();
             let id = alarm_id(fingerprint(key), ts);
-            *fold = Fold { id, next: 1, first: ts, last: ts, ..Fold::default() };
+            *fold = Fold { id, next: 1, first: ts, last: ts, ..Fold::fresh() };
         }
         fold.count += u64::from(times.max(1));
         fold.last = fold.last.max(ts);
+        fold.heard = fold.heard.max(taken_in);
         if fold.count < fold.next && score <= fold.score {
-            return None;
+            return Added { told: None, before: fold.told, over };
         }
-        fold.next = fold.count.saturating_add(1).next_power_of_two();
+        let before = std::mem::replace(&mut fold.told, fold.count);
+        fold.next = told_again_at(fold.count);
         fold.score = fold.score.max(score);
-        let (first_ts, last_ts) = (fold.first.seconds(), fold.last.seconds());
-        Some(Alarm { id: fold.id.clone(), count: fold.count, first_ts, last_ts, members: Vec::new() })
+        // That of a single one is its end as well.
+        if fold.count > 1 {
+            fold.about = Some(Box::new(about()));
+            let end = taken_in.plus(ENDS_AFTER);
+            self.due = Some(self.due.map_or(end, |due| due.min(end)));
+        }
+        Added { told: Some(fold.alarm(false)), before, over }
+    }
+
+    /// Those of more than one that nothing has been added to for long, in the order of their keys.
+    pub fn over(&mut self, now: Timestamp) -> Vec<(About, Alarm)> {
+        if self.due.is_none_or(|due| now <= due) {
+            return Vec::new();
+        }
+        let (mut over, mut due) = (Vec::new(), None::<Timestamp>);
+        for (_, fold) in self.alarms.iter_mut().filter(|(_, fold)| fold.about.is_some()) {
+            let end = fold.heard.plus(ENDS_AFTER);
+            if now > end {
+                over.extend(fold.end());
+                // The next is another.
+                *fold = Fold::fresh();
+            } else {
+                due = Some(due.map_or(end, |due| due.min(end)));
+            }
+        }
+        self.due = due;
+        over
+    }
+}
+
+impl<About> Fold<About> {
+    fn fresh() -> Self {
+        Self {
+            id: String::new(),
+            count: 0,
+            next: 0,
+            told: 0,
+            score: 0.0,
+            first: Timestamp::default(),
+            last: Timestamp::default(),
+            heard: Timestamp::default(),
+            about: None,
+        }
+    }
+
+    fn alarm(&self, is_over: bool) -> Alarm {
+        let (first_ts, last_ts) = (self.first.seconds(), self.last.seconds());
+        Alarm { id: self.id.clone(), count: self.count, first_ts, last_ts, members: Vec::new(), is_over }
+    }
+
+    fn end(&mut self) -> Option<(About, Alarm)> {
+        let about = self.about.take()?;
+        Some((*about, self.alarm(true)))
     }
 }
 
@@ -66,10 +153,14 @@ mod tests {
         Timestamp::from_millis(1_700_000_000_000 + second * 1000)
     }
 
+    fn added(folds: &mut Folds<u64>, key: &str, second: u64, score: f64) -> Added<u64> {
+        folds.add(key, Judgement { ts: at(second), taken_in: at(second), times: 1, score }, || second)
+    }
+
     #[test]
     fn a_flood_of_one_thing_is_one_alarm_told_at_powers_of_two() {
         let mut folds = Folds::default();
-        let told: Vec<Alarm> = (1..=100).filter_map(|n| folds.add("a", at(n), 1, 0.5)).collect();
+        let told: Vec<Alarm> = (1..=100).filter_map(|n| added(&mut folds, "a", n, 0.5).told).collect();
         assert_eq!(told.iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 64]);
         assert!(told.iter().all(|alarm| alarm.id == told[0].id && alarm.first_ts == at(1).seconds()));
         assert_eq!(told[6].last_ts, at(64).seconds());
@@ -78,11 +169,39 @@ mod tests {
     #[test]
     fn what_is_worse_is_told_at_once_and_what_is_another_or_later_is_another() {
         let mut folds = Folds::default();
-        let mut told = |key: &str, second: u64, score: f64| folds.add(key, at(second), 1, score);
+        let mut told = |key: &str, second: u64, score: f64| added(&mut folds, key, second, score).told;
         let id = told("a", 0, 0.5).unwrap().id;
         assert!(told("a", 1, 0.5).is_some() && told("a", 2, 0.5).is_none());
         assert_eq!(told("a", 3, 0.8).map(|alarm| alarm.id), Some(id.clone()));
         assert!(told("b", 4, 0.1).is_some());
         assert!(told("a", 3700, 0.5).is_some_and(|alarm| alarm.id != id && alarm.count == 1));
+    }
+
+    #[test]
+    fn an_alarm_of_more_than_one_ends_once_with_all_that_was_counted() {
+        let mut folds = Folds::default();
+        let id = added(&mut folds, "a", 0, 0.5).told.unwrap().id;
+        added(&mut folds, "single", 0, 0.5);
+        (1..7).for_each(|second| drop(added(&mut folds, "a", second, 0.5)));
+        assert_eq!(folds.over(at(3606)), []);
+        let over = folds.over(at(3607));
+        assert_eq!(
+            over.iter().map(|(about, alarm)| (*about, &alarm.id, alarm.count)).collect::<Vec<_>>(),
+            [(3, &id, 7)]
+        );
+        assert!(over[0].1.is_over && over[0].1.last_ts == at(6).seconds());
+        assert_eq!(folds.over(at(9000)), []);
+        assert_eq!(added(&mut folds, "a", 9001, 0.5).told.map(|alarm| alarm.count), Some(1));
+    }
+
+    #[test]
+    fn an_old_log_that_is_read_late_ends_its_alarms_by_its_own_time_and_not_between_two_lines() {
+        let mut folds = Folds::default();
+        let mut add = |second: u64| {
+            let judgement = Judgement { ts: at(second), taken_in: at(1_000_000), times: 1, score: 0.5 };
+            folds.add("a", judgement, || second).over.map(|(_, alarm)| alarm.count)
+        };
+        assert_eq!([0, 1800, 3600, 9000].map(&mut add), [None, None, None, Some(3)]);
+        assert_eq!(folds.over(at(1_003_600)), []);
     }
 }

@@ -39,7 +39,6 @@ pub(crate) mod phrases;
 pub(crate) mod playbook;
 mod policy_zone;
 pub(crate) mod public_suffix;
-pub(crate) mod rates;
 pub(crate) mod recent;
 pub(crate) mod response;
 pub(crate) mod risk;

@@ -54,6 +54,13 @@ pub struct Alarm {
     /// Of a campaign: who has taken part last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<String>,
+    /// The last that is said of it: nothing came for long.
+    #[serde(rename = "over", default, skip_serializing_if = "is_false")]
+    pub is_over: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What a line says happened, and which program says so.

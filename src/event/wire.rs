@@ -90,6 +90,12 @@ struct DecisionForm<'event> {
     last_ts: Option<f64>,
     #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
     members: Cow<'event, [String]>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    over: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn is_once(times: &u32) -> bool {
@@ -169,6 +175,7 @@ fn form(event: &Event) -> Form<'_> {
             first_ts: decision.alarm.as_ref().map(|alarm| alarm.first_ts),
             last_ts: decision.alarm.as_ref().map(|alarm| alarm.last_ts),
             members: Cow::Borrowed(decision.alarm.as_ref().map_or(&[], |alarm| &alarm.members)),
+            over: decision.alarm.as_ref().is_some_and(|alarm| alarm.is_over),
         })),
         Body::Soc(soc) => Form::Soc { ts, event_id, soc },
         Body::Shrink(sample) => Form::Shrink { ts, event_id, sample },
@@ -291,6 +298,7 @@ fn decision_of(stream: Stream, form: DecisionForm<'_>) -> Result<(Timestamp, Dec
                 first_ts: form.first_ts.unwrap_or(form.ts),
                 last_ts: form.last_ts.unwrap_or(form.ts),
                 members: form.members.into_owned(),
+                is_over: form.over,
             })
         }),
     };

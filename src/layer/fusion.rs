@@ -4,6 +4,7 @@
 //! risk it tipped. Those are two statements with causes, scores and evidence of their own, so they stay two SOC events;
 //! their `input_ref`s lead to the same raw line. What Layer 3 says of many lines alike is one alarm that grows.
 
+mod alarms;
 pub(crate) mod config;
 
 use std::sync::Arc;
@@ -11,15 +12,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::alarms::Alarms;
 use super::severity::{Operator, severity};
 use super::stage::{Outbox, StageSpec, Stateful};
 use super::{ACUTE_STRESS, one_line};
 use crate::config::Shrink;
-use crate::detect::fold::Folds;
 use crate::detect::shrink_readings::ShrinkReadings;
-use crate::event::{Action, Alarm, Body, Decision, Event, Interest, Soc, Stream, Timestamp, Verdict};
+use crate::event::{Body, Decision, Event, Interest, Severity, Soc, Stream, Timestamp, Verdict};
 
-pub const READS: Interest = Interest::NONE.stream(Stream::L3Out).stream(Stream::L4Out).stream(Stream::Shrink);
+pub const READS: Interest =
+    Interest::NONE.stream(Stream::L3Out).stream(Stream::L4Out).stream(Stream::Shrink).stream(Stream::Tick);
 
 /// The stage that writes `SOC_EVENTS` for decisions. `shrink` has the age from which a sample is stale.
 pub fn prepare(config: &config::Fusion, shrink: Option<&Shrink>) -> StageSpec {
@@ -44,11 +46,9 @@ struct Fusion {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
     known: ShrinkReadings,
-    folds: Folds,
+    #[serde(default)]
+    alarms: Alarms,
 }
-
-/// Models of Layer 3, which judges each line alone: what they go on saying of the same is one alarm.
-const OF_SINGLE_LINES: [&str; 3] = ["sigma", "formats", "web"];
 
 impl Stateful for Fusion {
     type State = State;
@@ -56,9 +56,18 @@ impl Stateful for Fusion {
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         match &event.body {
             Body::Shrink(sample) => self.state.known.take(event.time(), sample),
-            Body::Decision(decision) if decision.verdict != Verdict::Benign || self.include_benign => {
+            Body::Tick => {
+                for over in self.state.alarms.over(event.times.taken_in()) {
+                    out.emit_soc(self.end(event.time(), over));
+                }
+            }
+            Body::Decision(decision) if is_told(decision) || self.include_benign => {
                 let layer = if event.stream == Stream::L4Out { "4" } else { "3" };
-                if let Some(alarm) = self.fold(event, decision) {
+                let added = self.state.alarms.add(event, decision);
+                if let Some(over) = added.over {
+                    out.emit_soc(self.end(event.time(), over));
+                }
+                if let Some(alarm) = added.told {
                     out.emit_soc(Soc { alarm, ..self.fuse(layer, event.time(), decision) });
                 }
             }
@@ -75,24 +84,18 @@ impl Stateful for Fusion {
     }
 }
 
+fn is_over(decision: &Decision) -> bool {
+    decision.alarm.as_ref().is_some_and(|alarm| alarm.is_over)
+}
+
+fn is_told(decision: &Decision) -> bool {
+    decision.verdict != Verdict::Benign || is_over(decision)
+}
+
 impl Fusion {
-    /// The alarm that the decision belongs to, if it is one; `None` when that has been told and nothing is new.
-    fn fold(&mut self, event: &Event, decision: &Decision) -> Option<Option<Alarm>> {
-        let is_folded = event.stream == Stream::L3Out
-            && decision.verdict != Verdict::Benign
-            && OF_SINGLE_LINES.contains(&&*decision.model);
-        if !is_folded {
-            return Some(decision.alarm.as_deref().cloned());
-        }
-        let about = decision.entity.key().unwrap_or_default();
-        // Who probes a web server tries one thing after the other.
-        let reason = match decision.happened.action {
-            Action::HttpRequest => "request",
-            _ => decision.reasons.first().map_or("", String::as_str),
-        };
-        let key = format!("{reason} {about}");
-        let times = decision.happened.times;
-        self.state.folds.add(&key, event.time(), times, decision.score).map(Some)
+    /// That an alarm of Layer 3 is over: information, however the operator is.
+    fn end(&self, ts: Timestamp, over: Soc) -> Soc {
+        Soc { shrink: self.state.known.view(ts, self.stale_after), ..over }
     }
 
     fn fuse(&self, layer: &str, ts: Timestamp, decision: &Decision) -> Soc {
@@ -109,7 +112,11 @@ impl Fusion {
             score: decision.score,
             shrink_risk: operator.acute_stress,
             src_device: decision.device_id,
-            severity: severity(decision.verdict, decision.score, operator),
+            severity: if is_over(decision) {
+                Severity::Info
+            } else {
+                severity(decision.verdict, decision.score, operator)
+            },
             category: decision.category,
             compartment: decision.compartment.to_string(),
             summary: summary(decision),
@@ -138,7 +145,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::event::{Category, Entity, EventId, Severity, ShrinkSample, ShrinkState, Times, wire};
+    use crate::event::{Alarm, Category, Entity, EventId, ShrinkSample, ShrinkState, Times, wire};
     use crate::layer::stage::Stage;
     use crate::layer::testing::soc_events;
 
@@ -236,10 +243,64 @@ mod tests {
             soc_events(&mut *stage(false), &flood).into_iter().filter_map(|soc| soc.alarm).collect();
         assert_eq!(alarms.iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [1, 2, 4, 8, 16]);
         assert!(alarms.iter().all(|alarm| alarm.id == alarms[0].id));
-        for (model, stream) in [("another", Stream::L3Out), ("risk", Stream::L4Out)] {
+        for (model, stream) in [("another", Stream::L3Out), ("risk", Stream::L4Out), ("another", Stream::L4Out)] {
             let each: Vec<Event> = (0..20).map(|at| said(model, stream, at, 0.5)).collect();
             assert_eq!(soc_events(&mut *stage(false), &each).len(), 20, "{model}");
         }
+    }
+
+    #[test]
+    fn an_alarm_of_layer_3_that_nothing_is_added_to_any_more_is_over_which_is_information() {
+        let said = |at: u64| {
+            let mut event = decision(at, Stream::L3Out, 0.5);
+            if let Body::Decision(decision) = &mut event.body {
+                decision.model = "sigma".into();
+            }
+            event
+        };
+        let mut events: Vec<Event> = (0..7).map(said).collect();
+        events.extend((1..70).map(|minute| event(Stream::Tick, minute * 60, Body::Tick)));
+        let over: Vec<Soc> = soc_events(&mut *stage(false), &events).split_off(3);
+        assert_eq!(over.len(), 1);
+        let alarm = over[0].alarm.as_ref().unwrap();
+        assert!(alarm.is_over && alarm.count == 7 && over[0].severity == Severity::Info);
+        assert_eq!((over[0].decision, over[0].entity.user.as_deref()), (Verdict::Benign, Some("alice")));
+        let json = wire::to_json(&event(Stream::SocEvents, 1, Body::Soc(Box::new(over[0].clone()))));
+        assert_eq!((json["over"].as_bool(), json["count"].as_u64()), (Some(true), Some(7)));
+    }
+
+    #[test]
+    fn an_alarm_of_layer_4_is_told_of_when_it_begins_when_it_is_worse_and_when_it_lists_who_takes_part() {
+        let said = |at: u64, score: f64, members: &[&str]| {
+            let mut event = decision(at, Stream::L4Out, score);
+            if let Body::Decision(decision) = &mut event.body {
+                let members = members.iter().map(|&member| member.to_owned()).collect();
+                decision.alarm = Some(Box::new(Alarm { id: "a".into(), count: at, members, ..Alarm::default() }));
+            }
+            event
+        };
+        let events = [
+            said(5, 0.6, &[]),
+            said(8, 0.6, &[]),
+            said(16, 0.6, &[]),
+            said(50, 0.7, &[]),
+            said(64, 0.7, &["b"]),
+            said(128, 0.7, &[]),
+        ];
+        let told = soc_events(&mut *stage(false), &events);
+        let counts: Vec<u64> = told.iter().filter_map(|soc| Some(soc.alarm.as_ref()?.count)).collect();
+        assert_eq!(counts, [5, 50, 64]);
+    }
+
+    #[test]
+    fn that_an_alarm_of_layer_4_is_over_is_told_of_though_it_is_benign() {
+        let mut event = decision(0, Stream::L4Out, 0.0);
+        if let Body::Decision(decision) = &mut event.body {
+            decision.alarm = Some(Box::new(Alarm { is_over: true, ..Alarm::default() }));
+        }
+        let crisis = [sample(0, &[("crisis_level", 0.95)]), event];
+        let told = soc_events(&mut *stage(false), &crisis);
+        assert_eq!(told.iter().map(|soc| soc.severity).collect::<Vec<_>>(), [Severity::Info]);
     }
 
     #[test]

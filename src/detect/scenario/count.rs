@@ -133,8 +133,11 @@ impl Count {
     }
 
     pub fn distinct(&self, scenario: &Scenario, ts: Timestamp) -> usize {
-        let of_values = if matches!(scenario.measure, Measure::Values { .. }) { self.carried(scenario, ts) } else { 0 };
-        self.within(scenario, ts).collect::<BTreeSet<_>>().len() + of_values
+        match scenario.measure {
+            // Of a value only the newest line is kept.
+            Measure::Values { .. } => self.within(scenario, ts).count() + self.carried(scenario, ts),
+            _ => self.within(scenario, ts).collect::<BTreeSet<_>>().len(),
+        }
     }
 
     /// How many of the rules have had a line; in their order, how many from the first on.

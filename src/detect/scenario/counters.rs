@@ -1,6 +1,7 @@
 //! Counting: what the lines so far mean to each scenario.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +12,13 @@ use super::says::filled;
 use super::set::{Role, ScenarioSet};
 use super::table::{Line, Table};
 use crate::detect::fingerprint::alarm_id;
+use crate::detect::fold::told_again_at;
 use crate::event::{Category, Record, Timestamp};
 
-/// An alarm is reported again when it has grown by this factor.
-const GROWTH: u64 = 10;
-/// What each report adds to the score of a scenario that is not malicious by itself, and how far that goes.
-const REPORT_GAIN: f64 = 0.1;
+/// An alarm that has grown by this factor is a grade worse.
+const GRADE: u64 = 10;
+/// What each grade adds to the score of a scenario that is not malicious by itself, and how far that goes.
+const GRADE_GAIN: f64 = 0.1;
 const GROWN_MAX: f64 = 0.78;
 /// So many lines leave no doubt, if one then succeeds.
 const DOUBTLESS: u64 = 10;
@@ -34,6 +36,11 @@ pub struct Counters {
 /// An alarm that is to be reported now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Raised {
+    /// Of the scenario, and what it counted.
+    pub scenario: String,
+    pub group: u64,
+    /// It is over when nothing came for so long; none of an alarm that does not grow.
+    pub ends_after: Option<Duration>,
     pub reason: String,
     pub score: f64,
     pub techniques: Vec<String>,
@@ -75,37 +82,46 @@ impl Counters {
         let (mut reported, mut begun) = (Vec::new(), Vec::new());
         for (index, role) in set.concerned(line.record) {
             let Some(scenario) = set.scenarios.get(index) else { continue };
-            let Some(group) = group::of(scenario, line.record) else { continue };
-            let table = self.table(set, scenario);
             match role {
-                Role::Follows => reported.extend(followed(table, scenario, group, line)),
-                Role::Cancels => {
-                    let item = group::item(line.record, scenario.item()).unwrap_or(NOTHING);
-                    table.change(scenario, group, line.ts, |count| {
-                        count.take_back(item, usize::MAX);
-                    });
-                }
+                Role::Follows | Role::Cancels => reported.extend(self.succeeded(scenario, role, line)),
                 Role::Counts(_) if line.is_repeated => {}
                 Role::Counts(step) => {
-                    let raised = counted(table, scenario, group, step, line);
-                    begun.extend(raised.map(|raised| (scenario, group, raised)));
+                    let Some(group) = group::of(scenario, line.record) else { continue };
+                    let raised = counted(self.table(set, scenario), scenario, group, step, line);
+                    begun.extend(raised.map(|raised| (scenario, raised)));
                 }
             }
         }
         // Only when all have counted, since what one tells makes another silent.
-        for (scenario, group, raised) in begun {
-            let told = self.tell(set, scenario, group, line.record);
-            let table = self.table(set, scenario);
-            table.change(scenario, group, line.ts, |count| {
-                if let Some(open) = &mut count.alarm {
-                    open.told = told;
-                }
-            });
+        for (scenario, raised) in begun {
+            let told = self.tell(set, scenario, raised.group, line.record);
+            if let Some(open) = self.table(set, scenario).alarm(raised.group) {
+                open.told = told;
+            }
             if told == Told::Itself {
                 reported.push(raised);
             }
         }
         reported
+    }
+
+    /// A line that counts nothing: it takes back, or comes after what was counted. Where nothing was, it costs nothing.
+    fn succeeded(&mut self, scenario: &Scenario, role: Role, line: &Observation<'_>) -> Option<Raised> {
+        let table = self.tables.get_mut(&scenario.id).filter(|table| !table.is_empty())?;
+        let group = group::of(scenario, line.record)?;
+        if role == Role::Follows {
+            return followed(table, scenario, group, line);
+        }
+        let item = group::item(line.record, scenario.item()).unwrap_or(NOTHING);
+        table.take_back(scenario, group, line.ts, (item, usize::MAX));
+        None
+    }
+
+    /// How far an alarm that was told of has grown; nothing when it is over or another has begun since.
+    pub fn grown(&self, scenario: &str, group: u64, id: &str) -> Option<(u64, Timestamp)> {
+        let count = self.tables.get(scenario)?.get(group)?;
+        let is_meant = count.alarm.as_ref().is_some_and(|open| alarm_id(group, open.first) == id);
+        is_meant.then_some((count.total, count.last))
     }
 
     /// Who tells of this alarm: once it has told of itself, it goes on to.
@@ -142,31 +158,31 @@ fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: 
         Measure::Lines { .. } => group::item(record, scenario.item()).unwrap_or(NOTHING),
         Measure::Values { .. } => group::item(record, scenario.item())?,
     };
-    let count = table.count(scenario, Line { group, item, ts, times })?;
-    let measured = count.measure(scenario, ts);
+    let (count, measured) = table.count(scenario, Line { group, item, ts, times })?;
     if measured < scenario.at {
         return None;
     }
-    let (total, distinct, first) = (count.total, count.distinct(scenario, ts), count.first(scenario, ts));
-    let open = count.alarm.get_or_insert_with(|| Open { first, ..Open::default() });
-    if total < open.next {
+    let total = count.total;
+    if count.alarm.as_ref().is_some_and(|open| total < open.next) {
         return None;
     }
+    let (distinct, first) = (count.distinct(scenario, ts), count.first(scenario, ts));
+    let open = count.alarm.get_or_insert_with(|| Open { first, ..Open::default() });
     open.reports += 1;
-    open.next = total.saturating_mul(GROWTH);
+    open.next = told_again_at(total).min(worse_at(scenario, total));
     let alarm =
         Grown { id: alarm_id(group, open.first), reports: open.reports, count: total, first: open.first, last: ts };
-    Some(report(scenario, record, distinct, alarm))
+    Some(report(scenario, group, record, distinct, alarm))
 }
 
-fn report(scenario: &Scenario, record: &Record, distinct: usize, alarm: Grown) -> Raised {
-    let score = grown(scenario.score, alarm.reports);
+fn report(scenario: &Scenario, group: u64, record: &Record, distinct: usize, alarm: Grown) -> Raised {
+    let score = grown(scenario.score, grade(scenario, alarm.count));
     let spread = scenario.spread.as_ref().filter(|spread| distinct >= spread.at);
     let summary = match spread.map_or(&scenario.says, |spread| &spread.says) {
         Some(says) => filled(says, record, alarm.count, distinct),
         None => format!("{}: {} lines, {distinct} different", scenario.title, alarm.count),
     };
-    let found = raised(scenario, scenario.reason.clone(), (score, summary), alarm);
+    let found = raised(scenario, group, scenario.reason.clone(), (score, summary), alarm);
     match spread {
         Some(spread) => Raised { reason: spread.reason.clone(), techniques: spread.techniques.clone(), ..found },
         None => found,
@@ -183,11 +199,10 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observati
     };
     let before = is_reached(table);
     // The failures of a session that ends in a login were the user's own.
-    table.change(scenario, group, line.ts, |count| {
-        for user in line.own {
-            count.take_back(if user.is_empty() { NOTHING } else { group::value_of(user) }, 1);
-        }
-    });
+    for user in line.own {
+        let user = if user.is_empty() { NOTHING } else { group::value_of(user) };
+        table.take_back(scenario, group, line.ts, (user, 1));
+    }
     let after = is_reached(table);
     // What one session alone has guessed, it has guessed.
     let (lines, distinct, first) = after.or(before.filter(|_| line.own.len() >= scenario.at))?;
@@ -199,13 +214,16 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observati
         None => format!("{}, and then it succeeded", scenario.title),
     };
     let alarm = Grown { id: alarm_id(!group, first), reports: 1, count: lines, first, last: line.ts };
-    let found = raised(scenario, then.reason.clone(), (score, summary), alarm);
+    let found = raised(scenario, group, then.reason.clone(), (score, summary), alarm);
     let techniques = if then.techniques.is_empty() { found.techniques.clone() } else { then.techniques.clone() };
-    Some(Raised { is_of_source: false, techniques, ..found })
+    Some(Raised { is_of_source: false, techniques, ends_after: None, ..found })
 }
 
-fn raised(scenario: &Scenario, reason: String, (score, summary): (f64, String), alarm: Grown) -> Raised {
+fn raised(scenario: &Scenario, group: u64, reason: String, (score, summary): (f64, String), alarm: Grown) -> Raised {
     Raised {
+        scenario: scenario.id.clone(),
+        group,
+        ends_after: Some(scenario.ends_after()),
         reason,
         score,
         techniques: scenario.techniques.clone(),
@@ -218,9 +236,19 @@ fn raised(scenario: &Scenario, reason: String, (score, summary): (f64, String), 
     }
 }
 
-fn grown(score: f64, reports: u32) -> f64 {
+/// How many times it has grown by [`GRADE`] since it began.
+fn grade(scenario: &Scenario, count: u64) -> u32 {
+    (count / scenario.at.max(1) as u64).checked_ilog(GRADE).unwrap_or(0)
+}
+
+/// The count from which it is a grade worse than now.
+fn worse_at(scenario: &Scenario, count: u64) -> u64 {
+    (scenario.at.max(1) as u64).saturating_mul(GRADE.saturating_pow(grade(scenario, count) + 1))
+}
+
+fn grown(score: f64, grade: u32) -> f64 {
     if score >= GROWN_MAX {
         return score;
     }
-    (score + REPORT_GAIN * f64::from(reports.saturating_sub(1))).min(GROWN_MAX)
+    (score + GRADE_GAIN * f64::from(grade)).min(GROWN_MAX)
 }

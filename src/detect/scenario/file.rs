@@ -105,6 +105,8 @@ pub fn scenario(rule: &CorrelationRule) -> Result<(Scenario, Extension), String>
         at,
         timespan,
         group_by: rule.group_by.clone(),
+        groups_max: limits::SCENARIO_GROUPS_MAX,
+        is_sketched: true,
         masks: Masks { v4, v6 },
         says: extension.says.clone(),
         spread,

@@ -52,6 +52,10 @@ pub struct Scenario {
     pub at: usize,
     pub timespan: Duration,
     pub group_by: Vec<String>,
+    /// Groups that are counted exactly.
+    pub groups_max: usize,
+    /// What has to make room is remembered in a sketch.
+    pub is_sketched: bool,
     pub masks: Masks,
     /// For people, with `{field}`, `{count}` and `{distinct}`.
     pub says: Option<String>,

@@ -67,6 +67,7 @@ impl ScenarioSet {
                 Err(reason) => problems.push(Problem::not_loaded(file, format!("`{}`: {reason}", rule.title))),
             }
         }
+        set.share_memory();
         let used = read.rules.into_iter().enumerate().filter(|(place, _)| set.uses.contains_key(&place.to_string()));
         let used =
             used.map(|(place, (file, rule))| (file, SigmaRule { id: Some(place.to_string()), ..rule })).collect();
@@ -81,6 +82,15 @@ impl ScenarioSet {
             self.uses.entry(rule.to_string()).or_default().push((index, role));
         }
         self.scenarios.push(scenario);
+    }
+
+    /// However many scenarios there are, their memory together is bounded, and none can take that of another.
+    fn share_memory(&mut self) {
+        let groups_max = limits::SCENARIO_GROUPS_MAX.min(limits::SCENARIO_GROUPS_ALL_MAX / self.scenarios.len().max(1));
+        for (index, scenario) in self.scenarios.iter_mut().enumerate() {
+            scenario.groups_max = groups_max;
+            scenario.is_sketched = index < limits::SCENARIO_SKETCHES_MAX;
+        }
     }
 
     /// The scenarios that the line means something to, in a fixed order: what follows before what is taken back, that before what

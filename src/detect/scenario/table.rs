@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::count::Count;
+use super::count::{Count, Open};
 use super::model::{Measure, Scenario};
 use super::sketch::Sketch;
 use crate::detect::fingerprint::paired;
 use crate::event::Timestamp;
-use crate::limits;
 
 /// Bounded. When there is no room, the group goes that counts least, among those the one that was seen longest ago; its count
 /// goes into a sketch, from which it comes back. However many strangers come with one line each, a group with more lines stays.
@@ -48,8 +47,8 @@ pub struct Line {
 }
 
 impl Table {
-    /// Counts the line. Returns the group's count, unless there is no room for so unimportant a group.
-    pub fn count(&mut self, scenario: &Scenario, line: Line) -> Option<&mut Count> {
+    /// Counts the line. Returns the group's count and what it measures now, unless there is no room for so unimportant a group.
+    pub fn count(&mut self, scenario: &Scenario, line: Line) -> Option<(&mut Count, usize)> {
         if !self.groups.contains_key(&line.group) && !self.admit(scenario, line) {
             return None;
         }
@@ -58,18 +57,27 @@ impl Table {
         if !is_known {
             place.count.add(scenario, line.ts, line.item, line.times);
         }
-        self.touch(scenario, line.group, line.ts);
-        self.groups.get_mut(&line.group).map(|place| &mut place.count)
+        let measured = self.touch(scenario, line.group, line.ts)?;
+        self.groups.get_mut(&line.group).map(|place| (&mut place.count, measured))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
     }
 
     pub fn get(&self, group: u64) -> Option<&Count> {
         self.groups.get(&group).map(|place| &place.count)
     }
 
-    /// Changes a count outside of a line, such as when something is taken back.
-    pub fn change(&mut self, scenario: &Scenario, group: u64, ts: Timestamp, change: impl FnOnce(&mut Count)) {
-        if let Some(place) = self.groups.get_mut(&group) {
-            change(&mut place.count);
+    /// The alarm of a group that goes on.
+    pub fn alarm(&mut self, group: u64) -> Option<&mut Open> {
+        self.groups.get_mut(&group)?.count.alarm.as_mut()
+    }
+
+    /// Takes lines of this value back from a group, as many as there are of so many. Of nearly every success there are none, and
+    /// then the group stays where it is.
+    pub fn take_back(&mut self, scenario: &Scenario, group: u64, ts: Timestamp, (item, most): (u64, usize)) {
+        if self.groups.get_mut(&group).is_some_and(|place| place.count.take_back(item, most) > 0) {
             self.touch(scenario, group, ts);
         }
     }
@@ -90,10 +98,11 @@ impl Table {
     /// Makes a place for a new group, if it is important enough for one.
     fn admit(&mut self, scenario: &Scenario, line: Line) -> bool {
         let carried = self.carried(scenario, line);
-        if self.groups.len() >= limits::SCENARIO_GROUPS_MAX {
+        if self.groups.len() >= scenario.groups_max {
             self.drop_what_is_over(scenario, line.ts);
         }
-        if self.groups.len() >= limits::SCENARIO_GROUPS_MAX {
+        // More than one where there were fewer scenarios when it was saved.
+        while self.groups.len() >= scenario.groups_max {
             let importance = carried.saturating_add(line.times.max(1));
             match self.by_importance.first().copied() {
                 Some((least, _, group)) if least <= importance => self.retire(scenario, group, line.ts),
@@ -133,6 +142,9 @@ impl Table {
 
     /// A line of a group that there is no room for.
     fn note(&mut self, scenario: &Scenario, line: Line) {
+        if !scenario.is_sketched {
+            return;
+        }
         let (ts, span) = (line.ts, scenario.timespan);
         let mut new = line.times.max(1);
         if matches!(scenario.measure, Measure::Values { .. }) {
@@ -146,7 +158,7 @@ impl Table {
 
     /// Its count goes into the sketch.
     fn retire(&mut self, scenario: &Scenario, group: u64, now: Timestamp) {
-        if let Some(place) = self.groups.get(&group) {
+        if let Some(place) = self.groups.get(&group).filter(|_| scenario.is_sketched) {
             let importance = u32::try_from(place.count.measure(scenario, now)).unwrap_or(u32::MAX);
             let items = place.count.items();
             self.gone.get_or_insert_with(|| Box::new(Sketch::new(now))).add(group, importance, now, scenario.timespan);
@@ -171,15 +183,20 @@ impl Table {
         }
     }
 
-    fn touch(&mut self, scenario: &Scenario, group: u64, ts: Timestamp) {
+    /// Puts the group where it belongs now. Returns what it measures.
+    fn touch(&mut self, scenario: &Scenario, group: u64, ts: Timestamp) -> Option<usize> {
         self.touches += 1;
-        let Some(place) = self.groups.get_mut(&group) else { return };
+        let place = self.groups.get_mut(&group)?;
         self.by_importance.remove(&(place.importance, place.touch, group));
-        self.by_time.remove(&(place.last, group));
-        let measured = u32::try_from(place.count.measure(scenario, ts)).unwrap_or(u32::MAX);
+        if place.last != place.count.last {
+            self.by_time.remove(&(place.last, group));
+            self.by_time.insert((place.count.last, group));
+        }
+        let measure = place.count.measure(scenario, ts);
+        let measured = u32::try_from(measure).unwrap_or(u32::MAX);
         let open = if place.count.alarm.is_some() { u32::try_from(scenario.at).unwrap_or(u32::MAX) } else { 0 };
         (place.importance, place.touch, place.last) = (measured.max(open), self.touches, place.count.last);
         self.by_importance.insert((place.importance, place.touch, group));
-        self.by_time.insert((place.last, group));
+        Some(measure)
     }
 }

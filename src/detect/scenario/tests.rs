@@ -62,6 +62,23 @@ fn counting_is_bounded_whatever_comes() {
 }
 
 #[test]
+fn many_scenarios_share_a_memory_that_is_bounded_and_none_takes_that_of_another() {
+    let one = |number: usize| {
+        format!(
+            "---\ntitle: T\nid: t{number:03}\ncorrelation: {{type: event_count, rules: [failed], group-by: [source.ip], timespan: 10m, condition: {{gte: 5}}}}\n"
+        )
+    };
+    let yaml = format!("{RULES}{}", (0..limits::SCENARIOS_MAX).map(one).collect::<String>());
+    let (set, problems) = ScenarioSet::compile(&[RuleText { file: "t.yml".into(), yaml }], &[]);
+    assert_eq!((set.count(), problems), (limits::SCENARIOS_MAX, Vec::new()));
+    assert_eq!(set.iter().map(|scenario| scenario.groups_max).sum::<usize>(), limits::SCENARIO_GROUPS_ALL_MAX);
+    assert_eq!(set.iter().filter(|scenario| scenario.is_sketched).count(), limits::SCENARIO_SKETCHES_MAX);
+    let mut counters = Counters::default();
+    let alarms: usize = (0..5).map(|at| step(&mut counters, &set, &failed(1, 0), at)).sum();
+    assert_eq!(alarms, limits::SCENARIOS_MAX);
+}
+
+#[test]
 fn asking_for_the_same_again_is_never_another_among_any_number_of_strangers() {
     let set = five_users();
     let mut counters = Counters::default();

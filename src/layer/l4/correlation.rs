@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::detection::Detection;
+use super::ongoing::{Counted, Ongoing};
 use super::watch::{FirstTime, Watch};
 use crate::detect::attempts::Attempts;
-use crate::detect::campaign::{Begun, Campaigns};
+use crate::detect::campaign::{self, Begun, Campaigns};
 use crate::detect::scenario::{Counters, Grown, Observation, Raised, ScenarioSet};
 use crate::detect::sigma::normal;
 use crate::event::{Action, Alarm, Category, Decision, Entity, Happened, Raw, Record, Timestamp};
@@ -24,6 +25,8 @@ pub struct Seen {
     counters: Counters,
     pub watch: Watch,
     campaigns: Campaigns,
+    #[serde(default)]
+    ongoing: Ongoing,
 }
 
 /// The names as decisions share them.
@@ -60,8 +63,37 @@ impl Seen {
 }
 
 impl Seen {
-    /// The decision as it is to be told: of one who begins what many others have begun, that of all of them, or none.
-    pub fn gather(&mut self, raised: &Raised, decision: Decision, ts: Timestamp) -> Option<Decision> {
+    /// The decision as it is to be told: of one who begins what many others have begun, that of all of them, or none. `input` is the
+    /// id of the event that it follows from, `now` when that was taken in.
+    pub fn gather(
+        &mut self,
+        raised: &Raised,
+        decision: Decision,
+        (ts, now): (Timestamp, Timestamp),
+        input: &str,
+    ) -> Option<Decision> {
+        let decision = self.gathered(raised, decision, ts)?;
+        if let (Some(alarm), Some(ends_after)) = (&decision.alarm, raised.ends_after) {
+            let ends = if alarm.id == raised.alarm.id {
+                (Counted::ByScenario { scenario: raised.scenario.clone(), group: raised.group }, ends_after)
+            } else {
+                (Counted::AsCampaign { reason: raised.reason.clone() }, campaign::WITHIN)
+            };
+            self.ongoing.told(&decision, input, ends, now);
+        }
+        Some(decision)
+    }
+
+    /// What is to be said of alarms that are over by now.
+    pub fn over(&mut self, now: Timestamp) -> Vec<Decision> {
+        let (counters, campaigns) = (&self.counters, &self.campaigns);
+        self.ongoing.over(now, |counted, id| match counted {
+            Counted::ByScenario { scenario, group } => counters.grown(scenario, *group, id),
+            Counted::AsCampaign { reason } => campaigns.grown(reason, id),
+        })
+    }
+
+    fn gathered(&mut self, raised: &Raised, decision: Decision, ts: Timestamp) -> Option<Decision> {
         let source = decision.entity.src_ip.as_deref().filter(|_| raised.is_of_source);
         let Some(source) = source.filter(|_| raised.alarm.reports == 1) else { return Some(decision) };
         match self.campaigns.begins(&raised.reason, source, ts) {
@@ -109,6 +141,7 @@ fn alarm(grown: &Grown) -> Alarm {
         first_ts: grown.first.seconds(),
         last_ts: grown.last.seconds(),
         members: Vec::new(),
+        is_over: false,
     }
 }
 

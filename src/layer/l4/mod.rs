@@ -4,14 +4,17 @@
 //! alarm where one is fulfilled. Reads the decisions of Layer 3 and the events of `L4_IN`, adds their scores to the risk of every entity they concern
 //! (see [`crate::detect::risk`]), and decides when an entity's risk rises over a threshold: once, and again only after
 //! the risk has fallen below half of it. An `L4_IN` event may carry a score, reasons and techniques of its own (a model
-//! elsewhere found them); each gets a decision. Risk fades with the time of the events themselves, so no tick is
-//! needed.
+//! elsewhere found them); each gets a decision. Risk fades with the time of the events themselves; ticks are for alarms
+//! that are over.
 
 pub(crate) mod config;
 mod correlation;
 mod detection;
 #[cfg(test)]
 mod guessing_tests;
+mod ongoing;
+#[cfg(test)]
+mod ongoing_tests;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -29,6 +32,7 @@ use super::row::PreparedStage;
 use super::rule_files::{Wanted, YAML};
 use super::stage::{Outbox, Stateful};
 use crate::config::Finding;
+use crate::detect::fold::Judgement;
 use crate::detect::recent::Recent;
 use crate::detect::risk::{Risk, Signal};
 use crate::detect::scenario::{ScenarioSet, builtin};
@@ -48,7 +52,8 @@ const TO_CERTAIN: f64 = 0.2;
 const _: () = assert!(SUSPICIOUS_SCORE + TO_MALICIOUS == MALICIOUS_FROM && MALICIOUS_FROM + TO_CERTAIN == 1.0);
 /// Scores below this are no signal: an informational rule or a single failed login means nothing.
 const SIGNAL_FROM: f64 = 0.2;
-pub const READS: Interest = Interest::NONE.stream(Stream::L3In).stream(Stream::L3Out).stream(Stream::L4In);
+pub const READS: Interest =
+    Interest::NONE.stream(Stream::L3In).stream(Stream::L3Out).stream(Stream::L4In).stream(Stream::Tick);
 
 /// The stage that writes `L4_OUT`. That the thresholds are numbers in ascending order is checked where the configuration is.
 /// `rules` are those of Layer 3: scenarios may name them, and may stand among them.
@@ -111,12 +116,15 @@ impl Stateful for L4 {
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         match &event.body {
-            Body::Raw(raw) if event.stream == Stream::L3In => self.count(event.time(), raw, out),
-            Body::Decision(decision) if event.stream == Stream::L3Out => {
-                if self.is_repeated(event.time(), decision) {
-                    return;
+            Body::Tick => {
+                for decision in self.state.seen.over(event.times.taken_in()) {
+                    out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
                 }
-                let detection = Detection::from_decision(decision);
+            }
+            Body::Raw(raw) if event.stream == Stream::L3In => self.count(event, raw, out),
+            Body::Decision(decision) if event.stream == Stream::L3Out => {
+                let Some(times) = self.heard_times(event, decision) else { return };
+                let detection = Detection { times, ..Detection::from_decision(decision) };
                 if let Some(decision) = self.weigh(event.time(), &detection, decision.verdict) {
                     out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
                 }
@@ -142,23 +150,31 @@ impl Stateful for L4 {
 }
 
 impl L4 {
-    /// A rule that goes on matching about the same is heard a few times; it stays on the record of Layer 3.
-    fn is_repeated(&mut self, ts: Timestamp, decision: &Decision) -> bool {
+    /// For how many a decision of Layer 3 is weighed, if it is to be heard: one that goes on about the same is heard as often as it
+    /// is told of; each stays on the record of Layer 3.
+    fn heard_times(&mut self, event: &Event, decision: &Decision) -> Option<u32> {
+        let times = decision.happened.times;
         let Some(reason) = decision.reasons.first().filter(|_| decision.verdict != Verdict::Benign) else {
-            return false;
+            return Some(times);
         };
-        self.state.seen.watch.is_repeated_rule(reason, &decision.entity, ts, decision.happened.times.max(1))
+        let (ts, taken_in) = (event.time(), event.times.taken_in());
+        self.state.seen.watch.heard_times(
+            reason,
+            &decision.entity,
+            Judgement { ts, taken_in, times, score: decision.score },
+        )
     }
 
     /// Counts a line of a log. An alarm is a decision, and a signal of risk; what is new is a signal alone.
-    fn count(&mut self, ts: Timestamp, raw: &Raw, out: &mut Outbox) {
+    fn count(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
+        let (ts, now) = (event.time(), event.times.taken_in());
         for raised in self.state.seen.observe(&self.set, raw.record(), ts) {
             let decision = self.models.decision(&raised, raw);
             // An alarm that has grown is no further signal, and one about many is none about the last of them.
             let is_new = raised.alarm.reports == 1 && !raised.is_of_many;
             let signal = Detection::from_own(&decision, &raised);
             let tipped = is_new.then(|| self.weigh(ts, &signal, decision.verdict)).flatten();
-            let told = self.state.seen.gather(&raised, decision, ts);
+            let told = self.state.seen.gather(&raised, decision, (ts, now), &event.id.to_string());
             for decision in told.into_iter().chain(tipped) {
                 out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
             }

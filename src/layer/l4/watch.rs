@@ -1,16 +1,13 @@
 //! What a line means after the lines before it: whether it repeats them, and whether it is the first of its kind.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
+use crate::detect::fold::{Folds, Judgement};
 use crate::detect::novelty::Novelty;
-use crate::detect::rates::{Rates, Threshold};
 use crate::event::{Action, Entity, Record, Timestamp};
 
-/// A rule that matches this often about one entity is repeating itself.
-pub const REPETITIONS_HEARD: u32 = 10;
-const REPETITION: Threshold = Threshold { window: Duration::from_secs(600), at: REPETITIONS_HEARD as usize };
+/// More of the same is no worse.
+const HEARD_IN_FULL: u64 = 10;
 
 /// Below the suspicious: a surprise is a signal for Layer 4 to add to others.
 const NOVELTY_SCORE: f64 = 0.25;
@@ -18,17 +15,19 @@ const NOVELTY_SCORE: f64 = 0.25;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Watch {
     /// Matches of rules, by rule and entity.
-    repeated_rules: Rates,
+    repeated_rules: Folds<()>,
     novelty: Novelty,
 }
 
 impl Watch {
-    /// Whether a rule's match is one too many: a rule that goes on matching about the same entity counts in full ten
-    /// times, then each time the burst has grown tenfold. Counts the match.
-    pub fn is_repeated_rule(&mut self, rule: &str, entity: &Entity, ts: Timestamp, times: u32) -> bool {
+    /// For how many the match of a rule is to be weighed, if it is to be heard: what goes on matching about the same entity is heard
+    /// as often as fusion tells of it, for those in between as well, until it has been weighed [`HEARD_IN_FULL`] times.
+    pub fn heard_times(&mut self, rule: &str, entity: &Entity, judgement: Judgement) -> Option<u32> {
         let key = format!("{rule} {}", entity.key().unwrap_or_default());
-        let alarm = self.repeated_rules.observe_times(&REPETITION, &key, ts, times);
-        alarm.is_none() && self.repeated_rules.ongoing(&REPETITION, &key, ts).is_some()
+        let added = self.repeated_rules.add(&key, judgement, || ());
+        let count = added.told?.count;
+        let new = count.min(HEARD_IN_FULL).saturating_sub(added.before);
+        Some(u32::try_from(new).unwrap_or(u32::MAX).max(1))
     }
 
     /// First times: a program on a host, an address that a user logs in from, a program that a user runs with the
@@ -96,13 +95,16 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_never_stops_matching_counts_ten_times_and_then_by_orders_of_magnitude() {
+    fn a_rule_that_never_stops_matching_is_heard_at_powers_of_two_and_weighs_as_ten() {
         let mut watch = Watch::default();
         let entity = login("root", "203.0.113.7", false).entity;
-        let mut is_repeated = |rule: &str, at: u64| watch.is_repeated_rule(rule, &entity, second(at), 1);
-        let counted: Vec<u64> = (1..=1000).filter(|at| !is_repeated("rule", *at)).collect();
-        assert_eq!(counted, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 100, 1000]);
-        assert!(!is_repeated("another rule", 1001));
+        let mut heard = |rule: &str, at: u64| {
+            let judgement = Judgement { ts: second(at), taken_in: second(at), times: 1, score: 0.5 };
+            watch.heard_times(rule, &entity, judgement)
+        };
+        let counted: Vec<(u64, u32)> = (1..=100).filter_map(|at| Some((at, heard("rule", at)?))).collect();
+        assert_eq!(counted, [(1, 1), (2, 1), (4, 2), (8, 4), (16, 2), (32, 1), (64, 1)]);
+        assert_eq!(heard("another rule", 1001), Some(1));
     }
 
     #[test]

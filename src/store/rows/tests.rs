@@ -145,8 +145,15 @@ fn decision() -> impl Strategy<Value = (Stream, Body)> {
 }
 
 fn alarm() -> impl Strategy<Value = Option<Alarm>> {
-    let alarm = (text(), any::<u32>(), finite(), finite(), vec(text(), 0..3)).prop_map(
-        |(id, count, first_ts, last_ts, members)| Alarm { id, count: count.into(), first_ts, last_ts, members },
+    let alarm = (text(), any::<u32>(), finite(), finite(), vec(text(), 0..3), any::<bool>()).prop_map(
+        |(id, count, first_ts, last_ts, members, is_over)| Alarm {
+            id,
+            count: count.into(),
+            first_ts,
+            last_ts,
+            members,
+            is_over,
+        },
     );
     prop::option::of(alarm)
 }

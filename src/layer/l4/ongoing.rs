@@ -1,0 +1,157 @@
+//! Alarms that were told of and are not over yet: each is told of once more when it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Alarm, Category, Decision, Entity, Happened, Timestamp, Verdict};
+use crate::layer::one_line;
+use crate::limits;
+
+/// Bounded: campaigns tell of many as one. When there is no room, the one that was heard of longest ago goes without a word.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Ongoing {
+    /// By id.
+    alarms: BTreeMap<String, Told>,
+    /// None is over before.
+    due: Option<Timestamp>,
+}
+
+/// What counts it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Counted {
+    #[serde(rename = "s")]
+    ByScenario { scenario: String, group: u64 },
+    #[serde(rename = "c")]
+    AsCampaign { reason: String },
+}
+
+/// What is said of it in the end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Told {
+    counted: Counted,
+    ends_after: Duration,
+    /// How often.
+    reports: u32,
+    /// The count that was told last, and the one when it was last looked at.
+    told: u64,
+    seen: u64,
+    first_ts: f64,
+    last_ts: f64,
+    /// When it was last known to grow, by the clock of what is handled.
+    heard: Timestamp,
+    model: Arc<str>,
+    device_id: u16,
+    compartment: Arc<str>,
+    input_ref: String,
+    entity: Entity,
+    category: Category,
+    reasons: Vec<String>,
+}
+
+/// How far an alarm has grown meanwhile.
+pub type Grown = (u64, Timestamp);
+
+impl Ongoing {
+    /// The decision is told of now, and follows from the event of this id.
+    pub fn told(
+        &mut self,
+        decision: &Decision,
+        input: &str,
+        (counted, ends_after): (Counted, Duration),
+        now: Timestamp,
+    ) {
+        let Some(alarm) = &decision.alarm else { return };
+        if !self.alarms.contains_key(&alarm.id) && self.alarms.len() >= limits::ALARMS_GOING_ON_MAX {
+            let oldest = self.alarms.iter().min_by_key(|(_, told)| told.heard).map(|(id, _)| id.clone());
+            oldest.map(|id| self.alarms.remove(&id));
+        }
+        let reports = self.alarms.get(&alarm.id).map_or(0, |told| told.reports);
+        let told = Told {
+            counted,
+            ends_after,
+            reports: reports + 1,
+            told: alarm.count,
+            seen: alarm.count,
+            first_ts: alarm.first_ts,
+            last_ts: alarm.last_ts,
+            heard: now,
+            model: Arc::clone(&decision.model),
+            device_id: decision.device_id,
+            compartment: Arc::clone(&decision.compartment),
+            input_ref: input.to_owned(),
+            entity: decision.entity.clone(),
+            category: decision.category,
+            reasons: decision.reasons.clone(),
+        };
+        self.alarms.insert(alarm.id.clone(), told);
+        let end = now.plus(ends_after);
+        self.due = Some(self.due.map_or(end, |due| due.min(end)));
+    }
+
+    /// What is to be said of those that are over by now. `grown` tells how far one has grown, if it still goes on.
+    pub fn over(&mut self, now: Timestamp, grown: impl Fn(&Counted, &str) -> Option<Grown>) -> Vec<Decision> {
+        if self.due.is_none_or(|due| now <= due) {
+            return Vec::new();
+        }
+        let (mut over, mut due) = (Vec::new(), None::<Timestamp>);
+        self.alarms.retain(|id, told| {
+            told.look(now, grown(&told.counted, id));
+            let end = told.heard.plus(told.ends_after);
+            if now > end {
+                over.extend(told.end(id));
+                return false;
+            }
+            due = Some(due.map_or(end, |due| due.min(end)));
+            true
+        });
+        self.due = due;
+        over
+    }
+}
+
+impl Told {
+    fn look(&mut self, now: Timestamp, grown: Option<Grown>) {
+        let Some((count, last)) = grown.filter(|(count, _)| *count != self.seen) else { return };
+        // Lines of an old log that is read now, or of a clock that is ahead, came now.
+        self.heard = if last > self.heard && last <= now { last } else { now };
+        self.seen = count;
+        self.last_ts = self.last_ts.max(last.seconds());
+    }
+
+    /// What was told once and has not grown since was over with that.
+    fn end(&self, id: &str) -> Option<Decision> {
+        if self.reports == 1 && self.seen == self.told {
+            return None;
+        }
+        let reason = self.reasons.join(", ");
+        let about = self.entity.src_ip.as_ref().or(self.entity.user.as_ref()).or(self.entity.host.as_ref());
+        let about = about.map(|name| format!(" of {name}")).unwrap_or_default();
+        let minutes = (self.last_ts - self.first_ts).max(0.0) / 60.0;
+        let summary = format!("over: {reason}{about}, {} in all within {minutes:.0} min", self.seen);
+        Some(Decision {
+            verdict: Verdict::Benign,
+            score: 0.0,
+            model: Arc::clone(&self.model),
+            device_id: self.device_id,
+            compartment: Arc::clone(&self.compartment),
+            input_ref: self.input_ref.clone(),
+            entity: self.entity.clone(),
+            category: self.category,
+            happened: Happened::default(),
+            reasons: self.reasons.clone(),
+            attack: Vec::new(),
+            summary: one_line(&summary),
+            alarm: Some(Box::new(Alarm {
+                id: id.to_owned(),
+                count: self.seen,
+                first_ts: self.first_ts,
+                last_ts: self.last_ts,
+                members: Vec::new(),
+                is_over: true,
+            })),
+        })
+    }
+}
