@@ -63,7 +63,8 @@ const ELSEWHERE: [&str; 23] = [
 ];
 
 /// What an action or a format makes a record to be, beside what the event log has.
-const CATEGORIES: [&str; 20] = [
+const CATEGORIES: [&str; 21] = [
+    "account_change",
     "application",
     "authentication",
     "cef",
@@ -220,6 +221,7 @@ fn categories(record: &Record) -> &'static [&'static str] {
         Action::LogChange => &["log_control"],
         Action::Connection => &["firewall", "network_connection"],
         Action::FileChange => &["file_event"],
+        Action::AccountChange => &["account_change"],
         _ => &[],
     }
 }

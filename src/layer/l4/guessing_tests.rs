@@ -108,11 +108,7 @@ fn a_thousand_guesses_of_one_process_are_a_thousand() {
     };
     let told = told((0..1000).map(line));
     let counts: Vec<u64> = told.iter().filter_map(|decision| Some(decision.alarm.as_ref()?.count)).collect();
-    assert_eq!(
-        counts,
-        [4, 8, 16, 32, 40, 64, 128, 256, 400],
-        "at powers of two, and where it becomes a grade worse"
-    );
+    assert_eq!(counts, [4, 8, 16, 32, 40, 64, 128, 256, 400], "at powers of two, and where it becomes a grade worse");
     assert!(told.iter().all(|decision| decision.alarm.as_ref().unwrap().id == told[0].alarm.as_ref().unwrap().id));
 }
 
