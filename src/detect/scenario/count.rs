@@ -46,6 +46,9 @@ pub struct Open {
     /// How often it was to be reported.
     #[serde(rename = "g")]
     pub reports: u32,
+    /// How many times it had grown tenfold then.
+    #[serde(rename = "w", default)]
+    pub grade: u32,
     #[serde(rename = "o", default)]
     pub told: Told,
 }

@@ -168,8 +168,15 @@ fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: 
     }
     let (distinct, first) = (count.distinct(scenario, ts), count.first(scenario, ts));
     let open = count.alarm.get_or_insert_with(|| Open { first, ..Open::default() });
+    // What another has told is told by this one when it is worse, or it would be told twice.
+    let grade = grade(scenario, total);
+    let is_for_another = open.told == Told::Another && grade == open.grade;
+    open.grade = grade;
     open.reports += 1;
     open.next = told_again_at(total).min(worse_at(scenario, total));
+    if is_for_another {
+        return None;
+    }
     let alarm =
         Grown { id: alarm_id(group, open.first), reports: open.reports, count: total, first: open.first, last: ts };
     Some(report(scenario, group, record, distinct, alarm))

@@ -71,6 +71,13 @@ fn guessing_is_laid_to_the_address_and_not_to_the_user_it_is_tried_on() {
 }
 
 #[test]
+fn one_who_comes_back_after_hours_is_told_of_once_more_and_not_by_two_scenarios() {
+    let burst =
+        |begin: u64, guesses: u64| (0..guesses).map(move |at| (begin + at, login("root", "203.0.113.7", false)));
+    assert_eq!(loud(burst(0, 31).chain(burst(4 * 3600, 12))).len(), 2);
+}
+
+#[test]
 fn a_user_who_mistypes_and_gets_in_is_no_alarm() {
     let mistyped = (0..4).map(|at| (at * 5, login("alice", "192.0.2.4", false)));
     let again = (0..4).map(|at| (60 + at * 5, login("alice", "192.0.2.4", false)));
