@@ -10,6 +10,7 @@ use super::{Client, ClientError, ConnectionArgs};
 use crate::config::Config;
 use crate::detect::deceptive::escaped;
 use crate::observe::audit::{self, Head, Kept};
+use crate::outlet::archive;
 use crate::store::positions::Positions;
 
 /// The answer of `/api/v1/audit`.
@@ -21,9 +22,9 @@ enum Answer {
 }
 
 /// A file that is named is another one than the daemon's, unless `--url` asks the daemon about it. Without either, the
-/// running daemon is asked where it can be, and `positions.json` in any case.
+/// running daemon is asked where it can be, `positions.json` in any case, and Postgres where there is an archive.
 pub async fn verify(args: &ConnectionArgs, config: &Config, file: Option<&Path>) -> Result<u8, ClientError> {
-    let log = config.daemon.state_dir.join("audit.log");
+    let log = config.daemon.state_dir.join(audit::FILE);
     let path = file.unwrap_or(&log);
     let before = match (args.url.is_some(), file) {
         (true, _) => Some(ask(args, config).await?),
@@ -31,7 +32,8 @@ pub async fn verify(args: &ConnectionArgs, config: &Config, file: Option<&Path>)
         (false, Some(_)) => None,
     };
     let saved = if file.is_none() { saved_head(config) } else { None };
-    let checked = check(path, before.as_ref(), saved.as_ref());
+    let archived = if file.is_none() { archived_head(config).await } else { None };
+    let checked = check(path, before.as_ref(), [&saved, &archived].into_iter().flatten());
     // A line may have come since; what the file has beyond the daemon's head never was its own.
     let after = match (&checked, &before) {
         (Ok(_), Some(_)) => Some(ask(args, config).await?),
@@ -50,7 +52,9 @@ pub async fn verify(args: &ConnectionArgs, config: &Config, file: Option<&Path>)
                 (false, true) => "as positions.json knows it; no daemon was asked",
                 (false, false) => "compared with nothing: no daemon was asked",
             };
-            writeln!(io::stdout(), "{}: {} lines, whole, {compared}; head {}", path.display(), head.lines, head.hash)?;
+            let archived = if archived.is_some() { ", and as Postgres knows it" } else { "" };
+            let Head { lines, hash } = head;
+            writeln!(io::stdout(), "{}: {lines} lines, whole, {compared}{archived}; head {hash}", path.display())?;
             Ok(EXIT_OK)
         }
         Err(problem) => {
@@ -70,13 +74,29 @@ fn saved_head(config: &Config) -> Option<Head> {
     saved.positions.get(Kept::NAME).and_then(Kept::read).map(|kept| kept.head)
 }
 
-fn check(path: &Path, daemon: Option<&Answer>, saved: Option<&Head>) -> Result<Head, String> {
+/// The file may be ahead of it as well. A Postgres that cannot be asked says nothing against the file.
+async fn archived_head(config: &Config) -> Option<Head> {
+    let archive = config.archive.as_ref()?;
+    match archive::kept_head(archive, &config.daemon.instance).await {
+        Ok(head) => head,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "dsmild: not compared with Postgres: {error}");
+            None
+        }
+    }
+}
+
+fn check<'head>(
+    path: &Path,
+    daemon: Option<&'head Answer>,
+    kept: impl Iterator<Item = &'head Head>,
+) -> Result<Head, String> {
     let daemon = match daemon {
         Some(Answer::Unusable { error }) => return Err(format!("the daemon cannot use it: {}", escaped(error))),
         Some(Answer::Head(head)) => Some(head),
         None => None,
     };
-    for kept in [daemon, saved].into_iter().flatten() {
+    for kept in daemon.into_iter().chain(kept) {
         audit::verify(path, Some(kept)).map_err(|error| error.to_string())?;
     }
     audit::verify(path, None).map_err(|error| error.to_string())

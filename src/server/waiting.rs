@@ -13,7 +13,7 @@ use super::{Parts, Server, start};
 use crate::config::Config;
 use crate::event::{Draft, Event, EventId, Stream};
 use crate::locked::locked;
-use crate::observe::{metrics, systemd};
+use crate::observe::{audit, metrics, systemd};
 use crate::outlet::archive::Archive;
 use crate::outlet::driver::Outlet;
 use crate::retry::OutsideError;
@@ -62,7 +62,7 @@ impl Waiting {
             read_entry: |_, _, _| Err("the daemon has not started yet".to_owned()),
             ingest_enabled: false,
             socket: self.config.api_socket(),
-            audit_file: self.config.daemon.state_dir.join("audit.log"),
+            audit_file: self.config.daemon.state_dir.join(audit::FILE),
         };
         let http = self.config.http.clone();
         match self.io.spawn(async move { start(&http, parts).await }).await {

@@ -4,8 +4,11 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use serde_json::Value;
+use sqlx::Row;
 
+use crate::archive;
 use crate::harness::{Daemon, Site, dsmild, wait_for};
+use crate::postgres::Postgres;
 
 const FILE: &str = "[[intake.file]]\npath = \"{dir}/in.log\"\n";
 
@@ -119,10 +122,15 @@ fn pending(daemon: &Daemon) -> Vec<String> {
     list["proposals"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
 }
 
+/// A configuration that leads to proposals.
+fn demo() -> String {
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/config/demo");
+    format!("[[intake.file]]\npath = \"{demo}/*.log\"\n[l3]\nrules = [\"{demo}/../rules\"]\n")
+}
+
 #[test]
 fn a_decision_outlives_its_line_in_the_audit_log() {
-    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/config/demo");
-    let site = Site::new(&format!("[[intake.file]]\npath = \"{demo}/*.log\"\n[l3]\nrules = [\"{demo}/../rules\"]\n"));
+    let site = Site::new(&demo());
     let daemon = site.start_ready();
     wait_for("two proposals", || pending(&daemon).len() >= 2);
     let ids = pending(&daemon);
@@ -151,4 +159,30 @@ fn a_decision_outlives_its_line_in_the_audit_log() {
     std::fs::write(&log, "").unwrap();
     assert_eq!(decide(&site, &ids[1], "approve").0, 503);
     assert!(pending(&daemon).contains(&ids[1]));
+}
+
+#[test]
+fn what_was_decided_is_known_in_postgres_when_all_that_is_remembered_here_was_replaced() {
+    let Some(postgres) = Postgres::started() else { return };
+    let site = Site::new(&archive::configuration(&postgres.url(), &demo()));
+    let daemon = site.start_ready();
+    wait_for("a proposal", || !pending(&daemon).is_empty());
+    assert_eq!(decide(&site, &pending(&daemon)[0], "approve").0, 200);
+    let heads = || postgres.rows("SELECT lines FROM dsmil_audit_heads", |row| row.get::<i64, _>(0));
+    wait_for("the head in Postgres", || heads() == [1]);
+    assert_eq!(verify(&site), Some(0));
+    assert_eq!(daemon.terminate(), Some(0));
+    // As if nothing had ever been decided.
+    std::fs::remove_dir_all(site.path("state")).unwrap();
+    std::fs::remove_dir_all(site.path("hot")).unwrap();
+    std::fs::create_dir(site.path("state")).unwrap();
+    let daemon = site.start_ready();
+    wait_for("the daemon to say so", || site.log().contains("is not the one that Postgres remembers"));
+    assert_eq!(verify(&site), Some(1));
+    // What begins anew with another decision does not take the place of what was decided.
+    wait_for("a proposal", || !pending(&daemon).is_empty());
+    assert_eq!(decide(&site, &pending(&daemon)[0], "reject").0, 200);
+    archive::wait_until_archived(&daemon);
+    assert_eq!(verify(&site), Some(1));
+    assert_eq!(heads(), [1]);
 }

@@ -3,8 +3,8 @@
 //! A line is `{"seq":…,"ts":…,"action":…,"subject":…,"who":…,"note":…,"prev":"<hash>","hash":"<hash>"}`. `hash` is
 //! BLAKE3 over the line as it would be without `hash`; `prev` is the `hash` of the line before, 64 zeros for the first.
 //! Whoever rewrites the whole file can compute new hashes, and a file that was cut is a whole chain: so the number and
-//! the hash of the last line, the head, also go to the journal, to the hot store and to `positions.json`, and the file
-//! is compared with them.
+//! the hash of the last line, the head, also go to the journal, to the hot store, to `positions.json` and to Postgres, and
+//! the file is compared with them.
 
 mod entry;
 mod file;
@@ -20,6 +20,8 @@ pub use entry::{Entry, Head};
 pub use file::{Audit, verify};
 pub use kept::Kept;
 
+/// In `daemon.state_dir`.
+pub const FILE: &str = "audit.log";
 /// Beside the audit log: the hash of the head that is given up for a new beginning.
 pub const ACCEPT_FILE: &str = "audit.accept";
 

@@ -12,7 +12,7 @@ use super::stretch::Stretch;
 use super::{Link, Progress};
 use crate::event::Timestamp;
 use crate::limits;
-use crate::observe::metrics;
+use crate::observe::{audit, metrics};
 use crate::outlet::CommittedLog;
 use crate::outlet::driver::{Lane, Log, Look, Position, Written};
 use crate::retry::{Notices, OutsideError};
@@ -60,6 +60,24 @@ impl ArchiveLane {
         self.state.archived.replace(Some(Checkpoint { snapshots: Vec::new(), ..round.clone() }));
     }
 
+    /// Whoever changed the audit log together with all that is remembered of it here could not change what is remembered there.
+    fn compare_audit_log(&self) {
+        let Some(head) = self.state.audit_head.borrow().clone() else { return };
+        if let Err(error) = audit::verify(&self.settings.state_dir.join(audit::FILE), Some(&head)) {
+            let text = format!(
+                "the audit log is not the one that Postgres remembers ({error}). Where another one was begun on purpose, delete \
+                 this instance's rows of dsmil_audit_heads"
+            );
+            self.warn_of("audit log", "audit", &text);
+        }
+    }
+
+    fn warn_of(&self, name: &str, kind: &'static str, text: &str) {
+        if self.notices.borrow_mut().fails(name, kind, text, std::time::Instant::now()) {
+            log::warn!(target: "dsmil-archive", "{text}");
+        }
+    }
+
     /// With `durability = "power"` the file follows Postgres: no line is behind it that a loss of power could take.
     fn save_positions(&self, round: &Checkpoint) {
         if self.positions_at.get().is_some_and(|at| at.elapsed() < POSITIONS_EVERY) {
@@ -68,10 +86,7 @@ impl ArchiveLane {
         self.positions_at.set(Some(Instant::now()));
         let positions = Positions { last_id: round.id, saved_id: round.id, positions: round.positions.clone() };
         if let Err(error) = positions.save(&self.settings.state_dir) {
-            let (kind, text) = ("positions", format!("positions could not be saved: {error}"));
-            if self.notices.borrow_mut().fails(kind, kind, &text, std::time::Instant::now()) {
-                log::warn!(target: "dsmil-archive", "{text}");
-            }
+            self.warn_of("positions", "positions", &format!("positions could not be saved: {error}"));
         }
     }
 }
@@ -86,6 +101,8 @@ impl Lane for ArchiveLane {
         let progress = self.link.progress().await?.filter(|_| is_known).unwrap_or_default();
         self.state.progress.set(progress);
         self.state.leave_round();
+        self.state.audit_head.replace(self.link.newest_head().await?);
+        self.compare_audit_log();
         Ok(Position::At(progress.rows))
     }
 
@@ -104,9 +121,16 @@ impl Lane for ArchiveLane {
                 progress.letters = letters.last().map_or(through, |letter| letter.number);
             }
         }
+        let head = self.state.new_head(&stretch.round).filter(|_| stretch.is_last);
+        if let Some(head) = &head {
+            transaction.head(head).await?;
+        }
         let is_power_durable = (self.settings.is_power_durable)();
         transaction.commit(progress, (stretch.is_last && is_power_durable).then_some(&*stretch.round)).await?;
         self.state.progress.set(progress);
+        if head.is_some() {
+            self.state.audit_head.replace(head);
+        }
         if left_out > 0 {
             metrics::dropped(ABOUT.name, "duplicate").increment(left_out);
             log::info!(

@@ -54,12 +54,7 @@ impl Link {
     /// # Errors
     /// Whatever keeps it from working; try again later.
     pub async fn open(config: &Config, instance: &str) -> Result<Self, OutsideError> {
-        let options = options(config)?;
-        let tried = "connecting to Postgres";
-        let connection = match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-            Ok(connected) => connected.map_err(|error| errors::of(tried, &error))?,
-            Err(_) => return Err(errors::silent(tried, CONNECT_TIMEOUT)),
-        };
+        let connection = connect(config).await?;
         let (partitions, duplicates) = (HashSet::new(), BTreeSet::new());
         let mut link = Self { connection, instance: instance.to_owned(), partitions, duplicates };
         link.check().await?;
@@ -158,6 +153,15 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         sqlx::query(sql::WRITE_VERSION).bind(number).execute(&mut *transaction).await?;
     }
     transaction.commit().await
+}
+
+pub(super) async fn connect(config: &Config) -> Result<PgConnection, OutsideError> {
+    let options = options(config)?;
+    let tried = "connecting to Postgres";
+    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
+        Ok(connected) => connected.map_err(|error| errors::of(tried, &error)),
+        Err(_) => Err(errors::silent(tried, CONNECT_TIMEOUT)),
+    }
 }
 
 fn options(config: &Config) -> Result<PgConnectOptions, OutsideError> {

@@ -7,12 +7,15 @@
 //!
 //! With `store.durability = "power"` the state also holds cursors, positions and saved states as of one commit of the
 //! hot store: after a loss of power the daemon goes on from there, as after `kill -9` at that commit.
+//!
+//! `dsmil_audit_heads` has numbers and hashes of lines of the audit log, which the daemon only ever adds.
 
 mod begin;
 mod config;
 mod days;
 mod entries;
 mod errors;
+mod heads;
 mod lane;
 mod link;
 mod outlet;
@@ -27,6 +30,7 @@ mod write;
 pub use begin::{begin, restored};
 pub use config::{Config, check};
 pub use days::Window;
+pub use heads::kept_head;
 pub use link::{Link, Progress};
 pub use outlet::Archive;
 pub use restore::Restored;

@@ -55,7 +55,9 @@ impl Archive {
         let with_states = is_power_durable && self.state.states_at.get().is_none_or(|at| at.elapsed() >= STATES_EVERY);
         let checkpoint = self.log.store.checkpoint(with_states).await?;
         let progress = self.state.progress.get();
-        let is_old = checkpoint.id <= progress.rows && checkpoint.letters <= progress.letters;
+        let is_old = checkpoint.id <= progress.rows
+            && checkpoint.letters <= progress.letters
+            && self.state.new_head(&checkpoint).is_none();
         if is_old && (!is_power_durable || self.state.archived.borrow().as_ref() == Some(&checkpoint)) {
             return Ok(None);
         }

@@ -26,7 +26,7 @@ impl Table {
 ///
 /// The columns are those of the hot store and `instance`, `ts_shift` (microseconds that were added to `ts` because the
 /// key was taken). JSON is TEXT: JSONB changes numbers and refuses `\u0000`, which senders can write.
-pub const MIGRATIONS: [&str; 3] = [
+pub const MIGRATIONS: [&str; 4] = [
     "
 CREATE TABLE raw_events_fast (
     ts DOUBLE PRECISION NOT NULL, source TEXT NOT NULL, compartment TEXT NOT NULL, payload BYTEA NOT NULL,
@@ -71,6 +71,11 @@ ALTER TABLE raw_events_fast ADD COLUMN arrival BIGINT, ADD COLUMN believed BIGIN
 ALTER TABLE model_outputs_fast ADD COLUMN arrival BIGINT, ADD COLUMN believed BIGINT;
 ALTER TABLE control_events_fast ADD COLUMN arrival BIGINT, ADD COLUMN believed BIGINT;
 ",
+    "
+CREATE TABLE dsmil_audit_heads (
+    instance TEXT NOT NULL, lines BIGINT NOT NULL, hash TEXT NOT NULL, archived_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    PRIMARY KEY (instance, lines));
+",
 ];
 
 /// Held by the one who changes tables.
@@ -97,6 +102,11 @@ pub const WRITE_SNAPSHOT: &str = "INSERT INTO dsmil_archive_snapshots (instance,
     ON CONFLICT (instance, consumer) DO UPDATE SET version = $3, cursor = $4, state = $5";
 pub const READ_SNAPSHOTS: &str =
     "SELECT consumer, version, cursor, state FROM dsmil_archive_snapshots WHERE instance = $1";
+
+pub const INSERT_HEAD: &str =
+    "INSERT INTO dsmil_audit_heads (instance, lines, hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+pub const NEWEST_HEAD: &str =
+    "SELECT lines, hash FROM dsmil_audit_heads WHERE instance = $1 ORDER BY lines DESC LIMIT 1";
 
 /// What a restore takes back: rows of transactions that the checkpoint does not know. Entries that another daemon has
 /// taken since and left out because of these rows do not come here again: what was made of them stays.

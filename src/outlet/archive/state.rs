@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{Config, Progress, Window};
 use crate::event::Timestamp;
+use crate::observe::audit::{Head, Kept};
 use crate::observe::metrics;
 use crate::outlet::driver::{About, Keep};
 use crate::store::Checkpoint;
@@ -43,6 +44,8 @@ pub struct State {
     pub round: RefCell<Option<Rc<Checkpoint>>>,
     /// The last one that is in Postgres, without states.
     pub archived: RefCell<Option<Checkpoint>>,
+    /// The newest head of the audit log that is in Postgres.
+    pub audit_head: RefCell<Option<Head>>,
     /// When saved states were written last.
     pub states_at: Cell<Option<Instant>>,
 }
@@ -59,6 +62,13 @@ impl State {
         self.archived.take();
         self.states_at.take();
         self.leave_round();
+    }
+
+    /// The head of the audit log as of this commit, if it is newer than the one in Postgres.
+    pub fn new_head(&self, checkpoint: &Checkpoint) -> Option<Head> {
+        let head = Kept::read(checkpoint.positions.get(Kept::NAME)?)?.head;
+        let archived = self.audit_head.borrow().as_ref().map_or(0, |archived| archived.lines);
+        (head.lines > archived).then_some(head)
     }
 
     pub fn leave_round(&self) {
