@@ -2,9 +2,13 @@
 //!
 //! Events are dated by the machine's clock. If somebody sets that a day ahead, all that is kept looks as old as a day at once;
 //! it is removed only as fast as twice the time that passes, so that the clock is set right, or what is to be kept is
-//! somewhere else, before it is gone. A clock that is set back is followed at once: that removes nothing.
+//! somewhere else, before it is gone. A clock that is set back is followed at once: that removes nothing. Where it is, is
+//! kept beside the events, so that it holds over a restart as well.
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::event::{EventId, Timestamp};
 
@@ -18,7 +22,32 @@ pub struct RetentionClock {
     uptime: Duration,
 }
 
+/// As it is kept. An uptime says something in the same boot alone.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    micros: i64,
+    uptime_ms: u64,
+    boot: String,
+}
+
 impl RetentionClock {
+    /// The name that it is kept under, beside the positions of the sources.
+    pub const NAME: &str = "retention-clock";
+
+    /// Goes on from what was kept in this boot.
+    pub fn kept(value: &Value, boot: &str) -> Option<Self> {
+        let saved: Saved = serde_json::from_value(value.clone()).ok()?;
+        let is_same = saved.boot == boot && !boot.is_empty();
+        let last = Timestamp::from_micros(saved.micros);
+        is_same.then(|| Self { last, uptime: Duration::from_millis(saved.uptime_ms) })
+    }
+
+    pub fn to_value(&self, boot: &str) -> Value {
+        let uptime_ms = u64::try_from(self.uptime.as_millis()).unwrap_or(u64::MAX);
+        let saved = Saved { micros: self.last.micros(), uptime_ms, boot: boot.to_owned() };
+        serde_json::to_value(saved).unwrap_or_default() // numbers and a string always serialise
+    }
+
     /// `newest` is the newest event that is kept: on a machine that has been up for `uptime` it cannot be much later than
     /// that, and if it was down meanwhile, events are kept longer.
     pub fn new(wall: Timestamp, uptime: Duration, newest: EventId) -> Self {
@@ -66,6 +95,17 @@ mod tests {
         assert_eq!(clock.now(at(DAY + 3600), up(3600)), at(20 + 2 * 3590));
         assert_eq!(clock.now(at(DAY + DAY + 1000), up(DAY + 1000)), at(DAY + DAY + 1000), "caught up");
         assert_eq!(clock.now(at(DAY + 1010), up(DAY + 1010)), at(DAY + 1010), "set right again");
+    }
+
+    #[test]
+    fn a_restart_while_the_clock_is_ahead_removes_nothing_sooner() {
+        let mut clock = RetentionClock::new(at(0), up(40 * DAY), EventId::ZERO);
+        clock.now(at(30 * DAY), up(40 * DAY + 10));
+        let saved = clock.to_value("this boot");
+        let mut clock = RetentionClock::kept(&saved, "this boot").unwrap();
+        assert_eq!(clock.now(at(30 * DAY + 10), up(40 * DAY + 20)), at(40));
+        assert!(RetentionClock::kept(&saved, "another boot").is_none());
+        assert!(RetentionClock::kept(&Value::Null, "this boot").is_none());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::bus::{Bus, Transaction};
 use crate::config::Config;
 use crate::event::{Event, EventId, Stream, Timestamp};
 use crate::intake::IntakeLog;
-use crate::intake::clock::arrival::uptime;
+use crate::intake::clock::arrival::{boot_id, uptime};
 use crate::limits;
 use crate::observe::metrics;
 use crate::outlet::CommittedLog;
@@ -25,6 +25,7 @@ use crate::supervise::TaskContext;
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 const PRUNE_EVERY: Duration = Duration::from_secs(1);
 const POSITIONS_EVERY: Duration = Duration::from_secs(1);
+const RETENTION_CLOCK_EVERY: Duration = Duration::from_secs(60);
 
 /// What the daemon has for the writer.
 #[derive(Clone)]
@@ -69,6 +70,8 @@ struct Writer {
     pruned: Instant,
     /// Until when events are old.
     retention: RetentionClock,
+    retention_saved: Option<Instant>,
+    boot: String,
     /// Bytes committed since.
     unpruned: u64,
     /// Events of one transaction; fewer after it did not fit, so that little space is enough to go on.
@@ -84,9 +87,15 @@ impl Writer {
         let positions =
             Positions { last_id: has.bus.last(), saved_id: EventId::ZERO, positions: has.intake.positions() };
         let now = Instant::now();
-        let retention = RetentionClock::new(Timestamp::now(), uptime(), has.store.committed());
+        let boot = boot_id();
+        let kept = positions.positions.get(RetentionClock::NAME);
+        let retention = kept.and_then(|kept| RetentionClock::kept(kept, &boot));
+        let retention =
+            retention.unwrap_or_else(|| RetentionClock::new(Timestamp::now(), uptime(), has.store.committed()));
         Self {
             retention,
+            retention_saved: None,
+            boot,
             has,
             positions,
             positions_changed: false,
@@ -204,6 +213,11 @@ impl Writer {
         };
         let store = self.has.store.clone();
         let now = self.retention.now(Timestamp::now(), uptime());
+        if self.retention_saved.is_none_or(|at| at.elapsed() >= RETENTION_CLOCK_EVERY) {
+            self.retention_saved = Some(Instant::now());
+            let name = RetentionClock::NAME;
+            self.has.bus.enqueue_positions(name, vec![(name.to_owned(), self.retention.to_value(&self.boot))]);
+        }
         let pruned = self.has.io.spawn(async move { store.prune(now, floor).await }).await;
         let failure = match pruned {
             Ok(Ok(_)) => None,

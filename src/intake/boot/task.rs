@@ -22,8 +22,7 @@ pub const SOURCE: SourceSpec = SourceSpec {
 };
 
 async fn run(task: TaskContext, Resources { log, .. }: Resources) -> Result<(), String> {
-    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let position = serde_json::Value::String(boot_id.trim().to_owned());
+    let position = serde_json::Value::String(arrival::boot_id());
     if log.positions().get(LINES) != Some(&position) && task.run_until_stopped(log.bus.admission()).await.is_some() {
         let origin =
             Origin { stream: Stream::L3In, source: LINES.into(), compartment: "".into(), format: Format::Json };

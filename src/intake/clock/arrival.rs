@@ -29,6 +29,12 @@ pub fn uptime() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
+/// Differs from start to start of the machine; empty where the kernel does not say.
+pub fn boot_id() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().to_owned()
+}
+
 /// Goes on with the time that passes, and follows the wall clock: small corrections never take it back, a clock that was
 /// set takes effect at once, in both directions. Windows of the sources end within their bounds in either case (see
 /// `source.rs`), and silence is counted in time that passed while the daemon watched.
