@@ -25,6 +25,14 @@ pub struct Silent {
     pub usual: Duration,
 }
 
+/// The pause before a line by the times of the lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claimed {
+    pub pause: Duration,
+    /// Both lines came when they were written; those of a backlog come as fast as they are read.
+    pub is_live: bool,
+}
+
 /// The pauses of one source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Silence {
@@ -50,17 +58,16 @@ impl Silence {
     }
 
     /// Takes in the source's next line. Returns that the pause before it was too long, where that was not noticed before.
-    /// `pause_claimed`: the pause by the times of the lines, in a backlog, whose lines come as fast as they are read; `None` for a
-    /// line that came when it was written.
-    pub fn line(
-        &mut self,
-        watched: Duration,
-        pause_claimed: Option<Duration>,
-        silence_min: Duration,
-    ) -> Option<Silent> {
-        let pause = pause_claimed.unwrap_or_else(|| watched.saturating_sub(self.latest));
+    pub fn line(&mut self, watched: Duration, claimed: Claimed, silence_min: Duration) -> Option<Silent> {
+        let waited = watched.saturating_sub(self.latest);
+        // Of a live source, time that nobody watched is nobody's silence; of a backlog, nobody has waited for the lines.
+        let pause = if claimed.is_live { waited } else { claimed.pause };
         let silent = self.judge(pause, silence_min);
-        self.learn(pause);
+        // A source that brings what it has once an hour is not silent for the rest of it.
+        self.longest = self.longest.max(pause).max(waited);
+        self.known += pause;
+        // Lines that had to wait come all at once, and so do those of one minute where no second is told: neither is the rhythm.
+        self.learn(claimed.pause.max(waited));
         self.latest = watched;
         self.reported = false;
         silent
@@ -103,8 +110,6 @@ impl Silence {
             *count += 1;
         }
         self.lines += 1;
-        self.known += pause;
-        self.longest = self.longest.max(pause);
         if self.lines >= FADE_AT {
             self.pauses.iter_mut().for_each(|count| *count /= 2);
             self.lines = self.pauses.iter().sum();
@@ -137,10 +142,18 @@ mod tests {
         Duration::from_secs(number)
     }
 
+    fn live(seconds: u64) -> Claimed {
+        Claimed { pause: second(seconds), is_live: true }
+    }
+
+    fn backlog(seconds: u64) -> Claimed {
+        Claimed { pause: second(seconds), is_live: false }
+    }
+
     fn every_ten_seconds(lines: u64) -> Silence {
         let mut silence = Silence::new(second(0));
         for line in 1..=lines {
-            assert_eq!(silence.line(second(line * 10), None, SILENCE_MIN), None);
+            assert_eq!(silence.line(second(line * 10), live(10), SILENCE_MIN), None);
         }
         silence
     }
@@ -152,9 +165,9 @@ mod tests {
         let found = by_tick.check(second(1000 + 605), SILENCE_MIN).unwrap();
         assert_eq!((found.ago, found.limit), (second(5), SILENCE_MIN));
         assert_eq!(by_tick.check(second(1000 + 700), SILENCE_MIN), None);
-        assert_eq!(by_tick.line(second(1000 + 900), None, SILENCE_MIN), None);
+        assert_eq!(by_tick.line(second(1000 + 900), live(900), SILENCE_MIN), None);
         let mut by_line = every_ten_seconds(100);
-        let silent = by_line.line(second(1000 + 900), None, SILENCE_MIN).unwrap();
+        let silent = by_line.line(second(1000 + 900), live(900), SILENCE_MIN).unwrap();
         assert_eq!((silent.limit, silent.ago), (SILENCE_MIN, second(300)));
         assert_eq!(by_tick, by_line);
     }
@@ -169,8 +182,38 @@ mod tests {
     fn a_backlog_tells_its_own_pauses_whenever_it_is_read() {
         let mut silence = Silence::new(second(0));
         let pauses = std::iter::repeat_n(10, 100).chain([900, 10]);
-        let silent = pauses.filter_map(|pause| silence.line(second(0), Some(second(pause)), SILENCE_MIN));
+        let silent = pauses.filter_map(|pause| silence.line(second(0), backlog(pause), SILENCE_MIN));
         assert_eq!(silent.map(|silent| silent.ago).collect::<Vec<_>>(), [second(300)]);
+    }
+
+    #[test]
+    fn lines_that_waited_for_the_daemon_and_came_all_at_once_keep_their_rhythm() {
+        let mut silence = Silence::new(second(0));
+        for line in 1..=100 {
+            // Of six lines that were written ten seconds apart none is read before the last.
+            silence.line(second(u64::div_ceil(line, 6) * 60), live(10), SILENCE_MIN);
+        }
+        assert_eq!(silence.check(second(1020 + 599), SILENCE_MIN), None);
+        assert!(silence.check(second(1020 + 601), SILENCE_MIN).is_some());
+    }
+
+    #[test]
+    fn a_source_that_brings_its_lines_once_an_hour_is_not_silent_for_the_rest_of_it() {
+        let mut silence = Silence::new(second(0));
+        for hour in 1..=5 {
+            assert!(hour == 1 || silence.check(second(hour * 3600 - 1), SILENCE_MIN).is_none());
+            for _ in 0..360 {
+                silence.line(second(hour * 3600), backlog(10), SILENCE_MIN);
+            }
+        }
+        assert!(silence.check(second(5 * 3600 + 5 * 3600 + 1), SILENCE_MIN).is_some());
+    }
+
+    #[test]
+    fn a_day_that_the_machine_was_off_is_no_pause_of_a_live_source() {
+        let mut silence = every_ten_seconds(200);
+        assert_eq!(silence.line(second(2010), live(86_400), SILENCE_MIN), None);
+        assert!(silence.check(second(2010 + 601), SILENCE_MIN).is_some());
     }
 
     #[test]
@@ -178,8 +221,9 @@ mod tests {
         let mut silence = Silence::new(second(0));
         let mut now = 0;
         for line in 0..200 {
-            now += if line % 20 == 19 { 900 } else { 1 };
-            silence.line(second(now), None, SILENCE_MIN);
+            let pause = if line % 20 == 19 { 900 } else { 1 };
+            now += pause;
+            silence.line(second(now), live(pause), SILENCE_MIN);
         }
         assert_eq!(silence.check(second(now + 40_000), SILENCE_MIN), None);
     }

@@ -16,7 +16,7 @@ use crate::detect::log_clock::LogClock;
 use crate::detect::log_sequence::{Break, LogSequence};
 use crate::detect::recent::Recent;
 use crate::detect::session_order::SessionOrder;
-use crate::detect::silence::{Silence, Silent};
+use crate::detect::silence::{Claimed, Silence, Silent};
 use crate::detect::watch_time::WatchTime;
 use crate::event::{Body, Category, Decision, Entity, Event, Interest, Raw, Soc, Stream, Timestamp, Verdict, stream};
 use crate::layer::severity::ACUTE_STRESS_HIGH;
@@ -131,8 +131,8 @@ impl AdvMl {
         let was_live = std::mem::replace(&mut source.is_live, is_live);
         source.has_lived |= is_live;
         let pause = time.since(std::mem::replace(&mut source.latest, time));
-        let pause = (!was_live || !source.is_live).then_some(pause);
-        let silent = source.silence.line(watched, pause, self.settings.silence_min.get());
+        let claimed = Claimed { pause, is_live: was_live && is_live };
+        let silent = source.silence.line(watched, claimed, self.settings.silence_min.get());
         let is_ahead = event.times.is_doubted() && claim > time;
         // A burst of old times is one burst however they jump, so it is counted on the source's own clock.
         let odd = if is_ahead {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::outside::STREAM;
 use super::world::{World, plan};
-use crate::event::{Body, Draft, Event, EventId, Soc, Stream, Timestamp};
+use crate::event::{Body, Draft, Event, EventId, Soc, Stream};
 use crate::layer::pipeline::Pipeline;
 use crate::server::event_json;
 
@@ -143,15 +143,18 @@ fn attack_found(world: &World, history: &[Event]) {
     assert!(found, "{attacker} was not found");
 }
 
-/// Where the daemon stood still so often that the lines of the steady source came in bursts, it has no rhythm to miss.
+/// Where the daemon stood still for long, it waits as long for the next line; and it knows no rhythm of lines that came all at
+/// once while the machine's clock was so wrong that their times were not believed.
 fn silence_found(history: &[Event]) {
     let is_beat = |event: &&Event| matches!(&event.body, Body::Raw(raw) if &*raw.source == "beats");
-    let arrivals: Vec<Timestamp> = history.iter().filter(is_beat).map(|event| event.times.arrival).collect();
-    let pauses = arrivals.windows(2).map(|pair| pair[1].since(pair[0]));
-    let (steady, long) = pauses.fold((0, 0), |(steady, long), pause| {
-        (steady + usize::from(pause >= Duration::from_secs(2)), long + usize::from(pause > Duration::from_secs(60)))
-    });
-    if 3 * steady < 2 * arrivals.len() || long > 0 {
+    let beats: Vec<&Event> = history.iter().filter(is_beat).collect();
+    let (mut steady, mut longest) = (0, Duration::ZERO);
+    for pair in beats.windows(2) {
+        let waited = pair[1].times.arrival.since(pair[0].times.arrival);
+        longest = longest.max(waited);
+        steady += usize::from(waited.max(pair[1].time().since(pair[0].time())) >= Duration::from_secs(2));
+    }
+    if 3 * steady < 2 * beats.len() || longest > Duration::from_secs(120) {
         return;
     }
     let found = socs(history).any(|soc| soc.summary.contains("beats") && soc.summary.contains("silent"));

@@ -17,7 +17,8 @@ use crate::intake::redis::{EntryId, Place};
 use crate::intake::{Batch, IntakeLog, Origin};
 use crate::supervise::TaskContext;
 
-const LINES_MAX: u64 = 40;
+/// Lines that a source reads in one go.
+pub const LINES_MAX: u64 = 40;
 
 pub struct Input {
     pub name: &'static str,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::disk::Disk;
+use super::input::LINES_MAX;
 use super::machine::Machine;
 use super::outside::{Outside, SeenLog, Way};
 use super::random::Random;
@@ -17,12 +18,17 @@ use crate::event::{Body, Draft, Interest, Stream, Times};
 use crate::intake::{Batch, IntakeLog};
 use crate::layer::run::StageRun;
 use crate::layer::shell::Shell;
-use crate::limits::STORE_PAGE_EVENTS_MAX;
+use crate::limits::{IN_FLIGHT_PART_OF_STORE, STORE_PAGE_EVENTS_MAX};
 use crate::outlet::driver;
 use crate::supervise::{Cause, TaskContext, TestSupervisor};
 
 /// So small that sources wait for it again and again.
 const STORE_BYTES: u64 = 256 * 1024;
+/// What may wait for the hot store: what sources wait for, and what is still made of the last lines that were admitted. One
+/// line here leads to some 20 kB of events at most, its own and those of all stages.
+const WAITING_BYTES_MAX: usize = (STORE_BYTES / IN_FLIGHT_PART_OF_STORE) as usize + LINES_MAX as usize * 20 * 1024;
+/// The state of one stage, in a story of so few lines.
+const STATE_BYTES_MAX: usize = 256 * 1024;
 
 pub struct Memory {
     pub bus: Arc<Bus>,
@@ -69,6 +75,15 @@ impl Memory {
         let times = Times::at(machine.arrival());
         let tick = Draft { stream: Stream::Tick, times, root: None, body: Body::Tick };
         self.intake.append(&self.task, "tick", Batch { drafts: vec![tick], positions: Vec::new() });
+    }
+
+    /// Nothing grows beyond its bounds, also while nothing is committed.
+    pub fn assert_bounded(&self, disk: &Disk) {
+        let waiting: usize = self.bus.pending(usize::MAX).iter().map(|transaction| transaction.weight()).sum();
+        assert!(waiting <= WAITING_BYTES_MAX, "{waiting} bytes wait for the hot store");
+        for (stage, snapshot) in &disk.snapshots {
+            assert!(snapshot.state.len() <= STATE_BYTES_MAX, "the state of {stage} has {} bytes", snapshot.state.len());
+        }
     }
 
     /// One turn of one stage; whether it had something to do.

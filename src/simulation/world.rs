@@ -111,6 +111,7 @@ impl World {
         if self.machine.up() >= self.ticked + TICK_EVERY {
             self.ticked = self.machine.up();
             memory.tick(&self.machine);
+            memory.assert_bounded(&self.disk.borrow());
         }
         for _ in 0..6 {
             match self.random.below(10) {
