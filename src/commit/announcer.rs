@@ -58,7 +58,12 @@ impl Announcer {
 fn count_soc(event: &Event, soc: &Soc, now_ms: u64) {
     metrics::soc_events(soc.severity, soc.category).increment(1);
     metrics::end_to_end_seconds().record(now_ms.saturating_sub(event.root.ms()) as f64 / 1000.0);
-    if soc.producer() != stream::FUSION {
+    if soc.producer() == stream::FUSION {
+        // That an alarm is over is nothing that was found.
+        if let Some(counter) = metrics::detector_events(soc.src_device).filter(|_| soc.decision != Verdict::Benign) {
+            counter.increment(1);
+        }
+    } else {
         for flag in &soc.flags {
             metrics::device_flags(soc.src_device, flag.clone()).increment(1);
         }

@@ -115,6 +115,13 @@ pub const METRICS: &[Metric] = &[
         &["severity", "category"],
         "SOC events committed, by severity and category.",
     ),
+    metric(
+        "dsmil_detector_events_total",
+        C,
+        Unit::Count,
+        &["layer", "device"],
+        "SOC events that the detectors of Layers 3 and 4 have led to, by the detector's device.",
+    ),
     metric("dsmil_device_flags_total", C, Unit::Count, &["device", "flag"], "Flags raised by each Layer-8 device."),
     metric(
         "dsmil_config_reloads_total",
@@ -196,6 +203,9 @@ fn register_known() {
         for category in CATEGORIES {
             soc_events(severity, category).increment(0);
         }
+    }
+    for counter in (15..=30).filter_map(detector_events) {
+        counter.increment(0);
     }
     for result in ["success", "failure"] {
         config_reloads(result).increment(0);
@@ -314,6 +324,16 @@ pub fn shrink_age_seconds() -> Gauge {
 
 pub fn soc_events(severity: Severity, category: Category) -> Counter {
     counter!("dsmil_soc_events_total", "severity" => severity.name(), "category" => category.name())
+}
+
+/// Devices 15 to 22 are detectors of Layer 3, 23 to 30 of Layer 4. What a writer outside calls itself is counted for none.
+pub fn detector_events(device: u16) -> Option<Counter> {
+    let layer = match device {
+        15..=22 => "3",
+        23..=30 => "4",
+        _ => return None,
+    };
+    Some(counter!("dsmil_detector_events_total", "layer" => layer, "device" => device.to_string()))
 }
 
 /// `flag` is a name from the device's own list, never text from an event.
