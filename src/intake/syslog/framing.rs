@@ -132,7 +132,7 @@ impl Messages {
 
     fn pass_over(&mut self, count: usize) {
         self.buffer.advance(count);
-        self.scanned = 0;
+        self.scanned = self.scanned.saturating_sub(count);
     }
 
     fn split(&mut self, count: usize) -> BytesMut {
@@ -214,6 +214,21 @@ mod tests {
                 assert_eq!(shapes, [(LINE_BYTES_MAX, true), (8, false)], "{size}");
             }
         }
+    }
+
+    #[test]
+    fn what_was_looked_through_for_a_newline_is_not_looked_through_again() {
+        let mut messages = Messages::default();
+        for chunk in [&b"<13>begin"[..], b" and on"] {
+            messages.put(chunk);
+            assert_eq!(messages.next_message(), None);
+            assert_eq!(messages.scanned, messages.buffer.len());
+        }
+        messages.put(b" to its end\n<13>x");
+        assert_eq!(messages.next_message().unwrap().text, &b"<13>begin and on to its end"[..]);
+        assert_eq!(messages.next_message(), None);
+        messages.put(b"\n");
+        assert_eq!(messages.next_message().unwrap().text, &b"<13>x"[..]);
     }
 
     proptest! {
