@@ -199,6 +199,18 @@ mod tests {
     }
 
     #[test]
+    fn a_line_weighs_its_bytes_twice_and_its_attributes_once() {
+        let raw = |line: &'static str, attributes| {
+            let line = Bytes::from_static(line.as_bytes());
+            weight(&Body::Raw(Raw::new("s".into(), "c".into(), Format::Text, line, attributes, built_in())))
+        };
+        let empty = raw("", Vec::new());
+        assert_eq!(raw("0123456789", Vec::new()), empty + 20);
+        assert_eq!(raw("", vec![("key".to_owned(), "value".to_owned()); 2]), empty + 16);
+        assert!(weight(&Body::Tick) > 0 && empty >= weight(&Body::Tick));
+    }
+
+    #[test]
     fn what_is_not_committed_stays_in_the_window() {
         let mut log = Log::after(EventId::ZERO);
         let first = log.append(ticks(limits::BUS_EVENTS_MAX), 1);
