@@ -28,6 +28,16 @@ async fn a_busy_daemon_answers_503_and_when_to_try_again() {
 }
 
 #[tokio::test]
+async fn nobody_is_told_that_lines_were_taken_before_they_are_durable() {
+    let daemon = Daemon::start().await;
+    daemon.gateway.failing.store(true, Ordering::Relaxed);
+    let answer = daemon.post("/api/v1/streams/L3_IN", "{\"payload\":\"x\"}").await;
+    assert!(answer.problem(503).contains("the disk is full"));
+    assert!(answer.head.contains("retry-after: 5"), "{}", answer.head);
+    assert_eq!(daemon.post("/api/v1/streams/L3_IN", "\n").await.status, 200, "nothing was taken");
+}
+
+#[tokio::test]
 async fn a_body_too_large_is_refused_whether_announced_or_not() {
     let daemon = Daemon::start().await;
     let length = limits::HTTP_BODY_BYTES_MAX + 1;

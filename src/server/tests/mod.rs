@@ -36,6 +36,8 @@ pub(crate) struct FakeGateway {
     events: Mutex<Vec<Event>>,
     committed: watch::Sender<EventId>,
     busy: AtomicBool,
+    /// What it has taken in does not become durable.
+    failing: AtomicBool,
     /// Events given to readers of streams.
     handed_out: AtomicUsize,
     pub(crate) reasons: Mutex<Vec<String>>,
@@ -48,6 +50,7 @@ impl FakeGateway {
             events: Mutex::default(),
             committed: watch::Sender::new(EventId::ZERO),
             busy: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
             handed_out: AtomicUsize::new(0),
             reasons: Mutex::default(),
             remembered: Mutex::default(),
@@ -140,7 +143,8 @@ impl Gateway for FakeGateway {
     }
 
     fn durable(&self, _: EventId) -> BoxFuture<'_, Result<(), IngestError>> {
-        Box::pin(async { Ok(()) })
+        let failing = self.failing.load(Ordering::Relaxed);
+        Box::pin(async move { if failing { Err(IngestError::Failed("the disk is full".into())) } else { Ok(()) } })
     }
 }
 
