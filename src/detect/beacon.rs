@@ -217,6 +217,51 @@ mod tests {
         let reported = run(PLAIN, gaps);
         assert_eq!(reported.len(), 1, "{reported:?}");
         assert_eq!(reported[0].evidence, ["frequent"]);
+        let Beacon { score, regularity, .. } = reported[0];
+        assert!(regularity < 1.0 && (score - 0.55 * (0.5 + 0.5 * regularity)).abs() < 1e-9, "{reported:?}");
+    }
+
+    #[test]
+    fn a_pair_is_on_time_by_its_median_with_missed_contacts_and_without_pauses() {
+        let judged = |gaps: &[u64], missed_max| {
+            let mut at = 1_000_000;
+            let times = std::iter::once(&0).chain(gaps).map(|gap| {
+                at += gap;
+                Timestamp::from_millis(at * 1000)
+            });
+            on_time(&times.collect::<Vec<_>>(), 1, missed_max)
+        };
+        let with = |regular: usize, others: &[u64]| [&vec![60; regular], others].concat();
+        assert_eq!(judged(&with(4, &[]), 0.0), Some((60.0, 1.0)));
+        assert_eq!(judged(&with(3, &[]), 0.0), None, "too few");
+        assert_eq!(judged(&with(9, &[480, 481, 9000]), 0.0), Some((60.0, 1.0)), "pauses are left out");
+        assert_eq!(judged(&with(9, &[480, 481, 9000, 9000]), 0.0), None, "more than a quarter are pauses");
+        assert_eq!(judged(&with(4, &[180]), 2.0), Some((60.0, 1.0)), "two were missed");
+        assert_eq!(judged(&with(4, &[180]), 0.0), Some((60.0, 0.8)));
+        assert_eq!(judged(&with(4, &[78]), 0.0), Some((60.0, 1.0)));
+        assert_eq!(judged(&with(4, &[79]), 0.0), Some((60.0, 0.8)));
+        assert_eq!(judged(&with(4, &[41]), 0.0), Some((60.0, 0.8)));
+    }
+
+    #[test]
+    fn pauses_do_not_hide_a_beacon_unless_there_are_too_many() {
+        let with_every = |nth: u64| run(PLAIN, (0..60).map(|step| if step % nth == 0 { 3600.0 } else { 60.0 }));
+        assert!(!with_every(4).is_empty());
+        assert_eq!(with_every(3), []);
+    }
+
+    #[test]
+    fn it_is_evidence_when_more_than_half_were_not_answered() {
+        let evidence = |unanswered: u64| {
+            let mut beacons = Beacons::default();
+            let found = (0..60).find_map(|step| {
+                let contact = Contact { answered: Some(step % 5 >= unanswered), ..PLAIN };
+                beacons.contact("a>b:443", contact, Timestamp::from_millis((1_000_000 + step * 30) * 1000), 30)
+            });
+            found.unwrap().evidence
+        };
+        assert_eq!(evidence(2), ["frequent"]);
+        assert_eq!(evidence(3), ["unanswered", "frequent"]);
     }
 
     #[test]

@@ -174,6 +174,51 @@ mod tests {
         assert_eq!(routine(INTRUDER, 50, &mut habits), []);
     }
 
+    fn block(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_block_surprises_by_the_mean_of_its_commands_and_what_is_in_every_block_by_nothing() {
+        let mut model = CommandModel::default();
+        (0..10).for_each(|_| model.learn(&block(&["ls", "cd"]), 1.0));
+        assert!(model.surprise(&block(&["ls", "cd"])).abs() < 1e-12);
+        let alone = model.surprise(&block(&["nmap"]));
+        assert!(alone > 4.0, "{alone}");
+        assert!((model.surprise(&block(&["nmap", "ls"])) - alone / 2.0).abs() < 1e-12);
+        assert!((model.surprise(&block(&["nmap", "ls", "cd", "nc"])) - alone / 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_command_counts_half_after_its_half_life_and_so_do_the_blocks() {
+        let mut model = CommandModel::default();
+        model.learn(&block(&["make"]), 1.0);
+        let (_, at_first) = (model.learn(&block(&["ls"]), 0.0), model.blocks);
+        (1..HALF_LIFE_BLOCKS as usize).for_each(|_| model.learn(&block(&["ls"]), 0.0));
+        assert!((model.present.get("make").unwrap() - 0.5).abs() < 1e-9);
+        assert!((model.blocks - 0.5).abs() < 1e-9 && at_first > 0.99, "{}", model.blocks);
+    }
+
+    #[test]
+    fn the_usual_surprise_is_known_by_its_mean_and_variance() {
+        let mut habits = CommandHabits::default();
+        let mut surprises = Vec::new();
+        for turn in 0..60_usize {
+            let pair = [DEVELOPER[turn % 5], DEVELOPER[5 + turn % 3]];
+            assert_eq!(habits.see(pair[0], 2), None);
+            if habits.model.is_ready() {
+                surprises.push(habits.model.surprise(&block(&pair)));
+            }
+            assert_eq!(habits.see(pair[1], 2), None);
+        }
+        let count = surprises.len() as f64;
+        let mean = surprises.iter().sum::<f64>() / count;
+        let variance = surprises.iter().map(|surprise| (surprise - mean).powi(2)).sum::<f64>() / count;
+        assert_eq!(habits.scored, 50);
+        assert!((habits.mean - mean).abs() < 1e-9, "{} {mean}", habits.mean);
+        assert!((habits.variance - variance).abs() < 1e-9 && variance > 0.0, "{} {variance}", habits.variance);
+    }
+
     #[test]
     fn a_name_is_the_program_and_its_verb() {
         for (line, name) in [

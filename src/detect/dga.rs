@@ -120,6 +120,29 @@ mod tests {
         }
     }
 
+    /// The weights were trained on these shapes, and mean nothing for others.
+    #[test]
+    fn the_shapes_of_a_name_are_those_that_the_weights_were_trained_on() {
+        assert_eq!(shapes(b"banana42"), [8, 2, 4, 5, 1, 1]);
+        assert_eq!(shapes(b"strengths"), [9, 0, 0, 6, 5, 0]);
+        assert_eq!(shapes(b"a1b2c3d4e5f6"), [12, 4, 2, 8, 1, 8]);
+        assert_eq!(shapes(b"bcdfghjklmnp-aeiouy"), [19, 0, 2, 8, 8, 0]);
+        assert_eq!(shapes(b"12345"), [5, 8, 0, 8, 0, 0]);
+    }
+
+    #[test]
+    fn the_features_of_a_name_are_its_grams_in_their_frame_and_its_shapes() {
+        let indices = |label: &str| {
+            let mut indices = Vec::new();
+            features(label, |index| indices.push(index));
+            indices
+        };
+        assert_eq!(indices("Ab").len(), 4 + 3 + 2 + 1 + 6, "of one to four letters of ^ab$, and the shapes");
+        assert_eq!(indices("Ab"), indices("aB"));
+        assert!(indices("ab").iter().all(|index| *index < TABLE_SIZE));
+        assert_eq!(indices(&"ab".repeat(32)), indices(&format!("{}a", "ab".repeat(31))), "63 letters count");
+    }
+
     #[test]
     fn only_the_registrable_part_is_judged() {
         assert_eq!(registrable_label("d111abcdef8.assets.example.co.uk"), Some("example"));

@@ -144,6 +144,24 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_to_many_or_to_oneself_is_upkeep() {
+        let is_upkeep = |client: &str, server: &str, port: &str, proto: &str| {
+            let fields = [("id.orig_h", client), ("id.resp_h", server), ("id.resp_p", port), ("proto", proto)];
+            Flow::of(&record(&fields)).unwrap().is_upkeep()
+        };
+        let many = ["224.0.0.251", "255.255.255.255", "169.254.1.2", "192.0.2.255", "ff02::fb", "fe80::1"];
+        for server in many {
+            assert!(is_upkeep("192.0.2.7", server, "8443", "tcp"), "{server}");
+        }
+        for client in ["127.0.0.1", "::1", "0.0.0.0"] {
+            assert!(is_upkeep(client, "198.51.100.1", "8443", "tcp"), "{client}");
+        }
+        assert!(is_upkeep("192.0.2.7", "198.51.100.1", "53", "udp"), "names are asked for");
+        assert!(!is_upkeep("192.0.2.7", "198.51.100.1", "8443", "tcp"));
+        assert!(!is_upkeep("192.0.2.7", "2001:db8::1", "8443", "udp"));
+    }
+
+    #[test]
     fn neighbours_names_and_times_are_upkeep() {
         for (server, port, proto) in [
             ("ff02::1", "131", "icmp"),

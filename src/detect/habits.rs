@@ -213,6 +213,21 @@ mod tests {
     }
 
     #[test]
+    fn no_place_is_new_before_enough_uses_on_enough_days_are_known() {
+        let is_noticed = |uses: u64, days: u64| {
+            let mut places = Places::default();
+            for time in 0..uses {
+                places.see("198.51.100.0/24", at(time % days, 9));
+            }
+            places.see("192.0.2.0/24", at(days, 9))
+        };
+        let (uses, days) = (u64::from(PLACE_USES_MIN), u64::from(PLACE_DAYS_MIN));
+        assert!(is_noticed(uses, days));
+        assert!(!is_noticed(uses - 1, days), "too few uses");
+        assert!(!is_noticed(100, 1), "all of one day");
+    }
+
+    #[test]
     fn addresses_of_one_network_are_one_place() {
         assert_eq!(network_of("198.51.100.7"), network_of("::ffff:198.51.100.200"));
         assert_eq!(network_of("2001:db8:1:2::3"), "2001:db8:1::/48");

@@ -198,6 +198,19 @@ mod tests {
         format!("10 {} ima-ng {digest} {path}", hex::encode(&bank.digest(&data)))
     }
 
+    /// As the kernel's `ima_calc_field_array_hash` hashes them.
+    #[test]
+    fn a_template_is_its_fields_each_behind_its_length() {
+        let name_and_digest = b"\x07\0\0\0sha1:\0\xab\x03\0\0\0/b\0";
+        assert_eq!(fields("sha1:ab", "/b", None).as_deref(), Some(&name_and_digest[..]));
+        let signed = [&name_and_digest[..], b"\x02\0\0\0\x03\x02"].concat();
+        assert_eq!(fields("sha1:ab", "/b", Some(&[3, 2])), Some(signed));
+        assert_eq!(fields("no digest", "/b", None), None);
+        assert_eq!(fields("sha1:xy", "/b", None), None);
+        let old = old_template("ab", "/b").unwrap();
+        assert_eq!((old.len(), &old[..5]), (1 + OLD_NAME_BYTES, &b"\xab/b\0\0"[..]));
+    }
+
     #[test]
     fn an_entry_is_intact_until_its_path_or_digest_is_edited() {
         for bank in [Bank::Sha1, Bank::Sha256] {

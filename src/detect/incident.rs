@@ -215,6 +215,51 @@ mod tests {
     }
 
     #[test]
+    fn the_worst_of_a_kind_counts_and_others_support_it() {
+        let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
+        for (root, kind, score) in [("1-0", "A", 0.2), ("2-0", "A", 0.6), ("3-0", "A", 0.4), ("4-0", "B", 0.5)] {
+            add(&mut incident, root, kind, score, "T1071", ("192.0.2.1", "198.51.100.9"));
+        }
+        assert!((incident.score() - (1.0 - 0.4 * (1.0 - SUPPORT * 0.5))).abs() < 1e-9, "{}", incident.score());
+    }
+
+    #[test]
+    fn two_that_turn_out_to_be_one_story_have_all_of_both_and_what_was_said_of_the_worse() {
+        let of = |root: &str, kind: &str, score: f64, technique: &str, source: &str| {
+            let mut incident = Incident::new(root.into(), Timestamp::ZERO);
+            add(&mut incident, root, kind, score, technique, (source, "192.0.2.1"));
+            incident
+        };
+        let said = |step, tactics| Some(Reported { step, tactics });
+        for (older, younger, kept) in [(said(1, 1), said(3, 2), 3), (said(2, 1), said(1, 2), 2), (None, said(1, 1), 1)]
+        {
+            let mut incident = of("1-0", "SCAN", 0.4, "T1595", "203.0.113.5");
+            let mut other = of("2-0", "SCAN", 0.6, "T1110", "203.0.113.6");
+            (incident.reported, other.reported) = (older, younger);
+            other.last = Timestamp::from_millis(9);
+            incident.absorb(other);
+            assert_eq!(incident.reported.as_ref().map(|last| last.step), Some(kept));
+            assert_eq!((incident.alerts, incident.last.millis(), incident.named.len()), (2, 9, 2));
+            assert_eq!((incident.kinds.get("SCAN"), incident.kinds.len()), (Some(&0.6), 1));
+            assert_eq!((incident.techniques.len(), incident.tactics.len(), incident.sources.len()), (2, 2, 2));
+            assert!(incident.several_roots);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_an_incident_is_bounded() {
+        let mut incident = Incident::new("0-0".into(), Timestamp::ZERO);
+        for n in 0..2 * KEYS_MAX {
+            let (kind, address) = (format!("K{n}"), format!("10.0.0.{n}"));
+            add(&mut incident, &format!("{n}-0"), &kind, 0.1, &format!("T1110.{n:03}"), (&address, &address));
+        }
+        assert_eq!((incident.kinds.len(), incident.techniques.len()), (KINDS_MAX, KINDS_MAX));
+        assert_eq!((incident.sources.len(), incident.targets.len()), (KEYS_MAX, KEYS_MAX));
+        assert_eq!((incident.named.len(), incident.alerts as usize), (ALERTS_NAMED_MAX, 2 * KEYS_MAX));
+        assert!(incident.named.first().is_some_and(|first| first == "0-0"), "the first are named");
+    }
+
+    #[test]
     fn what_was_attacked_and_then_reached_out_is_not_the_attacker() {
         let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
         add(&mut incident, "1-0", "SCAN", 0.6, "T1595", ("203.0.113.5", "192.0.2.1"));

@@ -87,6 +87,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_longest_rule_decides_and_an_exception_before_every_rule() {
+        let rules = Rules::read("// comment\nck\n*.ck\n!www.ck\nuk\nco.uk\n*.city.jp\n!a.city.jp\nb.c.d\n");
+        for (name, suffix) in [
+            ("x.y.ck", "y.ck"),
+            ("y.ck", "y.ck"),
+            ("ck", "ck"),
+            ("x.www.ck", "ck"),
+            ("www.ck", "ck"),
+            ("x.co.uk", "co.uk"),
+            ("x.uk", "uk"),
+            ("x.y.city.jp", "y.city.jp"),
+            ("x.a.city.jp", "city.jp"),
+            ("x.b.c.d", "b.c.d"),
+            ("x.c.d", "d"),
+            ("x.unknown", "unknown"),
+        ] {
+            assert_eq!(rules.suffix_of(name), suffix, "{name}");
+        }
+    }
+
+    #[test]
     fn the_names_of_one_owner_end_where_many_owners_begin() {
         let names = |name| names_of_owner(name).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(names("a.www.example.co.uk"), ["a.www.example.co.uk", "www.example.co.uk", "example.co.uk"]);

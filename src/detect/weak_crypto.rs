@@ -230,6 +230,31 @@ fn stands_alone(text: &str, start: usize, end: usize, part_of_suite: bool) -> bo
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_term_is_a_whole_name_or_where_that_is_asked_for_a_whole_part_of_a_suite() {
+        let alone = |text: &str, term: &str, part_of_suite| {
+            let start = text.find(term).unwrap();
+            stands_alone(text, start, start + term.len(), part_of_suite)
+        };
+        for (text, is_name, is_part) in [
+            ("RC4", true, false),
+            ("(RC4)", true, false),
+            ("RC4-SHA", false, true),
+            ("ECDHE-RC4", false, true),
+            ("TLS_RSA_WITH_RC4_128", false, true),
+            ("RC4.5", false, false),
+            ("RC4@example", false, false),
+            ("RC4. Then", true, false),
+            ("xRC4", false, false),
+            ("RC4x", false, false),
+            ("éRC4", false, false),
+        ] {
+            assert_eq!(alone(text, "RC4", false), is_name, "{text}");
+            assert_eq!(alone(text, "RC4", true), is_part, "{text}");
+        }
+        assert!(!alone("my-rc4-tool", "rc4", true), "suites are written in capitals");
+    }
+
     fn verdict(message: &str) -> Option<(Use, &'static str)> {
         weak_algorithm(message).map(|(what, weakness)| (what, weakness.term))
     }

@@ -57,6 +57,20 @@ mod tests {
     }
 
     #[test]
+    fn what_changes_rights_or_what_is_logged_has_a_name_of_its_own_when_it_succeeds_and_when_it_fails() {
+        for (action, done, failed) in [
+            (Action::PrivilegeUse, "privilege_use", "refused_privilege_use"),
+            (Action::AccountChange, "account_change", "failed_account_change"),
+            (Action::SystemChange, "config_change", "failed_config_change"),
+            (Action::LogChange, "log_control", "failed_log_control"),
+            (Action::Alert, "alert", "alert"),
+        ] {
+            assert_eq!([Some(true), None].map(|outcome| name(action, outcome)), [Some(done); 2], "{action:?}");
+            assert_eq!(reason(action, Some(false)), Some((failed, FAILURE_SCORE)), "{action:?}");
+        }
+    }
+
+    #[test]
     fn what_was_refused_and_what_changes_rights_has_a_name_and_ordinary_work_has_none() {
         assert_eq!(name(Action::Login, Some(false)), Some("failed_login"));
         assert_eq!(name(Action::HttpRequest, Some(false)), Some("refused_request"));

@@ -254,6 +254,60 @@ mod tests {
     }
 
     #[test]
+    fn every_name_of_the_taxonomy_leads_to_what_is_known_of_the_line() {
+        let text = |value: &str| Some(value.to_owned());
+        let record = Record {
+            program: text("named"),
+            message: "m".into(),
+            src_port: Some(4242),
+            fields: fields(&[("query_type", "TXT"), ("cwd", "/tmp"), ("iface_out", "eth0")]),
+            entity: Entity {
+                user: text("alice"),
+                src_ip: text("192.0.2.1"),
+                dst_ip: text("192.0.2.2"),
+                dst_port: Some(53),
+                domain: text("example.org"),
+                file: text("/etc/hosts"),
+                ..Entity::default()
+            },
+            ..Record::default()
+        };
+        for (names, value) in [
+            (&["user", "User"][..], "alice"),
+            (&["program"], "named"),
+            (&["message"], "m"),
+            (&["src_ip", "SourceIp"], "192.0.2.1"),
+            (&["src_port", "SourcePort"], "4242"),
+            (&["dst_ip", "DestinationIp"], "192.0.2.2"),
+            (&["dst_port", "DestinationPort"], "53"),
+            (&["DestinationHostname", "query", "QueryName"], "example.org"),
+            (&["record_type", "qtype_name"], "TXT"),
+            (&["TargetFilename"], "/etc/hosts"),
+            (&["CurrentDirectory"], "/tmp"),
+            (&["Initiated"], "true"),
+        ] {
+            for name in names {
+                assert_eq!(get(&record, name).as_deref(), Some(value), "{name}");
+            }
+        }
+        let inward = Record { fields: fields(&[("iface_in", "eth0"), ("iface_out", "eth1")]), ..Record::default() };
+        assert_eq!(get(&inward, "Initiated").as_deref(), Some("false"));
+        assert_eq!(get(&Record::default(), "Initiated"), None);
+        assert_eq!(get(&record, "no_such_name"), None);
+    }
+
+    #[test]
+    fn keywords_are_looked_for_in_the_message_and_in_every_field() {
+        let record = Record { message: "hello".into(), fields: fields(&[("a", "x"), ("b", "y")]), ..Record::default() };
+        let view = SigmaRecord::new(&record, &Classes::of(&record));
+        assert_eq!(view.all_string_values(), ["hello", "x", "y"]);
+        assert!(view.any_string_value(&|value| value == "y") && !view.any_string_value(&|value| value == "z"));
+        let mut visited = Vec::new();
+        view.visit_string_values(&mut |value| visited.push(value.to_owned()));
+        assert_eq!(visited, ["hello", "x", "y"]);
+    }
+
+    #[test]
     fn an_access_log_line_has_the_fields_of_webserver_rules() {
         let record = Record {
             action: Action::HttpRequest,

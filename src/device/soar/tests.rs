@@ -47,6 +47,32 @@ fn actions(proposals: &[Value]) -> Vec<(&str, &str)> {
 }
 
 #[test]
+fn a_machine_is_isolated_only_when_it_is_in_the_attacker_s_hands_and_that_is_critical() {
+    let isolates = |severity, technique: &str| {
+        let soc = Soc { severity, attack: vec![technique.into()], ..attack_from("203.0.113.5") };
+        let written = proposals(stage("").as_mut(), &[event(0, soc)]);
+        assert!(written.len() <= PROPOSALS_PER_EVENT, "{written:?}");
+        actions(&written).iter().any(|(action, _)| *action == "isolate_host")
+    };
+    assert!(isolates(Severity::Critical, "T1021"));
+    assert!(!isolates(Severity::High, "T1021"), "not critical");
+    assert!(!isolates(Severity::Critical, "T1110"), "only guessed at");
+}
+
+#[test]
+fn one_event_leads_to_a_few_proposals_at_most() {
+    let mut soc = attack_from("203.0.113.5");
+    soc.severity = Severity::Critical;
+    soc.category = Category::Crypto;
+    soc.attack = vec!["T1078".into(), "T1021".into()];
+    soc.entity.user = Some("alice".into());
+    soc.entity.file = Some("/etc/ssl/key.pem".into());
+    let events: Vec<Event> = std::iter::once(event(0, soc)).chain((1..60).map(tick)).collect();
+    let written = proposals(stage("").as_mut(), &events);
+    assert_eq!(written.len(), PROPOSALS_PER_EVENT, "{:?}", actions(&written));
+}
+
+#[test]
 fn an_attack_from_outside_proposes_to_block_its_source_once_in_the_window() {
     let mut soar = stage("");
     let events: Vec<Event> = (0..100).map(|second| event(second, attack_from("203.0.113.5"))).collect();

@@ -55,6 +55,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_technique_has_four_digits_and_perhaps_three_more() {
+        assert_eq!(techniques("attack.T1110 (T1059.004), [T1046]\tT1566.001"), ["T1059.004", "T1046", "T1566.001"]);
+        for word in ["T111", "T11100", "T111x", "T1110.01", "T1110.0011", "T1110.00x", "t1110", "TA0001", "T", "1110"] {
+            assert!(!is_technique(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn every_severity_has_a_score_of_its_own() {
+        let score = |severity| {
+            let record = Record { action: Action::Alert, severity: Some(severity), ..Record::default() };
+            detection(&record).unwrap().score
+        };
+        let all = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical].map(score);
+        assert!(all.is_sorted_by(|left, right| left < right), "{all:?}");
+    }
+
+    #[test]
     fn an_alert_keeps_its_severity_its_rule_and_its_techniques() {
         let fields = [("rule", "ET SCAN x"), ("technique", "[T1110.001, T1046]")];
         let record = Record {

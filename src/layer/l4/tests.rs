@@ -77,6 +77,48 @@ fn the_decision_names_the_one_that_tipped_it() {
 }
 
 #[test]
+fn risk_becomes_a_score_that_rises_evenly_between_the_thresholds_and_towards_certainty_beyond() {
+    let thresholds = Thresholds { suspicious_at: 2.0, malicious_at: 6.0, half_life: Duration::from_secs(3600) };
+    let score = |risk| (thresholds.score(risk) * 1000.0).round() / 1000.0;
+    let middle = f64::midpoint(SUSPICIOUS_SCORE, MALICIOUS_FROM);
+    assert_eq!([2.0, 4.0, 6.0].map(score), [SUSPICIOUS_SCORE, middle, MALICIOUS_FROM]);
+    assert_eq!(score(0.5), SUSPICIOUS_SCORE);
+    assert_eq!(score(12.0), f64::midpoint(MALICIOUS_FROM, 1.0), "twice as much: half of the way");
+    assert!(thresholds.score(1e9) < 1.0);
+    assert_eq!(
+        [1.9, 2.0, 5.9, 6.0].map(|risk| thresholds.verdict(risk) as u8),
+        [Verdict::Benign as u8, Verdict::Suspicious as u8, Verdict::Suspicious as u8, Verdict::Malicious as u8]
+    );
+}
+
+#[test]
+fn an_event_of_another_model_says_its_score_its_reasons_and_its_techniques() {
+    let of = |fields: &[(&str, &str)]| {
+        let fields = fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let raw = Raw::new("model-x".into(), "ops".into(), Format::Json, "{}".into(), Vec::new(), built_in());
+        Detection::from_context(&raw.with_record(Record { fields, ..Record::default() }))
+    };
+    let said = of(&[
+        ("score", "0.7"),
+        ("reasons.0", "odd hour"),
+        ("reasons.1", "odd place"),
+        ("reasons_of_others", "no"),
+        ("attack", "T1078"),
+        ("attack.1", "T1110"),
+        ("attacker", "T1595"),
+    ]);
+    assert_eq!(
+        (said.score, said.reasons, said.techniques),
+        (0.7, vec!["odd hour".to_owned(), "odd place".to_owned()], vec!["T1078".to_owned(), "T1110".to_owned()])
+    );
+    assert_eq!(of(&[("model", "forest")]).reasons, ["forest"]);
+    assert_eq!(of(&[]).reasons, ["model-x"], "who says nothing of it is named");
+    for (text, score) in [("0", 0.0), ("1", 1.0), ("1.01", 0.0), ("-0.1", 0.0), ("NaN", 0.0), ("high", 0.0)] {
+        assert_eq!(of(&[("score", text)]).score, score, "{text}");
+    }
+}
+
+#[test]
 fn a_host_is_no_news_once_the_user_is_and_is_when_many_users_share_the_risk() {
     let one: Vec<Event> = (0..30).map(|at| decision(at, "alice", 0.5, &format!("rule {at}"))).collect();
     assert!(decisions(&mut *stage(), &one).iter().all(|decision| decision.entity.user.is_some()));
