@@ -115,6 +115,8 @@ pub(crate) mod tests {
         let cases = [
             ("daemon.instance", "[daemon]\ninstance = \"\""),
             ("daemon.instance", "[daemon]\ninstance = \"a b\""),
+            ("redis.key_prefix", "[redis]\nurl = \"redis://h\"\nkey_prefix = \"a b\""),
+            ("loki.tenant", "[loki]\nurl = \"http://h\"\ntenant = \"a\\nb\""),
             ("store.path", "[daemon]\nstate_dir = \"/a/\"\n[store]\npath = \"/a/./hot.db\""),
             ("store.max_size", "[store]\nmax_size = \"1MiB\""),
             ("store.durability", "[store]\ndurability = \"power\""),

@@ -223,6 +223,41 @@ mod tests {
         }
     }
 
+    /// How long a field may be is for each type its own bound, and the bound itself is allowed.
+    #[test]
+    fn a_field_may_be_as_long_as_its_type_allows_and_no_longer() {
+        let digits = |count: usize| "7".repeat(count);
+        for (kind, longest) in [
+            (Kind::Int, NUMBER_BYTES),
+            (Kind::Number, NUMBER_BYTES),
+            (Kind::Hex, HEX_BYTES),
+            (Kind::Host, HOST_BYTES),
+            (Kind::Duration, NUMBER_BYTES),
+        ] {
+            assert_eq!(end(&kind, &format!("{} x", digits(longest)), 0), Some(longest), "{kind:?}");
+            assert_eq!(end(&kind, &digits(longest + 1), 0), None, "{kind:?}");
+        }
+        let fraction = format!("1.{}", digits(NUMBER_BYTES - 2));
+        assert_eq!(end(&Kind::Number, &fraction, 0), Some(NUMBER_BYTES));
+        assert_eq!(end(&Kind::Number, &format!("{fraction}7"), 0), None);
+        let padded = format!("-{}", digits(NUMBER_BYTES - 1));
+        assert_eq!(end(&Kind::Int, &padded, 0), Some(NUMBER_BYTES), "the sign counts");
+    }
+
+    #[test]
+    fn a_field_begins_where_it_is_looked_for() {
+        for (kind, message, begins, ends) in [
+            (Kind::Int, "from 42 to", 5, 7),
+            (Kind::Duration, "took 1h 2m.", 5, 10),
+            (Kind::Quoted, "say \"x\" now", 4, 7),
+            (Kind::Mac, "mac 00:11:22:aa:bb:cc!", 4, 21),
+            (Kind::List(",".into()), "of a,b c", 3, 6),
+        ] {
+            assert_eq!(end(&kind, message, begins), Some(ends), "{kind:?}");
+            assert_eq!(end(&kind, message, message.len() + 1), None, "{kind:?}");
+        }
+    }
+
     #[test]
     fn every_strict_type_has_one_end() {
         check(&Kind::Port, &[("22", ""), ("65535 x", " x")], &["", "65536", "123456", "22a", "x"]);
@@ -242,6 +277,12 @@ mod tests {
                 ("00:01:02.5", ""),
                 ("1d 02:03", ""),
                 ("5 secs", ""),
+                ("1h 2m 3s x", " x"),
+                ("1h 5 x", " 5 x"),
+                ("1h 02:03 x", " x"),
+                ("12:34:56.789 x", " x"),
+                ("10 s_x", " s_x"),
+                ("7 hello", " hello"),
             ],
             &["ms", ""],
         );

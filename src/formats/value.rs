@@ -251,6 +251,46 @@ mod tests {
     }
 
     #[test]
+    fn a_user_or_group_that_the_program_does_not_know_is_not_said() {
+        for value in ["", "-", "?"] {
+            assert!(!says("user", value) && !says("path", value), "{value}");
+        }
+        for value in ["(unknown)", "(unknown user)", "(invalid user)", "(null)", "(none)", "unset", "<none>"] {
+            for name in ["user", "target_user", "group"] {
+                assert!(!says(name, value), "{name} {value}");
+            }
+            assert!(says("path", value), "{value}");
+        }
+        assert!(says("user", "none") && says("user", "root"));
+    }
+
+    #[test]
+    fn what_a_field_says_of_who_acted_is_told_by_its_name_and_type() {
+        use Identity::{DestinationHost, DestinationIp, DestinationPort, SourceHost, SourceIp, SourcePort};
+        assert_eq!(gives(Some("src"), &Kind::Addr), Gives::Either(SourceIp, SourceHost));
+        assert_eq!(gives(Some("src_host"), &Kind::Host), Gives::Either(SourceIp, SourceHost));
+        assert_eq!(gives(Some("dst"), &Kind::Addr), Gives::Either(DestinationIp, DestinationHost));
+        assert_eq!(gives(Some("dst_host"), &Kind::Host), Gives::Either(DestinationIp, DestinationHost));
+        assert_eq!(gives(Some("src"), &Kind::IpPort), Gives::Both(SourceIp, SourcePort));
+        assert_eq!(gives(Some("dst"), &Kind::IpPort), Gives::Both(DestinationIp, DestinationPort));
+        assert_eq!(gives(Some("peer"), &Kind::IpPort), Gives::Nothing);
+        assert_eq!(gives(Some("src_ip"), &Kind::Ip), Gives::One(SourceIp));
+        assert_eq!(gives(None, &Kind::Word), Gives::Nothing);
+        assert_eq!(gives(None, &Kind::Json), Gives::Tail(None));
+        assert_eq!(gives(Some("src_ip"), &Kind::Pairs), Gives::Tail(Some(SourceIp)));
+    }
+
+    #[test]
+    fn a_source_or_destination_is_named_by_what_it_turns_out_to_be() {
+        for (side, other) in [("src", "dst"), ("dst", "src")] {
+            assert_eq!(all(side, &Kind::Addr, "192.0.2.1"), one(&format!("{side}_ip"), "192.0.2.1"));
+            assert_eq!(all(side, &Kind::Addr, "a.example"), one(&format!("{side}_host"), "a.example"));
+            let both = [one(&format!("{side}_ip"), "192.0.2.1"), one(&format!("{side}_port"), "53")].concat();
+            assert_eq!(all(side, &Kind::IpPort, "192.0.2.1:53"), both, "and not {other}");
+        }
+    }
+
+    #[test]
     fn addresses_have_one_form_and_the_name_that_fits() {
         assert_eq!(all("src_ip", &Kind::Ip, "::ffff:192.0.2.1"), one("src_ip", "192.0.2.1"));
         assert_eq!(all("src_ip", &Kind::Ip, "[2001:DB8::1%eth0]"), one("src_ip", "2001:db8::1"));

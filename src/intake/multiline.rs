@@ -184,6 +184,35 @@ mod tests {
         drafts
     }
 
+    #[test]
+    fn records_lie_end_to_end_in_the_file_however_many_lines_they_have() {
+        let text = "2026-11-10 10:00:00,123 ERROR a - boom\njava.lang.X: x\n\tat a.b(C.java:1)\n2026-11-10 10:00:01,000 INFO \
+                    a - é\n2026-11-10 10:00:02,000 ERROR a - boom\njava.lang.Y: y\n\tat a.b(C.java:1)\n\tat a.c(C.java:2)\n";
+        let origin = Origin {
+            stream: Stream::L3In,
+            source: Arc::from("file:a"),
+            compartment: Arc::from(""),
+            format: Format::Auto,
+        };
+        let calendar = Calendar { zone: jiff::tz::TimeZone::UTC, reference: Timestamp::from_millis(1_800_000_000_000) };
+        let (mut lines, mut heads) = (Lines::at(1000), Heads::new(Multiline::Auto, Context::default()));
+        let mut buffer = lines.take(text.len());
+        buffer.extend_from_slice(text.as_bytes());
+        lines.put(buffer);
+        while let Some(line) = lines.next_line() {
+            heads.take(line, &origin, &calendar, true);
+        }
+        heads.close();
+        let places: Vec<(u64, u64)> = std::iter::from_fn(|| heads.pop()).map(|head| (head.start, head.bytes)).collect();
+        assert_eq!(places.len(), 3);
+        let mut at = 1000;
+        for (start, bytes) in places {
+            assert_eq!(start, at);
+            at += bytes;
+        }
+        assert_eq!(at, 1000 + text.len() as u64);
+    }
+
     fn records(rule: Multiline, text: &str) -> Vec<String> {
         let payload = |draft: Draft| match draft.body {
             Body::Raw(raw) => String::from_utf8_lossy(&raw.payload).into_owned(),

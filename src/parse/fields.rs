@@ -206,3 +206,127 @@ fn time(value: &str) -> LogTime {
         None => stamp::any(value).map_or(LogTime::Absent, |(time, _)| time),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(fields: &[(&str, &str)]) -> Record {
+        let fields: Vec<(String, String)> =
+            fields.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        let mut record = Record::default();
+        describe(&fields, &mut record);
+        record
+    }
+
+    #[test]
+    fn a_key_means_the_same_whoever_chose_its_spelling() {
+        let source = |record: Record| record.entity.src_ip;
+        for key in
+            ["src_ip", "SrcIP", "source.ip", "sourceIPAddress", "source_address", "src.addr", "srcaddr", "id_orig_h"]
+        {
+            assert_eq!(source(described(&[(key, "192.0.2.1")])).as_deref(), Some("192.0.2.1"), "{key}");
+        }
+        for key in ["clientip", "ClientAddr", "client_address", "ClientHost", "c-ip", "DownstreamRemoteAddress"] {
+            assert_eq!(source(described(&[(key, "192.0.2.1")])).as_deref(), Some("192.0.2.1"), "{key}");
+        }
+        for key in [
+            "remote_ip",
+            "remoteAddr",
+            "remote_address",
+            "rhost",
+            "peer_ip",
+            "peerAddr",
+            "ip",
+            "addr",
+            "client",
+            "remote",
+        ] {
+            assert_eq!(source(described(&[(key, "192.0.2.1")])).as_deref(), Some("192.0.2.1"), "{key}");
+        }
+        for key in ["dst_ip", "dest_ip", "destination.ip", "destinationAddress", "dstaddr", "id_resp_h", "server.ip"] {
+            let record = described(&[(key, "192.0.2.1")]);
+            assert_eq!(record.entity.dst_ip.as_deref(), Some("192.0.2.1"), "{key}");
+            assert_eq!(source(record), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn every_known_key_is_read_into_its_place() {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        for key in ["user", "userName", "acct", "target_user", "remote_user", "principalName", "login"] {
+            assert_eq!(text(&described(&[(key, "alice")]).entity.user), "alice", "{key}");
+        }
+        for key in ["exe", "Image", "process.name", "processName", "comm"] {
+            let is_process = described(&[(key, "/bin/x")]).entity.process.is_some();
+            assert_eq!(is_process, key != "process.name", "{key}");
+        }
+        for key in ["qname", "dns_question_name", "rrname"] {
+            assert_eq!(text(&described(&[(key, "example.org")]).entity.domain), "example.org", "{key}");
+        }
+        for key in ["TargetFilename", "file_path"] {
+            assert_eq!(text(&described(&[(key, "/etc/passwd")]).entity.file), "/etc/passwd", "{key}");
+        }
+        for key in ["src_port", "sourcePort", "client_port", "remote_port", "id.orig_p"] {
+            let port = described(&[(key, "4242")]).src_port;
+            assert_eq!(port, if key.contains('.') { None } else { Some(4242) }, "{key}");
+        }
+        for key in ["dst_port", "dest_port", "destinationPort"] {
+            assert_eq!(described(&[(key, "22")]).entity.dst_port, Some(22), "{key}");
+        }
+        for key in ["CommandLine", "cmdline"] {
+            let record = described(&[(key, "id -u")]);
+            assert_eq!((record.action, record.command.as_deref()), (Action::ProcessStart, Some("id -u")), "{key}");
+        }
+        for key in ["event", "eventName", "event_type", "action", "operation"] {
+            let action = described(&[(key, "login failed")]).action;
+            assert_eq!(action, Action::Login, "{key}");
+        }
+    }
+
+    #[test]
+    fn words_for_success_and_failure_are_outcomes_and_others_are_none() {
+        for (words, outcome) in [
+            (&["true", "SUCCESS", "succeeded", "yes", "ok", "allowed", "Accepted"][..], Some(true)),
+            (&["false", "failure", "failed", "fail", "no", "denied", "blocked", "rejected", "ERROR"], Some(false)),
+            (&["", "0", "pending", "successful?"], None),
+        ] {
+            for word in words {
+                for key in ["success", "outcome", "result", "res"] {
+                    assert_eq!(described(&[(key, word)]).outcome, outcome, "{key}={word}");
+                }
+            }
+        }
+        assert_eq!(described(&[("success", "true"), ("result", "failed")]).outcome, Some(true), "the first stands");
+    }
+
+    #[test]
+    fn a_method_with_a_status_is_a_request_and_one_of_them_alone_is_none() {
+        for key in ["status", "statusCode", "http_status", "DownstreamStatus", "response_code"] {
+            for (status, outcome) in [("200", true), ("399", true), ("400", false), ("599", false)] {
+                let record = described(&[("method", "GET"), (key, status)]);
+                assert_eq!((record.action, record.outcome), (Action::HttpRequest, Some(outcome)), "{key}={status}");
+            }
+        }
+        for fields in [&[("method", "GET")][..], &[("status", "200")], &[("httpMethod", "GET"), ("status", "99")]] {
+            assert_eq!(described(fields).action, Action::Other, "{fields:?}");
+        }
+        assert_eq!(described(&[("requestMethod", "GET"), ("status", "600")]).action, Action::Other);
+    }
+
+    #[test]
+    fn the_key_that_says_most_names_the_source_and_what_a_client_sends_names_none() {
+        let source = |fields: &[(&str, &str)]| described(fields).entity.src_ip;
+        let (one, other) = ("192.0.2.1", "198.51.100.1");
+        for (better, worse) in
+            [("src_ip", "client_ip"), ("client_ip", "remote_ip"), ("remote_ip", "ip"), ("ip", "addr")]
+        {
+            assert_eq!(source(&[(better, one), (worse, other)]).as_deref(), Some(one), "{better} and {worse}");
+            assert_eq!(source(&[(worse, other), (better, one)]).as_deref(), Some(one), "{worse} and {better}");
+        }
+        assert_eq!(source(&[("a.b.src_ip", other), ("a.src_ip", one)]).as_deref(), Some(one), "the nearer to the root");
+        for key in ["headers.src_ip", "request.args.ip", "body.client_ip", "_src_ip", "SRC_IP", "local.addr"] {
+            assert_eq!(source(&[(key, one)]), None, "{key}");
+        }
+    }
+}

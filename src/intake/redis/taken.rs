@@ -129,6 +129,20 @@ mod tests {
     }
 
     #[test]
+    fn each_draft_has_the_key_of_its_entry_and_there_is_news_only_of_what_was_not_taken_before() {
+        let entries = || vec![entry(1, &[("payload", "a")]), entry(2, &[("x", "y")]), entry(3, &[("payload", "b")])];
+        let take = |is_new: fn(EntryId) -> bool| {
+            Taken::from(entries(), is_new, (Stream::L3In, &Arc::from("redis:L3_IN")), Timestamp::ZERO)
+        };
+        let taken = take(|_| true);
+        assert!(taken.news);
+        assert_eq!(taken.keys.iter().map(|key| key.ms).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(taken.keys.len(), taken.drafts.len());
+        let old = take(|_| false);
+        assert!(!old.news && old.keys.is_empty() && old.ids.len() == 3);
+    }
+
+    #[test]
     fn a_dead_letter_is_bounded_however_large_the_entry_was() {
         let large = "x".repeat(2 * LINE_BYTES_MAX);
         let taken = Taken::from(

@@ -227,6 +227,23 @@ mod tests {
     }
 
     #[test]
+    fn each_entry_has_its_own_time_and_indentation_whatever_was_written_before() {
+        let mut writer = ShortIso::new(TimeZone::UTC);
+        let mut out = Vec::new();
+        for micros in [1_000_000, 1_900_000, 2_000_000, 1_000_000] {
+            let mut entry = Entry::default();
+            let fields = [("SYSLOG_IDENTIFIER", "x".to_owned()), ("MESSAGE", "a\nb".to_owned())];
+            let time = ("__REALTIME_TIMESTAMP", micros.to_string());
+            entry.fields =
+                fields.into_iter().chain([time]).map(|(name, value)| (name.to_owned(), value.into())).collect();
+            writer.write(&entry, &mut out);
+        }
+        let indent = " ".repeat("1970-01-01T00:00:01+0000 x: ".len());
+        let record = |second| format!("1970-01-01T00:00:0{second}+0000 x: a\n{indent}b\n");
+        assert_eq!(String::from_utf8(out).unwrap(), [1, 1, 2, 1].map(record).concat());
+    }
+
+    #[test]
     fn further_lines_of_a_message_are_indented_and_cannot_pass_for_other_entries() {
         let indent = " ".repeat("1970-01-01T01:00:00+0100 x: ".len());
         assert_eq!(

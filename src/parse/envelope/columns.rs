@@ -72,6 +72,16 @@ mod tests {
     }
 
     #[test]
+    fn two_columns_are_enough_and_as_many_as_a_record_has_fields_are_not_too_many() {
+        let is_read = |columns: usize| {
+            let names: Vec<String> = (0..columns).map(|column| format!("c{column}")).collect();
+            read(&vec!["x"; columns].join("\t"), &format!("#fields\t{}", names.join("\t"))).is_some()
+        };
+        assert!(!is_read(1) && is_read(2));
+        assert!(is_read(limits::FIELDS_PER_RECORD_MAX) && !is_read(limits::FIELDS_PER_RECORD_MAX + 1));
+    }
+
+    #[test]
     fn a_line_with_another_number_of_columns_has_no_names() {
         assert_eq!(read("a b c", "#Fields: x y"), None);
         assert_eq!(read("a\tb", "#fields\tx"), None);

@@ -36,6 +36,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_upper_case_names_of_a_bounded_length_are_fields() {
+        assert!(begins("__CURSOR=s=1") && !begins("MESSAGE=x") && !begins(""));
+        let long = "A".repeat(limits::KEY_BYTES_MAX);
+        let text = format!("__CURSOR=1\nlower=x\n=x\nA-B=x\nA_1=y\n{long}=z\n{long}A=x\nbare\nMESSAGE=m");
+        let Layer { record, .. } = read(&text).unwrap();
+        let names: Vec<&str> = record.fields.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["__CURSOR", "A_1", long.as_str(), "MESSAGE"]);
+    }
+
+    #[test]
     fn an_entry_is_its_fields() {
         let text = "__CURSOR=s=1;i=2\n__REALTIME_TIMESTAMP=1763856000000001\n_HOSTNAME=web\nSYSLOG_IDENTIFIER=sshd\n_PID=7\nMESSAGE=a=b \nPRIORITY=6";
         let Layer { time, record, .. } = read(text).unwrap();

@@ -112,6 +112,25 @@ mod tests {
     }
 
     #[test]
+    fn every_month_is_read_in_english_and_in_lower_case() {
+        let names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        for (name, month) in names.into_iter().zip(1..) {
+            assert_eq!(english(&format!("{name} 08")), Some((month, " 08")));
+            assert_eq!(named(&format!("{} 08", name.to_lowercase())), Some((month, " 08")));
+        }
+    }
+
+    #[test]
+    fn a_day_of_the_week_is_left_out_with_its_comma_or_full_stop() {
+        for text in ["Mon, 08", "mo. 08", "сб, 08", "Sun 08"] {
+            assert_eq!(after_weekday(text), Some(" 08"), "{text}");
+        }
+        for text in ["M, 08", "Month, 08", "Mon-08", ""] {
+            assert_eq!(after_weekday(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn words_that_begin_like_a_month_are_none() {
         for text in ["Marc 08", "Mayday 08", "", "é", "Decide 08", "junk 08"] {
             assert_eq!(named(text), None, "{text}");

@@ -204,6 +204,66 @@ mod tests {
     }
 
     #[test]
+    fn a_host_is_a_name_or_an_address_of_a_bounded_length() {
+        for host in ["web-1", "srv_1.example.org", "::1", "fe80::1%eth0", "bücher", "a@b", &"x".repeat(255)] {
+            assert!(is_host(host), "{host}");
+        }
+        for other in ["", "-x", ".x", "web:", "a b", "a/b", "[x", "a,b", "\"x\"", &"x".repeat(256)] {
+            assert!(!is_host(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn how_sure_a_tag_follows_is_told_by_the_form_of_the_time() {
+        for (text, trust) in [
+            ("Jan  2 03:04:05 x", Trust::Syslog),
+            ("2026-01-02T03:04:05 x", Trust::Either),
+            ("2026-01-02 03:04:05 x", Trust::Program),
+            ("2026/01/02 03:04:05 x", Trust::Program),
+            ("[2026-01-02T03:04:05] x", Trust::Program),
+        ] {
+            assert!(
+                time(text).is_some_and(|(_, rest, found)| found == trust && rest == "x"),
+                "{text} {:?}",
+                time(text)
+            );
+        }
+        assert_eq!(of_weekday("Thu 2026-01-02 03:04:05"), Trust::Either);
+        for text in ["Thu Jan  2 03:04:05 2026", "Thu abcdefghij", "Thu 2026-1-2 03:04:05", "Thu"] {
+            assert_eq!(of_weekday(text), Trust::Program, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_since_boot_is_a_number_with_a_fraction() {
+        assert_eq!(since_boot("   12.345678] web x"), Some("web x"));
+        assert_eq!(since_boot("12.345678<    0.000001>] web x"), Some("web x"));
+        for text in
+            ["12] x", "12.] x", ".5] x", "a.5] x", "1.b] x", "1.5]x", "1.5", &format!("{}1.5] x", "0".repeat(30))]
+        {
+            assert_eq!(since_boot(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_daemon_s_own_messages_need_no_tag() {
+        for text in ["last message repeated 3 times", "message repeated 2 times: [ x]", "-- MARK --"] {
+            assert!(is_of_daemon(text), "{text}");
+        }
+        assert!(!is_of_daemon("the last message repeated "));
+        assert!(is_daemon_s("web-1", Trust::Either) && !is_daemon_s("web-1", Trust::Program));
+        assert!(!is_daemon_s("140", Trust::Either), "a thread");
+    }
+
+    #[test]
+    fn what_the_kernel_and_solaris_put_before_the_text_is_left_out() {
+        assert_eq!(body("kernel", "[   12.5] usb 1-1"), "usb 1-1");
+        assert_eq!(body("kernel", "[drm] usb 1-1"), "[drm] usb 1-1");
+        assert_eq!(body("sshd", "[   12.5] usb 1-1"), "[   12.5] usb 1-1");
+        assert_eq!(body("sshd", "[ID 800047 auth.info] hello"), "hello");
+    }
+
+    #[test]
     fn headers_are_read_in_every_common_form() {
         let full = (Some("web-1"), Some("sshd"), Some(42), "hello: you");
         for line in [
