@@ -217,8 +217,15 @@ mod tests {
         let reported = run(PLAIN, gaps);
         assert_eq!(reported.len(), 1, "{reported:?}");
         assert_eq!(reported[0].evidence, ["frequent"]);
+    }
+
+    #[test]
+    fn the_less_regular_the_less_certain() {
+        let odd = Contact { port: 1177, ..PLAIN };
+        let reported = run(odd, (0..40).map(|step| if step % 6 == 5 { 90.0 } else { 60.0 }));
         let Beacon { score, regularity, .. } = reported[0];
-        assert!(regularity < 1.0 && (score - 0.55 * (0.5 + 0.5 * regularity)).abs() < 1e-9, "{reported:?}");
+        assert!((REGULAR_FROM..1.0).contains(&regularity), "{reported:?}");
+        assert!((score - 0.7 * (0.5 + 0.5 * regularity)).abs() < 1e-9, "{reported:?}");
     }
 
     #[test]

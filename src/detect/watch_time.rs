@@ -35,6 +35,9 @@ mod tests {
     fn a_gap_and_a_clock_that_is_set_do_not_count() {
         let mut watch = WatchTime::default();
         let mut at = |second: u64| watch.at(Timestamp::from_millis(second * 1000)).as_secs();
+        assert_eq!([10_000, 10_600, 11_201].map(&mut at), [0, 600, 600], "the longest gap that counts");
+        let mut watch = WatchTime::default();
+        let mut at = |second: u64| watch.at(Timestamp::from_millis(second * 1000)).as_secs();
         assert_eq!([100, 101, 700, 5000, 5001, 4000, 4003].map(&mut at), [0, 1, 600, 600, 601, 601, 604]);
     }
 }

@@ -126,6 +126,16 @@ mod tests {
     }
 
     #[test]
+    fn the_next_id_has_the_clock_s_time_or_goes_on_from_the_one_before() {
+        let id = EventId::new(1000, 7);
+        assert_eq!(id.next(1001), EventId::new(1001, 0));
+        assert_eq!([1000, 999, 0].map(|clock| id.next(clock)), [EventId::new(1000, 8); 3]);
+        assert_eq!(EventId::new(1000, N_MAX).next(1000), EventId::new(1001, 0));
+        assert_eq!(EventId::new(1000, N_MAX - 1).next(1000), EventId::new(1000, N_MAX));
+        assert_eq!(id.next(u64::MAX), EventId::new(MS_MAX, 0), "no clock leads beyond what can be kept");
+    }
+
+    #[test]
     fn malformed_ids_are_refused() {
         for text in ["", "-", "1", "1-", "-1", "1-2-3", "x-1", "1-1048576", "99999999999999-0", "+1-1x"] {
             assert!(text.parse::<EventId>().is_err(), "{text}");

@@ -186,8 +186,8 @@ mod tests {
 
     #[test]
     fn records_lie_end_to_end_in_the_file_however_many_lines_they_have() {
-        let text = "2026-11-10 10:00:00,123 ERROR a - boom\njava.lang.X: x\n\tat a.b(C.java:1)\n2026-11-10 10:00:01,000 INFO \
-                    a - é\n2026-11-10 10:00:02,000 ERROR a - boom\njava.lang.Y: y\n\tat a.b(C.java:1)\n\tat a.c(C.java:2)\n";
+        let text = "2026-11-10 10:00:00,123 ERROR [main] c.e.App - boom\njava.lang.IllegalStateException: x\n\tat c.e.App.main(App.java:1)\n2026-11-10 10:00:01,000 INFO \
+                    a - é\n2026-11-10 10:00:02,000 ERROR [main] c.e.App - boom\njava.io.IOException: y\n\tat c.e.App.main(App.java:1)\n\tat c.e.App.run(App.java:2)\n";
         let origin = Origin {
             stream: Stream::L3In,
             source: Arc::from("file:a"),

@@ -140,6 +140,61 @@ fn masked(message: &str) -> String {
 mod tests {
     use super::*;
 
+    const FORMAT: &str = "name = \"exampled\"\nabout = \"x\"\nprograms = [\"exampled\"]\n[[message]]\nis = \"hello \
+                          {user:word}\"\naction = \"login\"\noutcome = \"success\"\n[[message.sample]]\nline = \"hello a\"\n\
+                          fields = { user = \"a\" }\n";
+
+    #[test]
+    fn what_has_no_template_is_shown_by_its_shape_the_most_frequent_first() {
+        use crate::formats::FormatText;
+        let (library, problems) = Library::new(&[FormatText { file: "x.toml".into(), toml: FORMAT.into() }]);
+        assert!(problems.is_empty(), "{problems:?}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let tagged = |message: &str| format!("Jan  2 03:04:05 web exampled[1]: {message}\n");
+        let lines = ["hello alice", "bye 1", "hello bob", "bye 2", "what", "hello c", "bye 3"].map(tagged).concat();
+        std::fs::write(file.path(), format!("\n{lines}\n   \n")).unwrap();
+        let shown = |top| {
+            let mut out = Vec::new();
+            assert_eq!(coverage(&library, &[file.path().to_owned()], top, &mut out).unwrap(), 0);
+            String::from_utf8(out).unwrap()
+        };
+        let text = shown(10);
+        assert!(text.starts_with("7 lines, 3 (42.9 %) have a template\n        3  exampled\n"), "{text}");
+        let first =
+            text.find("        3  exampled: bye <number>\n           e.g. Jan  2 03:04:05 web exampled[1]: bye 1\n");
+        let second = text.find("        1  exampled: what\n");
+        assert!(first.is_some() && first < second, "{text}");
+        assert!(!shown(1).contains("exampled: what"));
+        let missing = coverage(&library, &[PathBuf::from("/nonexistent/x")], 1, &mut Vec::new()).unwrap();
+        assert_eq!(missing, EXIT_INPUT);
+    }
+
+    #[test]
+    fn shapes_beyond_the_room_are_counted() {
+        let library = Library::new(&[]).0;
+        let mut counts = Counts::default();
+        let word = |mut number: usize| {
+            let mut word = String::new();
+            while number > 0 {
+                word.push(char::from(b'g' + (number % 16) as u8));
+                number /= 16;
+            }
+            word
+        };
+        (1..=limits::FORMAT_SHAPES_MAX + 3).for_each(|number| counts.line(&library, &word(number)));
+        assert_eq!((counts.shapes.len(), counts.beyond), (limits::FORMAT_SHAPES_MAX, 3));
+        counts.line(&library, &word(1));
+        assert_eq!(counts.beyond, 3, "a shape that is known needs no room");
+        let mut out = Vec::new();
+        counts.print(0, &mut out).unwrap();
+        assert!(String::from_utf8(out).unwrap().ends_with("3 more lines of shapes that there was no room for\n"));
+    }
+
+    #[test]
+    fn a_word_is_masked_only_where_it_is_a_value() {
+        assert_eq!(masked("deadbeef cafe 1234567 a1b22c 10.0.0.1, (7)"), "<hex> cafe <number> a#b#c <ip>, (<number>)");
+    }
+
     #[test]
     fn lines_that_differ_in_values_alone_have_one_shape() {
         let shape = "Failed from <ip> port <number>, key <hex> job-#";

@@ -80,6 +80,30 @@ mod tests {
     }
 
     #[test]
+    fn failures_count_for_as_long_as_the_intensity_says_and_no_longer() {
+        for (second, gives_up) in [(10, true), (11, false)] {
+            let mut config = Supervisor::default();
+            (config.intensity.restarts, config.intensity.within) = (1, Span::from_millis(10_000));
+            let mut policy = RestartPolicy::new(config, Backoff::new(7));
+            after(policy.failed(Duration::ZERO));
+            let decision = policy.failed(Duration::from_secs(second));
+            assert_eq!(decision == Decision::GiveUp, gives_up, "after {second} seconds");
+        }
+    }
+
+    #[test]
+    fn delays_begin_anew_after_the_quiet_time_and_not_before() {
+        for (second, begins_anew) in [(59, false), (60, true)] {
+            let mut policy = RestartPolicy::new(Supervisor::default(), Backoff::new(7));
+            for _ in 0..3 {
+                after(policy.failed(Duration::ZERO));
+            }
+            let delay = after(policy.failed(Duration::from_secs(second)));
+            assert_eq!(delay <= Duration::from_millis(100), begins_anew, "after {second} seconds: {delay:?}");
+        }
+    }
+
+    #[test]
     fn failures_spread_over_a_long_time_never_give_it_up() {
         let mut policy = RestartPolicy::new(Supervisor::default(), Backoff::new(7));
         for minute in 0..1000 {

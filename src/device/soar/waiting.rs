@@ -143,6 +143,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_at_once_shares_the_room_of_the_hour() {
+        let mut waiting = Waiting::default();
+        for number in 0..9 {
+            waiting.add(format!("lock_user user{number}"), Rank::CriticalInside, cause(1));
+        }
+        let now = Timestamp::from_millis(3000);
+        let taken = waiting.take(9, Budget::default(), now, 4);
+        assert_eq!((taken.len(), waiting.len(), waiting.left_out()), (4, 5, 0));
+    }
+
+    #[test]
+    fn names_are_kept_up_to_a_bound_and_never_cut_within_a_letter() {
+        let mut soc = Soc::default();
+        let long = "é".repeat(NAME_BYTES);
+        soc.entity.user = Some(format!("x{long}"));
+        soc.entity.file = Some(long);
+        soc.entity.host = Some("web".into());
+        let entity = kept(&soc).entity;
+        let length = |name: &Option<String>| name.as_ref().map(String::len);
+        assert_eq!((length(&entity.user), length(&entity.file)), (Some(NAME_BYTES - 1), Some(NAME_BYTES)));
+        assert_eq!((entity.host.as_deref(), entity.src_ip), (Some("web"), None));
+    }
+
+    #[test]
     fn the_least_that_waits_makes_room_and_is_counted_as_is_what_grew_too_old() {
         let mut waiting = Waiting::default();
         for number in 0..PROPOSALS_WAITING_MAX + 3 {

@@ -62,6 +62,46 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_the_outer_layer_leaves_out_is_filled_in() {
+        let time = LogTime::Instant(crate::event::Timestamp::from_millis(7_000));
+        let mut inner = Record {
+            program: Some("sshd".into()),
+            pid: Some(7),
+            level: Some(3),
+            repeated: Some(2),
+            fields: vec![("a".into(), "1".into()), ("a".into(), "2".into())],
+            ..Record::default()
+        };
+        inner.entity.host = Some("vault".into());
+        let mut outer = Layer::new(LogTime::Absent, Record::default(), Inside::Line);
+        outer.take_inside(Layer::new(time, inner.clone(), Inside::Payload));
+        assert!(outer.time == time);
+        assert_eq!(outer.record, inner, "also what the inner one says twice");
+        let later = LogTime::Instant(crate::event::Timestamp::from_millis(8_000));
+        let other = Record { pid: Some(8), level: Some(4), repeated: Some(3), ..Record::default() };
+        outer.take_inside(Layer::new(later, other, Inside::Payload));
+        assert!(outer.time == time);
+        let Record { pid, level, repeated, .. } = outer.record;
+        assert_eq!((pid, level, repeated), (Some(7), Some(3), Some(2)));
+        let mut named = Layer::new(time, Record { program: Some("cron".into()), ..Record::default() }, Inside::Line);
+        named.take_inside(Layer::new(time, Record { pid: Some(9), ..Record::default() }, Inside::Payload));
+        assert_eq!(named.record.pid, None, "it is that of another program");
+    }
+
+    #[test]
+    fn a_record_of_several_layers_has_a_bounded_number_of_fields() {
+        let many = |from: usize| {
+            let fields =
+                (from..from + limits::FIELDS_PER_RECORD_MAX).map(|n| (format!("k{n}"), "v".to_owned())).collect();
+            Layer::new(LogTime::Absent, Record { fields, ..Record::default() }, Inside::Payload)
+        };
+        let mut outer = many(0);
+        outer.record.fields.pop();
+        outer.take_inside(many(1000));
+        assert_eq!(outer.record.fields.len(), limits::FIELDS_PER_RECORD_MAX);
+    }
+
+    #[test]
     fn what_the_outer_layer_says_stays() {
         let record = |program: &str, host: &str, fields: &[(&str, &str)]| {
             let mut record = Record { program: Some(program.to_owned()), pid: Some(1), ..Record::default() };
