@@ -179,43 +179,6 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_judged_from_its_sixtieth_line() {
-        for (lines, is_judged) in [(STEADY_LINES_MIN - 1, false), (STEADY_LINES_MIN, true)] {
-            let found = every_ten_seconds(lines).check(second(lines * 10 + 86_400), SILENCE_MIN);
-            assert_eq!(found.is_some(), is_judged, "{lines} lines");
-        }
-    }
-
-    #[test]
-    fn each_silence_of_a_source_is_told_and_each_once() {
-        let mut silence = every_ten_seconds(100);
-        let mut now = 1000;
-        for _ in 0..3 {
-            let found: Vec<_> =
-                (0..5).filter_map(|later| silence.check(second(now + 10_000 + later), SILENCE_MIN)).collect();
-            assert_eq!(found.len(), 1);
-            now += 10_010;
-            assert_eq!(silence.line(second(now), Some(second(10)), SILENCE_MIN), None);
-        }
-    }
-
-    #[test]
-    fn a_pause_of_long_ago_is_forgotten_by_a_source_that_goes_on() {
-        let mut silence = every_ten_seconds(100);
-        let mut now = 1000 + 10_800;
-        silence.line(second(now), None, SILENCE_MIN);
-        let mut go_on = |silence: &mut Silence, lines: u64| {
-            for _ in 0..lines {
-                now += 10;
-                assert_eq!(silence.line(second(now), None, SILENCE_MIN), None);
-            }
-            silence.clone().check(second(now + 3600), SILENCE_MIN)
-        };
-        assert_eq!(go_on(&mut silence, 1000), None, "it has been silent for longer before");
-        assert!(go_on(&mut silence, FADE_AT).is_some());
-    }
-
-    #[test]
     fn a_backlog_tells_its_own_pauses_whenever_it_is_read() {
         let mut silence = Silence::new(second(0));
         let pauses = std::iter::repeat_n(10, 100).chain([900, 10]);
