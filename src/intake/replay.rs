@@ -258,7 +258,11 @@ fn entry_of(line: &[u8]) -> Option<serde_json::Map<String, serde_json::Value>> {
         return None;
     }
     let object: serde_json::Map<_, _> = serde_json::from_slice(line).ok()?;
-    object.contains_key("payload").then_some(object)
+    // The attributes of an entry are texts and numbers. A sensor's own line may have a `payload` as well, beside objects that
+    // say what it has seen.
+    let is_attribute =
+        |(name, value): (&String, &serde_json::Value)| name == "payload" || !(value.is_object() || value.is_array());
+    (object.contains_key("payload") && object.iter().all(is_attribute)).then_some(object)
 }
 
 #[cfg(test)]
@@ -299,6 +303,8 @@ mod tests {
             payloads(merged(vec![input("a", late), input("b", early)])),
             ["early", "{\"ts\":3,\"other\":\"payload\"}", "late"]
         );
+        let alert = "{\"event_type\":\"alert\",\"alert\":{\"signature\":\"x\"},\"payload\":\"UE9TVA==\"}";
+        assert_eq!(payloads(merged(vec![input("eve.json", alert)])), [alert], "of a sensor");
     }
 
     #[test]
