@@ -94,7 +94,7 @@ impl Counters {
         }
         // Only when all have counted, since what one tells makes another silent.
         for (scenario, raised) in begun {
-            let told = self.tell(set, scenario, raised.group, line.record);
+            let told = self.tell(set, scenario, raised.group, line);
             if let Some(open) = self.table(set, scenario).alarm(raised.group) {
                 open.told = told;
             }
@@ -125,14 +125,42 @@ impl Counters {
     }
 
     /// Who tells of this alarm: once it has told of itself, it goes on to.
-    fn tell(&self, set: &ScenarioSet, scenario: &Scenario, group: u64, record: &Record) -> Told {
-        let told = |scenario: &Scenario, group| Some(self.tables.get(&scenario.id)?.get(group)?.alarm.as_ref()?.told);
-        if told(scenario, group) == Some(Told::Itself) {
+    fn tell(&self, set: &ScenarioSet, scenario: &Scenario, group: u64, line: &Observation<'_>) -> Told {
+        if self.told(scenario, group, line.ts) == Told::Itself {
             return Told::Itself;
         }
-        let others = scenario.unless.iter().filter_map(|id| set.named(id));
-        let mut told_by = others.filter_map(|other| told(other, group::of(other, record)?));
-        if told_by.any(|told| told != Told::Nobody) { Told::Another } else { Told::Itself }
+        let mut asked = vec![scenario.id.as_str()];
+        let is_told = scenario.unless.iter().any(|id| self.is_told_by(set, id, line, &mut asked));
+        if is_told { Told::Another } else { Told::Itself }
+    }
+
+    /// Whether somebody tells of this line: this scenario, or the one because of which it is silent. Scenarios that are silent
+    /// because of each other are asked once: when none of them goes on telling, nobody does.
+    fn is_told_by<'set>(
+        &self,
+        set: &'set ScenarioSet,
+        id: &'set str,
+        line: &Observation<'_>,
+        asked: &mut Vec<&'set str>,
+    ) -> bool {
+        if asked.contains(&id) {
+            return false;
+        }
+        asked.push(id);
+        let Some(scenario) = set.named(id) else { return false };
+        let Some(group) = group::of(scenario, line.record) else { return false };
+        match self.told(scenario, group, line.ts) {
+            Told::Nobody => false,
+            Told::Itself => true,
+            Told::Another => scenario.unless.iter().any(|id| self.is_told_by(set, id, line, asked)),
+        }
+    }
+
+    /// Who tells of the alarm of this group, as long as it goes on.
+    fn told(&self, scenario: &Scenario, group: u64, ts: Timestamp) -> Told {
+        let count = self.tables.get(&scenario.id).and_then(|table| table.get(group));
+        let count = count.filter(|count| ts.since(count.last) <= scenario.ends_after());
+        count.and_then(|count| count.alarm.as_ref()).map_or(Told::Nobody, |open| open.told)
     }
 
     /// How many groups are counted exactly, over all scenarios.

@@ -190,3 +190,38 @@ proptest! {
         }
     }
 }
+
+/// Three scenarios, each silent while another tells.
+fn three_that_keep_silent_for_each_other() -> ScenarioSet {
+    let rest =
+        [("fast", "10s", 3, "[often, long]"), ("often", "10m", 5, "[fast, long]"), ("long", "2d", 12, "[fast, often]")];
+    let scenarios = rest.map(|(name, timespan, at, unless)| {
+        format!(
+            "---\ntitle: {name}\nname: {name}\nid: {name}\ncorrelation: {{type: event_count, rules: [failed], group-by: [source.ip], \
+             timespan: {timespan}, condition: {{gte: {at}}}}}\ndsmil: {{unless: {unless}}}\n"
+        )
+    });
+    let yaml = format!("{RULES}{}", scenarios.concat());
+    let (set, problems) = ScenarioSet::compile(&[RuleText { file: "t.yml".into(), yaml }], &[]);
+    assert_eq!(problems, []);
+    set
+}
+
+#[test]
+fn scenarios_that_keep_silent_for_each_other_never_all_do_while_somebody_guesses() {
+    let (set, mut counters) = (three_that_keep_silent_for_each_other(), Counters::default());
+    let burst: usize = (0..16).map(|at| step(&mut counters, &set, &failed(1, 1), at)).sum();
+    assert!(burst > 0);
+    // The burst is over; what comes then is too slow for what told of it.
+    let later = (0..2000).map(|line| step(&mut counters, &set, &failed(1, 1), 2000 + line * 60)).sum::<usize>();
+    assert!(later > 0, "nobody tells of 2000 failures");
+}
+
+#[test]
+fn an_alarm_that_is_over_keeps_no_other_silent() {
+    let (set, mut counters) = (three_that_keep_silent_for_each_other(), Counters::default());
+    let burst: usize = (0..4).map(|at| step(&mut counters, &set, &failed(1, 1), at)).sum();
+    assert_eq!(burst, 1);
+    let day_later: usize = (0..6).map(|line| step(&mut counters, &set, &failed(1, 1), 86_400 + line * 100)).sum();
+    assert_eq!(day_later, 1, "five within ten minutes");
+}
