@@ -90,12 +90,8 @@ struct DecisionForm<'event> {
     last_ts: Option<f64>,
     #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
     members: Cow<'event, [String]>,
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     over: bool,
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 fn is_once(times: &u32) -> bool {

@@ -18,7 +18,7 @@ use crate::intake::{Batch, IntakeLog, Origin};
 use crate::supervise::TaskContext;
 
 /// Lines that a source reads in one go.
-pub const LINES_MAX: u64 = 40;
+pub const LINES_AT_ONCE: u64 = 40;
 
 pub struct Input {
     pub name: &'static str,
@@ -71,7 +71,7 @@ impl Input {
     fn read_file(&self, log: &IntakeLog, task: &TaskContext, machine: &Machine, random: &mut Random) {
         let positions = log.positions();
         let from = positions.get(&self.position()).and_then(serde_json::Value::as_u64).unwrap_or(0) as usize;
-        let end = self.written(machine.up()).min(from + 1 + random.below(LINES_MAX) as usize);
+        let end = self.written(machine.up()).min(from + 1 + random.below(LINES_AT_ONCE) as usize);
         let drafts: Vec<Draft> = self.lines[from..end.max(from)].iter().map(|line| self.draft(line, machine)).collect();
         if !drafts.is_empty() {
             let positions = vec![(self.position(), json!(end))];
@@ -82,7 +82,7 @@ impl Input {
     fn read_queue(&self, queue: &Queue, log: &IntakeLog, task: &TaskContext, machine: &Machine, random: &mut Random) {
         let mut given: Vec<usize> =
             if queue.is_new.take() { queue.held.borrow().iter().copied().collect() } else { Vec::new() };
-        let end = self.written(machine.up()).min(queue.given.get() + random.below(LINES_MAX) as usize);
+        let end = self.written(machine.up()).min(queue.given.get() + random.below(LINES_AT_ONCE) as usize);
         given.extend(queue.given.get()..end);
         queue.held.borrow_mut().extend(queue.given.get()..end);
         queue.given.set(end.max(queue.given.get()));

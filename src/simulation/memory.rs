@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::disk::Disk;
-use super::input::LINES_MAX;
+use super::input::LINES_AT_ONCE;
 use super::machine::Machine;
 use super::outside::{Outside, SeenLog, Way};
 use super::random::Random;
@@ -26,7 +26,7 @@ use crate::supervise::{Cause, TaskContext, TestSupervisor};
 const STORE_BYTES: u64 = 256 * 1024;
 /// What may wait for the hot store: what sources wait for, and what is still made of the last lines that were admitted. One
 /// line here leads to some 20 kB of events at most, its own and those of all stages.
-const WAITING_BYTES_MAX: usize = (STORE_BYTES / IN_FLIGHT_PART_OF_STORE) as usize + LINES_MAX as usize * 20 * 1024;
+const WAITING_BYTES_MAX: usize = (STORE_BYTES / IN_FLIGHT_PART_OF_STORE) as usize + LINES_AT_ONCE as usize * 20 * 1024;
 /// The state of one stage, in a story of so few lines.
 const STATE_BYTES_MAX: usize = 256 * 1024;
 
