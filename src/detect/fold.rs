@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::due::Due;
 use super::fingerprint::{alarm_id, fingerprint};
 use super::recent::Recent;
 use crate::event::{Alarm, Timestamp};
@@ -23,10 +24,10 @@ pub fn told_again_at(count: u64) -> u64 {
 pub struct Folds<About> {
     alarms: Recent<Fold<About>>,
     /// None that is to be told of is over before.
-    due: Option<Timestamp>,
+    due: Due,
 }
 
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Fold<About> {
     id: String,
     count: u64,
@@ -65,11 +66,11 @@ pub struct Added<About> {
 
 impl<About> Default for Folds<About> {
     fn default() -> Self {
-        Self { alarms: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX), due: None }
+        Self { alarms: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX), due: Due::default() }
     }
 }
 
-impl<About: Clone> Folds<About> {
+impl<About> Folds<About> {
     /// Adds a judgement.
     pub fn add(&mut self, key: &str, judgement: Judgement, about: impl FnOnce() -> About) -> Added<About> {
         let Judgement { ts, taken_in, times, score } = judgement;
@@ -92,18 +93,17 @@ impl<About: Clone> Folds<About> {
         // That of a single one is its end as well.
         if fold.count > 1 {
             fold.about = Some(Box::new(about()));
-            let end = taken_in.plus(ENDS_AFTER);
-            self.due = Some(self.due.map_or(end, |due| due.min(end)));
+            self.due.note(taken_in.plus(ENDS_AFTER));
         }
         Added { told: Some(fold.alarm(false)), before, over }
     }
 
     /// Those of more than one that nothing has been added to for long, in the order of their keys.
     pub fn over(&mut self, now: Timestamp) -> Vec<(About, Alarm)> {
-        if self.due.is_none_or(|due| now <= due) {
+        if !self.due.is_past(now) {
             return Vec::new();
         }
-        let (mut over, mut due) = (Vec::new(), None::<Timestamp>);
+        let (mut over, mut due) = (Vec::new(), Due::default());
         for (_, fold) in self.alarms.iter_mut().filter(|(_, fold)| fold.about.is_some()) {
             let end = fold.heard.plus(ENDS_AFTER);
             if now > end {
@@ -111,7 +111,7 @@ impl<About: Clone> Folds<About> {
                 // The next is another.
                 *fold = Fold::fresh();
             } else {
-                due = Some(due.map_or(end, |due| due.min(end)));
+                due.note(end);
             }
         }
         self.due = due;

@@ -15,6 +15,7 @@ pub(crate) mod deceptive;
 pub mod dga;
 pub(crate) mod disagreement;
 pub mod dns_names;
+pub(crate) mod due;
 mod fingerprint;
 pub mod flow;
 pub(crate) mod fold;

@@ -2,7 +2,7 @@
 
 use crate::detect::deceptive::excerpt;
 use crate::detect::sigma;
-use crate::event::Verdict;
+use crate::event::{Alarm, Verdict};
 use crate::limits;
 
 /// The score of a Sigma rule of level `low`.
@@ -27,6 +27,13 @@ pub fn verdict(score: f64) -> Verdict {
 /// text, without what could deceive a terminal or a reader.
 pub fn one_line(text: &str) -> String {
     excerpt(text.trim(), limits::SUMMARY_CHARS_MAX)
+}
+
+/// The summary of what is said of an alarm that is over: what it was, of whom, and how much of it there was.
+pub fn over_summary(reasons: &[String], about: Option<&str>, alarm: &Alarm) -> String {
+    let of = about.map(|name| format!(" of {name}")).unwrap_or_default();
+    let minutes = (alarm.last_ts - alarm.first_ts).max(0.0) / 60.0;
+    one_line(&format!("over: {}{of}, {} in all within {minutes:.0} min", reasons.join(", "), alarm.count))
 }
 
 #[cfg(test)]

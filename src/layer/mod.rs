@@ -24,4 +24,4 @@ pub(crate) mod testing;
 /// SHRINK's name of the operator's risk that every SOC event shows.
 pub(crate) const ACUTE_STRESS: &str = "risk_acute_stress";
 
-pub(crate) use judgement::{one_line, verdict};
+pub(crate) use judgement::{one_line, over_summary, verdict};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::detect::fold::{Folds, Judgement};
 use crate::detect::recent::Recent;
 use crate::event::{Action, Alarm, Category, Decision, Entity, Event, Soc, Stream, Timestamp, Verdict};
-use crate::layer::one_line;
+use crate::layer::over_summary;
 use crate::limits;
 
 /// Models of Layer 3, which judges each line alone: what they go on saying of the same is one alarm.
@@ -62,7 +62,7 @@ impl Alarms {
 
     /// Those that nothing has been added to for long.
     pub fn over(&mut self, now: Timestamp) -> Vec<Soc> {
-        self.folds.over(now).into_iter().map(over).collect()
+        self.folds.over(now).into_iter().map(ended).collect()
     }
 
     fn fold(&mut self, event: &Event, decision: &Decision) -> Added {
@@ -86,7 +86,7 @@ impl Alarms {
             entity: decision.entity.clone(),
             reasons: decision.reasons.clone(),
         });
-        Added { told: added.told.map(Some), over: added.over.map(over) }
+        Added { told: added.told.map(Some), over: added.over.map(ended) }
     }
 
     fn news(&mut self, decision: &Decision) -> Option<Option<Alarm>> {
@@ -98,11 +98,8 @@ impl Alarms {
     }
 }
 
-fn over((about, alarm): (About, Alarm)) -> Soc {
-    let of = about.entity.key().map(|key| format!(" of {}", key.replacen(':', " ", 1))).unwrap_or_default();
-    let minutes = (alarm.last_ts - alarm.first_ts).max(0.0) / 60.0;
-    let reasons = about.reasons.join(", ");
-    let summary = format!("over: {reasons}{of}, {} in all within {minutes:.0} min", alarm.count);
+fn ended((about, alarm): (About, Alarm)) -> Soc {
+    let of = about.entity.key().map(|key| key.replacen(':', " ", 1));
     Soc {
         src_layer: "3".to_owned(),
         decision: Verdict::Benign,
@@ -110,7 +107,7 @@ fn over((about, alarm): (About, Alarm)) -> Soc {
         src_device: about.device,
         category: about.category,
         compartment: about.compartment.to_string(),
-        summary: one_line(&summary),
+        summary: over_summary(&about.reasons, of.as_deref(), &alarm),
         entity: about.entity,
         reasons: about.reasons,
         alarm: Some(alarm),

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::due::Due;
 use crate::event::{Alarm, Category, Decision, Entity, Happened, Timestamp, Verdict};
-use crate::layer::one_line;
+use crate::layer::over_summary;
 use crate::limits;
 
 /// Bounded: campaigns tell of many as one. When there is no room, the one that was heard of longest ago goes without a word.
@@ -16,7 +17,7 @@ pub struct Ongoing {
     /// By id.
     alarms: BTreeMap<String, Told>,
     /// None is over before.
-    due: Option<Timestamp>,
+    due: Due,
 }
 
 /// What counts it.
@@ -87,16 +88,15 @@ impl Ongoing {
             reasons: decision.reasons.clone(),
         };
         self.alarms.insert(alarm.id.clone(), told);
-        let end = now.plus(ends_after);
-        self.due = Some(self.due.map_or(end, |due| due.min(end)));
+        self.due.note(now.plus(ends_after));
     }
 
     /// What is to be said of those that are over by now. `grown` tells how far one has grown, if it still goes on.
     pub fn over(&mut self, now: Timestamp, grown: impl Fn(&Counted, &str) -> Option<Grown>) -> Vec<Decision> {
-        if self.due.is_none_or(|due| now <= due) {
+        if !self.due.is_past(now) {
             return Vec::new();
         }
-        let (mut over, mut due) = (Vec::new(), None::<Timestamp>);
+        let (mut over, mut due) = (Vec::new(), Due::default());
         self.alarms.retain(|id, told| {
             told.look(now, grown(&told.counted, id));
             let end = told.heard.plus(told.ends_after);
@@ -104,7 +104,7 @@ impl Ongoing {
                 over.extend(told.end(id));
                 return false;
             }
-            due = Some(due.map_or(end, |due| due.min(end)));
+            due.note(end);
             true
         });
         self.due = due;
@@ -126,11 +126,15 @@ impl Told {
         if self.reports == 1 && self.seen == self.told {
             return None;
         }
-        let reason = self.reasons.join(", ");
+        let alarm = Alarm {
+            id: id.to_owned(),
+            count: self.seen,
+            first_ts: self.first_ts,
+            last_ts: self.last_ts,
+            members: Vec::new(),
+            is_over: true,
+        };
         let about = self.entity.src_ip.as_ref().or(self.entity.user.as_ref()).or(self.entity.host.as_ref());
-        let about = about.map(|name| format!(" of {name}")).unwrap_or_default();
-        let minutes = (self.last_ts - self.first_ts).max(0.0) / 60.0;
-        let summary = format!("over: {reason}{about}, {} in all within {minutes:.0} min", self.seen);
         Some(Decision {
             verdict: Verdict::Benign,
             score: 0.0,
@@ -143,15 +147,8 @@ impl Told {
             happened: Happened::default(),
             reasons: self.reasons.clone(),
             attack: Vec::new(),
-            summary: one_line(&summary),
-            alarm: Some(Box::new(Alarm {
-                id: id.to_owned(),
-                count: self.seen,
-                first_ts: self.first_ts,
-                last_ts: self.last_ts,
-                members: Vec::new(),
-                is_over: true,
-            })),
+            summary: over_summary(&self.reasons, about.map(String::as_str), &alarm),
+            alarm: Some(Box::new(alarm)),
         })
     }
 }
