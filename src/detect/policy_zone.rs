@@ -1,6 +1,7 @@
 //! Response policy zones (RPZ): DNS zones whose records tell a resolver which names and addresses not to give out. The
 //! text is that of RFC 1035, section 5; what the records mean stands in draft-vixie-dnsop-dns-rpz.
 
+use super::deceptive::excerpt;
 use super::master_file::{Record, records};
 use super::observable::{Observable, normal_domain};
 
@@ -218,7 +219,7 @@ fn address(labels: &str) -> Option<Observable> {
 }
 
 fn shown(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_debug).collect()
+    excerpt(text, 80)
 }
 
 #[cfg(test)]

@@ -55,12 +55,8 @@ pub struct Alarm {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<String>,
     /// The last that is said of it: nothing came for long.
-    #[serde(rename = "over", default, skip_serializing_if = "is_false")]
+    #[serde(rename = "over", default, skip_serializing_if = "std::ops::Not::not")]
     pub is_over: bool,
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// What a line says happened, and which program says so.

@@ -52,26 +52,22 @@ impl Patterns {
     /// Compiles all that can be.
     pub fn compile(texts: &[WebText]) -> (Self, Vec<Mistake>) {
         let mut mistakes = Vec::new();
-        let (mut techniques, mut files): (Vec<Technique>, Vec<&str>) = (Vec::new(), Vec::new());
+        // Each with the file that it is from.
+        let mut read: Vec<(&str, Technique)> = Vec::new();
         for text in texts {
             match toml::from_str::<File>(&text.toml) {
                 // Of two with one name the later counts; one file may hold the patterns of a name in several pieces.
                 Ok(file) => {
-                    let named: BTreeSet<&str> =
-                        file.technique.iter().map(|technique| technique.name.as_str()).collect();
-                    let is_kept: Vec<bool> = techniques.iter().map(|it| !named.contains(it.name.as_str())).collect();
-                    let (mut of_technique, mut of_file) = (is_kept.iter(), is_kept.iter());
-                    techniques.retain(|_| of_technique.next().copied().unwrap_or(true));
-                    files.retain(|_| of_file.next().copied().unwrap_or(true));
-                    files.extend(file.technique.iter().map(|_| text.file.as_str()));
-                    techniques.extend(file.technique);
+                    let named: BTreeSet<&str> = file.technique.iter().map(|new| new.name.as_str()).collect();
+                    read.retain(|(_, known)| !named.contains(known.name.as_str()));
+                    read.extend(file.technique.into_iter().map(|new| (text.file.as_str(), new)));
                 }
                 Err(error) => mistakes.push(Mistake { file: text.file.clone(), problem: error.to_string() }),
             }
         }
         let mut literals: Vec<String> = Vec::new();
-        let (mut asks, mut checks) = (Vec::new(), Vec::new());
-        for (index, technique) in techniques.iter_mut().enumerate() {
+        let (mut asks, mut checks, mut techniques) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, (file, mut technique)) in read.into_iter().enumerate() {
             for pattern in std::mem::take(&mut technique.pattern) {
                 match check(index, pattern) {
                     Ok(check) => {
@@ -81,11 +77,12 @@ impl Patterns {
                         checks.push(check);
                     }
                     Err(problem) => {
-                        let file = files.get(index).copied().unwrap_or_default().to_owned();
-                        mistakes.push(Mistake { file, problem: format!("`{}`: {problem}", technique.name) });
+                        let problem = format!("`{}`: {problem}", technique.name);
+                        mistakes.push(Mistake { file: file.to_owned(), problem });
                     }
                 }
             }
+            techniques.push(technique);
         }
         let finder = AhoCorasick::new(&literals);
         if let Err(error) = &finder {
