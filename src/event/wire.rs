@@ -1,13 +1,12 @@
 //! The forms that outside consumers read: JSON objects, and the field lists of Redis stream entries.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::{
     Action, Alarm, Body, Category, Decision, Entity, Event, EventId, Happened, ShrinkSample, Soc, Stream, Times,
@@ -194,27 +193,36 @@ pub fn to_text(event: &Event) -> String {
 /// Fields of a Redis stream entry. Decisions are plain strings with the lists as JSON; every SOC value is JSON.
 #[derive(Debug)]
 pub struct Fields {
+    /// Names and values as JSON, each name after [`NAME`] and each value after [`VALUE`].
     text: String,
     every_value_is_json: bool,
 }
 
+/// Marks of where a name and where a value begins. JSON has no control characters but blanks: in texts they are escaped.
+const NAME: char = '\u{1e}';
+const VALUE: char = '\u{1f}';
+
 impl Fields {
     pub fn of(event: &Event) -> Self {
-        Self { text: to_text(event), every_value_is_json: matches!(event.body, Body::Soc(_)) }
+        let mut text = Vec::with_capacity(TEXT_EXPECTED);
+        let mut serializer = serde_json::Serializer::with_formatter(&mut text, Members { depth: 0 });
+        // These shapes have string keys and are written to memory, so they always serialise, to UTF-8.
+        let written = form(event).serialize(&mut serializer);
+        debug_assert!(written.is_ok(), "{written:?}");
+        let text = String::from_utf8(text).unwrap_or_default();
+        Self { text, every_value_is_json: matches!(event.body, Body::Soc(_)) }
     }
 
     /// Names and values, in order.
     pub fn list(&self) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
-        let Ok(Members(members)) = serde_json::from_str(&self.text) else { return Vec::new() };
+        let members = self.text.split(NAME).filter_map(|member| member.split_once(VALUE));
         let json = self.every_value_is_json;
-        let field = |(name, value)| (name, if json { Cow::Borrowed(RawValue::get(value)) } else { plain(value) });
-        members.into_iter().map(field).collect()
+        members.map(|(name, value)| (plain(name), if json { Cow::Borrowed(value) } else { plain(value) })).collect()
     }
 }
 
 /// Text as it is, nothing for null, everything else as JSON.
-fn plain(value: &RawValue) -> Cow<'_, str> {
-    let json = value.get();
+fn plain(json: &str) -> Cow<'_, str> {
     match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
         Some(text) if !text.contains('\\') => Cow::Borrowed(text),
         Some(_) => Cow::Owned(serde_json::from_str(json).unwrap_or_default()),
@@ -223,37 +231,44 @@ fn plain(value: &RawValue) -> Cow<'_, str> {
     }
 }
 
-/// The members of a JSON object, in order, not read further.
-struct Members<'text>(Vec<(Cow<'text, str>, &'text RawValue)>);
+/// Writes JSON, but of the outermost object only its members, apart from each other.
+struct Members {
+    depth: usize,
+}
 
-impl<'text> Deserialize<'text> for Members<'text> {
-    fn deserialize<D: Deserializer<'text>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'text> de::Visitor<'text> for Visitor {
-            type Value = Members<'text>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: de::MapAccess<'text>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(MEMBERS_EXPECTED);
-                while let Some(Name(name)) = map.next_key()? {
-                    members.push((name, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
+impl Members {
+    fn write<W: io::Write + ?Sized>(&self, writer: &mut W, outermost: Option<char>, inner: &str) -> io::Result<()> {
+        match outermost {
+            Some(mark) if self.depth == 1 => writer.write_all(mark.encode_utf8(&mut [0; 4]).as_bytes()),
+            None if self.depth == 1 => Ok(()),
+            _ => writer.write_all(inner.as_bytes()),
         }
-        deserializer.deserialize_map(Visitor)
     }
 }
 
-/// SOC events have most.
-const MEMBERS_EXPECTED: usize = 18;
+impl serde_json::ser::Formatter for Members {
+    fn begin_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        self.write(writer, None, "{")
+    }
 
-/// A name that is borrowed from the text where nothing in it is escaped.
-#[derive(Deserialize)]
-struct Name<'text>(#[serde(borrow)] Cow<'text, str>);
+    fn begin_object_key<W: io::Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.write(writer, Some(NAME), if first { "" } else { "," })
+    }
+
+    fn begin_object_value<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.write(writer, Some(VALUE), ":")
+    }
+
+    fn end_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.write(writer, None, "}")?;
+        self.depth -= 1;
+        Ok(())
+    }
+}
+
+/// Bytes; most decisions are shorter.
+const TEXT_EXPECTED: usize = 640;
 
 /// Reads a decision as another program wrote it.
 ///
@@ -389,6 +404,31 @@ mod tests {
         assert_eq!(fields["input_ref"], "7-1");
         assert_eq!(fields["reasons"], "[]");
         assert_eq!(decision_from_json(Stream::L3Out, to_json(&event)).unwrap(), (event.ts().as_claimed(), decision));
+    }
+
+    #[test]
+    fn fields_of_a_line_are_what_its_json_says_whatever_its_texts_contain() {
+        let odd = "a\"b\\c{,:}\u{1e}\u{1f}\n\u{202e} \u{e9}";
+        let attributes = vec![(odd.to_owned(), odd.to_owned()), ("null".to_owned(), "null".to_owned())];
+        let payload = bytes::Bytes::from(format!("{odd}\"").into_bytes());
+        let raw = crate::event::Raw::new(
+            odd.into(),
+            String::new().into(),
+            crate::event::Format::Auto,
+            payload,
+            attributes,
+            crate::parse::built_in(),
+        );
+        let event = Event { body: Body::Raw(raw), stream: Stream::L3In, ..soc_event() };
+        let fields = Fields::of(&event);
+        let listed: std::collections::BTreeMap<_, _> = fields.list().into_iter().collect();
+        let json = to_json(&event);
+        let object = json.as_object().unwrap();
+        assert_eq!(listed.len(), object.len());
+        for (name, value) in object {
+            let expected = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            assert_eq!(listed[name.as_str()], expected, "{name:?}");
+        }
     }
 
     #[test]
