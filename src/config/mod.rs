@@ -1,6 +1,7 @@
 //! The one configuration file: loaded, checked as a whole, compared at a reload.
 
 mod check;
+mod current;
 mod diff;
 #[cfg(test)]
 pub(crate) mod documented;
@@ -16,6 +17,7 @@ mod units;
 
 #[cfg(test)]
 pub(crate) use check::tests::keys;
+pub use current::CurrentConfig;
 #[cfg(test)]
 pub use diff::keys_of;
 pub use diff::{Change, Effect, Key, diff};

@@ -1,12 +1,12 @@
 //! What the daemon's components share, and what each kind of them is given of it.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
 
 use crate::bus::Bus;
 use crate::commit::{self, Announcer, Progress};
-use crate::config::Config;
+use crate::config::{Config, CurrentConfig};
 use crate::intake::{self, IntakeLog};
 use crate::outlet::archive::Archive;
 use crate::outlet::driver::Outlet;
@@ -29,30 +29,6 @@ pub struct Core {
     pub config: CurrentConfig,
     /// As the daemon was started: a reload does not change it.
     pub is_power_durable: bool,
-}
-
-/// The configuration as it is now; a reload changes it.
-#[derive(Clone)]
-pub struct CurrentConfig(Arc<RwLock<Arc<Config>>>);
-
-impl CurrentConfig {
-    pub fn new(config: Config) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(config))))
-    }
-
-    pub fn get(&self) -> Arc<Config> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub fn set(&self, config: Config) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
-    }
-
-    /// For those who do not know this type.
-    fn getter(&self) -> Arc<dyn Fn() -> Arc<Config> + Send + Sync> {
-        let current = self.clone();
-        Arc::new(move || current.get())
-    }
 }
 
 impl Core {

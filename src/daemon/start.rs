@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use super::component::{Component, MakeTasks, Run};
 use super::components::{Components, Place};
-use super::core::{Core, CurrentConfig};
+use super::core::Core;
 use super::plan::Plan;
 use crate::bus::{Bus, Snapshot};
 use crate::commit::Announcer;
-use crate::config::{Config, Durability};
+use crate::config::{Config, CurrentConfig, Durability};
 use crate::event::{EventId, Interest, Timestamp};
 use crate::intake::{IntakeLog, expected};
 use crate::layer::actor;
