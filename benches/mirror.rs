@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use dsmild::bus::Transaction;
 use dsmild::config;
-use dsmild::event::{Body, Decision, Event, EventId, Stream, Times, Timestamp, wire};
+use dsmild::event::{Body, Decision, Event, EventId, Fields, Stream, Times, Timestamp};
 use dsmild::limits::{MIRROR_BATCH_EVENTS_MAX, TRANSACTION_EVENTS_MAX};
 use dsmild::outlet::mirror::{Batch, Target, Top};
 use dsmild::store::HotStore;
@@ -78,7 +78,7 @@ async fn bench() {
     refill(&server, folder.path()).await;
     let link = server.link().await;
     let events: Vec<Event> = (0..EVENTS).map(decision).collect();
-    let fields = wire::Fields::of(&events[0]);
+    let fields = Fields::of(&events[0]);
     let fields = fields.list();
     let mut command = vec!["XADD", "limit", "*"];
     command.extend(fields.iter().flat_map(|(name, value)| [&**name, &**value]));

@@ -2,6 +2,7 @@
 
 mod body;
 mod entity;
+mod fields;
 mod format;
 pub(crate) mod hex;
 mod id;
@@ -15,6 +16,7 @@ pub mod wire;
 
 pub use body::{Alarm, Body, Decision, Happened, ShrinkSample, ShrinkState, ShrinkView, Soc};
 pub use entity::Entity;
+pub use fields::Fields;
 pub use format::Format;
 pub use id::{EventId, EventIdError};
 pub use judgement::{Category, Severity, Verdict};

@@ -325,7 +325,7 @@ mod tests {
             root: EventId::new(7, 1),
             body,
         };
-        let fields = wire::Fields::of(&event);
+        let fields = crate::event::Fields::of(&event);
         let bytes = |text: std::borrow::Cow<'_, str>| Bytes::from(text.into_owned());
         let fields: Vec<_> = fields.list().into_iter().map(|(name, value)| (bytes(name), bytes(value))).collect();
         let draft = from_fields(&fields, Stream::L3Out, &Arc::from("redis"), ARRIVAL).unwrap();

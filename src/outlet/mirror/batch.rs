@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
-use crate::event::{Event, EventId, wire};
+use crate::event::{Event, EventId, Fields};
 use crate::limits::{MIRROR_BATCH_BYTES_MAX, MIRROR_BATCH_EVENTS_MAX};
 use crate::outlet::driver;
 
@@ -57,7 +57,7 @@ struct Entry<'a>(&'a Event);
 
 impl Serialize for Entry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = wire::Fields::of(self.0);
+        let fields = Fields::of(self.0);
         let fields = fields.list();
         let mut entry = serializer.serialize_seq(Some(1 + 2 * fields.len()))?;
         entry.serialize_element(&self.0.id)?;
@@ -94,7 +94,7 @@ mod tests {
         let entries: Vec<Vec<String>> = rmp_serde::from_slice(&batch.packed).unwrap();
         for (entry, event) in entries.iter().zip(&events) {
             let mut expected = vec![event.id.to_string()];
-            let fields = wire::Fields::of(event);
+            let fields = Fields::of(event);
             expected
                 .extend(fields.list().into_iter().flat_map(|(name, value)| [name.into_owned(), value.into_owned()]));
             assert_eq!(entry, &expected);

@@ -1,4 +1,4 @@
-//! Streams of the log as Redis Streams: entry id = event id, fields as [`wire::Fields`](crate::event::wire::Fields).
+//! Streams of the log as Redis Streams: entry id = event id, fields as [`Fields`](crate::event::Fields).
 
 mod batch;
 mod outlet;
