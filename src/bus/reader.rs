@@ -163,6 +163,8 @@ mod tests {
             let mut seen = Vec::new();
             while let Ready::Batch { events, upto } = reader.take(EventId::new(30, 0), count) {
                 prop_assert!(events.iter().all(|event| event.root <= upto));
+                prop_assert_eq!(reader.at(), upto);
+                prop_assert!(reader.held.keys().all(|(root, ..)| *root > upto), "what is held is yet to come");
                 prop_assert!(seen.last().is_none_or(|&(root, _)| events.iter().all(|event| event.root.ms() > root)));
                 seen.extend(events.iter().map(|event| (event.root.ms(), event.id.ms())));
             }

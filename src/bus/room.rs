@@ -152,6 +152,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_handled_gives_back_exactly_what_it_took_of_the_room_in_the_store() {
+        let (bus, id) = bus();
+        let (generation, _, mut reader) = bus.begin(id, EventId::ZERO, Arc::new(|| ())).unwrap();
+        let held = |bus: &crate::bus::Bus| bus.lock().held_bytes;
+        for events in [3, 100, 7] {
+            bus.append("source", vec![tick(); events], Vec::new(), Vec::new());
+            bus.confirm(&bus.pending(usize::MAX));
+        }
+        let all = held(&bus);
+        for count in [3, 100, 7] {
+            let Ready::Batch { upto, .. } = bus.next(&mut reader, count) else { panic!("nothing to read") };
+            bus.step(id, generation, Step { cursor: upto, handled: count as u64, ..Step::default() }).unwrap();
+            bus.confirm(&bus.pending(usize::MAX));
+        }
+        assert!(all > 0);
+        assert_eq!(held(&bus), 0);
+    }
+
+    #[test]
     fn a_source_waits_while_a_consumer_is_behind_and_goes_on_when_it_failed() {
         let (bus, id) = bus();
         for _ in 0..limits::IN_FLIGHT_EVENTS_MAX / limits::TRANSACTION_EVENTS_MAX {

@@ -94,3 +94,80 @@ impl Shell {
         self.record().snapshot = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::{Ledger, Ready};
+    use crate::event::{Body, Draft, Event, Interest, Stream, Times};
+    use crate::layer::run::StageRun;
+    use crate::layer::stage::{Outbox, Stage, Stateful};
+
+    /// Counts what it is given.
+    struct Counts(u64);
+
+    impl Stateful for Counts {
+        type State = u64;
+
+        fn step(&mut self, _: &Event, _: &mut Outbox) {
+            self.0 += 1;
+        }
+
+        fn state(&self) -> &u64 {
+            &self.0
+        }
+
+        fn state_mut(&mut self) -> &mut u64 {
+            &mut self.0
+        }
+    }
+
+    fn shell() -> Arc<Shell> {
+        let reads = Interest::NONE.stream(Stream::Tick);
+        let bus = Bus::new(Ledger::new([("counts".to_owned(), reads, Interest::NONE, EventId::ZERO)]), EventId::ZERO);
+        let consumer = bus.consumer("counts").unwrap();
+        let make = Arc::new(|| Box::new(Counts(0)) as Box<dyn Stage>);
+        let spec = StageSpec { name: "counts", identifier: "dsmil-counts", reads, critical: false, make };
+        Shell::new(spec, consumer, Arc::new(bus), None)
+    }
+
+    #[test]
+    fn an_event_that_kills_its_stage_twice_is_quarantined_and_one_that_was_handled_before_is_not() {
+        let shell = shell();
+        let (guilty, innocent) = (EventId::new(1, 0), EventId::new(2, 0));
+        for _ in 0..CRASHES_TO_QUARANTINE {
+            assert_eq!(shell.quarantine_reason(guilty), None);
+            shell.mark_in_flight(guilty);
+            shell.died(Cause::Panic, "boom");
+            shell.mark_in_flight(innocent);
+            shell.clear_in_flight();
+            shell.died(Cause::Panic, "not while it handled one");
+        }
+        let reason = shell.quarantine_reason(guilty).unwrap();
+        assert!(reason.contains("killed counts 2 times") && reason.contains("boom"), "{reason}");
+        assert_eq!(shell.quarantine_reason(innocent), None);
+    }
+
+    #[test]
+    fn a_run_leaves_out_what_is_quarantined_counts_it_and_saves_where_it_is() {
+        let shell = shell();
+        let tick = Draft { stream: Stream::Tick, times: Times::default(), root: None, body: Body::Tick };
+        shell.bus.append("source", vec![tick; 3], Vec::new(), Vec::new());
+        let (mut run, unread) = StageRun::begin(&shell, Arc::new(|| ())).unwrap();
+        assert!(unread.is_none());
+        let Ready::Batch { events, upto } = run.next(&shell) else { panic!("nothing to read") };
+        for _ in 0..CRASHES_TO_QUARANTINE {
+            shell.mark_in_flight(events[1].id);
+            shell.died(Cause::Panic, "boom");
+        }
+        let done = run.handle(&events, upto, &shell, false);
+        assert_eq!((done.handled, done.quarantined, done.is_taken), (2, 1, true));
+        assert!(matches!(done.saved, Some(Ok(()))), "or it would be counted again after a restart");
+        let snapshot = shell.snapshot().unwrap();
+        assert_eq!(snapshot.cursor, upto);
+        let (again, unread) = StageRun::begin(&shell, Arc::new(|| ())).unwrap();
+        assert!(unread.is_none());
+        assert_eq!(again.handled_since_save(), 0);
+        assert_eq!(rmp_serde::from_slice::<u64>(&snapshot.state).unwrap(), 2);
+    }
+}
