@@ -1,4 +1,8 @@
-//! Many who do the same within an hour are one campaign, with a list.
+//! Many who do the same are one campaign, with a list.
+//!
+//! More than a few an hour, or than some dozens a day, are told of together: once when they are that many, then at powers of two, as
+//! soon as so many have begun that the list could not name them all, and after a day. Nobody who begins is in no list. Those that
+//! are worse are told of together with their like alone, so that none of them hides among many that are harmless.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -7,33 +11,72 @@ use serde::{Deserialize, Serialize};
 
 use super::fingerprint::{alarm_id, fingerprint};
 use super::fold::told_again_at;
+use super::recent::Recent;
 use crate::event::{Alarm, Timestamp};
 use crate::limits;
 
-/// Those who begin within this time belong together.
-pub const WITHIN: Duration = Duration::from_secs(3600);
-/// So many are told of each for itself.
+/// A campaign that nobody has joined for so long is over.
+pub const ENDS_AFTER: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// So many are told of each for itself, in an hour and in a day.
 const SINGLE_MAX: usize = 16;
+const SINGLE_A_DAY_MAX: usize = 64;
+/// Characters of a name; an address has fewer.
+const NAME_CHARS_MAX: usize = 64;
 
-/// By what is done; bounded by the number of scenarios.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Campaigns {
+    /// By what is done and how bad it is; bounded: the one that was joined longest ago goes.
     campaigns: BTreeMap<String, Campaign>,
+    /// By the id of an alarm: how bad it was, and whether a campaign tells of it.
+    known: Recent<(u8, bool)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct Campaign {
-    /// The newest members and when they began.
-    members: VecDeque<(Timestamp, String)>,
+    /// The newest of those who began, each once.
+    members: VecDeque<Member>,
     /// All of them, while it goes on.
     count: u64,
     /// It is told again at so many.
     next: u64,
+    /// Those who began since it was told.
+    #[serde(default)]
+    untold: usize,
     first: Timestamp,
+    #[serde(default)]
+    last: Timestamp,
+    #[serde(default)]
+    told: Timestamp,
+    /// The one before it, until its end has been told.
+    #[serde(default)]
+    before: Option<Alarm>,
 }
 
-/// What is to be told of one who begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Member {
+    at: Timestamp,
+    name: String,
+    /// How often within a day.
+    times: u64,
+}
+
+/// The report of an alarm.
+#[derive(Debug, Clone, Copy)]
+pub struct Report<'a> {
+    /// What is done.
+    pub what: &'a str,
+    /// How bad it is by now.
+    pub grade: u8,
+    /// Who does it.
+    pub who: &'a str,
+    /// Of the alarm.
+    pub id: &'a str,
+    pub now: Timestamp,
+}
+
+/// What is to be told of an alarm.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Begun {
     Alone,
@@ -43,79 +86,231 @@ pub enum Begun {
     Silent,
 }
 
+impl Default for Campaigns {
+    fn default() -> Self {
+        Self { campaigns: BTreeMap::new(), known: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX) }
+    }
+}
+
+/// The name of the campaign of those who do this and are so bad.
+fn key(what: &str, grade: u8) -> String {
+    format!("{grade} {what}")
+}
+
 impl Campaigns {
-    /// `who` begins to do `what`.
-    pub fn begins(&mut self, what: &str, who: &str, now: Timestamp) -> Begun {
-        if !self.campaigns.contains_key(what) && self.campaigns.len() >= limits::SCENARIOS_MAX {
-            return Begun::Alone;
+    /// An alarm is to be reported: for the first time, or again. It is told for itself, or with others until it is worse.
+    pub fn report(&mut self, report: &Report<'_>) -> Begun {
+        match self.known.get(report.id) {
+            Some((grade, is_held)) if *grade >= report.grade => {
+                return if *is_held { Begun::Silent } else { Begun::Alone };
+            }
+            _ => {}
         }
-        let campaign = self.campaigns.entry(what.to_owned()).or_default();
-        campaign.members.retain(|(at, known)| now.since(*at) <= WITHIN && known != who);
-        if campaign.members.len() >= limits::CAMPAIGN_MEMBERS_MAX {
-            campaign.members.pop_front();
-        }
-        campaign.members.push_back((now, who.to_owned()));
-        if campaign.members.len() <= SINGLE_MAX {
-            campaign.count = 0;
-            return Begun::Alone;
-        }
-        if campaign.count == 0 {
-            campaign.count = campaign.members.len() as u64 - 1;
-            campaign.next = 0;
-            campaign.first = campaign.members.iter().map(|(at, _)| *at).min().unwrap_or(now);
-        }
-        campaign.count += 1;
-        if campaign.count < campaign.next {
-            return Begun::Silent;
-        }
-        campaign.next = told_again_at(campaign.count);
-        Begun::Told(Alarm {
-            id: alarm_id(fingerprint(what), campaign.first),
-            count: campaign.count,
-            first_ts: campaign.first.seconds(),
-            last_ts: now.seconds(),
-            members: campaign.members.iter().map(|(_, who)| who.clone()).collect(),
-            is_over: false,
-        })
+        let begun = self.begins(report);
+        *self.known.touch(report.id, Default::default) = (report.grade, begun != Begun::Alone);
+        begun
     }
 
-    /// How many have taken part in the campaign that was told of under this id, and when the last of them began.
-    pub fn grown(&self, what: &str, id: &str) -> Option<(u64, Timestamp)> {
-        let campaign =
-            self.campaigns.get(what).filter(|it| it.count > 0 && alarm_id(fingerprint(what), it.first) == id)?;
-        Some((campaign.count, campaign.members.back()?.0))
+    /// Whether a campaign tells of this alarm.
+    pub fn tells_of(&self, id: &str) -> bool {
+        self.known.get(id).is_some_and(|(_, is_held)| *is_held)
+    }
+
+    fn begins(&mut self, report: &Report<'_>) -> Begun {
+        let key = key(report.what, report.grade);
+        if !self.campaigns.contains_key(&key) && self.campaigns.len() >= limits::SCENARIOS_MAX {
+            let oldest = self.campaigns.iter().min_by_key(|(_, campaign)| campaign.last).map(|(key, _)| key.clone());
+            oldest.map(|key| self.campaigns.remove(&key));
+        }
+        let campaign = self.campaigns.entry(key.clone()).or_default();
+        let name: String = report.who.chars().take(NAME_CHARS_MAX).collect();
+        campaign.begins(fingerprint(&key), name, report.now)
+    }
+
+    /// How far the campaign has grown that was told of under this id.
+    pub fn grown(&self, what: &str, grade: u8, id: &str) -> Option<Alarm> {
+        let key = key(what, grade);
+        let campaign = self.campaigns.get(&key)?;
+        let now = (campaign.count > 0).then(|| campaign.alarm(fingerprint(&key)));
+        now.into_iter().chain(campaign.before.clone()).find(|alarm| alarm.id == id)
+    }
+}
+
+impl Campaign {
+    fn begins(&mut self, about: u64, name: String, now: Timestamp) -> Begun {
+        if self.count > 0 && (now.since(self.last) > ENDS_AFTER || self.is_old()) {
+            self.before = Some(self.alarm(about));
+            (self.count, self.untold) = (0, 0);
+        }
+        let times = self.times_before(&name, now) + 1;
+        let member = Member { at: now, name, times };
+        self.members.push_back(member);
+        if self.members.len() > limits::CAMPAIGN_MEMBERS_MAX {
+            self.members.pop_front();
+        }
+        self.last = self.last.max(now);
+        if times > 1 {
+            // Whoever goes from one thing to the next of the same kind has been named.
+            return if times.is_power_of_two() && self.count == 0 { Begun::Alone } else { Begun::Silent };
+        }
+        if self.count == 0 && !self.is_crowd(now) {
+            return Begun::Alone;
+        }
+        self.joined(about, now)
+    }
+
+    /// How often somebody of this name has begun within the day; who begins again is the newest.
+    fn times_before(&mut self, name: &str, now: Timestamp) -> u64 {
+        let place = self.members.iter().position(|member| member.name == name);
+        let before = place.and_then(|place| self.members.remove(place));
+        before.filter(|member| now.since(member.at) <= DAY).map_or(0, |member| member.times)
+    }
+
+    fn joined(&mut self, about: u64, now: Timestamp) -> Begun {
+        if self.count == 0 {
+            let within = |member: &&Member| now.since(member.at) <= HOUR;
+            self.first = self.members.iter().filter(within).map(|member| member.at).min().unwrap_or(now);
+            self.count = self.members.iter().filter(within).count() as u64 - 1;
+            (self.next, self.untold) = (0, usize::try_from(self.count).unwrap_or(usize::MAX));
+        }
+        self.count += 1;
+        self.untold += 1;
+        let is_due =
+            self.count >= self.next || self.untold >= limits::CAMPAIGN_MEMBERS_MAX || now.since(self.told) > DAY;
+        if !is_due {
+            return Begun::Silent;
+        }
+        (self.next, self.untold, self.told) = (told_again_at(self.count), 0, now);
+        Begun::Told(self.alarm(about))
+    }
+
+    /// More have begun than are told of each for itself.
+    fn is_crowd(&self, now: Timestamp) -> bool {
+        let is_within = |count: usize, time: Duration| {
+            self.members.iter().rev().nth(count).is_some_and(|member| now.since(member.at) <= time)
+        };
+        is_within(SINGLE_MAX, HOUR) || is_within(SINGLE_A_DAY_MAX, DAY)
+    }
+
+    /// Everybody has been named, and it has gone on for a day: the next is another, so that each has an end.
+    fn is_old(&self) -> bool {
+        self.untold == 0 && self.last.since(self.first) > DAY
+    }
+
+    fn alarm(&self, about: u64) -> Alarm {
+        Alarm {
+            id: alarm_id(about, self.first),
+            count: self.count,
+            first_ts: self.first.seconds(),
+            last_ts: self.last.seconds(),
+            members: self.members.iter().filter(|it| it.at >= self.first).map(|it| it.name.clone()).collect(),
+            is_over: false,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn at(second: u64) -> Timestamp {
         Timestamp::from_millis(1_700_000_000_000 + second * 1000)
     }
 
-    #[test]
-    fn five_hundred_within_an_hour_are_one_campaign_that_names_all_of_them() {
-        let mut campaigns = Campaigns::default();
-        let begun: Vec<Begun> = (0..500).map(|n| campaigns.begins("x", &format!("m{n}"), at(n * 7))).collect();
-        assert_eq!(begun.iter().filter(|begun| **begun == Begun::Alone).count(), SINGLE_MAX);
-        let told: Vec<&Alarm> = begun
-            .iter()
-            .filter_map(|begun| match begun {
-                Begun::Told(alarm) => Some(alarm),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(told.iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [17, 32, 64, 128, 256]);
-        assert!(told.iter().all(|alarm| alarm.id == told[0].id));
-        assert_eq!((told[4].members.len(), told[4].members[0].as_str()), (limits::CAMPAIGN_MEMBERS_MAX, "m0"));
+    /// Somebody new begins to do x.
+    fn begins(campaigns: &mut Campaigns, number: u64, second: u64) -> Begun {
+        let who = format!("m{number}");
+        campaigns.report(&Report { what: "x", grade: 2, who: &who, id: &who, now: at(second) })
+    }
+
+    fn told(begun: &[Begun]) -> Vec<&Alarm> {
+        let told = begun.iter().filter_map(|begun| match begun {
+            Begun::Told(alarm) => Some(alarm),
+            _ => None,
+        });
+        told.collect()
     }
 
     #[test]
-    fn a_few_an_hour_are_each_for_themselves_for_ever() {
+    fn five_hundred_within_an_hour_are_one_campaign_that_names_all_of_them() {
         let mut campaigns = Campaigns::default();
-        assert!((0..500).all(|n| campaigns.begins("x", &format!("m{n}"), at(n * 300)) == Begun::Alone));
-        assert!((0..500).all(|n| campaigns.begins("y", "the same", at(n)) == Begun::Alone));
+        let begun: Vec<Begun> = (0..500).map(|n| begins(&mut campaigns, n, n * 7)).collect();
+        assert_eq!(begun.iter().filter(|begun| **begun == Begun::Alone).count(), SINGLE_MAX);
+        let told = told(&begun);
+        assert_eq!(told.iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [17, 32, 64, 128, 256]);
+        assert!(told.iter().all(|alarm| alarm.id == told[0].id));
+        assert_eq!((told[4].members.len(), told[4].members[0].as_str()), (limits::CAMPAIGN_MEMBERS_MAX, "m0"));
+        let end = campaigns.grown("x", 2, &told[0].id).unwrap();
+        assert_eq!((end.count, end.members.last().map(String::as_str)), (500, Some("m499")));
+    }
+
+    #[test]
+    fn everybody_of_a_campaign_that_goes_on_for_days_is_named_and_each_day_has_its_own() {
+        let mut campaigns = Campaigns::default();
+        let begun: Vec<Begun> = (0..3000).map(|n| begins(&mut campaigns, n, n * 171)).collect();
+        let alone = (0..3000).filter(|n| begun[*n as usize] == Begun::Alone).map(|n| format!("m{n}"));
+        let told = told(&begun);
+        let last = campaigns.campaigns.values().next().unwrap().alarm(0);
+        let named: BTreeSet<String> =
+            told.iter().flat_map(|alarm| alarm.members.clone()).chain(alone).chain(last.members).collect();
+        assert_eq!(named.len(), 3000);
+        let ids: BTreeSet<&str> = told.iter().map(|alarm| alarm.id.as_str()).collect();
+        assert!((3..=7).contains(&ids.len()) && told.len() <= 60, "{} in {}", told.len(), ids.len());
+    }
+
+    #[test]
+    fn when_nobody_has_joined_for_an_hour_the_next_ones_are_each_for_themselves_again() {
+        let mut campaigns = Campaigns::default();
+        let first: Vec<Begun> = (0..40).map(|n| begins(&mut campaigns, n, n)).collect();
+        assert_eq!(begins(&mut campaigns, 1000, 2 * 3600), Begun::Alone);
+        let ended = campaigns.grown("x", 2, &told(&first)[0].id).unwrap();
+        assert_eq!((ended.count, ended.members.len()), (40, 40), "its end can still be told");
+        let second: Vec<Begun> = (0..40).map(|n| begins(&mut campaigns, 2000 + n, 2 * 3600 + 60 + n)).collect();
+        assert_ne!(told(&second)[0].id, told(&first)[0].id);
+    }
+
+    #[test]
+    fn fifteen_an_hour_are_each_for_themselves_for_some_hours_and_a_few_a_day_for_ever() {
+        let mut campaigns = Campaigns::default();
+        let begun: Vec<Begun> = (0..360).map(|n| begins(&mut campaigns, n, n * 240)).collect();
+        assert_eq!(begun.iter().filter(|begun| **begun == Begun::Alone).count(), SINGLE_A_DAY_MAX);
+        let mut campaigns = Campaigns::default();
+        assert!((0..500).all(|n| begins(&mut campaigns, n, n * 1500) == Begun::Alone));
+    }
+
+    #[test]
+    fn a_member_is_told_with_the_others_until_it_is_worse_and_the_worse_are_not_hidden_by_the_many() {
+        let mut campaigns = Campaigns::default();
+        (0..40).for_each(|n| drop(begins(&mut campaigns, n, n)));
+        let mut again = |number: u64, grade: u8| {
+            let who = format!("m{number}");
+            campaigns.report(&Report { what: "x", grade, who: &who, id: &who, now: at(100) })
+        };
+        assert_eq!([again(3, 2), again(30, 2), again(30, 2)], [Begun::Alone, Begun::Silent, Begun::Silent]);
+        assert_eq!([again(30, 3), again(30, 3), again(30, 2)], [const { Begun::Alone }; 3]);
+        assert!((0..30).filter(|n| again(*n, 4) == Begun::Alone).count() == SINGLE_MAX);
+    }
+
+    #[test]
+    fn one_who_does_the_same_in_many_places_is_told_at_powers_of_two_and_makes_no_campaign() {
+        let mut campaigns = Campaigns::default();
+        let begun = (0..300).map(|n| {
+            campaigns.report(&Report { what: "y", grade: 1, who: "the same", id: &format!("a{n}"), now: at(n) })
+        });
+        assert_eq!(begun.filter(|begun| *begun == Begun::Alone).count(), 9);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut campaigns = Campaigns::default();
+        for n in 0..30_000 {
+            let who = format!("{n}{}", "x".repeat(1000));
+            campaigns.report(&Report { what: &format!("w{}", n % 700), grade: 1, who: &who, id: &who, now: at(n) });
+        }
+        assert_eq!(campaigns.campaigns.len(), limits::SCENARIOS_MAX);
+        let members = campaigns.campaigns.values().flat_map(|it| &it.members).map(|it| it.name.len());
+        assert!(members.max().is_some_and(|longest| longest <= NAME_CHARS_MAX));
     }
 }

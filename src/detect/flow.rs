@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::nets::is_private;
+use super::packet;
 use crate::event::{Action, Record};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +12,16 @@ pub enum Transport {
     Udp,
     /// ICMP and everything without ports.
     Other,
+}
+
+/// Where a contact was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// By one of the own machines.
+    Inside,
+    /// By somebody else, with an own machine.
+    Outside,
+    Unknown,
 }
 
 /// Who contacted whom, and whether there was an answer.
@@ -24,6 +36,9 @@ pub struct Flow<'a> {
     pub answered: Option<bool>,
     /// The name under which the client looked for the server, where the line has it.
     pub domain: Option<&'a str>,
+    pub begun: Side,
+    /// Client and server have spoken with each other: nobody else can have written the client's address there.
+    pub proves_client: bool,
 }
 
 /// Zeek's `conn_state` of an attempt without an answer: no reply, refused, ended after the first packet.
@@ -45,9 +60,9 @@ const INFRASTRUCTURE_PORTS: &[u16] =
     &[0, 53, 67, 68, 123, 137, 138, 161, 162, 323, 514, 546, 547, 853, 1900, 3702, 5351, 5353, 5355];
 
 impl<'a> Flow<'a> {
-    /// The contact that a record reports, if it reports one.
+    /// The contact that a record reports, if it reports one. The rest of a connection that a firewall has forgotten is none.
     pub fn of(record: &'a Record) -> Option<Self> {
-        zeek(record).or_else(|| ssh_probe(record)).or_else(|| connection(record))
+        zeek(record).or_else(|| ssh_probe(record)).or_else(|| connection(record).filter(|_| !packet::is_late(record)))
     }
 
     /// Whether the network's own upkeep asked for it, or it went to no single machine: never a scan, never a beacon.
@@ -69,13 +84,22 @@ fn zeek(record: &Record) -> Option<Flow<'_>> {
     let client = record.field("id.orig_h")?.parse().ok()?;
     let state = record.field("conn_state");
     let of = |states: &[&str]| state.is_some_and(|state| states.contains(&state));
+    let is_own = |name: &str| record.field(name).map(|value| matches!(value, "T" | "true"));
+    let begun = match (is_own("local_orig"), is_own("local_resp")) {
+        (Some(true), _) => Side::Inside,
+        (Some(false), Some(true)) => Side::Outside,
+        _ => side_of(client),
+    };
+    let answered = if of(UNANSWERED_STATES) { Some(false) } else { of(ANSWERED_STATES).then_some(true) };
     Some(Flow {
         client,
         server: record.field("id.resp_h")?,
         port: record.field("id.resp_p")?.parse().ok()?,
         // Only conn.log names the protocol; the other logs are of protocols over TCP.
         transport: record.field("proto").map_or(Transport::Tcp, transport),
-        answered: if of(UNANSWERED_STATES) { Some(false) } else { of(ANSWERED_STATES).then_some(true) },
+        answered,
+        begun,
+        proves_client: answered == Some(true),
         domain: record.field("server_name").or_else(|| record.field("host")).or(record.entity.domain.as_deref()),
     })
 }
@@ -91,7 +115,28 @@ fn ssh_probe(record: &Record) -> Option<Flow<'_>> {
         transport: Transport::Tcp,
         answered: Some(false),
         domain: None,
+        begun: Side::Outside,
+        proves_client: true,
     })
+}
+
+fn side_of(client: IpAddr) -> Side {
+    if is_private(client) { Side::Inside } else { Side::Unknown }
+}
+
+/// By the interfaces that netfilter names; a server's own log tells of its visitors, a proxy's of the own machines.
+fn side(record: &Record, client: IpAddr) -> Side {
+    // Without an interface, what comes next in the line stands in its place.
+    let interface = |name: &str| {
+        let first = record.field(name).and_then(|value| value.split_ascii_whitespace().next());
+        first.is_some_and(|word| !word.contains('='))
+    };
+    match (interface("iface_in"), interface("iface_out")) {
+        (true, false) => Side::Outside,
+        (false, true) => Side::Inside,
+        _ if record.action == Action::HttpRequest && !is_private(client) => Side::Outside,
+        _ => side_of(client),
+    }
 }
 
 /// A firewall's or a proxy's line.
@@ -100,13 +145,16 @@ fn connection(record: &Record) -> Option<Flow<'_>> {
     let entity = &record.entity;
     let server = entity.dst_ip.as_deref().or(entity.domain.as_deref())?;
     let proto = record.field("protocol").or_else(|| record.field("proto"));
+    let client = entity.src_ip.as_deref()?.parse().ok()?;
     Some(Flow {
-        client: entity.src_ip.as_deref()?.parse().ok()?,
+        client,
         server,
         port: entity.dst_port.unwrap_or(0),
         transport: proto.map_or(Transport::Tcp, transport),
         answered: record.outcome,
         domain: entity.domain.as_deref(),
+        begun: side(record, client),
+        proves_client: packet::proves_source(record) && record.outcome == Some(true),
     })
 }
 
@@ -199,6 +247,35 @@ mod tests {
         };
         let flow = Flow::of(&silent).unwrap();
         assert_eq!((flow.server, flow.port, flow.answered), ("gate", 22, Some(false)));
+    }
+
+    #[test]
+    fn where_a_contact_was_begun_is_known_by_interfaces_by_zeek_and_by_private_addresses() {
+        let begun = |line: &str| {
+            let record = crate::parse::record(line.as_bytes(), crate::event::Format::Auto, &[]);
+            Flow::of(&record).map(|flow| (flow.begun, flow.proves_client))
+        };
+        let packet = |interfaces: &str, client: &str, flags: &str| {
+            begun(&format!(
+                "Nov 10 10:00:00 gate kernel: [1.0] [UFW BLOCK] {interfaces} SRC={client} DST=198.51.100.1 LEN=40 TOS=0x00 PREC=0x00 \
+                 TTL=240 ID=1 PROTO=TCP SPT=40000 DPT=8443 WINDOW=1024 RES=0x00 {flags} URGP=0"
+            ))
+        };
+        assert_eq!(packet("IN=eth0 OUT= MAC=00", "203.0.113.9", "SYN"), Some((Side::Outside, false)));
+        assert_eq!(packet("IN=eth0 OUT= MAC=00", "10.0.0.9", "SYN"), Some((Side::Outside, false)));
+        assert_eq!(packet("IN= OUT=eth0", "203.0.113.9", "SYN"), Some((Side::Inside, false)));
+        assert_eq!(packet("IN=eth1 OUT=eth0", "10.0.0.9", "SYN"), Some((Side::Inside, false)));
+        assert_eq!(packet("IN=eth1 OUT=eth0", "203.0.113.9", "SYN"), Some((Side::Unknown, false)));
+        assert_eq!(packet("IN=eth0 OUT= MAC=00", "203.0.113.9", "ACK RST"), None);
+        let mut fields = vec![("id.orig_h", "203.0.113.9"), ("id.resp_h", "198.51.100.1"), ("id.resp_p", "8443")];
+        fields.push(("conn_state", "SF"));
+        let zeek = |own: &[(&str, &str)]| {
+            let record = record(&[&fields[..], own].concat());
+            Flow::of(&record).map(|flow| (flow.begun, flow.proves_client))
+        };
+        assert_eq!(zeek(&[]), Some((Side::Unknown, true)));
+        assert_eq!(zeek(&[("local_orig", "T"), ("local_resp", "F")]), Some((Side::Inside, true)));
+        assert_eq!(zeek(&[("local_orig", "F"), ("local_resp", "T")]), Some((Side::Outside, true)));
     }
 
     #[test]

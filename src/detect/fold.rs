@@ -73,10 +73,21 @@ impl<About> Default for Folds<About> {
 impl<About> Folds<About> {
     /// Adds a judgement.
     pub fn add(&mut self, key: &str, judgement: Judgement, about: impl FnOnce() -> About) -> Added<About> {
+        self.add_within(ENDS_AFTER, key, judgement, about)
+    }
+
+    /// The same, to an alarm that is over only after this time.
+    pub fn add_within(
+        &mut self,
+        ends_after: Duration,
+        key: &str,
+        judgement: Judgement,
+        about: impl FnOnce() -> About,
+    ) -> Added<About> {
         let Judgement { ts, taken_in, times, score } = judgement;
         let fold = self.alarms.touch(key, Fold::fresh);
         let mut over = None;
-        if fold.count == 0 || ts.since(fold.last) > ENDS_AFTER {
+        if fold.count == 0 || ts.since(fold.last) > ends_after {
             over = fold.end();
             let id = alarm_id(fingerprint(key), ts);
             *fold = Fold { id, next: 1, first: ts, last: ts, ..Fold::fresh() };
@@ -96,6 +107,11 @@ impl<About> Folds<About> {
             self.due.note(taken_in.plus(ENDS_AFTER));
         }
         Added { told: Some(fold.alarm(false)), before, over }
+    }
+
+    /// Whether there is an alarm of this key that is not over at this time.
+    pub fn goes_on(&self, key: &str, ts: Timestamp) -> bool {
+        self.alarms.get(key).is_some_and(|fold| fold.count > 0 && ts.since(fold.last) <= ENDS_AFTER)
     }
 
     /// Those of more than one that nothing has been added to for long, in the order of their keys.

@@ -32,6 +32,20 @@ pub struct Alert<'a> {
     pub score: f64,
     pub entity: &'a Entity,
     pub attack: &'a [String],
+    pub evidence: Evidence,
+}
+
+/// How much an alert shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// What it names was done, by those whom it names.
+    Done,
+    /// It was tried from outside and refused.
+    Tried,
+    /// The address has not been counted to be one of those who did it.
+    OfOthers,
+    /// Anybody can have sent it in the name of the address.
+    OfNobody,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,11 +69,19 @@ pub struct Incident {
     pub(super) keys: BTreeSet<String>,
     /// Whether its alerts follow from more than one line.
     several_roots: bool,
+    /// Some of it nobody else can have sent.
+    #[serde(default = "yes")]
+    pub is_proven: bool,
     /// Grows with each alert of any incident: the largest came last, whatever its time says.
     pub(super) touched: u64,
     /// What the last report said.
     #[serde(rename = "said")]
     reported: Option<Reported>,
+}
+
+/// Of a version that did not ask.
+fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,6 +106,7 @@ impl Incident {
             targets: BTreeSet::new(),
             keys: BTreeSet::new(),
             several_roots: false,
+            is_proven: false,
             touched: 0,
             reported: None,
         }
@@ -92,6 +115,7 @@ impl Incident {
     /// Adds another incident that turns out to be the same story.
     pub(super) fn absorb(&mut self, other: Self) {
         self.several_roots |= other.several_roots || self.id != other.id;
+        self.is_proven |= other.is_proven;
         self.last = self.last.max(other.last);
         self.alerts += other.alerts;
         other.kinds.into_iter().for_each(|(kind, score)| self.add_kind(kind, score));
@@ -136,7 +160,8 @@ impl Incident {
             alert.attack.iter().filter_map(|technique| Tactic::of(technique)).any(|tactic| {
                 matches!(tactic, Tactic::Reconnaissance | Tactic::InitialAccess | Tactic::CredentialAccess)
             });
-        if let Some(source) = alert.entity.src_ip.as_ref().filter(|_| came_in && self.sources.len() < KEYS_MAX) {
+        let did_it = came_in && matches!(alert.evidence, Evidence::Done | Evidence::Tried);
+        if let Some(source) = alert.entity.src_ip.as_ref().filter(|_| did_it && self.sources.len() < KEYS_MAX) {
             self.sources.insert(source.clone());
         }
         if let Some(target) = alert.entity.dst_ip.as_ref().filter(|_| self.targets.len() < KEYS_MAX) {
@@ -152,12 +177,13 @@ impl Incident {
         self.last = self.last.max(now);
         self.alerts += 1;
         self.several_roots |= self.id != alert.root;
+        self.is_proven |= alert.evidence != Evidence::OfNobody;
         self.add_kind(alert.kind.clone(), alert.score);
         for technique in alert.attack {
             if self.techniques.len() < KINDS_MAX {
                 self.techniques.insert(technique.clone());
             }
-            self.tactics.extend(Tactic::of(technique));
+            self.tactics.extend(Tactic::of(technique).map(|tactic| reached(tactic, alert.evidence)));
         }
         self.add_ends(alert);
         self.entity.fill(alert.entity);
@@ -190,16 +216,52 @@ impl Incident {
     }
 }
 
+/// How far an intruder is by what was seen: one who has only tried from outside is at the door.
+fn reached(tactic: Tactic, evidence: Evidence) -> Tactic {
+    match evidence {
+        Evidence::Done | Evidence::OfOthers => tactic,
+        Evidence::Tried | Evidence::OfNobody => tactic.min(Tactic::InitialAccess),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn add(incident: &mut Incident, root: &str, kind: &str, score: f64, technique: &str, ends: (&str, &str)) {
+        add_with(incident, (root, Evidence::Done), kind, score, technique, ends);
+    }
+
+    fn add_with(
+        incident: &mut Incident,
+        (root, evidence): (&str, Evidence),
+        kind: &str,
+        score: f64,
+        technique: &str,
+        ends: (&str, &str),
+    ) {
         let entity = Entity { src_ip: Some(ends.0.into()), dst_ip: Some(ends.1.into()), ..Entity::default() };
         let attack = [technique.to_owned()];
-        let alert =
-            Alert { id: root.into(), root: root.into(), kind: kind.into(), score, entity: &entity, attack: &attack };
+        let (id, kind) = (root.to_owned(), kind.to_owned());
+        let alert = Alert { root: id.clone(), id, kind, score, entity: &entity, attack: &attack, evidence };
         incident.add(&alert, Timestamp::ZERO);
+    }
+
+    #[test]
+    fn what_was_only_tried_from_outside_gets_nobody_further_than_the_door() {
+        let with = |evidence: Evidence| {
+            let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
+            for (root, kind, technique) in [("1-0", "A", "T1505.003"), ("2-0", "B", "T1059.004"), ("3-0", "C", "T1595")]
+            {
+                add_with(&mut incident, (root, evidence), kind, 0.5, technique, ("203.0.113.5", "192.0.2.1"));
+            }
+            (incident.tactics.last().copied(), incident.attacker().map(str::to_owned), incident.is_proven)
+        };
+        let attacker = || Some("203.0.113.5".to_owned());
+        assert_eq!(with(Evidence::Tried), (Some(Tactic::InitialAccess), attacker(), true));
+        assert_eq!(with(Evidence::Done), (Some(Tactic::Persistence), attacker(), true));
+        assert_eq!(with(Evidence::OfNobody), (Some(Tactic::InitialAccess), None, false));
+        assert_eq!(with(Evidence::OfOthers), (Some(Tactic::Persistence), None, true));
     }
 
     #[test]

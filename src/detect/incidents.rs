@@ -152,6 +152,7 @@ impl Incidents {
 
 #[cfg(test)]
 mod tests {
+    use super::super::incident::Evidence;
     use super::*;
 
     const WINDOW: Duration = Duration::from_secs(3600);
@@ -173,7 +174,8 @@ mod tests {
             let entity = Entity { user: some(user), src_ip: some(src_ip), host: some("web1"), ..Entity::default() };
             let attack = [technique.to_owned()];
             let (id, kind) = (format!("{}-0", self.count), kind.to_owned());
-            let alert = Alert { root: id.clone(), id, kind, score, entity: &entity, attack: &attack };
+            let evidence = Evidence::Done;
+            let alert = Alert { root: id.clone(), id, kind, score, entity: &entity, attack: &attack, evidence };
             let now = Timestamp::from_millis(1_000_000_000_000 + second * 1000);
             let step_of = |score: f64| (score * 4.0) as u8;
             self.reported.extend(self.incidents.alert(&alert, now, WINDOW, step_of).cloned());
@@ -271,6 +273,7 @@ mod tests {
                 score: 0.7,
                 entity: &entity,
                 attack: &[],
+                evidence: Evidence::Done,
             };
             log.reported.extend(log.incidents.alert(&alert, Timestamp::ZERO, WINDOW, |_| 0).cloned());
         }

@@ -1,9 +1,17 @@
-//! Networks with a value each, looked up by the addresses in them.
+//! Networks: whose an address is, and networks with a value each, looked up by the addresses in them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+
+/// Addresses that only their owner routes.
+pub fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
+    }
+}
 
 /// Networks by prefix length: a look-up is one hash look-up for each length that occurs.
 #[derive(Debug)]

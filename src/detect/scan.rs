@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::flow::Flow;
+use super::nets::is_private;
 use super::recent::Recent;
 use crate::event::Timestamp;
 
@@ -61,12 +62,16 @@ pub struct Scan {
     pub count: u64,
     pub hosts: usize,
     pub ports: usize,
+    /// The source has spoken with one of those that it contacted: what it was in vain nobody else has sent in its name.
+    pub is_proven: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Contact {
     at: Timestamp,
     answered: bool,
+    #[serde(default)]
+    proves_source: bool,
 }
 
 /// When something was last reported, and how large it was then.
@@ -123,7 +128,8 @@ impl Scans {
         let is_stranger = !is_private(flow.client);
         let targets = if is_stranger { settings.targets.div_ceil(2) } else { settings.targets };
         let door = (flow.server.to_owned(), flow.port);
-        let by_source = source.contact(door, answered, now, &ScanSettings { targets, ..*settings });
+        let contact = Contact { at: now, answered, proves_source: flow.proves_client };
+        let by_source = source.contact(door, contact, &ScanSettings { targets, ..*settings });
         let is_scanner = source.reported.count > 0;
         if answered || is_scanner || is_same_network(flow) {
             return [by_source, None];
@@ -144,7 +150,8 @@ impl Scans {
     ) -> Option<u64> {
         let page = page.get(..page.floor_char_boundary(PAGE_BYTES_MAX)).unwrap_or(page).to_owned();
         let visitor = self.visitors.touch(client, Source::default);
-        visitor.contact((page, 0), is_there, now, settings).map(|scan| scan.count)
+        let contact = Contact { at: now, answered: is_there, proves_source: true };
+        visitor.contact((page, 0), contact, settings).map(|scan| scan.count)
     }
 }
 
@@ -159,22 +166,18 @@ fn is_same_network(flow: &Flow<'_>) -> bool {
 
 impl Source {
     /// `settings.targets` is enough while the source was never answered.
-    fn contact(
-        &mut self,
-        door: (String, u16),
-        answered: bool,
-        now: Timestamp,
-        settings: &ScanSettings,
-    ) -> Option<Scan> {
+    fn contact(&mut self, door: (String, u16), contact: Contact, settings: &ScanSettings) -> Option<Scan> {
+        let Contact { at: now, answered, .. } = contact;
         if let Some(known) = self.contacts.get_mut(&door) {
             known.at = now;
             known.answered |= answered;
+            known.proves_source |= contact.proves_source;
             return if answered { None } else { self.attempt(now, settings) };
         }
         if self.contacts.len() >= MEMORY_MAX {
             drop_oldest(&mut self.contacts, |contact| contact.at);
         }
-        self.contacts.insert(door, Contact { at: now, answered });
+        self.contacts.insert(door, contact);
         if answered {
             return None;
         }
@@ -218,7 +221,8 @@ impl Source {
             (_, 1) => Shape::Hosts,
             _ => Shape::Both,
         };
-        Scan { shape, count: self.failed, hosts, ports }
+        let is_proven = self.contacts.values().any(|contact| contact.proves_source);
+        Scan { shape, count: self.failed, hosts, ports, is_proven }
     }
 }
 
@@ -245,7 +249,7 @@ impl Machine {
         let is_scan = ports >= PORTS_OF_A_DISTRIBUTED_SCAN;
         // The background of the internet never ends; it is reported once a day, not once an hour.
         let is_due = is_scan && self.reported.is_due(self.failed, now, DAY);
-        is_due.then_some(Scan { shape: Shape::Distributed, count: self.failed, hosts: 1, ports })
+        is_due.then_some(Scan { shape: Shape::Distributed, count: self.failed, hosts: 1, ports, is_proven: false })
     }
 }
 
@@ -262,14 +266,6 @@ impl Report {
     }
 }
 
-/// Addresses that only their owner routes.
-pub fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
-    }
-}
-
 fn drop_oldest<Key: Ord + Clone, Value>(map: &mut BTreeMap<Key, Value>, at: impl Fn(&Value) -> Timestamp) {
     let oldest = map.iter().min_by_key(|(_, value)| at(value)).map(|(key, _)| key.clone());
     if let Some(oldest) = oldest {
@@ -279,14 +275,22 @@ fn drop_oldest<Key: Ord + Clone, Value>(map: &mut BTreeMap<Key, Value>, at: impl
 
 #[cfg(test)]
 mod tests {
-    use super::super::flow::Transport;
+    use super::super::flow::{Side, Transport};
     use super::*;
 
     const SETTINGS: ScanSettings = ScanSettings { targets: 10, sources: 20, window: Duration::from_secs(3600) };
 
     fn flow(client: [u8; 4], server: &str, port: u16, answered: bool) -> Flow<'_> {
-        let answered = Some(answered);
-        Flow { client: IpAddr::from(client), server, port, transport: Transport::Tcp, answered, domain: None }
+        Flow {
+            client: IpAddr::from(client),
+            server,
+            port,
+            transport: Transport::Tcp,
+            answered: Some(answered),
+            domain: None,
+            begun: Side::Unknown,
+            proves_client: answered,
+        }
     }
 
     fn at(second: u64) -> Timestamp {
@@ -306,6 +310,20 @@ mod tests {
             reported.iter().map(|scan| (scan.shape, scan.count)).collect::<Vec<_>>(),
             [(Shape::Ports, 5), (Shape::Ports, 50), (Shape::Ports, 500)]
         );
+    }
+
+    #[test]
+    fn who_was_never_answered_may_be_another() {
+        let mut scans = Scans::default();
+        let mut tries = |client: [u8; 4], port: u16, answered| {
+            scans.contact(&flow(client, "192.0.2.1", port, answered), at(port.into()), &SETTINGS)[0].clone()
+        };
+        let spoofed: Vec<bool> = (0..9).filter_map(|port| Some(tries([9, 9, 9, 9], port, false)?.is_proven)).collect();
+        assert_eq!(spoofed, [false]);
+        tries([203, 0, 113, 5], 443, true);
+        let real: Vec<bool> =
+            (0..40).filter_map(|port| Some(tries([203, 0, 113, 5], port, false)?.is_proven)).collect();
+        assert_eq!(real, [true]);
     }
 
     #[test]

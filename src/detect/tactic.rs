@@ -69,6 +69,11 @@ impl Tactic {
         TACTICS.iter().find(|(_, techniques)| techniques.contains(&number)).map(|(tactic, _)| *tactic)
     }
 
+    /// The one of this name, as the matrix writes it.
+    pub fn named(name: &str) -> Option<Self> {
+        TACTICS.iter().map(|(tactic, _)| *tactic).find(|tactic| tactic.name() == name)
+    }
+
     /// As the matrix writes it.
     pub fn name(self) -> &'static str {
         match self {
@@ -98,6 +103,7 @@ mod tests {
     fn a_sub_technique_has_the_tactic_of_its_technique() {
         assert_eq!(Tactic::of("T1110.001"), Some(CredentialAccess));
         assert_eq!(Tactic::of("T1110"), Some(CredentialAccess));
+        assert_eq!(Tactic::named("credential-access"), Some(CredentialAccess));
     }
 
     #[test]

@@ -11,11 +11,14 @@ use serde::{Deserialize, Serialize};
 pub struct Top {
     capacity: usize,
     counts: BTreeMap<String, u64>,
+    /// What of a count may be that of others, where that is anything.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    inherited: BTreeMap<String, u64>,
 }
 
 impl Top {
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), counts: BTreeMap::new() }
+        Self { capacity: capacity.max(1), counts: BTreeMap::new(), inherited: BTreeMap::new() }
     }
 
     pub fn count(&mut self, name: &str) {
@@ -29,10 +32,28 @@ impl Top {
             let smallest = smallest.map(|(name, count)| (name.clone(), *count));
             if let Some((name, count)) = smallest {
                 self.counts.remove(&name);
+                self.inherited.remove(&name);
                 inherited = count;
             }
         }
         self.counts.insert(name.to_owned(), inherited + 1);
+        if inherited > 0 {
+            self.inherited.insert(name.to_owned(), inherited);
+        }
+    }
+
+    /// Those that are known to have come, with how often at least, the most frequent first. One who has only just taken the
+    /// place of another is none of them, so whoever comes last is not named for that.
+    pub fn surest(&self) -> Vec<(&str, u64)> {
+        let sure = |(name, count)| {
+            let inherited = self.inherited.get(name).copied().unwrap_or(0);
+            (name, count - inherited, inherited)
+        };
+        let is_sure = |(_, sure, inherited): &(&String, u64, u64)| *inherited == 0 || *sure > 1;
+        let all = self.counts.iter().map(sure).filter(is_sure);
+        let mut all: Vec<(&str, u64)> = all.map(|(name, sure, _)| (name.as_str(), sure)).collect();
+        all.sort_by(|left, right| right.1.cmp(&left.1).then(left.0.cmp(right.0)));
+        all
     }
 
     /// The largest first; equal ones in the order of their names.
@@ -45,6 +66,7 @@ impl Top {
 
     pub fn clear(&mut self) {
         self.counts.clear();
+        self.inherited.clear();
     }
 }
 
@@ -63,6 +85,20 @@ mod tests {
         }
         assert_eq!(top.largest(1).first().map(|(name, _)| *name), Some("heavy"));
         assert!(top.counts.len() <= 16);
+    }
+
+    #[test]
+    fn the_last_of_many_is_not_among_those_that_are_sure_to_have_come() {
+        let mut top = Top::new(4);
+        (0..40).for_each(|n| top.count(&format!("a{}", n % 8)));
+        (0..40).for_each(|_| top.count("heavy"));
+        top.count("last");
+        let surest = top.surest();
+        assert_eq!(surest.first().map(|(name, _)| *name), Some("heavy"));
+        assert!(surest[0].1 >= 40 - 10 && surest.iter().all(|(name, _)| *name != "last"), "{surest:?}");
+        let mut few = Top::new(4);
+        ["b", "a", "a"].into_iter().for_each(|name| few.count(name));
+        assert_eq!(few.surest(), [("a", 2), ("b", 1)], "all of few are named");
     }
 
     #[test]

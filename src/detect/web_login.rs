@@ -4,6 +4,7 @@
 //! status 401 for credentials that are missing or wrong: missing they are where a page is asked for without a name, wrong
 //! where a name came along or something was sent to the place where one logs in.
 
+use super::web::decoded;
 use crate::event::{Action, Record};
 
 /// WordPress answers a wrong password with its form again, and a right one with a redirection.
@@ -24,10 +25,13 @@ pub fn is_failed(record: &Record) -> bool {
     }
 }
 
+/// The parts of the path as the server reads them: `/wp%2dlogin.php;x` is another spelling of the same page.
 fn segments(record: &Record) -> impl Iterator<Item = String> {
     let url = record.first_of(&["cs-uri-stem", "c-uri"]).unwrap_or_default();
     let path = url.split(['?', '#']).next().unwrap_or_default();
-    path.split('/').filter(|segment| !segment.is_empty()).map(str::to_ascii_lowercase)
+    let path = if path.contains('%') { decoded(path, false) } else { path.to_ascii_lowercase() };
+    let plain = |segment: &str| segment.split(';').next().unwrap_or_default().to_owned();
+    path.split('/').map(plain).filter(|segment| !segment.is_empty()).collect::<Vec<_>>().into_iter()
 }
 
 /// As applications name the place: `login`, `sign_in`, `token-auth`, `oauth`, `session`. `authors` is none.
@@ -63,6 +67,9 @@ mod tests {
             assert!(!failed("-", "GET /login", status) && !failed("-", "POST /api/items", status), "{status}");
         }
         assert!(failed("alice", "GET /private", 401));
+        for spelling in ["/wp%2dlogin.php", "//WP-LOGIN.PHP;x=1", "/blog/wp%252dlogin%2Ephp?x=1"] {
+            assert!(failed("-", &format!("POST {spelling}"), 200), "{spelling}");
+        }
         assert!(failed("-", "POST /blog/wp-login.php", 200) && !failed("-", "POST /blog/wp-login.php", 302));
     }
 

@@ -11,6 +11,7 @@ use super::{DeviceSpec, settings};
 use crate::config::Span;
 use crate::detect::burst::Bursts;
 use crate::detect::disagreement::{Disagreement, Judgements};
+use crate::detect::doer::doer;
 use crate::detect::liveness::Liveness;
 use crate::detect::log_clock::LogClock;
 use crate::detect::log_sequence::{Break, LogSequence};
@@ -106,7 +107,7 @@ impl AdvMl {
             .chain(self.missing_lines(raw))
             .chain(self.unannounced_login(raw))
         {
-            let about = finding.entity.key().unwrap_or_default();
+            let about = doer(&finding.entity);
             self.report(finding, &about, &raw.compartment, event, out);
         }
     }

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::common::{quote, severity_of_score};
 use super::{DeviceSpec, settings};
 use crate::config::Span;
-use crate::detect::incident::{Alert, Incident};
+use crate::detect::incident::{Alert, Evidence, Incident};
 use crate::detect::incidents::Incidents;
 use crate::detect::tactic::Tactic;
 use crate::detect::top::Top;
 use crate::event::{Body, Category, Entity, Event, Interest, Severity, Soc, Stream, Times, Timestamp, Verdict};
 use crate::layer::stage::{Outbox, Stateful};
-use crate::layer::verdict;
+use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, verdict};
 
 const NUMBER: u16 = 52;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -95,6 +95,7 @@ impl Stateful for Analytics {
             score: soc.score,
             entity: &soc.entity,
             attack: &soc.attack,
+            evidence: evidence(soc),
         };
         let step_of = |score: f64| severity_of_score(score) as u8;
         if let Some(incident) = self.state.incidents.alert(&alert, event.time(), self.settings.window.get(), step_of) {
@@ -115,6 +116,19 @@ impl Stateful for Analytics {
 fn kind(soc: &Soc) -> String {
     let technique = soc.attack.first().map(|id| id.split('.').next().unwrap_or(id).to_owned());
     soc.flags.first().cloned().or(technique).unwrap_or_else(|| soc.category.name().to_owned())
+}
+
+fn evidence(soc: &Soc) -> Evidence {
+    let says = |name: &str| soc.reasons.iter().any(|reason| reason == name);
+    if says(SOURCE_NOT_PROVEN) {
+        Evidence::OfNobody
+    } else if says(SOURCE_NOT_COUNTED) {
+        Evidence::OfOthers
+    } else if soc.outcome == Some(false) && soc.entity.src_ip.is_some() {
+        Evidence::Tried
+    } else {
+        Evidence::Done
+    }
 }
 
 impl Hour {
@@ -175,6 +189,8 @@ fn describe(incident: &Incident, cause: &Soc) -> Soc {
     let minutes = incident.last.since(incident.first).as_secs().div_ceil(60);
     let mut reasons = vec![format!("incident:{}", incident.id)];
     reasons.extend(incident.attacker().map(|address| format!("attacker:{}", quote(address))));
+    reasons.extend((!incident.is_proven).then(|| SOURCE_NOT_PROVEN.to_owned()));
+    reasons.extend(tactics.iter().map(|tactic| format!("tactic:{tactic}")));
     reasons.extend(kinds.iter().map(|kind| format!("kind:{kind}")));
     reasons.extend(incident.named.iter().map(|id| format!("event:{id}")));
     Soc {
@@ -277,6 +293,32 @@ mod tests {
         let benign = Soc { decision: Verdict::Benign, ..soc("X", "T1110", "bob", 0.0) };
         let events = [event(1, 0, benign), event(2, 10, soc("BEACON", "T1071", "carol", 0.9))];
         assert_eq!(soc_events(make().as_mut(), &events), []);
+    }
+
+    #[test]
+    fn attempts_that_were_refused_get_an_incident_no_further_than_initial_access_and_packets_prove_nobody() {
+        let incident = |change: fn(&mut Soc)| {
+            let said = [("A", "T1505.003"), ("B", "T1059.004"), ("C", "T1595.003"), ("D", "T1110.001")];
+            let events: Vec<Event> = (1..)
+                .zip(said)
+                .map(|(number, (flag, technique))| {
+                    let mut soc = soc(flag, technique, "", 0.6);
+                    soc.entity = Entity { src_ip: Some("203.0.113.5".into()), ..Entity::default() };
+                    change(&mut soc);
+                    event(number, number, soc)
+                })
+                .collect();
+            soc_events(make().as_mut(), &events).pop().unwrap()
+        };
+        let says = |soc: &Soc, name: &str| soc.reasons.iter().any(|reason| reason == name);
+        let refused = incident(|soc| soc.outcome = Some(false));
+        assert!(says(&refused, "tactic:initial-access") && !says(&refused, "tactic:persistence"), "{refused:#?}");
+        assert!(says(&refused, "attacker:203.0.113.5") && !says(&refused, SOURCE_NOT_PROVEN));
+        let packets = incident(|soc| soc.reasons.push(SOURCE_NOT_PROVEN.to_owned()));
+        assert!(says(&packets, SOURCE_NOT_PROVEN) && !says(&packets, "attacker:203.0.113.5"), "{packets:#?}");
+        let of_many = incident(|soc| soc.reasons.push(SOURCE_NOT_COUNTED.to_owned()));
+        assert!(!says(&of_many, "attacker:203.0.113.5") && says(&of_many, "tactic:persistence"));
+        assert!(says(&incident(|_| {}), "tactic:persistence"));
     }
 
     #[test]

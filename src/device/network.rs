@@ -11,10 +11,11 @@ use crate::config::Span;
 use crate::detect::beacon::{Beacon, Beacons, Contact};
 use crate::detect::dga;
 use crate::detect::dns_names::{DnsNames, Question};
-use crate::detect::flow::Flow;
+use crate::detect::flow::{Flow, Side};
+use crate::detect::nets::is_private;
 use crate::detect::public_suffix::registrable;
 use crate::detect::recent::Recent;
-use crate::detect::scan::{ScanSettings, Scans, is_private};
+use crate::detect::scan::{ScanSettings, Scans};
 use crate::detect::zeek;
 use crate::event::{Action, Body, Category, Event, Interest, Raw, Record, Stream, Timestamp};
 use crate::layer::stage::{Outbox, Stateful};
@@ -146,6 +147,10 @@ impl Network {
     }
 
     fn flow_beacon(&mut self, flow: &Flow<'_>, now: Timestamp) -> Option<Beacon> {
+        // Who knocks at an own machine at a regular pace has no own machine in its hands.
+        if flow.begun == Side::Outside {
+            return None;
+        }
         let peer = flow.domain.unwrap_or(flow.server);
         let owner = flow.domain.and_then(registrable).unwrap_or(peer);
         if self.state.clients.count(owner, flow.client) >= CLIENTS_OF_A_SERVICE {
@@ -166,7 +171,8 @@ impl Network {
         let (window, names_min) = (settings.names_window.get(), settings.algorithmic_names);
         let oddity = self.state.names.ask(question, now, window, names_min);
         let beacon = self.name_beacon(question, now);
-        let link = Link { client: question.client, address: None, domain: Some(question.name), port: None };
+        let (client, domain) = (question.client, Some(question.name));
+        let link = Link { client, address: None, domain, port: None, is_proven: true };
         let mut findings: Vec<Finding> = oddity.map(|oddity| name_finding(question, oddity)).into_iter().collect();
         findings.extend(beacon.map(|beacon| beacon_finding(&link, &beacon)));
         findings
@@ -244,6 +250,7 @@ mod tests {
 
     use super::*;
     use crate::event::{Entity, EventId, Format, Severity, Times};
+    use crate::layer::SOURCE_NOT_PROVEN;
     use crate::layer::stage::Stage;
     use crate::layer::testing::soc_events;
     use crate::parse::built_in;
@@ -281,6 +288,47 @@ mod tests {
         assert_eq!(soc.entity.src_ip.as_deref(), Some("203.0.113.5"));
         assert_eq!((soc.severity, soc.attack.as_slice()), (Severity::Medium, &["T1595.001".to_owned()][..]));
         assert_eq!(soc.compartment, "net");
+    }
+
+    /// What a firewall logs of a packet.
+    fn packet(interfaces: &str, ends: &str, rest: &str) -> Record {
+        let line = format!(
+            "Nov 10 10:00:00 gate kernel: [1.0] [UFW BLOCK] {interfaces} {ends} LEN=40 TOS=0x00 PREC=0x00 TTL=240 ID=1 {rest} URGP=0"
+        );
+        crate::parse::record(line.as_bytes(), Format::Auto, &[])
+    }
+
+    #[test]
+    fn what_is_sent_to_an_own_machine_at_a_regular_pace_is_no_beacon_and_what_one_sends_is() {
+        for (every, port) in [(60, 31_337), (60, 443), (3, 22), (720, 9100)] {
+            let said = |interfaces: &str| {
+                let syn = format!("PROTO=TCP SPT=40000 DPT={port} WINDOW=1024 RES=0x00 SYN");
+                let syn = packet(interfaces, "SRC=203.0.113.9 DST=198.51.100.1", &syn);
+                let events: Vec<Event> = (0..28).map(|step| event(f64::from(step * every), syn.clone())).collect();
+                soc_events(make().as_mut(), &events)
+            };
+            assert_eq!(said("IN=eth0 OUT= MAC=00"), [], "port {port}");
+            assert!(said("IN= OUT=eth0").iter().any(|soc| soc.flags == ["BEACON"]), "port {port}");
+        }
+    }
+
+    #[test]
+    fn a_scan_of_packets_alone_says_that_anybody_can_have_sent_them_and_late_packets_are_none() {
+        let said = |rest: fn(u16) -> String| {
+            let events: Vec<Event> = (0..60)
+                .map(|step| {
+                    let packet =
+                        packet("IN=eth0 OUT= MAC=00", "SRC=9.9.9.9 DST=198.51.100.1", &rest(40_000 + step * 7));
+                    event(f64::from(step), packet)
+                })
+                .collect();
+            soc_events(make().as_mut(), &events)
+        };
+        let scan = said(|port| format!("PROTO=TCP SPT=40000 DPT={port} WINDOW=1024 RES=0x00 SYN"));
+        assert!(!scan.is_empty());
+        assert!(scan.iter().all(|soc| soc.reasons.iter().any(|reason| reason == SOURCE_NOT_PROVEN)), "{scan:#?}");
+        assert_eq!(said(|port| format!("PROTO=TCP SPT=443 DPT={port} WINDOW=0 RES=0x00 ACK FIN")), []);
+        assert_eq!(said(|port| format!("PROTO=UDP SPT=53 DPT={port} LEN=70")), []);
     }
 
     #[test]

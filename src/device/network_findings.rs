@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use super::common::{Finding, quote};
 use crate::detect::beacon::Beacon;
 use crate::detect::dns_names::{Oddity, Question};
-use crate::detect::flow::Flow;
-use crate::detect::scan::{Scan, Shape, is_private};
+use crate::detect::flow::{Flow, Side};
+use crate::detect::nets::is_private;
+use crate::detect::scan::{Scan, Shape};
 use crate::event::Entity;
+use crate::layer::SOURCE_NOT_PROVEN;
 
 /// The two ends of a regular contact.
 pub struct Link<'a> {
@@ -15,12 +17,14 @@ pub struct Link<'a> {
     pub address: Option<IpAddr>,
     pub domain: Option<&'a str>,
     pub port: Option<u16>,
+    /// It is the client, or an own machine at least, who reaches out: nobody in its name.
+    pub is_proven: bool,
 }
 
 impl<'a> Link<'a> {
     pub fn of(flow: &Flow<'a>, client: &'a str) -> Self {
-        let port = Some(flow.port);
-        Self { client, address: flow.server.parse().ok(), domain: flow.domain, port }
+        let is_proven = flow.proves_client || flow.begun == Side::Inside;
+        Self { client, address: flow.server.parse().ok(), domain: flow.domain, port: Some(flow.port), is_proven }
     }
 }
 
@@ -56,6 +60,8 @@ pub fn scan_finding(flow: &Flow<'_>, scan: &Scan) -> Finding {
     };
     let attack: &[&str] = if from_inside { &["T1046"] } else { &["T1595.001"] };
     let one_server = scan.hosts == 1;
+    let mut reasons = vec![format!("{} failed first contacts: {} hosts, {} ports", scan.count, scan.hosts, scan.ports)];
+    reasons.extend((!scan.is_proven).then(|| SOURCE_NOT_PROVEN.to_owned()));
     Finding {
         flag,
         score,
@@ -67,7 +73,7 @@ pub fn scan_finding(flow: &Flow<'_>, scan: &Scan) -> Finding {
             ..Entity::default()
         },
         attack,
-        reasons: vec![format!("{} failed first contacts: {} hosts, {} ports", scan.count, scan.hosts, scan.ports)],
+        reasons,
     }
 }
 
@@ -90,6 +96,7 @@ pub fn beacon_finding(link: &Link<'_>, beacon: &Beacon) -> Finding {
     let interval_s = beacon.interval.as_secs_f64();
     let regularity = beacon.regularity * 100.0;
     let evidence = beacon.evidence.join(", ");
+    let not_proven = (!link.is_proven).then(|| SOURCE_NOT_PROVEN.to_owned());
     Finding {
         flag: "BEACON",
         score: beacon.score,
@@ -104,7 +111,7 @@ pub fn beacon_finding(link: &Link<'_>, beacon: &Beacon) -> Finding {
             ..Entity::default()
         },
         attack: if link.port.is_some() { &["T1071"] } else { &["T1071.004"] },
-        reasons: beacon.evidence.iter().map(|evidence| format!("beacon:{evidence}")).collect(),
+        reasons: beacon.evidence.iter().map(|evidence| format!("beacon:{evidence}")).chain(not_proven).collect(),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::detect::observable::Observable;
 use crate::detect::tactic::Tactic;
 use crate::event::{Category, Soc};
+use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN};
 
 pub enum Offender<'a> {
     Address(&'a str),
@@ -20,7 +21,7 @@ pub fn offender(soc: &Soc) -> Option<Offender<'_>> {
         }
     }
     // An incident names many addresses; which one attacked is among its reasons.
-    if soc.flags.iter().any(|flag| flag == "INCIDENT") {
+    if is_incident(soc) {
         return soc.reasons.iter().find_map(|reason| reason.strip_prefix("attacker:")).map(Offender::Address);
     }
     // The next name that the algorithm makes is another one.
@@ -32,13 +33,35 @@ pub fn offender(soc: &Soc) -> Option<Offender<'_>> {
         let address = entity.dst_ip.as_deref().map(Offender::Address);
         return address.or(entity.domain.as_deref().map(Offender::Domain));
     }
+    if says(soc, SOURCE_NOT_COUNTED) {
+        return None;
+    }
     let from_outside = matches!(soc.category, Category::Auth | Category::Network | Category::Intel | Category::App);
     entity.src_ip.as_deref().filter(|_| from_outside).map(Offender::Address)
 }
 
+fn says(soc: &Soc, name: &str) -> bool {
+    soc.reasons.iter().any(|reason| reason == name)
+}
+
+/// Whether anybody at all can have sent what it tells of, in the name of the address: nothing follows from it alone.
+pub fn is_of_nobody(soc: &Soc) -> bool {
+    says(soc, SOURCE_NOT_PROVEN)
+}
+
 /// Whether an intruder is in rather than at the door.
 pub fn is_compromised(soc: &Soc) -> bool {
-    soc.attack.iter().filter_map(|id| Tactic::of(id)).any(|tactic| {
+    let is_inside = |tactic: Tactic| {
         tactic >= Tactic::LateralMovement || matches!(tactic, Tactic::Persistence | Tactic::PrivilegeEscalation)
-    })
+    };
+    // An incident knows which of its techniques were only tried.
+    if is_incident(soc) {
+        return soc.reasons.iter().filter_map(|reason| Tactic::named(reason.strip_prefix("tactic:")?)).any(is_inside);
+    }
+    let was_refused = soc.outcome == Some(false) && soc.entity.src_ip.is_some();
+    !was_refused && soc.attack.iter().filter_map(|id| Tactic::of(id)).any(is_inside)
+}
+
+fn is_incident(soc: &Soc) -> bool {
+    soc.flags.iter().any(|flag| flag == "INCIDENT")
 }

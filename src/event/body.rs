@@ -102,6 +102,9 @@ pub struct Soc {
     pub flags: Vec<String>,
     pub attack: Vec<String>,
     pub reasons: Vec<String>,
+    /// Whether what it tells of succeeded, where a decision said so.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::outcome")]
+    pub outcome: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposal: Option<serde_json::Value>,
     /// Of an alarm that grows.
@@ -148,6 +151,7 @@ impl Default for Soc {
             flags: Vec::new(),
             attack: Vec::new(),
             reasons: Vec::new(),
+            outcome: None,
             proposal: None,
             alarm: None,
         }

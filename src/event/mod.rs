@@ -7,6 +7,7 @@ mod format;
 pub(crate) mod hex;
 mod id;
 mod judgement;
+mod outcome;
 mod raw;
 mod record;
 pub(crate) mod stream;

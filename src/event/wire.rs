@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     Action, Alarm, Body, Category, Decision, Entity, Event, EventId, Happened, ShrinkSample, Soc, Stream, Times,
-    Timestamp, Verdict,
+    Timestamp, Verdict, outcome,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -96,22 +96,6 @@ fn is_once(times: &u32) -> bool {
     *times <= 1
 }
 
-fn outcome_name(outcome: Option<bool>) -> &'static str {
-    match outcome {
-        Some(true) => "success",
-        Some(false) => "failure",
-        None => "",
-    }
-}
-
-fn outcome_named(name: &str) -> Option<bool> {
-    match name {
-        "success" => Some(true),
-        "failure" => Some(false),
-        _ => None,
-    }
-}
-
 fn system() -> Category {
     Category::System
 }
@@ -161,7 +145,7 @@ pub(super) fn form(event: &Event) -> impl Serialize {
             category: decision.category,
             program: decision.happened.program.as_deref().map(Cow::Borrowed),
             action: Cow::Borrowed(decision.happened.action.name()),
-            outcome: Cow::Borrowed(outcome_name(decision.happened.outcome)),
+            outcome: Cow::Borrowed(outcome::name(decision.happened.outcome)),
             times: decision.happened.times,
             attack: Cow::Borrowed(&decision.attack),
             summary: Cow::Borrowed(&decision.summary),
@@ -216,7 +200,7 @@ fn decision_of(stream: Stream, form: DecisionForm<'_>) -> Result<(Timestamp, Dec
         happened: Happened {
             program: form.program.map(Cow::into_owned),
             action: Action::named(&form.action),
-            outcome: outcome_named(&form.outcome),
+            outcome: outcome::named(&form.outcome),
             times: form.times,
         },
         reasons: form.reasons.into_owned(),

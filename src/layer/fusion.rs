@@ -4,6 +4,8 @@
 //! risk it tipped. Those are two statements with causes, scores and evidence of their own, so they stay two SOC events;
 //! their `input_ref`s lead to the same raw line. What Layer 3 says of many lines alike is one alarm that grows.
 
+#[cfg(test)]
+mod alarm_tests;
 mod alarms;
 pub(crate) mod config;
 
@@ -67,8 +69,9 @@ impl Stateful for Fusion {
                 if let Some(over) = added.over {
                     out.emit_soc(self.end(event.time(), over));
                 }
-                if let Some(alarm) = added.told {
-                    out.emit_soc(Soc { alarm, ..self.fuse(layer, event.time(), decision) });
+                if let Some(told) = added.told {
+                    let alarm = told.alarm.as_deref().cloned();
+                    out.emit_soc(Soc { alarm, ..self.fuse(layer, event.time(), &told) });
                 }
             }
             _ => {}
@@ -124,6 +127,7 @@ impl Fusion {
             shrink,
             attack: decision.attack.clone(),
             reasons: decision.reasons.clone(),
+            outcome: decision.happened.outcome,
             ..Soc::default()
         }
     }
@@ -270,26 +274,32 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_of_layer_4_is_told_of_when_it_begins_when_it_is_worse_and_when_it_lists_who_takes_part() {
-        let said = |at: u64, score: f64, members: &[&str]| {
+    fn an_alarm_of_layer_4_is_told_of_when_it_begins_when_it_is_worse_when_it_goes_on_again_and_as_a_campaign() {
+        let said = |at: u64, score: f64, reason: &str| {
             let mut event = decision(at, Stream::L4Out, score);
             if let Body::Decision(decision) = &mut event.body {
-                let members = members.iter().map(|&member| member.to_owned()).collect();
-                decision.alarm = Some(Box::new(Alarm { id: "a".into(), count: at, members, ..Alarm::default() }));
+                let (members, is_over) = (vec!["b".to_owned()], reason == "over");
+                let alarm = Alarm { id: "a".into(), count: at, members, is_over, ..Alarm::default() };
+                decision.alarm = Some(Box::new(alarm));
+                decision.reasons.push(reason.to_owned());
             }
             event
         };
         let events = [
-            said(5, 0.6, &[]),
-            said(8, 0.6, &[]),
-            said(16, 0.6, &[]),
-            said(50, 0.7, &[]),
-            said(64, 0.7, &["b"]),
-            said(128, 0.7, &[]),
+            said(5, 0.6, ""),
+            said(8, 0.6, ""),
+            said(16, 0.6, ""),
+            said(50, 0.7, ""),
+            said(64, 0.7, "campaign"),
+            said(65, 0.7, "resumed"),
+            said(128, 0.7, ""),
+            said(130, 0.0, "over"),
+            said(256, 0.7, ""),
+            said(512, 0.7, ""),
         ];
         let told = soc_events(&mut *stage(false), &events);
         let counts: Vec<u64> = told.iter().filter_map(|soc| Some(soc.alarm.as_ref()?.count)).collect();
-        assert_eq!(counts, [5, 50, 64]);
+        assert_eq!(counts, [5, 50, 64, 65, 130, 256], "whoever reads that it is over is told that it goes on");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! From a score to a verdict, and from an attacker's text to one that can be shown.
 
+use super::reasons::CAMPAIGN;
 use crate::detect::deceptive::excerpt;
 use crate::detect::sigma;
-use crate::event::{Alarm, Verdict};
+use crate::event::{Alarm, Decision, Entity, Verdict};
 use crate::limits;
 
 /// The score of a Sigma rule of level `low`.
@@ -34,6 +35,18 @@ pub fn over_summary(reasons: &[String], about: Option<&str>, alarm: &Alarm) -> S
     let of = about.map(|name| format!(" of {name}")).unwrap_or_default();
     let minutes = (alarm.last_ts - alarm.first_ts).max(0.0) / 60.0;
     one_line(&format!("over: {}{of}, {} in all within {minutes:.0} min", reasons.join(", "), alarm.count))
+}
+
+/// The decision about all of them: none of them alone is to blame for it.
+pub fn of_campaign(decision: Decision, what: &str, alarm: Alarm) -> Decision {
+    let mut reasons = decision.reasons;
+    let last = decision.entity.src_ip.as_deref().unwrap_or("unknown");
+    let unnamed = alarm.count.saturating_sub(alarm.members.len() as u64);
+    let named_before = if unnamed > 0 { format!(", {unnamed} of them named before") } else { String::new() };
+    let summary = format!("{what} by {} sources one after the other, last {last}{named_before}", alarm.count);
+    reasons.insert(0, CAMPAIGN.to_owned());
+    let entity = Entity { src_ip: None, ..decision.entity };
+    Decision { reasons, summary: one_line(&summary), alarm: Some(Box::new(alarm)), entity, ..decision }
 }
 
 #[cfg(test)]

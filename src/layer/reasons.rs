@@ -8,6 +8,18 @@ use crate::event::{Action, Record};
 /// A refusal or failure alone means little; it takes many of them.
 const FAILURE_SCORE: f64 = 0.1;
 
+/// Among the reasons: what is told of needs no answer, so anybody can have sent it in the name of the address.
+pub const SOURCE_NOT_PROVEN: &str = "source_not_proven";
+/// Among the reasons for a line that tells another time than the one it is judged by.
+pub const TIME_NOT_BELIEVED: &str = "time_not_believed";
+/// Among the reasons: the address was there at the end of what many did together, and has not been counted to be one of them.
+pub const SOURCE_NOT_COUNTED: &str = "source_not_counted";
+
+/// Among the reasons for an alarm that has rested for long and goes on.
+pub const RESUMED: &str = "resumed";
+/// The first of the reasons for an alarm about many sources.
+pub const CAMPAIGN: &str = "campaign";
+
 /// The name, and the score that a single one has.
 pub fn reason(action: Action, outcome: Option<bool>) -> Option<(&'static str, f64)> {
     let name = match (action, outcome) {
@@ -20,6 +32,14 @@ pub fn reason(action: Action, outcome: Option<bool>) -> Option<(&'static str, f6
         _ => return None,
     };
     Some((name, 0.0))
+}
+
+/// Whether a reason says what happened, or how it was seen, rather than what that means.
+pub fn is_of_what_happened(name: &str) -> bool {
+    const MARKS: [&str; 3] = [SOURCE_NOT_PROVEN, SOURCE_NOT_COUNTED, TIME_NOT_BELIEVED];
+    const ORDINARY: [&str; 5] =
+        ["privilege_use", "account_change", "config_change", "log_control", "left_before_login"];
+    name.starts_with("refused_") || name.starts_with("failed_") || MARKS.contains(&name) || ORDINARY.contains(&name)
 }
 
 /// Of a client that went away before it said who it is: harmless alone, and what a scanner does a thousand times.

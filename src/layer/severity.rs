@@ -30,6 +30,11 @@ pub fn severity(verdict: Verdict, score: f64, operator: Operator) -> Severity {
     }
 }
 
+/// How bad a decision is by itself.
+pub fn grade(verdict: Verdict, score: f64) -> u8 {
+    severity(verdict, score, Operator::default()) as u8
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::quiet::{attack_in, is_false_alarm};
 use crate::replayed::soc_events;
 use crate::table::{Goal, Table};
@@ -62,6 +64,12 @@ fn logs(folder: &Path) -> Vec<PathBuf> {
     logs
 }
 
+/// Whom an event is about, and who is in its list.
+fn named(event: &Value) -> impl Iterator<Item = &str> {
+    let members = event["members"].as_array().into_iter().flatten();
+    event["entity"]["src_ip"].as_str().into_iter().chain(members.filter_map(Value::as_str))
+}
+
 #[test]
 #[ignore = "needs DSMIL_DATA: run tests/eval"]
 fn attackers_that_others_report_are_reported() {
@@ -72,8 +80,7 @@ fn attackers_that_others_report_are_reported() {
     for folder in folders.iter().filter(|folder| folder.join("scenario.assert").exists()) {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         let events = soc_events(&logs(folder));
-        let reported: BTreeSet<String> =
-            events.iter().filter_map(|event| address(event["entity"]["src_ip"].as_str()?)).collect();
+        let reported: BTreeSet<String> = events.iter().flat_map(named).filter_map(address).collect();
         let asserts = fs::read_to_string(folder.join("scenario.assert")).unwrap();
         let attackers = attackers(&name, &asserts);
         // A result without a source is an attacker all the same, whom the test does not name.

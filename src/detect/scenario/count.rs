@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::model::{Measure, Scenario};
+use crate::detect::top::Top;
 use crate::event::Timestamp;
+use crate::limits;
 
 /// The newest lines of a group. What lies outside of the timespan is not counted and is not thrown away either: the next line may
 /// be of a source with another clock. It goes when newer lines need its place.
@@ -28,9 +30,24 @@ pub struct Count {
     pub last: Timestamp,
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     pub alarm: Option<Open>,
+    /// The total when somebody last succeeded.
+    #[serde(rename = "d", default, skip_serializing_if = "is_none")]
+    settled: u64,
+    /// Who has most of the count, of a group that is not of one source.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    sources: Option<Box<Top>>,
 }
 
+/// Characters of a source's name; an address has fewer.
+const NAME_CHARS_MAX: usize = 64;
+/// An alarm that begins again after a longer rest is reported at once.
+const RESUMED_AFTER: Duration = Duration::from_secs(3 * 3600);
+
 fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+fn is_none(count: &u64) -> bool {
     *count == 0
 }
 
@@ -51,6 +68,21 @@ pub struct Open {
     pub grade: u32,
     #[serde(rename = "o", default)]
     pub told: Told,
+    /// It is over since then, and goes on when it is reached again.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub rests_since: Option<Timestamp>,
+}
+
+impl Open {
+    /// It is reached at this time. Returns whether it has rested for so long that this is to be told.
+    pub fn resume(&mut self, ts: Timestamp) -> bool {
+        let Some(since) = self.rests_since.take() else { return false };
+        // Whoever told of it instead may be over as well.
+        if self.told == Told::Another {
+            self.told = Told::Nobody;
+        }
+        self.told == Told::Itself && ts.since(since) > RESUMED_AFTER
+    }
 }
 
 /// Who has told of an alarm.
@@ -82,11 +114,16 @@ impl Count {
 
     /// Adds lines of this time, at most as many as are remembered.
     pub fn add(&mut self, scenario: &Scenario, ts: Timestamp, item: u64, times: u32) {
-        if ts.since(self.last) > scenario.ends_after() {
+        let pause = ts.since(self.last);
+        if pause > scenario.remembered_for() {
             self.alarm = None;
+        } else if let Some(alarm) = self.alarm.as_mut().filter(|_| pause > scenario.ends_after()) {
+            alarm.rests_since.get_or_insert(self.last);
         }
         if self.alarm.is_none() && self.within(scenario, ts).next().is_none() {
             self.total = self.carried(scenario, ts) as u64;
+            self.settled = 0;
+            self.sources = None;
         }
         self.total += u64::from(times);
         let memory = scenario.memory();
@@ -109,6 +146,31 @@ impl Count {
             self.seen.push_back((ts, item));
         }
         self.last = self.last.max(ts);
+    }
+
+    /// One more line of this source.
+    pub fn name_source(&mut self, name: &str) {
+        let end = name.char_indices().nth(NAME_CHARS_MAX).map_or(name.len(), |(end, _)| end);
+        let sources = self.sources.get_or_insert_with(|| Box::new(Top::new(limits::SCENARIO_SOURCES_NAMED_MAX)));
+        sources.count(name.get(..end).unwrap_or_default());
+    }
+
+    /// Those who have most of the count, the first of them most.
+    pub fn sources(&self) -> Vec<String> {
+        let surest = self.sources.iter().flat_map(|sources| sources.surest());
+        surest.map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// Lines since somebody last succeeded.
+    pub fn unsettled(&self) -> u64 {
+        self.total.saturating_sub(self.settled)
+    }
+
+    /// Somebody has succeeded: what was counted has led to that. The alarm goes on.
+    pub fn settle(&mut self) {
+        self.seen.clear();
+        self.carried = 0;
+        self.settled = self.total;
     }
 
     fn within(&self, scenario: &Scenario, ts: Timestamp) -> impl Iterator<Item = u64> + '_ {
@@ -172,6 +234,7 @@ impl Count {
         self.seen = kept.into();
         let taken = before - self.seen.len();
         self.total = self.total.saturating_sub(taken as u64);
+        self.settled = self.settled.min(self.total);
         taken
     }
 

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::count::{Open, Told};
+use super::count::{Count, Open, Told};
 use super::group;
-use super::model::{Measure, Scenario};
+use super::model::{Masks, Measure, Scenario};
 use super::says::filled;
 use super::set::{Role, ScenarioSet};
 use super::table::{Line, Table};
 use crate::detect::fingerprint::alarm_id;
 use crate::detect::fold::told_again_at;
+use crate::detect::sigma::normal;
 use crate::event::{Category, Record, Timestamp};
 
 /// An alarm that has grown by this factor is a grade worse.
@@ -22,6 +23,9 @@ const GRADE_GAIN: f64 = 0.1;
 const GROWN_MAX: f64 = 0.78;
 /// So many lines leave no doubt, if one then succeeds.
 const DOUBTLESS: u64 = 10;
+/// A success of another user than the one that all the failures were of: somebody beside whom somebody else fails, more often
+/// than not.
+const OF_ANOTHER: f64 = 0.7;
 
 /// The value of a line that has none.
 const NOTHING: u64 = 0;
@@ -48,10 +52,20 @@ pub struct Raised {
     pub category: Category,
     /// It is about where lines come from; the user that they name is only the target.
     pub is_of_source: bool,
-    /// It is about many sources: the one that its newest line names is not to blame for it.
+    /// It is about one address, or the network of one customer. Otherwise the one that its newest line names is not to blame.
+    pub is_of_one_source: bool,
+    /// Its lines come from somewhere, and it is about many such places.
     pub is_of_many: bool,
+    /// It is about a user, who then is more than a target.
+    pub is_of_user: bool,
     /// It is about the order of things rather than their number.
     pub is_sequence: bool,
+    /// It is about a line that came after what was counted.
+    pub is_after: bool,
+    /// It has rested for long and goes on.
+    pub is_resumed: bool,
+    /// Of what is not of one source: who has most of the count.
+    pub sources: Vec<String>,
     pub alarm: Grown,
 }
 
@@ -79,11 +93,19 @@ pub struct Observation<'a> {
 impl Counters {
     /// Takes the line in. Returns what is to be reported.
     pub fn observe(&mut self, set: &ScenarioSet, line: &Observation<'_>) -> Vec<Raised> {
-        let (mut reported, mut begun) = (Vec::new(), Vec::new());
+        let (mut reported, mut begun): (Vec<Raised>, Vec<_>) = (Vec::new(), Vec::new());
         for (index, role) in set.concerned(line.record) {
             let Some(scenario) = set.scenarios.get(index) else { continue };
             match role {
-                Role::Follows | Role::Cancels => reported.extend(self.succeeded(scenario, role, line)),
+                Role::Follows | Role::Cancels => {
+                    // What it comes after may have been counted in several ways; it is one thing all the same.
+                    let Some(found) = self.succeeded(scenario, role, line) else { continue };
+                    match reported.iter_mut().find(|known| known.reason == found.reason) {
+                        Some(known) if known.score >= found.score => {}
+                        Some(known) => *known = found,
+                        None => reported.push(found),
+                    }
+                }
                 Role::Counts(_) if line.is_repeated => {}
                 Role::Counts(step) => {
                     let Some(group) = group::of(scenario, line.record) else { continue };
@@ -160,7 +182,8 @@ impl Counters {
     fn told(&self, scenario: &Scenario, group: u64, ts: Timestamp) -> Told {
         let count = self.tables.get(&scenario.id).and_then(|table| table.get(group));
         let count = count.filter(|count| ts.since(count.last) <= scenario.ends_after());
-        count.and_then(|count| count.alarm.as_ref()).map_or(Told::Nobody, |open| open.told)
+        let open = count.and_then(|count| count.alarm.as_ref()).filter(|open| open.rests_since.is_none());
+        open.map_or(Told::Nobody, |open| open.told)
     }
 
     /// How many groups are counted exactly, over all scenarios.
@@ -187,14 +210,19 @@ fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: 
         Measure::Values { .. } => group::item(record, scenario.item())?,
     };
     let (count, measured) = table.count(scenario, Line { group, item, ts, times })?;
+    if let Some(source) = normal::field(record, "source.address").filter(|_| !scenario.is_of_one_source()) {
+        count.name_source(&source);
+    }
     if measured < scenario.at {
         return None;
     }
     let total = count.total;
-    if count.alarm.as_ref().is_some_and(|open| total < open.next) {
+    let is_resumed = count.alarm.as_mut().is_some_and(|open| open.resume(ts));
+    let waits = |open: &Open| total < open.next && open.told != Told::Nobody && !is_resumed;
+    if count.alarm.as_ref().is_some_and(waits) {
         return None;
     }
-    let (distinct, first) = (count.distinct(scenario, ts), count.first(scenario, ts));
+    let (distinct, first, sources) = (count.distinct(scenario, ts), count.first(scenario, ts), count.sources());
     let open = count.alarm.get_or_insert_with(|| Open { first, ..Open::default() });
     // What another has told is told by this one when it is worse, or it would be told twice.
     let grade = grade(scenario, total);
@@ -207,14 +235,16 @@ fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: 
     }
     let alarm =
         Grown { id: alarm_id(group, open.first), reports: open.reports, count: total, first: open.first, last: ts };
-    Some(report(scenario, group, record, distinct, alarm))
+    let is_sequence = matches!(scenario.measure, Measure::All { .. });
+    let is_of_many = !scenario.is_of_one_source() && !is_sequence && normal::field(record, "source.address").is_some();
+    Some(Raised { is_resumed, is_of_many, sources, ..report(scenario, group, record, distinct, alarm) })
 }
 
 fn report(scenario: &Scenario, group: u64, record: &Record, distinct: usize, alarm: Grown) -> Raised {
     let score = grown(scenario.score, grade(scenario, alarm.count));
     let spread = scenario.spread.as_ref().filter(|spread| distinct >= spread.at);
     let summary = match spread.map_or(&scenario.says, |spread| &spread.says) {
-        Some(says) => filled(says, record, alarm.count, distinct),
+        Some(says) => filled(says, record, (alarm.count, distinct), scenario.masks),
         None => format!("{}: {} lines, {distinct} different", scenario.title, alarm.count),
     };
     let found = raised(scenario, group, scenario.reason.clone(), (score, summary), alarm);
@@ -224,14 +254,42 @@ fn report(scenario: &Scenario, group: u64, record: &Record, distinct: usize, ala
     }
 }
 
-/// What comes after a scenario whose count has been reached: the scenario is then over.
+/// What led to a line that comes after.
+struct Led {
+    lines: u64,
+    distinct: usize,
+    first: Timestamp,
+    /// All of it was of one user, and the line is of another.
+    is_of_another: bool,
+}
+
+fn led(scenario: &Scenario, count: &Count, line: &Observation<'_>) -> Option<Led> {
+    if count.measure(scenario, line.ts) < scenario.at {
+        return None;
+    }
+    let distinct = count.distinct(scenario, line.ts);
+    let is_of_another = match &scenario.measure {
+        Measure::Lines { item } => {
+            let items = count.items();
+            let own = group::item(line.record, item).unwrap_or(NOTHING);
+            distinct == 1 && !items.contains(&NOTHING) && !items.contains(&own)
+        }
+        _ => false,
+    };
+    Some(Led { lines: count.unsettled(), distinct, first: count.first(scenario, line.ts), is_of_another })
+}
+
+/// What comes after a scenario whose count has been reached: what was counted has led to it.
 fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observation<'_>) -> Option<Raised> {
     let then = scenario.then.as_ref()?;
-    let is_reached = |table: &Table| {
-        let count = table.get(group)?;
-        (count.measure(scenario, line.ts) >= scenario.at)
-            .then(|| (count.total, count.distinct(scenario, line.ts), count.first(scenario, line.ts)))
-    };
+    // Of many sources only one of those that were counted comes after itself; the others have nothing to do with it.
+    if let Measure::Values { field } = &scenario.measure
+        && field.starts_with("source.")
+    {
+        let source = group::item(line.record, field)?;
+        table.get(group).filter(|count| count.items().contains(&source))?;
+    }
+    let is_reached = |table: &Table| led(scenario, table.get(group)?, line);
     let before = is_reached(table);
     // The failures of a session that ends in a login were the user's own.
     for user in line.own {
@@ -240,18 +298,23 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observati
     }
     let after = is_reached(table);
     // What one session alone has guessed, it has guessed.
-    let (lines, distinct, first) = after.or(before.filter(|_| line.own.len() >= scenario.at))?;
-    table.forget(group);
+    let led = after.or(before.filter(|_| line.own.len() >= scenario.at))?;
+    let Led { lines, distinct, first, is_of_another } = led;
+    table.settle(scenario, group, line.ts);
     let [doubtful, certain] = then.scores;
-    let score = if lines >= DOUBTLESS || distinct > 1 { certain } else { doubtful };
+    let score = match () {
+        () if is_of_another => doubtful.min(OF_ANOTHER),
+        () if lines >= DOUBTLESS || distinct > 1 => certain,
+        () => doubtful,
+    };
     let summary = match &then.says {
-        Some(says) => filled(says, line.record, lines, distinct),
+        Some(says) => filled(says, line.record, (lines, distinct), Masks::default()),
         None => format!("{}, and then it succeeded", scenario.title),
     };
     let alarm = Grown { id: alarm_id(!group, first), reports: 1, count: lines, first, last: line.ts };
     let found = raised(scenario, group, then.reason.clone(), (score, summary), alarm);
     let techniques = if then.techniques.is_empty() { found.techniques.clone() } else { then.techniques.clone() };
-    Some(Raised { is_of_source: false, techniques, ends_after: None, ..found })
+    Some(Raised { is_of_source: false, is_after: true, techniques, ends_after: None, ..found })
 }
 
 fn raised(scenario: &Scenario, group: u64, reason: String, (score, summary): (f64, String), alarm: Grown) -> Raised {
@@ -264,9 +327,14 @@ fn raised(scenario: &Scenario, group: u64, reason: String, (score, summary): (f6
         techniques: scenario.techniques.clone(),
         summary,
         category: scenario.category,
-        is_of_source: scenario.group_by.iter().any(|field| field.starts_with("source.")),
-        is_of_many: matches!(&scenario.measure, Measure::Values { field } if field.starts_with("source.")),
+        is_of_source: scenario.is_of_source(),
+        is_of_one_source: scenario.is_of_one_source(),
+        is_of_many: false,
+        is_of_user: scenario.group_by.iter().any(|field| field == "user.name"),
         is_sequence: matches!(scenario.measure, Measure::All { .. }),
+        is_after: false,
+        is_resumed: false,
+        sources: Vec::new(),
         alarm,
     }
 }

@@ -31,6 +31,11 @@ pub fn value_of(text: &str) -> u64 {
     fingerprint(&masked(text, Masks::CUSTOMER))
 }
 
+/// Who has an address: of IPv6 all of a /64.
+pub fn customer(address: &str) -> Cow<'_, str> {
+    masked(address, Masks::CUSTOMER)
+}
+
 /// The network of an address; what is no address, in lower case (names of hosts and users are given in both).
 pub fn masked(value: &str, masks: Masks) -> Cow<'_, str> {
     let Ok(address) = value.parse::<IpAddr>() else { return Cow::Owned(value.to_lowercase()) };

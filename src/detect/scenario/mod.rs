@@ -15,4 +15,5 @@ mod table;
 mod tests;
 
 pub use counters::{Counters, Grown, Observation, Raised};
+pub use group::customer;
 pub use set::ScenarioSet;

@@ -89,6 +89,24 @@ pub struct Then {
 }
 
 impl Scenario {
+    /// What it counts comes from somewhere that it tells apart.
+    pub fn is_of_source(&self) -> bool {
+        self.group_by.iter().any(|field| field.starts_with("source."))
+    }
+
+    /// Each group is an address, or the network of one customer: it is to blame for what the group has counted. Of a user, a
+    /// machine or a network of many, nobody is.
+    pub fn is_of_one_source(&self) -> bool {
+        let customer = Masks::CUSTOMER;
+        self.is_of_source() && self.masks.v4 >= customer.v4 && self.masks.v6 >= customer.v6
+    }
+
+    /// Whoever comes back within this time goes on with the alarm that was over.
+    pub fn remembered_for(&self) -> Duration {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        self.ends_after().max(DAY)
+    }
+
     /// An alarm that nothing has been added to for so long is over.
     pub fn ends_after(&self) -> Duration {
         const SHORTEST: Duration = Duration::from_secs(600);

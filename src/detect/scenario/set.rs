@@ -46,11 +46,11 @@ impl ScenarioSet {
         let mut problems = Vec::new();
         let mut read = Read::default();
         for text in texts {
-            read.add(text, &mut problems);
+            read.add(text, &mut problems, true);
         }
         for text in rules {
-            // What is wrong with them, Layer 3 has said.
-            read.add(text, &mut Vec::new());
+            // What is wrong with them, Layer 3 has said; and they take no name from a rule that scenarios were written for.
+            read.add(text, &mut Vec::new(), false);
         }
         let mut set = Self::default();
         for (file, rule) in read.correlations.values() {
@@ -118,7 +118,8 @@ impl ScenarioSet {
 }
 
 impl Read {
-    fn add(&mut self, text: &RuleText, problems: &mut Vec<Problem>) {
+    /// Of two rules with the same name the later one counts, if it `replaces`.
+    fn add(&mut self, text: &RuleText, problems: &mut Vec<Problem>, replaces: bool) {
         let collection = match parse_sigma_yaml(&text.yaml) {
             Ok(collection) => collection,
             Err(error) => {
@@ -130,7 +131,10 @@ impl Read {
         for rule in collection.rules {
             let names = [rule.name.clone(), rule.id.clone(), Some(rule.title.clone())];
             for name in names.into_iter().flatten() {
-                self.names.entry(name).or_insert(self.rules.len());
+                let place = self.names.entry(name).or_insert(self.rules.len());
+                if replaces {
+                    *place = self.rules.len();
+                }
             }
             self.rules.push((text.file.clone(), rule));
         }

@@ -82,7 +82,15 @@ impl Table {
         }
     }
 
-    pub fn forget(&mut self, group: u64) {
+    /// What was counted of a group has led to what it was about.
+    pub fn settle(&mut self, scenario: &Scenario, group: u64, ts: Timestamp) {
+        if let Some(place) = self.groups.get_mut(&group) {
+            place.count.settle();
+            self.touch(scenario, group, ts);
+        }
+    }
+
+    fn forget(&mut self, group: u64) {
         if let Some(place) = self.groups.remove(&group) {
             self.by_importance.remove(&(place.importance, place.touch, group));
             self.by_time.remove(&(place.last, group));

@@ -128,6 +128,25 @@ fn what_cannot_be_counted_is_refused_with_its_reason() {
 }
 
 #[test]
+fn of_two_base_rules_of_a_name_the_later_one_counts() {
+    let own = "title: G\nname: failed\nlogsource: {category: authentication}\ndetection:\n  s: {event.outcome: success}\n  \
+               condition: s\n";
+    let five = "correlation: {type: event_count, rules: [failed], group-by: [source.ip], timespan: 10m, condition: {gte: 5}}\n";
+    let text = |file: &str, yaml: String| RuleText { file: file.into(), yaml };
+    let built_in = text("a.yml", format!("{RULES}---\ntitle: T\nid: t\n{five}"));
+    let alarms = |texts: &[RuleText], rules: &[RuleText]| {
+        let (set, problems) = ScenarioSet::compile(texts, rules);
+        assert_eq!(problems, []);
+        let mut counters = Counters::default();
+        (0..5).map(|at| step(&mut counters, &set, &failed(1, 1), at)).sum::<usize>()
+    };
+    let own = text("own.yml", own.to_owned());
+    assert_eq!(alarms(std::slice::from_ref(&built_in), &[]), 1);
+    assert_eq!(alarms(&[built_in.clone(), own.clone()], &[]), 0);
+    assert_eq!(alarms(&[built_in], &[own]), 1, "a rule of Layer 3 takes no name");
+}
+
+#[test]
 fn steps_count_in_their_order_alone_where_the_rule_says_so() {
     let yaml = "title: A\nname: a\nlogsource: {category: authentication}\ndetection: {s: {user.name: '1'}, condition: s}\n---\n\
                 title: B\nname: b\nlogsource: {category: authentication}\ndetection: {s: {user.name: '2'}, condition: s}\n---\n\

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::detect::web_login;
+use crate::detect::{packet, web_login};
 use crate::event::{Action, Record};
 
 /// The value of a normal field; of any other name, of the line's own field.
@@ -28,7 +28,7 @@ pub fn field<'a>(record: &'a Record, name: &str) -> Option<Cow<'a, str>> {
         "dns.question.name" => text(&entity.domain),
         "dns.question.type" => first(&["query_type", "qtype"]),
         "session.id" => first(&["session"]),
-        "event.phase" => first(&["phase"]),
+        "event.phase" => first(&["phase"]).or_else(|| packet::is_late(record).then_some(Cow::Borrowed("late"))),
         "network.direction" => direction(record).map(Cow::Borrowed),
         "url.original" => target(record).map(Cow::Borrowed),
         "url.path" => target(record).and_then(|target| target.split(['?', '#']).next()).map(Cow::Borrowed),

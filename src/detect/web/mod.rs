@@ -9,6 +9,7 @@ mod request;
 #[cfg(test)]
 mod samples;
 
+pub use decode::decoded;
 pub use file::WebText;
 pub use patterns::{Patterns, WebAttack};
 pub use request::Request;

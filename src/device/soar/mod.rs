@@ -20,7 +20,7 @@ use self::budget::{Budget, HOUR, Rank};
 use self::proposal::{Grounds, NUMBER, proposal};
 use self::sessions::Sessions;
 use self::waiting::{Cause, Waiting, kept};
-use super::offender::{Offender, is_compromised, offender};
+use super::offender::{Offender, is_compromised, is_of_nobody, offender};
 use super::{DeviceSpec, playbook_files, settings};
 use crate::config::Span;
 use crate::detect::cacao::labels;
@@ -250,7 +250,7 @@ impl Stateful for Soar {
             Body::Raw(raw) if !self.protected.users.is_empty() => {
                 self.state.sessions.line(raw, &self.protected.users, now);
             }
-            Body::Soc(soc) if soc.severity >= Severity::High => {
+            Body::Soc(soc) if soc.severity >= Severity::High && !is_of_nobody(soc) => {
                 self.protected.sessions = self.state.sessions.addresses(now);
                 self.respond(event, soc, now);
                 self.propose(now, out);

@@ -124,6 +124,40 @@ fn of_an_incident_the_end_that_came_in_is_blocked_and_no_other() {
 }
 
 #[test]
+fn what_anybody_can_have_sent_proposes_nothing_and_one_of_many_is_not_blocked_for_all() {
+    let said = |reason: &str, severity| {
+        let reasons = vec![reason.to_owned()];
+        let soc = Soc { severity, category: Category::Network, reasons, ..attack_from("9.9.9.9") };
+        proposals(stage("").as_mut(), &[event(0, soc)])
+    };
+    for severity in [Severity::High, Severity::Critical] {
+        assert_eq!(said("source_not_proven", severity), [""; 0]);
+        let of_many = said("source_not_counted", severity);
+        assert_eq!(actions(&of_many), [("snapshot_evidence", "web1")]);
+    }
+}
+
+#[test]
+fn no_machine_is_isolated_for_what_was_only_tried_at_it() {
+    let isolates = |change: &dyn Fn(&mut Soc)| {
+        let attack = vec!["T1505.003".to_owned()];
+        let mut soc = Soc { severity: Severity::Critical, attack, ..attack_from("203.0.113.5") };
+        change(&mut soc);
+        actions(&proposals(stage("").as_mut(), &[event(0, soc)])).iter().any(|(action, _)| *action == "isolate_host")
+    };
+    assert!(isolates(&|_| {}));
+    assert!(!isolates(&|soc| soc.outcome = Some(false)));
+    let incident = |tactic: &'static str| {
+        move |soc: &mut Soc| {
+            soc.flags = vec!["INCIDENT".into()];
+            soc.reasons = vec!["attacker:203.0.113.5".into(), format!("tactic:{tactic}")];
+        }
+    };
+    assert!(isolates(&incident("persistence")));
+    assert!(!isolates(&incident("initial-access")));
+}
+
+#[test]
 fn an_account_in_use_is_locked_but_guessing_at_one_does_not_lock_it() {
     let with_user = |technique: &str, user: &str| {
         let mut soc = attack_from("203.0.113.5");

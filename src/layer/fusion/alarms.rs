@@ -1,13 +1,20 @@
 //! Which of many decisions that say the same are told of, and what is said when an alarm is over.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::campaign::{self, Begun, Campaigns, Report};
+use crate::detect::doer::doer;
+use crate::detect::due::Due;
 use crate::detect::fold::{Folds, Judgement};
 use crate::detect::recent::Recent;
-use crate::event::{Action, Alarm, Category, Decision, Entity, Event, Soc, Stream, Timestamp, Verdict};
-use crate::layer::over_summary;
+use crate::detect::scenario::customer;
+use crate::event::{Alarm, Category, Decision, Entity, Event, Soc, Stream, Timestamp, Verdict};
+use crate::layer::reasons::{CAMPAIGN, RESUMED, is_of_what_happened};
+use crate::layer::severity::grade;
+use crate::layer::{of_campaign, over_summary};
 use crate::limits;
 
 /// Models of Layer 3, which judges each line alone: what they go on saying of the same is one alarm.
@@ -20,6 +27,27 @@ pub struct Alarms {
     folds: Folds<About>,
     /// The highest score that was told, by id of an alarm of Layer 4.
     told: Recent<f64>,
+    /// Many sources of single lines that mean the same.
+    #[serde(default)]
+    campaigns: Campaigns,
+    /// Those that were told of and are not over, by the id of their alarm.
+    #[serde(default)]
+    ongoing: BTreeMap<String, Ongoing>,
+    #[serde(default)]
+    due: Due,
+}
+
+/// A campaign that was told of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Ongoing {
+    what: String,
+    grade: u8,
+    /// How many had been told of.
+    told: u64,
+    /// How many there were when it was last looked at, and when that was.
+    seen: u64,
+    heard: Timestamp,
+    about: About,
 }
 
 /// What is said of an alarm of Layer 3 when it is over.
@@ -36,15 +64,21 @@ struct About {
 /// What follows from a decision.
 #[derive(Default)]
 pub struct Added {
-    /// It is to be told of, with the alarm that it belongs to, if it is one.
-    pub told: Option<Option<Alarm>>,
+    /// It is to be told of, as this.
+    pub told: Option<Decision>,
     /// The alarm before it about the same is over.
     pub over: Option<Soc>,
 }
 
 impl Default for Alarms {
     fn default() -> Self {
-        Self { folds: Folds::default(), told: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX) }
+        Self {
+            folds: Folds::default(),
+            told: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX),
+            campaigns: Campaigns::default(),
+            ongoing: BTreeMap::new(),
+            due: Due::default(),
+        }
     }
 }
 
@@ -56,50 +90,124 @@ impl Alarms {
                 self.fold(event, decision)
             }
             Stream::L4Out if is_of(&OF_MANY_LINES) => Added { told: self.news(decision), over: None },
-            _ => Added { told: Some(decision.alarm.as_deref().cloned()), over: None },
+            _ => Added { told: Some(decision.clone()), over: None },
         }
     }
 
     /// Those that nothing has been added to for long.
     pub fn over(&mut self, now: Timestamp) -> Vec<Soc> {
-        self.folds.over(now).into_iter().map(ended).collect()
+        let folds = self.folds.over(now);
+        let alone = folds.into_iter().filter(|(_, alarm)| !self.campaigns.tells_of(&alarm.id));
+        let mut over: Vec<Soc> = alone.map(ended).collect();
+        over.extend(self.campaigns_over(now));
+        over
     }
 
     fn fold(&mut self, event: &Event, decision: &Decision) -> Added {
-        let about = decision.entity.key().unwrap_or_default();
-        // Who probes a web server tries one thing after the other.
-        let reason = match decision.happened.action {
-            Action::HttpRequest => "request",
-            _ => decision.reasons.first().map_or("", String::as_str),
-        };
         let judgement = Judgement {
             ts: event.time(),
             taken_in: event.times.taken_in(),
             times: decision.happened.times,
             score: decision.score,
         };
-        let added = self.folds.add(&format!("{reason} {about}"), judgement, || About {
-            input_ref: event.id.to_string(),
-            device: decision.device_id,
-            category: decision.category,
-            compartment: Arc::clone(&decision.compartment),
-            entity: decision.entity.clone(),
-            reasons: decision.reasons.clone(),
-        });
-        Added { told: added.told.map(Some), over: added.over.map(ended) }
+        let reason = self.new_reason(decision, event.time());
+        let added = self.folds.add(&key(reason, &decision.entity), judgement, || about(event, decision));
+        if added.told.is_some() {
+            // What is named beside it is known from now on.
+            for other in meanings(decision).filter(|other| *other != reason) {
+                self.folds.add(&key(other, &decision.entity), judgement, || about(event, decision));
+            }
+        }
+        let over = added.over.filter(|(_, alarm)| !self.campaigns.tells_of(&alarm.id)).map(ended);
+        let told = added.told.map(|alarm| Decision { alarm: Some(Box::new(alarm)), ..decision.clone() });
+        Added { told: told.and_then(|told| self.gathered(event, reason, told)), over }
     }
 
-    fn news(&mut self, decision: &Decision) -> Option<Option<Alarm>> {
-        let Some(alarm) = decision.alarm.as_deref() else { return Some(None) };
+    /// The first of the reasons that has not been told of whom it is about, else the first of all: what is new does not hide behind
+    /// what is known, in one line or in many.
+    fn new_reason<'decision>(&self, decision: &'decision Decision, ts: Timestamp) -> &'decision str {
+        let new = meanings(decision).find(|reason| !self.folds.goes_on(&key(reason, &decision.entity), ts));
+        new.or_else(|| meanings(decision).next()).or(decision.reasons.first().map(String::as_str)).unwrap_or_default()
+    }
+
+    /// As it is to be told: of one of many sources, that of all of them, or none.
+    fn gathered(&mut self, event: &Event, what: &str, decision: Decision) -> Option<Decision> {
+        let Some(who) = decision.entity.src_ip.as_deref().map(customer) else { return Some(decision) };
+        let grade = grade(decision.verdict, decision.score);
+        let id = decision.alarm.as_ref().map_or("", |alarm| &alarm.id);
+        let alarm = match self.campaigns.report(&Report { what, grade, who: &who, id, now: event.time() }) {
+            Begun::Alone => return Some(decision),
+            Begun::Silent => return None,
+            Begun::Told(alarm) => alarm,
+        };
+        let (id, count, heard) = (alarm.id.clone(), alarm.count, event.times.taken_in());
+        let told = of_campaign(decision, what, alarm);
+        let about = about(event, &told);
+        self.ongoing.insert(id, Ongoing { what: what.to_owned(), grade, told: count, seen: count, heard, about });
+        self.due.note(heard.plus(campaign::ENDS_AFTER));
+        Some(told)
+    }
+
+    fn campaigns_over(&mut self, now: Timestamp) -> Vec<Soc> {
+        if !self.due.is_past(now) {
+            return Vec::new();
+        }
+        let (mut over, mut due) = (Vec::new(), Due::default());
+        let campaigns = &self.campaigns;
+        self.ongoing.retain(|id, ongoing| {
+            let alarm = campaigns.grown(&ongoing.what, ongoing.grade, id);
+            let count = alarm.as_ref().map_or(ongoing.seen, |alarm| alarm.count);
+            if count != ongoing.seen {
+                (ongoing.seen, ongoing.heard) = (count, now);
+            }
+            let end = ongoing.heard.plus(campaign::ENDS_AFTER);
+            if now <= end {
+                due.note(end);
+                return true;
+            }
+            let grown = alarm.filter(|alarm| alarm.count > ongoing.told);
+            over.extend(grown.map(|alarm| ended((ongoing.about.clone(), Alarm { is_over: true, ..alarm }))));
+            false
+        });
+        self.due = due;
+        over
+    }
+
+    fn news(&mut self, decision: &Decision) -> Option<Decision> {
+        let Some(alarm) = decision.alarm.as_deref() else { return Some(decision.clone()) };
+        let says = |name: &str| decision.reasons.iter().any(|reason| reason == name);
         let told = self.told.touch(&alarm.id, || f64::NEG_INFINITY);
-        let is_news = decision.score > *told || alarm.is_over || !alarm.members.is_empty();
-        *told = told.max(decision.score);
-        is_news.then(|| Some(alarm.clone()))
+        let is_news = decision.score > *told || alarm.is_over || says(CAMPAIGN) || says(RESUMED);
+        // Whoever reads that it is over is told when it goes on.
+        *told = if alarm.is_over { f64::NEG_INFINITY } else { told.max(decision.score) };
+        is_news.then(|| decision.clone())
+    }
+}
+
+/// What it is said to mean.
+fn meanings(decision: &Decision) -> impl Iterator<Item = &str> {
+    decision.reasons.iter().map(String::as_str).filter(|reason| !is_of_what_happened(reason))
+}
+
+/// What is told apart: what it means, who has done it, and on which machine.
+fn key(reason: &str, entity: &Entity) -> String {
+    format!("{reason} {}", doer(entity))
+}
+
+fn about(event: &Event, decision: &Decision) -> About {
+    About {
+        input_ref: event.id.to_string(),
+        device: decision.device_id,
+        category: decision.category,
+        compartment: Arc::clone(&decision.compartment),
+        entity: decision.entity.clone(),
+        reasons: decision.reasons.clone(),
     }
 }
 
 fn ended((about, alarm): (About, Alarm)) -> Soc {
-    let of = about.entity.key().map(|key| key.replacen(':', " ", 1));
+    let entity = &about.entity;
+    let of = entity.src_ip.as_ref().or(entity.user.as_ref()).or(entity.host.as_ref()).cloned();
     Soc {
         src_layer: "3".to_owned(),
         decision: Verdict::Benign,

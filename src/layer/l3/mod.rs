@@ -11,11 +11,12 @@ mod web_attack;
 use std::sync::Arc;
 
 use self::detection::{Detection, Model};
-use super::reasons::{left_before_login, reason};
+use super::reasons::{SOURCE_NOT_PROVEN, TIME_NOT_BELIEVED, left_before_login, reason};
 use super::row::PreparedStage;
 use super::stage::{Outbox, Stage, Stateful};
 use super::{one_line, rule_files, verdict};
 use crate::config::Finding;
+use crate::detect::packet;
 use crate::detect::sigma::{Problem, RuleMatch, RuleSet};
 use crate::detect::{web, web_login};
 use crate::event::{Action, Body, Category, Decision, Event, Happened, Raw, Record, Stream, Verdict};
@@ -56,9 +57,6 @@ fn patterns(config: &config::L3) -> Result<(Arc<web::Patterns>, Vec<Finding>), V
     let warnings = files.judge(WEB, problems)?;
     Ok((Arc::new(patterns), warnings))
 }
-
-/// Among the reasons for a line that tells another time than the one it is judged by.
-const TIME_NOT_BELIEVED: &str = "time_not_believed";
 
 struct L3 {
     rules: Arc<RuleSet>,
@@ -127,6 +125,9 @@ impl L3 {
         attack.sort();
         attack.dedup();
         let mut reasons: Vec<String> = detections.into_iter().map(|detection| detection.reason).collect();
+        if verdict != Verdict::Benign && entity.src_ip.is_some() && !packet::proves_source(record) {
+            reasons.push(SOURCE_NOT_PROVEN.to_owned());
+        }
         if event.times.is_doubted() {
             reasons.push(TIME_NOT_BELIEVED.to_owned());
         }

@@ -1,18 +1,23 @@
 //! What lines mean together: the scenarios, and which lines are about one attempt.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::detection::Detection;
-use super::ongoing::{Counted, Ongoing};
+use super::ongoing::{self, Counted, Ongoing};
 use super::watch::{FirstTime, Watch};
 use crate::detect::attempts::Attempts;
-use crate::detect::campaign::{self, Begun, Campaigns};
-use crate::detect::scenario::{Counters, Grown, Observation, Raised, ScenarioSet};
+use crate::detect::campaign::{self, Begun, Campaigns, Report};
+use crate::detect::fold::{Folds, Judgement};
+use crate::detect::packet;
+use crate::detect::scenario::{Counters, Grown, Observation, Raised, ScenarioSet, customer};
 use crate::detect::sigma::normal;
 use crate::event::{Action, Alarm, Category, Decision, Entity, Happened, Raw, Record, Timestamp};
-use crate::layer::{one_line, verdict};
+use crate::layer::reasons::RESUMED;
+use crate::layer::severity::grade;
+use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, of_campaign, one_line, verdict};
 
 /// The devices of Layer 4 that count and that look at the order of things.
 const COUNTS: u16 = 24;
@@ -27,6 +32,9 @@ pub struct Seen {
     campaigns: Campaigns,
     #[serde(default)]
     ongoing: Ongoing,
+    /// What came after what was counted, by who did it as whom and where.
+    #[serde(default)]
+    successes: Folds<()>,
 }
 
 /// The names as decisions share them.
@@ -63,8 +71,8 @@ impl Seen {
 }
 
 impl Seen {
-    /// The decision as it is to be told: of one who begins what many others have begun, that of all of them, or none. `input` is the
-    /// id of the event that it follows from, `now` when that was taken in.
+    /// The decision as it is to be told: of one who does what many others do, that of all of them, or none. `input` is the id of
+    /// the event that it follows from, `now` when that was taken in.
     pub fn gather(
         &mut self,
         raised: &Raised,
@@ -72,45 +80,87 @@ impl Seen {
         (ts, now): (Timestamp, Timestamp),
         input: &str,
     ) -> Option<Decision> {
-        let decision = self.gathered(raised, decision, ts)?;
+        if raised.is_after {
+            return self.succeeded(raised, decision, (ts, now));
+        }
+        let grade = grade(decision.verdict, decision.score);
+        let decision = self.gathered(raised, decision, grade, ts)?;
         if let (Some(alarm), Some(ends_after)) = (&decision.alarm, raised.ends_after) {
             let ends = if alarm.id == raised.alarm.id {
                 (Counted::ByScenario { scenario: raised.scenario.clone(), group: raised.group }, ends_after)
             } else {
-                (Counted::AsCampaign { reason: raised.reason.clone() }, campaign::WITHIN)
+                (Counted::AsCampaign { reason: raised.reason.clone(), grade }, campaign::ENDS_AFTER)
             };
             self.ongoing.told(&decision, input, ends, now);
         }
         Some(decision)
     }
 
+    /// Who succeeds again as the same user on the same machine goes on; another user or machine is another success.
+    fn succeeded(
+        &mut self,
+        raised: &Raised,
+        decision: Decision,
+        (ts, taken_in): (Timestamp, Timestamp),
+    ) -> Option<Decision> {
+        let entity = &decision.entity;
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        let from = customer(&part(&entity.src_ip)).into_owned();
+        let key = format!("{} {from}\0{}\0{}", raised.reason, part(&entity.user), part(&entity.host));
+        let judgement = Judgement { ts, taken_in, times: 1, score: decision.score };
+        let told = self.successes.add_within(ALL_DAY, &key, judgement, || ()).told?;
+        let alarm = decision.alarm.map(|alarm| Box::new(Alarm { id: told.id, first_ts: told.first_ts, ..*alarm }));
+        Some(Decision { alarm, ..decision })
+    }
+
     /// What is to be said of alarms that are over by now.
     pub fn over(&mut self, now: Timestamp) -> Vec<Decision> {
         let (counters, campaigns) = (&self.counters, &self.campaigns);
         self.ongoing.over(now, |counted, id| match counted {
-            Counted::ByScenario { scenario, group } => counters.grown(scenario, *group, id),
-            Counted::AsCampaign { reason } => campaigns.grown(reason, id),
+            Counted::ByScenario { scenario, group } => {
+                let (count, last) = counters.grown(scenario, *group, id)?;
+                Some(ongoing::Grown { count, last, members: Vec::new() })
+            }
+            Counted::AsCampaign { reason, grade } => {
+                let alarm = campaigns.grown(reason, *grade, id)?;
+                let last = Timestamp::from_seconds(alarm.last_ts).unwrap_or_default();
+                Some(ongoing::Grown { count: alarm.count, last, members: alarm.members })
+            }
         })
     }
 
-    fn gathered(&mut self, raised: &Raised, decision: Decision, ts: Timestamp) -> Option<Decision> {
-        let source = decision.entity.src_ip.as_deref().filter(|_| raised.is_of_source);
-        let Some(source) = source.filter(|_| raised.alarm.reports == 1) else { return Some(decision) };
-        match self.campaigns.begins(&raised.reason, source, ts) {
+    fn gathered(&mut self, raised: &Raised, decision: Decision, grade: u8, ts: Timestamp) -> Option<Decision> {
+        let source = decision.entity.src_ip.as_deref().filter(|_| raised.is_of_one_source);
+        let Some(who) = source.map(customer) else { return Some(decision) };
+        let report = Report { what: &raised.reason, grade, who: &who, id: &raised.alarm.id, now: ts };
+        match self.campaigns.report(&report) {
             Begun::Alone => Some(decision),
             Begun::Silent => None,
-            Begun::Told(alarm) => {
-                let summary = format!("{} by {} sources within an hour, last {source}", raised.reason, alarm.count);
-                let mut reasons = decision.reasons;
-                reasons.insert(0, CAMPAIGN.to_owned());
-                Some(Decision { reasons, summary, alarm: Some(Box::new(alarm)), ..decision })
-            }
+            Begun::Told(alarm) => Some(of_campaign(decision, &raised.reason, alarm)),
+        }
+    }
+
+    /// A decision about the risk of an address: of one of many whose risk rises, that of all of them, or none.
+    pub fn gather_risk(&mut self, decision: Decision, ts: Timestamp) -> Option<Decision> {
+        let entity = &decision.entity;
+        let Some(who) = entity.src_ip.as_deref().filter(|_| entity.user.is_none()).map(customer) else {
+            return Some(decision);
+        };
+        let grade = grade(decision.verdict, decision.score);
+        // Risk that has fallen and rises again is told of again.
+        let id = format!("{RISK} {who} {}", ts.millis());
+        match self.campaigns.report(&Report { what: RISK, grade, who: &who, id: &id, now: ts }) {
+            Begun::Alone => Some(decision),
+            Begun::Silent => None,
+            Begun::Told(alarm) => Some(of_campaign(decision, RISK, alarm)),
         }
     }
 }
 
-/// Among the reasons for an alarm about many sources.
-const CAMPAIGN: &str = "campaign";
+/// What the risk of addresses is called in a campaign.
+const RISK: &str = "risk";
+/// Who succeeds again within this time goes on.
+const ALL_DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Models {
     pub fn decision(&self, raised: &Raised, raw: &Raw) -> Decision {
@@ -125,30 +175,63 @@ impl Models {
             input_ref: String::new(),
             entity: entity(raised, raw.record()),
             category: raised.category,
-            happened: Happened::default(),
-            reasons: vec![raised.reason.clone()],
+            happened: Happened { outcome: outcome(raised, raw.record()), ..Happened::default() },
+            reasons: reasons(raised, raw.record()),
             attack: raised.techniques.clone(),
             summary: one_line(&raised.summary),
-            alarm: Some(Box::new(alarm(&raised.alarm))),
+            alarm: Some(Box::new(alarm(&raised.alarm, &raised.sources))),
         }
     }
 }
 
-fn alarm(grown: &Grown) -> Alarm {
+fn alarm(grown: &Grown, members: &[String]) -> Alarm {
     Alarm {
         id: grown.id.clone(),
         count: grown.count,
         first_ts: grown.first.seconds(),
         last_ts: grown.last.seconds(),
-        members: Vec::new(),
+        members: members.to_vec(),
         is_over: false,
     }
 }
 
-/// Who it is about: where the lines come from, without the user that is only tried.
+/// Who it is about: what is counted by, without the user that is only tried and without the one of many who came last.
 fn entity(raised: &Raised, record: &Record) -> Entity {
-    let entity = record.entity.clone();
-    if raised.is_of_source && entity.src_ip.is_some() { Entity { user: None, ..entity } } else { entity }
+    let mut entity = record.entity.clone();
+    // Of what comes last in an order, or after all, the line itself tells who did it.
+    if raised.is_sequence || raised.is_after {
+        return entity;
+    }
+    if !raised.is_of_one_source {
+        entity.src_ip = None;
+    }
+    let is_target = !raised.is_of_user && (entity.src_ip.is_some() || !raised.is_of_one_source);
+    if is_target {
+        entity.user = None;
+    }
+    entity
+}
+
+/// Whether what it is about succeeded.
+fn outcome(raised: &Raised, record: &Record) -> Option<bool> {
+    match normal::field(record, "event.outcome").as_deref() {
+        _ if raised.is_sequence => None,
+        Some("success") => Some(true),
+        Some("failure") => Some(false),
+        _ => None,
+    }
+}
+
+fn reasons(raised: &Raised, record: &Record) -> Vec<String> {
+    let has_source = record.entity.src_ip.is_some();
+    let is_named = has_source && (raised.is_sequence || raised.is_after);
+    let marks = [
+        (raised.is_resumed, RESUMED),
+        (has_source && !packet::proves_source(record), SOURCE_NOT_PROVEN),
+        (is_named && !raised.is_of_one_source, SOURCE_NOT_COUNTED),
+    ];
+    let marks = marks.into_iter().filter(|(holds, _)| *holds).map(|(_, mark)| mark.to_owned());
+    std::iter::once(raised.reason.clone()).chain(marks).collect()
 }
 
 impl Detection {
@@ -170,13 +253,17 @@ impl Detection {
 
     /// A decision of Layer 4 itself, as a signal.
     pub fn from_own(decision: &Decision, raised: &Raised) -> Self {
+        let mut entity = decision.entity.clone();
+        if decision.reasons.iter().any(|reason| reason == SOURCE_NOT_COUNTED) {
+            entity.src_ip = None;
+        }
         Self {
             // Who guesses at a machine from outside makes it no more dangerous.
             spares_host: raised.is_of_source,
             score: decision.score,
-            reasons: decision.reasons.clone(),
+            reasons: vec![raised.reason.clone()],
             techniques: decision.attack.clone(),
-            entity: decision.entity.clone(),
+            entity,
             category: decision.category,
             compartment: Arc::clone(&decision.compartment),
             times: 1,

@@ -71,10 +71,16 @@ fn guessing_is_laid_to_the_address_and_not_to_the_user_it_is_tried_on() {
 }
 
 #[test]
-fn one_who_comes_back_after_hours_is_told_of_once_more_and_not_by_two_scenarios() {
+fn one_who_comes_back_within_a_day_goes_on_with_the_same_alarm_and_after_hours_that_is_told() {
     let burst =
         |begin: u64, guesses: u64| (0..guesses).map(move |at| (begin + at, login("root", "203.0.113.7", false)));
-    assert_eq!(loud(burst(0, 31).chain(burst(4 * 3600, 12))).len(), 2);
+    let told = told(burst(0, 31).chain(burst(4 * 3600, 12)));
+    let again = told.iter().find(|decision| decision.reasons == ["brute_force", "resumed"]).unwrap();
+    assert_eq!(again.alarm.as_ref().map(|alarm| &alarm.id), told[0].alarm.as_ref().map(|alarm| &alarm.id));
+    assert!(again.alarm.as_ref().is_some_and(|alarm| alarm.count > 31), "{again:?}");
+    assert!(loud(burst(0, 31).chain(burst(4 * 86_400, 12))).len() > 1, "after days it is another");
+    let day_of_bursts = (0..120).flat_map(|n| burst(n * 660, 4));
+    assert!(loud(day_of_bursts).len() <= 3, "each eleven minutes");
 }
 
 #[test]

@@ -7,6 +7,8 @@
 //! elsewhere found them); each gets a decision. Risk fades with the time of the events themselves; ticks are for alarms
 //! that are over.
 
+#[cfg(test)]
+mod blame_tests;
 pub(crate) mod config;
 mod correlation;
 mod detection;
@@ -27,10 +29,10 @@ use serde::{Deserialize, Serialize};
 use self::correlation::{Models, Seen};
 use self::detection::{DEVICE, Detection, HOST, Subject, subjects};
 use super::judgement::MALICIOUS_FROM;
-use super::one_line;
 use super::row::PreparedStage;
 use super::rule_files::{Wanted, YAML};
 use super::stage::{Outbox, Stateful};
+use super::{SOURCE_NOT_PROVEN, one_line};
 use crate::config::Finding;
 use crate::detect::fold::Judgement;
 use crate::detect::recent::Recent;
@@ -125,9 +127,8 @@ impl Stateful for L4 {
             Body::Decision(decision) if event.stream == Stream::L3Out => {
                 let Some(times) = self.heard_times(event, decision) else { return };
                 let detection = Detection { times, ..Detection::from_decision(decision) };
-                if let Some(decision) = self.weigh(event.time(), &detection, decision.verdict) {
-                    out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
-                }
+                let tipped = self.weigh(event.time(), &detection, decision.verdict);
+                self.tell_risk(tipped, event.time(), out);
             }
             Body::Raw(raw) if event.stream == Stream::L4In => {
                 let detection = Detection::from_context(raw);
@@ -154,6 +155,9 @@ impl L4 {
     /// is told of; each stays on the record of Layer 3.
     fn heard_times(&mut self, event: &Event, decision: &Decision) -> Option<u32> {
         let times = decision.happened.times;
+        if decision.reasons.iter().any(|reason| reason == SOURCE_NOT_PROVEN) {
+            return None;
+        }
         let Some(reason) = decision.reasons.first().filter(|_| decision.verdict != Verdict::Benign) else {
             return Some(times);
         };
@@ -165,25 +169,33 @@ impl L4 {
         )
     }
 
+    /// Tells of a risk that has risen; of many addresses together.
+    fn tell_risk(&mut self, tipped: Option<Decision>, ts: Timestamp, out: &mut Outbox) {
+        if let Some(decision) = tipped.and_then(|decision| self.state.seen.gather_risk(decision, ts)) {
+            out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
+        }
+    }
+
     /// Counts a line of a log. An alarm is a decision, and a signal of risk; what is new is a signal alone.
     fn count(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
         let (ts, now) = (event.time(), event.times.taken_in());
         for raised in self.state.seen.observe(&self.set, raw.record(), ts) {
             let decision = self.models.decision(&raised, raw);
-            // An alarm that has grown is no further signal, and one about many is none about the last of them.
-            let is_new = raised.alarm.reports == 1 && !raised.is_of_many;
+            // An alarm that has grown is no further signal, one about many is none about the last of them, and what anybody
+            // can have sent none about anybody.
+            let is_of_nobody = decision.reasons.iter().any(|reason| reason == SOURCE_NOT_PROVEN);
+            let is_new = raised.alarm.reports == 1 && !raised.is_of_many && !is_of_nobody;
             let signal = Detection::from_own(&decision, &raised);
             let tipped = is_new.then(|| self.weigh(ts, &signal, decision.verdict)).flatten();
-            let told = self.state.seen.gather(&raised, decision, (ts, now), &event.id.to_string());
-            for decision in told.into_iter().chain(tipped) {
-                out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
+            if let Some(told) = self.state.seen.gather(&raised, decision, (ts, now), &event.id.to_string()) {
+                out.emit(Stream::L4Out, Body::Decision(Box::new(told)));
             }
+            self.tell_risk(tipped, ts, out);
         }
         for first in self.state.seen.watch.first_times(raw.record(), ts) {
             let detection = Detection::of_first_time(&first, raw);
-            if let Some(tipped) = self.weigh(ts, &detection, Verdict::Benign) {
-                out.emit(Stream::L4Out, Body::Decision(Box::new(tipped)));
-            }
+            let tipped = self.weigh(ts, &detection, Verdict::Benign);
+            self.tell_risk(tipped, ts, out);
         }
     }
 

@@ -26,7 +26,11 @@ pub enum Counted {
     #[serde(rename = "s")]
     ByScenario { scenario: String, group: u64 },
     #[serde(rename = "c")]
-    AsCampaign { reason: String },
+    AsCampaign {
+        reason: String,
+        #[serde(default)]
+        grade: u8,
+    },
 }
 
 /// What is said of it in the end.
@@ -53,7 +57,12 @@ struct Told {
 }
 
 /// How far an alarm has grown meanwhile.
-pub type Grown = (u64, Timestamp);
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Grown {
+    pub count: u64,
+    pub last: Timestamp,
+    pub members: Vec<String>,
+}
 
 impl Ongoing {
     /// The decision is told of now, and follows from the event of this id.
@@ -98,10 +107,11 @@ impl Ongoing {
         }
         let (mut over, mut due) = (Vec::new(), Due::default());
         self.alarms.retain(|id, told| {
-            told.look(now, grown(&told.counted, id));
+            let grown = grown(&told.counted, id).unwrap_or_default();
+            told.look(now, &grown);
             let end = told.heard.plus(told.ends_after);
             if now > end {
-                over.extend(told.end(id));
+                over.extend(told.end(id, grown.members));
                 return false;
             }
             due.note(end);
@@ -113,16 +123,18 @@ impl Ongoing {
 }
 
 impl Told {
-    fn look(&mut self, now: Timestamp, grown: Option<Grown>) {
-        let Some((count, last)) = grown.filter(|(count, _)| *count != self.seen) else { return };
+    fn look(&mut self, now: Timestamp, grown: &Grown) {
+        if grown.count == self.seen || grown.count == 0 {
+            return;
+        }
         // Lines of an old log that is read now, or of a clock that is ahead, came now.
-        self.heard = if last > self.heard && last <= now { last } else { now };
-        self.seen = count;
-        self.last_ts = self.last_ts.max(last.seconds());
+        self.heard = if grown.last > self.heard && grown.last <= now { grown.last } else { now };
+        self.seen = grown.count;
+        self.last_ts = self.last_ts.max(grown.last.seconds());
     }
 
     /// What was told once and has not grown since was over with that.
-    fn end(&self, id: &str) -> Option<Decision> {
+    fn end(&self, id: &str, members: Vec<String>) -> Option<Decision> {
         if self.reports == 1 && self.seen == self.told {
             return None;
         }
@@ -131,7 +143,7 @@ impl Told {
             count: self.seen,
             first_ts: self.first_ts,
             last_ts: self.last_ts,
-            members: Vec::new(),
+            members,
             is_over: true,
         };
         let about = self.entity.src_ip.as_ref().or(self.entity.user.as_ref()).or(self.entity.host.as_ref());

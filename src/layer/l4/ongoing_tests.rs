@@ -78,10 +78,12 @@ fn what_is_remembered_of_alarms_is_bounded() {
     for number in 0..limits::ALARMS_GOING_ON_MAX + 100 {
         let alarm = Some(Box::new(Alarm { id: number.to_string(), count: 2, ..Alarm::default() }));
         let decision = Decision { alarm, ..Decision::benign("rates".into(), 24, "ops".into(), EventId::ZERO) };
-        let counted = ongoing::Counted::AsCampaign { reason: "x".into() };
+        let counted = ongoing::Counted::AsCampaign { reason: "x".into(), grade: 1 };
         ongoing.told(&decision, "", (counted, Duration::from_secs(600)), Timestamp::from_millis(number as u64));
     }
-    let over = ongoing.over(Timestamp::from_millis(10_000_000), |_, _| Some((3, Timestamp::from_millis(1))));
+    let over = ongoing.over(Timestamp::from_millis(10_000_000), |_, _| {
+        Some(ongoing::Grown { count: 3, last: Timestamp::from_millis(1), members: Vec::new() })
+    });
     assert_eq!(over.len(), 0, "each has grown just now");
     let over = ongoing.over(Timestamp::from_millis(20_000_000), |_, _| None);
     assert_eq!(over.len(), limits::ALARMS_GOING_ON_MAX);

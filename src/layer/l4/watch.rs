@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::doer::doer;
 use crate::detect::fold::{Folds, Judgement};
 use crate::detect::novelty::Novelty;
 use crate::event::{Action, Entity, Record, Timestamp};
@@ -23,7 +24,7 @@ impl Watch {
     /// For how many the match of a rule is to be weighed, if it is to be heard: what goes on matching about the same entity is heard
     /// as often as fusion tells of it, for those in between as well, until it has been weighed [`HEARD_IN_FULL`] times.
     pub fn heard_times(&mut self, rule: &str, entity: &Entity, judgement: Judgement) -> Option<u32> {
-        let key = format!("{rule} {}", entity.key().unwrap_or_default());
+        let key = format!("{rule} {}", doer(entity));
         let added = self.repeated_rules.add(&key, judgement, || ());
         let count = added.told?.count;
         let new = count.min(HEARD_IN_FULL).saturating_sub(added.before);

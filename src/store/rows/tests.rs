@@ -189,10 +189,10 @@ fn soc() -> impl Strategy<Value = (Stream, Body)> {
     let severity = prop::sample::select(vec![Severity::Info, Severity::Low, Severity::High, Severity::Critical]);
     let texts = (prop::sample::select(vec!["3", "4", "8"]), text(), text(), text());
     let lists = (vec(text(), 0..3), vec(text(), 0..3), vec(text(), 0..3), proposal(), alarm());
-    let numbers = (unit(), prop::option::of(unit()), 50..=105_u16);
+    let numbers = (unit(), prop::option::of(unit()), 50..=105_u16, prop::option::of(any::<bool>()));
     (verdict(), numbers, severity, category(), texts, entity(), view(), lists).prop_map(
         |(decision, numbers, severity, category, texts, entity, shrink, lists)| {
-            let (score, shrink_risk, src_device) = numbers;
+            let (score, shrink_risk, src_device, outcome) = numbers;
             let (src_layer, input_ref, compartment, summary) = texts;
             let (flags, attack, reasons, proposal, alarm) = lists;
             let soc = Soc {
@@ -211,6 +211,7 @@ fn soc() -> impl Strategy<Value = (Stream, Body)> {
                 flags,
                 attack,
                 reasons,
+                outcome,
                 proposal,
                 alarm,
             };

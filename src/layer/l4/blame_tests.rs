@@ -1,0 +1,134 @@
+//! Who is to blame for an alarm, and who is not.
+
+use super::*;
+use crate::event::{Action, Entity, EventId, Format, Record, Times};
+use crate::layer::SOURCE_NOT_COUNTED;
+use crate::layer::testing::decisions;
+use crate::parse::{built_in, record};
+
+fn event(at: u64, record: Record) -> Event {
+    let raw =
+        Raw::new("test".into(), "ops".into(), Format::Auto, "".into(), Vec::new(), built_in()).with_record(record);
+    let ms = 1_700_000_000_000 + at * 1000;
+    let id = EventId::new(ms, 0);
+    Event { id, stream: Stream::L3In, times: Times::at(Timestamp::from_millis(ms)), root: id, body: Body::Raw(raw) }
+}
+
+fn login(user: &str, address: &str, succeeded: bool) -> Record {
+    let entity =
+        Entity { user: Some(user.into()), src_ip: Some(address.into()), host: Some("m".into()), ..Entity::default() };
+    Record { action: Action::Login, outcome: Some(succeeded), entity, ..Record::default() }
+}
+
+fn said(lines: impl IntoIterator<Item = (u64, Record)>) -> Vec<Decision> {
+    let mut stage = prepare(&config::L4::default(), &[]).unwrap().stage();
+    let events: Vec<Event> = lines.into_iter().map(|(at, record)| event(at, record)).collect();
+    decisions(&mut *stage, &events)
+}
+
+fn says(decision: &Decision, name: &str) -> bool {
+    decision.reasons.iter().any(|reason| reason == name)
+}
+
+#[test]
+fn whoever_comes_last_is_not_to_blame_for_what_many_have_done() {
+    let botnet = (0..2999).map(|n| (n / 2, login(&format!("u{}", n % 30), &format!("20.9.{}.7", n % 40), false)));
+    let typo = [(1500, login("alice", "192.0.2.50", false))];
+    for decision in said(botnet.chain(typo)) {
+        assert_ne!(decision.entity.src_ip.as_deref(), Some("192.0.2.50"), "{decision:?}");
+        assert_ne!(decision.entity.user.as_deref(), Some("alice"), "{decision:?}");
+        assert!(decision.alarm.is_none_or(|alarm| !alarm.members.contains(&"192.0.2.50".to_owned())));
+    }
+    let network = (0..599).map(|n| (n * 3, login(&format!("u{n}"), &format!("198.51.100.{}", n % 12 + 1), false)));
+    let told = said(network.chain([(1800, login("alice", "198.51.100.77", false))]));
+    let of_network: Vec<&Decision> = told.iter().filter(|decision| says(decision, "network_brute_force")).collect();
+    let last = of_network.last().unwrap();
+    assert!(of_network.iter().all(|decision| decision.entity.src_ip.is_none() && decision.entity.user.is_none()));
+    assert!(last.summary.contains("198.51.100.0/24") && !last.summary.contains("198.51.100.77"), "{}", last.summary);
+    let members = &last.alarm.as_ref().unwrap().members;
+    assert!(members.contains(&"198.51.100.1".to_owned()) && members.len() <= 16, "{members:?}");
+}
+
+#[test]
+fn who_fails_beside_somebody_who_gets_in_is_not_that_one() {
+    let told = |tried: &str| {
+        let failures = (0..6).map(|n| (n * 20, login(tried, "192.0.2.4", false)));
+        let success = said(failures.chain([(200, login("alice", "192.0.2.4", true))]));
+        success.into_iter().find(|decision| says(decision, "success_after_failures")).unwrap().score
+    };
+    assert!(told("alice") > 0.8);
+    assert!(told("zz") < 0.75, "not HIGH, so that nothing is proposed against the address of all");
+}
+
+#[test]
+fn one_who_gets_in_again_and_again_is_told_once_and_as_another_or_elsewhere_at_once() {
+    let round = |n: u64| {
+        let failures = (0..5).map(move |at| (n * 60 + at * 2, login("root", "203.0.113.9", false)));
+        failures.chain([(n * 60 + 30, login("eve", "203.0.113.9", true))])
+    };
+    let successes = |lines: Vec<(u64, Record)>| {
+        let told = said(lines).into_iter().filter(|decision| says(decision, "success_after_failures"));
+        told.filter_map(|decision| decision.alarm).map(|alarm| alarm.id).collect::<Vec<_>>()
+    };
+    let mut lines: Vec<(u64, Record)> = (0..200).flat_map(round).collect();
+    let before = successes(lines.clone());
+    assert!(before.len() <= 10 && before.iter().all(|id| *id == before[0]), "{before:?}");
+    lines.extend((0..5).map(|at| (12_000 + at * 2, login("root", "203.0.113.9", false))));
+    lines.push((12_030, login("root", "203.0.113.9", true)));
+    let after = successes(lines);
+    assert_eq!(after.len(), before.len() + 1);
+    assert_ne!(after.last(), before.last());
+}
+
+#[test]
+fn of_many_sources_only_one_that_was_counted_comes_after_itself_and_none_is_blamed_for_all() {
+    let yaml = "title: F\nname: failed\nlogsource: {category: authentication}\ndetection:\n  s: {event.outcome: failure}\n  \
+                condition: s\n---\ntitle: D\nname: done\nlogsource: {category: authentication}\ndetection:\n  s: \
+                {event.outcome: success}\n  condition: s\n---\ntitle: T\nid: t\ncorrelation: {type: value_count, rules: \
+                [failed], group-by: [user.name], timespan: 10m, condition: {field: source.address, gte: 5}}\ndsmil: \
+                {followed-by: {rule: done, reason: got_in}}\n";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("t.yml"), yaml).unwrap();
+    let config =
+        config::L4 { scenarios: vec![folder.path().to_owned()], builtin_scenarios: false, ..config::L4::default() };
+    let got_in = |address: &str| {
+        let mut stage = prepare(&config, &[]).unwrap().stage();
+        let failures = (0..8).map(|n| event(n, login("root", &format!("203.0.{n}.9"), false)));
+        let events: Vec<Event> = failures.chain([event(20, login("root", address, true))]).collect();
+        decisions(&mut *stage, &events).into_iter().find(|decision| says(decision, "got_in"))
+    };
+    assert_eq!(got_in("192.0.2.4"), None);
+    let found = got_in("203.0.3.9").unwrap();
+    assert_eq!(found.entity.src_ip.as_deref(), Some("203.0.3.9"));
+    assert!(says(&found, SOURCE_NOT_COUNTED) && found.happened.outcome == Some(true), "{found:?}");
+}
+
+#[test]
+fn packets_that_anybody_can_have_sent_are_no_risk_of_an_address() {
+    let packet = |n: u64| {
+        let line = format!(
+            "Nov 10 10:00:00 gate kernel: [1.0] [UFW BLOCK] IN=eth0 OUT= MAC=00 SRC=9.9.9.9 DST=192.0.2.1 LEN=40 TOS=0x00 \
+             PREC=0x00 TTL=240 ID=1 PROTO=TCP SPT=40000 DPT={} WINDOW=1024 RES=0x00 SYN URGP=0",
+            1000 + n
+        );
+        (n / 4, record(line.as_bytes(), Format::Auto, &[]))
+    };
+    let told = said((0..600).map(packet));
+    assert!(told.iter().any(|decision| says(decision, "port_scan")));
+    assert!(told.iter().all(|decision| says(decision, SOURCE_NOT_PROVEN) && &*decision.model != MODEL), "{told:?}");
+}
+
+#[test]
+fn five_hundred_attackers_who_go_on_and_on_are_one_campaign_and_its_worse_ones_are_told() {
+    let guess =
+        |n: u64, at: u64| (n * 7 + at / 4, login("root", &format!("198.{}.{}.7", 18 + n / 250, n % 250), false));
+    let told = said((0..500).flat_map(|n| (0..20).map(move |at| guess(n, at))));
+    let of_guessing = told.iter().filter(|decision| says(decision, "brute_force"));
+    let single = of_guessing.clone().filter(|decision| !says(decision, "campaign"));
+    let ids: std::collections::BTreeSet<&String> =
+        single.clone().filter_map(|decision| Some(&decision.alarm.as_ref()?.id)).collect();
+    assert!(ids.len() <= 32, "{} each for itself", ids.len());
+    assert!(of_guessing.count() <= 120);
+    let risk = told.iter().filter(|decision| &*decision.model == MODEL).count();
+    assert!(risk <= 32, "{risk} of risk");
+}
