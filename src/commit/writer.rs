@@ -18,7 +18,8 @@ use crate::observe::metrics;
 use crate::outlet::CommittedLog;
 use crate::retry::{Notice, Notices, OutsideError};
 use crate::server::Board;
-use crate::store::{HotStore, StoreError, positions::Positions};
+use crate::store::positions::{Place, Positions};
+use crate::store::{HotStore, StoreError};
 use crate::supervise::TaskContext;
 
 /// Between two attempts while the store is full or fails.
@@ -84,10 +85,11 @@ struct Writer {
 
 impl Writer {
     fn new(has: Resources) -> Self {
-        let positions =
-            Positions { last_id: has.bus.last(), saved_id: EventId::ZERO, positions: has.intake.positions() };
         let now = Instant::now();
         let boot = boot_id();
+        let hot_store = Place::new(boot.clone(), &(has.config)().store.path);
+        let (last_id, saved_id) = (has.bus.last(), EventId::ZERO);
+        let positions = Positions { last_id, saved_id, positions: has.intake.positions(), hot_store };
         let kept = positions.positions.get(RetentionClock::NAME);
         let retention = kept.and_then(|kept| RetentionClock::kept(kept, &boot));
         let retention =

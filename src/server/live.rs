@@ -107,7 +107,8 @@ impl Gateway for Live {
         if actors.is_empty() {
             reasons.push("starting".to_owned());
         }
-        reasons.extend(self.board.store_error().map(|error| format!("the hot store takes nothing: {error}")));
+        let store_error = self.board.store_error().or_else(|| self.store.damage().map(|error| error.to_string()));
+        reasons.extend(store_error.map(|error| format!("the hot store takes nothing: {error}")));
         reasons.extend(self.board.memory_error());
         let (sources, outlets) = (self.intake.shown(&self.board.children()), self.shown_outlets());
         Status {

@@ -30,9 +30,20 @@ pub enum StoreError {
     /// Nothing was written. Another program holds the write lock, or no reader connection was free in time.
     #[error("hot store {}: {tried}: another program holds it ({reason}); try again", path.display())]
     Busy { path: PathBuf, tried: &'static str, reason: String },
-    /// The next [`open`](super::HotStore::open) moves the file aside and begins a new one.
-    #[error("hot store {}: {tried}: the file is damaged ({reason}); the next start moves it aside", path.display())]
+    /// The next [`open`](super::HotStore::open) goes on from what is sound, or moves the file aside and begins a new one.
+    #[error(
+        "hot store {}: {tried}: the file is damaged ({reason}); restart dsmild: it goes on from what is sound, or moves the \
+         file aside, and reads again what its sources still have",
+        path.display()
+    )]
     Corrupt { path: PathBuf, tried: &'static str, reason: String },
+    /// What is open is not what the path leads to: whatever is written is gone with the process.
+    #[error(
+        "hot store {}: {tried}: {reason}: what is written now would be lost, so nothing is; put it back (unmount what hides \
+         it), or restart dsmild: it begins a new store and reads again what its sources still have",
+        path.display()
+    )]
+    Gone { path: PathBuf, tried: &'static str, reason: String },
     #[error("hot store {}: {tried}: {reason}; check that the folder exists and is writable for this user", path.display())]
     Io { path: PathBuf, tried: &'static str, reason: String },
     #[error("hot store {}: another dsmild has it open; stop that one, or set store.path to another file", path.display())]

@@ -4,9 +4,11 @@ mod batch;
 mod checkpoint;
 pub(crate) mod config;
 mod count;
+mod damage;
 mod error;
 mod files;
 mod open;
+mod opened;
 pub(crate) mod positions;
 mod quarantine;
 mod read;
@@ -21,7 +23,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -57,16 +59,10 @@ struct Inner {
     parser: RwLock<Arc<dyn RecordParser>>,
     /// The last commit did not fit.
     refused: AtomicBool,
+    /// What showed that the file is damaged; it stays so until the next start.
+    damage: OnceLock<String>,
     /// Held as long as the store is open: two daemons on one file would mix their logs.
     _lock: File,
-}
-
-impl Inner {
-    fn note_damage(&self, error: &StoreError) {
-        if matches!(error, StoreError::Corrupt { .. }) {
-            files::suspect(&self.path);
-        }
-    }
 }
 
 /// What the store knew when it was opened.
@@ -129,6 +125,9 @@ impl HotStore {
     /// [`StoreError::Full`], [`StoreError::Busy`]: repeat it later. Others: the store needs a person or a restart.
     pub async fn commit(&self, transactions: &[Arc<Transaction>]) -> Result<Committed, StoreError> {
         let inner = &self.inner;
+        if let Some(error) = self.damage() {
+            return Err(error);
+        }
         let batch = batch::Batch::of(transactions);
         let (batch_last_id, events) = (batch.last_id, batch.events);
         let (statements, refused) = batch.statements();
@@ -154,10 +153,15 @@ impl HotStore {
         self.inner.writer.lock().await.set_max_bytes(max_bytes).await
     }
 
-    /// Moves the write-ahead log into the file and closes all connections. Clones are unusable afterwards.
+    /// Moves the write-ahead log into the file, unless one of them is damaged, and closes all connections. Clones are unusable
+    /// afterwards.
     pub async fn close(self) {
+        let mut writer = self.inner.writer.lock().await;
+        if self.inner.damage.get().is_some() {
+            writer.abandon();
+        }
         self.inner.readers.close().await;
-        self.inner.writer.lock().await.close().await;
+        writer.close().await;
     }
 }
 

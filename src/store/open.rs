@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -63,6 +63,7 @@ impl HotStore {
             committed: AtomicI64::new(recovery.last_id.packed()),
             parser: RwLock::new(built_in()),
             refused: AtomicBool::new(false),
+            damage: OnceLock::new(),
             _lock: lock,
         };
         Ok((Self { inner: Arc::new(inner) }, recovery))

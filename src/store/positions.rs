@@ -28,6 +28,23 @@ pub struct Positions {
     #[serde(default)]
     pub saved_id: EventId,
     pub positions: BTreeMap<String, Value>,
+    /// The hot store that has those events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hot_store: Option<Place>,
+}
+
+/// Where a hot store is, and from which start of the machine on: a tmpfs is empty after the next one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    boot: String,
+    path: PathBuf,
+}
+
+impl Place {
+    /// `None` where the kernel does not say which start of the machine this is.
+    pub fn new(boot: String, path: &Path) -> Option<Self> {
+        (!boot.is_empty()).then(|| Self { boot, path: path.to_owned() })
+    }
 }
 
 /// `positions.json` could not be written.
@@ -90,15 +107,18 @@ impl Recovery {
     /// Completes what the hot store knew with what was saved on disk: ids go on from the larger one; the hot store's
     /// positions are newer where it has them, and a source that was not read since the boot has none there. A store that
     /// is behind has lost what was committed: then its positions hold although they are older, so that the sources read
-    /// again what they can.
+    /// again what they can. `here` is where it is now.
     #[must_use]
-    pub fn or_saved(mut self, saved: &Positions) -> Self {
-        let is_behind = (self.emptied || !self.created) && self.last_id < saved.saved_id;
+    pub fn or_saved(mut self, saved: &Positions, here: Option<&Place>) -> Self {
+        // After a boot, and at another path, there is no file: that is no loss.
+        let is_where_it_was = here.is_some() && saved.hot_store.as_ref() == here;
+        let had_been_there = !self.created || self.emptied || self.moved_aside.is_some() || is_where_it_was;
+        let is_behind = had_been_there && self.last_id < saved.saved_id;
         if is_behind {
             metrics::dropped("store", "lost").increment(1);
             log::error!(
                 "hot store: events that were committed are missing from {} to {}, over {}: its file or its write-ahead log was \
-                 cut, removed or damaged; sources are read again from where it ends, what came over HTTP is only where an \
+                 cut, removed, hidden or damaged; sources are read again from where it ends, what came over HTTP is only where an \
                  outlet has taken it",
                 self.last_id,
                 saved.saved_id,
@@ -152,7 +172,17 @@ mod tests {
             last_id: EventId::new(1_763_856_000_123, 4),
             saved_id: EventId::new(1_763_856_000_123, 4),
             positions: BTreeMap::from([("/var/log/auth.log".to_owned(), json!({ "inode": 7, "offset": 4096 }))]),
+            hot_store: here(),
         }
+    }
+
+    fn here() -> Option<Place> {
+        Place::new("this boot".to_owned(), Path::new("/mnt/ram/hotpath.db"))
+    }
+
+    fn elsewhere() -> [Option<Place>; 3] {
+        let place = |boot: &str, path| Place::new(boot.to_owned(), Path::new(path));
+        [place("next boot", "/mnt/ram/hotpath.db"), place("this boot", "/mnt/other/hotpath.db"), None]
     }
 
     #[test]
@@ -193,7 +223,7 @@ mod tests {
     fn the_hot_stores_positions_win_where_it_has_them_and_the_ids_go_on_from_the_larger_one() {
         let saved = some();
         let empty = Recovery { created: true, ..Recovery::default() };
-        assert_eq!(empty.or_saved(&saved).positions, saved.positions);
+        assert_eq!(empty.or_saved(&saved, None).positions, saved.positions);
         let hot = Recovery {
             last_id: EventId::new(saved.last_id.ms() + 1, 0),
             positions: BTreeMap::from([
@@ -205,7 +235,7 @@ mod tests {
         let mut quiet = saved;
         quiet.positions.insert("/var/log/quiet.log".to_owned(), json!({ "inode": 8, "offset": 1 }));
         quiet.positions.insert("/var/log/gone.log".to_owned(), Value::Null);
-        let both = hot.clone().or_saved(&quiet);
+        let both = hot.clone().or_saved(&quiet, here().as_ref());
         let mut expected = hot.positions;
         expected.insert("/var/log/quiet.log".to_owned(), json!({ "inode": 8, "offset": 1 }));
         assert_eq!(both.positions, expected);
@@ -220,13 +250,22 @@ mod tests {
             positions: BTreeMap::from([("/var/log/auth.log".to_owned(), json!({ "inode": 7, "offset": 11 }))]),
             ..Recovery::default()
         };
-        let both = behind.clone().or_saved(&saved);
+        let both = behind.clone().or_saved(&saved, here().as_ref());
         assert_eq!((&both.positions, both.last_id), (&behind.positions, saved.last_id));
         let emptied = Recovery { created: true, emptied: true, ..Recovery::default() };
-        assert_eq!(emptied.or_saved(&saved).positions, BTreeMap::new());
-        // After a boot there is no file: what was read stays read.
-        let booted = Recovery { created: true, ..Recovery::default() };
-        assert_eq!(booted.or_saved(&saved).positions, saved.positions);
+        assert_eq!(emptied.or_saved(&saved, None).positions, BTreeMap::new());
+        let aside = Recovery { created: true, moved_aside: Some("/x".into()), ..Recovery::default() };
+        assert_eq!(aside.or_saved(&saved, None).positions, BTreeMap::new());
+    }
+
+    #[test]
+    fn a_store_that_is_new_has_lost_what_was_there_unless_the_machine_was_restarted_or_it_is_another() {
+        let (saved, new) = (some(), Recovery { created: true, ..Recovery::default() });
+        assert_eq!(new.clone().or_saved(&saved, here().as_ref()).positions, BTreeMap::new());
+        // There is no file: what was read stays read.
+        for here in elsewhere() {
+            assert_eq!(new.clone().or_saved(&saved, here.as_ref()).positions, saved.positions);
+        }
     }
 
     #[test]
@@ -238,7 +277,7 @@ mod tests {
         for (stored, saved, expected) in [(3, 2, 3), (2, 3, 3), (0, 3, 3)] {
             let recovery = Recovery { positions: kept(stored), ..Recovery::default() };
             let saved = Positions { saved_id: EventId::new(9, 0), positions: kept(saved), ..Positions::default() };
-            assert_eq!(recovery.or_saved(&saved).positions, kept(expected));
+            assert_eq!(recovery.or_saved(&saved, None).positions, kept(expected));
         }
     }
 }

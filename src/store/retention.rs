@@ -132,7 +132,7 @@ impl HotStore {
             builder.push_bind(through.packed());
             Statement::from(builder)
         });
-        self.inner.writer.lock().await.transaction("deleting old events", statements.into()).await
+        self.delete("deleting old events", statements.into()).await
     }
 
     async fn prune_letters(&self, now: Timestamp, retention_ms: u64) -> Result<u64, StoreError> {
@@ -140,6 +140,11 @@ impl HotStore {
         let mut builder = QueryBuilder::<Sqlite>::new("DELETE FROM dead_letters WHERE kept_at < ");
         builder.push_bind(cutoff).push(" OR number <= (SELECT max(number) FROM dead_letters) - ");
         builder.push_bind(DEAD_LETTERS_MAX as i64);
-        self.inner.writer.lock().await.transaction("deleting old dead letters", vec![builder.into()]).await
+        self.delete("deleting old dead letters", vec![builder.into()]).await
+    }
+
+    async fn delete(&self, tried: &'static str, statements: Vec<Statement>) -> Result<u64, StoreError> {
+        let deleted = self.inner.writer.lock().await.transaction(tried, statements).await;
+        deleted.inspect_err(|error| self.inner.note_damage(error))
     }
 }

@@ -8,6 +8,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::batch::Statement;
 use super::error::{StoreError, beside, file_bytes, room_bytes, used_bytes};
+use super::opened::{Identity, OpenFiles};
 use super::reserve::Reserve;
 
 /// Of the database; it cannot change once the file is there.
@@ -27,6 +28,8 @@ pub(super) struct Writer {
     /// `None` while it is in use, after an error that it may not have survived, and after closing.
     connection: Option<SqliteConnection>,
     closed: bool,
+    /// What the connection has open, or had.
+    files: Option<OpenFiles>,
     truncated_at: Option<Instant>,
     /// The limit of the file, in pages, that is set on the connection.
     pages: u64,
@@ -45,8 +48,16 @@ impl Writer {
     /// The file cannot be opened.
     pub async fn connect(path: PathBuf, max_bytes: u64) -> Result<Self, StoreError> {
         let reserve = Reserve::new(&path, wal_bytes_max(max_bytes));
-        let mut writer =
-            Self { path, max_bytes, connection: None, closed: false, truncated_at: None, pages: 0, reserve };
+        let mut writer = Self {
+            path,
+            max_bytes,
+            connection: None,
+            closed: false,
+            files: None,
+            truncated_at: None,
+            pages: 0,
+            reserve,
+        };
         let connection = writer.take().await?;
         writer.put(connection);
         Ok(writer)
@@ -66,11 +77,31 @@ impl Writer {
         }
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => {
-                self.pages = 0;
-                self.options().connect().await.map_err(|error| self.error("opening it", &error))
-            }
+            None => self.open().await,
         }
+    }
+
+    /// A connection to the file that was opened first, if there was one.
+    async fn open(&mut self) -> Result<SqliteConnection, StoreError> {
+        let tried = "opening it";
+        let there = Identity::of(&self.path);
+        let is_other = self.files.as_ref().is_some_and(|files| files.database() != there);
+        let connection = if is_other { None } else { Some(self.options().connect().await) };
+        let connection = connection.transpose().map_err(|error| self.error(tried, &error))?;
+        let files = OpenFiles::of(&self.path);
+        let Some(connection) = connection.filter(|_| files.database() == there) else {
+            let reason = "its path does not lead to the file that was opened first".to_owned();
+            return Err(StoreError::Gone { path: self.path.clone(), tried, reason });
+        };
+        self.pages = 0;
+        self.files = Some(files);
+        Ok(connection)
+    }
+
+    /// That what is open is where others find it, and the next start.
+    fn expect_in_place(&self, tried: &'static str) -> Result<(), StoreError> {
+        let missing = self.files.as_ref().and_then(OpenFiles::missing);
+        missing.map_or(Ok(()), |reason| Err(StoreError::Gone { path: self.path.clone(), tried, reason }))
     }
 
     /// Back after [`take`](Self::take), with no transaction open.
@@ -101,13 +132,19 @@ impl Writer {
     /// Writes the statements in one transaction, after making sure that write-ahead log and file keep their limits.
     ///
     /// # Errors
-    /// As [`HotStore::commit`](super::HotStore::commit); nothing was written then.
+    /// As [`HotStore::commit`](super::HotStore::commit).
     pub async fn commit(&mut self, statements: Vec<Statement>) -> Result<(), StoreError> {
+        let tried = "committing transactions";
+        self.expect_in_place(tried)?;
         self.hold_wal_down().await?;
         self.limit_pages().await?;
-        self.transaction("committing transactions", statements).await?;
+        self.transaction(tried, statements).await?;
         self.reserve.take();
-        Ok(())
+        if let Some(files) = &mut self.files {
+            files.complete();
+        }
+        // What went away meanwhile took it along; to repeat it changes nothing where it did not.
+        self.expect_in_place(tried)
     }
 
     /// Runs the statements in one transaction. Whatever goes wrong, none of them is left.
@@ -183,6 +220,13 @@ impl Writer {
         let connection = self.take().await?;
         self.put(connection);
         Ok(())
+    }
+
+    /// Leaves the files as they are, as the end of the process does: closing would move a damaged write-ahead log into the
+    /// database, which may be sound. What comes after it fails.
+    pub fn abandon(&mut self) {
+        self.closed = true;
+        std::mem::forget(self.connection.take());
     }
 
     /// Moves the write-ahead log into the file. What comes after it fails.

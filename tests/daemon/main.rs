@@ -39,5 +39,6 @@ mod reload;
 mod replay;
 mod sources;
 mod stdout;
+mod store_lost;
 mod syslog;
 mod time;

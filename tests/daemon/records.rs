@@ -10,9 +10,9 @@ use crate::archive;
 use crate::harness::{Daemon, Site, dsmild, wait_for};
 use crate::postgres::Postgres;
 
-const FILE: &str = "[[intake.file]]\npath = \"{dir}/in.log\"\n";
+pub const FILE: &str = "[[intake.file]]\npath = \"{dir}/in.log\"\n";
 
-fn write_lines(site: &Site, numbers: std::ops::Range<u64>) {
+pub fn write_lines(site: &Site, numbers: std::ops::Range<u64>) {
     let mut file = std::fs::File::options().append(true).create(true).open(site.path("in.log")).unwrap();
     for number in numbers {
         writeln!(file, "2026-11-20T10:00:00+00:00 atlas numbered[1]: number={number}").unwrap();
@@ -20,18 +20,18 @@ fn write_lines(site: &Site, numbers: std::ops::Range<u64>) {
 }
 
 /// Which of the numbers were taken in.
-fn numbers(daemon: &Daemon) -> std::collections::BTreeSet<u64> {
+pub fn numbers(daemon: &Daemon) -> std::collections::BTreeSet<u64> {
     let payloads = daemon.stream("L3_IN").into_iter().filter_map(|event| Some(event["payload"].as_str()?.to_owned()));
     payloads.filter_map(|payload| payload.rsplit_once('=')?.1.parse().ok()).collect()
 }
 
-fn saved(site: &Site) -> Value {
+pub fn saved(site: &Site) -> Value {
     let text = std::fs::read_to_string(site.path("state/positions.json")).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// A daemon that has taken in 500 lines, killed after it has noted on disk how far it is.
-fn killed_with_500_lines() -> Site {
+pub fn killed_with_500_lines() -> Site {
     let site = Site::new(FILE);
     write_lines(&site, 0..500);
     let daemon = site.start_ready();

@@ -9,9 +9,11 @@ use super::{Config, Link};
 use crate::bus::{Snapshot, Transaction};
 use crate::config::{self, Durability};
 use crate::event::{EventId, Timestamp};
+use crate::intake::clock::arrival::boot_id;
 use crate::limits;
 use crate::retry::OutsideError;
-use crate::store::{Checkpoint, HotStore, Recovery, StoreError, positions::Positions};
+use crate::store::positions::{Place, Positions};
+use crate::store::{Checkpoint, HotStore, Recovery, StoreError};
 
 /// What the names of cursors begin with that are checkpoints from which a hot store was filled.
 const RESTORED: &str = "restored";
@@ -54,13 +56,14 @@ pub async fn begin(
         // Ids follow the clock, and some outlet may have newer ones than were saved.
         saved.last_id = saved.last_id.max(EventId::new(Timestamp::now().millis(), 0));
     }
+    let here = Place::new(boot_id(), &config.store.path);
     let Some(archive) = config.archive.as_ref().filter(|_| config.store.durability == Durability::Power) else {
-        return Ok(found.or_saved(&saved));
+        return Ok(found.or_saved(&saved, here.as_ref()));
     };
     if found.cursors.contains_key(ABOUT.name) {
-        return Ok(found.or_saved(&saved));
+        return Ok(found.or_saved(&saved, here.as_ref()));
     }
-    let restore = Restore { config: archive, instance: &config.daemon.instance, store, stages };
+    let restore = Restore { config: archive, instance: &config.daemon.instance, store, stages, here: here.as_ref() };
     loop {
         match restore.attempt(&found, &saved).await {
             Ok(recovery) => return Ok(recovery),
@@ -93,6 +96,7 @@ struct Restore<'start> {
     instance: &'start str,
     store: &'start HotStore,
     stages: &'start [&'start str],
+    here: Option<&'start Place>,
 }
 
 impl Restore<'_> {
@@ -114,7 +118,7 @@ impl Restore<'_> {
             }
             None => {
                 self.mark(EventId::ZERO, Vec::new()).await?;
-                found.clone().or_saved(saved)
+                found.clone().or_saved(saved, self.here)
             }
         };
         link.close().await;

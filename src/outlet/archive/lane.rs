@@ -84,7 +84,9 @@ impl ArchiveLane {
             return;
         }
         self.positions_at.set(Some(Instant::now()));
-        let positions = Positions { last_id: round.id, saved_id: round.id, positions: round.positions.clone() };
+        let (last_id, positions) = (round.id, round.positions.clone());
+        // An empty hot store is filled from Postgres, whatever became of the one before.
+        let positions = Positions { last_id, saved_id: last_id, positions, hot_store: None };
         if let Err(error) = positions.save(&self.settings.state_dir) {
             self.warn_of("positions", "positions", &format!("positions could not be saved: {error}"));
         }
