@@ -200,6 +200,12 @@ pub const ARCHIVE_LETTERS_MAX: usize = 100;
 pub const ARCHIVE_DUPLICATES_MAX: usize = 1_000_000;
 /// How far, in microseconds, a row moves whose id and time another daemon's row has already.
 pub const ARCHIVE_SHIFT_MAX: i32 = 1000;
+/// Bytes of one message of Postgres, which the client holds as a whole: a saved state is the largest that there is.
+pub const POSTGRES_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of one answer of Postgres that is held as a whole.
+pub const POSTGRES_ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Bytes of all settings that Postgres tells over one connection.
+pub const POSTGRES_SETTINGS_BYTES_MAX: usize = 256 * 1024;
 /// Losses of power that are remembered, for what outlets have of events that were lost with them.
 pub const RESTORES_REMEMBERED_MAX: usize = 64;
 /// Labels of a Loki stream, our own included: what Loki itself accepts by default.
@@ -277,6 +283,12 @@ pub const HTTP_CONNECTIONS_RESERVE: usize = 32;
 pub const HTTP_BUFFER_BYTES: usize = 64 * 1024;
 /// Open event streams; the rest of the connections stays free for scrapes and questions.
 pub const HTTP_LIVE_STREAMS_MAX: usize = 64;
+/// Of those, from one address.
+pub const HTTP_LIVE_STREAMS_PER_PEER_MAX: usize = 32;
+/// Event streams open at once on the Unix socket, beside those of the network.
+pub const HTTP_LOCAL_LIVE_STREAMS_MAX: usize = 16;
+/// Of those, of one user.
+pub const HTTP_LOCAL_LIVE_STREAMS_PER_USER_MAX: usize = 8;
 /// Bytes of bodies with events in memory at once.
 pub const HTTP_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of one line of a request with events: the longest payload, escaped, and its attributes.
@@ -342,6 +354,9 @@ const _: () = assert!(
     "what waits for the commit is remembered"
 );
 const _: () = assert!(REDIS_ENTRY_BYTES_MAX * 8 <= REDIS_REPLY_BYTES_MAX, "an answer holds several entries");
+const _: () = assert!(ARCHIVE_BYTES_MAX < POSTGRES_MESSAGE_BYTES_MAX, "what was written can be read back");
+const _: () = assert!(POSTGRES_MESSAGE_BYTES_MAX < POSTGRES_ANSWER_BYTES_MAX);
+const _: () = assert!(ARCHIVE_DUPLICATES_MAX * 128 < POSTGRES_ANSWER_BYTES_MAX, "all that are remembered fit");
 const _: () = assert!(2 * LINE_BYTES_MAX < REDIS_ENTRY_BYTES_MAX, "an entry holds the longest line");
 const _: () = assert!(TRANSACTION_EVENTS_MAX <= REDIS_LIST_MAX && 4 * FIELDS_PER_RECORD_MAX <= REDIS_LIST_MAX);
 const _: () = assert!(INSERT_ROWS_MAX * 16 < 32_766, "SQLite binds at most 32766 values in a statement");
@@ -349,6 +364,10 @@ const _: () = assert!(6 * LINE_BYTES_MAX < HTTP_LINE_BYTES_MAX && HTTP_LINE_BYTE
 const _: () = assert!(HTTP_BODY_BYTES_MAX * 8 <= HTTP_BODIES_BYTES_MAX, "several large requests at once");
 const _: () = assert!(HTTP_CONNECTIONS_PER_PEER_MAX < HTTP_CONNECTIONS_MAX, "one peer leaves room for others");
 const _: () = assert!(HTTP_LIVE_STREAMS_MAX < HTTP_CONNECTIONS_PER_PEER_MAX);
+const _: () = assert!(HTTP_LIVE_STREAMS_PER_PEER_MAX < HTTP_LIVE_STREAMS_MAX, "one peer leaves room for others");
+const _: () = assert!(HTTP_LOCAL_LIVE_STREAMS_PER_USER_MAX < HTTP_LOCAL_LIVE_STREAMS_MAX);
+const _: () =
+    assert!(HTTP_LOCAL_LIVE_STREAMS_MAX < HTTP_LOCAL_CONNECTIONS_MAX / 2, "streams leave room for other requests");
 const _: () = assert!(HTTP_LIVE_STREAMS_MAX * 2 < HTTP_CONNECTIONS_MAX, "streams leave room for other requests");
 const _: () = assert!(HTTP_INGEST_LINES_MAX <= IN_FLIGHT_EVENTS_MAX, "one request can be in flight as a whole");
 const _: () = assert!(LOG_QUEUE_MAX * LOG_MESSAGE_BYTES_MAX <= 64 * 1024 * 1024);

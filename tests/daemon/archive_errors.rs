@@ -1,9 +1,50 @@
 //! What the daemon says when Postgres is not as it should be, and that it goes on by itself when it is again.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
 use crate::archive::{archive_status, configuration, wait_until_archived, write_lines};
 use crate::harness::{Daemon, Site, wait_for, wait_for_count};
 use crate::kill::count;
 use crate::postgres::Postgres;
+
+/// Lets anybody in and announces an error of more than a gigabyte, of which it sends as much as is taken.
+fn liar() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let message = |stream: &mut TcpStream| {
+        let mut length = [0; 4];
+        stream.read_exact(&mut length)?;
+        stream.read_exact(&mut vec![0; u32::from_be_bytes(length) as usize - 4])
+    };
+    let lie = move |mut stream: TcpStream| -> std::io::Result<()> {
+        message(&mut stream)?; // for TLS
+        stream.write_all(b"N")?;
+        message(&mut stream)?;
+        stream.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I")?;
+        stream.read_exact(&mut [0])?;
+        stream.write_all(&[&b"E"[..], &1_500_000_000_u32.to_be_bytes()].concat())?;
+        loop {
+            stream.write_all(&[b'M'; 64 * 1024])?;
+        }
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // Whoever has enough of it goes away.
+            std::thread::spawn(move || lie(stream.unwrap()));
+        }
+    });
+    port
+}
+
+#[test]
+fn a_server_that_announces_more_than_any_answer_has_stops_nothing_but_the_archive() {
+    let mut story = Story::begin(&format!("postgres://u@127.0.0.1:{}/d", liar()), None);
+    story.expect_error("announced a message of 1500000000 bytes");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", story.daemon.child.id())).unwrap();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+    assert!(most.is_some_and(|kib: u64| kib < 1024 * 1024), "{status}");
+}
 
 struct Story {
     daemon: Daemon,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
+use super::answer::whole;
 use super::link::{Link, within};
 use super::sql;
 use super::write::Transaction;
@@ -73,7 +74,7 @@ async fn read_duplicates(
     first: EventId,
 ) -> Result<Vec<i64>, sqlx::Error> {
     let query = sqlx::query_scalar(sql::READ_DUPLICATES).bind(instance).bind(first.packed());
-    query.bind(limits::ARCHIVE_DUPLICATES_MAX as i64).fetch_all(connection).await
+    whole(query.bind(limits::ARCHIVE_DUPLICATES_MAX as i64).fetch(connection), size_of_val).await
 }
 
 /// What UNNEST takes. The numbers of an entry are bit patterns here: Postgres has no unsigned ones.

@@ -55,6 +55,7 @@ fn of_code(code: &str) -> (&'static str, &'static str) {
         "53100" => ("full", "free space on the disk of Postgres"),
         "53200" => ("memory", "give Postgres more memory, or raise max_locks_per_transaction"),
         "53300" => ("connections", "raise max_connections of Postgres, or close other connections"),
+        "08P01" => ("protocol", "look who answers at archive.url: that is no Postgres, or somebody stands between"),
         "25006" => ("readonly", "that server is a read-only standby: name the primary in archive.url"),
         "57014" | "55P03" => ("blocked", "look what blocks Postgres, or whether its disk is slow"),
         _ if code.starts_with("57P") => ("starting", "wait until Postgres is up again"),

@@ -1,10 +1,10 @@
 //! The head of the audit log in Postgres: what was decided here is known elsewhere, and can be compared when everything on
 //! this machine was changed together.
 
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 
 use super::Config;
-use super::link::{Link, connect, within};
+use super::link::{Link, connect, end, within};
 use super::sql;
 use super::write::Transaction;
 use crate::observe::audit::Head;
@@ -41,8 +41,7 @@ impl Transaction<'_> {
 pub async fn kept_head(config: &Config, instance: &str) -> Result<Option<Head>, OutsideError> {
     let mut connection = connect(config).await?;
     let head = newest(&mut connection, instance).await;
-    // A connection that does not close in order is dropped, which closes it too.
-    let _ = connection.close().await;
+    end(connection).await;
     head
 }
 

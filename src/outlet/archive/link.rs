@@ -8,8 +8,10 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::Config;
+use super::answer::whole;
 use super::days::Day;
 use super::errors;
+use super::guard::{self, Certificates};
 use super::sql::{self, Table};
 use crate::event::EventId;
 use crate::retry::OutsideError;
@@ -128,7 +130,7 @@ impl Link {
         self.partitions.clear();
         for table in Table::ALL {
             let query = sqlx::query_scalar::<_, String>(sql::PARTITIONS).bind(table.name());
-            let names = within("listing partitions", query.fetch_all(&mut self.connection)).await?;
+            let names = within("listing partitions", whole(query.fetch(&mut self.connection), String::len)).await?;
             let days = names.iter().filter_map(|name| Day::of_partition(table.name(), name));
             self.partitions.extend(days.map(|day| (table, day)));
         }
@@ -137,9 +139,13 @@ impl Link {
 
     /// Lets go of the instance's lock in order.
     pub async fn close(self) {
-        // A connection that does not close in order is dropped, which closes it too.
-        let _ = tokio::time::timeout(Duration::from_millis(500), self.connection.close()).await;
+        end(self.connection).await;
     }
+}
+
+/// A connection that does not close in order is dropped, which closes it too.
+pub(super) async fn end(connection: PgConnection) {
+    let _ = tokio::time::timeout(Duration::from_millis(500), connection.close()).await;
 }
 
 /// Each step once: another daemon may be at it at the same time.
@@ -158,7 +164,8 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 pub(super) async fn connect(config: &Config) -> Result<PgConnection, OutsideError> {
     let options = options(config)?;
     let tried = "connecting to Postgres";
-    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
+    let certificates = Certificates::of(&config.url);
+    match tokio::time::timeout(CONNECT_TIMEOUT, guard::connect(options, &certificates)).await {
         Ok(connected) => connected.map_err(|error| errors::of(tried, &error)),
         Err(_) => Err(errors::silent(tried, CONNECT_TIMEOUT)),
     }

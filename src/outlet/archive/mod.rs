@@ -10,11 +10,13 @@
 //!
 //! `dsmil_audit_heads` has numbers and hashes of lines of the audit log, which the daemon only ever adds.
 
+mod answer;
 mod begin;
 mod config;
 mod days;
 mod entries;
 mod errors;
+mod guard;
 mod heads;
 mod lane;
 mod link;

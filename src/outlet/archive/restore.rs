@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use sqlx::{Connection, FromRow};
 
+use super::answer::whole;
 use super::errors;
 use super::link::{Link, within};
 use super::sql;
@@ -24,6 +25,7 @@ pub struct Restored {
     pub checkpoint: Option<Checkpoint>,
 }
 
+type StateRow = (String, String, i64, Vec<u8>);
 type StateColumns = (i64, i64, Option<i64>, Option<String>, Option<String>);
 
 impl Link {
@@ -45,8 +47,9 @@ impl Link {
         };
         let cursors: BTreeMap<String, EventId> = readable(&cursors)?;
         let positions = readable(&positions)?;
-        let query = sqlx::query_as(sql::READ_SNAPSHOTS).bind(&self.instance);
-        let saved: Vec<(String, String, i64, Vec<u8>)> = within(tried, query.fetch_all(&mut self.connection)).await?;
+        let query = sqlx::query_as::<_, StateRow>(sql::READ_SNAPSHOTS).bind(&self.instance);
+        let rows = query.fetch(&mut self.connection);
+        let saved = within(tried, whole(rows, |(consumer, _, _, state)| consumer.len() + state.len())).await?;
         let snapshots = saved
             .into_iter()
             .map(|(consumer, version, cursor, state)| SavedState {
