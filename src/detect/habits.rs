@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::client_network::behind;
 use super::recent::Recent;
 use crate::event::Timestamp;
 
@@ -138,7 +139,7 @@ impl Days {
 
 /// The network of an address: /24 of IPv4, /48 of IPv6; anything else is its own place.
 pub fn network_of(address: &str) -> String {
-    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
+    match address.parse::<IpAddr>().map(behind) {
         Ok(IpAddr::V4(address)) => {
             let [a, b, c, _] = address.octets();
             format!("{a}.{b}.{c}.0/24")

@@ -66,7 +66,7 @@ pub fn playbook(response: &Response, frame: &Frame<'_>) -> Value {
 /// Of the vocabulary of CACAO 2.0.
 fn activity(measure: Measure) -> &'static str {
     match measure {
-        Measure::BlockAddress | Measure::BlockDomain | Measure::LockUser => "restrict-access",
+        Measure::BlockAddress | Measure::BlockDomain | Measure::LockUser | Measure::EndSessions => "restrict-access",
         Measure::IsolateHost => "disconnect-system",
         Measure::SnapshotEvidence => "analyze-collected-data",
         Measure::RotateKey => "eliminate-risk",

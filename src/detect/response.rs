@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::client_network::{self, behind};
 use super::observable::normal_domain;
 use super::public_suffix::registrable;
 
@@ -16,6 +17,7 @@ pub enum Measure {
     BlockAddress,
     BlockDomain,
     LockUser,
+    EndSessions,
     IsolateHost,
     SnapshotEvidence,
     RotateKey,
@@ -27,6 +29,7 @@ impl Measure {
             Self::BlockAddress => "block_address",
             Self::BlockDomain => "block_domain",
             Self::LockUser => "lock_user",
+            Self::EndSessions => "end_sessions",
             Self::IsolateHost => "isolate_host",
             Self::SnapshotEvidence => "snapshot_evidence",
             Self::RotateKey => "rotate_key",
@@ -54,6 +57,8 @@ pub struct Response {
     pub reversible: bool,
     /// Why there is no command.
     pub refused: Option<String>,
+    /// What to see to before it is approved.
+    pub caution: Option<String>,
 }
 
 /// What no proposal may be against.
@@ -78,39 +83,45 @@ impl Protected {
 impl Response {
     fn refused(measure: Measure, target: &str, why: &str) -> Self {
         let refused = Some(format!("no safe command: {why}"));
-        Self { measure, target: target.to_owned(), steps: Vec::new(), undo: Vec::new(), reversible: true, refused }
+        let (target, steps, undo) = (target.to_owned(), Vec::new(), Vec::new());
+        Self { measure, target, steps, undo, reversible: true, refused, caution: None }
+    }
+
+    fn manual(measure: Measure, target: String, step: Step) -> Self {
+        let (steps, undo) = (vec![step], Vec::new());
+        Self { measure, target, steps, undo, reversible: false, refused: None, caution: None }
     }
 
     fn commands(measure: Measure, target: String, steps: Vec<String>, undo: Vec<String>) -> Self {
         let steps = steps.into_iter().map(Step::Command).collect();
-        Self { measure, target, steps, undo, reversible: true, refused: None }
+        Self { measure, target, steps, undo, reversible: true, refused: None, caution: None }
     }
 }
 
-/// Drops what comes from and goes to an address, for a time. Who has one address of IPv6 has all of its /64, so that is the
-/// target, unless something protected is in it. Needs the nftables sets `blocked4` and `blocked6` of table `inet dsmil`, with
+/// Drops what comes from and goes to an address, for a time. The target is all that the client behind it has, unless something
+/// protected is in that. Needs the nftables sets `blocked4` and `blocked6` of table `inet dsmil`, with
 /// `flags interval, timeout`.
 pub fn block_address(text: &str, protected: &Protected, time: Duration) -> Response {
     let measure = Measure::BlockAddress;
     let Ok(address) = text.parse::<IpAddr>() else {
         return Response::refused(measure, text, "this is not an IP address");
     };
-    let address = address.to_canonical();
-    if let Some(why) = unblockable(address, protected) {
+    let mut target = client_network::target(address);
+    // Where it is only another way to write an IPv4 address, that one; and who is behind it, if that is another.
+    let (address, behind) = (if target.addr().is_ipv4() { target.addr() } else { address }, behind(address));
+    if let Some(why) = unblockable(address, protected).or_else(|| unblockable(behind, protected)) {
         return Response::refused(measure, &address.to_string(), why);
     }
     let set = if address.is_ipv4() { "blocked4" } else { "blocked6" };
-    let target = network_of_one(address).filter(|net| !protected.overlaps(net));
-    let target = target.map_or_else(|| address.to_string(), |net| net.to_string());
+    if protected.overlaps(&target) {
+        target = IpNet::from(address);
+    }
+    let is_one = target.prefix_len() == target.max_prefix_len();
+    let target = if is_one { address.to_string() } else { target.to_string() };
     let time_s = time.as_secs();
     let add = format!("nft add element inet dsmil {set} '{{ {target} timeout {time_s}s }}'");
     let delete = format!("nft delete element inet dsmil {set} '{{ {target} }}'");
     Response::commands(measure, target, vec![add], vec![delete])
-}
-
-/// The network that one customer of a provider gets at least, where it is more than one address.
-fn network_of_one(address: IpAddr) -> Option<IpNet> {
-    address.is_ipv6().then(|| IpNet::new(address, 64).ok()).flatten().map(|net| net.trunc())
 }
 
 /// Networks without machines that could attack, beside those that the standard library knows: this network, shared addresses of
@@ -186,6 +197,15 @@ pub fn lock_user(text: &str, protected: &Protected) -> Response {
     )
 }
 
+/// Ends the sessions of a user who is not to be locked: whoever it was has to log in again.
+pub fn end_sessions(text: &str) -> Response {
+    let measure = Measure::EndSessions;
+    if !is_user_name(text) {
+        return Response::refused(measure, text, "this is not a user name");
+    }
+    Response::commands(measure, text.to_owned(), vec![format!("loginctl terminate-user {text}")], Vec::new())
+}
+
 /// The names that `useradd` makes by default.
 fn is_user_name(text: &str) -> bool {
     let mut bytes = text.bytes();
@@ -206,7 +226,7 @@ pub fn isolate_host(text: &str) -> Response {
     }
     let step = Step::Manual(format!("Take {text} off the network, except for its management access."));
     let target = text.to_owned();
-    Response { measure, target, steps: vec![step], undo: Vec::new(), reversible: true, refused: None }
+    Response { reversible: true, ..Response::manual(measure, target, step) }
 }
 
 /// Keeps logs, connections and processes as they are now. `name` is our own.
@@ -220,149 +240,22 @@ pub fn snapshot_evidence(host: &str, folder: &str) -> Response {
     ];
     let steps = steps.into_iter().map(Step::Command).collect();
     let measure = Measure::SnapshotEvidence;
-    Response { measure, target: host.to_owned(), steps, undo: Vec::new(), reversible: true, refused: None }
+    Response {
+        measure,
+        target: host.to_owned(),
+        steps,
+        undo: Vec::new(),
+        reversible: true,
+        refused: None,
+        caution: None,
+    }
 }
 
 /// Which key it is and who trusts it, only a person knows.
 pub fn rotate_key(target: &str) -> Response {
     let text = "Replace the key, have everybody who trusts the old one trust the new one, then revoke the old one.";
-    let steps = vec![Step::Manual(text.to_owned())];
-    let measure = Measure::RotateKey;
-    Response { measure, target: target.to_owned(), steps, undo: Vec::new(), reversible: false, refused: None }
+    Response::manual(Measure::RotateKey, target.to_owned(), Step::Manual(text.to_owned()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    fn protected() -> Protected {
-        Protected {
-            nets: vec!["192.0.2.0/24".parse().unwrap()],
-            users: vec!["operator".to_owned()],
-            ..Protected::default()
-        }
-    }
-
-    fn is_refused(response: &Response) -> bool {
-        response.steps.is_empty() && response.refused.as_ref().is_some_and(|why| why.starts_with("no safe command: "))
-    }
-
-    #[test]
-    fn an_address_is_blocked_for_a_time_and_can_be_let_in_again() {
-        let response = block_address("::ffff:203.0.113.5", &protected(), HOUR);
-        assert_eq!(
-            response.steps,
-            [Step::Command("nft add element inet dsmil blocked4 '{ 203.0.113.5 timeout 3600s }'".to_owned())]
-        );
-        assert_eq!(response.undo, ["nft delete element inet dsmil blocked4 '{ 203.0.113.5 }'"]);
-        assert!(format!("{:?}", block_address("2001:db8::5", &protected(), HOUR).steps).contains("blocked6"));
-    }
-
-    #[test]
-    fn all_addresses_of_one_customer_are_one_target_but_never_with_something_protected_in_it() {
-        let mut protected = protected();
-        let target = |protected: &Protected, address: &str| block_address(address, protected, HOUR).target;
-        assert_eq!(target(&protected, "2001:db8::5"), "2001:db8::/64");
-        assert_eq!(target(&protected, "2001:db8::6:5"), "2001:db8::/64");
-        protected.machine = vec!["2001:db8::1".parse().unwrap()];
-        assert_eq!(target(&protected, "2001:db8::5"), "2001:db8::5");
-        protected.nets = vec!["2001:db8:1:1::8/125".parse().unwrap()];
-        assert_eq!(target(&protected, "2001:db8:1:1::5"), "2001:db8:1:1::5");
-        assert_eq!(target(&protected, "203.0.113.5"), "203.0.113.5");
-    }
-
-    #[test]
-    fn the_machine_s_own_network_and_sessions_of_protected_users_are_never_blocked() {
-        let protected = Protected {
-            machine: vec!["198.51.100.1".parse().unwrap()],
-            sessions: vec!["2001:db8::7".parse().unwrap()],
-            ..Protected::default()
-        };
-        for address in ["198.51.100.1", "::ffff:198.51.100.1", "2001:db8::7"] {
-            assert!(is_refused(&block_address(address, &protected, HOUR)), "{address}");
-        }
-        assert!(!is_refused(&block_address("198.51.100.2", &protected, HOUR)));
-    }
-
-    #[test]
-    fn the_machine_itself_and_what_is_protected_is_never_blocked() {
-        for address in [
-            "127.0.0.1",
-            "::1",
-            "127.8.9.10",
-            "::ffff:127.0.0.1",
-            "0.0.0.0",
-            "::",
-            "224.0.0.1",
-            "ff02::1",
-            "255.255.255.255",
-            "169.254.1.1",
-            "fe80::1",
-            "0.1.2.3",
-            "100.64.0.1",
-            "240.0.0.1",
-            "100::1",
-            "fec0::1",
-            "192.0.2.254",
-            "::ffff:192.0.2.254",
-        ] {
-            assert!(is_refused(&block_address(address, &protected(), HOUR)), "{address}");
-        }
-    }
-
-    #[test]
-    fn text_of_an_attacker_never_becomes_part_of_a_command() {
-        for text in [
-            "203.0.113.5; reboot",
-            "203.0.113.5 timeout 1s }'; id; '",
-            "$(id)",
-            "`id`",
-            "",
-            " ",
-            "-h",
-            "--help",
-            "alice\nroot",
-            "alice bob",
-            "../../etc",
-            "alice'",
-            "a;b",
-            "é",
-            "a\u{0}b",
-            "alice$(id)",
-            "evil.example;id",
-            "-x.example.com",
-            "*.example.com",
-            "a/b.example.com",
-        ] {
-            for response in [
-                block_address(text, &protected(), HOUR),
-                lock_user(text, &protected()),
-                block_domain(text),
-                isolate_host(text),
-            ] {
-                let harmless =
-                    response.measure == Measure::IsolateHost && matches!(text, "-h" | "--help" | "-x.example.com");
-                assert!(is_refused(&response) || harmless, "{text:?}: {response:?}");
-                assert!(!response.steps.iter().any(|step| matches!(step, Step::Command(_))), "{text:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn root_and_protected_users_are_never_locked() {
-        assert!(is_refused(&lock_user("root", &protected())));
-        assert!(is_refused(&lock_user("operator", &protected())));
-        let response = lock_user("alice", &protected());
-        assert_eq!((response.steps.len(), response.reversible), (2, true));
-    }
-
-    #[test]
-    fn a_name_that_many_owners_share_is_not_blocked() {
-        for name in ["com", "co.uk", "github.io"] {
-            assert!(is_refused(&block_domain(name)), "{name}");
-        }
-        assert!(!is_refused(&block_domain("Evil.Example.")));
-    }
-}
+mod tests;

@@ -98,17 +98,18 @@ fn v4(text: &[u8]) -> Option<(Ipv4Addr, usize)> {
         }
         let digits = text.get(at..)?.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
         let value = text.get(at..at + digits)?.iter().fold(0_u16, |value, byte| value * 10 + u16::from(byte - b'0'));
-        *octet = u8::try_from(value).ok().filter(|_| digits > 0)?;
+        // `010` is 8 for some programs and 10 for others: where there are two readings, there is none.
+        let is_plain = digits == 1 || (digits > 1 && text.get(at) != Some(&b'0'));
+        *octet = u8::try_from(value).ok().filter(|_| is_plain)?;
         at += digits;
     }
     // `1.2.3.4567`, and `1.2.3.4:` of an IPv6 address cannot be: that has colons before its dots.
     (!text.get(at).is_some_and(u8::is_ascii_digit)).then_some((Ipv4Addr::from(octets), at))
 }
 
-/// Whether the text is an IPv4 address in its one canonical form: nothing round it, no zeros before a number.
+/// Whether the text is an IPv4 address with nothing round it.
 pub fn is_canonical_v4(text: &[u8]) -> bool {
-    let has_zeros = || text.split(|byte| *byte == b'.').any(|octet| octet.len() > 1 && octet.starts_with(b"0"));
-    v4(text).is_some_and(|(_, end)| end == text.len()) && !has_zeros()
+    v4(text).is_some_and(|(_, end)| end == text.len())
 }
 
 fn run(text: &[u8]) -> &[u8] {
@@ -208,6 +209,10 @@ mod tests {
             "bad::",
             "1.2.3.4é",
             "999.1.1.1",
+            "010.1.1.1",
+            "1.2.3.04:22",
+            "1.2.3.00",
+            "::ffff:1.2.3.04",
             "1.2.3.4567",
             "1.2.3.4x",
             "1.2.3.4@x",

@@ -1,9 +1,10 @@
 //! Wrong tokens: how often each peer showed one, and how long it is not listened to.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::peer::network;
 use crate::limits;
 
 /// So many wrong tokens are taken for mistakes.
@@ -53,14 +54,6 @@ impl Attempts {
         }
         failures.count = failures.count.saturating_add(1);
         failures.last = now;
-    }
-}
-
-/// Who has one address of an IPv6 network has all of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 => v4,
     }
 }
 
@@ -119,6 +112,18 @@ mod tests {
         assert!(attempts.pause(address("2001:db8:0:1:ffff::"), now).is_some());
         assert!(attempts.pause(address("192.0.2.7"), now).is_some());
         assert_eq!(attempts.pause(address("2001:db8:0:2::1"), now), None);
+    }
+
+    #[test]
+    fn all_of_loopback_is_one_peer_and_those_behind_a_translator_are_many() {
+        let (mut attempts, now) = (Attempts::default(), Instant::now());
+        for number in 0..=FREE {
+            attempts.fail(address(&format!("127.{number}.7.{number}")), now);
+            attempts.fail(address("64:ff9b::192.0.2.7"), now);
+        }
+        assert!(attempts.pause(address("127.99.1.2"), now).is_some() && attempts.pause(address("::1"), now).is_some());
+        assert!(attempts.pause(address("64:ff9b::192.0.2.7"), now).is_some());
+        assert_eq!(attempts.pause(address("64:ff9b::192.0.2.8"), now), None);
     }
 
     #[test]

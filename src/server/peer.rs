@@ -1,9 +1,11 @@
 //! Who is at the other end of a connection.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::detect::client_network::client;
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,16 +18,19 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The network that counts as one peer: who has one address of an IPv6 /64 has them all.
+    /// What counts as one peer.
     #[must_use]
     pub fn network(self) -> Self {
         match self {
-            Self::Network(IpAddr::V6(address)) => {
-                Self::Network(IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))))
-            }
-            other => other,
+            Self::Network(address) => Self::Network(network(address)),
+            local => local,
         }
     }
+}
+
+/// The first address of the network that counts as one peer.
+pub fn network(address: IpAddr) -> IpAddr {
+    client(address).network()
 }
 
 /// One connection; clones speak of the same.

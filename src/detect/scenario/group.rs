@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-
 use super::model::{Masks, Scenario};
+use crate::detect::client_network::{behind, whole};
 use crate::detect::fingerprint::fingerprint;
 use crate::detect::sigma::normal;
 use crate::event::Record;
@@ -39,12 +38,9 @@ pub fn customer(address: &str) -> Cow<'_, str> {
 /// The network of an address; what is no address, in lower case (names of hosts and users are given in both).
 pub fn masked(value: &str, masks: Masks) -> Cow<'_, str> {
     let Ok(address) = value.parse::<IpAddr>() else { return Cow::Owned(value.to_lowercase()) };
-    let address = address.to_canonical();
-    let length = if address.is_ipv4() { masks.v4 } else { masks.v6 };
-    match IpNet::new(address, length) {
-        Ok(net) if length < net.max_prefix_len() => Cow::Owned(net.trunc().to_string()),
-        _ => Cow::Owned(address.to_string()),
-    }
+    let address = behind(address);
+    let net = whole(address, if address.is_ipv4() { masks.v4 } else { masks.v6 });
+    Cow::Owned(if net.prefix_len() < net.max_prefix_len() { net.to_string() } else { address.to_string() })
 }
 
 #[cfg(test)]
@@ -58,6 +54,7 @@ mod tests {
         assert_ne!(masked("2001:db8:1:2::9", masks), masked("2001:db8:1:3::9", masks));
         assert_ne!(masked("192.0.2.1", masks), masked("192.0.2.2", masks));
         assert_eq!(masked("::ffff:192.0.2.1", masks), masked("192.0.2.1", masks));
+        assert_ne!(masked("64:ff9b::192.0.2.1", masks), masked("64:ff9b::192.0.2.2", masks));
         assert_eq!(masked("192.0.2.1", Masks { v4: 24, v6: 48 }), "192.0.2.0/24");
         assert_eq!(masked("Gate.Example.Org", masks), "gate.example.org");
     }

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::detect::client_network::{behind, whole};
 use crate::event::{Severity, Soc, Timestamp};
 
 pub const HOUR: Duration = Duration::from_secs(3600);
@@ -86,8 +86,8 @@ impl Budget {
 fn network(key: &str) -> Option<String> {
     let target = key.strip_prefix("block_address ")?;
     let address = target.split_once('/').map_or(target, |(address, _)| address).parse::<IpAddr>().ok()?;
-    let length = if address.is_ipv4() { 24 } else { 48 };
-    IpNet::new(address, length).ok().map(|net| net.trunc().to_string())
+    let address = behind(address);
+    Some(whole(address, if address.is_ipv4() { 24 } else { 48 }).to_string())
 }
 
 #[cfg(test)]

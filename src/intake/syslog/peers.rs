@@ -1,9 +1,10 @@
 //! What one peer may take of a listener: connections, and messages a second. Pure.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use crate::detect::client_network::client;
 use crate::limits::{SYSLOG_CONNECTIONS_MAX, SYSLOG_PEERS_MAX};
 
 #[derive(Debug)]
@@ -23,12 +24,9 @@ struct Peer {
     at: Instant,
 }
 
-/// What counts as one peer: who has one address of an IPv6 /64 has them all.
+/// What counts as one peer.
 pub fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-        address => address,
-    }
+    client(address).network()
 }
 
 impl Peers {
