@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -13,12 +14,14 @@ use super::gateway::{Gateway, GatewayError};
 use super::problem::Problem;
 use crate::event::{Body, Event, EventId, Stream, Timestamp};
 use crate::limits;
+use crate::locked::locked;
 use crate::observe::audit::{ACCEPT_FILE, Audit, AuditError, Entry, Head, Kept};
 
 /// The device whose SOC events carry proposals.
 const SOAR_DEVICE: u16 = 58;
 pub const APPROVE: &str = "proposal.approve";
 pub const REJECT: &str = "proposal.reject";
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 const BEGUN_ANEW: &str = "audit.begun_anew";
 
 /// What is known of proposals: those seen on the log, and the decisions in the audit log.
@@ -26,6 +29,10 @@ pub struct Proposals {
     pub seen: tokio::sync::Mutex<Seen>,
     /// Why nothing can be decided, when the audit log cannot be used.
     pub ledger: Result<Arc<Mutex<Ledger>>, String>,
+    /// What is remembered of decisions where the audit log cannot be used: they hold all the same.
+    remembered: BTreeMap<EventId, Entry>,
+    /// Why nothing can be decided, as of the last look.
+    looked: tokio::sync::Mutex<Option<(Instant, Option<String>)>>,
     /// One decision at a time, until it is remembered as well.
     pub deciding: Arc<tokio::sync::Mutex<()>>,
 }
@@ -58,16 +65,42 @@ pub struct Decision {
 impl Proposals {
     /// An audit log that cannot be used is reported here and at every decision; the rest of the API goes on.
     pub fn open(audit_file: &Path, kept: Option<Kept>) -> Self {
+        let remembered = decisions_in(kept.iter().flat_map(|kept| &kept.entries));
         let ledger = Ledger::open(audit_file, kept).map(|ledger| Arc::new(Mutex::new(ledger))).map_err(|error| {
             log::error!(target: "dsmil-http", "no proposal can be decided: {error}");
             error.to_string()
         });
-        Self { seen: tokio::sync::Mutex::default(), ledger, deciding: Arc::default() }
+        let (seen, deciding, looked) = Default::default();
+        Self { seen, ledger, remembered, looked, deciding }
     }
 
     pub fn decision(&self, id: EventId) -> Option<Decision> {
-        let ledger = self.ledger.as_ref().ok()?.lock().unwrap_or_else(PoisonError::into_inner);
-        ledger.decisions.get(&id).map(|entry| decision_of(id, entry))
+        match &self.ledger {
+            Ok(ledger) => locked(ledger).decisions.get(&id).map(|entry| decision_of(id, entry)),
+            Err(_) => self.remembered.get(&id).map(|entry| decision_of(id, entry)),
+        }
+    }
+
+    /// Why nothing can be decided now; looked at once a second at most.
+    pub async fn fault(&self) -> Option<String> {
+        let ledger = match &self.ledger {
+            Ok(ledger) => Arc::clone(ledger),
+            Err(error) => return Some(error.clone()),
+        };
+        let mut looked = self.looked.lock().await;
+        let before = looked.as_ref().and_then(|(_, fault)| fault.clone());
+        if looked.as_ref().is_some_and(|(at, _)| at.elapsed() < LOOK_EVERY) {
+            return before;
+        }
+        // On a thread of its own, for it may have to be read; while a decision is written, it is as it was.
+        let look = move || ledger.try_lock().ok().map(|mut ledger| ledger.audit.know_again().err());
+        let found = tokio::task::spawn_blocking(look).await.ok().flatten();
+        let fault = found.map_or_else(|| before.clone(), |error| error.map(|error| error.to_string()));
+        if let Some(fault) = fault.as_ref().filter(|fault| Some(*fault) != before.as_ref()) {
+            log::error!(target: "dsmil-http", "no proposal can be decided: {fault}");
+        }
+        *looked = Some((Instant::now(), fault.clone()));
+        fault
     }
 }
 
@@ -107,9 +140,7 @@ impl Ledger {
             );
         }
         // What was decided stays decided, by either of them.
-        let known = kept.entries.iter().chain(&entries);
-        let decided = known.filter(|entry| entry.action == APPROVE || entry.action == REJECT);
-        let decisions = decided.filter_map(|entry| Some((entry.subject.parse().ok()?, entry.clone()))).collect();
+        let decisions = decisions_in(kept.entries.iter().chain(&entries));
         let unkept = entries.iter().filter(|entry| entry.seq > kept.head.lines).cloned().collect::<Vec<_>>();
         unkept.iter().for_each(|entry| kept.add(entry));
         kept.head = head;
@@ -141,6 +172,11 @@ impl Ledger {
     }
 }
 
+fn decisions_in<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<EventId, Entry> {
+    let decided = entries.filter(|entry| entry.action == APPROVE || entry.action == REJECT);
+    decided.filter_map(|entry| Some((entry.subject.parse().ok()?, entry.clone()))).collect()
+}
+
 /// A person wrote the remembered hash into the file beside the log.
 fn is_given_up(path: &Path, head: &Head) -> bool {
     let accepted = std::fs::read_to_string(path.with_file_name(ACCEPT_FILE));
@@ -159,13 +195,12 @@ fn begin_anew(path: &Path, given_up: &Head, error: &AuditError) -> Result<Audit,
     Ok(audit)
 }
 
-/// Whether a proposal can no longer be approved. It counts from when it was made, not from the time of the lines that
-/// it is about.
+/// Whether a proposal can no longer be approved: past what it says itself, and after as much time as it was made for.
 pub fn is_expired(event: &Event, now: Timestamp) -> bool {
     let Body::Soc(soc) = &event.body else { return false };
     let seconds = |key: &str| soc.proposal.as_ref().and_then(|proposal| proposal.get(key)).and_then(Value::as_f64);
     let (Some(created), Some(expires)) = (seconds("created"), seconds("expires")) else { return false };
-    now.seconds() >= event.id.ms() as f64 / 1000.0 + (expires - created)
+    now.seconds() >= expires.min(event.id.ms() as f64 / 1000.0 + (expires - created))
 }
 
 pub fn is_proposal(event: &Event) -> bool {

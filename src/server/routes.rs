@@ -1,7 +1,7 @@
 //! Which path leads where, and what holds for every request.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -90,12 +90,13 @@ async fn wrong_method(method: Method) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible here: see the Allow header"))
 }
 
-async fn show_metrics(_: MayScrape) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::exporter().render())
+async fn show_metrics(_: MayScrape, State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    let text = shared.metrics.get(Instant::now, || metrics::exporter().render()).await;
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let Status { ready, reasons, warnings, .. } = shared.gateway.status();
+    let Status { ready, reasons, warnings, .. } = status_of(&shared).await;
     if ready {
         return Json(json!({ "ready": true, "warnings": warnings })).into_response();
     }
@@ -107,5 +108,15 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn status(_: MayRead, State(shared): State<Arc<Shared>>) -> Json<Status> {
-    Json(shared.gateway.status())
+    Json(status_of(&shared).await)
+}
+
+/// With what the server alone knows. Why it is so, is in the log and the answer of `/api/v1/audit`: not everybody who asks for
+/// this should see it.
+async fn status_of(shared: &Shared) -> Status {
+    let mut status = shared.gateway.status();
+    if shared.proposals.fault().await.is_some() {
+        status.warnings.push("no proposal can be decided: the audit log is not as it was left".to_owned());
+    }
+    status
 }

@@ -10,6 +10,8 @@ use super::access::Access;
 use super::decisions::Proposals;
 use super::door::Door;
 use super::gateway::Gateway;
+use super::live_places::LivePlaces;
+use super::metrics_text::MetricsText;
 use super::parts::{Parts, ReadEntry};
 use crate::limits;
 use crate::observe::audit::Kept;
@@ -19,8 +21,8 @@ pub struct Shared {
     pub gateway: Arc<dyn Gateway>,
     pub read_entry: ReadEntry,
     pub proposals: Proposals,
-    /// One permit an open event stream.
-    pub live: Arc<Semaphore>,
+    pub live: Arc<LivePlaces>,
+    pub metrics: MetricsText,
     /// One permit a byte of bodies with events that are in memory.
     pub bodies: Semaphore,
     /// Turning lines into events is work: one request after the other, a portion each.
@@ -41,7 +43,8 @@ impl Shared {
             proposals: Proposals::open(&parts.audit_file, kept),
             gateway: parts.gateway,
             read_entry: parts.read_entry,
-            live: Arc::new(Semaphore::new(limits::HTTP_LIVE_STREAMS_MAX)),
+            live: Arc::default(),
+            metrics: MetricsText::default(),
             bodies: Semaphore::new(limits::HTTP_BODIES_BYTES_MAX),
             reading: Semaphore::new(1),
             chunks: Semaphore::new(limits::HTTP_CHUNKS_MAX),

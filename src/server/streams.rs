@@ -5,16 +5,19 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::event_json::event_json;
 use super::gateway::GatewayError;
+use super::live_places::LivePlace;
+use super::peer::Peer;
 use super::problem::Problem;
 use super::request::{MayRead, PathPart, parameters, text_of};
 use super::shared::{Shared, stopped};
@@ -169,6 +172,7 @@ impl Read {
 pub async fn live(
     _: MayRead,
     PathPart(stream): PathPart<Stream>,
+    Extension(peer): Extension<Peer>,
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
     uri: Uri,
@@ -181,9 +185,7 @@ pub async fn live(
         (None, Some(text)) => id_of("after", &text)?,
         (None, None) => *committed.borrow(),
     };
-    let permit = Arc::clone(&shared.live).try_acquire_owned().map_err(|_| {
-        Problem::busy(format!("{} event streams are open, which is the most", limits::HTTP_LIVE_STREAMS_MAX), 10)
-    })?;
+    let place = shared.live.take(peer.origin).map_err(|reason| Problem::busy(reason, 10))?;
     let oldest = shared.gateway.status().store.oldest;
     let follower = Follower {
         asks: Asks::default(),
@@ -193,7 +195,7 @@ pub async fn live(
         stopping: shared.stopping.clone(),
         shared,
         last_frame: Instant::now(),
-        _permit: permit,
+        _place: place,
     };
     let opening = match oldest {
         Some(oldest) if EventId::ZERO < cursor && cursor < oldest => {
@@ -221,7 +223,7 @@ struct Follower {
     committed: watch::Receiver<EventId>,
     stopping: watch::Receiver<bool>,
     last_frame: Instant,
-    _permit: OwnedSemaphorePermit,
+    _place: LivePlace,
 }
 
 impl Follower {

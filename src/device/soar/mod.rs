@@ -20,6 +20,7 @@ use self::budget::{Budget, HOUR, Rank};
 use self::proposal::{Grounds, NUMBER, proposal};
 use self::sessions::Sessions;
 use self::waiting::{Cause, Waiting, kept};
+use super::common::quote;
 use super::offender::{Offender, is_compromised, is_of_nobody, offender};
 use super::{DeviceSpec, playbook_files, settings};
 use crate::config::Span;
@@ -27,7 +28,8 @@ use crate::detect::cacao::labels;
 use crate::detect::playbook::uuid;
 use crate::detect::recent::Recent;
 use crate::detect::response::{
-    Protected, Response, block_address, block_domain, isolate_host, lock_user, rotate_key, snapshot_evidence,
+    Protected, Response, block_address, block_domain, end_sessions, isolate_host, lock_user, rotate_key,
+    snapshot_evidence,
 };
 use crate::event::{Body, Category, Event, EventId, Interest, Severity, Soc, Stream, Timestamp};
 use crate::layer::row::PreparedStage;
@@ -150,7 +152,10 @@ impl Soar {
     /// The most fitting first.
     fn responses(&self, cause: EventId, soc: &Soc) -> Vec<Response> {
         let entity = &soc.entity;
-        let block = |address: &str| block_address(address, &self.protected, self.settings.valid_for.get());
+        let block = |address: &str| Response {
+            caution: self.state.sessions.doubtful(address, self.state.now).map(caution),
+            ..block_address(address, &self.protected, self.settings.valid_for.get())
+        };
         let mut responses = Vec::new();
         match offender(soc) {
             Some(Offender::Address(address)) => responses.push(block(address)),
@@ -158,7 +163,8 @@ impl Soar {
             None => {}
         }
         if let Some(user) = entity.user.as_deref().filter(|_| is_in_use(soc) || soc.category == Category::Operator) {
-            responses.push(lock_user(user, &self.protected));
+            let is_protected = self.protected.users.iter().any(|protected| protected == user);
+            responses.push(if is_protected { end_sessions(user) } else { lock_user(user, &self.protected) });
         }
         let host = entity.host.as_deref();
         if soc.category == Category::Crypto {
@@ -212,8 +218,10 @@ impl Soar {
             self.state.budget.spend(&key, now);
             *self.state.proposed.touch(&key, || now) = now;
             let own = self.own_playbook(&cause.soc, &response);
-            let expires = now.plus(self.settings.valid_for.get());
-            let grounds = Grounds { cause: cause.id, soc: &cause.soc, created: now, expires };
+            // By the daemon's time: what waited for it to be read again is as new to who approves as anything else.
+            let created = self.state.arrival.unwrap_or(now);
+            let expires = created.plus(self.settings.valid_for.get());
+            let grounds = Grounds { cause: cause.id, soc: &cause.soc, created, expires };
             out.emit_soc(proposal(&grounds, &response, own));
         }
         self.tell(now, out);
@@ -236,6 +244,11 @@ fn key(response: &Response) -> String {
     format!("{} {}", response.measure.name(), response.target)
 }
 
+fn caution(user: &str) -> String {
+    let user = quote(user);
+    format!("somebody is logged in from there as the protected user {user}: make sure that it is not the operator")
+}
+
 /// Whether the account itself was used, and not only guessed at.
 fn is_in_use(soc: &Soc) -> bool {
     soc.attack.iter().any(|id| ACCOUNT_IN_USE.contains(&id.split('.').next().unwrap_or(id)))
@@ -251,6 +264,9 @@ impl Stateful for Soar {
                 self.state.sessions.line(raw, &self.protected.users, now);
             }
             Body::Soc(soc) if soc.severity >= Severity::High && !is_of_nobody(soc) => {
+                if let Some(Offender::Address(address)) = offender(soc) {
+                    self.state.sessions.accuse(address, is_in_use(soc) || is_compromised(soc), now);
+                }
                 self.protected.sessions = self.state.sessions.addresses(now);
                 self.respond(event, soc, now);
                 self.propose(now, out);

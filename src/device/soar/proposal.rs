@@ -35,7 +35,9 @@ pub fn proposal(grounds: &Grounds<'_>, response: &Response, own: Option<&Value>)
     let severity = (soc.score * 100.0).round().clamp(1.0, 100.0) as u8;
     let frame = Frame { seed: &seed, name: &name, rationale: &rationale, created, valid_until: expires, severity };
     let book = (!response.steps.is_empty()).then(|| playbook(response, &frame));
-    let outcome = response.refused.clone().unwrap_or_else(|| format!("{} steps, waits for approval", commands.len()));
+    let caution = response.caution.as_ref().map_or_else(String::new, |caution| format!("; {caution}"));
+    let waits = || format!("{} steps, waits for approval{caution}", commands.len());
+    let outcome = response.refused.clone().unwrap_or_else(waits);
     Soc {
         input_ref: cause.to_string(),
         src_device: NUMBER,
@@ -58,6 +60,7 @@ pub fn proposal(grounds: &Grounds<'_>, response: &Response, own: Option<&Value>)
             "commands": commands,
             "undo": response.undo,
             "refused": response.refused,
+            "caution": response.caution,
             "reversible": response.reversible,
             "created": created.seconds(),
             "expires": expires.seconds(),

@@ -1,26 +1,37 @@
 //! Where protected users are logged in from: to block such an address would lock out who could undo it.
+//!
+//! A guessed or stolen password logs in just so. What is itself part of an alarm therefore protects nobody, and neither does a
+//! login from where an alarm says that somebody attacks; who approves a proposal is told of it.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::client_network::behind;
 use crate::detect::recent::Recent;
 use crate::event::{Action, Raw, Timestamp};
-use crate::limits::OPERATORS_MAX;
+use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX};
 
-/// A session whose end nobody logged counts no longer than this.
+/// A session whose end nobody logged counts no longer than this, and nor does an alarm.
 const SESSION_AT_MOST: Duration = Duration::from_secs(12 * 3600);
 
-/// By address: the user, and the time of the last login.
+/// By the address of who logged in.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Sessions {
+    /// The user, and the time of the last login.
     from: Recent<(String, Timestamp)>,
+    /// Those that may be an intruder's.
+    doubtful: Recent<(String, Timestamp)>,
+    /// When an alarm last said that somebody attacks from there.
+    accused: Recent<Timestamp>,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { from: Recent::new(OPERATORS_MAX) }
+        let accused = Recent::new(ENTITIES_PER_DETECTOR_MAX);
+        Self { from: Recent::new(OPERATORS_MAX), doubtful: Recent::new(OPERATORS_MAX), accused }
     }
 }
 
@@ -28,16 +39,28 @@ impl Sessions {
     pub fn line(&mut self, raw: &Raw, users: &[String], now: Timestamp) {
         let record = raw.record();
         let Some(user) = record.entity.user.as_ref().filter(|user| users.contains(user)) else { return };
-        let address = record.entity.src_ip.as_deref().and_then(|address| address.parse::<IpAddr>().ok());
-        let address = address.map(|address| address.to_canonical().to_string());
-        match (record.action, record.outcome, address) {
-            (Action::Login, Some(true), Some(address)) => {
-                *self.from.touch(&address, || (user.clone(), now)) = (user.clone(), now);
+        let Some(address) = record.entity.src_ip.as_deref().and_then(client) else { return };
+        match (record.action, record.outcome) {
+            (Action::Login, Some(true)) => {
+                let is_accused = self.accused.get(&address).is_some_and(|at| now.since(*at) < SESSION_AT_MOST);
+                let sessions = if is_accused { &mut self.doubtful } else { &mut self.from };
+                *sessions.touch(&address, || (user.clone(), now)) = (user.clone(), now);
             }
-            (Action::Logout, _, Some(address)) => {
+            (Action::Logout, _) => {
                 self.from.remove(&address);
+                self.doubtful.remove(&address);
             }
             _ => {}
+        }
+    }
+
+    /// An alarm says that somebody attacks from this address; `has_got_in`: and that an account was used for it.
+    pub fn accuse(&mut self, address: &str, has_got_in: bool, now: Timestamp) {
+        let Some(address) = client(address) else { return };
+        *self.accused.touch(&address, || now) = now;
+        if has_got_in && let Some(session) = self.from.remove(&address) {
+            let again = session.clone();
+            *self.doubtful.touch(&address, || session) = again;
         }
     }
 
@@ -45,4 +68,14 @@ impl Sessions {
         let current = self.from.iter().filter(|(_, (_, since))| now.since(*since) < SESSION_AT_MOST);
         current.filter_map(|(address, _)| address.parse().ok()).collect()
     }
+
+    /// The protected user as whom somebody is logged in from this address, who may be the intruder.
+    pub fn doubtful(&self, address: &str, now: Timestamp) -> Option<&str> {
+        let (user, since) = self.doubtful.get(&client(address)?)?;
+        (now.since(*since) < SESSION_AT_MOST).then_some(user)
+    }
+}
+
+fn client(address: &str) -> Option<String> {
+    Some(behind(address.parse().ok()?).to_string())
 }

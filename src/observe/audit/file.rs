@@ -92,7 +92,10 @@ impl Audit {
     }
 
     /// The file is still the one that was opened and holds what it held, read as a whole where anything touched it.
-    fn know_again(&mut self) -> Result<(), AuditError> {
+    ///
+    /// # Errors
+    /// It is not: then nothing can be added.
+    pub fn know_again(&mut self) -> Result<(), AuditError> {
         let mark = self.mark_of_path()?;
         if mark == self.mark {
             return Ok(());

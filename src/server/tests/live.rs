@@ -95,14 +95,14 @@ async fn a_client_that_does_not_read_costs_a_bounded_number_of_reads_and_delays_
 async fn one_stream_too_many_is_refused_and_other_questions_are_still_answered() {
     let daemon = Daemon::start().await;
     let mut open = Vec::new();
-    for _ in 0..limits::HTTP_LIVE_STREAMS_MAX {
+    for _ in 0..limits::HTTP_LIVE_STREAMS_PER_PEER_MAX {
         open.push(Live::open(&daemon, "", "").await);
     }
     daemon.get("/api/v1/streams/L3_IN/live").await.problem(503);
     assert_eq!(daemon.get("/healthz").await.status, 200);
     open.pop();
     let again = async {
-        while daemon.gateway.committed.receiver_count() >= limits::HTTP_LIVE_STREAMS_MAX {
+        while daemon.gateway.committed.receiver_count() >= limits::HTTP_LIVE_STREAMS_PER_PEER_MAX {
             tokio::task::yield_now().await;
         }
         Live::open(&daemon, "", "").await

@@ -42,9 +42,31 @@ async fn only_a_proposal_can_be_decided() {
 #[tokio::test]
 async fn a_broken_audit_log_refuses_decisions_and_nothing_else() {
     let daemon = Daemon::with(|_, folder| std::fs::write(folder.join("audit.log"), "{}\n").unwrap()).await;
+    says_that_nothing_can_be_decided(&daemon).await;
     let id = daemon.gateway.commit(Stream::SocEvents, proposal());
     assert!(daemon.decide(&format!("/api/v1/proposals/{id}/approve"), "").await.problem(503).contains("line 1"));
     assert_eq!(daemon.get("/api/v1/proposals").await.json()["proposals"][0]["state"], "pending");
+}
+
+async fn says_that_nothing_can_be_decided(daemon: &Daemon) {
+    let said = async {
+        for path in ["/readyz", "/api/v1/status"] {
+            while !daemon.get(path).await.json()["warnings"].to_string().contains("no proposal can be decided") {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, said).await.expect("status and readiness say it");
+}
+
+#[tokio::test]
+async fn an_audit_log_that_is_cut_under_the_daemon_is_said_before_anybody_decides() {
+    let daemon = Daemon::start().await;
+    let id = daemon.gateway.commit(Stream::SocEvents, proposal());
+    assert_eq!(daemon.decide(&format!("/api/v1/proposals/{id}/approve"), "").await.status, 200);
+    assert_eq!(daemon.get("/readyz").await.json()["warnings"], serde_json::json!([]));
+    std::fs::write(daemon.folder.path().join("audit.log"), "").unwrap();
+    says_that_nothing_can_be_decided(&daemon).await;
 }
 
 /// A second server on the folder and the memory of the first, as after a restart.
@@ -83,6 +105,8 @@ async fn what_was_decided_cannot_be_decided_the_other_way_by_cutting_the_log_and
     daemon.server = restarted(&daemon).await;
     let reject = format!("/api/v1/proposals/{id}/reject");
     assert!(daemon.decide(&reject, "").await.problem(503).contains("remembers line 1"));
+    let list = daemon.get("/api/v1/proposals").await.json();
+    assert_eq!(list["proposals"][0]["state"], "approved", "what is remembered is shown");
     // An operator gives the old log up: the decision in it holds on.
     let hash = daemon.gateway.remembered(audit::Kept::NAME).unwrap()["hash"].as_str().unwrap().to_owned();
     std::fs::write(log.with_file_name(audit::ACCEPT_FILE), hash).unwrap();
@@ -105,8 +129,8 @@ async fn a_decision_survives_a_restart_whose_store_has_lost_it() {
 #[tokio::test]
 async fn a_proposal_that_has_expired_can_be_rejected_but_not_approved() {
     let daemon = Daemon::start().await;
-    let for_an_hour = |ms: u64| {
-        let proposal = Some(serde_json::json!({ "created": 100.0, "expires": 3700.0 }));
+    let for_an_hour = |ms: u64, created: f64| {
+        let proposal = Some(serde_json::json!({ "created": created, "expires": created + 3600.0 }));
         let body = Body::Soc(Box::new(Soc { src_device: 58, proposal, ..Soc::default() }));
         let id = EventId::new(ms, 0);
         let event =
@@ -115,9 +139,15 @@ async fn a_proposal_that_has_expired_can_be_rejected_but_not_approved() {
         id
     };
     let now = Timestamp::now().millis();
-    let (old, new) = (for_an_hour(now - 3_600_001), for_an_hour(now - 3_000_000));
+    let seconds = |ms: u64| ms as f64 / 1000.0;
+    let (old, new) = (now - 3_600_001, now - 3_000_000);
+    let [old, past, new] = [(old, seconds(new)), (new, seconds(old)), (new + 1, seconds(new))]
+        .map(|(ms, created)| for_an_hour(ms, created));
     let list = daemon.get("/api/v1/proposals").await.json();
-    assert_eq!([&list["proposals"][0]["state"], &list["proposals"][1]["state"]], ["pending", "expired"]);
+    let states: Vec<_> = list["proposals"].as_array().unwrap().iter().map(|proposal| &proposal["state"]).collect();
+    assert_eq!(states, ["pending", "expired", "expired"]);
+    let detail = daemon.decide(&format!("/api/v1/proposals/{past}/approve"), "").await.problem(409);
+    assert!(detail.contains("expired"), "what is shown holds: {detail}");
     assert!(daemon.decide(&format!("/api/v1/proposals/{old}/approve"), "").await.problem(409).contains("expired"));
     assert_eq!(daemon.decide(&format!("/api/v1/proposals/{old}/reject"), "").await.status, 200);
     assert_eq!(daemon.decide(&format!("/api/v1/proposals/{new}/approve"), "").await.status, 200);
