@@ -55,6 +55,8 @@ pub const FINGERPRINT_BYTES_MAX: usize = 1024;
 pub const FILE_CHUNK_BYTES: usize = 256 * 1024;
 /// Bytes read from all files in one poll; what is left waits for the next.
 pub const FILE_POLL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Of them, bytes read of one path to find its next line; then the others go on without it.
+pub const FILE_SEARCH_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Bytes of payload in one batch of a source.
 pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Files followed at once, over all patterns.
@@ -182,6 +184,9 @@ pub const RULE_FILES_MAX: usize = 20_000;
 /// Good samples of SHRINK that fusion can look back on.
 pub const SHRINK_SAMPLES_MAX: usize = 64;
 
+/// Bytes of a file with tokens or a password, and of one with certificates or a key.
+pub const SECRET_FILE_BYTES_MAX: u64 = 256 * 1024;
+pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Bytes of the configuration file.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 /// Mistakes in the configuration shown at once.
@@ -375,6 +380,7 @@ const _: () =
     assert!(SYSLOG_CONNECTIONS_MAX < SYSLOG_PEERS_MAX, "there is always a peer without a connection to forget");
 const _: () = assert!(LINE_BYTES_MAX < FILE_CHUNK_BYTES, "a chunk holds the longest line");
 const _: () = assert!(LINE_BYTES_MAX < BATCH_BYTES_MAX);
+const _: () = assert!(FILE_CHUNK_BYTES as u64 <= FILE_SEARCH_BYTES_MAX && FILE_SEARCH_BYTES_MAX < FILE_POLL_BYTES_MAX);
 const _: () = assert!(
     FLAT_LOG_BATCH_BYTES + JOURNAL_FIELD_BYTES_MAX * 1024 <= FLAT_LOG_WRITE_BYTES_MAX,
     "a message of newlines alone, each with the indent of a head of three names of 300 bytes"

@@ -5,6 +5,7 @@
 //! |--------------------------------------------------------|---------|
 //! | its reader said that it can be read                    | up      |
 //! | its reader said that it could not be read, and why     | down    |
+//! | lines wait in it, and none came within [`STALLED_AFTER`] | down    |
 //! | the actor of its reader does not run                   | down    |
 //! | its reader said nothing within [`READ_WITHIN`]         | down    |
 //! | its reader is about to look, or waits for the first of what may never come | waiting |
@@ -17,6 +18,8 @@ use crate::server::gateway::{SourceState, SourceStatus};
 
 /// A reader that has not looked at its source after this long does not read it.
 const READ_WITHIN: Duration = Duration::from_secs(10);
+/// A source in which lines wait, and of which none is handed out for so long, is not being read.
+const STALLED_AFTER: Duration = Duration::from_secs(20);
 /// How late the last event was is shown for so long, if nothing waits behind it.
 const LAG_SHOWN: Duration = Duration::from_secs(30);
 /// The rate is an average over about this time.
@@ -67,6 +70,8 @@ struct Row {
     lag_s: Option<f64>,
     /// Whether there is anything that was not handed out, as its reader says; `None` where readers cannot know.
     is_at_end: Option<bool>,
+    /// Since then something waits in it, and nothing of it was handed out.
+    waits_since: Option<Instant>,
     /// Events a second at `rated`.
     rate: f64,
     rated: Instant,
@@ -85,6 +90,7 @@ impl Row {
             last_event: None,
             lag_s: None,
             is_at_end: None,
+            waits_since: None,
             rate: 0.0,
             rated: now,
         }
@@ -97,13 +103,17 @@ impl Row {
 
     /// How late it is: behind its last event nothing waits for long, or what waits becomes later and later.
     fn lag_s(&self, now: Instant) -> Option<f64> {
-        let lag = self.lag_s?;
         let passed = now.saturating_duration_since(self.rated);
         match self.is_at_end {
-            Some(false) => Some(lag + passed.as_secs_f64()),
-            _ if passed >= LAG_SHOWN => Some(0.0),
-            _ => Some(lag),
+            // Before the first event it is what has been seen to wait.
+            Some(false) => self.lag_s.map(|lag| lag + passed.as_secs_f64()).or(Some(self.waits(now).as_secs_f64())),
+            _ if passed >= LAG_SHOWN => self.lag_s.and(Some(0.0)),
+            _ => self.lag_s,
         }
+    }
+
+    fn waits(&self, now: Instant) -> Duration {
+        self.waits_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// The state, and why it is down. `actor` as the supervisor knows it; `None` while it does not.
@@ -114,6 +124,14 @@ impl Row {
             None => false,
         };
         match &self.said {
+            Some(Said::Up) if self.waits(now) >= STALLED_AFTER => {
+                let seconds = STALLED_AFTER.as_secs();
+                let why = format!(
+                    "lines wait in it, and none was handed out for more than {seconds} s: what comes after sources is full, see \
+                     the other reasons, or a line without end stands in it"
+                );
+                (SourceState::Down, Some(why))
+            }
             Some(Said::Up) => (SourceState::Up, None),
             Some(Said::Waiting) => (SourceState::Waiting, None),
             Some(Said::Down(why)) => (SourceState::Down, Some(why.clone())),
@@ -152,9 +170,10 @@ impl SourceBoard {
     }
 
     /// Its reader has looked whether anything is left in it.
-    pub fn set_at_end(&mut self, name: &str, is_at_end: bool) {
+    pub fn set_at_end(&mut self, name: &str, is_at_end: bool, now: Instant) {
         if let Some(row) = self.0.get_mut(name) {
             row.is_at_end = Some(is_at_end);
+            row.waits_since = if is_at_end { None } else { row.waits_since.or(Some(now)) };
         }
     }
 
@@ -184,6 +203,7 @@ impl SourceBoard {
         row.lag_s = Some(lag.as_secs_f64());
         row.rate = row.rate(now) + events as f64 / RATE_OVER.as_secs_f64();
         row.rated = now;
+        row.waits_since = row.waits_since.and(Some(now));
     }
 
     /// Every source. `actor` says of an actor that it runs, or why not; `None` where nothing is known of it.
@@ -296,10 +316,31 @@ mod tests {
         board.note("a", 1, Timestamp::ZERO, 400 * SECOND, start);
         assert_eq!(lag(&board, 1), Some(400.0), "for whoever looks");
         assert_eq!(lag(&board, 30), Some(0.0), "nothing came since");
-        board.set_at_end("a", false);
+        board.set_at_end("a", false, start);
         assert_eq!(lag(&board, 30), Some(430.0), "the next one waits");
-        board.set_at_end("a", true);
+        board.set_at_end("a", true, start);
         assert_eq!((lag(&board, 1), lag(&board, 30)), (Some(400.0), Some(0.0)));
+    }
+
+    #[test]
+    fn a_source_of_which_nothing_comes_while_lines_wait_in_it_is_late_at_once_and_soon_not_up() {
+        let start = Instant::now();
+        let mut board = board(&["a"], start);
+        board.say("a", Said::Up);
+        board.set_at_end("a", false, start);
+        board.set_at_end("a", false, start + SECOND);
+        let shown = |board: &SourceBoard, now| {
+            let status = only(board, Some(Ok(())), now);
+            (status.state, status.lag_s)
+        };
+        assert_eq!(shown(&board, start + 2 * SECOND), (SourceState::Up, Some(2.0)));
+        let late = start + STALLED_AFTER;
+        assert_eq!(shown(&board, late), (SourceState::Down, Some(STALLED_AFTER.as_secs_f64())));
+        board.note("a", 1, Timestamp::ZERO, SECOND, late);
+        assert_eq!(shown(&board, late), (SourceState::Up, Some(1.0)), "one came, others wait");
+        assert_eq!(shown(&board, late + STALLED_AFTER).0, SourceState::Down);
+        board.set_at_end("a", true, late);
+        assert_eq!(shown(&board, late + STALLED_AFTER).0, SourceState::Up, "nothing waits");
     }
 
     #[test]

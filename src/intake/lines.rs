@@ -71,6 +71,16 @@ impl Lines {
         self.pending = Bytes::from(buffer);
     }
 
+    /// Nothing is held back, and NUL bytes that come next are passed over: those of a hole need not be read.
+    pub fn is_between(&self) -> bool {
+        self.pending.is_empty() && self.encoding.is_none()
+    }
+
+    /// What stands before this offset is nothing but NUL bytes, and [is passed over](Self::is_between).
+    pub fn go_on_at(&mut self, offset: u64) {
+        (self.pending_at, self.scanned) = (offset, 0);
+    }
+
     /// The next whole line.
     pub fn next_line(&mut self) -> Option<Line> {
         loop {

@@ -3,8 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::event::Timestamp;
-
 /// The believed time of the next line of every input that has one. The caller takes the [`earliest`](Self::earliest), and offers
 /// that input's next line before it takes another. Equal times go by the inputs' numbers.
 ///
@@ -12,13 +10,19 @@ use crate::event::Timestamp;
 /// far, which needs not be remembered: a line that is older than the one before it goes first in any case, because all
 /// that is left elsewhere is not older than the last one taken. So a reader that starts again in the middle goes on
 /// exactly as if it had never stopped.
-#[derive(Debug, Default)]
-pub struct Merge {
-    heads: BinaryHeap<Reverse<(Timestamp, usize)>>,
+#[derive(Debug)]
+pub struct Merge<Time> {
+    heads: BinaryHeap<Reverse<(Time, usize)>>,
 }
 
-impl Merge {
-    pub fn offer(&mut self, input: usize, time: Timestamp) {
+impl<Time: Ord> Default for Merge<Time> {
+    fn default() -> Self {
+        Self { heads: BinaryHeap::new() }
+    }
+}
+
+impl<Time: Ord> Merge<Time> {
+    pub fn offer(&mut self, input: usize, time: Time) {
         self.heads.push(Reverse((time, input)));
     }
 
@@ -37,11 +41,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::event::Timestamp;
 
     /// Times of the lines of each input in, (input, line) out.
     fn merged(inputs: &[Vec<u64>]) -> Vec<(usize, usize)> {
         let (mut merge, mut order, mut taken) = (Merge::default(), Vec::new(), vec![0; inputs.len()]);
-        let offer = |merge: &mut Merge, input: usize, line: usize| {
+        let offer = |merge: &mut Merge<Timestamp>, input: usize, line: usize| {
             if let Some(time) = inputs[input].get(line) {
                 merge.offer(input, Timestamp::from_millis(*time));
             }

@@ -118,7 +118,7 @@ pub fn merged(inputs: Vec<ReplayInput>) -> Replay {
 /// See [`merged`].
 pub struct Replay {
     inputs: Vec<Reading>,
-    merge: Merge,
+    merge: Merge<Timestamp>,
     errors: VecDeque<ReplayError>,
     bytes_given: u64,
 }

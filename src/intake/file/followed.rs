@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::locate;
 use super::opened::{Identity, Opened};
+use super::patience::{Next, Waited};
 use super::position::{Mark, Position};
 use super::tail::{Filled, LinesOf, Poll, Tail};
 use crate::config::IntakeFile;
@@ -39,8 +40,9 @@ pub struct Followed {
     finished: VecDeque<Mark>,
     /// After the last line that was handed out, whichever file it stood in.
     clock: SourceClock,
-    /// The believed time of the next line, and the clock after it.
-    next: Option<(Timestamp, SourceClock)>,
+    /// The next line, and the clock after it.
+    next: Option<(Next, SourceClock)>,
+    pub waited: Waited,
     arrival: Timestamp,
     /// Where an earlier run was, until the file can be opened to go on there.
     pending: Option<Position>,
@@ -77,6 +79,7 @@ impl Followed {
             finished: VecDeque::new(),
             clock: SourceClock::default(),
             next: None,
+            waited: Waited::default(),
             arrival: Timestamp::ZERO,
             pending: None,
             gap_after: None,
@@ -241,13 +244,16 @@ impl Followed {
     /// Makes sure that the path's next line is known, if it has one. An older file goes before a newer one.
     pub fn fill(&mut self, poll: &mut Poll, problems: &mut Vec<Problem>) -> Filled {
         poll.live.zone.clone_from(&self.lines.zone);
+        self.next = None;
         let (mut failure, mut is_known) = (None, Filled::Empty);
         for index in 0..self.tails.len() {
             match self.fill_of(index, poll) {
                 Ok(Filled::Empty) => {}
                 Ok(Filled::Held) => break,
                 Ok(filled) => {
-                    self.judge_next(index, poll.live.reference);
+                    if filled == Filled::Ready {
+                        self.judge_next(index, poll.live.reference);
+                    }
                     is_known = filled;
                     break;
                 }
@@ -296,19 +302,24 @@ impl Followed {
         let Some(tail) = self.tails.get(index) else { return };
         let mut clock = self.clock;
         let believed = tail.judge_next(&mut clock, arrival, clock::skew());
-        self.next = believed.map(|believed| (believed, clock));
+        let next = believed.map(|time| Next {
+            time,
+            is_behind: arrival.since(time) > clock::skew(),
+            is_backlog: tail.is_next_backlog(),
+        });
+        self.next = next.map(|next| (next, clock));
         self.arrival = arrival;
     }
 
-    /// The believed time of the next line.
-    pub fn next_time(&self) -> Option<Timestamp> {
-        self.next.map(|(believed, _)| believed)
+    /// The next line, where it is known.
+    pub fn next(&self) -> Option<Next> {
+        self.next.map(|(next, _)| next)
     }
 
     /// Hands out the next line, with the number of its bytes.
     pub fn next_draft(&mut self) -> Option<(Draft, u64)> {
-        let (believed, clock) = self.next.take()?;
-        let mut drafts = self.tails.iter_mut().map(|tail| tail.next_draft(self.arrival, believed)).enumerate();
+        let (next, clock) = self.next.take()?;
+        let mut drafts = self.tails.iter_mut().map(|tail| tail.next_draft(self.arrival, next.time)).enumerate();
         let (index, (draft, bytes, is_carried)) = drafts.find_map(|(index, draft)| Some((index, draft?)))?;
         if is_carried {
             self.tails.iter_mut().skip(index).for_each(Tail::end_loan);

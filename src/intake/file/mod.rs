@@ -1,13 +1,15 @@
 //! Log files, followed through rotation, truncation and restarts.
 //!
 //! `tail.rs` reads one open file, as it is or unpacked (`packed.rs`), `followed.rs` the files that one path has had, and
-//! [`FileSet`] all paths together, in order of time. `position.rs` says what is remembered over a restart, `locate.rs` finds the
-//! files again, also under the names that a rotation gave them (`chain.rs`).
+//! [`FileSet`] all paths together (`hand_out.rs`), in order of time as far as none waits for another for long (`patience.rs`).
+//! `position.rs` says what is remembered over a restart, `locate.rs` finds the files again, also under the names that a rotation
+//! gave them (`chain.rs`).
 
 pub(crate) mod absent;
 mod chain;
 pub(crate) mod config;
 mod followed;
+mod hand_out;
 #[cfg(test)]
 mod history;
 mod listing;
@@ -16,6 +18,7 @@ mod locate;
 mod logrotate_tests;
 mod opened;
 mod packed;
+mod patience;
 mod pattern;
 mod position;
 #[cfg(test)]
@@ -30,6 +33,8 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod text;
+#[cfg(test)]
+mod waiting_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -44,13 +49,12 @@ use self::listing::{is_pattern, list, matches, source_of};
 use self::opened::Identity;
 pub use self::opened::modified;
 use self::position::Position;
-use self::tail::{Filled, Poll};
+use self::tail::Poll;
 pub use self::task::SOURCE;
 use super::clock::arrival;
-use super::merge::Merge;
 use super::{Batch, Polled, Problem};
 use crate::config::IntakeFile;
-use crate::limits::{BATCH_BYTES_MAX, FILE_POLL_BYTES_MAX, FILES_MAX, MULTILINE_WAIT_MAX, UNPACKERS_MAX};
+use crate::limits::{FILES_MAX, MULTILINE_WAIT_MAX, UNPACKERS_MAX};
 use crate::parse::Calendar;
 
 /// A rotated file that did not change for this long is closed once there is a newer one.
@@ -58,8 +62,6 @@ const QUIET_AFTER: Duration = Duration::from_secs(10);
 /// Directories of patterns are listed this often.
 const LIST_EVERY: Duration = Duration::from_secs(1);
 
-/// A batch of lines that take their time to read may take longer than an actor may be silent.
-const LINES_PER_HEARTBEAT: usize = 64;
 /// A path at which nothing stands for longer than a rotation takes is one from which nothing comes.
 const ABSENT_AFTER: Duration = Duration::from_secs(2);
 
@@ -139,7 +141,13 @@ impl FileSet {
     pub fn poll(&mut self, max_events: usize, alive: &dyn Fn()) -> Polled {
         let mut poll = self.look_around();
         let mut batch = Batch::default();
-        let more = self.hand_out(max_events, alive, &mut poll, &mut batch);
+        let more = hand_out::hand_out(
+            self.followed.values_mut().collect(),
+            max_events,
+            alive,
+            &mut poll,
+            (&mut batch, &mut self.problems),
+        );
         batch.positions = self.followed.values_mut().filter_map(Followed::position).collect();
         batch.positions.extend(self.forgotten.drain(..).map(|name| (name, Value::Null)));
         Polled { batch, more, problems: self.problems() }
@@ -151,7 +159,7 @@ impl FileSet {
         let live = Calendar { zone: TimeZone::UTC, reference: arrival::now() };
         let windows_left = UNPACKERS_MAX.saturating_sub(self.followed.values().map(Followed::windows).sum());
         let record_wait = self.record_wait;
-        let poll = Poll { now, live, bytes_left: FILE_POLL_BYTES_MAX, cut: 0, record_wait, windows_left };
+        let poll = Poll { now, live, bytes_left: 0, cut: 0, record_wait, windows_left };
         if self.listed.is_none_or(|listed| now.duration_since(listed) >= self.list_every) {
             self.discover(now);
         }
@@ -200,7 +208,7 @@ impl FileSet {
                 entry.listing = error;
             }
             for path in found {
-                if self.followed.len() < FILES_MAX {
+                if self.has_room(index) {
                     self.follow(index, path);
                 } else if entry_is_new(&self.followed, &path) {
                     self.say_too_many(index);
@@ -210,8 +218,20 @@ impl FileSet {
         }
     }
 
+    /// Whether one more file may be followed for this entry.
+    fn has_room(&self, index: usize) -> bool {
+        let mut counts: Vec<_> = self.entries.iter().map(|entry| entry.is_pattern.then_some(0)).collect();
+        for (entry, _) in self.followed.keys() {
+            counts.get_mut(*entry).into_iter().flatten().for_each(|count| *count += 1);
+        }
+        has_room(&counts, index)
+    }
+
     fn say_too_many(&mut self, index: usize) {
-        let text = format!("more than {FILES_MAX} files; the others are not read. Use a narrower pattern");
+        let count = self.followed.keys().filter(|(entry, _)| *entry == index).count();
+        let text = format!(
+            "more than {count} files, its share of the {FILES_MAX} of all patterns; the others are not read. Use a narrower pattern"
+        );
         let Some(entry) = self.entries.get_mut(index) else { return };
         if entry.listing.as_ref() != Some(&text) {
             self.problems.push(Problem::new(&*entry.source, "too_many_files", 0, text.as_str()));
@@ -306,49 +326,17 @@ impl FileSet {
             Err(error) => Some(("unreadable", format!("it cannot be opened ({error}); it is tried again"))),
         }
     }
-
-    /// Gives lines in order of time; true if there is more.
-    fn hand_out(&mut self, max_events: usize, alive: &dyn Fn(), poll: &mut Poll, batch: &mut Batch) -> bool {
-        let mut merge = Merge::default();
-        let mut paths: Vec<&mut Followed> = self.followed.values_mut().collect();
-        let mut bytes_left = BATCH_BYTES_MAX as u64;
-        let mut fill = |index: usize, path: &mut Followed, merge: &mut Merge| {
-            let cut_before = poll.cut;
-            let filled = path.fill(poll, &mut self.problems);
-            if poll.cut > cut_before {
-                self.problems.push(too_long(path.source(), poll.cut - cut_before));
-            }
-            if let (Filled::Ready, Some(time)) = (filled, path.next_time()) {
-                merge.offer(index, time);
-            }
-            filled == Filled::Busy
-        };
-        for (index, path) in paths.iter_mut().enumerate() {
-            // Until this one's next line is known, no other may go before it.
-            if fill(index, path, &mut merge) {
-                return true;
-            }
-        }
-        while batch.drafts.len() < max_events && bytes_left > 0 {
-            let Some(index) = merge.earliest() else { return false };
-            let Some(path) = paths.get_mut(index) else { return false };
-            let Some((draft, bytes)) = path.next_draft() else { return false };
-            batch.drafts.push(draft);
-            if batch.drafts.len().is_multiple_of(LINES_PER_HEARTBEAT) {
-                alive();
-            }
-            bytes_left = bytes_left.saturating_sub(bytes);
-            if fill(index, path, &mut merge) {
-                return true;
-            }
-        }
-        !merge.is_empty()
-    }
 }
 
-fn too_long(name: &str, lost: u64) -> Problem {
-    let text = format!("a line was longer than {} bytes and was cut there", crate::limits::LINE_BYTES_MAX);
-    Problem::new(name, "line_too_long", lost, text)
+/// Whether the pattern of this index may have one more file; `None` is an entry without a pattern. Half of all files are for who
+/// comes first; of the other half each pattern has a share that nobody takes from it: whoever may make names that match one
+/// keeps the files of no other from being read.
+fn has_room(counts: &[Option<usize>], index: usize) -> bool {
+    let patterns = counts.iter().flatten().count();
+    let share = (FILES_MAX / 2 / patterns.max(1)).max(1);
+    let count = counts.get(index).copied().flatten().unwrap_or_default();
+    let taken: usize = counts.iter().map(|count| count.map_or(1, |count| count.max(share))).sum();
+    count < share || taken < FILES_MAX
 }
 
 fn entry_is_new(followed: &BTreeMap<(usize, PathBuf), Followed>, path: &Path) -> bool {

@@ -1,6 +1,7 @@
 //! One open file, read to its end again and again.
 
 mod carry;
+mod hole;
 
 use std::fs::File;
 use std::io;
@@ -29,7 +30,7 @@ pub struct Poll {
     pub now: Instant,
     /// For lines that were written while we were there to see it.
     pub live: Calendar,
-    /// Bytes that may still be read.
+    /// Bytes that may still be read to find the next line of the path that is being looked at.
     pub bytes_left: u64,
     /// Lines that were longer than allowed.
     pub cut: u64,
@@ -82,6 +83,8 @@ pub struct Tail {
     is_lent: bool,
     /// Another content stands in the file now.
     pub replaced: bool,
+    /// The last byte read was NUL, as those of a hole are.
+    is_in_hole: bool,
     /// Bytes that were seen and not read before that.
     unread: u64,
     /// It was given up: what is to be said.
@@ -119,6 +122,7 @@ impl Tail {
             next: None,
             is_lent: false,
             replaced: false,
+            is_in_hole: false,
             unread: 0,
             complaint: None,
             ending: false,
@@ -324,6 +328,9 @@ impl Tail {
 
     /// Reads one chunk of what the last look saw.
     fn read(&mut self, poll: &mut Poll) -> io::Result<Chunk> {
+        if self.is_in_hole && self.pass_over_hole()? {
+            return Ok(if self.replaced { Chunk::Wait } else { Chunk::Bytes(0) });
+        }
         let at = self.lines.read_to();
         let unread = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
         let mut buffer = self.lines.take(unread.min(FILE_CHUNK_BYTES));
@@ -337,6 +344,7 @@ impl Tail {
             let fresh = buffer.get(held_back..).unwrap_or_default().iter();
             self.beginning.extend(fresh.take(FINGERPRINT_BYTES_MAX - self.beginning.len()));
         }
+        self.is_in_hole = buffer.last() == Some(&0);
         self.lines.put(buffer);
         let chunk = result?;
         match (&chunk, &self.text) {
@@ -364,6 +372,11 @@ impl Tail {
             next: &next,
             is_end: head.is_backlog && self.heads.are_few(),
         }))
+    }
+
+    /// The next record was there when the file was opened.
+    pub fn is_next_backlog(&self) -> bool {
+        self.heads.first().is_some_and(|head| head.is_backlog)
     }
 
     /// Hands out the next record, the number of its bytes, and whether its last lines stand in the next file.

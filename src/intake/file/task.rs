@@ -51,11 +51,12 @@ async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Res
 /// What could be read at the last look.
 fn show(files: &FileSet, log: &IntakeLog) {
     let found: BTreeMap<&str, &str> = files.states().filter_map(|file| Some((file.source, file.found_by?))).collect();
+    let now = Instant::now();
     log.change_board(|board| {
-        board.set_found(NAME, &found, Instant::now());
+        board.set_found(NAME, &found, now);
         for file in files.states() {
             board.say(file.source, file.failure.map_or(Said::Up, |why| Said::Down(why.to_owned())));
-            board.set_at_end(file.source, file.is_at_end);
+            board.set_at_end(file.source, file.is_at_end, now);
         }
     });
 }

@@ -4,6 +4,9 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::sync::Arc;
 
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
+
 use super::opened::{Opened, bytes_at};
 use super::packed::{Chunk, PackedText};
 use crate::limits::FILE_CHUNK_BYTES;
@@ -34,6 +37,16 @@ impl Text {
             Self::Plain(file) => file.metadata(),
             Self::Packed(packed) => packed.metadata(),
         }
+    }
+}
+
+/// Where the hole ends that a file has at this offset, if it has one there: at what was written next, or nowhere.
+pub fn hole_end(file: &File, at: u64) -> Option<u64> {
+    match seek(file, SeekFrom::Data(at)) {
+        Ok(next) => (next > at).then_some(next),
+        Err(Errno::NXIO) => Some(u64::MAX),
+        // A file system that does not know of holes.
+        Err(_) => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The tasks that read the journal, one for each `[[intake.journal]]`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::JournalReader;
 use crate::config::IntakeJournal;
@@ -56,7 +56,7 @@ async fn run(
             problems.for_each(|problem| log.report(&Problem { source: row.clone(), ..problem }));
             log.append_claimed(&task, NAME, &row, polled.batch);
         }
-        log.change_board(|board| board.set_at_end(&row, is_at_end));
+        log.change_board(|board| board.set_at_end(&row, is_at_end, Instant::now()));
         log.say(&row, journal.state());
     }
     Ok(())
