@@ -39,6 +39,7 @@ mod knowledge;
 pub mod layer;
 pub mod limits;
 mod locked;
+mod named_files;
 pub mod observe;
 pub mod outlet;
 pub mod parse;

@@ -8,6 +8,9 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig, crypto::ring};
 
+use crate::limits::CERTIFICATE_FILE_BYTES_MAX;
+use crate::named_files;
+
 /// The files of one listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Files<'a> {
@@ -38,7 +41,9 @@ pub fn server(files: Files<'_>) -> Result<ServerConfig, TlsError> {
     let Files { section, cert, key, client_ca } = files;
     let named = |name: &str, path: &Path| format!("{section}.{name} {}", path.display());
     let chain = certificates(named("tls_cert_file", cert), cert)?;
-    let private = PrivateKeyDer::from_pem_file(key)
+    let private = named_files::bytes(key, CERTIFICATE_FILE_BYTES_MAX).map_err(pem::Error::Io);
+    let private = private
+        .and_then(|pem| PrivateKeyDer::from_pem_slice(&pem))
         .map_err(|source| TlsError::Key { file: named("tls_key_file", key), source })?;
     let pair_error = |source| TlsError::Pair {
         files: format!("{} and {}", named("tls_cert_file", cert), named("tls_key_file", key)),
@@ -63,7 +68,8 @@ pub fn server(files: Files<'_>) -> Result<ServerConfig, TlsError> {
 }
 
 fn certificates(file: String, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let pem = named_files::bytes(path, CERTIFICATE_FILE_BYTES_MAX).map_err(pem::Error::Io);
+    let found = pem.and_then(|pem| CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>());
     let found = found.and_then(|found| if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) });
     found.map_err(|source| TlsError::Certificate { file, source })
 }

@@ -16,7 +16,7 @@ use super::exit::{EXIT_BAD, EXIT_NO_DAEMON};
 use crate::config::Config;
 use crate::detect::deceptive::escaped;
 use crate::http_client::{self, Authorities, ConnectError, End, HttpError, Opened, Peer, connector};
-use crate::limits;
+use crate::{limits, named_files};
 
 const LIMITS: http_client::Limits = http_client::Limits {
     connect: Duration::from_secs(5),
@@ -207,7 +207,7 @@ fn token_of(args: &ConnectionArgs, config: &Config) -> Result<Option<String>, Cl
             .ok_or_else(|| ClientError::Arguments(format!("--token-file {} is empty", file.display())));
     }
     // To a user who may not read the daemon's own file, the daemon answers that a token is needed.
-    let text = config.http.tokens_file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+    let text = config.http.tokens_file.as_ref().and_then(|file| named_files::secret(file).ok()).unwrap_or_default();
     Ok(text.lines().find_map(|line| {
         let mut words = line.split_whitespace();
         words.next().filter(|role| *role == "read").and_then(|_| words.next()).map(str::to_owned)

@@ -1,11 +1,10 @@
 //! Which files a part of the configuration names, and whether they have changed.
 
-use std::fs;
 use std::path::Path;
 
 use toml::Value;
 
-use crate::limits;
+use crate::{limits, named_files};
 
 /// A digest of the contents of every file that a value in this section names, folders with all that is in them.
 /// `None` when it names none.
@@ -30,20 +29,19 @@ fn add_path(path: &Path, hasher: &mut blake3::Hasher, files: &mut usize) {
     if *files >= limits::RULE_FILES_MAX {
         return;
     }
-    if path.is_dir() {
-        let mut inside: Vec<_> =
-            fs::read_dir(path).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path()).collect();
-        inside.sort();
-        inside.iter().for_each(|path| add_path(path, hasher, files));
-    } else if path.is_file() {
-        *files += 1;
-        hasher.update(path.as_os_str().as_encoded_bytes());
-        hasher.update(&fs::read(path).unwrap_or_default());
+    for path in named_files::listed(path, &[], limits::RULE_FILES_MAX).unwrap_or_default() {
+        if let Ok(file) = named_files::open(&path) {
+            *files += 1;
+            hasher.update(path.as_os_str().as_encoded_bytes());
+            let _ = hasher.update_reader(file);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -11,7 +10,7 @@ use toml::Table;
 
 use super::read::{Override, read};
 use super::{Config, Finding, check, redact};
-use crate::limits;
+use crate::{limits, named_files};
 
 /// Read when neither an argument nor `$DSMIL_CONFIG` names a file.
 pub const SYSTEM_FILE: &str = "/etc/dsmil/dsmil.toml";
@@ -143,14 +142,12 @@ fn text_of(path: &Path) -> Result<String, Finding> {
     let unreadable = |error: std::io::Error| {
         Finding::new("", format!("cannot be read ({error})"), "name a readable file with -c or DSMIL_CONFIG")
     };
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(limits::CONFIG_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > limits::CONFIG_BYTES_MAX {
+    let file = named_files::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.len() > limits::CONFIG_BYTES_MAX {
         let remedy = format!("a configuration has at most {} bytes", limits::CONFIG_BYTES_MAX);
         return Err(Finding::new("", "is too long for a configuration", remedy));
     }
-    Ok(text)
+    named_files::whole(file, limits::CONFIG_BYTES_MAX).and_then(named_files::utf_8).map_err(unreadable)
 }
 
 /// The variables that set a key, warnings on those that look as if they should, findings on those that cannot be read.

@@ -1,7 +1,8 @@
 //! SIGHUP: the whole file is read and everything new prepared before anything is touched; then what changed is swapped.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use super::component::{Component, Run};
 use super::components::{Components, Place};
@@ -15,15 +16,53 @@ use crate::locked::locked;
 use crate::observe::metrics;
 use crate::server::HttpError;
 
-/// Reads and prepares the configuration on a thread of its own, so that reading rules holds nobody up.
+/// What a reload gets to read and prepare everything new.
+const READ_WITHIN: Duration = Duration::from_secs(60);
+/// Threads that read for reloads which were given up: what they wait for, a network's file system perhaps, may never answer.
+const GIVEN_UP_MAX: usize = 4;
+
+/// Held by each such thread.
+static READING: LazyLock<Arc<()>> = LazyLock::new(Arc::default);
+
+/// Reads and prepares the configuration on a thread of its own, so that reading rules holds nobody up: neither what goes on, nor
+/// the next reload, nor the end of the process.
 pub async fn prepare(components: Arc<Components>, path: Option<PathBuf>) -> Result<(Loaded, Plan), ConfigError> {
     let source = path.clone();
-    let reading = tokio::task::spawn_blocking(move || load_here(&components, path.as_deref())).await;
-    reading.unwrap_or_else(|error| {
+    let failed = |problem: String, remedy: &str| {
         let key = source.map(|path| path.display().to_string()).unwrap_or_default();
-        let finding = config::Finding::new(key, format!("reading it failed: {error}"), "report this");
+        let finding = config::Finding::new(key, problem, remedy);
         Err(ConfigError { source: config::SourceName::BuiltIn, findings: vec![finding] })
-    })
+    };
+    let read = within(READ_WITHIN, move || load_here(&components, path.as_deref()));
+    match read.await {
+        Ok(loaded) => loaded,
+        Err(problem) => failed(problem, "look at the files that it names, and at the file systems that they are on"),
+    }
+}
+
+/// The result of reading something on a thread of its own, which is left behind if it takes too long.
+async fn within<Read: Send + 'static>(
+    patience: Duration,
+    read: impl FnOnce() -> Read + Send + 'static,
+) -> Result<Read, String> {
+    let held = Arc::clone(&READING);
+    if Arc::strong_count(&held) > 2 + GIVEN_UP_MAX {
+        return Err(format!("{GIVEN_UP_MAX} reloads before this one still wait for a file that cannot be read"));
+    }
+    let (answer, result) = tokio::sync::oneshot::channel();
+    let reading = move || {
+        let read = read();
+        drop(held);
+        // Nobody waits for it any more if it was given up.
+        let _ = answer.send(read);
+    };
+    let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(reading);
+    thread.map_err(|error| format!("no thread could be started to read it: {error}"))?;
+    match tokio::time::timeout(patience, result).await {
+        Ok(Ok(read)) => Ok(read),
+        Ok(Err(_)) => Err("reading it failed, which should not happen: report this".to_owned()),
+        Err(_) => Err(format!("reading it took longer than {} s", patience.as_secs())),
+    }
 }
 
 impl Daemon {
@@ -170,4 +209,27 @@ fn kept_until_next_start(changes: &[Change]) -> String {
         .flat_map(|change| change.keys.clone())
         .collect();
     if keys.is_empty() { String::new() } else { format!("{} changes at the next start only", keys.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reload_that_waits_for_a_file_ends_and_keeps_the_next_from_nothing() {
+        let mut stuck = Vec::new();
+        for _ in 0..=GIVEN_UP_MAX {
+            let (end, wait) = mpsc::channel::<()>();
+            let given_up = within(Duration::ZERO, move || wait.recv().is_err()).await;
+            assert!(given_up.is_err_and(|problem| problem.contains("took longer")));
+            stuck.push(end);
+            if stuck.len() == 1 {
+                assert_eq!(within(READ_WITHIN, || 7).await, Ok(7));
+            }
+        }
+        let refused = within(READ_WITHIN, || 7).await;
+        assert!(refused.is_err_and(|problem| problem.contains("still wait")), "threads are bounded");
+    }
 }

@@ -1,7 +1,5 @@
 //! The files of device 54: reads lists of indicators and allow lists into one set.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +8,7 @@ use crate::detect::allow_list::AllowList;
 use crate::detect::indicator_list::{Problem, read_allowed, read_indicators};
 use crate::detect::indicators::Indicators;
 use crate::limits::INDICATOR_LIST_BYTES_MAX;
+use crate::named_files;
 
 /// Lines of one list that are named; the rest is counted.
 const PROBLEMS_NAMED_MAX: usize = 5;
@@ -61,12 +60,7 @@ fn contents<'a>(key: &str, paths: &'a [PathBuf], findings: &mut Vec<Finding>) ->
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let read = file.take(INDICATOR_LIST_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if read as u64 > INDICATOR_LIST_BYTES_MAX {
-        return Err(format!("it is larger than {INDICATOR_LIST_BYTES_MAX} bytes"));
-    }
+    let bytes = named_files::bytes(path, INDICATOR_LIST_BYTES_MAX).map_err(|error| error.to_string())?;
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 

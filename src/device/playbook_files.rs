@@ -1,13 +1,13 @@
 //! The site's own playbooks for device 58: CACAO 2.0 files, checked before they are used.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::config::Finding;
 use crate::detect::cacao;
 use crate::limits::PLAYBOOK_BYTES_MAX;
+use crate::named_files;
 
 /// The playbooks in these files, in their order.
 ///
@@ -32,17 +32,15 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Value>, Vec<Finding>> {
     if findings.is_empty() { Ok(playbooks) } else { Err(findings) }
 }
 
-fn read(path: &PathBuf) -> Result<Value, String> {
-    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > PLAYBOOK_BYTES_MAX {
-        return Err(format!("it has {size} bytes, more than {PLAYBOOK_BYTES_MAX}"));
-    }
-    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+fn read(path: &Path) -> Result<Value, String> {
+    let text = named_files::text(path, PLAYBOOK_BYTES_MAX).map_err(|error| error.to_string())?;
     serde_json::from_str(&text).map_err(|error| format!("it is not JSON: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

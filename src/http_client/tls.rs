@@ -14,6 +14,9 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
+use crate::limits::CERTIFICATE_FILE_BYTES_MAX;
+use crate::named_files;
+
 /// Who may vouch for a server.
 #[derive(Debug, Clone, Copy)]
 pub struct Authorities<'a> {
@@ -56,9 +59,8 @@ pub fn connector(trusted: Authorities<'_>) -> Result<TlsConnector, String> {
 fn given(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let failed =
         |error: &dyn std::fmt::Display| format!("certificates could not be read from {}: {error}", file.display());
-    let given = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| failed(&error))?;
+    let pem = named_files::bytes(file, CERTIFICATE_FILE_BYTES_MAX).map_err(|error| failed(&error))?;
+    let given = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
     let (usable, _) = RootCertStore::empty().add_parsable_certificates(given.iter().cloned());
     if usable == 0 { Err(failed(&"there is none in it")) } else { Ok(given) }
 }

@@ -1,13 +1,11 @@
 //! Reads the files of rules, scenarios and patterns from disk. The only part of Layers 3 and 4 that does IO, at preparation alone.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Finding, L3};
 use crate::detect::sigma::{Problem, RuleText};
-use crate::limits;
+use crate::{limits, named_files};
 
 /// Name and text of each rule that comes with the daemon, listed by the build script.
 const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/rules.rs"));
@@ -84,54 +82,22 @@ fn finding(key: &str, problem: &Problem) -> Finding {
 }
 
 fn read_path(path: &Path, endings: &[&str], files: &mut RuleFiles) -> Result<(), String> {
-    let kind = fs::metadata(path).map_err(|error| format!("{} cannot be read ({error})", path.display()))?;
-    let mut found = Vec::new();
-    if kind.is_dir() {
-        collect(path, endings, &mut found)?;
-        found.sort();
-    } else {
-        files.named.insert(path.display().to_string());
-        found.push(path.to_owned());
-    }
+    let unreadable = |path: &Path, error: &std::io::Error| format!("{} cannot be read ({error})", path.display());
+    let found = named_files::listed(path, endings, limits::RULE_FILES_MAX).map_err(|error| unreadable(path, &error))?;
     if found.is_empty() {
         return Err(format!("{} holds no .{} file", path.display(), endings.join(" or .")));
     }
     if files.texts.len() + found.len() > limits::RULE_FILES_MAX {
         return Err(format!("{} brings the rule files above {}", path.display(), limits::RULE_FILES_MAX));
     }
+    if found.iter().any(|file| file == path) {
+        files.named.insert(path.display().to_string());
+    }
     for file in found {
-        let yaml = read_text(&file).map_err(|error| format!("{} cannot be read ({error})", file.display()))?;
+        let yaml = named_files::text(&file, limits::RULE_FILE_BYTES_MAX).map_err(|error| unreadable(&file, &error))?;
         files.texts.push(RuleText { file: file.display().to_string(), yaml });
     }
     Ok(())
-}
-
-/// Links below the configured folder are not followed, so that no loop is possible.
-fn collect(folder: &Path, endings: &[&str], found: &mut Vec<PathBuf>) -> Result<(), String> {
-    let unreadable = |error: std::io::Error| format!("{} cannot be read ({error})", folder.display());
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let (path, kind) = (entry.path(), entry.file_type().map_err(unreadable)?);
-        let is_rule = path.extension().is_some_and(|extension| endings.iter().any(|ending| extension == *ending));
-        if kind.is_dir() {
-            collect(&path, endings, found)?;
-        } else if is_rule && kind.is_file() {
-            found.push(path);
-        }
-        if found.len() > limits::RULE_FILES_MAX {
-            return Err(format!("{} holds more than {} rule files", folder.display(), limits::RULE_FILES_MAX));
-        }
-    }
-    Ok(())
-}
-
-fn read_text(file: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    fs::File::open(file)?.take(limits::RULE_FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > limits::RULE_FILE_BYTES_MAX {
-        return Err(std::io::Error::other(format!("larger than {} bytes", limits::RULE_FILE_BYTES_MAX)));
-    }
-    Ok(text)
 }
 
 #[cfg(test)]
@@ -142,8 +108,7 @@ mod tests {
     #[test]
     fn every_rule_that_comes_with_the_daemon_is_built_in_and_complete() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rules");
-        let mut on_disk = Vec::new();
-        collect(&folder, YAML, &mut on_disk).unwrap();
+        let on_disk = named_files::listed(&folder, YAML, limits::RULE_FILES_MAX).unwrap();
         assert_eq!(on_disk.len(), BUILTIN.len());
         let texts = read(&L3::default()).unwrap().texts;
         let (rules, problems) = RuleSet::compile(&texts);
@@ -154,16 +119,6 @@ mod tests {
                 assert!(text.yaml.contains(key), "{} has no {key}", text.file);
             }
         }
-    }
-
-    #[test]
-    fn links_in_a_rule_folder_are_not_followed() {
-        let folder = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
-        fs::write(folder.path().join("a.yml"), "").unwrap();
-        let mut found = Vec::new();
-        collect(folder.path(), YAML, &mut found).unwrap();
-        assert_eq!(found, [folder.path().join("a.yml")]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::address::{Address, Place};
 use super::error;
 use crate::config::{self, redact};
 use crate::http_client::{Authorities, Peer, connector};
+use crate::named_files;
 use crate::retry::OutsideError;
 
 pub(super) struct Settings {
@@ -28,7 +29,7 @@ impl Settings {
         let failed = |cause: &str| error::lost(&format!("connecting to {url}"), cause);
         let address = Address::read(&config.url).map_err(|why| failed(&why))?;
         let file = |file: &PathBuf| -> Result<String, OutsideError> {
-            let read = std::fs::read_to_string(file);
+            let read = named_files::secret(file);
             let read = read.map_err(|error| failed(&format!("redis.password_file {}: {error}", file.display())))?;
             Ok(read.trim_end_matches(['\r', '\n']).to_owned())
         };

@@ -1,7 +1,5 @@
 //! Who may ask for what: tokens with roles, and what keeps a browser's other pages away from a loopback listener.
 
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +9,7 @@ use super::config::{Http, is_loopback};
 use super::made_token::made_token;
 use super::problem::Problem;
 use crate::config::Finding;
-use crate::limits;
+use crate::{limits, named_files};
 
 /// Permissions of everybody else to read or write.
 const OTHERS: u32 = 0o006;
@@ -72,12 +70,12 @@ impl Tokens {
     /// The file cannot be read or a line is not `role token [name]`.
     fn load(path: &Path) -> Result<Self, TokensError> {
         let failed = |source| TokensError::Io { path: path.to_owned(), source };
-        let mut file = File::open(path).map_err(failed)?;
+        let file = named_files::open(path).map_err(failed)?;
         if file.metadata().map_err(failed)?.mode() & OTHERS != 0 {
             return Err(TokensError::Open { path: path.to_owned() });
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(failed)?;
+        let text =
+            named_files::whole(file, limits::SECRET_FILE_BYTES_MAX).and_then(named_files::utf_8).map_err(failed)?;
         Self::parse(&text).map_err(|(line, problem)| TokensError::Line { path: path.to_owned(), line, problem })
     }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::Recovery;
 use crate::event::EventId;
+use crate::named_files;
 use crate::observe::audit::Kept;
 use crate::observe::metrics;
 
@@ -154,11 +155,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn read(path: &Path) -> io::Result<Positions> {
-    let length = std::fs::metadata(path)?.len();
-    if length > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("it has {length} bytes, more than {FILE_BYTES_MAX}")));
-    }
-    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+    Ok(serde_json::from_slice(&named_files::bytes(path, FILE_BYTES_MAX)?)?)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod journald;
 mod kill;
 mod loki;
 mod loki_server;
+mod named_files;
 mod oracle;
 mod oracle_writer;
 mod places;

@@ -14,6 +14,7 @@ use super::errors;
 use super::guard::{self, Certificates};
 use super::sql::{self, Table};
 use crate::event::EventId;
+use crate::named_files;
 use crate::retry::OutsideError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -175,7 +176,7 @@ fn options(config: &Config) -> Result<PgConnectOptions, OutsideError> {
     let options = PgConnectOptions::from_str(&config.url).map_err(|error| errors::of("reading archive.url", &error))?;
     let options = options.application_name("dsmild").options(SESSION).disable_statement_logging();
     let Some(path) = &config.password_file else { return Ok(options) };
-    let password = std::fs::read_to_string(path).map_err(|error| {
+    let password = named_files::secret(path).map_err(|error| {
         let reason = format!("{}: {error}", path.display());
         errors::failed("file", "reading archive.password_file", &reason, "make the file readable for this user")
     })?;

@@ -6,6 +6,7 @@ use hyper::header::HeaderValue;
 
 use super::Config;
 use super::errors::file as unusable;
+use crate::named_files;
 use crate::retry::OutsideError;
 
 /// The header, if the configuration asks for one. The files are read anew each time, so that a changed secret needs no
@@ -29,7 +30,7 @@ pub fn authorization(config: &Config) -> Result<Option<HeaderValue>, OutsideErro
 }
 
 fn secret(key: &str, file: &Path) -> Result<String, OutsideError> {
-    let text = std::fs::read_to_string(file).map_err(|error| unusable(key, &format!("{}: {error}", file.display())))?;
+    let text = named_files::secret(file).map_err(|error| unusable(key, &format!("{}: {error}", file.display())))?;
     let secret = text.trim_end_matches(['\r', '\n']);
     if secret.is_empty() {
         return Err(unusable(key, &format!("{} is empty", file.display())));

@@ -1,0 +1,169 @@
+//! Files that the operator names: rules, lists, tokens, certificates. Regular ones alone are read, without waiting for anything
+//! and not without end: a pipe would keep whoever opens it waiting for a writer, for ever, and a device may never end.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::limits::SECRET_FILE_BYTES_MAX;
+
+/// Opens a regular file to be read.
+///
+/// # Errors
+/// It cannot be opened, or it is a directory, a pipe, a socket or a device.
+pub fn open(path: &Path) -> io::Result<File> {
+    // Before it is opened, which is enough to do something with some devices.
+    expect_regular(&fs::metadata(path)?)?;
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file =
+        OpenOptions::new().read(true).custom_flags(i32::try_from(flags.bits()).unwrap_or_default()).open(path)?;
+    // And after it: another may have come to stand there.
+    expect_regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn expect_regular(metadata: &Metadata) -> io::Result<()> {
+    let kind = metadata.file_type();
+    let what = match () {
+        () if kind.is_file() => return Ok(()),
+        () if kind.is_dir() => "a directory",
+        () if kind.is_fifo() => "a named pipe",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    Err(io::Error::other(format!("it is {what}, not a regular file")))
+}
+
+/// Its whole content.
+///
+/// # Errors
+/// As [`open`], or it has more than so many bytes.
+pub fn bytes(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    whole(open(path)?, bytes_max)
+}
+
+/// The whole content of an open file.
+///
+/// # Errors
+/// It cannot be read, or has more than so many bytes.
+pub fn whole(file: File, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(io::Error::other(format!("it is larger than {bytes_max} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Its whole content, in UTF-8.
+///
+/// # Errors
+/// As [`bytes`], or it is not UTF-8.
+pub fn text(path: &Path, bytes_max: u64) -> io::Result<String> {
+    utf_8(bytes(path, bytes_max)?)
+}
+
+/// The text of a password, a token or the like, as it stands there.
+///
+/// # Errors
+/// As [`text`].
+pub fn secret(path: &Path) -> io::Result<String> {
+    text(path, SECRET_FILE_BYTES_MAX)
+}
+
+/// As `read_to_string` says it.
+///
+/// # Errors
+/// It is not UTF-8.
+pub fn utf_8(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8"))
+}
+
+/// The files that a path stands for: of a folder all in it, however deep, whose names end like this (without endings, all), in
+/// the order of their paths; otherwise the path itself. Links below the folder are not followed, so that no loop is possible.
+///
+/// # Errors
+/// The path or a folder below it cannot be examined, or they are more than so many.
+pub fn listed(path: &Path, endings: &[&str], files_max: usize) -> io::Result<Vec<PathBuf>> {
+    if !fs::metadata(path)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    collect(path, endings, files_max, &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+fn collect(folder: &Path, endings: &[&str], files_max: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        let has_ending = || path.extension().is_some_and(|ending| endings.iter().any(|wanted| ending == *wanted));
+        if kind.is_dir() {
+            collect(&path, endings, files_max, files)?;
+        } else if kind.is_file() && (endings.is_empty() || has_ending()) {
+            files.push(path);
+        }
+        if files.len() > files_max {
+            return Err(io::Error::other(format!("more than {files_max} files")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_and_never_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RWXU).unwrap();
+        symlink(path("pipe"), path("link")).unwrap();
+        let _socket = UnixListener::bind(path("socket")).unwrap();
+        let said = |path: PathBuf| bytes(&path, 100).unwrap_err().to_string();
+        assert_eq!(said(path("pipe")), "it is a named pipe, not a regular file");
+        assert_eq!(said(path("link")), "it is a named pipe, not a regular file");
+        assert_eq!(said(path("socket")), "it is a socket, not a regular file");
+        assert_eq!(said(folder.path().to_owned()), "it is a directory, not a regular file");
+        assert_eq!(said("/dev/zero".into()), "it is a device, not a regular file");
+    }
+
+    #[test]
+    fn no_more_is_read_than_is_bearable_and_text_is_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "12345").unwrap();
+        assert_eq!(text(&path, 5).unwrap(), "12345");
+        assert_eq!(text(&path, 4).unwrap_err().to_string(), "it is larger than 4 bytes");
+        fs::write(&path, b"\xff").unwrap();
+        assert_eq!(
+            (text(&path, 4).unwrap_err().kind(), bytes(&path, 4).unwrap()),
+            (io::ErrorKind::InvalidData, vec![255])
+        );
+    }
+
+    #[test]
+    fn links_and_pipes_in_a_folder_are_passed_over_and_a_path_stands_for_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("m")).unwrap();
+        for name in ["z.yml", "a.yml", "m/n.yml", "other.txt"] {
+            fs::write(path(name), "").unwrap();
+        }
+        symlink(folder.path(), path("loop")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe.yml"), rustix::fs::Mode::RWXU).unwrap();
+        let found = |endings| listed(folder.path(), endings, 4).unwrap();
+        assert_eq!(found(&["yml"]), [path("a.yml"), path("m/n.yml"), path("z.yml")]);
+        assert_eq!(found(&[]).len(), 4);
+        assert!(listed(folder.path(), &[], 3).unwrap_err().to_string().contains("more than 3 files"));
+        assert_eq!(listed(&path("other.txt"), &["yml"], 0).unwrap(), [path("other.txt")]);
+    }
+}
