@@ -11,7 +11,7 @@ use crate::config::{Config, Finding, files};
 use crate::device;
 use crate::event::EventId;
 use crate::intake::file::absent;
-use crate::intake::{clock, parser};
+use crate::intake::{clock, expected, parser};
 use crate::knowledge::configured;
 use crate::layer::stage::StageSpec;
 use crate::parse::{Parser, built_in};
@@ -81,7 +81,11 @@ pub fn prepare(config: &Config) -> Result<Plan, Vec<Finding>> {
 /// # Errors
 /// As [`prepare`].
 pub fn prepare_with(components: Arc<Components>, config: &Config) -> Result<Plan, Vec<Finding>> {
-    let (mut stages, mut files, mut warnings) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let sources: Vec<String> = expected(config).into_iter().map(|source| source.name).collect();
+    let mut informed = config.clone();
+    device::know_sources(&mut informed.device, &sources);
+    let config = &informed;
+    let (mut stages, mut files, mut warnings) = (Vec::new(), BTreeMap::<_, String>::new(), Vec::new());
     let mut findings = device::unknown(&config.device, components.devices());
     findings.extend(components.cycle().map(|cycle| Finding::new("device", cycle.to_string(), "report this")));
     for (_, row, stage) in components.stages() {
@@ -101,6 +105,8 @@ pub fn prepare_with(components: Arc<Components>, config: &Config) -> Result<Plan
             Err(found) => findings.extend(found),
         }
     }
+    // A reload that reads other sources starts the device again.
+    files.entry("device-51").or_default().push_str(&sources.join("\n"));
     findings.extend(server::findings(&config.http));
     warnings.extend(absent::warnings(&config.intake.file));
     let parser = match configured::parser(&config.parse) {

@@ -52,6 +52,7 @@ pub(crate) mod session_order;
 pub(crate) mod shrink_readings;
 pub(crate) mod sigma;
 pub(crate) mod silence;
+pub(crate) mod source_table;
 pub(crate) mod tactic;
 pub mod tcg_log;
 pub(crate) mod top;

@@ -49,6 +49,16 @@ impl<Value> Recent<Value> {
         self.entries.get(clip(key)).map(|(_, value)| value)
     }
 
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Takes out what was seen least recently.
+    pub fn pop_least_recent(&mut self) -> Option<Value> {
+        let (_, key) = self.order.pop_first()?;
+        self.entries.remove(&key).map(|(_, value)| value)
+    }
+
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let (touch, value) = self.entries.remove(clip(key))?;
         self.order.remove(&touch);
@@ -66,7 +76,8 @@ impl<Value> Recent<Value> {
     }
 }
 
-fn clip(key: &str) -> &str {
+/// As much of a key as is kept.
+pub(super) fn clip(key: &str) -> &str {
     key.get(..key.floor_char_boundary(KEY_BYTES_MAX)).unwrap_or(key)
 }
 

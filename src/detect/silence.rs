@@ -80,6 +80,21 @@ impl Silence {
         silent
     }
 
+    /// So many lines came that its habits begin to be known: to be looked at from time to time.
+    pub fn is_milestone(&self) -> bool {
+        self.lines > 0 && self.lines.is_multiple_of(STEADY_LINES_MIN)
+    }
+
+    /// For how long it has been known; `None` before it counts as steady.
+    pub fn steady_for(&self) -> Option<Duration> {
+        (self.lines >= STEADY_LINES_MIN).then_some(self.known)
+    }
+
+    /// Its silence was noticed, and no line has come since.
+    pub fn is_reported(&self) -> bool {
+        self.reported
+    }
+
     fn judge(&self, pause: Duration, silence_min: Duration) -> Option<Silent> {
         if self.reported {
             return None;

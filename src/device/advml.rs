@@ -18,13 +18,18 @@ use crate::detect::log_sequence::{Break, LogSequence};
 use crate::detect::recent::Recent;
 use crate::detect::session_order::SessionOrder;
 use crate::detect::silence::{Claimed, Silence, Silent};
+use crate::detect::source_table::{Remembered, SourceTable};
 use crate::detect::watch_time::WatchTime;
 use crate::event::{Body, Category, Decision, Entity, Event, Interest, Raw, Soc, Stream, Timestamp, Verdict, stream};
 use crate::layer::severity::ACUTE_STRESS_HIGH;
 use crate::layer::stage::{Outbox, Stateful};
-use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX};
+use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX, OUTPUTS_PER_EVENT_MAX};
 
 const NUMBER: u16 = 51;
+/// Silences told at one tick: what one event leads to is bounded.
+const SILENT_PER_TICK_MAX: usize = OUTPUTS_PER_EVENT_MAX / 2;
+/// One of so many places for sources is for those that are configured.
+const CONFIGURED_SHARE: usize = 2;
 
 pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
@@ -46,17 +51,37 @@ struct Settings {
     time_tolerance: Span,
     /// No silence shorter than this is reported, however steady the source.
     silence_min: Span,
+    /// Sources that keep their place whatever names others invent; the daemon adds those that it is configured to read. Up to a
+    /// `*` or `?` in it, a name stands for all that begin like it.
+    sources: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { time_tolerance: Span::from_millis(300_000), silence_min: Span::from_millis(600_000) }
+        Self {
+            time_tolerance: Span::from_millis(300_000),
+            silence_min: Span::from_millis(600_000),
+            sources: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// What a source is configured as, and how many places for sources and machines that name has.
+    fn share_of(&self, source: &str) -> Option<(&str, usize)> {
+        let places = ENTITIES_PER_DETECTOR_MAX / CONFIGURED_SHARE / self.sources.len().max(1);
+        let beginning = |name: &str| name.find(['*', '?']);
+        let is_of =
+            |name: &&String| beginning(name).is_some_and(|end| source.starts_with(name.get(..end).unwrap_or(name)));
+        let named = self.sources.iter().find(|name| *name == source);
+        let named = named.or_else(|| self.sources.iter().filter(is_of).max_by_key(|name| beginning(name)));
+        named.map(|name| (name.as_str(), places))
     }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
-    sources: Recent<Source>,
+    sources: SourceTable<Source>,
     sequences: Recent<LogSequence>,
     sessions: Recent<SessionOrder>,
     judgements: Recent<Judgements>,
@@ -82,6 +107,16 @@ struct Source {
     latest: Timestamp,
 }
 
+impl Remembered for Source {
+    fn steady_for(&self) -> Option<Duration> {
+        self.silence.steady_for().filter(|_| self.has_lived)
+    }
+
+    fn is_reported(&self) -> bool {
+        self.silence.is_reported()
+    }
+}
+
 struct AdvMl {
     settings: Settings,
     state: State,
@@ -90,7 +125,7 @@ struct AdvMl {
 impl AdvMl {
     fn new(settings: Settings) -> Self {
         let state = State {
-            sources: Recent::new(ENTITIES_PER_DETECTOR_MAX),
+            sources: SourceTable::new(ENTITIES_PER_DETECTOR_MAX),
             sequences: Recent::new(ENTITIES_PER_DETECTOR_MAX),
             sessions: Recent::new(OPERATORS_MAX),
             judgements: Recent::new(ENTITIES_PER_DETECTOR_MAX),
@@ -117,7 +152,8 @@ impl AdvMl {
         let host = raw.record().entity.host.clone();
         let key = format!("{}\0{}", raw.source, host.as_deref().unwrap_or_default());
         let (claim, time) = (event.ts().as_claimed(), event.time());
-        let source = self.state.sources.touch(&key, || Source {
+        let share = self.settings.share_of(&raw.source);
+        let source = self.state.sources.touch(&key, share, || Source {
             clock: LogClock::new(claim),
             silence: Silence::new(watched),
             compartment: raw.compartment.to_string(),
@@ -127,6 +163,7 @@ impl AdvMl {
             liveness: Liveness::default(),
             latest: time,
         });
+        let Some(source) = source else { return };
         // A replay knows no arrival: it reads history.
         let is_live = event.times.arrived().is_some_and(|arrival| source.liveness.line(time, arrival, watched));
         let was_live = std::mem::replace(&mut source.is_live, is_live);
@@ -142,9 +179,13 @@ impl AdvMl {
             let by = source.clock.line(claim, self.settings.time_tolerance.get());
             by.map(|by| (Oddity::Backwards { by }, source.clock.latest()))
         };
+        if source.silence.is_milestone() {
+            self.state.sources.settle(&key);
+        }
         if let Some(silent) = silent {
             self.report_silence(&key, host.clone(), &raw.compartment, (silent, time), out);
         }
+        self.report_forgotten(event, out);
         let Some((oddity, counted_at)) = odd else { return };
         if let Some(finding) = self.counted(odd_time(&raw.source, host, oddity), &key, counted_at) {
             out.emit_soc(finding.into_soc(NUMBER, Category::System, &raw.compartment));
@@ -166,6 +207,21 @@ impl AdvMl {
         out.emit_at(Stream::SocEvents, at, Body::Soc(Box::new(soc)));
     }
 
+    /// Says that there are more sources than can be watched: then some of them may be invented.
+    fn report_forgotten(&mut self, event: &Event, out: &mut Outbox) {
+        for _ in 0..self.state.sources.take_forgotten() {
+            let finding = Finding {
+                flag: "SOURCE_FORGOTTEN",
+                score: 0.4,
+                summary: format!("more than {ENTITIES_PER_DETECTOR_MAX} sources: the silence of one is not noticed"),
+                attack: &["T1562.001"],
+                reasons: vec!["source-forgotten".to_owned()],
+                ..Finding::default()
+            };
+            self.report(finding, "", "", event, out);
+        }
+    }
+
     fn tick(&mut self, event: &Event, watched: Duration, out: &mut Outbox) {
         let silence_min = self.settings.silence_min.get();
         let silent: Vec<_> = self
@@ -177,6 +233,8 @@ impl AdvMl {
                 let silent = source.silence.check(watched, silence_min)?;
                 Some((key.to_owned(), source.host.clone(), source.compartment.clone(), silent))
             })
+            // The others are noticed by the next tick.
+            .take(SILENT_PER_TICK_MAX)
             .collect();
         for (key, host, compartment, silent) in silent {
             self.report_silence(&key, host, &compartment, (silent, event.time()), out);

@@ -66,6 +66,51 @@ fn a_live_source_that_falls_silent_is_noticed_while_another_logs_on() {
     assert_eq!(flags_of(&mut *device(), &in_order_of_arrival(events)), ["LOG_SILENCE"]);
 }
 
+/// More names than are remembered, one line each.
+fn invented_names(second: u64) -> Vec<Event> {
+    let name = |number| String::leak(format!("invented-{number}"));
+    let lines = (0..ENTITIES_PER_DETECTOR_MAX + 1000).map(|number| Line {
+        source: name(number),
+        second,
+        message: "x",
+        ..Line::default()
+    });
+    lines.map(|line| line.event()).collect()
+}
+
+#[test]
+fn the_silence_of_a_steady_source_is_noticed_however_many_names_others_invent_and_that_some_are_forgotten_is_reported()
+{
+    let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
+    events.extend(invented_names(1000));
+    events.extend(ticks(1000..3000));
+    let mut found = flags_of(&mut *device(), &events);
+    assert_eq!(found.pop().as_deref(), Some("LOG_SILENCE"));
+    assert_eq!(found, ["SOURCE_FORGOTTEN"; 4], "once for each ten times as many");
+}
+
+#[test]
+fn a_configured_source_is_known_from_its_first_line_on_however_many_names_others_invent() {
+    let table = "sources = [\"file:/*.log\"]".parse().unwrap();
+    let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
+    let rest = events.split_off(40);
+    events.extend(invented_names(395));
+    events.extend(rest.into_iter().chain(invented_names(1000)).chain(ticks(1000..3000)));
+    let found = flags_of(&mut *(SPEC.prepare)(&table).unwrap().stage(), &events);
+    assert!(found.contains(&"LOG_SILENCE".to_owned()), "{found:?}");
+}
+
+#[test]
+fn however_many_fall_silent_at_once_each_is_reported() {
+    let name = |number| String::leak(format!("source-{number}"));
+    let mut events = Vec::new();
+    for line in steady(100) {
+        events.extend((0..40).map(|number| Line { source: name(number), ..line.clone() }.event()));
+    }
+    events.extend(ticks(1000..3000));
+    assert_eq!(flags_of(&mut *device(), &events), ["LOG_SILENCE"; 40]);
+}
+
 #[test]
 fn neither_a_line_dated_ahead_nor_the_machines_clock_makes_a_source_silent_or_hides_its_silence() {
     let mut events: Vec<Event> = steady(300).iter().map(Line::event).chain(ticks(0..3700)).collect();
