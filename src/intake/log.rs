@@ -15,7 +15,7 @@ use crate::bus::Bus;
 use crate::event::{Draft, EventId, Timestamp};
 use crate::locked::locked;
 use crate::observe::metrics;
-use crate::retry::Notices;
+use crate::retry::{Crowd, Notices};
 use crate::server::gateway::SourceStatus;
 use crate::supervise::{Child, State, TaskContext};
 
@@ -29,6 +29,7 @@ pub struct IntakeLog {
     pub shrink: Latest,
     /// Of the problems of each source.
     notices: Mutex<Notices>,
+    crowd: Mutex<Crowd>,
     clocks: Mutex<SourceClocks>,
 }
 
@@ -37,8 +38,8 @@ impl IntakeLog {
     /// `store.durability` speaks of.
     pub fn new(bus: Arc<Bus>, positions: BTreeMap<String, Value>, durable: watch::Receiver<EventId>) -> Self {
         let clocks = Mutex::new(SourceClocks::load(&positions));
-        let (board, meters, shrink, notices) = Default::default();
-        Self { bus, positions: Mutex::new(positions), board, meters, durable, shrink, notices, clocks }
+        let (board, meters, shrink, notices, crowd) = Default::default();
+        Self { bus, positions: Mutex::new(positions), board, meters, durable, shrink, notices, crowd, clocks }
     }
 
     /// Whoever sent an event up to here may be told that it is safe, and a source's outside position may move.
@@ -143,9 +144,11 @@ impl IntakeLog {
     }
 
     pub fn report(&self, problem: &Problem) {
-        let is_news = locked(&self.notices).fails(&problem.source, problem.reason, &problem.text, Instant::now());
-        if is_news {
-            log::warn!(target: "dsmild", "{}: {}", problem.source, problem.text);
+        let now = Instant::now();
+        let text = format!("{}: {}", problem.source, problem.text);
+        let is_news = locked(&self.notices).fails(&problem.source, problem.reason, &problem.text, now);
+        if is_news && locked(&self.crowd).may_say(problem.reason, &text, now) {
+            log::warn!(target: "dsmild", "{text}");
         }
         if problem.lost > 0 {
             metrics::dropped("intake", problem.reason).increment(problem.lost);
@@ -168,8 +171,11 @@ impl IntakeLog {
         locked(&self.board).configure(expected, Instant::now());
     }
 
-    /// Brings the metrics of the sources up to date.
+    /// Brings the metrics of the sources up to date. To be called about once a second.
     pub fn measure(&self, actors: &[Arc<Child>]) {
+        for (others, last) in locked(&self.crowd).of_others(Instant::now()) {
+            log::warn!(target: "dsmild", "the same of {others} more sources, each in /api/v1/status; the last: {last}");
+        }
         locked(&self.meters).show(&self.shown(actors));
         if let Some(age) = self.shrink.age(clock::arrival::now()) {
             metrics::shrink_age_seconds().set(age.as_secs_f64());

@@ -7,4 +7,4 @@ mod notice;
 
 pub use backoff::Backoff;
 pub use error::{OutsideError, Retry};
-pub use notice::{Notice, Notices, Throttle};
+pub use notice::{Crowd, Notice, Notices, Throttle};

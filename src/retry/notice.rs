@@ -64,6 +64,50 @@ impl Notices {
     }
 }
 
+/// Of one kind so many are said within …
+const OF_A_KIND_MAX: u64 = 10;
+/// … this time; the others together after it.
+const OF_A_KIND_WITHIN: Duration = Duration::from_secs(10);
+
+/// Has what goes wrong with very many things at once said once, and not once for each.
+#[derive(Debug, Default)]
+pub struct Crowd(BTreeMap<&'static str, OfAKind>);
+
+#[derive(Debug)]
+struct OfAKind {
+    since: Instant,
+    count: u64,
+    /// The last that was not said.
+    unsaid: String,
+}
+
+impl Crowd {
+    /// Whether this one is to be said by itself.
+    #[must_use]
+    pub fn may_say(&mut self, kind: &'static str, text: &str, now: Instant) -> bool {
+        let kind = self.0.entry(kind).or_insert_with(|| OfAKind { since: now, count: 0, unsaid: String::new() });
+        kind.count += 1;
+        let is_said = kind.count <= OF_A_KIND_MAX;
+        if !is_said {
+            text.clone_into(&mut kind.unsaid);
+        }
+        is_said
+    }
+
+    /// What is to be said by now of those that were not: how many, and the last of them.
+    pub fn of_others(&mut self, now: Instant) -> Vec<(u64, String)> {
+        let mut said = Vec::new();
+        self.0.retain(|_, kind| {
+            let is_over = now.duration_since(kind.since) >= OF_A_KIND_WITHIN;
+            if is_over && kind.count > OF_A_KIND_MAX {
+                said.push((kind.count - OF_A_KIND_MAX, std::mem::take(&mut kind.unsaid)));
+            }
+            !is_over
+        });
+        said
+    }
+}
+
 /// Lets something be said once in a while, and counts what came meanwhile.
 #[derive(Debug)]
 pub struct Throttle {
@@ -128,6 +172,18 @@ mod tests {
         assert_eq!([say("a"), say("b"), say("a"), say("b")], [true, true, false, false]);
         (0..2 * NOTICES_MAX).for_each(|number| assert!(say(&number.to_string())));
         assert!(notices.0.len() <= NOTICES_MAX);
+    }
+
+    #[test]
+    fn what_happens_to_a_thousand_at_once_is_said_of_a_few_and_then_of_all_others_together() {
+        let (mut crowd, start) = (Crowd::default(), Instant::now());
+        let said = (0..1000).filter(|number| crowd.may_say("deleted", &number.to_string(), start)).count();
+        assert_eq!(said as u64, OF_A_KIND_MAX);
+        assert!(crowd.may_say("unreadable", "x", start), "of another kind");
+        assert_eq!(crowd.of_others(start + OF_A_KIND_WITHIN / 2), []);
+        let others = crowd.of_others(start + OF_A_KIND_WITHIN);
+        assert_eq!(others, [(1000 - OF_A_KIND_MAX, "999".to_owned())]);
+        assert!(crowd.may_say("deleted", "later", start + OF_A_KIND_WITHIN) && crowd.0.len() == 1);
     }
 
     #[test]
