@@ -34,7 +34,12 @@ fn expect_regular(metadata: &Metadata) -> io::Result<()> {
         () if kind.is_socket() => "a socket",
         () => "a device",
     };
-    Err(io::Error::other(format!("it is {what}, not a regular file")))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a regular file")))
+}
+
+/// Whether this is why a file was not opened: another user could not open it either.
+pub fn is_not_regular(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidInput
 }
 
 /// Its whole content.

@@ -26,7 +26,7 @@ use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX, OUTPUTS_PER_EVENT_MAX};
 
 const NUMBER: u16 = 51;
-/// Silences told at one tick: what one event leads to is bounded.
+/// Silences reported at one tick: what one event leads to is bounded.
 const SILENT_PER_TICK_MAX: usize = OUTPUTS_PER_EVENT_MAX / 2;
 /// One of so many places for sources is for those that are configured.
 const CONFIGURED_SHARE: usize = 2;

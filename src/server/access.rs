@@ -181,6 +181,9 @@ impl From<Refusal> for Problem {
 pub fn findings(config: &Http) -> Vec<Finding> {
     let Some(path) = config.tokens_file.as_deref() else { return Vec::new() };
     let (problem, remedy) = match Tokens::load(path) {
+        Err(TokensError::Io { source, .. }) if named_files::is_not_regular(&source) => {
+            (source.to_string(), "name a file that the daemon may read")
+        }
         Ok(_) | Err(TokensError::Io { .. }) => return Vec::new(),
         Err(TokensError::Line { line, problem, .. }) => (format!("line {line} {problem}"), LINE_REMEDY),
         Err(TokensError::Open { .. }) => (OPEN_PROBLEM.to_owned(), OPEN_REMEDY),

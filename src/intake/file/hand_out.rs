@@ -101,7 +101,9 @@ impl Round<'_> {
 
     /// Those first that have waited longest.
     fn hand_out_to_those_who_waited(&mut self) {
-        let too_long = |(index, path): (usize, &&mut Followed)| Some((path.waited.too_long(path.next()?)?, index));
+        let batch = self.poll.batch_lines;
+        let too_long =
+            |(index, path): (usize, &&mut Followed)| Some((path.waited.too_long(path.next()?, batch)?, index));
         let mut waiting: Vec<_> = self.paths.iter().enumerate().filter_map(too_long).collect();
         waiting.sort_by_key(|(lines, index)| (std::cmp::Reverse(*lines), *index));
         let lines_of_each = share_of_each(self.events_left, waiting.len());
@@ -116,7 +118,7 @@ impl Round<'_> {
             for _ in 0..lines_of_each {
                 let Some((bytes, next)) = self.take(index) else { break };
                 if let (Some(path), Some(next)) = (self.paths.get_mut(index), next) {
-                    path.waited.had_share(next);
+                    path.waited.had_share(next, batch);
                 }
                 bytes_given += bytes;
                 if bytes_given >= bytes_of_each || self.is_full() {

@@ -54,7 +54,7 @@ pub use self::task::SOURCE;
 use super::clock::arrival;
 use super::{Batch, Polled, Problem};
 use crate::config::IntakeFile;
-use crate::limits::{FILES_MAX, MULTILINE_WAIT_MAX, UNPACKERS_MAX};
+use crate::limits::{FILES_MAX, MULTILINE_WAIT_MAX, TRANSACTION_EVENTS_MAX, UNPACKERS_MAX};
 use crate::parse::Calendar;
 
 /// A rotated file that did not change for this long is closed once there is a newer one.
@@ -86,6 +86,7 @@ pub struct FileSet {
     list_every: Duration,
     absent_after: Duration,
     record_wait: Duration,
+    batch_lines: usize,
     /// Said at the first poll.
     problems: Vec<Problem>,
     forgotten: Vec<String>,
@@ -105,6 +106,7 @@ impl FileSet {
             list_every: LIST_EVERY,
             absent_after: ABSENT_AFTER,
             record_wait: MULTILINE_WAIT_MAX,
+            batch_lines: TRANSACTION_EVENTS_MAX,
             problems,
             forgotten: Vec::new(),
         };
@@ -158,8 +160,8 @@ impl FileSet {
         let now = Instant::now();
         let live = Calendar { zone: TimeZone::UTC, reference: arrival::now() };
         let windows_left = UNPACKERS_MAX.saturating_sub(self.followed.values().map(Followed::windows).sum());
-        let record_wait = self.record_wait;
-        let poll = Poll { now, live, bytes_left: 0, cut: 0, record_wait, windows_left };
+        let (record_wait, batch_lines) = (self.record_wait, self.batch_lines);
+        let poll = Poll { now, live, bytes_left: 0, cut: 0, record_wait, windows_left, batch_lines };
         if self.listed.is_none_or(|listed| now.duration_since(listed) >= self.list_every) {
             self.discover(now);
         }
@@ -202,20 +204,27 @@ impl FileSet {
                 Ok(found) => (found, None),
                 Err(error) => (BTreeSet::new(), Some(format!("the directory cannot be listed ({error})"))),
             };
-            if entry.listing != error {
-                self.problems
-                    .extend(error.iter().map(|text| Problem::new(&*entry.source, "unreadable", 0, text.as_str())));
-                entry.listing = error;
-            }
+            let mut fault = error.map(|text| ("unreadable", text));
             for path in found {
                 if self.has_room(index) {
                     self.follow(index, path);
                 } else if entry_is_new(&self.followed, &path) {
-                    self.say_too_many(index);
+                    fault = Some(("too_many_files", self.too_many(index)));
                     break;
                 }
             }
+            self.say_of_pattern(index, fault);
         }
+    }
+
+    /// Says what is wrong with a pattern when that has changed.
+    fn say_of_pattern(&mut self, index: usize, fault: Option<(&'static str, String)>) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        let text = fault.as_ref().map(|(_, text)| text);
+        if let Some((reason, text)) = fault.as_ref().filter(|_| entry.listing.as_ref() != text) {
+            self.problems.push(Problem::new(&*entry.source, reason, 0, text.as_str()));
+        }
+        entry.listing = fault.map(|(_, text)| text);
     }
 
     /// Whether one more file may be followed for this entry.
@@ -227,16 +236,11 @@ impl FileSet {
         has_room(&counts, index)
     }
 
-    fn say_too_many(&mut self, index: usize) {
+    fn too_many(&self, index: usize) -> String {
         let count = self.followed.keys().filter(|(entry, _)| *entry == index).count();
-        let text = format!(
+        format!(
             "more than {count} files, its share of the {FILES_MAX} of all patterns; the others are not read. Use a narrower pattern"
-        );
-        let Some(entry) = self.entries.get_mut(index) else { return };
-        if entry.listing.as_ref() != Some(&text) {
-            self.problems.push(Problem::new(&*entry.source, "too_many_files", 0, text.as_str()));
-        }
-        entry.listing = Some(text);
+        )
     }
 
     fn identities(&self) -> Vec<Identity> {

@@ -5,12 +5,11 @@
 //! out so many lines; then it has a share of every batch, out of turn, until its turn has come or it has nothing left.
 
 use crate::event::Timestamp;
-use crate::limits::TRANSACTION_EVENTS_MAX;
 
-/// Lines of others that go before a line that was written while its file was followed …
-const PATIENCE_LINES: usize = 8 * TRANSACTION_EVENTS_MAX;
+/// Batches of lines of others that go before a line that was written while its file was followed …
+const PATIENCE: usize = 8;
 /// … and before one that stood there already: backlogs are read in order of time among themselves for as long as is bearable.
-const PATIENCE_LINES_OF_BACKLOG: usize = 128 * TRANSACTION_EVENTS_MAX;
+const PATIENCE_OF_BACKLOG: usize = 128;
 /// One of so many lines of a batch is for those that have waited for too long.
 const SHARE: usize = 4;
 
@@ -31,8 +30,9 @@ impl Next {
         (self.is_behind, self.time)
     }
 
-    fn patience(self) -> usize {
-        if self.is_backlog { PATIENCE_LINES_OF_BACKLOG } else { PATIENCE_LINES }
+    /// In lines, of which a batch has so many.
+    fn patience(self, batch: usize) -> usize {
+        batch * if self.is_backlog { PATIENCE_OF_BACKLOG } else { PATIENCE }
     }
 }
 
@@ -42,8 +42,8 @@ pub struct Waited(usize);
 
 impl Waited {
     /// By how many lines it has waited for too long; `None` while it has not.
-    pub fn too_long(self, next: Next) -> Option<usize> {
-        self.0.checked_sub(next.patience())
+    pub fn too_long(self, next: Next, batch: usize) -> Option<usize> {
+        self.0.checked_sub(next.patience(batch))
     }
 
     /// So many lines of others were handed out, and none of its own.
@@ -52,8 +52,8 @@ impl Waited {
     }
 
     /// It had a share out of turn: it goes on waiting for its turn, behind those that had none.
-    pub fn had_share(&mut self, next: Next) {
-        self.0 = self.0.min(next.patience());
+    pub fn had_share(&mut self, next: Next, batch: usize) {
+        self.0 = self.0.min(next.patience(batch));
     }
 
     /// Its turn has come, or it has no line.
@@ -91,16 +91,17 @@ mod tests {
     #[test]
     fn a_line_waits_for_a_bounded_number_of_others_and_longer_if_it_was_there_before() {
         let mut waited = Waited::default();
-        waited.goes_on(PATIENCE_LINES - 1);
-        assert_eq!(waited.too_long(next(false)), None);
+        let too_long = |waited: Waited, is_backlog| waited.too_long(next(is_backlog), 100);
+        waited.goes_on(100 * PATIENCE - 1);
+        assert_eq!(too_long(waited, false), None);
         waited.goes_on(11);
-        assert_eq!((waited.too_long(next(false)), waited.too_long(next(true))), (Some(10), None));
-        waited.goes_on(PATIENCE_LINES_OF_BACKLOG);
-        assert!(waited.too_long(next(true)).is_some());
-        waited.had_share(next(true));
-        assert_eq!(waited.too_long(next(true)), Some(0), "until its turn comes");
+        assert_eq!((too_long(waited, false), too_long(waited, true)), (Some(10), None));
+        waited.goes_on(100 * PATIENCE_OF_BACKLOG);
+        assert!(too_long(waited, true).is_some());
+        waited.had_share(next(true), 100);
+        assert_eq!(too_long(waited, true), Some(0), "until its turn comes");
         waited.ends();
-        assert_eq!(waited.too_long(next(false)), None);
+        assert_eq!(too_long(waited, false), None);
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Poll {
     pub record_wait: Duration,
     /// So many more files may be unpacked with a window.
     pub windows_left: usize,
+    /// Lines of a full batch, by which it is counted how long files wait for each other.
+    pub batch_lines: usize,
 }
 
 /// What is known beforehand of the lines of a file.

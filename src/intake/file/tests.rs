@@ -15,7 +15,7 @@ use crate::config::IntakeFile;
 use crate::event::{Body, Draft, Format};
 use crate::intake::Problem;
 use crate::intake::multiline::Multiline;
-use crate::limits::LINE_BYTES_MAX;
+use crate::limits::{LINE_BYTES_MAX, TRANSACTION_EVENTS_MAX};
 
 /// A directory, a set that follows files in it, and what was committed of it.
 pub struct Bench {
@@ -24,6 +24,7 @@ pub struct Bench {
     pub set: FileSet,
     pub quiet_after: Duration,
     pub record_wait: Duration,
+    pub batch_lines: usize,
     pub lines: Vec<String>,
     pub positions: BTreeMap<String, Value>,
     pub problems: Vec<Problem>,
@@ -50,7 +51,9 @@ impl Bench {
         let set = FileSet::open(&config, &BTreeMap::new());
         let (lines, positions, problems) = Default::default();
         let (quiet_after, record_wait) = (Duration::from_secs(3600), Duration::ZERO);
-        let mut bench = Self { directory, config, set, quiet_after, record_wait, lines, positions, problems };
+        let batch_lines = TRANSACTION_EVENTS_MAX;
+        let mut bench =
+            Self { directory, config, set, quiet_after, record_wait, batch_lines, lines, positions, problems };
         bench.restart();
         bench
     }
@@ -71,6 +74,7 @@ impl Bench {
         self.set = FileSet::open(&self.config, &self.positions);
         self.set.quiet_after = self.quiet_after;
         self.set.record_wait = self.record_wait;
+        self.set.batch_lines = self.batch_lines;
         self.set.list_every = Duration::ZERO;
     }
 

@@ -5,11 +5,19 @@ use std::time::Duration;
 
 use super::tests::Bench;
 use crate::event::Timestamp;
-use crate::limits::{FILES_MAX, TRANSACTION_EVENTS_MAX};
+use crate::limits::FILES_MAX;
 
-const FULL: usize = TRANSACTION_EVENTS_MAX;
+/// Lines of a full batch.
+const FULL: usize = 32;
 /// Full batches after which nobody waits any more, whatever stands elsewhere.
 const BOUND: usize = 130;
+
+fn site(names: &[&str]) -> Bench {
+    let mut bench = Bench::new(names);
+    bench.batch_lines = FULL;
+    bench.restart();
+    bench
+}
 
 fn stamp(time: Timestamp) -> String {
     time.to_string()
@@ -42,7 +50,7 @@ fn polls_until(bench: &mut Bench, text: &str, mut meanwhile: impl FnMut(&Bench))
 
 #[test]
 fn a_live_line_never_waits_for_a_file_that_is_behind_and_grows_faster_than_it_is_read() {
-    let mut bench = Bench::new(&["evil.log", "good.log"]);
+    let mut bench = site(&["evil.log", "good.log"]);
     let old = hours_ago(24);
     for round in 0..5 {
         write_faster_than_is_read(&bench, &old);
@@ -56,7 +64,7 @@ fn a_live_line_never_waits_for_a_file_that_is_behind_and_grows_faster_than_it_is
 fn a_file_that_grows_faster_than_it_is_read_keeps_no_other_waiting_for_long_whatever_its_lines_claim() {
     // Of the flood, of the other file; how old.
     for (evil, good) in [(24, 1), (0, 1), (24, 2), (1, 1)] {
-        let mut bench = Bench::new(&["evil.log", "good.log"]);
+        let mut bench = site(&["evil.log", "good.log"]);
         let good = hours_ago(good);
         bench.append("good.log", format!("{good} h app[1]: first\n"));
         polls_until(&mut bench, "first", |_| ());
@@ -73,7 +81,7 @@ fn a_file_that_grows_faster_than_it_is_read_keeps_no_other_waiting_for_long_what
 
 #[test]
 fn a_backlog_waits_for_older_ones_but_not_without_end() {
-    let mut bench = Bench::new(&["evil.log", "good.log"]);
+    let mut bench = site(&["evil.log", "good.log"]);
     bench.append("good.log", format!("{} h app[1]: newer\n", hours_ago(1)));
     let older = format!("{} h app[1]: older\n", hours_ago(2));
     bench.append("evil.log", older.repeat(20 * FULL));
@@ -88,28 +96,28 @@ fn a_backlog_waits_for_older_ones_but_not_without_end() {
 
 #[test]
 fn however_many_files_wait_each_has_its_turn() {
-    let mut bench = Bench::new(&["evil.log", "good*.log"]);
+    let mut bench = site(&["evil.log", "good*.log"]);
     let good = hours_ago(1);
-    for file in 0..300 {
+    for file in 0..40 {
         bench.append(&format!("good{file}.log"), format!("{good} h app[1]: first\n"));
     }
     while bench.poll(FULL) {}
-    for file in 0..300 {
+    for file in 0..40 {
         bench.append(&format!("good{file}.log"), format!("{good} h app[1]: of {file}\n").repeat(3));
     }
     bench.lines.clear();
     let mut found = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..30 {
         write_faster_than_is_read(&bench, &hours_ago(24));
         bench.poll(FULL);
         found.extend(bench.lines.drain(..).filter(|line| line.contains(": of ")));
     }
-    assert_eq!(found.len(), 900);
+    assert_eq!(found.len(), 120);
 }
 
 #[test]
 fn a_line_without_end_or_a_hole_keeps_no_other_file_waiting() {
-    let mut bench = Bench::new(&["endless.log", "hole.log", "old-hole.log", "good.log"]);
+    let mut bench = site(&["endless.log", "hole.log", "old-hole.log", "good.log"]);
     bench.append("endless.log", "x".repeat(40 * 1024 * 1024));
     File::create(bench.path("hole.log")).unwrap().set_len(1 << 40).unwrap();
     bench.append("old-hole.log", "one\n");
@@ -134,7 +142,7 @@ fn a_line_without_end_or_a_hole_keeps_no_other_file_waiting() {
 
 #[test]
 fn a_restart_in_the_middle_loses_and_doubles_nothing() {
-    let mut bench = Bench::new(&["evil.log", "good.log", "other.log"]);
+    let mut bench = site(&["evil.log", "good.log", "other.log"]);
     let mut expected = Vec::new();
     for (name, hours) in [("evil", 24), ("good", 1), ("other", 0)] {
         let lines: Vec<_> = (0..3000).map(|line| format!("{} h app[1]: {name} {line}", hours_ago(hours))).collect();
@@ -157,7 +165,7 @@ fn a_restart_in_the_middle_loses_and_doubles_nothing() {
 
 #[test]
 fn names_that_match_one_pattern_keep_the_files_of_another_from_nothing() {
-    let mut bench = Bench::new(&["evil/*.log", "good/*.log"]);
+    let mut bench = site(&["evil/*.log", "good/*.log"]);
     ["evil", "good"].iter().for_each(|name| fs::create_dir(bench.path(name)).unwrap());
     (0..FILES_MAX + 100).for_each(|file| bench.append(&format!("evil/{file}.log"), ""));
     bench.append("good/a.log", "a\n");
