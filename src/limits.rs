@@ -167,7 +167,7 @@ pub const SCENARIO_SKETCHES_MAX: usize = 64;
 pub const SCENARIO_OBSERVATIONS_MAX: usize = 256;
 /// Of a group of many sources, those that are named because they have most of its count.
 pub const SCENARIO_SOURCES_NAMED_MAX: usize = 16;
-/// Alarms of Layer 4 that were told of and whose end will be.
+/// Alarms of Layer 4 that were reported and whose end will be.
 pub const ALARMS_GOING_ON_MAX: usize = 1024;
 /// Members of one campaign that are named.
 pub const CAMPAIGN_MEMBERS_MAX: usize = 256;

@@ -1,8 +1,8 @@
 //! Many who do the same are one campaign, with a list.
 //!
-//! More than a few an hour, or than some dozens a day, are told of together: once when they are that many, then at powers of two, as
+//! More than a few an hour, or than some dozens a day, are reported together: once when they are that many, then at powers of two, as
 //! soon as so many have begun that the list could not name them all, and after a day. Nobody who begins is in no list. Those that
-//! are worse are told of together with their like alone, so that none of them hides among many that are harmless.
+//! are worse are reported together with their like alone, so that none of them hides among many that are harmless.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::{alarm_id, fingerprint};
-use super::fold::told_again_at;
+use super::fold::reported_again_at;
 use super::recent::Recent;
 use crate::event::{Alarm, Timestamp};
 use crate::limits;
@@ -19,8 +19,8 @@ use crate::limits;
 pub const ENDS_AFTER: Duration = Duration::from_secs(3600);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// So many are told of each for itself, in an hour and in a day.
-const SINGLE_MAX: usize = 16;
+/// So many are reported each for itself, in an hour and in a day.
+const SINGLE_MAX: usize = 32;
 const SINGLE_A_DAY_MAX: usize = 64;
 /// Characters of a name; an address has fewer.
 const NAME_CHARS_MAX: usize = 64;
@@ -29,7 +29,7 @@ const NAME_CHARS_MAX: usize = 64;
 pub struct Campaigns {
     /// By what is done and how bad it is; bounded: the one that was joined longest ago goes.
     campaigns: BTreeMap<String, Campaign>,
-    /// By the id of an alarm: how bad it was, and whether a campaign tells of it.
+    /// By the id of an alarm: how bad it was, and whether a campaign reports it.
     known: Recent<(u8, bool)>,
 }
 
@@ -39,17 +39,17 @@ struct Campaign {
     members: VecDeque<Member>,
     /// All of them, while it goes on.
     count: u64,
-    /// It is told again at so many.
+    /// It is reported again at so many.
     next: u64,
-    /// Those who began since it was told.
+    /// Those who began since it was reported.
     #[serde(default)]
-    untold: usize,
+    unreported: usize,
     first: Timestamp,
     #[serde(default)]
     last: Timestamp,
     #[serde(default)]
-    told: Timestamp,
-    /// The one before it, until its end has been told.
+    reported: Timestamp,
+    /// The one before it, until its end has been reported.
     #[serde(default)]
     before: Option<Alarm>,
 }
@@ -76,13 +76,13 @@ pub struct Report<'a> {
     pub now: Timestamp,
 }
 
-/// What is to be told of an alarm.
+/// How an alarm is to be reported.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Begun {
     Alone,
-    /// One of many, and that is to be told now.
-    Told(Alarm),
-    /// One of many, which will be told with others.
+    /// One of many, and that is to be reported now.
+    Reported(Alarm),
+    /// One of many, which will be reported with others.
     Silent,
 }
 
@@ -98,7 +98,7 @@ fn key(what: &str, grade: u8) -> String {
 }
 
 impl Campaigns {
-    /// An alarm is to be reported: for the first time, or again. It is told for itself, or with others until it is worse.
+    /// An alarm is to be reported: for the first time, or again. It is reported for itself, or with others until it is worse.
     pub fn report(&mut self, report: &Report<'_>) -> Begun {
         match self.known.get(report.id) {
             Some((grade, is_held)) if *grade >= report.grade => {
@@ -111,8 +111,8 @@ impl Campaigns {
         begun
     }
 
-    /// Whether a campaign tells of this alarm.
-    pub fn tells_of(&self, id: &str) -> bool {
+    /// Whether a campaign reports this alarm.
+    pub fn is_held(&self, id: &str) -> bool {
         self.known.get(id).is_some_and(|(_, is_held)| *is_held)
     }
 
@@ -127,7 +127,7 @@ impl Campaigns {
         campaign.begins(fingerprint(&key), name, report.now)
     }
 
-    /// How far the campaign has grown that was told of under this id.
+    /// How far the campaign has grown that was reported under this id.
     pub fn grown(&self, what: &str, grade: u8, id: &str) -> Option<Alarm> {
         let key = key(what, grade);
         let campaign = self.campaigns.get(&key)?;
@@ -140,7 +140,7 @@ impl Campaign {
     fn begins(&mut self, about: u64, name: String, now: Timestamp) -> Begun {
         if self.count > 0 && (now.since(self.last) > ENDS_AFTER || self.is_old()) {
             self.before = Some(self.alarm(about));
-            (self.count, self.untold) = (0, 0);
+            (self.count, self.unreported) = (0, 0);
         }
         let times = self.times_before(&name, now) + 1;
         let member = Member { at: now, name, times };
@@ -171,20 +171,21 @@ impl Campaign {
             let within = |member: &&Member| now.since(member.at) <= HOUR;
             self.first = self.members.iter().filter(within).map(|member| member.at).min().unwrap_or(now);
             self.count = self.members.iter().filter(within).count() as u64 - 1;
-            (self.next, self.untold) = (0, usize::try_from(self.count).unwrap_or(usize::MAX));
+            (self.next, self.unreported) = (0, usize::try_from(self.count).unwrap_or(usize::MAX));
         }
         self.count += 1;
-        self.untold += 1;
-        let is_due =
-            self.count >= self.next || self.untold >= limits::CAMPAIGN_MEMBERS_MAX || now.since(self.told) > DAY;
+        self.unreported += 1;
+        let is_due = self.count >= self.next
+            || self.unreported >= limits::CAMPAIGN_MEMBERS_MAX
+            || now.since(self.reported) > DAY;
         if !is_due {
             return Begun::Silent;
         }
-        (self.next, self.untold, self.told) = (told_again_at(self.count), 0, now);
-        Begun::Told(self.alarm(about))
+        (self.next, self.unreported, self.reported) = (reported_again_at(self.count), 0, now);
+        Begun::Reported(self.alarm(about))
     }
 
-    /// More have begun than are told of each for itself.
+    /// More have begun than are reported each for itself.
     fn is_crowd(&self, now: Timestamp) -> bool {
         let is_within = |count: usize, time: Duration| {
             self.members.iter().rev().nth(count).is_some_and(|member| now.since(member.at) <= time)
@@ -194,7 +195,7 @@ impl Campaign {
 
     /// Everybody has been named, and it has gone on for a day: the next is another, so that each has an end.
     fn is_old(&self) -> bool {
-        self.untold == 0 && self.last.since(self.first) > DAY
+        self.unreported == 0 && self.last.since(self.first) > DAY
     }
 
     fn alarm(&self, about: u64) -> Alarm {
@@ -225,12 +226,12 @@ mod tests {
         campaigns.report(&Report { what: "x", grade: 2, who: &who, id: &who, now: at(second) })
     }
 
-    fn told(begun: &[Begun]) -> Vec<&Alarm> {
-        let told = begun.iter().filter_map(|begun| match begun {
-            Begun::Told(alarm) => Some(alarm),
+    fn reported(begun: &[Begun]) -> Vec<&Alarm> {
+        let reported = begun.iter().filter_map(|begun| match begun {
+            Begun::Reported(alarm) => Some(alarm),
             _ => None,
         });
-        told.collect()
+        reported.collect()
     }
 
     #[test]
@@ -238,11 +239,11 @@ mod tests {
         let mut campaigns = Campaigns::default();
         let begun: Vec<Begun> = (0..500).map(|n| begins(&mut campaigns, n, n * 7)).collect();
         assert_eq!(begun.iter().filter(|begun| **begun == Begun::Alone).count(), SINGLE_MAX);
-        let told = told(&begun);
-        assert_eq!(told.iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [17, 32, 64, 128, 256]);
-        assert!(told.iter().all(|alarm| alarm.id == told[0].id));
-        assert_eq!((told[4].members.len(), told[4].members[0].as_str()), (limits::CAMPAIGN_MEMBERS_MAX, "m0"));
-        let end = campaigns.grown("x", 2, &told[0].id).unwrap();
+        let reported = reported(&begun);
+        assert_eq!(reported.iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [33, 64, 128, 256]);
+        assert!(reported.iter().all(|alarm| alarm.id == reported[0].id));
+        assert_eq!((reported[3].members.len(), reported[3].members[0].as_str()), (limits::CAMPAIGN_MEMBERS_MAX, "m0"));
+        let end = campaigns.grown("x", 2, &reported[0].id).unwrap();
         assert_eq!((end.count, end.members.last().map(String::as_str)), (500, Some("m499")));
     }
 
@@ -251,13 +252,13 @@ mod tests {
         let mut campaigns = Campaigns::default();
         let begun: Vec<Begun> = (0..3000).map(|n| begins(&mut campaigns, n, n * 171)).collect();
         let alone = (0..3000).filter(|n| begun[*n as usize] == Begun::Alone).map(|n| format!("m{n}"));
-        let told = told(&begun);
+        let reported = reported(&begun);
         let last = campaigns.campaigns.values().next().unwrap().alarm(0);
         let named: BTreeSet<String> =
-            told.iter().flat_map(|alarm| alarm.members.clone()).chain(alone).chain(last.members).collect();
+            reported.iter().flat_map(|alarm| alarm.members.clone()).chain(alone).chain(last.members).collect();
         assert_eq!(named.len(), 3000);
-        let ids: BTreeSet<&str> = told.iter().map(|alarm| alarm.id.as_str()).collect();
-        assert!((3..=7).contains(&ids.len()) && told.len() <= 60, "{} in {}", told.len(), ids.len());
+        let ids: BTreeSet<&str> = reported.iter().map(|alarm| alarm.id.as_str()).collect();
+        assert!((3..=7).contains(&ids.len()) && reported.len() <= 60, "{} in {}", reported.len(), ids.len());
     }
 
     #[test]
@@ -265,10 +266,10 @@ mod tests {
         let mut campaigns = Campaigns::default();
         let first: Vec<Begun> = (0..40).map(|n| begins(&mut campaigns, n, n)).collect();
         assert_eq!(begins(&mut campaigns, 1000, 2 * 3600), Begun::Alone);
-        let ended = campaigns.grown("x", 2, &told(&first)[0].id).unwrap();
-        assert_eq!((ended.count, ended.members.len()), (40, 40), "its end can still be told");
+        let ended = campaigns.grown("x", 2, &reported(&first)[0].id).unwrap();
+        assert_eq!((ended.count, ended.members.len()), (40, 40), "its end can still be reported");
         let second: Vec<Begun> = (0..40).map(|n| begins(&mut campaigns, 2000 + n, 2 * 3600 + 60 + n)).collect();
-        assert_ne!(told(&second)[0].id, told(&first)[0].id);
+        assert_ne!(reported(&second)[0].id, reported(&first)[0].id);
     }
 
     #[test]
@@ -281,20 +282,20 @@ mod tests {
     }
 
     #[test]
-    fn a_member_is_told_with_the_others_until_it_is_worse_and_the_worse_are_not_hidden_by_the_many() {
+    fn a_member_is_reported_with_the_others_until_it_is_worse_and_the_worse_are_not_hidden_by_the_many() {
         let mut campaigns = Campaigns::default();
-        (0..40).for_each(|n| drop(begins(&mut campaigns, n, n)));
+        (0..60).for_each(|n| drop(begins(&mut campaigns, n, n)));
         let mut again = |number: u64, grade: u8| {
             let who = format!("m{number}");
             campaigns.report(&Report { what: "x", grade, who: &who, id: &who, now: at(100) })
         };
-        assert_eq!([again(3, 2), again(30, 2), again(30, 2)], [Begun::Alone, Begun::Silent, Begun::Silent]);
-        assert_eq!([again(30, 3), again(30, 3), again(30, 2)], [const { Begun::Alone }; 3]);
-        assert!((0..30).filter(|n| again(*n, 4) == Begun::Alone).count() == SINGLE_MAX);
+        assert_eq!([again(3, 2), again(50, 2), again(50, 2)], [Begun::Alone, Begun::Silent, Begun::Silent]);
+        assert_eq!([again(50, 3), again(50, 3), again(50, 2)], [const { Begun::Alone }; 3]);
+        assert!((0..50).filter(|n| again(*n, 4) == Begun::Alone).count() == SINGLE_MAX);
     }
 
     #[test]
-    fn one_who_does_the_same_in_many_places_is_told_at_powers_of_two_and_makes_no_campaign() {
+    fn one_who_does_the_same_in_many_places_is_reported_at_powers_of_two_and_makes_no_campaign() {
         let mut campaigns = Campaigns::default();
         let begun = (0..300).map(|n| {
             campaigns.report(&Report { what: "y", grade: 1, who: "the same", id: &format!("a{n}"), now: at(n) })

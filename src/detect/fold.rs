@@ -13,17 +13,17 @@ use crate::limits;
 /// An alarm that nothing was added to for so long is over.
 const ENDS_AFTER: Duration = Duration::from_secs(3600);
 
-/// The count at which an alarm that goes on is told again: the next power of two that is half as many again.
-pub fn told_again_at(count: u64) -> u64 {
+/// The count at which an alarm that goes on is reported again: the next power of two that is half as many again.
+pub fn reported_again_at(count: u64) -> u64 {
     count.saturating_add(count / 2 + 1).checked_next_power_of_two().unwrap_or(u64::MAX)
 }
 
-/// Alarms that go on, by what they say and of whom; bounded. One that makes room too early is told once more. With each that has
+/// Alarms that go on, by what they say and of whom; bounded. One that makes room too early is reported once more. With each that has
 /// grown, `About` is kept: what is said of it when it is over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Folds<About> {
     alarms: Recent<Fold<About>>,
-    /// None that is to be told of is over before.
+    /// None that is to be reported is over before.
     due: Due,
 }
 
@@ -31,10 +31,11 @@ pub struct Folds<About> {
 struct Fold<About> {
     id: String,
     count: u64,
-    /// It is told again at so many, and was told at so many.
+    /// It is reported again at so many, and was reported at so many.
     next: u64,
-    told: u64,
-    /// The highest that was told.
+    #[serde(rename = "told")]
+    reported: u64,
+    /// The highest that was reported.
     score: f64,
     first: Timestamp,
     last: Timestamp,
@@ -53,12 +54,12 @@ pub struct Judgement {
     pub score: f64,
 }
 
-/// What is to be told when a judgement has been added.
+/// What is to be reported when a judgement has been added.
 #[derive(Debug, PartialEq)]
 pub struct Added<About> {
-    /// The alarm: when it begins, at each power of two, and when it is worse than was told.
-    pub told: Option<Alarm>,
-    /// The count when it was told before.
+    /// The alarm: when it begins, at each power of two, and when it is worse than was reported.
+    pub reported: Option<Alarm>,
+    /// The count when it was reported before.
     pub before: u64,
     /// The one before it about the same.
     pub over: Option<(About, Alarm)>,
@@ -96,17 +97,17 @@ impl<About> Folds<About> {
         fold.last = fold.last.max(ts);
         fold.heard = fold.heard.max(taken_in);
         if fold.count < fold.next && score <= fold.score {
-            return Added { told: None, before: fold.told, over };
+            return Added { reported: None, before: fold.reported, over };
         }
-        let before = std::mem::replace(&mut fold.told, fold.count);
-        fold.next = told_again_at(fold.count);
+        let before = std::mem::replace(&mut fold.reported, fold.count);
+        fold.next = reported_again_at(fold.count);
         fold.score = fold.score.max(score);
         // That of a single one is its end as well.
         if fold.count > 1 {
             fold.about = Some(Box::new(about()));
             self.due.note(taken_in.plus(ENDS_AFTER));
         }
-        Added { told: Some(fold.alarm(false)), before, over }
+        Added { reported: Some(fold.alarm(false)), before, over }
     }
 
     /// Whether there is an alarm of this key that is not over at this time.
@@ -141,7 +142,7 @@ impl<About> Fold<About> {
             id: String::new(),
             count: 0,
             next: 0,
-            told: 0,
+            reported: 0,
             score: 0.0,
             first: Timestamp::default(),
             last: Timestamp::default(),
@@ -174,29 +175,29 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_one_thing_is_one_alarm_told_at_powers_of_two() {
+    fn a_flood_of_one_thing_is_one_alarm_reported_at_powers_of_two() {
         let mut folds = Folds::default();
-        let told: Vec<Alarm> = (1..=100).filter_map(|n| added(&mut folds, "a", n, 0.5).told).collect();
-        assert_eq!(told.iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 64]);
-        assert!(told.iter().all(|alarm| alarm.id == told[0].id && alarm.first_ts == at(1).seconds()));
-        assert_eq!(told[6].last_ts, at(64).seconds());
+        let reported: Vec<Alarm> = (1..=100).filter_map(|n| added(&mut folds, "a", n, 0.5).reported).collect();
+        assert_eq!(reported.iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 64]);
+        assert!(reported.iter().all(|alarm| alarm.id == reported[0].id && alarm.first_ts == at(1).seconds()));
+        assert_eq!(reported[6].last_ts, at(64).seconds());
     }
 
     #[test]
-    fn what_is_worse_is_told_at_once_and_what_is_another_or_later_is_another() {
+    fn what_is_worse_is_reported_at_once_and_what_is_another_or_later_is_another() {
         let mut folds = Folds::default();
-        let mut told = |key: &str, second: u64, score: f64| added(&mut folds, key, second, score).told;
-        let id = told("a", 0, 0.5).unwrap().id;
-        assert!(told("a", 1, 0.5).is_some() && told("a", 2, 0.5).is_none());
-        assert_eq!(told("a", 3, 0.8).map(|alarm| alarm.id), Some(id.clone()));
-        assert!(told("b", 4, 0.1).is_some());
-        assert!(told("a", 3700, 0.5).is_some_and(|alarm| alarm.id != id && alarm.count == 1));
+        let mut reported = |key: &str, second: u64, score: f64| added(&mut folds, key, second, score).reported;
+        let id = reported("a", 0, 0.5).unwrap().id;
+        assert!(reported("a", 1, 0.5).is_some() && reported("a", 2, 0.5).is_none());
+        assert_eq!(reported("a", 3, 0.8).map(|alarm| alarm.id), Some(id.clone()));
+        assert!(reported("b", 4, 0.1).is_some());
+        assert!(reported("a", 3700, 0.5).is_some_and(|alarm| alarm.id != id && alarm.count == 1));
     }
 
     #[test]
     fn an_alarm_of_more_than_one_ends_once_with_all_that_was_counted() {
         let mut folds = Folds::default();
-        let id = added(&mut folds, "a", 0, 0.5).told.unwrap().id;
+        let id = added(&mut folds, "a", 0, 0.5).reported.unwrap().id;
         added(&mut folds, "single", 0, 0.5);
         (1..7).for_each(|second| drop(added(&mut folds, "a", second, 0.5)));
         assert_eq!(folds.over(at(3606)), []);
@@ -207,7 +208,7 @@ mod tests {
         );
         assert!(over[0].1.is_over && over[0].1.last_ts == at(6).seconds());
         assert_eq!(folds.over(at(9000)), []);
-        assert_eq!(added(&mut folds, "a", 9001, 0.5).told.map(|alarm| alarm.count), Some(1));
+        assert_eq!(added(&mut folds, "a", 9001, 0.5).reported.map(|alarm| alarm.count), Some(1));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! status 401 for credentials that are missing or wrong: missing they are where a page is asked for without a name, wrong
 //! where a name came along or something was sent to the place where one logs in.
 
-use super::web::decoded;
+use super::web::decode::decoded;
 use crate::event::{Action, Record};
 
 /// WordPress answers a wrong password with its form again, and a right one with a redirection.

@@ -79,10 +79,10 @@ fn run(sample: &Sample, stage: &mut dyn Stage, strangers: u32) -> Result<(), Str
         }
         time = time.plus(Duration::from_secs(sample.every_seconds));
     }
-    // However often one is told of while it grows.
-    let mut told = BTreeSet::new();
+    // However often one is reported while it grows.
+    let mut reported = BTreeSet::new();
     alarms.retain(|alarm| {
-        let is_first = alarm.alarm.as_ref().is_none_or(|alarm| told.insert(alarm.id.clone()));
+        let is_first = alarm.alarm.as_ref().is_none_or(|alarm| reported.insert(alarm.id.clone()));
         is_first && alarm.reasons.iter().any(|reason| sample.reasons.contains(reason))
     });
     let expected = &sample.expected;

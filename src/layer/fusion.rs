@@ -63,15 +63,15 @@ impl Stateful for Fusion {
                     out.emit_soc(self.end(event.time(), over));
                 }
             }
-            Body::Decision(decision) if is_told(decision) || self.include_benign => {
+            Body::Decision(decision) if is_reported(decision) || self.include_benign => {
                 let layer = if event.stream == Stream::L4Out { "4" } else { "3" };
                 let added = self.state.alarms.add(event, decision);
                 if let Some(over) = added.over {
                     out.emit_soc(self.end(event.time(), over));
                 }
-                if let Some(told) = added.told {
-                    let alarm = told.alarm.as_deref().cloned();
-                    out.emit_soc(Soc { alarm, ..self.fuse(layer, event.time(), &told) });
+                if let Some(reported) = added.reported {
+                    let alarm = reported.alarm.as_deref().cloned();
+                    out.emit_soc(Soc { alarm, ..self.fuse(layer, event.time(), &reported) });
                 }
             }
             _ => {}
@@ -91,7 +91,7 @@ fn is_over(decision: &Decision) -> bool {
     decision.alarm.as_ref().is_some_and(|alarm| alarm.is_over)
 }
 
-fn is_told(decision: &Decision) -> bool {
+fn is_reported(decision: &Decision) -> bool {
     decision.verdict != Verdict::Benign || is_over(decision)
 }
 
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_of_layer_4_is_told_of_when_it_begins_when_it_is_worse_when_it_goes_on_again_and_as_a_campaign() {
+    fn an_alarm_of_layer_4_is_reported_when_it_begins_when_it_is_worse_when_it_goes_on_again_and_as_a_campaign() {
         let said = |at: u64, score: f64, reason: &str| {
             let mut event = decision(at, Stream::L4Out, score);
             if let Body::Decision(decision) = &mut event.body {
@@ -297,20 +297,20 @@ mod tests {
             said(256, 0.7, ""),
             said(512, 0.7, ""),
         ];
-        let told = soc_events(&mut *stage(false), &events);
-        let counts: Vec<u64> = told.iter().filter_map(|soc| Some(soc.alarm.as_ref()?.count)).collect();
-        assert_eq!(counts, [5, 50, 64, 65, 130, 256], "whoever reads that it is over is told that it goes on");
+        let reported = soc_events(&mut *stage(false), &events);
+        let counts: Vec<u64> = reported.iter().filter_map(|soc| Some(soc.alarm.as_ref()?.count)).collect();
+        assert_eq!(counts, [5, 50, 64, 65, 130, 256], "whoever reads that it is over reads that it goes on");
     }
 
     #[test]
-    fn that_an_alarm_of_layer_4_is_over_is_told_of_though_it_is_benign() {
+    fn that_an_alarm_of_layer_4_is_over_is_reported_though_it_is_benign() {
         let mut event = decision(0, Stream::L4Out, 0.0);
         if let Body::Decision(decision) = &mut event.body {
             decision.alarm = Some(Box::new(Alarm { is_over: true, ..Alarm::default() }));
         }
         let crisis = [sample(0, &[("crisis_level", 0.95)]), event];
-        let told = soc_events(&mut *stage(false), &crisis);
-        assert_eq!(told.iter().map(|soc| soc.severity).collect::<Vec<_>>(), [Severity::Info]);
+        let reported = soc_events(&mut *stage(false), &crisis);
+        assert_eq!(reported.iter().map(|soc| soc.severity).collect::<Vec<_>>(), [Severity::Info]);
     }
 
     #[test]

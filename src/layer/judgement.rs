@@ -3,7 +3,7 @@
 use super::reasons::CAMPAIGN;
 use crate::detect::deceptive::excerpt;
 use crate::detect::sigma;
-use crate::event::{Alarm, Decision, Entity, Verdict};
+use crate::event::{Alarm, Decision, Verdict};
 use crate::limits;
 
 /// The score of a Sigma rule of level `low`.
@@ -37,7 +37,7 @@ pub fn over_summary(reasons: &[String], about: Option<&str>, alarm: &Alarm) -> S
     one_line(&format!("over: {}{of}, {} in all within {minutes:.0} min", reasons.join(", "), alarm.count))
 }
 
-/// The decision about all of them: none of them alone is to blame for it.
+/// The decision about all of them. It names the one whose alarm made it due, who has been counted himself.
 pub fn of_campaign(decision: Decision, what: &str, alarm: Alarm) -> Decision {
     let mut reasons = decision.reasons;
     let last = decision.entity.src_ip.as_deref().unwrap_or("unknown");
@@ -45,8 +45,7 @@ pub fn of_campaign(decision: Decision, what: &str, alarm: Alarm) -> Decision {
     let named_before = if unnamed > 0 { format!(", {unnamed} of them named before") } else { String::new() };
     let summary = format!("{what} by {} sources one after the other, last {last}{named_before}", alarm.count);
     reasons.insert(0, CAMPAIGN.to_owned());
-    let entity = Entity { src_ip: None, ..decision.entity };
-    Decision { reasons, summary: one_line(&summary), alarm: Some(Box::new(alarm)), entity, ..decision }
+    Decision { reasons, summary: one_line(&summary), alarm: Some(Box::new(alarm)), ..decision }
 }
 
 #[cfg(test)]

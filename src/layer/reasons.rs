@@ -8,7 +8,7 @@ use crate::event::{Action, Record};
 /// A refusal or failure alone means little; it takes many of them.
 const FAILURE_SCORE: f64 = 0.1;
 
-/// Among the reasons: what is told of needs no answer, so anybody can have sent it in the name of the address.
+/// Among the reasons: what is reported needs no answer, so anybody can have sent it in the name of the address.
 pub const SOURCE_NOT_PROVEN: &str = "source_not_proven";
 /// Among the reasons for a line that tells another time than the one it is judged by.
 pub const TIME_NOT_BELIEVED: &str = "time_not_believed";

@@ -67,27 +67,27 @@ pub struct Open {
     #[serde(rename = "w", default)]
     pub grade: u32,
     #[serde(rename = "o", default)]
-    pub told: Told,
+    pub reporter: Reporter,
     /// It is over since then, and goes on when it is reached again.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub rests_since: Option<Timestamp>,
 }
 
 impl Open {
-    /// It is reached at this time. Returns whether it has rested for so long that this is to be told.
+    /// It is reached at this time. Returns whether it has rested for so long that this is to be reported.
     pub fn resume(&mut self, ts: Timestamp) -> bool {
         let Some(since) = self.rests_since.take() else { return false };
-        // Whoever told of it instead may be over as well.
-        if self.told == Told::Another {
-            self.told = Told::Nobody;
+        // Whoever reported it instead may be over as well.
+        if self.reporter == Reporter::Another {
+            self.reporter = Reporter::Nobody;
         }
-        self.told == Told::Itself && ts.since(since) > RESUMED_AFTER
+        self.reporter == Reporter::Itself && ts.since(since) > RESUMED_AFTER
     }
 }
 
-/// Who has told of an alarm.
+/// Who has reported an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Told {
+pub enum Reporter {
     #[default]
     #[serde(rename = "n")]
     Nobody,

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::count::{Count, Open, Told};
+use super::count::{Count, Open, Reporter};
 use super::group;
 use super::model::{Masks, Measure, Scenario};
 use super::says::filled;
 use super::set::{Role, ScenarioSet};
 use super::table::{Line, Table};
 use crate::detect::fingerprint::alarm_id;
-use crate::detect::fold::told_again_at;
+use crate::detect::fold::reported_again_at;
 use crate::detect::sigma::normal;
 use crate::event::{Category, Record, Timestamp};
 
@@ -114,13 +114,13 @@ impl Counters {
                 }
             }
         }
-        // Only when all have counted, since what one tells makes another silent.
+        // Only when all have counted, since what one reports makes another silent.
         for (scenario, raised) in begun {
-            let told = self.tell(set, scenario, raised.group, line);
+            let reporter = self.reporter_of(set, scenario, raised.group, line);
             if let Some(open) = self.table(set, scenario).alarm(raised.group) {
-                open.told = told;
+                open.reporter = reporter;
             }
-            if told == Told::Itself {
+            if reporter == Reporter::Itself {
                 reported.push(raised);
             }
         }
@@ -139,26 +139,26 @@ impl Counters {
         None
     }
 
-    /// How far an alarm that was told of has grown; nothing when it is over or another has begun since.
+    /// How far an alarm that was reported has grown; nothing when it is over or another has begun since.
     pub fn grown(&self, scenario: &str, group: u64, id: &str) -> Option<(u64, Timestamp)> {
         let count = self.tables.get(scenario)?.get(group)?;
         let is_meant = count.alarm.as_ref().is_some_and(|open| alarm_id(group, open.first) == id);
         is_meant.then_some((count.total, count.last))
     }
 
-    /// Who tells of this alarm: once it has told of itself, it goes on to.
-    fn tell(&self, set: &ScenarioSet, scenario: &Scenario, group: u64, line: &Observation<'_>) -> Told {
-        if self.told(scenario, group, line.ts) == Told::Itself {
-            return Told::Itself;
+    /// Who reports this alarm: once it has reported itself, it goes on to.
+    fn reporter_of(&self, set: &ScenarioSet, scenario: &Scenario, group: u64, line: &Observation<'_>) -> Reporter {
+        if self.reporter(scenario, group, line.ts) == Reporter::Itself {
+            return Reporter::Itself;
         }
         let mut asked = vec![scenario.id.as_str()];
-        let is_told = scenario.unless.iter().any(|id| self.is_told_by(set, id, line, &mut asked));
-        if is_told { Told::Another } else { Told::Itself }
+        let is_reported = scenario.unless.iter().any(|id| self.is_reported_by(set, id, line, &mut asked));
+        if is_reported { Reporter::Another } else { Reporter::Itself }
     }
 
-    /// Whether somebody tells of this line: this scenario, or the one because of which it is silent. Scenarios that are silent
-    /// because of each other are asked once: when none of them goes on telling, nobody does.
-    fn is_told_by<'set>(
+    /// Whether somebody reports this line: this scenario, or the one because of which it is silent. Scenarios that are silent
+    /// because of each other are asked once: when none of them goes on reporting, nobody does.
+    fn is_reported_by<'set>(
         &self,
         set: &'set ScenarioSet,
         id: &'set str,
@@ -171,19 +171,19 @@ impl Counters {
         asked.push(id);
         let Some(scenario) = set.named(id) else { return false };
         let Some(group) = group::of(scenario, line.record) else { return false };
-        match self.told(scenario, group, line.ts) {
-            Told::Nobody => false,
-            Told::Itself => true,
-            Told::Another => scenario.unless.iter().any(|id| self.is_told_by(set, id, line, asked)),
+        match self.reporter(scenario, group, line.ts) {
+            Reporter::Nobody => false,
+            Reporter::Itself => true,
+            Reporter::Another => scenario.unless.iter().any(|id| self.is_reported_by(set, id, line, asked)),
         }
     }
 
-    /// Who tells of the alarm of this group, as long as it goes on.
-    fn told(&self, scenario: &Scenario, group: u64, ts: Timestamp) -> Told {
+    /// Who reports the alarm of this group, as long as it goes on.
+    fn reporter(&self, scenario: &Scenario, group: u64, ts: Timestamp) -> Reporter {
         let count = self.tables.get(&scenario.id).and_then(|table| table.get(group));
         let count = count.filter(|count| ts.since(count.last) <= scenario.ends_after());
         let open = count.and_then(|count| count.alarm.as_ref()).filter(|open| open.rests_since.is_none());
-        open.map_or(Told::Nobody, |open| open.told)
+        open.map_or(Reporter::Nobody, |open| open.reporter)
     }
 
     /// How many groups are counted exactly, over all scenarios.
@@ -218,18 +218,18 @@ fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: 
     }
     let total = count.total;
     let is_resumed = count.alarm.as_mut().is_some_and(|open| open.resume(ts));
-    let waits = |open: &Open| total < open.next && open.told != Told::Nobody && !is_resumed;
+    let waits = |open: &Open| total < open.next && open.reporter != Reporter::Nobody && !is_resumed;
     if count.alarm.as_ref().is_some_and(waits) {
         return None;
     }
     let (distinct, first, sources) = (count.distinct(scenario, ts), count.first(scenario, ts), count.sources());
     let open = count.alarm.get_or_insert_with(|| Open { first, ..Open::default() });
-    // What another has told is told by this one when it is worse, or it would be told twice.
+    // What another has reported is reported by this one when it is worse, or it would be reported twice.
     let grade = grade(scenario, total);
-    let is_for_another = open.told == Told::Another && grade == open.grade;
+    let is_for_another = open.reporter == Reporter::Another && grade == open.grade;
     open.grade = grade;
     open.reports += 1;
-    open.next = told_again_at(total).min(worse_at(scenario, total));
+    open.next = reported_again_at(total).min(worse_at(scenario, total));
     if is_for_another {
         return None;
     }

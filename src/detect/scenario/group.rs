@@ -20,7 +20,7 @@ pub fn of(scenario: &Scenario, record: &Record) -> Option<u64> {
     Some(fingerprint(&key))
 }
 
-/// The fingerprint of a value of the line, by which it is told from others.
+/// The fingerprint of a value of the line, by which it differs from others.
 pub fn item(record: &Record, field: &str) -> Option<u64> {
     normal::field(record, field).filter(|value| !value.is_empty()).map(|value| value_of(&value))
 }

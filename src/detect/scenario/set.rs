@@ -169,7 +169,7 @@ impl Read {
 }
 
 impl Scenario {
-    /// The field whose value an observation is told by.
+    /// The field by whose value an observation differs from others.
     pub(super) fn item(&self) -> &str {
         match &self.measure {
             Measure::Lines { item } => item,

@@ -231,7 +231,7 @@ fn scenarios_that_keep_silent_for_each_other_never_all_do_while_somebody_guesses
     let (set, mut counters) = (three_that_keep_silent_for_each_other(), Counters::default());
     let burst: usize = (0..16).map(|at| step(&mut counters, &set, &failed(1, 1), at)).sum();
     assert!(burst > 0);
-    // The burst is over; what comes then is too slow for what told of it.
+    // The burst is over; what comes then is too slow for what reported it.
     let later = (0..2000).map(|line| step(&mut counters, &set, &failed(1, 1), 2000 + line * 60)).sum::<usize>();
     assert!(later > 0, "nobody tells of 2000 failures");
 }
@@ -257,10 +257,10 @@ fn an_alarm_that_is_over_keeps_no_other_silent() {
     assert_eq!(problems, []);
     let done = Record { outcome: Some(true), ..failed(1, 1) };
     let mut counters = Counters::default();
-    let mut told =
+    let mut reported =
         |record: &Record, from: u64| (0..3).map(|at| step(&mut counters, &set, record, from + at)).sum::<usize>();
-    assert_eq!(told(&failed(1, 1), 0), 1);
-    assert_eq!(told(&done, 100), 0, "it goes on");
+    assert_eq!(reported(&failed(1, 1), 0), 1);
+    assert_eq!(reported(&done, 100), 0, "it goes on");
     // No line of what is counted there has come since: nothing has ended it.
-    assert_eq!(told(&done, 86_400), 1);
+    assert_eq!(reported(&done, 86_400), 1);
 }

@@ -2,14 +2,13 @@
 //! are described by technique, in `config/web/*.toml`.
 
 pub(crate) mod builtin;
-mod decode;
+pub(crate) mod decode;
 mod file;
 mod patterns;
 mod request;
 #[cfg(test)]
 mod samples;
 
-pub use decode::decoded;
 pub use file::WebText;
 pub use patterns::{Patterns, WebAttack};
 pub use request::Request;

@@ -1,4 +1,4 @@
-//! Which of many decisions that say the same are told of, and what is said when an alarm is over.
+//! Which of many decisions that say the same are reported, and what is said when an alarm is over.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,25 +25,26 @@ const OF_MANY_LINES: [&str; 2] = ["rates", "sequence"];
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Alarms {
     folds: Folds<About>,
-    /// The highest score that was told, by id of an alarm of Layer 4.
-    told: Recent<f64>,
+    /// The highest score that was reported, by id of an alarm of Layer 4.
+    #[serde(rename = "told")]
+    reported: Recent<f64>,
     /// Many sources of single lines that mean the same.
     #[serde(default)]
     campaigns: Campaigns,
-    /// Those that were told of and are not over, by the id of their alarm.
+    /// Those that were reported and are not over, by the id of their alarm.
     #[serde(default)]
     ongoing: BTreeMap<String, Ongoing>,
     #[serde(default)]
     due: Due,
 }
 
-/// A campaign that was told of.
+/// A campaign that was reported.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Ongoing {
     what: String,
     grade: u8,
-    /// How many had been told of.
-    told: u64,
+    /// How many had been reported.
+    reported: u64,
     /// How many there were when it was last looked at, and when that was.
     seen: u64,
     heard: Timestamp,
@@ -64,8 +65,8 @@ struct About {
 /// What follows from a decision.
 #[derive(Default)]
 pub struct Added {
-    /// It is to be told of, as this.
-    pub told: Option<Decision>,
+    /// It is to be reported, as this.
+    pub reported: Option<Decision>,
     /// The alarm before it about the same is over.
     pub over: Option<Soc>,
 }
@@ -74,7 +75,7 @@ impl Default for Alarms {
     fn default() -> Self {
         Self {
             folds: Folds::default(),
-            told: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX),
+            reported: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX),
             campaigns: Campaigns::default(),
             ongoing: BTreeMap::new(),
             due: Due::default(),
@@ -89,15 +90,15 @@ impl Alarms {
             Stream::L3Out if decision.verdict != Verdict::Benign && is_of(&OF_SINGLE_LINES) => {
                 self.fold(event, decision)
             }
-            Stream::L4Out if is_of(&OF_MANY_LINES) => Added { told: self.news(decision), over: None },
-            _ => Added { told: Some(decision.clone()), over: None },
+            Stream::L4Out if is_of(&OF_MANY_LINES) => Added { reported: self.news(decision), over: None },
+            _ => Added { reported: Some(decision.clone()), over: None },
         }
     }
 
     /// Those that nothing has been added to for long.
     pub fn over(&mut self, now: Timestamp) -> Vec<Soc> {
         let folds = self.folds.over(now);
-        let alone = folds.into_iter().filter(|(_, alarm)| !self.campaigns.tells_of(&alarm.id));
+        let alone = folds.into_iter().filter(|(_, alarm)| !self.campaigns.is_held(&alarm.id));
         let mut over: Vec<Soc> = alone.map(ended).collect();
         over.extend(self.campaigns_over(now));
         over
@@ -112,25 +113,25 @@ impl Alarms {
         };
         let reason = self.new_reason(decision, event.time());
         let added = self.folds.add(&key(reason, &decision.entity), judgement, || about(event, decision));
-        if added.told.is_some() {
+        if added.reported.is_some() {
             // What is named beside it is known from now on.
             for other in meanings(decision).filter(|other| *other != reason) {
                 self.folds.add(&key(other, &decision.entity), judgement, || about(event, decision));
             }
         }
-        let over = added.over.filter(|(_, alarm)| !self.campaigns.tells_of(&alarm.id)).map(ended);
-        let told = added.told.map(|alarm| Decision { alarm: Some(Box::new(alarm)), ..decision.clone() });
-        Added { told: told.and_then(|told| self.gathered(event, reason, told)), over }
+        let over = added.over.filter(|(_, alarm)| !self.campaigns.is_held(&alarm.id)).map(ended);
+        let reported = added.reported.map(|alarm| Decision { alarm: Some(Box::new(alarm)), ..decision.clone() });
+        Added { reported: reported.and_then(|reported| self.gathered(event, reason, reported)), over }
     }
 
-    /// The first of the reasons that has not been told of whom it is about, else the first of all: what is new does not hide behind
+    /// The first of the reasons that has not been reported of whom it is about, else the first of all: what is new does not hide behind
     /// what is known, in one line or in many.
     fn new_reason<'decision>(&self, decision: &'decision Decision, ts: Timestamp) -> &'decision str {
         let new = meanings(decision).find(|reason| !self.folds.goes_on(&key(reason, &decision.entity), ts));
         new.or_else(|| meanings(decision).next()).or(decision.reasons.first().map(String::as_str)).unwrap_or_default()
     }
 
-    /// As it is to be told: of one of many sources, that of all of them, or none.
+    /// As it is to be reported: of one of many sources, that of all of them, or none.
     fn gathered(&mut self, event: &Event, what: &str, decision: Decision) -> Option<Decision> {
         let Some(who) = decision.entity.src_ip.as_deref().map(customer) else { return Some(decision) };
         let grade = grade(decision.verdict, decision.score);
@@ -138,14 +139,14 @@ impl Alarms {
         let alarm = match self.campaigns.report(&Report { what, grade, who: &who, id, now: event.time() }) {
             Begun::Alone => return Some(decision),
             Begun::Silent => return None,
-            Begun::Told(alarm) => alarm,
+            Begun::Reported(alarm) => alarm,
         };
         let (id, count, heard) = (alarm.id.clone(), alarm.count, event.times.taken_in());
-        let told = of_campaign(decision, what, alarm);
-        let about = about(event, &told);
-        self.ongoing.insert(id, Ongoing { what: what.to_owned(), grade, told: count, seen: count, heard, about });
+        let reported = of_campaign(decision, what, alarm);
+        let about = about(event, &reported);
+        self.ongoing.insert(id, Ongoing { what: what.to_owned(), grade, reported: count, seen: count, heard, about });
         self.due.note(heard.plus(campaign::ENDS_AFTER));
-        Some(told)
+        Some(reported)
     }
 
     fn campaigns_over(&mut self, now: Timestamp) -> Vec<Soc> {
@@ -165,7 +166,7 @@ impl Alarms {
                 due.note(end);
                 return true;
             }
-            let grown = alarm.filter(|alarm| alarm.count > ongoing.told);
+            let grown = alarm.filter(|alarm| alarm.count > ongoing.reported);
             over.extend(grown.map(|alarm| ended((ongoing.about.clone(), Alarm { is_over: true, ..alarm }))));
             false
         });
@@ -176,10 +177,10 @@ impl Alarms {
     fn news(&mut self, decision: &Decision) -> Option<Decision> {
         let Some(alarm) = decision.alarm.as_deref() else { return Some(decision.clone()) };
         let says = |name: &str| decision.reasons.iter().any(|reason| reason == name);
-        let told = self.told.touch(&alarm.id, || f64::NEG_INFINITY);
-        let is_news = decision.score > *told || alarm.is_over || says(CAMPAIGN) || says(RESUMED);
-        // Whoever reads that it is over is told when it goes on.
-        *told = if alarm.is_over { f64::NEG_INFINITY } else { told.max(decision.score) };
+        let reported = self.reported.touch(&alarm.id, || f64::NEG_INFINITY);
+        let is_news = decision.score > *reported || alarm.is_over || says(CAMPAIGN) || says(RESUMED);
+        // Whoever reads that it is over reads it when it goes on.
+        *reported = if alarm.is_over { f64::NEG_INFINITY } else { reported.max(decision.score) };
         is_news.then(|| decision.clone())
     }
 }

@@ -71,7 +71,7 @@ impl Seen {
 }
 
 impl Seen {
-    /// The decision as it is to be told: of one who does what many others do, that of all of them, or none. `input` is the id of
+    /// The decision as it is to be reported: of one who does what many others do, that of all of them, or none. `input` is the id of
     /// the event that it follows from, `now` when that was taken in.
     pub fn gather(
         &mut self,
@@ -91,7 +91,7 @@ impl Seen {
             } else {
                 (Counted::AsCampaign { reason: raised.reason.clone(), grade }, campaign::ENDS_AFTER)
             };
-            self.ongoing.told(&decision, input, ends, now);
+            self.ongoing.reported(&decision, input, ends, now);
         }
         Some(decision)
     }
@@ -108,8 +108,9 @@ impl Seen {
         let from = customer(&part(&entity.src_ip)).into_owned();
         let key = format!("{} {from}\0{}\0{}", raised.reason, part(&entity.user), part(&entity.host));
         let judgement = Judgement { ts, taken_in, times: 1, score: decision.score };
-        let told = self.successes.add_within(ALL_DAY, &key, judgement, || ()).told?;
-        let alarm = decision.alarm.map(|alarm| Box::new(Alarm { id: told.id, first_ts: told.first_ts, ..*alarm }));
+        let reported = self.successes.add_within(ALL_DAY, &key, judgement, || ()).reported?;
+        let alarm =
+            decision.alarm.map(|alarm| Box::new(Alarm { id: reported.id, first_ts: reported.first_ts, ..*alarm }));
         Some(Decision { alarm, ..decision })
     }
 
@@ -136,7 +137,7 @@ impl Seen {
         match self.campaigns.report(&report) {
             Begun::Alone => Some(decision),
             Begun::Silent => None,
-            Begun::Told(alarm) => Some(of_campaign(decision, &raised.reason, alarm)),
+            Begun::Reported(alarm) => Some(of_campaign(decision, &raised.reason, alarm)),
         }
     }
 
@@ -147,12 +148,12 @@ impl Seen {
             return Some(decision);
         };
         let grade = grade(decision.verdict, decision.score);
-        // Risk that has fallen and rises again is told of again.
+        // Risk that has fallen and rises again is reported again.
         let id = format!("{RISK} {who} {}", ts.millis());
         match self.campaigns.report(&Report { what: RISK, grade, who: &who, id: &id, now: ts }) {
             Begun::Alone => Some(decision),
             Begun::Silent => None,
-            Begun::Told(alarm) => Some(of_campaign(decision, RISK, alarm)),
+            Begun::Reported(alarm) => Some(of_campaign(decision, RISK, alarm)),
         }
     }
 }

@@ -39,7 +39,7 @@ use crate::detect::recent::Recent;
 use crate::detect::risk::{Risk, Signal};
 use crate::detect::scenario::{ScenarioSet, builtin};
 use crate::detect::sigma::RuleText;
-use crate::event::{Body, Decision, Event, Happened, Interest, Raw, Stream, Timestamp, Verdict};
+use crate::event::{Alarm, Body, Decision, Event, Happened, Interest, Raw, Stream, Timestamp, Verdict};
 use crate::limits;
 
 const MODEL: &str = "risk";
@@ -128,7 +128,7 @@ impl Stateful for L4 {
                 let Some(times) = self.heard_times(event, decision) else { return };
                 let detection = Detection { times, ..Detection::from_decision(decision) };
                 let tipped = self.weigh(event.time(), &detection, decision.verdict);
-                self.tell_risk(tipped, event.time(), out);
+                self.report_risk(tipped, event.time(), out);
             }
             Body::Raw(raw) if event.stream == Stream::L4In => {
                 let detection = Detection::from_context(raw);
@@ -152,7 +152,7 @@ impl Stateful for L4 {
 
 impl L4 {
     /// For how many a decision of Layer 3 is weighed, if it is to be heard: one that goes on about the same is heard as often as it
-    /// is told of; each stays on the record of Layer 3.
+    /// is reported; each stays on the record of Layer 3.
     fn heard_times(&mut self, event: &Event, decision: &Decision) -> Option<u32> {
         let times = decision.happened.times;
         if decision.reasons.iter().any(|reason| reason == SOURCE_NOT_PROVEN) {
@@ -169,8 +169,8 @@ impl L4 {
         )
     }
 
-    /// Tells of a risk that has risen; of many addresses together.
-    fn tell_risk(&mut self, tipped: Option<Decision>, ts: Timestamp, out: &mut Outbox) {
+    /// Reports a risk that has risen; of many addresses together.
+    fn report_risk(&mut self, tipped: Option<Decision>, ts: Timestamp, out: &mut Outbox) {
         if let Some(decision) = tipped.and_then(|decision| self.state.seen.gather_risk(decision, ts)) {
             out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
         }
@@ -185,17 +185,22 @@ impl L4 {
             // can have sent none about anybody.
             let is_of_nobody = decision.reasons.iter().any(|reason| reason == SOURCE_NOT_PROVEN);
             let is_new = raised.alarm.reports == 1 && !raised.is_of_many && !is_of_nobody;
-            let signal = Detection::from_own(&decision, &raised);
-            let tipped = is_new.then(|| self.weigh(ts, &signal, decision.verdict)).flatten();
-            if let Some(told) = self.state.seen.gather(&raised, decision, (ts, now), &event.id.to_string()) {
-                out.emit(Stream::L4Out, Body::Decision(Box::new(told)));
+            let (signal, verdict) = (Detection::from_own(&decision, &raised), decision.verdict);
+            let reported = self.state.seen.gather(&raised, decision, (ts, now), &event.id.to_string());
+            // Whoever gets in again in the same way is no further signal either.
+            let begins = |alarm: &Alarm| alarm.first_ts >= alarm.last_ts;
+            let is_first = reported.as_ref().is_some_and(|it| it.alarm.as_deref().is_none_or(begins));
+            let is_new = is_new && (is_first || !raised.is_after);
+            let tipped = is_new.then(|| self.weigh(ts, &signal, verdict)).flatten();
+            if let Some(reported) = reported {
+                out.emit(Stream::L4Out, Body::Decision(Box::new(reported)));
             }
-            self.tell_risk(tipped, ts, out);
+            self.report_risk(tipped, ts, out);
         }
         for first in self.state.seen.watch.first_times(raw.record(), ts) {
             let detection = Detection::of_first_time(&first, raw);
             let tipped = self.weigh(ts, &detection, Verdict::Benign);
-            self.tell_risk(tipped, ts, out);
+            self.report_risk(tipped, ts, out);
         }
     }
 

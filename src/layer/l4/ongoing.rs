@@ -1,4 +1,4 @@
-//! Alarms that were told of and are not over yet: each is told of once more when it is.
+//! Alarms that were reported and are not over yet: each is reported once more when it is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use crate::event::{Alarm, Category, Decision, Entity, Happened, Timestamp, Verdi
 use crate::layer::over_summary;
 use crate::limits;
 
-/// Bounded: campaigns tell of many as one. When there is no room, the one that was heard of longest ago goes without a word.
+/// Bounded: campaigns report many as one. When there is no room, the one that was heard of longest ago goes without a word.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Ongoing {
     /// By id.
-    alarms: BTreeMap<String, Told>,
+    alarms: BTreeMap<String, Reported>,
     /// None is over before.
     due: Due,
 }
@@ -35,13 +35,14 @@ pub enum Counted {
 
 /// What is said of it in the end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Told {
+struct Reported {
     counted: Counted,
     ends_after: Duration,
     /// How often.
     reports: u32,
-    /// The count that was told last, and the one when it was last looked at.
-    told: u64,
+    /// The count that was reported last, and the one when it was last looked at.
+    #[serde(rename = "told")]
+    reported: u64,
     seen: u64,
     first_ts: f64,
     last_ts: f64,
@@ -65,8 +66,8 @@ pub struct Grown {
 }
 
 impl Ongoing {
-    /// The decision is told of now, and follows from the event of this id.
-    pub fn told(
+    /// The decision is reported now, and follows from the event of this id.
+    pub fn reported(
         &mut self,
         decision: &Decision,
         input: &str,
@@ -75,15 +76,15 @@ impl Ongoing {
     ) {
         let Some(alarm) = &decision.alarm else { return };
         if !self.alarms.contains_key(&alarm.id) && self.alarms.len() >= limits::ALARMS_GOING_ON_MAX {
-            let oldest = self.alarms.iter().min_by_key(|(_, told)| told.heard).map(|(id, _)| id.clone());
+            let oldest = self.alarms.iter().min_by_key(|(_, reported)| reported.heard).map(|(id, _)| id.clone());
             oldest.map(|id| self.alarms.remove(&id));
         }
-        let reports = self.alarms.get(&alarm.id).map_or(0, |told| told.reports);
-        let told = Told {
+        let reports = self.alarms.get(&alarm.id).map_or(0, |reported| reported.reports);
+        let reported = Reported {
             counted,
             ends_after,
             reports: reports + 1,
-            told: alarm.count,
+            reported: alarm.count,
             seen: alarm.count,
             first_ts: alarm.first_ts,
             last_ts: alarm.last_ts,
@@ -96,7 +97,7 @@ impl Ongoing {
             category: decision.category,
             reasons: decision.reasons.clone(),
         };
-        self.alarms.insert(alarm.id.clone(), told);
+        self.alarms.insert(alarm.id.clone(), reported);
         self.due.note(now.plus(ends_after));
     }
 
@@ -106,12 +107,12 @@ impl Ongoing {
             return Vec::new();
         }
         let (mut over, mut due) = (Vec::new(), Due::default());
-        self.alarms.retain(|id, told| {
-            let grown = grown(&told.counted, id).unwrap_or_default();
-            told.look(now, &grown);
-            let end = told.heard.plus(told.ends_after);
+        self.alarms.retain(|id, reported| {
+            let grown = grown(&reported.counted, id).unwrap_or_default();
+            reported.look(now, &grown);
+            let end = reported.heard.plus(reported.ends_after);
             if now > end {
-                over.extend(told.end(id, grown.members));
+                over.extend(reported.end(id, grown.members));
                 return false;
             }
             due.note(end);
@@ -122,7 +123,7 @@ impl Ongoing {
     }
 }
 
-impl Told {
+impl Reported {
     fn look(&mut self, now: Timestamp, grown: &Grown) {
         if grown.count == self.seen || grown.count == 0 {
             return;
@@ -133,9 +134,9 @@ impl Told {
         self.last_ts = self.last_ts.max(grown.last.seconds());
     }
 
-    /// What was told once and has not grown since was over with that.
+    /// What was reported once and has not grown since was over with that.
     fn end(&self, id: &str, members: Vec<String>) -> Option<Decision> {
-        if self.reports == 1 && self.seen == self.told {
+        if self.reports == 1 && self.seen == self.reported {
             return None;
         }
         let alarm = Alarm {

@@ -43,7 +43,7 @@ fn an_alarm_that_has_grown_ends_once_with_its_count_and_its_times() {
 }
 
 #[test]
-fn an_alarm_that_was_told_once_and_has_not_grown_needs_no_end() {
+fn an_alarm_that_was_reported_once_and_has_not_grown_needs_no_end() {
     let events: Vec<Event> =
         (0..5).map(|at| guess(at * 10, "203.0.113.7")).chain((0..50).map(|at| tick(100 + at * 60))).collect();
     assert_eq!(said(&events).len(), 1);
@@ -79,7 +79,7 @@ fn what_is_remembered_of_alarms_is_bounded() {
         let alarm = Some(Box::new(Alarm { id: number.to_string(), count: 2, ..Alarm::default() }));
         let decision = Decision { alarm, ..Decision::benign("rates".into(), 24, "ops".into(), EventId::ZERO) };
         let counted = ongoing::Counted::AsCampaign { reason: "x".into(), grade: 1 };
-        ongoing.told(&decision, "", (counted, Duration::from_secs(600)), Timestamp::from_millis(number as u64));
+        ongoing.reported(&decision, "", (counted, Duration::from_secs(600)), Timestamp::from_millis(number as u64));
     }
     let over = ongoing.over(Timestamp::from_millis(10_000_000), |_, _| {
         Some(ongoing::Grown { count: 3, last: Timestamp::from_millis(1), members: Vec::new() })

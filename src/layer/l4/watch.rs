@@ -22,11 +22,11 @@ pub struct Watch {
 
 impl Watch {
     /// For how many the match of a rule is to be weighed, if it is to be heard: what goes on matching about the same entity is heard
-    /// as often as fusion tells of it, for those in between as well, until it has been weighed [`HEARD_IN_FULL`] times.
+    /// as often as fusion reports it, for those in between as well, until it has been weighed [`HEARD_IN_FULL`] times.
     pub fn heard_times(&mut self, rule: &str, entity: &Entity, judgement: Judgement) -> Option<u32> {
         let key = format!("{rule} {}", doer(entity));
         let added = self.repeated_rules.add(&key, judgement, || ());
-        let count = added.told?.count;
+        let count = added.reported?.count;
         let new = count.min(HEARD_IN_FULL).saturating_sub(added.before);
         Some(u32::try_from(new).unwrap_or(u32::MAX).max(1))
     }
