@@ -14,7 +14,7 @@ enum Within {
     /// Another way to write it; what comes over the wire is IPv4. Mapped (RFC 4291, 2.5.5.2), compatible (2.5.5.1) and
     /// translated (RFC 2765, 2.1).
     Written,
-    /// A translator puts it there for each IPv4 client: NAT64 (RFC 6052, 2.1; RFC 8215). Over the wire comes this one address.
+    /// A translator puts it there for each IPv4 client: NAT64 (RFC 6052, 2.1). Over the wire comes this one address.
     Translated,
     /// 6to4 (RFC 3056, 2): who has the IPv4 address has the /48 that is named after it.
     Site,
@@ -32,12 +32,16 @@ fn within(address: Ipv6Addr) -> Option<(Ipv4Addr, Within)> {
         // No machine has an address in 0.0.0.0/8; what looks like one is `::`, `::1` and their like.
         [0, 0, 0, 0, 0, 0] if g >= 0x100 => Some((v4(g, h), Within::Written)),
         [0x64, 0xff9b, 0, 0, 0, 0] => Some((v4(g, h), Within::Translated)),
-        // Where in it the IPv4 address stands is the site's choice; this is how it is with a prefix of 96 bits.
-        [0x64, 0xff9b, 1, ..] => Some((v4(g, h), Within::Translated)),
         [0x2002, high, low, ..] => Some((v4(high, low), Within::Site)),
         [0x2001, 0, ..] => Some((v4(!g, !h), Within::Tunnel)),
         _ => None,
     }
+}
+
+/// Put there by a translator of the site (RFC 8215). Where in it the IPv4 address stands is the site's choice, so that only the whole
+/// address is surely one client.
+fn is_local_translation(address: Ipv6Addr) -> bool {
+    matches!(address.segments(), [0x64, 0xff9b, 1, ..])
 }
 
 /// The address of who is behind it: the IPv4 address where it stands for one, else itself.
@@ -53,7 +57,8 @@ pub fn behind(address: IpAddr) -> IpAddr {
 pub fn client(address: IpAddr) -> IpNet {
     match behind(address) {
         address if address.is_loopback() => whole(Ipv4Addr::LOCALHOST.into(), 8),
-        address => whole(address, if address.is_ipv4() { 32 } else { 64 }),
+        IpAddr::V6(v6) if !is_local_translation(v6) => whole(v6.into(), 64),
+        address => IpNet::from(address),
     }
 }
 
@@ -64,7 +69,7 @@ pub fn target(address: IpAddr) -> IpNet {
         Some((v4, Within::Written)) => IpNet::from(IpAddr::V4(v4)),
         Some((_, Within::Translated | Within::Tunnel)) => IpNet::from(address),
         Some((_, Within::Site)) => whole(address, 48),
-        None if address.is_loopback() => IpNet::from(address),
+        None if v6.is_loopback() || is_local_translation(v6) => IpNet::from(address),
         None => whole(address, 64),
     }
 }
@@ -92,7 +97,10 @@ mod tests {
             ("::203.0.113.5", "203.0.113.5/32", "203.0.113.5/32"),
             ("::ffff:0:203.0.113.5", "203.0.113.5/32", "203.0.113.5/32"),
             ("64:ff9b::203.0.113.5", "203.0.113.5/32", "64:ff9b::cb00:7105/128"),
-            ("64:ff9b:1::203.0.113.5", "203.0.113.5/32", "64:ff9b:1::cb00:7105/128"),
+            ("64:ff9b:1::203.0.113.5", "64:ff9b:1::cb00:7105/128", "64:ff9b:1::cb00:7105/128"),
+            // With a prefix of 48 bits, as RFC 6052 has it: 203.0.113.5 and 203.0.113.6.
+            ("64:ff9b:1:cb00:71:500::", "64:ff9b:1:cb00:71:500::/128", "64:ff9b:1:cb00:71:500::/128"),
+            ("64:ff9b:1:cb00:71:600::", "64:ff9b:1:cb00:71:600::/128", "64:ff9b:1:cb00:71:600::/128"),
             ("2002:cb00:7105:7::1", "203.0.113.5/32", "2002:cb00:7105::/48"),
             ("2001:0:4136:e378:8000:63bf:34ff:8efa", "203.0.113.5/32", "2001:0:4136:e378:8000:63bf:34ff:8efa/128"),
             // Neither of these is one of them.

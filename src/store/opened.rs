@@ -28,18 +28,19 @@ impl Identity {
 /// The files of an open store.
 #[derive(Debug)]
 pub(super) struct OpenFiles {
-    /// Each with what its path led to when it was opened; SQLite makes the two beside the database when it first needs them.
+    /// Each with what its path led to when it was first written to.
     parts: [(PathBuf, Option<Identity>); 3],
 }
 
 impl OpenFiles {
+    /// What SQLite keeps beside the database goes with the last connection and comes with the next, so it is not known before
+    /// something is written.
     pub fn of(database: &Path) -> Self {
-        let part = |suffix| {
-            let path = beside(database, suffix);
-            let identity = Identity::of(&path);
-            (path, identity)
-        };
-        Self { parts: PARTS.map(part) }
+        let mut parts = PARTS.map(|suffix| (beside(database, suffix), None));
+        if let Some((path, identity)) = parts.first_mut() {
+            *identity = Identity::of(path);
+        }
+        Self { parts }
     }
 
     /// What the path of the database led to.
@@ -47,11 +48,18 @@ impl OpenFiles {
         self.parts.first().and_then(|(_, identity)| *identity)
     }
 
-    /// Notes those that were made since.
-    pub fn complete(&mut self) {
+    /// The connection has gone, and perhaps what was beside the database with it.
+    pub fn forget_beside(&mut self) {
+        self.parts.iter_mut().skip(1).for_each(|(_, identity)| *identity = None);
+    }
+
+    /// Something has been written, so all of them are there: returns which is not.
+    pub fn written(&mut self) -> Option<String> {
         for (path, identity) in self.parts.iter_mut().filter(|(_, identity)| identity.is_none()) {
             *identity = Identity::of(path);
         }
+        let absent = self.parts.iter().find(|(_, identity)| identity.is_none());
+        absent.map(|(path, _)| format!("{} is open and not there", path.display())).or_else(|| self.missing())
     }
 
     /// What is no longer where it was opened.
@@ -96,6 +104,24 @@ mod tests {
             std::fs::rename(&away, &path).unwrap();
             store.commit(&more).await.unwrap();
             assert_eq!(ids(&store.after(EventId::ZERO, Interest::ALL, 9).await.unwrap()), [(7, 0), (8, 0)], "{part}");
+        }
+    }
+
+    #[test]
+    fn what_goes_with_the_last_connection_is_not_missed_and_what_was_gone_before_anything_was_written_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("hotpath.db");
+        PARTS.iter().for_each(|part| drop(std::fs::File::create(beside(&database, part)).unwrap()));
+        let mut files = OpenFiles::of(&database);
+        assert_eq!((files.written(), files.missing()), (None, None));
+        for part in &PARTS[1..] {
+            std::fs::remove_file(beside(&database, part)).unwrap();
+            assert!(files.missing().is_some(), "{part}");
+            files.forget_beside();
+            assert_eq!(files.missing(), None, "{part}");
+            assert!(files.written().is_some_and(|reason| reason.contains("not there")), "{part}");
+            drop(std::fs::File::create(beside(&database, part)).unwrap());
+            assert_eq!(files.written(), None, "{part}");
         }
     }
 

@@ -98,9 +98,13 @@ impl Writer {
         Ok(connection)
     }
 
-    /// That what is open is where others find it, and the next start.
-    fn expect_in_place(&self, tried: &'static str) -> Result<(), StoreError> {
-        let missing = self.files.as_ref().and_then(OpenFiles::missing);
+    /// That what is open is where others find it, and the next start: `look` returns what is not.
+    fn expect_in_place(
+        &mut self,
+        tried: &'static str,
+        look: impl FnOnce(&mut OpenFiles) -> Option<String>,
+    ) -> Result<(), StoreError> {
+        let missing = self.files.as_mut().and_then(look);
         missing.map_or(Ok(()), |reason| Err(StoreError::Gone { path: self.path.clone(), tried, reason }))
     }
 
@@ -135,16 +139,19 @@ impl Writer {
     /// As [`HotStore::commit`](super::HotStore::commit).
     pub async fn commit(&mut self, statements: Vec<Statement>) -> Result<(), StoreError> {
         let tried = "committing transactions";
-        self.expect_in_place(tried)?;
+        let is_closed = self.connection.is_none();
+        self.expect_in_place(tried, |files| {
+            if is_closed {
+                files.forget_beside();
+            }
+            files.missing()
+        })?;
         self.hold_wal_down().await?;
         self.limit_pages().await?;
         self.transaction(tried, statements).await?;
         self.reserve.take();
-        if let Some(files) = &mut self.files {
-            files.complete();
-        }
         // What went away meanwhile took it along; to repeat it changes nothing where it did not.
-        self.expect_in_place(tried)
+        self.expect_in_place(tried, OpenFiles::written)
     }
 
     /// Runs the statements in one transaction. Whatever goes wrong, none of them is left.
