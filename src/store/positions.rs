@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,18 +34,32 @@ pub struct Positions {
     pub hot_store: Option<Place>,
 }
 
-/// Where a hot store is, and from which start of the machine on: a tmpfs is empty after the next one.
+/// Where a hot store is, from which start of the machine on, and on which file system: one in memory is empty after the next start,
+/// and when it is mounted anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     boot: String,
+    /// Nanoseconds since the epoch.
+    mounted: u64,
     path: PathBuf,
 }
 
 impl Place {
-    /// `None` where the kernel does not say which start of the machine this is.
+    /// `None` where the kernel does not say which start of the machine this is, or since when the file system is there.
     pub fn new(boot: String, path: &Path) -> Option<Self> {
-        (!boot.is_empty()).then(|| Self { boot, path: path.to_owned() })
+        let mounted = mounted(path)?;
+        (!boot.is_empty()).then(|| Self { boot, mounted, path: path.to_owned() })
     }
+}
+
+/// When the file system that the path is on was made: of one in memory, when it was mounted.
+fn mounted(path: &Path) -> Option<u64> {
+    let folder = path.ancestors().skip(1).find_map(|folder| folder.canonicalize().ok())?;
+    let device = folder.metadata().ok()?.dev();
+    let is_on_it = |above: &&Path| above.metadata().is_ok_and(|found| found.dev() == device);
+    let root = folder.ancestors().take_while(is_on_it).last()?;
+    let made = root.metadata().ok()?.created().ok()?;
+    u64::try_from(made.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
 }
 
 /// `positions.json` could not be written.
@@ -173,13 +187,32 @@ mod tests {
         }
     }
 
-    fn here() -> Option<Place> {
-        Place::new("this boot".to_owned(), Path::new("/mnt/ram/hotpath.db"))
+    fn place(boot: &str, mounted: u64, path: &str) -> Option<Place> {
+        Some(Place { boot: boot.to_owned(), mounted, path: PathBuf::from(path) })
     }
 
-    fn elsewhere() -> [Option<Place>; 3] {
-        let place = |boot: &str, path| Place::new(boot.to_owned(), Path::new(path));
-        [place("next boot", "/mnt/ram/hotpath.db"), place("this boot", "/mnt/other/hotpath.db"), None]
+    fn here() -> Option<Place> {
+        place("this boot", 7, "/mnt/ram/hotpath.db")
+    }
+
+    fn elsewhere() -> [Option<Place>; 4] {
+        let path = "/mnt/ram/hotpath.db";
+        let other_path = place("this boot", 7, "/mnt/other/hotpath.db");
+        [place("next boot", 7, path), place("this boot", 8, path), other_path, None]
+    }
+
+    #[test]
+    fn a_place_is_the_same_whatever_is_made_or_removed_there_and_another_where_nothing_is_known_of_the_boot() {
+        let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+        let path = folder.path().join("hot/hotpath.db");
+        let place = || Place::new("this boot".to_owned(), &path);
+        let before = place();
+        std::fs::create_dir(folder.path().join("hot")).unwrap();
+        std::fs::write(&path, "x").unwrap();
+        assert_eq!(place(), before);
+        std::fs::remove_dir_all(folder.path().join("hot")).unwrap();
+        assert_eq!(place(), before);
+        assert_eq!(Place::new(String::new(), &path), None);
     }
 
     #[test]
