@@ -23,6 +23,7 @@
 pub mod bus;
 mod cli;
 mod client;
+mod client_tls;
 mod commit;
 pub mod config;
 pub mod daemon;

@@ -6,14 +6,11 @@ use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
-use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use tokio_rustls::rustls::{CertificateError, Error, RootCertStore};
 
+use crate::client_tls::{Server, Trust, authorities, builder};
 use crate::limits::CERTIFICATE_FILE_BYTES_MAX;
 use crate::named_files;
 
@@ -40,18 +37,8 @@ pub fn connector(trusted: Authorities<'_>) -> Result<TlsConnector, String> {
     if roots.is_empty() {
         return Err(format!("the system has no certificates to trust: name some in {}", trusted.key));
     }
-    let failed = |error: &dyn std::fmt::Display| format!("TLS cannot be prepared: {error}");
-    let provider = Arc::new(ring::default_provider());
-    let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|error| failed(&error))?;
-    let trust = Trust { given, authorities, key: trusted.key, provider: Arc::clone(&provider) };
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(&error))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(trust))
-        .with_no_client_auth();
+    let trust = Given { given, authorities: authorities(roots)?, key: trusted.key };
+    let config = builder(trust)?.with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
@@ -66,56 +53,24 @@ fn given(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 }
 
 #[derive(Debug)]
-struct Trust {
+struct Given {
     given: Vec<CertificateDer<'static>>,
     authorities: Arc<WebPkiServerVerifier>,
     key: &'static str,
-    provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Trust {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        // The very certificate was named by the user. That its key is at the other end, the signature below proves.
-        if self.given.iter().any(|given| given == end_entity) {
-            return Ok(ServerCertVerified::assertion());
+impl Trust for Given {
+    fn judge(&self, server: &Server<'_>) -> Result<(), Error> {
+        // The very certificate was named by the user.
+        if self.given.iter().any(|given| given == server.certificate) {
+            return Ok(());
         }
-        self.authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).map_err(
-            |error| match error {
-                Error::InvalidCertificate(CertificateError::UnknownIssuer) => Error::General(format!(
-                    "its certificate is signed by none that is trusted here: name its authority in {}",
-                    self.key
-                )),
-                other => other,
-            },
-        )
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        server.is_vouched_for_by(&self.authorities).map_err(|error| match error {
+            Error::InvalidCertificate(CertificateError::UnknownIssuer) => Error::General(format!(
+                "its certificate is signed by none that is trusted here: name its authority in {}",
+                self.key
+            )),
+            other => other,
+        })
     }
 }

@@ -1,17 +1,18 @@
 //! Whom `sslmode`, `sslrootcert`, `sslcert` and `sslkey` of `archive.url` trust, and who they say that this is.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use sqlx::postgres::PgSslMode;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
-use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{CertificateError, ClientConfig, Error, RootCertStore};
 use url::Url;
+
+use crate::client_tls::{self, Server, Trust};
+use crate::limits::CERTIFICATE_FILE_BYTES_MAX;
+use crate::named_files;
 
 /// Each a path, or PEM itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,30 +43,26 @@ impl Certificates {
 /// # Errors
 /// A certificate cannot be read, or does not go with its key.
 pub fn client_config(mode: PgSslMode, certificates: &Certificates) -> Result<ClientConfig, String> {
-    let provider = Arc::new(ring::default_provider());
+    let any_name = matches!(mode, PgSslMode::VerifyCa);
     let authorities = match mode {
-        PgSslMode::VerifyCa | PgSslMode::VerifyFull => Some(authorities(certificates.root.as_deref(), &provider)?),
+        PgSslMode::VerifyCa | PgSslMode::VerifyFull => Some(trusted(certificates.root.as_deref())?),
         _ => None,
     };
-    let trust = Trust { authorities, any_name: matches!(mode, PgSslMode::VerifyCa), provider: Arc::clone(&provider) };
-    let failed = |error: Error| format!("TLS cannot be prepared: {error}");
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(failed)?;
-    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(trust));
+    let builder = client_tls::builder(AsMode { authorities, any_name })?;
     match (&certificates.certificate, &certificates.key) {
         (None, None) => Ok(builder.with_no_client_auth()),
         (Some(chain), Some(key)) => {
             let chain = read_certificates("sslcert", chain)?;
             let key = PrivateKeyDer::from_pem_slice(&pem("sslkey", key)?);
             let key = key.map_err(|error| format!("sslkey: no private key could be read from it: {error}"))?;
-            builder.with_client_auth_cert(chain, key).map_err(failed)
+            builder.with_client_auth_cert(chain, key).map_err(client_tls::failed)
         }
         _ => Err("sslcert and sslkey belong together: one of them is missing".to_owned()),
     }
 }
 
 /// Those of the system, and those that were named.
-fn authorities(root: Option<&str>, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, String> {
+fn trusted(root: Option<&str>) -> Result<Arc<WebPkiServerVerifier>, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(root) = root {
@@ -74,8 +71,7 @@ fn authorities(root: Option<&str>, provider: &Arc<CryptoProvider>) -> Result<Arc
             return Err("sslrootcert: there is no certificate of an authority in it".to_owned());
         }
     }
-    let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-    builder.build().map_err(|error| format!("TLS cannot be prepared: {error}"))
+    client_tls::authorities(roots)
 }
 
 fn read_certificates(key: &str, text: &str) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -87,54 +83,25 @@ fn pem(key: &str, text: &str) -> Result<Vec<u8>, String> {
     if text.starts_with("-----BEGIN") {
         return Ok(text.as_bytes().to_vec());
     }
-    std::fs::read(text).map_err(|error| format!("{key} {text} cannot be read: {error}"))
+    let read = named_files::bytes(Path::new(text), CERTIFICATE_FILE_BYTES_MAX);
+    read.map_err(|error| format!("{key} {text} cannot be read: {error}"))
 }
 
 #[derive(Debug)]
-struct Trust {
+struct AsMode {
     /// `None`: `sslmode` asks for nothing but TLS.
     authorities: Option<Arc<WebPkiServerVerifier>>,
     any_name: bool,
-    provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Trust {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let Some(authorities) = &self.authorities else { return Ok(ServerCertVerified::assertion()) };
-        match authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+impl Trust for AsMode {
+    fn judge(&self, server: &Server<'_>) -> Result<(), Error> {
+        let Some(authorities) = &self.authorities else { return Ok(()) };
+        match server.is_vouched_for_by(authorities) {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if self.any_name => Ok(ServerCertVerified::assertion()),
+            )) if self.any_name => Ok(()),
             verdict => verdict,
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
