@@ -62,6 +62,11 @@ pub fn client(address: IpAddr) -> IpNet {
     }
 }
 
+/// What counts as one peer: the first of all addresses that are the same client as this one.
+pub fn peer(address: IpAddr) -> IpAddr {
+    client(address).network()
+}
+
 /// The addresses that a filter of packets has to name to keep this client out, and nobody else.
 pub fn target(address: IpAddr) -> IpNet {
     let IpAddr::V6(v6) = address else { return IpNet::from(address) };

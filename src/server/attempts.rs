@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::peer::network;
+use crate::detect::client_network;
 use crate::limits;
 
 /// So many wrong tokens are taken for mistakes.
@@ -37,13 +37,13 @@ impl Failures {
 impl Attempts {
     /// How long a token of this peer is not looked at; `None`: it is.
     pub fn pause(&self, peer: IpAddr, now: Instant) -> Option<Duration> {
-        let failures = self.0.get(&network(peer))?;
+        let failures = self.0.get(&client_network::peer(peer))?;
         failures.pause().checked_sub(now.duration_since(failures.last)).filter(|rest| !rest.is_zero())
     }
 
     /// The peer showed a wrong token.
     pub fn fail(&mut self, peer: IpAddr, now: Instant) {
-        let peer = network(peer);
+        let peer = client_network::peer(peer);
         if self.0.len() >= limits::HTTP_PEERS_MAX && !self.0.contains_key(&peer) {
             let oldest = self.0.iter().min_by_key(|(_, failures)| failures.last).map(|(peer, _)| *peer);
             oldest.and_then(|oldest| self.0.remove(&oldest));

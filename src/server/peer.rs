@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::detect::client_network::client;
+use crate::detect::client_network;
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,15 +22,10 @@ impl Origin {
     #[must_use]
     pub fn network(self) -> Self {
         match self {
-            Self::Network(address) => Self::Network(network(address)),
+            Self::Network(address) => Self::Network(client_network::peer(address)),
             local => local,
         }
     }
-}
-
-/// The first address of the network that counts as one peer.
-pub fn network(address: IpAddr) -> IpAddr {
-    client(address).network()
 }
 
 /// One connection; clones speak of the same.

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use super::config::IntakeSyslog;
 use super::framing::Message;
-use super::peers::{Peers, network};
+use super::peers::Peers;
+use crate::detect::client_network;
 use crate::event::{Draft, EventId, Format, Stream, Times};
 use crate::intake::clock::arrival;
 use crate::intake::context::Context;
@@ -81,7 +82,7 @@ impl Inlet {
     /// Appends what one peer sent, judged by a clock of its own: no sender moves the time of another. Returns the id to wait
     /// for before it is said to be safe; `None` when this run was replaced, and nothing was taken.
     pub fn append(&self, drafts: Vec<Draft>, peer: IpAddr) -> Option<EventId> {
-        let channel = format!("{} {}", self.name(), network(peer));
+        let channel = format!("{} {}", self.name(), client_network::peer(peer));
         self.log.append_from(&self.task, NAME, (&channel, self.name()), drafts)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::detect::client_network::client;
+use crate::detect::client_network;
 use crate::limits::{SYSLOG_CONNECTIONS_MAX, SYSLOG_PEERS_MAX};
 
 #[derive(Debug)]
@@ -22,11 +22,6 @@ struct Peer {
     /// Messages that it may send now; below zero, more were taken than it may.
     allowance: f64,
     at: Instant,
-}
-
-/// What counts as one peer.
-pub fn network(address: IpAddr) -> IpAddr {
-    client(address).network()
 }
 
 impl Peers {
@@ -47,7 +42,7 @@ impl Peers {
     }
 
     pub fn leave(&mut self, peer: IpAddr) {
-        if let Some(peer) = self.peers.get_mut(&network(peer)) {
+        if let Some(peer) = self.peers.get_mut(&client_network::peer(peer)) {
             peer.connections = peer.connections.saturating_sub(1);
             self.open = self.open.saturating_sub(1);
         }
@@ -70,7 +65,7 @@ impl Peers {
     }
 
     fn peer(&mut self, peer: IpAddr, now: Instant) -> &mut Peer {
-        let (peer, rate) = (network(peer), self.rate);
+        let (peer, rate) = (client_network::peer(peer), self.rate);
         if self.peers.len() >= SYSLOG_PEERS_MAX && !self.peers.contains_key(&peer) {
             let unused = self.peers.iter().filter(|(_, known)| known.connections == 0);
             if let Some(oldest) = unused.min_by_key(|(_, known)| known.at).map(|(address, _)| *address) {
