@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::common::{quote, severity_of_score};
+use super::offender::{is_of_nobody, was_refused};
 use super::{DeviceSpec, settings};
 use crate::config::Span;
 use crate::detect::incident::{Alert, Evidence, Incident};
@@ -14,7 +15,7 @@ use crate::detect::tactic::Tactic;
 use crate::detect::top::Top;
 use crate::event::{Body, Category, Entity, Event, Interest, Severity, Soc, Stream, Times, Timestamp, Verdict};
 use crate::layer::stage::{Outbox, Stateful};
-use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, verdict};
+use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, says, verdict};
 
 const NUMBER: u16 = 52;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -119,12 +120,11 @@ fn kind(soc: &Soc) -> String {
 }
 
 fn evidence(soc: &Soc) -> Evidence {
-    let says = |name: &str| soc.reasons.iter().any(|reason| reason == name);
-    if says(SOURCE_NOT_PROVEN) {
+    if is_of_nobody(soc) {
         Evidence::OfNobody
-    } else if says(SOURCE_NOT_COUNTED) {
+    } else if says(&soc.reasons, SOURCE_NOT_COUNTED) {
         Evidence::OfOthers
-    } else if soc.outcome == Some(false) && soc.entity.src_ip.is_some() {
+    } else if was_refused(soc) {
         Evidence::Tried
     } else {
         Evidence::Done
@@ -297,6 +297,7 @@ mod tests {
 
     #[test]
     fn attempts_that_were_refused_get_an_incident_no_further_than_initial_access_and_packets_prove_nobody() {
+        let says = |soc: &Soc, name: &str| says(&soc.reasons, name);
         let incident = |change: fn(&mut Soc)| {
             let said = [("A", "T1505.003"), ("B", "T1059.004"), ("C", "T1595.003"), ("D", "T1110.001")];
             let events: Vec<Event> = (1..)
@@ -310,7 +311,6 @@ mod tests {
                 .collect();
             soc_events(make().as_mut(), &events).pop().unwrap()
         };
-        let says = |soc: &Soc, name: &str| soc.reasons.iter().any(|reason| reason == name);
         let refused = incident(|soc| soc.outcome = Some(false));
         assert!(says(&refused, "tactic:initial-access") && !says(&refused, "tactic:persistence"), "{refused:#?}");
         assert!(says(&refused, "attacker:203.0.113.5") && !says(&refused, SOURCE_NOT_PROVEN));

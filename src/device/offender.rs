@@ -3,7 +3,7 @@
 use crate::detect::observable::Observable;
 use crate::detect::tactic::Tactic;
 use crate::event::{Category, Soc};
-use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN};
+use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, says};
 
 pub enum Offender<'a> {
     Address(&'a str),
@@ -33,20 +33,16 @@ pub fn offender(soc: &Soc) -> Option<Offender<'_>> {
         let address = entity.dst_ip.as_deref().map(Offender::Address);
         return address.or(entity.domain.as_deref().map(Offender::Domain));
     }
-    if says(soc, SOURCE_NOT_COUNTED) {
+    if says(&soc.reasons, SOURCE_NOT_COUNTED) {
         return None;
     }
     let from_outside = matches!(soc.category, Category::Auth | Category::Network | Category::Intel | Category::App);
     entity.src_ip.as_deref().filter(|_| from_outside).map(Offender::Address)
 }
 
-fn says(soc: &Soc, name: &str) -> bool {
-    soc.reasons.iter().any(|reason| reason == name)
-}
-
 /// Whether anybody at all can have sent what it tells of, in the name of the address: nothing follows from it alone.
 pub fn is_of_nobody(soc: &Soc) -> bool {
-    says(soc, SOURCE_NOT_PROVEN)
+    says(&soc.reasons, SOURCE_NOT_PROVEN)
 }
 
 /// Whether an intruder is in rather than at the door.
@@ -58,8 +54,12 @@ pub fn is_compromised(soc: &Soc) -> bool {
     if is_incident(soc) {
         return soc.reasons.iter().filter_map(|reason| Tactic::named(reason.strip_prefix("tactic:")?)).any(is_inside);
     }
-    let was_refused = soc.outcome == Some(false) && soc.entity.src_ip.is_some();
-    !was_refused && soc.attack.iter().filter_map(|id| Tactic::of(id)).any(is_inside)
+    !was_refused(soc) && soc.attack.iter().filter_map(|id| Tactic::of(id)).any(is_inside)
+}
+
+/// Whether it was tried from outside and did not succeed.
+pub fn was_refused(soc: &Soc) -> bool {
+    soc.outcome == Some(false) && soc.entity.src_ip.is_some()
 }
 
 fn is_incident(soc: &Soc) -> bool {

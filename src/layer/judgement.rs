@@ -1,9 +1,12 @@
 //! From a score to a verdict, and from an attacker's text to one that can be shown.
 
 use super::reasons::CAMPAIGN;
+use super::severity::grade;
+use crate::detect::campaign::{Begun, Campaigns, Report};
 use crate::detect::deceptive::excerpt;
+use crate::detect::scenario::customer;
 use crate::detect::sigma;
-use crate::event::{Alarm, Decision, Verdict};
+use crate::event::{Alarm, Decision, Timestamp, Verdict};
 use crate::limits;
 
 /// The score of a Sigma rule of level `low`.
@@ -37,8 +40,25 @@ pub fn over_summary(reasons: &[String], about: Option<&str>, alarm: &Alarm) -> S
     one_line(&format!("over: {}{of}, {} in all within {minutes:.0} min", reasons.join(", "), alarm.count))
 }
 
+/// A decision about an address as it is to be reported: of one who does what many others do, that of all of them, or none. `id`: of
+/// its alarm.
+pub fn gathered(
+    campaigns: &mut Campaigns,
+    (what, id): (&str, &str),
+    decision: Decision,
+    now: Timestamp,
+) -> Option<Decision> {
+    let Some(address) = &decision.entity.src_ip else { return Some(decision) };
+    let (who, grade) = (customer(address).into_owned(), grade(decision.verdict, decision.score));
+    match campaigns.report(&Report { what, grade, who: &who, id, now }) {
+        Begun::Alone => Some(decision),
+        Begun::Silent => None,
+        Begun::Reported(alarm) => Some(of_campaign(decision, what, alarm)),
+    }
+}
+
 /// The decision about all of them. It names the one whose alarm made it due, who has been counted himself.
-pub fn of_campaign(decision: Decision, what: &str, alarm: Alarm) -> Decision {
+fn of_campaign(decision: Decision, what: &str, alarm: Alarm) -> Decision {
     let mut reasons = decision.reasons;
     let last = decision.entity.src_ip.as_deref().unwrap_or("unknown");
     let unnamed = alarm.count.saturating_sub(alarm.members.len() as u64);

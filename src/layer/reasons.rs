@@ -20,6 +20,11 @@ pub const RESUMED: &str = "resumed";
 /// The first of the reasons for an alarm about many sources.
 pub const CAMPAIGN: &str = "campaign";
 
+/// Whether this is among the reasons.
+pub fn says(reasons: &[String], name: &str) -> bool {
+    reasons.iter().any(|reason| reason == name)
+}
+
 /// The name, and the score that a single one has.
 pub fn reason(action: Action, outcome: Option<bool>) -> Option<(&'static str, f64)> {
     let name = match (action, outcome) {

@@ -1,7 +1,25 @@
 //! How the tests of every stage drive it.
 
 use super::stage::{Outbox, Stage};
-use crate::event::{Body, Decision, Event, Soc};
+use crate::event::{
+    Action, Body, Decision, Entity, Event, EventId, Format, Raw, Record, Soc, Stream, Times, Timestamp,
+};
+use crate::parse::built_in;
+
+/// A line on `L3_IN` at this second, which says this.
+pub fn l3_in(at: u64, record: Record) -> Event {
+    let raw =
+        Raw::new("test".into(), "ops".into(), Format::Auto, "".into(), Vec::new(), built_in()).with_record(record);
+    let ms = 1_700_000_000_000 + at * 1000;
+    let id = EventId::new(ms, 0);
+    Event { id, stream: Stream::L3In, times: Times::at(Timestamp::from_millis(ms)), root: id, body: Body::Raw(raw) }
+}
+
+/// What the line of a login says.
+pub fn login(user: &str, address: &str, succeeded: bool) -> Record {
+    let entity = Entity { user: Some(user.into()), src_ip: Some(address.into()), ..Entity::default() };
+    Record { action: Action::Login, outcome: Some(succeeded), entity, ..Record::default() }
+}
 
 /// Steps the stage through the events, with a save and a load of its state half-way, and returns what it wrote.
 fn written(stage: &mut dyn Stage, events: &[Event]) -> Vec<Body> {

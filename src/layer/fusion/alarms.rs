@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::detect::campaign::{self, Begun, Campaigns, Report};
+use crate::detect::campaign::{self, Campaigns};
 use crate::detect::doer::doer;
 use crate::detect::due::Due;
 use crate::detect::fold::{Folds, Judgement};
 use crate::detect::recent::Recent;
-use crate::detect::scenario::customer;
 use crate::event::{Alarm, Category, Decision, Entity, Event, Soc, Stream, Timestamp, Verdict};
 use crate::layer::reasons::{CAMPAIGN, RESUMED, is_of_what_happened};
 use crate::layer::severity::grade;
-use crate::layer::{of_campaign, over_summary};
+use crate::layer::{gathered, over_summary, says};
 use crate::limits;
 
 /// Models of Layer 3, which judges each line alone: what they go on saying of the same is one alarm.
@@ -133,16 +132,11 @@ impl Alarms {
 
     /// As it is to be reported: of one of many sources, that of all of them, or none.
     fn gathered(&mut self, event: &Event, what: &str, decision: Decision) -> Option<Decision> {
-        let Some(who) = decision.entity.src_ip.as_deref().map(customer) else { return Some(decision) };
         let grade = grade(decision.verdict, decision.score);
-        let id = decision.alarm.as_ref().map_or("", |alarm| &alarm.id);
-        let alarm = match self.campaigns.report(&Report { what, grade, who: &who, id, now: event.time() }) {
-            Begun::Alone => return Some(decision),
-            Begun::Silent => return None,
-            Begun::Reported(alarm) => alarm,
-        };
+        let id = decision.alarm.as_ref().map(|alarm| alarm.id.clone()).unwrap_or_default();
+        let reported = gathered(&mut self.campaigns, (what, &id), decision, event.time())?;
+        let Some(alarm) = reported.alarm.as_deref().filter(|alarm| alarm.id != id) else { return Some(reported) };
         let (id, count, heard) = (alarm.id.clone(), alarm.count, event.times.taken_in());
-        let reported = of_campaign(decision, what, alarm);
         let about = about(event, &reported);
         self.ongoing.insert(id, Ongoing { what: what.to_owned(), grade, reported: count, seen: count, heard, about });
         self.due.note(heard.plus(campaign::ENDS_AFTER));
@@ -176,9 +170,10 @@ impl Alarms {
 
     fn news(&mut self, decision: &Decision) -> Option<Decision> {
         let Some(alarm) = decision.alarm.as_deref() else { return Some(decision.clone()) };
-        let says = |name: &str| decision.reasons.iter().any(|reason| reason == name);
         let reported = self.reported.touch(&alarm.id, || f64::NEG_INFINITY);
-        let is_news = decision.score > *reported || alarm.is_over || says(CAMPAIGN) || says(RESUMED);
+        let is_news = decision.score > *reported
+            || alarm.is_over
+            || [CAMPAIGN, RESUMED].iter().any(|mark| says(&decision.reasons, mark));
         // Whoever reads that it is over reads it when it goes on.
         *reported = if alarm.is_over { f64::NEG_INFINITY } else { reported.max(decision.score) };
         is_news.then(|| decision.clone())

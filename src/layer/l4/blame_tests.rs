@@ -1,28 +1,20 @@
 //! Who is to blame for an alarm, and who is not.
 
 use super::*;
-use crate::event::{Action, Entity, EventId, Format, Record, Times};
+use crate::event::{Entity, Format, Record};
 use crate::layer::SOURCE_NOT_COUNTED;
-use crate::layer::testing::decisions;
-use crate::parse::{built_in, record};
+use crate::layer::testing::{self, decisions, l3_in};
+use crate::parse::record;
 
-fn event(at: u64, record: Record) -> Event {
-    let raw =
-        Raw::new("test".into(), "ops".into(), Format::Auto, "".into(), Vec::new(), built_in()).with_record(record);
-    let ms = 1_700_000_000_000 + at * 1000;
-    let id = EventId::new(ms, 0);
-    Event { id, stream: Stream::L3In, times: Times::at(Timestamp::from_millis(ms)), root: id, body: Body::Raw(raw) }
-}
-
+/// On one machine.
 fn login(user: &str, address: &str, succeeded: bool) -> Record {
-    let entity =
-        Entity { user: Some(user.into()), src_ip: Some(address.into()), host: Some("m".into()), ..Entity::default() };
-    Record { action: Action::Login, outcome: Some(succeeded), entity, ..Record::default() }
+    let record = testing::login(user, address, succeeded);
+    Record { entity: Entity { host: Some("m".into()), ..record.entity }, ..record }
 }
 
 fn said(lines: impl IntoIterator<Item = (u64, Record)>) -> Vec<Decision> {
     let mut stage = prepare(&config::L4::default(), &[]).unwrap().stage();
-    let events: Vec<Event> = lines.into_iter().map(|(at, record)| event(at, record)).collect();
+    let events: Vec<Event> = lines.into_iter().map(|(at, record)| l3_in(at, record)).collect();
     decisions(&mut *stage, &events)
 }
 
@@ -95,8 +87,8 @@ fn of_many_sources_only_one_that_was_counted_comes_after_itself_and_none_is_blam
         config::L4 { scenarios: vec![folder.path().to_owned()], builtin_scenarios: false, ..config::L4::default() };
     let got_in = |address: &str| {
         let mut stage = prepare(&config, &[]).unwrap().stage();
-        let failures = (0..8).map(|n| event(n, login("root", &format!("203.0.{n}.9"), false)));
-        let events: Vec<Event> = failures.chain([event(20, login("root", address, true))]).collect();
+        let failures = (0..8).map(|n| l3_in(n, login("root", &format!("203.0.{n}.9"), false)));
+        let events: Vec<Event> = failures.chain([l3_in(20, login("root", address, true))]).collect();
         decisions(&mut *stage, &events).into_iter().find(|decision| says(decision, "got_in"))
     };
     assert_eq!(got_in("192.0.2.4"), None);

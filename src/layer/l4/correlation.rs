@@ -9,7 +9,7 @@ use super::detection::Detection;
 use super::ongoing::{self, Counted, Ongoing};
 use super::watch::{FirstTime, Watch};
 use crate::detect::attempts::Attempts;
-use crate::detect::campaign::{self, Begun, Campaigns, Report};
+use crate::detect::campaign::{self, Campaigns};
 use crate::detect::fold::{Folds, Judgement};
 use crate::detect::packet;
 use crate::detect::scenario::{Counters, Grown, Observation, Raised, ScenarioSet, customer};
@@ -17,7 +17,7 @@ use crate::detect::sigma::normal;
 use crate::event::{Action, Alarm, Category, Decision, Entity, Happened, Raw, Record, Timestamp};
 use crate::layer::reasons::RESUMED;
 use crate::layer::severity::grade;
-use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, of_campaign, one_line, verdict};
+use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, gathered, one_line, says, verdict};
 
 /// The devices of Layer 4 that count and that look at the order of things.
 const COUNTS: u16 = 24;
@@ -84,7 +84,7 @@ impl Seen {
             return self.succeeded(raised, decision, (ts, now));
         }
         let grade = grade(decision.verdict, decision.score);
-        let decision = self.gathered(raised, decision, grade, ts)?;
+        let decision = self.gathered(raised, decision, ts)?;
         if let (Some(alarm), Some(ends_after)) = (&decision.alarm, raised.ends_after) {
             let ends = if alarm.id == raised.alarm.id {
                 (Counted::ByScenario { scenario: raised.scenario.clone(), group: raised.group }, ends_after)
@@ -130,15 +130,11 @@ impl Seen {
         })
     }
 
-    fn gathered(&mut self, raised: &Raised, decision: Decision, grade: u8, ts: Timestamp) -> Option<Decision> {
-        let source = decision.entity.src_ip.as_deref().filter(|_| raised.is_of_one_source);
-        let Some(who) = source.map(customer) else { return Some(decision) };
-        let report = Report { what: &raised.reason, grade, who: &who, id: &raised.alarm.id, now: ts };
-        match self.campaigns.report(&report) {
-            Begun::Alone => Some(decision),
-            Begun::Silent => None,
-            Begun::Reported(alarm) => Some(of_campaign(decision, &raised.reason, alarm)),
+    fn gathered(&mut self, raised: &Raised, decision: Decision, ts: Timestamp) -> Option<Decision> {
+        if !raised.is_of_one_source {
+            return Some(decision);
         }
+        gathered(&mut self.campaigns, (&raised.reason, &raised.alarm.id), decision, ts)
     }
 
     /// A decision about the risk of an address: of one of many whose risk rises, that of all of them, or none.
@@ -147,14 +143,9 @@ impl Seen {
         let Some(who) = entity.src_ip.as_deref().filter(|_| entity.user.is_none()).map(customer) else {
             return Some(decision);
         };
-        let grade = grade(decision.verdict, decision.score);
         // Risk that has fallen and rises again is reported again.
         let id = format!("{RISK} {who} {}", ts.millis());
-        match self.campaigns.report(&Report { what: RISK, grade, who: &who, id: &id, now: ts }) {
-            Begun::Alone => Some(decision),
-            Begun::Silent => None,
-            Begun::Reported(alarm) => Some(of_campaign(decision, RISK, alarm)),
-        }
+        gathered(&mut self.campaigns, (RISK, &id), decision, ts)
     }
 }
 
@@ -255,7 +246,7 @@ impl Detection {
     /// A decision of Layer 4 itself, as a signal.
     pub fn from_own(decision: &Decision, raised: &Raised) -> Self {
         let mut entity = decision.entity.clone();
-        if decision.reasons.iter().any(|reason| reason == SOURCE_NOT_COUNTED) {
+        if says(&decision.reasons, SOURCE_NOT_COUNTED) {
             entity.src_ip = None;
         }
         Self {

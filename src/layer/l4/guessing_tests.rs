@@ -3,22 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::event::{Action, Entity, EventId, Format, Record, Times};
-use crate::layer::testing::decisions;
-use crate::parse::built_in;
-
-fn event(at: u64, record: Record) -> Event {
-    let raw =
-        Raw::new("test".into(), "ops".into(), Format::Auto, "".into(), Vec::new(), built_in()).with_record(record);
-    let ms = 1_700_000_000_000 + at * 1000;
-    let id = EventId::new(ms, 0);
-    Event { id, stream: Stream::L3In, times: Times::at(Timestamp::from_millis(ms)), root: id, body: Body::Raw(raw) }
-}
-
-fn login(user: &str, address: &str, succeeded: bool) -> Record {
-    let entity = Entity { user: Some(user.into()), src_ip: Some(address.into()), ..Entity::default() };
-    Record { action: Action::Login, outcome: Some(succeeded), entity, ..Record::default() }
-}
+use crate::event::{Action, Entity, Format, Record};
+use crate::layer::testing::{decisions, l3_in, login};
 
 /// The alarms that lines at these seconds lead to, as they were reported first.
 fn alarms(lines: impl IntoIterator<Item = (u64, Record)>) -> Vec<Decision> {
@@ -32,7 +18,7 @@ fn alarms(lines: impl IntoIterator<Item = (u64, Record)>) -> Vec<Decision> {
 /// All that Layer 4 says of lines at these seconds, but what it says of risk.
 fn reported(lines: impl IntoIterator<Item = (u64, Record)>) -> Vec<Decision> {
     let mut stage = prepare(&config::L4::default(), &[]).unwrap().stage();
-    let events: Vec<Event> = lines.into_iter().map(|(at, record)| event(at, record)).collect();
+    let events: Vec<Event> = lines.into_iter().map(|(at, record)| l3_in(at, record)).collect();
     decisions(&mut *stage, &events).into_iter().filter(|decision| &*decision.model != MODEL).collect()
 }
 
@@ -169,7 +155,7 @@ fn addresses_of_one_network_are_one_guesser() {
     let network = loud((0..8).map(|at| (at * 60, login(&format!("u{at}"), &format!("203.0.113.{at}"), false))));
     assert!(is_called(&network, &["network_brute_force"]), "{network:?}");
     let mut stage = prepare(&config::L4::default(), &[]).unwrap().stage();
-    let guesses = (0..60).map(|at| event(at * 8, login("root", &format!("203.0.113.{}", at % 10), false)));
+    let guesses = (0..60).map(|at| l3_in(at * 8, login("root", &format!("203.0.113.{}", at % 10), false)));
     let said = decisions(&mut *stage, &guesses.collect::<Vec<_>>());
     assert!(said.iter().all(|decision| &*decision.model != MODEL), "the network is not the address's fault: {said:?}");
 }

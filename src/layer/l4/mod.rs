@@ -32,7 +32,7 @@ use super::judgement::MALICIOUS_FROM;
 use super::row::PreparedStage;
 use super::rule_files::{Wanted, YAML};
 use super::stage::{Outbox, Stateful};
-use super::{SOURCE_NOT_PROVEN, one_line};
+use super::{SOURCE_NOT_PROVEN, one_line, says};
 use crate::config::Finding;
 use crate::detect::fold::Judgement;
 use crate::detect::recent::Recent;
@@ -155,7 +155,7 @@ impl L4 {
     /// is reported; each stays on the record of Layer 3.
     fn heard_times(&mut self, event: &Event, decision: &Decision) -> Option<u32> {
         let times = decision.happened.times;
-        if decision.reasons.iter().any(|reason| reason == SOURCE_NOT_PROVEN) {
+        if says(&decision.reasons, SOURCE_NOT_PROVEN) {
             return None;
         }
         let Some(reason) = decision.reasons.first().filter(|_| decision.verdict != Verdict::Benign) else {
@@ -183,7 +183,7 @@ impl L4 {
             let decision = self.models.decision(&raised, raw);
             // An alarm that has grown is no further signal, one about many is none about the last of them, and what anybody
             // can have sent none about anybody.
-            let is_of_nobody = decision.reasons.iter().any(|reason| reason == SOURCE_NOT_PROVEN);
+            let is_of_nobody = says(&decision.reasons, SOURCE_NOT_PROVEN);
             let is_new = raised.alarm.reports == 1 && !raised.is_of_many && !is_of_nobody;
             let (signal, verdict) = (Detection::from_own(&decision, &raised), decision.verdict);
             let reported = self.state.seen.gather(&raised, decision, (ts, now), &event.id.to_string());

@@ -1,9 +1,8 @@
 //! How an alarm ends.
 
 use super::*;
-use crate::event::{Action, Alarm, Entity, EventId, Format, Record, Times};
-use crate::layer::testing::decisions;
-use crate::parse::built_in;
+use crate::event::{Alarm, EventId, Times};
+use crate::layer::testing::{decisions, l3_in, login};
 
 fn event(at: u64, stream: Stream, body: Body) -> Event {
     let ms = 1_700_000_000_000 + at * 1000;
@@ -12,11 +11,7 @@ fn event(at: u64, stream: Stream, body: Body) -> Event {
 }
 
 fn guess(at: u64, address: &str) -> Event {
-    let entity = Entity { user: Some("root".into()), src_ip: Some(address.into()), ..Entity::default() };
-    let record = Record { action: Action::Login, outcome: Some(false), entity, ..Record::default() };
-    let raw =
-        Raw::new("test".into(), "ops".into(), Format::Auto, "".into(), Vec::new(), built_in()).with_record(record);
-    event(at, Stream::L3In, Body::Raw(raw))
+    l3_in(at, login("root", address, false))
 }
 
 fn tick(at: u64) -> Event {
