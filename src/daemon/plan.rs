@@ -83,7 +83,7 @@ pub fn prepare(config: &Config) -> Result<Plan, Vec<Finding>> {
 pub fn prepare_with(components: Arc<Components>, config: &Config) -> Result<Plan, Vec<Finding>> {
     let sources: Vec<String> = expected(config).into_iter().map(|source| source.name).collect();
     let mut informed = config.clone();
-    device::know_sources(&mut informed.device, &sources);
+    let knows_sources = device::know_sources(&mut informed.device, &sources);
     let config = &informed;
     let (mut stages, mut files, mut warnings) = (Vec::new(), BTreeMap::<_, String>::new(), Vec::new());
     let mut findings = device::unknown(&config.device, components.devices());
@@ -105,8 +105,8 @@ pub fn prepare_with(components: Arc<Components>, config: &Config) -> Result<Plan
             Err(found) => findings.extend(found),
         }
     }
-    // A reload that reads other sources starts the device again.
-    files.entry("device-51").or_default().push_str(&sources.join("\n"));
+    // A reload that reads other sources starts this stage again.
+    files.entry(knows_sources).or_default().push_str(&sources.join("\n"));
     findings.extend(server::findings(&config.http));
     warnings.extend(absent::warnings(&config.intake.file));
     let parser = match configured::parser(&config.parse) {

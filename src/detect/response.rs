@@ -231,24 +231,14 @@ pub fn isolate_host(text: &str) -> Response {
 
 /// Keeps logs, connections and processes as they are now. `name` is our own.
 pub fn snapshot_evidence(host: &str, folder: &str) -> Response {
-    let steps = [
+    let steps = vec![
         format!("install --directory --mode=0700 {folder}"),
         "journalctl --sync".to_owned(),
         format!("ss --all --numeric --processes > {folder}/sockets.txt"),
         format!("ps -e -o pid,ppid,user,lstart,args > {folder}/processes.txt"),
         format!("tar --create --gzip --file={folder}/logs.tar.gz /var/log"),
     ];
-    let steps = steps.into_iter().map(Step::Command).collect();
-    let measure = Measure::SnapshotEvidence;
-    Response {
-        measure,
-        target: host.to_owned(),
-        steps,
-        undo: Vec::new(),
-        reversible: true,
-        refused: None,
-        caution: None,
-    }
+    Response::commands(Measure::SnapshotEvidence, host.to_owned(), steps, Vec::new())
 }
 
 /// Which key it is and who trusts it, only a person knows.

@@ -49,17 +49,17 @@ impl<Source: Remembered> SourceTable<Source> {
 
     /// The source under this key, made by `fresh` where there is none. `share`: the name in the configuration that it belongs to,
     /// and how many places that name has.
-    pub fn touch(
+    pub fn touch<'name>(
         &mut self,
         key: &str,
-        share: Option<(&str, usize)>,
+        share: impl FnOnce() -> Option<(&'name str, usize)>,
         fresh: impl FnOnce() -> Source,
     ) -> Option<&mut Source> {
         let key = clip(key);
         if self.configured.contains_key(key) {
             return self.configured.get_mut(key);
         }
-        if let Some((name, places)) = share
+        if let Some((name, places)) = share()
             && self.shares.get(name).copied().unwrap_or_default() < places
         {
             *self.shares.entry(name.to_owned()).or_default() += 1;
@@ -156,7 +156,7 @@ mod tests {
     }
 
     fn see(table: &mut SourceTable<Known>, key: &str, seconds: u64) {
-        table.touch(key, None, Known::default).unwrap().seconds = seconds;
+        table.touch(key, || None, Known::default).unwrap().seconds = seconds;
         table.settle(key);
     }
 
@@ -201,9 +201,9 @@ mod tests {
     fn what_is_configured_has_its_share_of_places_from_its_first_line_on_and_no_more() {
         let mut table = table();
         for number in 0..10 {
-            table.touch(&format!("file{number}"), Some(("file", 3)), Known::default);
+            table.touch(&format!("file{number}"), || Some(("file", 3)), Known::default);
         }
-        table.touch("other", Some(("other", 3)), Known::default);
+        table.touch("other", || Some(("other", 3)), Known::default);
         invent(&mut table, "x", 50);
         let kept = (0..10).filter(|number| has(&mut table, &format!("file{number}"))).count();
         assert_eq!((kept, has(&mut table, "other")), (3, true));
@@ -213,7 +213,7 @@ mod tests {
     fn a_source_that_is_configured_later_is_still_known() {
         let mut table = table();
         see(&mut table, "a", 100);
-        assert_eq!(table.touch("a", Some(("a", 1)), Known::default).unwrap().seconds, 100);
+        assert_eq!(table.touch("a", || Some(("a", 1)), Known::default).unwrap().seconds, 100);
         assert_eq!(table.iter_mut().count(), 1);
     }
 }

@@ -152,7 +152,7 @@ impl AdvMl {
         let host = raw.record().entity.host.clone();
         let key = format!("{}\0{}", raw.source, host.as_deref().unwrap_or_default());
         let (claim, time) = (event.ts().as_claimed(), event.time());
-        let share = self.settings.share_of(&raw.source);
+        let share = || self.settings.share_of(&raw.source);
         let source = self.state.sources.touch(&key, share, || Source {
             clock: LogClock::new(claim),
             silence: Silence::new(watched),

@@ -47,12 +47,14 @@ pub fn know_this_machine(tables: &mut BTreeMap<String, toml::Table>) {
     table.entry("machine").or_insert_with(|| addresses.into());
 }
 
-/// Has device 51 know which sources are configured: none of them is forgotten for names that others invent.
-pub fn know_sources(tables: &mut BTreeMap<String, toml::Table>, names: &[String]) {
+/// Has device 51 know which sources are configured: none of them is forgotten for names that others invent. Returns the name of its
+/// stage, which depends on them from then on.
+pub fn know_sources(tables: &mut BTreeMap<String, toml::Table>, names: &[String]) -> &'static str {
     let table = tables.entry(advml::SPEC.number.to_string()).or_default();
     if let toml::Value::Array(sources) = table.entry("sources").or_insert_with(|| toml::Value::Array(Vec::new())) {
         sources.extend(names.iter().map(|name| toml::Value::from(name.as_str())));
     }
+    advml::SPEC.stage
 }
 
 /// A finding for each table of a device that does not exist.

@@ -85,14 +85,18 @@ impl Writer {
     async fn open(&mut self) -> Result<SqliteConnection, StoreError> {
         let tried = "opening it";
         let there = Identity::of(&self.path);
-        let is_other = self.files.as_ref().is_some_and(|files| files.database() != there);
-        let connection = if is_other { None } else { Some(self.options().connect().await) };
-        let connection = connection.transpose().map_err(|error| self.error(tried, &error))?;
-        let files = OpenFiles::of(&self.path);
-        let Some(connection) = connection.filter(|_| files.database() == there) else {
+        let gone = || {
             let reason = "its path does not lead to the file that was opened first".to_owned();
-            return Err(StoreError::Gone { path: self.path.clone(), tried, reason });
+            StoreError::Gone { path: self.path.clone(), tried, reason }
         };
+        if self.files.as_ref().is_some_and(|files| files.database() != there) {
+            return Err(gone());
+        }
+        let connection = self.options().connect().await.map_err(|error| self.error(tried, &error))?;
+        let files = OpenFiles::of(&self.path);
+        if files.database() != there {
+            return Err(gone());
+        }
         self.pages = 0;
         self.files = Some(files);
         Ok(connection)

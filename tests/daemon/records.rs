@@ -30,8 +30,8 @@ pub fn saved(site: &Site) -> Value {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// A daemon that has taken in 500 lines, killed after it has noted on disk how far it is.
-pub fn killed_with_500_lines() -> Site {
+/// A daemon that has taken in 500 lines, and has noted on disk how far it is.
+pub fn with_500_lines() -> (Site, Daemon) {
     let site = Site::new(FILE);
     write_lines(&site, 0..500);
     let daemon = site.start_ready();
@@ -39,6 +39,12 @@ pub fn killed_with_500_lines() -> Site {
     let newest = daemon.stream("L3_IN").pop().unwrap()["id"].as_str().unwrap().to_owned();
     let millis = |id: &str| id.split('-').next().unwrap().parse::<u64>().unwrap();
     wait_for("that to be noted", || saved(&site)["saved_id"].as_str().is_some_and(|id| millis(id) >= millis(&newest)));
+    (site, daemon)
+}
+
+/// The same, killed then.
+pub fn killed_with_500_lines() -> Site {
+    let (site, daemon) = with_500_lines();
     daemon.kill();
     site
 }

@@ -4,19 +4,7 @@
 use std::path::Path;
 
 use crate::harness::{Daemon, Site, wait_for};
-use crate::records::{FILE, numbers, saved, write_lines};
-
-/// A daemon that has taken in 500 lines, and has noted on disk how far it is.
-fn with_500_lines() -> (Site, Daemon) {
-    let site = Site::new(FILE);
-    write_lines(&site, 0..500);
-    let daemon = site.start_ready();
-    wait_for("every line to be taken in", || numbers(&daemon).len() == 500);
-    let newest = daemon.stream("L3_IN").pop().unwrap()["id"].as_str().unwrap().to_owned();
-    let millis = |id: &str| id.split('-').next().unwrap().parse::<u64>().unwrap();
-    wait_for("that to be noted", || saved(&site)["saved_id"].as_str().is_some_and(|id| millis(id) >= millis(&newest)));
-    (site, daemon)
-}
+use crate::records::{numbers, with_500_lines, write_lines};
 
 fn remove_store(site: &Site) {
     for entry in std::fs::read_dir(site.path("hot")).unwrap() {

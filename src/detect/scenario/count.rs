@@ -31,7 +31,7 @@ pub struct Count {
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     pub alarm: Option<Open>,
     /// The total when somebody last succeeded.
-    #[serde(rename = "d", default, skip_serializing_if = "is_none")]
+    #[serde(rename = "d", default, skip_serializing_if = "is_zero")]
     settled: u64,
     /// Who has most of the count, of a group that is not of one source.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
@@ -43,12 +43,8 @@ const NAME_CHARS_MAX: usize = 64;
 /// An alarm that begins again after a longer rest is reported at once.
 const RESUMED_AFTER: Duration = Duration::from_secs(3 * 3600);
 
-fn is_zero(count: &u32) -> bool {
-    *count == 0
-}
-
-fn is_none(count: &u64) -> bool {
-    *count == 0
+fn is_zero<Count: Default + PartialEq>(count: &Count) -> bool {
+    *count == Count::default()
 }
 
 /// An alarm that goes on.

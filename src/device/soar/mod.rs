@@ -101,7 +101,8 @@ struct State {
     /// Of the latest event.
     arrival: Option<Timestamp>,
     /// When it was last said that something waits.
-    told: Option<Timestamp>,
+    #[serde(rename = "told")]
+    reported: Option<Timestamp>,
 }
 
 struct Soar {
@@ -126,7 +127,7 @@ impl Soar {
             sessions: Sessions::default(),
             now: Timestamp::ZERO,
             arrival: None,
-            told: None,
+            reported: None,
         };
         Self { settings, protected, playbooks, state }
     }
@@ -142,7 +143,7 @@ impl Soar {
         } else if state.now.since(arrival) >= HOUR {
             state.now = arrival;
             state.budget.forget_after(arrival);
-            state.told = None;
+            state.reported = None;
         } else {
             state.now = state.now.plus(passed).min(arrival).max(state.now);
         }
@@ -224,15 +225,15 @@ impl Soar {
             let grounds = Grounds { cause: cause.id, soc: &cause.soc, created, expires };
             out.emit_soc(proposal(&grounds, &response, own));
         }
-        self.tell(now, out);
+        self.report_backlog(now, out);
     }
 
     /// Says that something waits or was left out, once an hour.
-    fn tell(&mut self, now: Timestamp, out: &mut Outbox) {
+    fn report_backlog(&mut self, now: Timestamp, out: &mut Outbox) {
         let (waiting, left_out) = (self.state.waiting.len(), self.state.waiting.left_out());
-        let is_time = self.state.told.is_none_or(|told| now.since(told) >= HOUR);
+        let is_time = self.state.reported.is_none_or(|reported| now.since(reported) >= HOUR);
         if is_time && waiting as u64 + left_out > 0 {
-            self.state.told = Some(now);
+            self.state.reported = Some(now);
             self.state.waiting.forget_left_out();
             out.emit_soc(backlog(waiting, left_out, self.settings.per_hour));
         }

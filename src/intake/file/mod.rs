@@ -37,7 +37,7 @@ mod text;
 mod waiting_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -175,9 +175,6 @@ impl FileSet {
     }
 
     fn follow(&mut self, index: usize, path: PathBuf) {
-        if self.followed.keys().any(|(_, known)| *known == path) {
-            return;
-        }
         let Some(entry) = self.entries.get(index) else { return };
         let mut followed = Followed::new(path.clone(), &entry.config, entry.zone.clone(), entry.is_pattern);
         match self.positions.get(followed.name()).filter(|value| !value.is_null()) {
@@ -206,12 +203,14 @@ impl FileSet {
             };
             let mut fault = error.map(|text| ("unreadable", text));
             for path in found {
-                if self.has_room(index) {
-                    self.follow(index, path);
-                } else if entry_is_new(&self.followed, &path) {
+                if self.followed.keys().any(|(_, known)| *known == path) {
+                    continue;
+                }
+                if !self.has_room(index) {
                     fault = Some(("too_many_files", self.too_many(index)));
                     break;
                 }
+                self.follow(index, path);
             }
             self.say_of_pattern(index, fault);
         }
@@ -341,10 +340,6 @@ fn has_room(counts: &[Option<usize>], index: usize) -> bool {
     let count = counts.get(index).copied().flatten().unwrap_or_default();
     let taken: usize = counts.iter().map(|count| count.map_or(1, |count| count.max(share))).sum();
     count < share || taken < FILES_MAX
-}
-
-fn entry_is_new(followed: &BTreeMap<(usize, PathBuf), Followed>, path: &Path) -> bool {
-    followed.keys().all(|(_, known)| known != path)
 }
 
 fn entry(config: &IntakeFile, problems: &mut Vec<Problem>) -> Entry {
