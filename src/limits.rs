@@ -169,6 +169,10 @@ pub const SCENARIO_OBSERVATIONS_MAX: usize = 256;
 pub const SCENARIO_SOURCES_NAMED_MAX: usize = 16;
 /// Alarms of Layer 4 that were reported and whose end will be.
 pub const ALARMS_GOING_ON_MAX: usize = 1024;
+/// So many who do the same within an hour are reported each for itself; the others as one campaign. The few: of those of whom that says
+/// little that is not said elsewhere, or whose names anybody can write.
+pub const CAMPAIGN_SINGLE_MAX: usize = 32;
+pub const CAMPAIGN_SINGLE_FEW_MAX: usize = 8;
 /// Members of one campaign that are named.
 pub const CAMPAIGN_MEMBERS_MAX: usize = 256;
 /// The longest time that a scenario looks back.

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fingerprint::{alarm_id, fingerprint};
+use super::fold::reported_again_at;
 use super::recent::Recent;
-use crate::event::Timestamp;
+use crate::event::{Alarm, Timestamp};
 
 /// Contacts remembered of one pair.
 const CONTACTS_MAX: usize = 33;
@@ -28,8 +30,12 @@ const REGULAR_FROM: f64 = 0.8;
 const REGULAR_PAIRS_FROM: f64 = 0.9;
 /// Below this interval software that keeps in touch keeps its connection open.
 const FAST: Duration = Duration::from_secs(120);
-const REPORTED_AGAIN_AFTER: Duration = Duration::from_secs(3600);
-const GROWTH: u64 = 10;
+/// Lines that are later than this tell of a clock that was set.
+const LATE_MAX: Duration = Duration::from_secs(3600);
+/// A beacon that begins again after a longer rest is reported at once.
+const RESTED_AFTER: Duration = Duration::from_secs(2 * 24 * 3600);
+/// A score that is higher by so much is news.
+const WORSE_BY: f64 = 0.1;
 
 /// Ports on which regular contact is what the service is for.
 const SERVICE_PORTS: &[u16] = &[
@@ -56,8 +62,9 @@ pub struct Beacon {
     pub interval: Duration,
     /// Share of intervals on time, 0 to 1.
     pub regularity: f64,
-    pub contacts: u64,
     pub evidence: Vec<&'static str>,
+    /// The same from its first report to its last, but for the count of contacts and the last of them.
+    pub alarm: Alarm,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -66,11 +73,17 @@ struct Pair {
     contacts: VecDeque<Timestamp>,
     total: u64,
     unanswered: u64,
+    #[serde(default)]
+    first: Timestamp,
     /// At the last report.
     #[serde(rename = "said_total")]
     reported_total: u64,
-    #[serde(rename = "said_at")]
-    reported_at: Timestamp,
+    /// The highest that was reported.
+    #[serde(default)]
+    reported_score: f64,
+    /// It has begun again after a rest, and that has not been reported.
+    #[serde(default)]
+    is_resumed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,24 +101,22 @@ impl Default for Beacons {
 const REPORTED_FROM: f64 = 0.5;
 
 impl Beacons {
-    /// Takes in one contact of the pair named `key`. Returns the beacon when it is to be reported now: when it is one
-    /// for the first time, after an hour again, and when it has ten times as many contacts. `contacts_min`: contacts
+    /// Takes in one contact of the pair named `key`. Returns the beacon when it is to be reported now: when it is one for the first
+    /// time, at powers of two of its contacts, when it is worse, and when it begins again after days. `contacts_min`: contacts
     /// before anything is judged.
     pub fn contact(&mut self, key: &str, contact: Contact, now: Timestamp, contacts_min: usize) -> Option<Beacon> {
         let pair = self.pairs.touch(key, Pair::default);
         if !pair.take(now, contact.answered) || pair.contacts.len() < contacts_min {
             return None;
         }
-        let since_report = now.since(pair.reported_at);
-        let is_due = pair.reported_total == 0
-            || since_report >= REPORTED_AGAIN_AFTER
-            || pair.total >= pair.reported_total.saturating_mul(GROWTH);
-        is_due.then_some(())?;
         let (interval, regularity) = regularity(pair.contacts.make_contiguous())?;
-        let beacon = judge(pair, contact, interval, regularity)?;
-        pair.reported_total = pair.total;
-        pair.reported_at = now;
-        Some(beacon)
+        let beacon = judge(pair, key, contact, interval, regularity)?;
+        pair.is_due(beacon.score).then(|| {
+            pair.reported_total = pair.total;
+            pair.reported_score = pair.reported_score.max(beacon.score);
+            pair.is_resumed = false;
+            beacon
+        })
     }
 }
 
@@ -117,21 +128,44 @@ impl Pair {
             if now < *last {
                 // Late lines tell nothing about intervals. Far too late: the clock was set back, or the last one was
                 // forged.
-                if last.since(now) > REPORTED_AGAIN_AFTER {
-                    *self = Self { reported_total: self.reported_total, reported_at: now, ..Self::default() };
+                if last.since(now) > LATE_MAX {
+                    self.contacts.clear();
                 }
                 return false;
             }
             if now.since(*last) < SAME_CONTACT {
                 return false;
             }
+            self.is_resumed |= self.reported_total > 0 && now.since(*last) > RESTED_AFTER;
         }
         if self.contacts.len() == CONTACTS_MAX {
             self.contacts.pop_front();
         }
+        if self.total == 0 || self.first == Timestamp::default() {
+            self.first = now;
+        }
         self.contacts.push_back(now);
         self.total += 1;
         true
+    }
+
+    fn is_due(&self, score: f64) -> bool {
+        self.reported_total == 0
+            || self.is_resumed
+            || self.total >= reported_again_at(self.reported_total)
+            || score >= self.reported_score + WORSE_BY
+    }
+
+    fn alarm(&self, key: &str) -> Alarm {
+        let last = self.contacts.back().copied().unwrap_or_default();
+        Alarm {
+            id: alarm_id(fingerprint(key), self.first),
+            count: self.total,
+            first_ts: self.first.seconds(),
+            last_ts: last.seconds(),
+            members: Vec::new(),
+            is_over: false,
+        }
     }
 }
 
@@ -170,7 +204,7 @@ fn on_time(contacts: &[Timestamp], lag: usize, missed_max: f64) -> Option<(f64, 
     Some((median, share))
 }
 
-fn judge(pair: &Pair, contact: Contact, interval_s: f64, regularity: f64) -> Option<Beacon> {
+fn judge(pair: &Pair, key: &str, contact: Contact, interval_s: f64, regularity: f64) -> Option<Beacon> {
     let interval = Duration::from_secs_f64(interval_s);
     let mut evidence = Vec::new();
     let mut score = 0.35;
@@ -185,7 +219,7 @@ fn judge(pair: &Pair, contact: Contact, interval_s: f64, regularity: f64) -> Opt
     add(!SERVICE_PORTS.contains(&contact.port), 0.15, "uncommon-port");
     add(interval <= FAST && !contact.is_internal, 0.2, "frequent");
     let score = (score * (0.5 + 0.5 * regularity)).min(0.95);
-    (score >= REPORTED_FROM).then_some(Beacon { score, interval, regularity, contacts: pair.total, evidence })
+    (score >= REPORTED_FROM).then(|| Beacon { score, interval, regularity, evidence, alarm: pair.alarm(key) })
 }
 
 #[cfg(test)]
@@ -212,11 +246,34 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_with_half_of_it_jitter_and_gaps_is_a_beacon_and_said_once() {
-        let gaps = (0..60).map(|step| 60.0 * (1.0 - 0.5 * noise(step)) * if step % 9 == 0 { 2.0 } else { 1.0 });
+    fn a_minute_with_half_of_it_jitter_and_gaps_is_a_beacon_and_one_alarm_that_grows() {
+        let gaps = (0..600).map(|step| 60.0 * (1.0 - 0.5 * noise(step)) * if step % 9 == 0 { 2.0 } else { 1.0 });
         let reported = run(PLAIN, gaps);
-        assert_eq!(reported.len(), 1, "{reported:?}");
+        assert!((2..=6).contains(&reported.len()), "{reported:?}");
         assert_eq!(reported[0].evidence, ["frequent"]);
+        assert!(reported.iter().all(|beacon| beacon.alarm.id == reported[0].alarm.id));
+        assert!(reported[0].alarm.first_ts < reported[0].alarm.last_ts);
+        let steady = run(PLAIN, (0..600).map(|_| 60.0));
+        let counts: Vec<u64> = steady.iter().map(|beacon| beacon.alarm.count).collect();
+        assert_eq!(counts, [12, 32, 64, 128, 256, 512]);
+    }
+
+    #[test]
+    fn a_beacon_is_reported_again_when_it_is_worse_and_when_it_begins_again_after_days() {
+        let mut beacons = Beacons::default();
+        let mut now = 1_000_000;
+        let mut contacts = |count: u64, every: u64, answered| -> Vec<u64> {
+            let contact = Contact { answered: Some(answered), ..PLAIN };
+            let reported = (0..count).filter_map(|_| {
+                now += every;
+                Some(beacons.contact("a>b:443", contact, Timestamp::from_millis(now * 1000), 12)?.alarm.count)
+            });
+            reported.collect()
+        };
+        assert_eq!(contacts(14, 60, true), [12]);
+        assert_eq!(contacts(16, 60, false), [29], "most are without an answer by now");
+        assert_eq!(contacts(1, 3 * 24 * 3600, false), [31]);
+        assert_eq!(contacts(10, 60, false), [0; 0]);
     }
 
     #[test]
@@ -293,7 +350,7 @@ mod tests {
     #[test]
     fn giving_up_after_one_time_and_trying_again_after_another_is_regular() {
         let dead = Contact { answered: Some(false), ..PLAIN };
-        let reported = run(dead, (0..60).map(|step| if step % 2 == 0 { 21.0 } else { 60.0 }));
+        let reported = run(dead, (0..30).map(|step| if step % 2 == 0 { 21.0 } else { 60.0 }));
         assert_eq!(reported.len(), 1);
         assert!((39.0..42.0).contains(&reported[0].interval.as_secs_f64()), "{reported:?}");
     }
@@ -308,7 +365,7 @@ mod tests {
         let mut beacons = Beacons::default();
         let mut tell = |seconds: u64| beacons.contact("p", PLAIN, Timestamp::from_millis(seconds * 1000), 12);
         assert_eq!(tell(4_000_000_000), None);
-        let reported = (0..40).filter_map(|step| tell(1_000_000_000 + step * 30)).count();
+        let reported = (0..30).filter_map(|step| tell(1_000_000_000 + step * 30)).count();
         assert_eq!(reported, 1);
     }
 }

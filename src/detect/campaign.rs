@@ -19,9 +19,8 @@ use crate::limits;
 pub const ENDS_AFTER: Duration = Duration::from_secs(3600);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// So many are reported each for itself, in an hour and in a day.
-const SINGLE_MAX: usize = 32;
-const SINGLE_A_DAY_MAX: usize = 64;
+/// Of those who are reported each for itself: in a day, this many times as many as in an hour.
+const SINGLE_DAY_FACTOR: usize = 2;
 /// Characters of a name; an address has fewer.
 const NAME_CHARS_MAX: usize = 64;
 
@@ -74,6 +73,8 @@ pub struct Report<'a> {
     /// Of the alarm.
     pub id: &'a str,
     pub now: Timestamp,
+    /// So many are reported each for itself in an hour.
+    pub single_max: usize,
 }
 
 /// How an alarm is to be reported.
@@ -124,7 +125,7 @@ impl Campaigns {
         }
         let campaign = self.campaigns.entry(key.clone()).or_default();
         let name: String = report.who.chars().take(NAME_CHARS_MAX).collect();
-        campaign.begins(fingerprint(&key), name, report.now)
+        campaign.begins(fingerprint(&key), name, report)
     }
 
     /// How far the campaign has grown that was reported under this id.
@@ -137,7 +138,8 @@ impl Campaigns {
 }
 
 impl Campaign {
-    fn begins(&mut self, about: u64, name: String, now: Timestamp) -> Begun {
+    fn begins(&mut self, about: u64, name: String, report: &Report<'_>) -> Begun {
+        let now = report.now;
         if self.count > 0 && (now.since(self.last) > ENDS_AFTER || self.is_old()) {
             self.before = Some(self.alarm(about));
             (self.count, self.unreported) = (0, 0);
@@ -153,7 +155,7 @@ impl Campaign {
             // Whoever goes from one thing to the next of the same kind has been named.
             return if times.is_power_of_two() && self.count == 0 { Begun::Alone } else { Begun::Silent };
         }
-        if self.count == 0 && !self.is_crowd(now) {
+        if self.count == 0 && !self.is_crowd(now, report.single_max) {
             return Begun::Alone;
         }
         self.joined(about, now)
@@ -186,11 +188,11 @@ impl Campaign {
     }
 
     /// More have begun than are reported each for itself.
-    fn is_crowd(&self, now: Timestamp) -> bool {
+    fn is_crowd(&self, now: Timestamp, single_max: usize) -> bool {
         let is_within = |count: usize, time: Duration| {
             self.members.iter().rev().nth(count).is_some_and(|member| now.since(member.at) <= time)
         };
-        is_within(SINGLE_MAX, HOUR) || is_within(SINGLE_A_DAY_MAX, DAY)
+        is_within(single_max, HOUR) || is_within(single_max * SINGLE_DAY_FACTOR, DAY)
     }
 
     /// Everybody has been named, and it has gone on for a day: the next is another, so that each has an end.
@@ -223,7 +225,14 @@ mod tests {
     /// Somebody new begins to do x.
     fn begins(campaigns: &mut Campaigns, number: u64, second: u64) -> Begun {
         let who = format!("m{number}");
-        campaigns.report(&Report { what: "x", grade: 2, who: &who, id: &who, now: at(second) })
+        campaigns.report(&Report {
+            what: "x",
+            grade: 2,
+            who: &who,
+            id: &who,
+            now: at(second),
+            single_max: limits::CAMPAIGN_SINGLE_MAX,
+        })
     }
 
     fn reported(begun: &[Begun]) -> Vec<&Alarm> {
@@ -238,7 +247,7 @@ mod tests {
     fn five_hundred_within_an_hour_are_one_campaign_that_names_all_of_them() {
         let mut campaigns = Campaigns::default();
         let begun: Vec<Begun> = (0..500).map(|n| begins(&mut campaigns, n, n * 7)).collect();
-        assert_eq!(begun.iter().filter(|begun| **begun == Begun::Alone).count(), SINGLE_MAX);
+        assert_eq!(begun.iter().filter(|begun| **begun == Begun::Alone).count(), limits::CAMPAIGN_SINGLE_MAX);
         let reported = reported(&begun);
         assert_eq!(reported.iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [33, 64, 128, 256]);
         assert!(reported.iter().all(|alarm| alarm.id == reported[0].id));
@@ -276,7 +285,10 @@ mod tests {
     fn fifteen_an_hour_are_each_for_themselves_for_some_hours_and_a_few_a_day_for_ever() {
         let mut campaigns = Campaigns::default();
         let begun: Vec<Begun> = (0..360).map(|n| begins(&mut campaigns, n, n * 240)).collect();
-        assert_eq!(begun.iter().filter(|begun| **begun == Begun::Alone).count(), SINGLE_A_DAY_MAX);
+        assert_eq!(
+            begun.iter().filter(|begun| **begun == Begun::Alone).count(),
+            limits::CAMPAIGN_SINGLE_MAX * SINGLE_DAY_FACTOR
+        );
         let mut campaigns = Campaigns::default();
         assert!((0..500).all(|n| begins(&mut campaigns, n, n * 1500) == Begun::Alone));
     }
@@ -287,18 +299,34 @@ mod tests {
         (0..60).for_each(|n| drop(begins(&mut campaigns, n, n)));
         let mut again = |number: u64, grade: u8| {
             let who = format!("m{number}");
-            campaigns.report(&Report { what: "x", grade, who: &who, id: &who, now: at(100) })
+            campaigns.report(&Report {
+                what: "x",
+                grade,
+                who: &who,
+                id: &who,
+                now: at(100),
+                single_max: limits::CAMPAIGN_SINGLE_MAX,
+            })
         };
         assert_eq!([again(3, 2), again(50, 2), again(50, 2)], [Begun::Alone, Begun::Silent, Begun::Silent]);
         assert_eq!([again(50, 3), again(50, 3), again(50, 2)], [const { Begun::Alone }; 3]);
-        assert!((0..50).filter(|n| again(*n, 4) == Begun::Alone).count() == SINGLE_MAX);
+        assert!((0..50).filter(|n| again(*n, 4) == Begun::Alone).count() == limits::CAMPAIGN_SINGLE_MAX);
     }
 
     #[test]
     fn one_who_does_the_same_in_many_places_is_reported_at_powers_of_two_and_makes_no_campaign() {
         let mut campaigns = Campaigns::default();
         let begun = (0..300).map(|n| {
-            campaigns.report(&Report { what: "y", grade: 1, who: "the same", id: &format!("a{n}"), now: at(n) })
+            let id = format!("a{n}");
+            let report = Report {
+                what: "y",
+                grade: 1,
+                who: "the same",
+                id: &id,
+                now: at(n),
+                single_max: limits::CAMPAIGN_SINGLE_MAX,
+            };
+            campaigns.report(&report)
         });
         assert_eq!(begun.filter(|begun| *begun == Begun::Alone).count(), 9);
     }
@@ -308,7 +336,16 @@ mod tests {
         let mut campaigns = Campaigns::default();
         for n in 0..30_000 {
             let who = format!("{n}{}", "x".repeat(1000));
-            campaigns.report(&Report { what: &format!("w{}", n % 700), grade: 1, who: &who, id: &who, now: at(n) });
+            let what = format!("w{}", n % 700);
+            let now = at(n);
+            campaigns.report(&Report {
+                what: &what,
+                grade: 1,
+                who: &who,
+                id: &who,
+                now,
+                single_max: limits::CAMPAIGN_SINGLE_MAX,
+            });
         }
         assert_eq!(campaigns.campaigns.len(), limits::SCENARIOS_MAX);
         let members = campaigns.campaigns.values().flat_map(|it| &it.members).map(|it| it.name.len());

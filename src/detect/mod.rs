@@ -10,6 +10,7 @@ pub(crate) mod boot_versions;
 pub(crate) mod burst;
 pub mod cacao;
 pub(crate) mod campaign;
+pub(crate) mod campaign_ends;
 pub(crate) mod client_network;
 pub mod command_habits;
 pub(crate) mod deceptive;

@@ -197,7 +197,8 @@ impl Source {
         }
         self.attempts += 1;
         let unanswered = self.attempts >= ATTEMPTS && self.contacts.values().all(|contact| !contact.answered);
-        let is_due = unanswered && self.reported.is_due(self.attempts, now, settings.window);
+        // A client of a service that is gone asks on for weeks.
+        let is_due = unanswered && self.reported.is_due(self.attempts, now, DAY.max(settings.window));
         is_due.then(|| Scan { shape: Shape::Persistent, count: self.attempts, ..self.describe() })
     }
 

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::common::{Finding, in_words, origin, quote, reason_of};
+use super::gathered::Gathered;
 use super::{DeviceSpec, settings};
 use crate::detect::boot_messages::{self, Sign};
 use crate::detect::boot_versions::{BootVersions, Change, Fact};
@@ -22,7 +23,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-56",
     identifier: "dsmil-soc-enclave",
-    reads: Interest::NONE.stream(Stream::L3In),
+    reads: Interest::NONE.stream(Stream::L3In).stream(Stream::Tick),
     prepare: |table| settings::factory(table, |_: settings::NoSettings| Enclave::default()),
 };
 
@@ -30,11 +31,15 @@ pub const SPEC: DeviceSpec = DeviceSpec {
 struct Enclave {
     machines: Recent<BootVersions>,
     bursts: Bursts,
+    /// Machines of which the same is said: a sender of lines invents as many as it likes.
+    #[serde(default)]
+    gathered: Gathered,
 }
 
 impl Default for Enclave {
     fn default() -> Self {
-        Self { machines: Recent::new(ENTITIES_PER_DETECTOR_MAX), bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX) }
+        let (machines, bursts) = (Recent::new(ENTITIES_PER_DETECTOR_MAX), Bursts::new(ENTITIES_PER_DETECTOR_MAX));
+        Self { machines, bursts, gathered: Gathered::default() }
     }
 }
 
@@ -113,7 +118,8 @@ impl Enclave {
             attack: sign.attack,
             reasons: vec![reason_of(sign.flag)],
         };
-        out.emit_soc(finding.into_soc(NUMBER, Category::System, &raw.compartment));
+        let soc = finding.into_soc(NUMBER, Category::System, &raw.compartment);
+        self.gathered.report(soc, &quote(origin(raw)), event).into_iter().for_each(|soc| out.emit_soc(soc));
     }
 }
 
@@ -131,10 +137,10 @@ impl Stateful for Enclave {
     type State = Self;
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
-        if let Body::Raw(raw) = &event.body
-            && event.stream == Stream::L3In
-        {
-            self.line(event, raw, out);
+        match &event.body {
+            Body::Tick => self.gathered.over(event.times.taken_in()).into_iter().for_each(|over| out.emit_soc(over)),
+            Body::Raw(raw) if event.stream == Stream::L3In => self.line(event, raw, out),
+            _ => {}
         }
     }
 
@@ -172,6 +178,21 @@ mod tests {
         };
         let lines: Vec<Line> = (0..9).map(|second| line(second, "web")).chain([line(10, "db")]).collect();
         assert_eq!(flags(&mut *device(), &lines), ["VERITY_CORRUPTION", "VERITY_CORRUPTION"]);
+    }
+
+    #[test]
+    fn a_sender_that_invents_machines_gets_one_campaign_and_no_event_for_each() {
+        let name = |n: usize| Box::leak(format!("m{n}").into_boxed_str()) as &'static str;
+        let lines: Vec<Line> = (0..300)
+            .map(|n| Line {
+                second: n as u64,
+                host: Some(name(n)),
+                program: "kernel",
+                message: "device-mapper: verity: 254:0: data block 771 is corrupted",
+                ..Line::default()
+            })
+            .collect();
+        assert_eq!(flags(&mut *device(), &lines).len(), 8 + 6, "each for itself, then at 9, 16, 32, 64, 128, 256");
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::common::{Finding, quote};
+use super::gathered::Gathered;
 use super::{DeviceSpec, intel_lists, settings};
 use crate::detect::burst::Bursts;
 use crate::detect::indicators::Indicators;
@@ -23,7 +24,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-54",
     identifier: "dsmil-soc-intel",
-    reads: Interest::NONE.stream(Stream::L3In),
+    reads: Interest::NONE.stream(Stream::L3In).stream(Stream::Tick),
     prepare: |table| {
         let settings: Settings = settings::read(table)?;
         let (indicators, warnings) = intel_lists::load(&settings.indicators, &settings.allow)?;
@@ -44,7 +45,14 @@ struct Settings {
 
 struct Intel {
     indicators: Arc<Indicators>,
+    state: State,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
     bursts: Bursts,
+    /// Sources that lists know: whoever writes in their names has as many as the lists.
+    gathered: Gathered,
 }
 
 /// How an indicator takes part in what the line reports.
@@ -58,7 +66,8 @@ enum Role {
 
 impl Intel {
     fn new(indicators: Arc<Indicators>) -> Self {
-        Self { indicators, bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX) }
+        let state = State { bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX), gathered: Gathered::default() };
+        Self { indicators, state }
     }
 
     /// What the line names and a list knows, each once, in the order of the line.
@@ -92,9 +101,9 @@ impl Intel {
     /// How many times so far, when that is to be reported: for each client, and for lines that name none if no client
     /// was named before.
     fn due(&mut self, value: &Observable, record: &Record, event: &Event) -> Option<u64> {
-        let of_all = self.bursts.count(&value.to_string(), event.time());
+        let of_all = self.state.bursts.count(&value.to_string(), event.time());
         match &record.entity.src_ip {
-            Some(client) => self.bursts.count(&format!("{value} {client}"), event.time()),
+            Some(client) => self.state.bursts.count(&format!("{value} {client}"), event.time()),
             None => of_all.filter(|count| *count == 1),
         }
     }
@@ -106,38 +115,49 @@ fn is_host_of(hit: &Observable, page: &Observable) -> bool {
 }
 
 impl Stateful for Intel {
-    type State = Bursts;
+    type State = State;
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
+        if let Body::Tick = event.body {
+            self.state.gathered.over(event.times.taken_in()).into_iter().for_each(|over| out.emit_soc(over));
+        }
         let Body::Raw(raw) = &event.body else { return };
         if self.indicators.is_empty() {
             return;
         }
         for (value, origin) in self.hits(event, raw) {
-            if let Some(count) = self.due(&value, raw.record(), event) {
-                let finding = describe(&value, &origin, count, raw.record());
-                out.emit_soc(finding.into_soc(NUMBER, Category::Intel, &raw.compartment));
-            }
+            let Some(count) = self.due(&value, raw.record(), event) else { continue };
+            let finding = describe(&value, &origin, count, raw.record());
+            let soc = finding.into_soc(NUMBER, Category::Intel, &raw.compartment);
+            let reported = match role(&value, raw.record()) {
+                Role::Source => self.state.gathered.report(soc, &value.to_string(), event),
+                Role::Target => Some(soc),
+            };
+            reported.into_iter().for_each(|soc| out.emit_soc(soc));
         }
     }
 
     fn state(&self) -> &Self::State {
-        &self.bursts
+        &self.state
     }
 
     fn state_mut(&mut self) -> &mut Self::State {
-        &mut self.bursts
+        &mut self.state
+    }
+}
+
+fn role(value: &Observable, record: &Record) -> Role {
+    match value {
+        Observable::Ip(address) if record.entity.src_ip.as_deref() == Some(address.to_string().as_str()) => {
+            Role::Source
+        }
+        _ => Role::Target,
     }
 }
 
 fn describe(value: &Observable, origin: &str, count: u64, record: &Record) -> Finding {
     let shown = quote(&value.to_string());
-    let role = match value {
-        Observable::Ip(address) if record.entity.src_ip.as_deref() == Some(address.to_string().as_str()) => {
-            Role::Source
-        }
-        _ => Role::Target,
-    };
+    let role = role(value, record);
     let prevented = record.outcome == Some(false);
     let (flag, base, attack): (_, _, &[&str]) = match (value, role) {
         (Observable::Hash(_), _) => ("IOC_HASH", 0.9, &["T1204"]),
@@ -231,6 +251,29 @@ mod tests {
         let target = with(Entity { dst_ip: address(), src_ip: Some("192.0.2.7".into()), ..Entity::default() });
         let written = soc_events(stage.as_mut(), &[event(0, source), event(1, target)]);
         assert_eq!(written.iter().map(|soc| soc.severity).collect::<Vec<_>>(), [Severity::Medium, Severity::High]);
+    }
+
+    #[test]
+    fn a_thousand_listed_sources_are_one_campaign_that_names_them_and_what_reaches_out_is_said_each_time() {
+        let addresses: Vec<String> = (0..1000).map(|n| format!("203.0.{}.{}", n / 200, n % 200)).collect();
+        let said = |is_source: bool| {
+            let events: Vec<Event> = (0..)
+                .zip(&addresses)
+                .map(|(second, address)| {
+                    let (src_ip, dst_ip) =
+                        if is_source { (Some(address.clone()), None) } else { (None, Some(address.clone())) };
+                    let entity = Entity { src_ip, dst_ip, ..Entity::default() };
+                    event(second, Record { entity, action: Action::Connection, ..Record::default() })
+                })
+                .collect();
+            soc_events(stage(&addresses.join("\n")).as_mut(), &events)
+        };
+        let from = said(true);
+        assert!(from.len() < 20, "{}", from.len());
+        let last = from.last().unwrap();
+        assert_eq!(last.reasons[0], "campaign");
+        assert!(last.alarm.as_ref().unwrap().members.len() > 200);
+        assert_eq!(said(false).len(), 1000);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod biometrics;
 mod common;
 mod crypto;
 mod enclave;
+mod gathered;
 mod intel;
 mod intel_lists;
 mod machine;

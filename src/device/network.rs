@@ -1,11 +1,15 @@
 //! Device 57, network: scans, beacons, names made by an algorithm and data carried in names.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::common::Finding;
-use super::network_findings::{Link, beacon_finding, name_finding, page_finding, scan_finding};
+use super::gathered::Gathered;
+use super::network_findings::{Found, Link, member, name_finding, page_finding, scan_finding};
 use super::{DeviceSpec, settings};
 use crate::config::Span;
 use crate::detect::beacon::{Beacon, Beacons, Contact};
@@ -17,7 +21,7 @@ use crate::detect::public_suffix::registrable;
 use crate::detect::recent::Recent;
 use crate::detect::scan::{ScanSettings, Scans};
 use crate::detect::zeek;
-use crate::event::{Action, Body, Category, Event, Interest, Raw, Record, Stream, Timestamp};
+use crate::event::{Action, Body, Category, Event, Interest, Raw, Record, Soc, Stream, Timestamp};
 use crate::layer::stage::{Outbox, Stateful};
 
 const NUMBER: u16 = 57;
@@ -36,7 +40,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-57",
     identifier: "dsmil-soc-network",
-    reads: Interest::NONE.stream(Stream::L3In),
+    reads: Interest::NONE.stream(Stream::L3In).stream(Stream::Tick),
     prepare: |table| settings::factory(table, Network::new),
 };
 
@@ -79,6 +83,9 @@ struct State {
     clients: Clients,
     /// Column names of Zeek's logs, by source.
     zeek: ZeekLogs,
+    /// Many of whom the same is found.
+    #[serde(default)]
+    gathered: Gathered,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,19 +128,19 @@ impl Network {
     }
 
     /// Everything that the detectors find in one record.
-    fn judge(&mut self, record: &Record, now: Timestamp) -> Vec<Finding> {
+    fn judge(&mut self, record: &Record, now: Timestamp) -> Vec<Found> {
         let mut findings = Vec::new();
         if let Some(flow) = Flow::of(record).filter(|flow| !flow.is_upkeep()) {
             let client = flow.client.to_string();
             let scans = self.state.scans.contact(&flow, now, &self.scan_settings());
-            findings.extend(scans.into_iter().flatten().map(|scan| scan_finding(&flow, &scan)));
-            findings
-                .extend(self.flow_beacon(&flow, now).map(|beacon| beacon_finding(&Link::of(&flow, &client), &beacon)));
+            findings.extend(scans.into_iter().flatten().map(|scan| Found::from(scan_finding(&flow, &scan))));
+            let beacon = self.flow_beacon(&flow, now);
+            findings.extend(beacon.map(|beacon| Found::of_beacon(&Link::of(&flow, &client), beacon)));
         }
         if let Some(question) = Question::of(record) {
             findings.extend(self.question(question, now));
         }
-        findings.extend(self.page(record, now));
+        findings.extend(self.page(record, now).map(Found::from));
         findings
     }
 
@@ -166,15 +173,15 @@ impl Network {
         self.state.beacons.contact(&key, contact, now, self.settings.beacon_contacts)
     }
 
-    fn question(&mut self, question: Question<'_>, now: Timestamp) -> Vec<Finding> {
+    fn question(&mut self, question: Question<'_>, now: Timestamp) -> Vec<Found> {
         let settings = &self.settings;
         let (window, names_min) = (settings.names_window.get(), settings.algorithmic_names);
         let oddity = self.state.names.ask(question, now, window, names_min);
         let beacon = self.name_beacon(question, now);
         let (client, domain) = (question.client, Some(question.name));
         let link = Link { client, address: None, domain, port: None, is_proven: true };
-        let mut findings: Vec<Finding> = oddity.map(|oddity| name_finding(question, oddity)).into_iter().collect();
-        findings.extend(beacon.map(|beacon| beacon_finding(&link, &beacon)));
+        let mut findings: Vec<Found> = oddity.map(|oddity| name_finding(question, oddity).into()).into_iter().collect();
+        findings.extend(beacon.map(|beacon| Found::of_beacon(&link, beacon)));
         findings
     }
 
@@ -223,15 +230,20 @@ impl Stateful for Network {
     type State = State;
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
+        if let Body::Tick = event.body {
+            self.state.gathered.over(event.times.taken_in()).into_iter().for_each(|over| out.emit_soc(over));
+        }
         let Body::Raw(raw) = &event.body else { return };
         let findings = match self.zeek(raw) {
             // Zeek writes a connection at its end, with the time of its beginning. Later than is believed it cannot be.
             Some((began, record)) => self.judge(&record, began.min(event.time())),
             None => self.judge(raw.record(), event.time()),
         };
-        for mut finding in findings {
+        for Found { mut finding, alarm } in findings {
             finding.entity.host = raw.record().entity.host.clone();
-            out.emit_soc(finding.into_soc(NUMBER, Category::Network, &raw.compartment));
+            let soc = Soc { alarm, ..finding.into_soc(NUMBER, Category::Network, &raw.compartment) };
+            let who = member(&soc);
+            self.state.gathered.report(soc, &who, event).into_iter().for_each(|soc| out.emit_soc(soc));
         }
     }
 
@@ -241,146 +253,5 @@ impl Stateful for Network {
 
     fn state_mut(&mut self) -> &mut Self::State {
         &mut self.state
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::event::{Entity, EventId, Format, Severity, Times};
-    use crate::layer::SOURCE_NOT_PROVEN;
-    use crate::layer::stage::Stage;
-    use crate::layer::testing::soc_events;
-    use crate::parse::built_in;
-
-    fn event(second: f64, record: Record) -> Event {
-        let ts = Timestamp::from_seconds(1e9 + second).unwrap();
-        let id = EventId::new(ts.millis(), 0);
-        let raw = Raw::new("test".into(), "net".into(), Format::Text, Bytes::new(), Vec::new(), built_in())
-            .with_record(record);
-        Event { id, stream: Stream::L3In, times: Times::at(ts), root: id, body: Body::Raw(raw) }
-    }
-
-    fn blocked(client: &str, server: &str, port: u16) -> Record {
-        let entity = Entity {
-            src_ip: Some(client.into()),
-            dst_ip: Some(server.into()),
-            dst_port: Some(port),
-            ..Entity::default()
-        };
-        Record { action: Action::Connection, outcome: Some(false), entity, ..Record::default() }
-    }
-
-    fn make() -> Box<dyn Stage> {
-        (SPEC.prepare)(&toml::Table::new()).unwrap().stage()
-    }
-
-    #[test]
-    fn a_port_scan_is_one_event_with_source_target_and_technique() {
-        let events: Vec<Event> =
-            (1..60).map(|port| event(f64::from(port), blocked("203.0.113.5", "192.0.2.1", port))).collect();
-        let written = soc_events(make().as_mut(), &events);
-        assert_eq!(written.len(), 2, "when it is one, and ten times as large: {written:#?}");
-        let soc = &written[1];
-        assert_eq!((soc.src_device, soc.flags.as_slice()), (57, &["PORT_SCAN".to_owned()][..]));
-        assert_eq!(soc.entity.src_ip.as_deref(), Some("203.0.113.5"));
-        assert_eq!((soc.severity, soc.attack.as_slice()), (Severity::Medium, &["T1595.001".to_owned()][..]));
-        assert_eq!(soc.compartment, "net");
-    }
-
-    /// What a firewall logs of a packet.
-    fn packet(interfaces: &str, ends: &str, rest: &str) -> Record {
-        let line = format!(
-            "Nov 10 10:00:00 gate kernel: [1.0] [UFW BLOCK] {interfaces} {ends} LEN=40 TOS=0x00 PREC=0x00 TTL=240 ID=1 {rest} URGP=0"
-        );
-        crate::parse::record(line.as_bytes(), Format::Auto, &[])
-    }
-
-    #[test]
-    fn what_is_sent_to_an_own_machine_at_a_regular_pace_is_no_beacon_and_what_one_sends_is() {
-        for (every, port) in [(60, 31_337), (60, 443), (3, 22), (720, 9100)] {
-            let said = |interfaces: &str| {
-                let syn = format!("PROTO=TCP SPT=40000 DPT={port} WINDOW=1024 RES=0x00 SYN");
-                let syn = packet(interfaces, "SRC=203.0.113.9 DST=198.51.100.1", &syn);
-                let events: Vec<Event> = (0..28).map(|step| event(f64::from(step * every), syn.clone())).collect();
-                soc_events(make().as_mut(), &events)
-            };
-            assert_eq!(said("IN=eth0 OUT= MAC=00"), [], "port {port}");
-            assert!(said("IN= OUT=eth0").iter().any(|soc| soc.flags == ["BEACON"]), "port {port}");
-        }
-    }
-
-    #[test]
-    fn a_scan_of_packets_alone_says_that_anybody_can_have_sent_them_and_late_packets_are_none() {
-        let said = |rest: fn(u16) -> String| {
-            let events: Vec<Event> = (0..60)
-                .map(|step| {
-                    let packet =
-                        packet("IN=eth0 OUT= MAC=00", "SRC=9.9.9.9 DST=198.51.100.1", &rest(40_000 + step * 7));
-                    event(f64::from(step), packet)
-                })
-                .collect();
-            soc_events(make().as_mut(), &events)
-        };
-        let scan = said(|port| format!("PROTO=TCP SPT=40000 DPT={port} WINDOW=1024 RES=0x00 SYN"));
-        assert!(!scan.is_empty());
-        assert!(scan.iter().all(|soc| soc.reasons.iter().any(|reason| reason == SOURCE_NOT_PROVEN)), "{scan:#?}");
-        assert_eq!(said(|port| format!("PROTO=TCP SPT=443 DPT={port} WINDOW=0 RES=0x00 ACK FIN")), []);
-        assert_eq!(said(|port| format!("PROTO=UDP SPT=53 DPT={port} LEN=70")), []);
-    }
-
-    #[test]
-    fn a_server_that_many_clients_keep_contact_with_is_no_controller() {
-        let mut stage = make();
-        let mut written = Vec::new();
-        for round in 0..50 {
-            for client in 0..6 {
-                let record =
-                    Record { outcome: Some(true), ..blocked(&format!("192.0.2.{client}"), "203.0.113.80", 443) };
-                written
-                    .extend(soc_events(stage.as_mut(), &[event(f64::from(round) * 30.0 + f64::from(client), record)]));
-            }
-        }
-        assert_eq!(written, []);
-    }
-
-    #[test]
-    fn a_saved_state_goes_on_where_it_was() {
-        let events: Vec<Event> = (0..40)
-            .map(|step| {
-                let record = Record { outcome: Some(true), ..blocked("192.0.2.9", "203.0.113.66", 4444) };
-                event(f64::from(step) * 60.0, record)
-            })
-            .collect();
-        let whole = soc_events(make().as_mut(), &events);
-        assert_eq!(whole.len(), 1);
-        let mut first = make();
-        let mut written = soc_events(first.as_mut(), &events[..8]);
-        let mut second = make();
-        second.load(&first.save().unwrap()).unwrap();
-        written.extend(soc_events(second.as_mut(), &events[8..]));
-        assert_eq!(written, whole);
-        assert!(make().load(b"not a state").is_err());
-    }
-
-    #[test]
-    fn hostile_text_in_a_name_is_shown_escaped() {
-        let record = |step: u32| Record {
-            action: Action::Connection,
-            outcome: Some(false),
-            entity: Entity {
-                src_ip: Some("192.0.2.9".into()),
-                domain: Some("a\u{1b}[2Jb".into()),
-                dst_port: Some(4444),
-                ..Entity::default()
-            },
-            pid: Some(step),
-            ..Record::default()
-        };
-        let events: Vec<Event> = (0..40).map(|step| event(f64::from(step) * 60.0, record(step))).collect();
-        let written = soc_events(make().as_mut(), &events);
-        assert!(!written.is_empty() && written.iter().all(|soc| !soc.summary.contains('\u{1b}')), "{written:#?}");
     }
 }

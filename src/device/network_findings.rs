@@ -8,8 +8,40 @@ use crate::detect::dns_names::{Oddity, Question};
 use crate::detect::flow::{Flow, Side};
 use crate::detect::nets::is_private;
 use crate::detect::scan::{Scan, Shape};
-use crate::event::Entity;
+use crate::detect::scenario::customer;
+use crate::event::{Alarm, Entity, Soc};
 use crate::layer::SOURCE_NOT_PROVEN;
+
+/// A finding, and the alarm that it is a report of where it goes on.
+pub struct Found {
+    pub finding: Finding,
+    pub alarm: Option<Alarm>,
+}
+
+impl From<Finding> for Found {
+    fn from(finding: Finding) -> Self {
+        Self { finding, alarm: None }
+    }
+}
+
+impl Found {
+    pub fn of_beacon(link: &Link<'_>, beacon: Beacon) -> Self {
+        Self { finding: beacon_finding(link, &beacon), alarm: Some(beacon.alarm) }
+    }
+}
+
+/// Whom a finding is about, among many of whom the same is found: who did it, and with whom where one can do it with many.
+pub fn member(soc: &Soc) -> String {
+    let entity = &soc.entity;
+    let client = entity.src_ip.as_deref().map(customer);
+    let peer = entity.domain.as_deref().or(entity.dst_ip.as_deref()).map(quote).unwrap_or_default();
+    let is_of_both = soc.flags.iter().any(|flag| matches!(flag.as_str(), "BEACON" | "DNS_TUNNEL"));
+    match client {
+        Some(client) if is_of_both => format!("{client} {peer}"),
+        Some(client) => client.into_owned(),
+        None => peer,
+    }
+}
 
 /// The two ends of a regular contact.
 pub struct Link<'a> {
@@ -88,7 +120,7 @@ pub fn page_finding(client: &str, pages: u64) -> Finding {
     }
 }
 
-pub fn beacon_finding(link: &Link<'_>, beacon: &Beacon) -> Finding {
+fn beacon_finding(link: &Link<'_>, beacon: &Beacon) -> Finding {
     let client = quote(link.client);
     let peer = link.domain.map(quote).or(link.address.map(|address| address.to_string())).unwrap_or_default();
     let port = link.port.map(|port| format!(" port {port}")).unwrap_or_default();

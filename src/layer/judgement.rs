@@ -42,7 +42,13 @@ pub fn over_summary(reasons: &[String], about: Option<&str>, alarm: &Alarm) -> S
 
 /// A decision about an address as it is to be reported: of one who does what many others do, that of all of them, or none. `id`: of
 /// its alarm.
-pub fn gathered(
+pub fn gathered(campaigns: &mut Campaigns, what: (&str, &str), decision: Decision, now: Timestamp) -> Option<Decision> {
+    gathered_beyond(limits::CAMPAIGN_SINGLE_MAX, campaigns, what, decision, now)
+}
+
+/// The same, where so many are reported each for itself in an hour.
+pub fn gathered_beyond(
+    single_max: usize,
     campaigns: &mut Campaigns,
     (what, id): (&str, &str),
     decision: Decision,
@@ -50,7 +56,7 @@ pub fn gathered(
 ) -> Option<Decision> {
     let Some(address) = &decision.entity.src_ip else { return Some(decision) };
     let (who, grade) = (customer(address).into_owned(), grade(decision.verdict, decision.score));
-    match campaigns.report(&Report { what, grade, who: &who, id, now }) {
+    match campaigns.report(&Report { what, grade, who: &who, id, now, single_max }) {
         Begun::Alone => Some(decision),
         Begun::Silent => None,
         Begun::Reported(alarm) => Some(of_campaign(decision, what, alarm)),
@@ -61,11 +67,16 @@ pub fn gathered(
 fn of_campaign(decision: Decision, what: &str, alarm: Alarm) -> Decision {
     let mut reasons = decision.reasons;
     let last = decision.entity.src_ip.as_deref().unwrap_or("unknown");
+    let summary = campaign_summary(what, last, &alarm);
+    reasons.insert(0, CAMPAIGN.to_owned());
+    Decision { reasons, summary, alarm: Some(Box::new(alarm)), ..decision }
+}
+
+/// Of many who do the same.
+pub fn campaign_summary(what: &str, last: &str, alarm: &Alarm) -> String {
     let unnamed = alarm.count.saturating_sub(alarm.members.len() as u64);
     let named_before = if unnamed > 0 { format!(", {unnamed} of them named before") } else { String::new() };
-    let summary = format!("{what} by {} sources one after the other, last {last}{named_before}", alarm.count);
-    reasons.insert(0, CAMPAIGN.to_owned());
-    Decision { reasons, summary: one_line(&summary), alarm: Some(Box::new(alarm)), ..decision }
+    one_line(&format!("{what} by {} sources one after the other, last {last}{named_before}", alarm.count))
 }
 
 #[cfg(test)]

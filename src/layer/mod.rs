@@ -24,5 +24,5 @@ pub(crate) mod testing;
 /// SHRINK's name of the operator's risk that every SOC event shows.
 pub(crate) const ACUTE_STRESS: &str = "risk_acute_stress";
 
-pub(crate) use judgement::{gathered, one_line, over_summary, verdict};
-pub(crate) use reasons::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, says};
+pub(crate) use judgement::{campaign_summary, gathered, gathered_beyond, one_line, over_summary, verdict};
+pub(crate) use reasons::{CAMPAIGN, SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, says};

@@ -17,7 +17,8 @@ use crate::detect::sigma::normal;
 use crate::event::{Action, Alarm, Category, Decision, Entity, Happened, Raw, Record, Timestamp};
 use crate::layer::reasons::RESUMED;
 use crate::layer::severity::grade;
-use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, gathered, one_line, says, verdict};
+use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, gathered, gathered_beyond, one_line, says, verdict};
+use crate::limits;
 
 /// The devices of Layer 4 that count and that look at the order of things.
 const COUNTS: u16 = 24;
@@ -137,7 +138,8 @@ impl Seen {
         gathered(&mut self.campaigns, (&raised.reason, &raised.alarm.id), decision, ts)
     }
 
-    /// A decision about the risk of an address: of one of many whose risk rises, that of all of them, or none.
+    /// A decision about the risk of an address: of one of many whose risk rises, that of all of them, or none. What it rises
+    /// through has been reported of each of them, so the first few are enough.
     pub fn gather_risk(&mut self, decision: Decision, ts: Timestamp) -> Option<Decision> {
         let entity = &decision.entity;
         let Some(who) = entity.src_ip.as_deref().filter(|_| entity.user.is_none()).map(customer) else {
@@ -145,7 +147,7 @@ impl Seen {
         };
         // Risk that has fallen and rises again is reported again.
         let id = format!("{RISK} {who} {}", ts.millis());
-        gathered(&mut self.campaigns, (RISK, &id), decision, ts)
+        gathered_beyond(limits::CAMPAIGN_SINGLE_FEW_MAX, &mut self.campaigns, (RISK, &id), decision, ts)
     }
 }
 
