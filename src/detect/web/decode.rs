@@ -5,9 +5,29 @@ use crate::limits;
 /// `%252e` is a point to a server behind a server; a third layer is nobody's.
 const LAYERS_MAX: usize = 3;
 
-/// Lower case, without percent, `%u`, overlong, entity and backslash encodings, comments of SQL taken for the blanks that they
-/// stand for, runs of blanks as one.
+/// A text as it reads without its wrapping.
+pub struct Decoded {
+    /// Lower case, without percent, `%u`, overlong, entity and backslash encodings, comments of SQL taken for the blanks that they
+    /// stand for, runs of blanks as one. The end of a line is a blank, as it is to a database.
+    pub text: String,
+    /// The same where the end of a line is a `;`, as it is to a shell; none of a text that is one line.
+    pub commands: Option<String>,
+}
+
+impl Decoded {
+    pub fn of(text: &str, is_query: bool) -> Self {
+        let text = unwrapped_wholly(text, is_query);
+        let has_lines = text.contains(['\n', '\r']);
+        Self { text: plain(&text, ' '), commands: has_lines.then(|| plain(&text, ';')) }
+    }
+}
+
+/// A text as a database or a file system reads it.
 pub fn decoded(text: &str, is_query: bool) -> String {
+    plain(&unwrapped_wholly(text, is_query), ' ')
+}
+
+fn unwrapped_wholly(text: &str, is_query: bool) -> String {
     let end = text.floor_char_boundary(limits::WEB_TEXT_BYTES_MAX);
     let mut bytes = text.as_bytes().get(..end).unwrap_or_default().to_vec();
     if is_query {
@@ -17,8 +37,24 @@ pub fn decoded(text: &str, is_query: bool) -> String {
         let Some(next) = unwrapped(&bytes) else { break };
         bytes = next;
     }
-    let text = String::from_utf8_lossy(&bytes).to_lowercase();
-    plain(&text)
+    text_of(&bytes).to_lowercase()
+}
+
+/// The blank that does not break in Latin-1: to MySQL a blank like any other.
+const LATIN_BLANK: &[u8] = b"\xa0";
+
+/// The bytes as text. What is no UTF-8 is U+FFFD, or a blank where it is one in Latin-1.
+fn text_of(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        match chunk.invalid() {
+            [] => {}
+            LATIN_BLANK => text.push(' '),
+            _ => text.push(char::REPLACEMENT_CHARACTER),
+        }
+    }
+    text
 }
 
 /// One layer less; `None` when there was none.
@@ -62,14 +98,22 @@ fn escape(rest: &[u8]) -> Option<(u32, usize)> {
     }
 }
 
-/// Two bytes for a character that needs one: `%c0%af` is a slash to those who do not check.
+/// Two to four bytes for a character that needs one: `%c0%af`, `%e0%80%af` and `%f0%80%80%af` are a slash to those who do not check.
 fn overlong(first: u32, rest: &[u8]) -> Option<(u32, usize)> {
-    if !matches!(first, 0xc0 | 0xc1) {
-        return None;
+    const ESCAPE: usize = 3;
+    let (bits, more) = match first {
+        0xc0 | 0xc1 => (first & 0x1f, 1),
+        0xe0 => (0, 2),
+        0xf0 => (0, 3),
+        _ => return None,
+    };
+    let mut value = bits;
+    for place in 0..more {
+        let [b'%', digits @ ..] = rest.get(place * ESCAPE..)? else { return None };
+        value = value << 6 | (hex(digits.get(..2)?)? & 0x3f);
     }
-    let [b'%', digits @ ..] = rest else { return None };
-    let second = hex(digits.get(..2)?)?;
-    Some(((first & 0x1f) << 6 | (second & 0x3f), 6))
+    // What needs as many is no other spelling of anything.
+    (value < 0x80).then_some((value, ESCAPE * (more + 1)))
 }
 
 fn entity(digits: &[u8], radix: u32, prefix: usize) -> Option<(u32, usize)> {
@@ -109,8 +153,8 @@ fn push(out: &mut Vec<u8>, value: u32) {
     out.extend(char::from_u32(folded).unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut buffer).bytes());
 }
 
-/// Comments and runs of blanks as one blank, backslashes as slashes, bytes of zero gone.
-fn plain(text: &str) -> String {
+/// Comments and runs of blanks as one blank, ends of lines as `line_end`, backslashes as slashes, bytes of zero gone.
+fn plain(text: &str, line_end: char) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
@@ -119,12 +163,14 @@ fn plain(text: &str) -> String {
             '/' if rest.starts_with("/*") => (comment(rest), Some(' ')),
             '\\' => (1, Some('/')),
             '\0' => (1, None),
+            '\n' | '\r' => (1, Some(line_end)),
             other if other.is_whitespace() => (other.len_utf8(), Some(' ')),
             other => (other.len_utf8(), Some(other)),
         };
         rest = rest.get(length..).unwrap_or_default();
         match written {
             Some(' ') if out.ends_with(' ') => {}
+            Some(';') if line_end == ';' && out.ends_with(';') => {}
             Some(written) => out.push(written),
             None => {}
         }
@@ -153,6 +199,8 @@ mod tests {
             "/%252e%252e/%25252e./etc/passwd",
             "/..%5c..%5cetc%5cpasswd",
             "/%c0%ae%c0%ae/..%c0%afetc/passwd",
+            "/%e0%80%ae%E0%80%AE/..%e0%80%afetc/passwd",
+            "/%f0%80%80%ae./%25e0%2580%25ae.%f0%80%80%afetc/passwd",
             "/%u002e%u002e/%uff0e%uff0e/etc/passwd",
             "/..\\../ETC/passwd",
             "/&#46;&#x2e;/../etc/passwd",
@@ -170,10 +218,31 @@ mod tests {
             "union/**/select",
             "un%69on/* x */select",
             "union /*!50000select*/",
+            "union%0bselect",
+            "union%0c%0dselect",
+            "union%a0%A0select",
+            "union%25a0select",
+            "union%c2%a0select",
         ] {
             assert!(decoded(text, true).starts_with("union select"), "{text}");
         }
         assert_eq!(decoded("a+b", false), "a+b");
+    }
+
+    #[test]
+    fn the_end_of_a_line_ends_a_command_and_nothing_else() {
+        let commands = |text: &str| Decoded::of(text, true).commands;
+        for text in ["h=1%0awhoami", "h=1%0d%0Awhoami", "h=1;%250awhoami", "h=1%e0%80%8awhoami"] {
+            assert_eq!(commands(text).as_deref(), Some("h=1;whoami"), "{text}");
+            assert!(["h=1 whoami", "h=1; whoami"].contains(&&*Decoded::of(text, true).text), "{text}");
+        }
+        assert_eq!(commands("h=1+whoami"), None);
+    }
+
+    #[test]
+    fn letters_that_need_three_bytes_are_no_other_spelling() {
+        assert_eq!(decoded("%e0%a4%b9%e2%82%ac%f0%9f%98%80", false), "ह€😀");
+        assert_eq!(decoded("caf%e9!%a0!%e0%80", false), "caf\u{fffd}! !\u{fffd}\u{fffd}");
     }
 
     #[test]

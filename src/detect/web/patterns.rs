@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aho_corasick::AhoCorasick;
 use regex::Regex;
 
-use super::decode::decoded;
+use super::decode::{Decoded, decoded};
 #[cfg(test)]
 use super::file::Sample;
 use super::file::{File, Level, Mistake, Pattern, Technique, WebText};
@@ -41,6 +41,8 @@ struct Check {
 /// The decoded parts of a request.
 struct View {
     url: String,
+    /// Only where it is another than `url`.
+    commands: Option<String>,
     path: String,
     query: String,
     agent: String,
@@ -113,7 +115,9 @@ impl Patterns {
     fn candidates(&self, view: &View) -> BTreeSet<usize> {
         let mut candidates = BTreeSet::new();
         let Some(finder) = &self.finder else { return candidates };
-        for text in [&view.url, &view.agent, &view.referrer, &view.method] {
+        let texts =
+            [Some(&view.url), view.commands.as_ref(), Some(&view.agent), Some(&view.referrer), Some(&view.method)];
+        for text in texts.into_iter().flatten() {
             for hit in finder.find_overlapping_iter(text.as_str()) {
                 candidates.extend(self.asks.get(hit.pattern().as_usize()));
             }
@@ -168,12 +172,18 @@ impl Check {
 impl View {
     fn of(request: &Request<'_>) -> Self {
         let (path, query) = request.split();
-        let (path, query) = (decoded(path, false), decoded(query, true));
-        let url = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
+        let (path, query) = (Decoded::of(path, false), Decoded::of(query, true));
+        let joined =
+            |path: &str, query: &str| if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        let commands = (path.commands.is_some() || query.commands.is_some()).then(|| {
+            let as_commands = |part: &Decoded| part.commands.clone().unwrap_or_else(|| part.text.clone());
+            joined(&as_commands(&path), &as_commands(&query))
+        });
         Self {
-            url,
-            path,
-            query,
+            url: joined(&path.text, &query.text),
+            commands,
+            path: path.text,
+            query: query.text,
             agent: decoded(request.agent, false),
             referrer: decoded(request.referrer, false),
             method: request.method.to_lowercase(),
@@ -183,6 +193,7 @@ impl View {
     fn part(&self, place: Place) -> &str {
         match place {
             Place::Url => &self.url,
+            Place::Commands => self.commands.as_ref().unwrap_or(&self.url),
             Place::Path => &self.path,
             Place::Query => &self.query,
             Place::Agent => &self.agent,

@@ -8,6 +8,8 @@ use crate::event::{Action, Record};
 pub enum Place {
     /// Path and query.
     Url,
+    /// The same, as a shell reads it: the end of a line ends a command.
+    Commands,
     Path,
     Query,
     Agent,
@@ -41,10 +43,12 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// Path and query, split where the first question mark is.
+    /// Path and query, split where the first question mark is. A browser sends nothing of what stands behind a `#`; whoever has sent
+    /// it all the same means it for the server, and it belongs to the query.
     pub fn split(&self) -> (&'a str, &'a str) {
-        let url = self.url.split('#').next().unwrap_or_default();
-        url.split_once('?').unwrap_or((url, ""))
+        let at = self.url.find(['?', '#']).unwrap_or(self.url.len());
+        let (path, rest) = self.url.split_at_checked(at).unwrap_or((self.url, ""));
+        (path, rest.strip_prefix('?').unwrap_or(rest))
     }
 
     /// The server did something, or failed at it, where most attempts find nothing.
