@@ -15,6 +15,10 @@ use crate::limits;
 /// OpenSSH's `LoginGraceTime`: a session that has not logged in by then is over, and so is login's.
 const SESSION: Duration = Duration::from_secs(120);
 
+/// In a container everything that a program does is of process 1: of that, only lines that come together are of one attempt.
+const FIRST_PROCESS: u32 = 1;
+const TOGETHER: Duration = Duration::from_secs(2);
+
 /// How the audit system writes that there is no session yet, which all that log in have in common.
 const NO_SESSION: [&str; 3] = ["4294967295", "-1", "unset"];
 
@@ -48,7 +52,7 @@ impl Attempts {
         let session = self.sessions.touch(&key, Default::default);
         let user = record.entity.user.as_deref().unwrap_or_default();
         let beginning = beginning(record);
-        let is_same_session = session.is_near(ts) && session.is_of(user);
+        let is_same_session = session.is_near(ts, length(record)) && session.is_of(user);
         if !is_same_session {
             *session = Session::default();
         }
@@ -75,7 +79,8 @@ impl Attempts {
     pub fn succeeded(&mut self, peer: &str, record: &Record, ts: Timestamp) -> Vec<String> {
         let Some(key) = key(peer, record) else { return Vec::new() };
         let user = record.entity.user.as_deref().unwrap_or_default();
-        let is_meant = self.sessions.get(&key).is_some_and(|session| session.is_near(ts) && session.is_of(user));
+        let is_near = |session: &Session| session.is_near(ts, length(record));
+        let is_meant = self.sessions.get(&key).is_some_and(|session| is_near(session) && session.is_of(user));
         // Whoever fails as one user and gets in as another has still tried the first.
         if !is_meant {
             return Vec::new();
@@ -85,8 +90,8 @@ impl Attempts {
 }
 
 impl Session {
-    fn is_near(&self, ts: Timestamp) -> bool {
-        !self.beginnings.is_empty() && ts.since(self.at).max(self.at.since(ts)) <= SESSION
+    fn is_near(&self, ts: Timestamp, length: Duration) -> bool {
+        !self.beginnings.is_empty() && ts.since(self.at).max(self.at.since(ts)) <= length
     }
 
     fn is_of(&self, user: &str) -> bool {
@@ -94,10 +99,20 @@ impl Session {
     }
 }
 
+fn session(record: &Record) -> Option<&str> {
+    record.field("session").filter(|session| !NO_SESSION.contains(session))
+}
+
+/// How far apart lines of one session may be.
+fn length(record: &Record) -> Duration {
+    let is_of_everybody = session(record).is_none() && record.pid == Some(FIRST_PROCESS);
+    if is_of_everybody { TOGETHER } else { SESSION }
+}
+
 /// The session that the line names, else the process that serves it.
 fn key(peer: &str, record: &Record) -> Option<String> {
     let host = record.entity.host.as_deref().unwrap_or_default();
-    match record.field("session").filter(|session| !NO_SESSION.contains(session)) {
+    match session(record) {
         Some(session) => Some(format!("{host} {peer} session {session}")),
         None => record.pid.map(|pid| format!("{host} {peer} {pid}")),
     }
@@ -182,6 +197,18 @@ mod tests {
             (at, Record { fields, ..line("root", at as u32, &message) })
         };
         assert_eq!(counted(&mut Attempts::default(), &[line(1), line(2), line(3)]), 3);
+    }
+
+    #[test]
+    fn the_first_process_of_a_container_serves_everybody_so_lines_that_differ_are_one_attempt_only_when_they_come_together()
+     {
+        let words = ["login failed for user root", "Invalid credentials for root", "authentication failed for root"];
+        let at = |every: u64, pid| -> Vec<(u64, Record)> {
+            (0..12).map(|n| (n as u64 * every, line("root", pid, words[n % 3]))).collect()
+        };
+        assert_eq!(counted(&mut Attempts::default(), &at(40, 1)), 12);
+        assert_eq!(counted(&mut Attempts::default(), &at(40, 7)), 4);
+        assert_eq!(counted(&mut Attempts::default(), &at(1, 1)), 4);
     }
 
     #[test]

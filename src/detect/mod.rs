@@ -13,6 +13,7 @@ pub(crate) mod campaign;
 pub(crate) mod campaign_ends;
 pub(crate) mod client_network;
 pub mod command_habits;
+pub(crate) mod credential;
 pub(crate) mod deceptive;
 pub mod dga;
 pub(crate) mod disagreement;

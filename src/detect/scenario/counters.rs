@@ -11,6 +11,7 @@ use super::model::{Masks, Measure, Scenario};
 use super::says::filled;
 use super::set::{Role, ScenarioSet};
 use super::table::{Line, Table};
+use crate::detect::credential::shows_password;
 use crate::detect::fingerprint::alarm_id;
 use crate::detect::fold::reported_again_at;
 use crate::detect::sigma::normal;
@@ -133,6 +134,12 @@ impl Counters {
         let group = group::of(scenario, line.record)?;
         if role == Role::Follows {
             return followed(table, scenario, group, line);
+        }
+        // Who gets in by a key says nothing of who has typed passwords from there, but for what failed in the same session.
+        if !shows_password(line.record) {
+            take_own_back(table, scenario, group, line);
+            let is_own_value = !line.own.is_empty() && matches!(scenario.measure, Measure::Values { .. });
+            is_own_value.then_some(())?;
         }
         let item = group::item(line.record, scenario.item()).unwrap_or(NOTHING);
         table.take_back(scenario, group, line.ts, (item, usize::MAX));
@@ -291,11 +298,7 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observati
     }
     let is_reached = |table: &Table| led(scenario, table.get(group)?, line);
     let before = is_reached(table);
-    // The failures of a session that ends in a login were the user's own.
-    for user in line.own {
-        let user = if user.is_empty() { NOTHING } else { group::value_of(user) };
-        table.take_back(scenario, group, line.ts, (user, 1));
-    }
+    take_own_back(table, scenario, group, line);
     let after = is_reached(table);
     // What one session alone has guessed, it has guessed.
     let led = after.or(before.filter(|_| line.own.len() >= scenario.at))?;
@@ -315,6 +318,14 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observati
     let found = raised(scenario, group, then.reason.clone(), (score, summary), alarm);
     let techniques = if then.techniques.is_empty() { found.techniques.clone() } else { then.techniques.clone() };
     Some(Raised { is_of_source: false, is_after: true, techniques, ends_after: None, ..found })
+}
+
+/// The failures of a session that ends in a login were the user's own.
+fn take_own_back(table: &mut Table, scenario: &Scenario, group: u64, line: &Observation<'_>) {
+    for user in line.own {
+        let user = if user.is_empty() { NOTHING } else { group::value_of(user) };
+        table.take_back(scenario, group, line.ts, (user, 1));
+    }
 }
 
 fn raised(scenario: &Scenario, group: u64, reason: String, (score, summary): (f64, String), alarm: Grown) -> Raised {

@@ -15,7 +15,7 @@ pub fn of(scenario: &Scenario, record: &Record) -> Option<u64> {
     for name in &scenario.group_by {
         let value = normal::field(record, name).filter(|value| !value.is_empty())?;
         key.push('\0');
-        key.push_str(&masked(&value, scenario.masks));
+        key.push_str(&masked(if name.starts_with("user.") { account(&value) } else { &value }, scenario.masks));
     }
     Some(fingerprint(&key))
 }
@@ -35,9 +35,21 @@ pub fn customer(address: &str) -> Cow<'_, str> {
     masked(address, Masks::CUSTOMER)
 }
 
-/// The network of an address; what is no address, in lower case (names of hosts and users are given in both).
+/// The account that a name is of, as far as its spelling tells: `alice`, `alice@example.org` and `EXAMPLE\alice` are one. Who tries
+/// all of them tries one account. Two people whose names differ in the domain alone are taken for one here, and so this is for
+/// counting what is tried alone: what one of them makes good is that one's, as it is written.
+fn account(name: &str) -> &str {
+    let behind_domain = name.rsplit('\\').next().filter(|rest| !rest.is_empty()).unwrap_or(name);
+    behind_domain.split('@').next().filter(|rest| !rest.is_empty()).unwrap_or(behind_domain)
+}
+
+/// The network of an address; what is no address, in lower case (names of hosts and users are given in both) and without the point
+/// that names of hosts may end with.
 pub fn masked(value: &str, masks: Masks) -> Cow<'_, str> {
-    let Ok(address) = value.parse::<IpAddr>() else { return Cow::Owned(value.to_lowercase()) };
+    let Ok(address) = value.parse::<IpAddr>() else {
+        let name = Some(value.trim_end_matches('.')).filter(|name| !name.is_empty()).unwrap_or(value);
+        return Cow::Owned(name.to_lowercase());
+    };
     let address = behind(address);
     let net = whole(address, if address.is_ipv4() { masks.v4 } else { masks.v6 });
     Cow::Owned(if net.prefix_len() < net.max_prefix_len() { net.to_string() } else { address.to_string() })
@@ -56,6 +68,19 @@ mod tests {
         assert_eq!(masked("::ffff:192.0.2.1", masks), masked("192.0.2.1", masks));
         assert_ne!(masked("64:ff9b::192.0.2.1", masks), masked("64:ff9b::192.0.2.2", masks));
         assert_eq!(masked("192.0.2.1", Masks { v4: 24, v6: 48 }), "192.0.2.0/24");
-        assert_eq!(masked("Gate.Example.Org", masks), "gate.example.org");
+        for name in ["Gate.Example.Org", "gate.example.org.", "gate.example.org.."] {
+            assert_eq!(masked(name, masks), "gate.example.org", "{name}");
+        }
+        assert_eq!(masked("..", masks), "..");
+    }
+
+    #[test]
+    fn one_account_is_one_however_its_domain_is_written() {
+        for name in ["alice", "alice@example.org", "EXAMPLE\\alice", "example.org\\alice@example.org"] {
+            assert_eq!(account(name), "alice", "{name}");
+        }
+        for name in ["@", "@x", "\\", "x\\"] {
+            assert!(!account(name).is_empty(), "{name}");
+        }
     }
 }

@@ -282,3 +282,38 @@ fn a_failed_logon_of_the_windows_event_log_counts_like_any_other() {
     let read = crate::parse::record(line.as_bytes(), Format::Auto, &[]);
     assert!(is_called(&loud((0..6).map(|at| (at * 5, read.clone()))), &["brute_force"]));
 }
+
+#[test]
+fn a_login_by_a_key_takes_back_nothing_of_who_types_passwords_from_the_same_address() {
+    let line = |pid: u64, said: &str| {
+        let line = format!("Nov 10 10:00:00 atlas sshd[{pid}]: {said} for root from 203.0.113.9 port 4242 ssh2");
+        crate::parse::record(line.as_bytes(), Format::Auto, &[])
+    };
+    let guessed = |accepted: &str| {
+        let mut lines: Vec<(u64, Record)> = (0..200).map(|n| (n * 120, line(n + 10, "Failed password"))).collect();
+        lines.extend((0..50).map(|n| (n * 480 + 60, line(1000 + n, accepted))));
+        lines.sort_by_key(|(at, _)| *at);
+        loud(lines).iter().any(|(name, _)| name == "brute_force")
+    };
+    assert!(guessed("Accepted publickey"));
+    assert!(!guessed("Accepted password"), "who remembers in the end");
+    // But for the session that the key ends.
+    let with_agent = (0..60)
+        .flat_map(|n| [(n * 60, line(n + 10, "Failed publickey")), (n * 60 + 1, line(n + 10, "Accepted publickey"))]);
+    assert!(loud(with_agent).is_empty());
+}
+
+#[test]
+fn spellings_of_one_account_are_one_account_that_many_addresses_try() {
+    let tried = |names: &[&str]| {
+        let lines = (0..36).map(|n| (n * 15, login(names[n as usize % names.len()], &format!("20.{n}.1.7"), false)));
+        alarms(lines).into_iter().find(|decision| decision.reasons[0] == "distributed_brute_force")
+    };
+    let found = tried(&["alice", "alice@example.org", "EXAMPLE\\alice", "ALICE"]).unwrap();
+    assert!(
+        found.summary.contains("of EXAMPLE\\alice from") || found.summary.contains("of alice"),
+        "{}",
+        found.summary
+    );
+    assert!(tried(&["alice", "bob", "carol", "dave"]).is_none());
+}
