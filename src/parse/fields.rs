@@ -1,6 +1,7 @@
 //! What the keys of structured logs mean, whoever chose their spelling: `src_ip`, `SrcIP` and `source.ip` are one.
 
 use super::fill::fill;
+use super::proxy::FORWARDED_FOR;
 use super::scan::Address;
 use super::time::{LogTime, Parsed};
 use super::{level, stamp};
@@ -12,7 +13,8 @@ const CLIENT_PARTS: &[&str] =
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Role {
-    /// With a rank: the lowest wins, since `ip` may be anything and `src_ip` is meant.
+    /// With a rank: the lowest wins, since `ip` may be anything and `src_ip` is meant, and who is connected is known, while the
+    /// client is often whom the client itself has named in a header.
     Source(u8),
     SourcePort,
     Destination,
@@ -28,6 +30,10 @@ enum Role {
     Status,
 }
 
+/// The ranks of the other end of a connection, and of the client that it may only pass on.
+const PEER: u8 = 1;
+const CLAIMED: u8 = 2;
+
 fn role(key: &str) -> Option<Role> {
     let (parent, last) = key.rsplit_once('.').unwrap_or(("", key));
     if last.len() > 24 || parent.split('.').any(|part| CLIENT_PARTS.contains(&part)) {
@@ -41,15 +47,16 @@ fn role(key: &str) -> Option<Role> {
     }
     Some(match buffer.get(..length)? {
         b"srcip" | b"sourceip" | b"srcaddr" | b"sourceaddress" | b"sourceipaddress" | b"idorigh" => Role::Source(0),
-        b"clientip" | b"clientaddr" | b"clientaddress" | b"clienthost" | b"cip" => Role::Source(1),
+        b"clientip" | b"clientaddr" | b"clientaddress" | b"clienthost" | b"cip" => Role::Source(CLAIMED),
         b"downstreamremoteaddress"
         | b"remoteip"
         | b"remoteaddr"
         | b"remoteaddress"
         | b"rhost"
         | b"peerip"
-        | b"peeraddr" => Role::Source(2),
-        b"ip" | b"ipaddress" if matches!(parent, "source" | "client") => Role::Source(0),
+        | b"peeraddr" => Role::Source(PEER),
+        b"ip" | b"ipaddress" if parent == "source" => Role::Source(0),
+        b"ip" | b"ipaddress" if parent == "client" => Role::Source(CLAIMED),
         b"ip" | b"ipaddress" if parent == "destination" || parent == "server" => Role::Destination,
         b"ip" | b"ipaddress" if parent.is_empty() => Role::Source(3),
         b"addr" | b"client" | b"remote" if !parent.contains("local") => Role::Source(4),
@@ -72,6 +79,7 @@ fn role(key: &str) -> Option<Role> {
 /// Fills what is still unknown from keys with a known meaning.
 pub(super) fn describe(fields: &[(String, String)], record: &mut Record) {
     let mut source: Option<(u8, usize, Address)> = None;
+    let mut claimed: Option<Address> = None;
     let (mut method, mut status) = (false, None);
     for (key, value) in fields {
         // The journal's own fields are about the sender of the line, not about what the line says.
@@ -81,10 +89,12 @@ pub(super) fn describe(fields: &[(String, String)], record: &mut Record) {
         match role(key) {
             None => {}
             Some(Role::Source(rank)) => {
+                let Some(address) = Address::whole(value).or_else(|| Address::with_port(value)) else { continue };
                 let rank = (rank, key.matches('.').count());
-                if let Some(address) = Address::whole(value).or_else(|| Address::with_port(value))
-                    && source.as_ref().is_none_or(|(best, depth, _)| rank < (*best, *depth))
-                {
+                if rank.0 == CLAIMED {
+                    claimed.get_or_insert(address);
+                }
+                if source.as_ref().is_none_or(|(best, depth, _)| rank < (*best, *depth)) {
                     source = Some((rank.0, rank.1, address));
                 }
             }
@@ -116,7 +126,11 @@ pub(super) fn describe(fields: &[(String, String)], record: &mut Record) {
             Some(Role::Status) => status = value.parse::<u16>().ok().or(status),
         }
     }
-    if let Some((_, _, address)) = source {
+    if let Some((rank, _, address)) = source {
+        // Behind a proxy that is trusted it is the client all the same.
+        if let Some(claimed) = claimed.filter(|claimed| rank == PEER && claimed.ip != address.ip) {
+            record.push(FORWARDED_FOR, claimed.ip.to_string());
+        }
         record.set_source(address);
     }
     if let (true, Some(status @ 100..=599)) = (method, status)
@@ -319,12 +333,15 @@ mod tests {
         let source = |fields: &[(&str, &str)]| described(fields).entity.src_ip;
         let (one, other) = ("192.0.2.1", "198.51.100.1");
         for (better, worse) in
-            [("src_ip", "client_ip"), ("client_ip", "remote_ip"), ("remote_ip", "ip"), ("ip", "addr")]
+            [("src_ip", "remote_ip"), ("remote_ip", "client_ip"), ("client_ip", "ip"), ("ip", "addr")]
         {
             assert_eq!(source(&[(better, one), (worse, other)]).as_deref(), Some(one), "{better} and {worse}");
             assert_eq!(source(&[(worse, other), (better, one)]).as_deref(), Some(one), "{worse} and {better}");
         }
         assert_eq!(source(&[("a.b.src_ip", other), ("a.src_ip", one)]).as_deref(), Some(one), "the nearer to the root");
+        let behind = described(&[("client_ip", other), ("remote_addr", one)]);
+        assert_eq!(behind.field("forwarded_for"), Some(other), "a proxy that is trusted is believed");
+        assert_eq!(described(&[("client_ip", one), ("remote_addr", one)]).field("forwarded_for"), None);
         for key in ["headers.src_ip", "request.args.ip", "body.client_ip", "_src_ip", "SRC_IP", "local.addr"] {
             assert_eq!(source(&[(key, one)]), None, "{key}");
         }

@@ -9,7 +9,7 @@ use crate::event::Record;
 use crate::limits;
 
 /// The field with what a proxy was told, as `X-Forwarded-For` writes it.
-const FORWARDED_FOR: &str = "forwarded_for";
+pub(super) const FORWARDED_FOR: &str = "forwarded_for";
 /// The field with the address of the proxy, where the client's has taken its place.
 const PROXY: &str = "proxy_ip";
 

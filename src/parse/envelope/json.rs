@@ -1,17 +1,18 @@
 //! One JSON object a line; nested keys are joined with dots.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::fields;
 use super::super::time::Parsed;
 use super::container;
 use super::layer::{Inside, Layer};
+use super::object::Untwisted;
 use crate::event::Record;
 use crate::formats::flatten;
 
 /// `None` where the line is not an object.
 fn read(line: &str) -> Option<Parsed> {
-    let object: Map<String, Value> = serde_json::from_str(line).ok()?;
+    let Untwisted(Value::Object(object)) = serde_json::from_str(line).ok()? else { return None };
     let mut flat = Vec::new();
     for (key, value) in object {
         flatten(key, value, bytes_text, &mut flat);
@@ -102,6 +103,13 @@ mod tests {
         let record = parse(line.as_bytes(), Format::Json, &[]).record;
         assert_eq!(record.entity.src_ip.as_deref(), Some("192.0.2.7"));
         assert_eq!((record.action, record.outcome), (Action::HttpRequest, Some(false)));
+    }
+
+    #[test]
+    fn a_client_that_closes_its_text_and_names_another_address_is_nobody_and_frames_nobody() {
+        let line = r#"{"level":"warn","msg":"login failed","ip":"192.0.2.1","user":"x","ip":"203.0.113.9"}"#;
+        let record = parse(line.as_bytes(), Format::Auto, &[]).record;
+        assert_eq!((record.entity.src_ip, record.action), (None, Action::Login));
     }
 
     #[test]

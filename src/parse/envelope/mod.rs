@@ -20,6 +20,7 @@ mod json;
 mod layer;
 mod logfmt;
 mod month;
+mod object;
 mod priority;
 pub(super) mod repeated;
 mod rfc5424;
