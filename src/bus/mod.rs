@@ -17,4 +17,4 @@ pub use ledger::{Consumer, ConsumerId, Ledger};
 pub use log::{EventRef, Log};
 pub use reader::{Reader, Ready};
 pub use shared::{Bus, Stale, Step, Wake};
-pub use transaction::{DeadLetter, EntryKey, Snapshot, TakenEntries, Transaction};
+pub use transaction::{DeadLetter, EntryKey, Snapshot, TakenEntries, Transaction, keep_position};

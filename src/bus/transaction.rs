@@ -1,6 +1,7 @@
 //! A transaction: one consumer's step forward, committed as a whole or not at all.
 //! Not a transaction of SQLite: one of those commits many of these.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,7 +19,8 @@ pub struct Transaction {
     pub cursor: Option<EventId>,
     /// What it wrote, with ids, in order.
     pub events: Arc<[Event]>,
-    /// How far its outside inputs are read, by name (`/var/log/auth.log`, `journal`); the values are the source's own.
+    /// How far its outside inputs are read, by name (`/var/log/auth.log`, `journal`); the values are the source's own. Null:
+    /// it will not come again, and is forgotten wherever positions are kept.
     pub positions: Vec<(String, Value)>,
     pub snapshot: Option<Snapshot>,
     pub dead_letters: Vec<DeadLetter>,
@@ -30,6 +32,15 @@ impl Transaction {
     /// Bytes that its events hold on to, roughly.
     pub fn weight(&self) -> usize {
         self.events.iter().map(|event| weight(&event.body)).sum()
+    }
+}
+
+/// Keeps a position, or forgets a name that will not come again: nothing of it may stay, for senders invent names without end.
+pub fn keep_position(positions: &mut BTreeMap<String, Value>, name: &str, position: &Value) {
+    if position.is_null() {
+        positions.remove(name);
+    } else {
+        positions.insert(name.to_owned(), position.clone());
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::retention_clock::RetentionClock;
 use super::{Announcer, Progress};
-use crate::bus::{Bus, Transaction};
+use crate::bus::{Bus, Transaction, keep_position};
 use crate::config::Config;
 use crate::event::{Event, EventId, Stream, Timestamp};
 use crate::intake::IntakeLog;
@@ -156,7 +156,7 @@ impl Writer {
             self.positions_changed |= transaction.events.first().is_some_and(is_input);
             self.positions.saved_id = transaction.events.last().map_or(self.positions.saved_id, |event| event.id);
             for (source, position) in &transaction.positions {
-                self.positions.positions.insert(source.clone(), position.clone());
+                keep_position(&mut self.positions.positions, source, position);
                 self.positions_changed = true;
             }
         }

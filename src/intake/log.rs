@@ -11,7 +11,7 @@ use super::clock::{self, SourceClocks};
 use super::meters::SourceMeters;
 use super::shrink::Latest;
 use super::{Batch, Expected, Problem, Said, SourceBoard};
-use crate::bus::Bus;
+use crate::bus::{Bus, keep_position};
 use crate::event::{Draft, EventId, Timestamp};
 use crate::locked::locked;
 use crate::observe::metrics;
@@ -68,11 +68,7 @@ impl IntakeLog {
             return;
         }
         for (source, position) in append() {
-            if position.is_null() {
-                positions.remove(&source);
-            } else {
-                positions.insert(source, position);
-            }
+            keep_position(&mut positions, &source, &position);
         }
     }
 

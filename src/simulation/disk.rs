@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::bus::{Snapshot, Transaction};
+use crate::bus::{Snapshot, Transaction, keep_position};
 use crate::event::{Body, Event, EventId, Interest, Raw};
 use crate::parse::built_in;
 use crate::store::Recovery;
@@ -50,7 +50,7 @@ impl Disk {
                 }
             }
             for (name, value) in &transaction.positions {
-                self.positions.insert(name.clone(), value.clone());
+                keep_position(&mut self.positions, name, value);
             }
             self.letters += transaction.dead_letters.len();
         }

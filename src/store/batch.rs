@@ -42,7 +42,8 @@ pub(super) struct Batch<'a> {
     control: Vec<ControlRow>,
     letters: Vec<Letter<'a>>,
     cursors: BTreeMap<&'a str, i64>,
-    positions: BTreeMap<&'a str, String>,
+    /// `None`: it will not come again.
+    positions: BTreeMap<&'a str, Option<String>>,
     snapshots: BTreeMap<&'a str, &'a crate::bus::Snapshot>,
     taken: Vec<TakenRow<'a>>,
     /// The largest id of an event or a cursor.
@@ -95,7 +96,7 @@ impl<'a> Batch<'a> {
             *known = cursor.packed().max(*known);
         }
         for (source, position) in &transaction.positions {
-            self.positions.insert(source, position.to_string());
+            self.positions.insert(source, (!position.is_null()).then(|| position.to_string()));
         }
         if let Some(snapshot) = &transaction.snapshot {
             self.snapshots.insert(&transaction.consumer, snapshot);
@@ -131,7 +132,7 @@ impl<'a> Batch<'a> {
     fn event_statements(&self, statements: &mut Vec<Statement>) {
         let raw = "INSERT OR REPLACE INTO raw_events_fast \
                    (id, ts, arrival, believed, source, compartment, payload, layer, root, format, attributes) ";
-        insert(statements, raw, "", &self.raw, |mut values, row| {
+        with_values(statements, raw, "", &self.raw, |mut values, row| {
             values.push_bind(row.id).push_bind(row.ts).push_bind(row.arrival).push_bind(row.believed);
             values
                 .push_bind(row.source.clone())
@@ -142,7 +143,7 @@ impl<'a> Batch<'a> {
         });
         let outputs = "INSERT OR REPLACE INTO model_outputs_fast \
                        (id, ts, arrival, believed, layer, model, input_ref, output_json, score, root, producer) ";
-        insert(statements, outputs, "", &self.outputs, |mut values, row| {
+        with_values(statements, outputs, "", &self.outputs, |mut values, row| {
             values.push_bind(row.id).push_bind(row.ts).push_bind(row.arrival).push_bind(row.believed);
             values.push_bind(row.layer).push_bind(row.model.clone());
             values.push_bind(row.input_ref.as_deref()).push_bind(row.output_json.as_str()).push_bind(row.score);
@@ -150,7 +151,7 @@ impl<'a> Batch<'a> {
         });
         let control =
             "INSERT OR REPLACE INTO control_events_fast (id, ts, arrival, believed, stream, root, body_json) ";
-        insert(statements, control, "", &self.control, |mut values, row| {
+        with_values(statements, control, "", &self.control, |mut values, row| {
             values.push_bind(row.id).push_bind(row.ts).push_bind(row.arrival).push_bind(row.believed);
             values.push_bind(row.stream).push_bind(row.root).push_bind(row.body_json.as_str());
         });
@@ -158,13 +159,13 @@ impl<'a> Batch<'a> {
 
     fn state_statements(&self, statements: &mut Vec<Statement>) {
         let letters = "INSERT OR IGNORE INTO dead_letters (id, stream, reason, payload, digest) ";
-        insert(statements, letters, "", &self.letters, |mut values, letter| {
+        with_values(statements, letters, "", &self.letters, |mut values, letter| {
             values.push_bind(letter.id).push_bind(letter.stream).push_bind(letter.reason.as_str());
             values.push_bind(letter.payload.as_slice()).push_bind(letter.digest.as_slice());
         });
         let cursors: Vec<_> = self.cursors.iter().collect();
         let never_back = " ON CONFLICT(consumer) DO UPDATE SET id = max(id, excluded.id)";
-        insert(
+        with_values(
             statements,
             "INSERT INTO cursors (consumer, id) ",
             never_back,
@@ -173,20 +174,30 @@ impl<'a> Batch<'a> {
                 values.push_bind(**consumer).push_bind(**id);
             },
         );
-        let positions: Vec<_> = self.positions.iter().collect();
-        let replace = "INSERT OR REPLACE INTO positions (source, position) ";
-        insert(statements, replace, "", &positions, |mut values, (source, position)| {
-            values.push_bind(**source).push_bind(position.as_str());
-        });
+        self.position_statements(statements);
         let taken = "INSERT OR REPLACE INTO taken_entries (first, last, stream, keys) ";
-        insert(statements, taken, "", &self.taken, |mut values, row| {
+        with_values(statements, taken, "", &self.taken, |mut values, row| {
             values.push_bind(row.first).push_bind(row.last).push_bind(row.stream).push_bind(row.keys.as_slice());
         });
         let snapshots: Vec<_> = self.snapshots.iter().collect();
         let replace = "INSERT OR REPLACE INTO snapshots (consumer, version, cursor, state) ";
-        insert(statements, replace, "", &snapshots, |mut values, (consumer, snapshot)| {
+        with_values(statements, replace, "", &snapshots, |mut values, (consumer, snapshot)| {
             values.push_bind(**consumer).push_bind(snapshot_version());
             values.push_bind(snapshot.cursor.packed()).push_bind(&*snapshot.state);
+        });
+    }
+
+    /// What is forgotten leaves no row: senders invent names without end.
+    fn position_statements(&self, statements: &mut Vec<Statement>) {
+        let known: Vec<_> =
+            self.positions.iter().filter_map(|(source, position)| Some((source, position.as_ref()?))).collect();
+        let replace = "INSERT OR REPLACE INTO positions (source, position) ";
+        with_values(statements, replace, "", &known, |mut values, (source, position)| {
+            values.push_bind(**source).push_bind(position.as_str());
+        });
+        let gone: Vec<_> = self.positions.iter().filter(|(_, position)| position.is_none()).collect();
+        with_values(statements, "DELETE FROM positions WHERE source IN (", ")", &gone, |mut values, (source, _)| {
+            values.push_bind(**source);
         });
     }
 }
@@ -214,8 +225,8 @@ fn letter_digest(
 
 type Values<'values> = sqlx::query_builder::Separated<'values, Sqlite, &'static str>;
 
-/// Adds multi-row INSERTs: full ones, and the rest in powers of two, so that there are few distinct texts to prepare.
-fn insert<Item>(
+/// Adds statements that take many rows of values: full ones, and the rest in powers of two, so that there are few distinct texts to prepare.
+fn with_values<Item>(
     statements: &mut Vec<Statement>,
     head: &str,
     tail: &str,
@@ -234,4 +245,46 @@ fn insert<Item>(
 
 fn chunk_rows(rows: usize) -> usize {
     if rows >= INSERT_ROWS_MAX { INSERT_ROWS_MAX } else { 1 << rows.ilog2() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions, Connection};
+
+    use super::*;
+    use crate::store::HotStore;
+    use crate::store::tests::config;
+
+    #[tokio::test]
+    async fn a_position_that_will_not_come_again_leaves_no_row_and_one_that_comes_again_has_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = HotStore::open(&config(&folder)).await.unwrap();
+        let positions = |positions: &[(&str, Value)]| {
+            let positions = positions.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            Arc::new(Transaction { consumer: "intake-file".into(), positions, ..Transaction::default() })
+        };
+        let many: Vec<(String, Value)> = (0..700).map(|n| (format!("clock:http:{n}"), json!(n))).collect();
+        let many: Vec<_> = many.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        let gone: Vec<_> = many.iter().map(|(name, _)| (*name, Value::Null)).collect();
+        store.commit(&[positions(&many), positions(&[("a", json!(1)), ("b", json!(1))])]).await.unwrap();
+        store
+            .commit(&[positions(&gone), positions(&[("a", json!(null)), ("b", json!(null)), ("b", json!(2))])])
+            .await
+            .unwrap();
+        let rows: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM positions").fetch_one(&store.inner.readers).await.unwrap();
+        assert_eq!(rows, 1);
+        store.close().await;
+        let (store, recovery) = HotStore::open(&config(&folder)).await.unwrap();
+        assert_eq!(recovery.positions, BTreeMap::from([("b".to_owned(), json!(2))]));
+        store.close().await;
+        // As earlier versions kept it.
+        let mut connection = SqliteConnectOptions::new().filename(config(&folder).path).connect().await.unwrap();
+        sqlx::query("INSERT INTO positions VALUES ('c', 'null')").execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        let (_store, recovery) = HotStore::open(&config(&folder)).await.unwrap();
+        assert_eq!(recovery.positions.len(), 1);
+    }
 }

@@ -197,6 +197,8 @@ pub(super) async fn recover(connection: &mut SqliteConnection) -> Result<Recover
 
 fn readable_position((source, text): (String, String)) -> Option<(String, Value)> {
     match serde_json::from_str(&text) {
+        // Earlier versions kept what is forgotten so.
+        Ok(Value::Null) => None,
         Ok(position) => Some((source, position)),
         Err(error) => {
             log::error!("hot store: the position of {source} cannot be read ({error}): it is read from its start");

@@ -66,6 +66,11 @@ impl SourceClock {
         believed
     }
 
+    /// When its newest line was taken in.
+    pub fn used(&self) -> Option<Timestamp> {
+        self.arrival
+    }
+
     fn judge(&mut self, line: &TimedLine<'_>) -> Timestamp {
         let Some(before) = self.at else {
             let first = line.first();
