@@ -20,7 +20,9 @@ use crate::detect::session_order::SessionOrder;
 use crate::detect::silence::{Claimed, Silence, Silent};
 use crate::detect::source_table::{Remembered, SourceTable};
 use crate::detect::watch_time::WatchTime;
-use crate::event::{Body, Category, Decision, Entity, Event, Interest, Raw, Soc, Stream, Timestamp, Verdict, stream};
+use crate::event::{
+    Body, Category, Decision, Entity, Event, Interest, Raw, Soc, Stream, Timestamp, Verdict, source_name, stream,
+};
 use crate::layer::severity::ACUTE_STRESS_HIGH;
 use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX, OUTPUTS_PER_EVENT_MAX};
@@ -150,9 +152,10 @@ impl AdvMl {
     /// What is odd about the time that a line tells, and about when it came.
     fn time(&mut self, event: &Event, raw: &Raw, watched: Duration, out: &mut Outbox) {
         let host = raw.record().entity.host.clone();
-        let key = format!("{}\0{}", raw.source, host.as_deref().unwrap_or_default());
+        let source_key = raw.source_key();
+        let key = format!("{source_key}\0{}", host.as_deref().unwrap_or_default());
         let (claim, time) = (event.ts().as_claimed(), event.time());
-        let share = || self.settings.share_of(&raw.source);
+        let share = || self.settings.share_of(&source_key);
         let source = self.state.sources.touch(&key, share, || Source {
             clock: LogClock::new(claim),
             silence: Silence::new(watched),
@@ -200,7 +203,7 @@ impl AdvMl {
         (silent, now): (Silent, Timestamp),
         out: &mut Outbox,
     ) {
-        let source = key.split('\0').next().unwrap_or_default();
+        let source = source_name(key.split('\0').next().unwrap_or_default());
         let at = now.minus(silent.ago);
         let Some(finding) = self.counted(odd_time(source, host, Oddity::Silent(silent)), key, at) else { return };
         let soc = finding.into_soc(NUMBER, Category::System, compartment);
@@ -244,7 +247,7 @@ impl AdvMl {
     fn missing_lines(&mut self, raw: &Raw) -> Option<Finding> {
         let record = raw.record();
         let (counter, number) = sequence_number(raw)?;
-        let key = format!("{counter}\0{}\0{}", raw.source, origin(raw));
+        let key = format!("{counter}\0{}\0{}", raw.source_key(), origin(raw));
         let Break::Missing { after, count } = self.state.sequences.touch(&key, LogSequence::default).line(number)?;
         Some(Finding {
             flag: "LOG_SEQUENCE_GAP",
@@ -260,7 +263,7 @@ impl AdvMl {
         let record = raw.record();
         let sshd = record.program.as_deref().is_some_and(|program| matches!(program, "sshd" | "sshd-session"));
         let pid = record.pid.filter(|_| sshd)?;
-        let key = format!("{}\0{}", raw.source, origin(raw));
+        let key = format!("{}\0{}", raw.source_key(), origin(raw));
         let forged = self.state.sessions.touch(&key, SessionOrder::default).line(pid, &record.message);
         forged.then(|| Finding {
             flag: "FORGED_LINE",

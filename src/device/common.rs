@@ -79,6 +79,8 @@ pub mod testing {
     #[derive(Clone, Default)]
     pub struct Line {
         pub source: &'static str,
+        /// By the sender.
+        pub is_named: bool,
         /// Since the tests' epoch, Monday 2024-12-30.
         pub second: u64,
         pub host: Option<&'static str>,
@@ -125,7 +127,8 @@ pub mod testing {
             };
             let payload = bytes::Bytes::from_static(self.message.as_bytes());
             let raw = Raw::new(self.source.into(), "ops".into(), Format::Text, payload, Vec::new(), built_in())
-                .with_record(record);
+                .with_record(record)
+                .named_by_sender(self.is_named);
             event(at(self.second), Stream::L3In, Body::Raw(raw))
         }
     }

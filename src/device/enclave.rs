@@ -46,7 +46,7 @@ impl Default for Enclave {
 impl Enclave {
     fn line(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
         let record = raw.record();
-        if &*raw.source == BOOT_SOURCE {
+        if raw.source_key() == BOOT_SOURCE {
             self.measured_boot(event, raw, out);
             return;
         }
@@ -226,7 +226,8 @@ mod tests {
     #[test]
     fn only_the_daemons_own_source_may_speak_of_the_boot() {
         let forged =
-            Line { source: "http", fields: vec![("boot", "register"), ("state", "mismatch")], ..Line::default() };
-        assert_eq!(flags(&mut *device(), &[forged]), [""; 0]);
+            Line { source: "http", fields: vec![("boot", "file_list"), ("state", "forged")], ..Line::default() };
+        let by_its_name = Line { source: "boot", is_named: true, ..forged.clone() };
+        assert_eq!(flags(&mut *device(), &[forged, by_its_name]), [""; 0]);
     }
 }

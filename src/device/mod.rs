@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 pub use spec::DeviceSpec;
 
 use crate::config::Finding;
+use crate::event::named_source;
 
 /// In the order of their numbers, one to a line.
 #[rustfmt::skip]
@@ -53,6 +54,9 @@ pub fn know_this_machine(tables: &mut BTreeMap<String, toml::Table>) {
 pub fn know_sources(tables: &mut BTreeMap<String, toml::Table>, names: &[String]) -> &'static str {
     let table = tables.entry(advml::SPEC.number.to_string()).or_default();
     if let toml::Value::Array(sources) = table.entry("sources").or_insert_with(|| toml::Value::Array(Vec::new())) {
+        // The operator may mean what senders name; the places of what the daemon reads are not for them.
+        let named: Vec<_> = sources.iter().filter_map(|name| Some(named_source(name.as_str()?).into())).collect();
+        sources.extend(named);
         sources.extend(names.iter().map(|name| toml::Value::from(name.as_str())));
     }
     advml::SPEC.stage

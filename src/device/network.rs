@@ -219,10 +219,10 @@ impl Network {
         let is_tabbed = raw.payload.first() == Some(&b'#') || raw.payload.iter().take(64).any(|byte| *byte == b'\t');
         let line = std::str::from_utf8(&raw.payload).ok().filter(|_| is_tabbed)?;
         if let Some(columns) = zeek::columns(line) {
-            *self.state.zeek.0.touch(&raw.source, Vec::new) = columns;
+            *self.state.zeek.0.touch(&raw.source_key(), Vec::new) = columns;
             return None;
         }
-        zeek::record(line, self.state.zeek.0.get(&raw.source)?)
+        zeek::record(line, self.state.zeek.0.get(&raw.source_key())?)
     }
 }
 

@@ -21,7 +21,7 @@ pub use fields::Fields;
 pub use format::Format;
 pub use id::{EventId, EventIdError};
 pub use judgement::{Category, Severity, Verdict};
-pub use raw::{Raw, RecordParser};
+pub use raw::{Raw, RecordParser, named_source, source_name};
 pub(crate) use record::named;
 pub use record::{Action, LogSource, Record};
 pub use stream::{Interest, Stream};

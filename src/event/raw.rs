@@ -1,5 +1,6 @@
 //! A received line or message, and the record that a parser reads from it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -14,11 +15,16 @@ pub trait RecordParser: Send + Sync {
     fn record(&self, payload: &[u8], format: Format, attributes: &[(String, String)]) -> Record;
 }
 
+/// What the keys of sources that senders have named begin with. No source of the configuration is called so.
+const NAMED: &str = "named:";
+
 /// One received line or message, unchanged.
 #[derive(Clone)]
 pub struct Raw {
     /// Where it came from: `journal`, `file:/var/log/auth.log`, `http`, or what the sender named.
     pub source: Arc<str>,
+    /// The sender itself has named the source: it may have named it like one that is configured, see [`Raw::source_key`].
+    pub is_named: bool,
     pub compartment: Arc<str>,
     pub format: Format,
     pub payload: Bytes,
@@ -39,13 +45,26 @@ impl Raw {
         parser: Arc<dyn RecordParser>,
     ) -> Self {
         attributes.sort();
-        Self { source, compartment, format, payload, attributes, parser, record: OnceLock::new() }
+        let (is_named, record) = Default::default();
+        Self { source, is_named, compartment, format, payload, attributes, parser, record }
     }
 
     /// The same, with the record that the source has already parsed, so that no stage parses it again.
     #[must_use]
     pub fn with_record(self, record: Record) -> Self {
         Self { record: OnceLock::from(Box::new(record)), ..self }
+    }
+
+    /// The same, of a source that its sender has named, or not.
+    #[must_use]
+    pub fn named_by_sender(self, is_named: bool) -> Self {
+        Self { is_named, ..self }
+    }
+
+    /// What tells its source from all others: names that senders give are apart from those that the daemon gives, so that nobody
+    /// keeps a file alive, fills its places or speaks for the machine by calling himself like them.
+    pub fn source_key(&self) -> Cow<'_, str> {
+        if self.is_named { Cow::Owned(named_source(&self.source)) } else { Cow::Borrowed(&self.source) }
     }
 
     /// The record, if it has been read already.
@@ -60,11 +79,22 @@ impl Raw {
     }
 }
 
+/// The key of a source that senders have named so.
+pub fn named_source(name: &str) -> String {
+    format!("{NAMED}{name}")
+}
+
+/// The name in a key of [`Raw::source_key`], as it is shown.
+pub fn source_name(key: &str) -> &str {
+    key.strip_prefix(NAMED).unwrap_or(key)
+}
+
 impl fmt::Debug for Raw {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Raw")
             .field("source", &self.source)
+            .field("is_named", &self.is_named)
             .field("compartment", &self.compartment)
             .field("format", &self.format)
             .field("payload", &self.payload)
@@ -87,6 +117,15 @@ mod tests {
             self.0.fetch_add(1, Ordering::Relaxed);
             Record { message: String::from_utf8_lossy(payload).into_owned(), ..Record::default() }
         }
+    }
+
+    #[test]
+    fn a_source_that_a_sender_has_named_like_another_is_not_that_one() {
+        let raw = Raw::new("file:/a".into(), "".into(), Format::Auto, "".into(), Vec::new(), crate::parse::built_in());
+        let own = raw.source_key().into_owned();
+        let named = raw.named_by_sender(true);
+        assert_ne!(named.source_key(), own);
+        assert_eq!((source_name(&own), source_name(&named.source_key())), ("file:/a", "file:/a"));
     }
 
     #[test]

@@ -126,16 +126,19 @@ fn raw(
         return Err(EntryError::PayloadTooLong(payload.len()));
     }
     let ts = time(own.ts, arrival)?;
-    let source = text(own.source, "source")?.map_or_else(|| Arc::clone(source), Arc::from);
+    let named = text(own.source, "source")?;
+    let is_named = named.is_some();
+    let source = named.map_or_else(|| Arc::clone(source), Arc::from);
     let compartment = Arc::from(text(own.compartment, "compartment")?.unwrap_or_default());
     if attributes.len() > FIELDS_PER_RECORD_MAX {
         return Err(EntryError::TooManyFields(attributes.len()));
     }
-    Ok(Origin { stream, source, compartment, format: Format::Auto }.message(
-        payload,
-        attributes,
-        Times::claimed(ts, arrival),
-    ))
+    let origin = Origin { stream, source, compartment, format: Format::Auto };
+    let mut draft = origin.message(payload, attributes, Times::claimed(ts, arrival));
+    if let Body::Raw(raw) = &mut draft.body {
+        raw.is_named = is_named;
+    }
+    Ok(draft)
 }
 
 /// JSON as one string: text as it is, everything else as JSON.
@@ -224,6 +227,7 @@ mod tests {
         assert_eq!((draft.stream, claimed(&draft)), (Stream::L3In, Timestamp::from_millis(1_763_856_000_500)));
         let raw = raw_of(draft);
         assert_eq!((&*raw.source, &*raw.compartment, &*raw.payload), ("fw", "ops", b"deny" as &[u8]));
+        assert!(raw.is_named, "by whoever sent it");
         assert_eq!(raw.attributes, [("n".to_owned(), "3".to_owned()), ("u".to_owned(), "x".to_owned())]);
     }
 
@@ -232,7 +236,8 @@ mod tests {
         let draft = read(&json!({"payload": {"b": 1, "a": [2]}})).unwrap();
         assert_eq!(draft.times, Times::at(ARRIVAL));
         let raw = raw_of(draft);
-        assert_eq!((&*raw.source, &*raw.payload), ("http", br#"{"b":1,"a":[2]}"# as &[u8]));
+        assert_eq!((&*raw.source, raw.is_named), ("http", false));
+        assert_eq!(&*raw.payload, br#"{"b":1,"a":[2]}"#);
     }
 
     #[test]

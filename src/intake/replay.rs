@@ -19,7 +19,7 @@ use super::lines::{Line, Lines};
 use super::merge::Merge;
 use super::multiline::Multiline;
 use super::unpack::Unpacked;
-use crate::event::{Draft, Format, Stream, Times, Timestamp};
+use crate::event::{Body, Draft, Format, Stream, Times, Timestamp};
 use crate::limits::{FILE_CHUNK_BYTES, SOURCE_CLOCKS_MAX};
 use crate::parse::Calendar;
 
@@ -191,7 +191,11 @@ impl Reading {
         let ReplayInput { origin, calendar, .. } = &self.input;
         match entry_of(&line.payload) {
             Some(entry) => {
-                let draft = entry::from_entry(entry, origin.stream, &origin.source, calendar.reference)?;
+                let mut draft = entry::from_entry(entry, origin.stream, &origin.source, calendar.reference)?;
+                // Whoever replays what was recorded vouches for what it says of its sources.
+                if let Body::Raw(raw) = &mut draft.body {
+                    raw.is_named = false;
+                }
                 let claim = draft.times.ts.as_claimed();
                 self.heads.push(Head::whole(draft, claim, (line.start, line.end)));
             }
@@ -268,7 +272,6 @@ fn entry_of(line: &[u8]) -> Option<serde_json::Map<String, serde_json::Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Body;
 
     fn input(name: &str, text: &'static str) -> ReplayInput {
         ReplayInput {
@@ -305,6 +308,16 @@ mod tests {
         );
         let alert = "{\"event_type\":\"alert\",\"alert\":{\"signature\":\"x\"},\"payload\":\"UE9TVA==\"}";
         assert_eq!(payloads(merged(vec![input("eve.json", alert)])), [alert], "of a sensor");
+    }
+
+    #[test]
+    fn what_a_recorded_entry_says_of_its_source_holds() {
+        let entry = "{\"source\":\"boot\",\"payload\":\"x\"}";
+        let keys = merged(vec![input("in.ndjson", entry)]).map(|item| match item {
+            Ok(Draft { body: Body::Raw(raw), .. }) => raw.source_key().into_owned(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(keys.collect::<Vec<_>>(), ["boot"]);
     }
 
     #[test]

@@ -82,7 +82,8 @@ impl Disk {
 fn parsed_anew(mut event: Event) -> Event {
     if let Body::Raw(raw) = &mut event.body {
         let (source, compartment) = (Arc::clone(&raw.source), Arc::clone(&raw.compartment));
-        *raw = Raw::new(source, compartment, raw.format, raw.payload.clone(), raw.attributes.clone(), built_in());
+        let again = Raw::new(source, compartment, raw.format, raw.payload.clone(), raw.attributes.clone(), built_in());
+        *raw = again.named_by_sender(raw.is_named);
     }
     event
 }

@@ -13,7 +13,7 @@ use crate::event::{
     Body, Claimed, Event, EventId, Format, Interest, Raw, RecordParser, Stream, Times, Timestamp, hex, stream, wire,
 };
 
-/// How the `payload` column holds a raw event.
+/// How the `payload` column holds a raw event, and whose word the `source` column is.
 pub mod attribute_form {
     /// The received bytes, nothing beside them.
     pub const BYTES: i64 = 0;
@@ -21,6 +21,8 @@ pub mod attribute_form {
     pub const TEXT: i64 = 1;
     /// The same, the payload in hexadecimal under `payload_hex` because it is not UTF-8.
     pub const HEX: i64 = 2;
+    /// Added to one of these: the sender has named the source.
+    pub const NAMED: i64 = 8;
 }
 const TEXT_KEY: &str = "payload";
 const HEX_KEY: &str = "payload_hex";
@@ -166,6 +168,7 @@ pub fn row<'event>(event: &'event Event, formats: &mut FormatNames) -> Result<Ro
             let (payload, attributes) = payload_column(raw);
             let (source, compartment) = (raw.source.clone(), raw.compartment.clone());
             let format = formats.of(raw.format);
+            let attributes = if raw.is_named { attributes | attribute_form::NAMED } else { attributes };
             Ok(Row::Raw(RawRow {
                 id,
                 ts,
@@ -294,12 +297,13 @@ fn times(stored: &Stored) -> Option<Times> {
 fn raw(stored: Stored, parser: Arc<dyn RecordParser>) -> Result<Raw, String> {
     let source = stored.source.unwrap_or_default().into();
     let compartment = stored.compartment.unwrap_or_default().into();
-    let (payload, attributes) = match stored.attributes {
+    let is_named = stored.attributes & attribute_form::NAMED != 0;
+    let (payload, attributes) = match stored.attributes & !attribute_form::NAMED {
         attribute_form::BYTES => (stored.body, Vec::new()),
         form => payload_and_attributes(&stored.body, form)?,
     };
     let format = stored.format.as_deref().map_or(Format::Auto, format_of);
-    Ok(Raw::new(source, compartment, format, payload.into(), attributes, parser))
+    Ok(Raw::new(source, compartment, format, payload.into(), attributes, parser).named_by_sender(is_named))
 }
 
 /// A format that this version does not know is decided for each line.

@@ -11,7 +11,7 @@ const SNAPSHOT_FORMAT: u32 = 2;
 
 /// `layer` of raw events: 3 is `L3_IN`, 4 is `L4_IN`. `root` is NULL for an event that is its own. A NULL `format` or a
 /// NULL `root` of an output marks a row that another program inserted: it never was on the log and is never read as an
-/// event. `attributes`: how `payload` is to be read, see `rows::attribute_form`. `arrival` and `believed`: microseconds
+/// event. `attributes`: how `payload` is to be read, and 8 where the sender has named the source, see `rows::attribute_form`. `arrival` and `believed`: microseconds
 /// since the epoch, NULL in rows of versions that did not keep them.
 const RAW_EVENTS: &str = "CREATE TABLE IF NOT EXISTS raw_events_fast (
     ts REAL NOT NULL, source TEXT NOT NULL, compartment TEXT NOT NULL, payload BLOB NOT NULL,

@@ -68,9 +68,14 @@ fn a_live_source_that_falls_silent_is_noticed_while_another_logs_on() {
 
 /// More names than are remembered, one line each.
 fn invented_names(second: u64) -> Vec<Event> {
-    let name = |number| String::leak(format!("invented-{number}"));
+    invented("invented-", second)
+}
+
+fn invented(beginning: &str, second: u64) -> Vec<Event> {
+    let name = |number| String::leak(format!("{beginning}{number}.log"));
     let lines = (0..ENTITIES_PER_DETECTOR_MAX + 1000).map(|number| Line {
         source: name(number),
+        is_named: true,
         second,
         message: "x",
         ..Line::default()
@@ -93,10 +98,45 @@ fn the_silence_of_a_steady_source_is_noticed_however_many_names_others_invent_an
 fn a_configured_source_is_known_from_its_first_line_on_however_many_names_others_invent() {
     let table = "sources = [\"file:/*.log\"]".parse().unwrap();
     let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
-    let rest = events.split_off(40);
-    events.extend(invented_names(395));
+    let rest = events.split_off(50);
+    events.extend(invented_names(495));
     events.extend(rest.into_iter().chain(invented_names(1000)).chain(ticks(1000..3000)));
     let found = flags_of(&mut *(SPEC.prepare)(&table).unwrap().stage(), &events);
+    assert!(found.contains(&"LOG_SILENCE".to_owned()), "{found:?}");
+}
+
+#[test]
+fn a_sender_that_calls_itself_like_a_configured_file_neither_keeps_it_alive_nor_takes_its_places() {
+    let mut tables = std::collections::BTreeMap::new();
+    crate::device::know_sources(&mut tables, &["file:/*.log".to_owned()]);
+    let mut device = (SPEC.prepare)(&tables["51"]).unwrap().stage();
+    let mut events = invented("file:/", 0);
+    let mut own: Vec<Event> = steady(100).iter().map(Line::event).collect();
+    let rest = own.split_off(50);
+    events.extend(own.into_iter().chain(invented("file:/", 495)).chain(rest).chain(invented("file:/", 1000)));
+    let alive = (100..300).map(|line| Line {
+        source: "file:/a.log",
+        is_named: true,
+        second: line * 10,
+        message: "ok",
+        ..Line::default()
+    });
+    events.extend(in_order_of_arrival(alive.map(|line| line.event()).chain(ticks(1000..3000)).collect()));
+    let found = flags_of(&mut *device, &events);
+    assert!(found.contains(&"LOG_SILENCE".to_owned()), "{found:?}");
+}
+
+#[test]
+fn what_the_operator_lists_is_known_under_the_name_that_its_sender_gives_it() {
+    let mut tables = std::collections::BTreeMap::from([("51".to_owned(), "sources = [\"app\"]".parse().unwrap())]);
+    crate::device::know_sources(&mut tables, &["file:/*.log".to_owned()]);
+    let mut device = (SPEC.prepare)(&tables["51"]).unwrap().stage();
+    let named = |line| Line { source: "app", is_named: true, ..line };
+    let mut events: Vec<Event> = steady(100).into_iter().map(named).map(|line| line.event()).collect();
+    let rest = events.split_off(50);
+    events.extend(invented_names(495));
+    events.extend(rest.into_iter().chain(invented_names(1000)).chain(ticks(1000..3000)));
+    let found = flags_of(&mut *device, &events);
     assert!(found.contains(&"LOG_SILENCE".to_owned()), "{found:?}");
 }
 

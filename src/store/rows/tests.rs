@@ -108,9 +108,10 @@ fn entity() -> impl Strategy<Value = Entity> {
 fn raw() -> impl Strategy<Value = (Stream, Body)> {
     let stream = prop::sample::select(vec![Stream::L3In, Stream::L4In]);
     let payload = prop_oneof![vec(any::<u8>(), 0..40), text().prop_map(String::into_bytes)];
-    (stream, name(), name(), format(), payload, vec((text(), text()), 0..5)).prop_map(
-        |(stream, source, compartment, format, payload, attributes)| {
-            (stream, Body::Raw(Raw::new(source, compartment, format, payload.into(), attributes, built_in())))
+    (stream, name(), any::<bool>(), name(), format(), payload, vec((text(), text()), 0..5)).prop_map(
+        |(stream, source, is_named, compartment, format, payload, attributes)| {
+            let raw = Raw::new(source, compartment, format, payload.into(), attributes, built_in());
+            (stream, Body::Raw(raw.named_by_sender(is_named)))
         },
     )
 }
@@ -246,7 +247,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 fn shown(event: &Event) -> String {
     match &event.body {
         Body::Raw(raw) => {
-            let fields = (&raw.source, &raw.compartment, raw.format, &raw.payload, &raw.attributes);
+            let fields = (&raw.source, raw.is_named, &raw.compartment, raw.format, &raw.payload, &raw.attributes);
             format!("{:?} {:?} {fields:?}", (event.id, event.times, event.root), event.stream)
         }
         _ => format!("{event:?}"),
