@@ -191,6 +191,9 @@ pub const SHRINK_SAMPLES_MAX: usize = 64;
 /// Bytes of a file with tokens or a password, and of one with certificates or a key.
 pub const SECRET_FILE_BYTES_MAX: u64 = 256 * 1024;
 pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Bytes of what the flat log remembers of itself, and of the file that says how far a reload is.
+pub const FLAT_LOG_STATE_BYTES_MAX: u64 = 64 * 1024;
+pub const RELOAD_MARK_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes of the configuration file.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 /// Mistakes in the configuration shown at once.

@@ -1,8 +1,10 @@
-//! Files that the operator names: rules, lists, tokens, certificates. Regular ones alone are read, without waiting for anything
-//! and not without end: a pipe would keep whoever opens it waiting for a writer, for ever, and a device may never end.
+//! Files that the operator names (rules, lists, tokens, certificates), and the daemon's own where others could have put something
+//! else in their place. Regular ones alone are opened, without waiting for anything and not read without end: a pipe would keep
+//! whoever opens it waiting for the other end, for ever, and a device may never end.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -15,14 +17,47 @@ use crate::limits::SECRET_FILE_BYTES_MAX;
 /// # Errors
 /// It cannot be opened, or it is a directory, a pipe, a socket or a device.
 pub fn open(path: &Path) -> io::Result<File> {
+    open_with(path, OpenOptions::new().read(true))
+}
+
+/// Opens a regular file as the options say, and makes it where they say so and nothing stands there.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     // Before it is opened, which is enough to do something with some devices.
-    expect_regular(&fs::metadata(path)?)?;
+    match fs::metadata(path) {
+        Ok(found) => expect_regular(&found)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file =
-        OpenOptions::new().read(true).custom_flags(i32::try_from(flags.bits()).unwrap_or_default()).open(path)?;
+    let file = options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default()).open(path)?;
     // And after it: another may have come to stand there.
     expect_regular(&file.metadata()?)?;
     Ok(file)
+}
+
+/// Replaces a file as a whole: whoever reads it finds the old content or the new one, whenever the process ends. What stands under
+/// the name with `.new` behind it goes: a process that ended left it there, or somebody else put it there. `is_lasting`: the
+/// content is on the disk afterwards.
+///
+/// # Errors
+/// The folder cannot be written or the disk is full; the file is as before.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32, is_lasting: bool) -> io::Result<()> {
+    let mut new = OsString::from(path);
+    new.push(".new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    // Only what is made here is written to.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
+    file.write_all(bytes)?;
+    if is_lasting {
+        file.sync_all()?;
+    }
+    fs::rename(&new, path)
 }
 
 fn expect_regular(metadata: &Metadata) -> io::Result<()> {
@@ -139,6 +174,38 @@ mod tests {
         assert_eq!(said(path("socket")), "it is a socket, not a regular file");
         assert_eq!(said(folder.path().to_owned()), "it is a directory, not a regular file");
         assert_eq!(said("/dev/zero".into()), "it is a device, not a regular file");
+    }
+
+    #[test]
+    fn what_is_to_be_written_is_a_regular_file_or_none_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RWXU).unwrap();
+        for name in ["pipe", "."] {
+            for options in [OpenOptions::new().write(true).create(true), OpenOptions::new().append(true)] {
+                assert!(is_not_regular(&open_with(&path(name), options).unwrap_err()), "{name}");
+            }
+        }
+        open_with(&path("new"), OpenOptions::new().append(true).create(true)).unwrap().write_all(b"x").unwrap();
+        assert_eq!(fs::read(path("new")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn a_file_is_replaced_whatever_stands_where_the_new_one_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, new, other) = (folder.path().join("f"), folder.path().join("f.new"), folder.path().join("other"));
+        rustix::fs::mkfifoat(rustix::fs::CWD, &new, rustix::fs::Mode::RWXU).unwrap();
+        replace(&path, b"one", 0o640, true).unwrap();
+        fs::write(&other, "of somebody else").unwrap();
+        symlink(&other, &new).unwrap();
+        replace(&path, b"two", 0o640, false).unwrap();
+        assert_eq!(
+            (fs::read(&path).unwrap(), fs::read(&other).unwrap()),
+            (b"two".to_vec(), b"of somebody else".to_vec())
+        );
+        fs::create_dir(&new).unwrap();
+        assert!(replace(&path, b"three", 0o640, false).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"two");
     }
 
     #[test]

@@ -7,7 +7,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
+use crate::limits::RELOAD_MARK_BYTES_MAX;
+use crate::named_files;
+
 const FILE_NAME: &str = "reload";
+const FILE_MODE: u32 = 0o644;
 /// systemd gives up after `TimeoutStartSec=`, which is longer.
 const PATIENCE: Duration = Duration::from_secs(55);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -53,9 +57,7 @@ impl ReloadMark {
 
 /// As a whole, so that nobody reads half a line.
 fn replace(folder: &Path, text: &str) -> io::Result<()> {
-    let new = folder.join(format!("{FILE_NAME}.new"));
-    std::fs::write(&new, text)?;
-    std::fs::rename(new, folder.join(FILE_NAME))
+    named_files::replace(&folder.join(FILE_NAME), text.as_bytes(), FILE_MODE, false)
 }
 
 /// Sends SIGHUP to the daemon and waits for the end of the reload that follows; returns what was done.
@@ -88,7 +90,7 @@ enum End {
 }
 
 fn read(file: &Path) -> Option<(u64, End)> {
-    let text = std::fs::read_to_string(file).ok()?;
+    let text = named_files::text(file, RELOAD_MARK_BYTES_MAX).ok()?;
     let (number, state) = text.split_once(' ')?;
     let end = match state.split_once(' ') {
         Some(("ok", said)) => End::Ok(said.to_owned()),

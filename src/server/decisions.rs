@@ -15,6 +15,7 @@ use super::problem::Problem;
 use crate::event::{Body, Event, EventId, Stream, Timestamp};
 use crate::limits;
 use crate::locked::locked;
+use crate::named_files;
 use crate::observe::audit::{ACCEPT_FILE, Audit, AuditError, Entry, Head, Kept};
 
 /// The device whose SOC events carry proposals.
@@ -179,7 +180,7 @@ fn decisions_in<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<EventI
 
 /// A person wrote the remembered hash into the file beside the log.
 fn is_given_up(path: &Path, head: &Head) -> bool {
-    let accepted = std::fs::read_to_string(path.with_file_name(ACCEPT_FILE));
+    let accepted = named_files::text(&path.with_file_name(ACCEPT_FILE), limits::SECRET_FILE_BYTES_MAX);
     accepted.is_ok_and(|hash| hash.trim() == head.hash)
 }
 

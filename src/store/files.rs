@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::{StoreError, beside, total_bytes};
+use crate::named_files;
 
 /// Group members may read along: a WAL reader writes to the shared index, so reading needs write permission.
 const FILE_MODE: u32 = 0o660;
@@ -37,13 +38,10 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
         std::fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))
             .map_err(io_error("setting the permissions of its folder"))?;
     }
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(FILE_MODE)
-        .open(beside(path, ".lock"))
-        .map_err(io_error("opening its lock file"))?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(FILE_MODE);
+    let lock =
+        named_files::open_with(&beside(path, ".lock"), &mut options).map_err(io_error("opening its lock file"))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
@@ -62,7 +60,8 @@ pub(super) fn create(path: &Path) -> io::Result<()> {
 
 /// Remembers over a restart that damage has shown itself, so that the next start looks at the whole file.
 pub(super) fn suspect(path: &Path) {
-    if let Err(error) = File::create(beside(path, SUSPECT)) {
+    let mark = beside(path, SUSPECT);
+    if let Err(error) = named_files::open_with(&mark, OpenOptions::new().write(true).create(true).truncate(true)) {
         log::error!("hot store {}: cannot note that it is damaged ({error}): move it away by hand", path.display());
     }
 }
@@ -114,5 +113,21 @@ fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_in_the_place_of_the_lock_or_of_the_mark_of_damage_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hotpath.db");
+        for beside_it in [".lock", SUSPECT] {
+            rustix::fs::mkfifoat(rustix::fs::CWD, beside(&path, beside_it), rustix::fs::Mode::RWXU).unwrap();
+        }
+        assert!(lock(&path).unwrap_err().to_string().contains("a named pipe"));
+        suspect(&path);
     }
 }

@@ -1,9 +1,9 @@
 //! Positions of the sources on disk, for the next boot: the hot store is on a tmpfs and does not survive one.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -18,6 +18,7 @@ use crate::observe::metrics;
 
 const FILE_NAME: &str = "positions.json";
 /// A larger file was not written here.
+const FILE_MODE: u32 = 0o640;
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// How far the sources were read when the last commit before the save was done.
@@ -78,14 +79,12 @@ impl Positions {
     /// The folder is missing or not writable, or the disk is full; the file is as before.
     pub fn save(&self, state_dir: &Path) -> Result<(), PositionsError> {
         let path = state_dir.join(FILE_NAME);
-        let new = state_dir.join(format!("{FILE_NAME}.new"));
         let failed = |tried| {
             let path = path.clone();
             move |source| PositionsError { path, tried, source }
         };
         let bytes = serde_json::to_vec(self).map_err(|error| failed("encoding")(error.into()))?;
-        write_synced(&new, &bytes).map_err(failed("writing its new version"))?;
-        std::fs::rename(&new, &path).map_err(failed("replacing it"))?;
+        named_files::replace(&path, &bytes, FILE_MODE, true).map_err(failed("writing its new version"))?;
         File::open(state_dir).and_then(|folder| folder.sync_all()).map_err(failed("making the change last"))
     }
 
@@ -160,12 +159,6 @@ fn span(from: EventId, to: EventId) -> String {
         return "all that it had".to_owned();
     }
     humantime::format_duration(Duration::from_millis(to.ms().saturating_sub(from.ms()))).to_string()
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o640).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn read(path: &Path) -> io::Result<Positions> {

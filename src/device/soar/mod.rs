@@ -3,6 +3,8 @@
 mod backlog;
 mod budget;
 mod proposal;
+#[cfg(test)]
+mod session_tests;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -63,7 +65,8 @@ pub const SPEC: DeviceSpec = DeviceSpec {
 struct Settings {
     /// Networks that no proposal blocks, such as the operators'.
     protected: Vec<ipnet::IpNet>,
-    /// Users that no proposal locks, besides root; nor does one block the address that one of them is logged in from.
+    /// Users that no proposal locks, besides root; nor does one block the address that one of them is logged in from by the word
+    /// of the journal.
     protected_users: Vec<String>,
     /// Own addresses, gateways and resolvers; without this key the daemon asks the system for them.
     machine: Vec<IpAddr>,

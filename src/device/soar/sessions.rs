@@ -1,7 +1,8 @@
 //! Where protected users are logged in from: to block such an address would lock out who could undo it.
 //!
 //! A guessed or stolen password logs in just so. What is itself part of an alarm therefore protects nobody, and neither does a
-//! login from where an alarm says that somebody attacks; who approves a proposal is told of it.
+//! login from where an alarm says that somebody attacks, nor one that a line tells of for which nobody vouches: anybody may write
+//! such a line. Who approves a proposal is told of it.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,9 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::detect::client_network::behind;
 use crate::detect::recent::Recent;
-use crate::event::{Action, Raw, Timestamp};
+use crate::event::{Action, Raw, Timestamp, named};
 use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX};
 
+/// The source of what journald has kept.
+const JOURNAL: &str = "journal";
 /// A session whose end nobody logged counts no longer than this, and nor does an alarm.
 const SESSION_AT_MOST: Duration = Duration::from_secs(12 * 3600);
 
@@ -43,12 +46,16 @@ impl Sessions {
         match (record.action, record.outcome) {
             (Action::Login, Some(true)) => {
                 let is_accused = self.accused.get(&address).is_some_and(|at| now.since(*at) < SESSION_AT_MOST);
-                let sessions = if is_accused { &mut self.doubtful } else { &mut self.from };
+                let is_vouched_for = is_of_journal(raw) && named(&raw.attributes, "_UID") == Some("0");
+                let sessions = if is_vouched_for && !is_accused { &mut self.from } else { &mut self.doubtful };
                 *sessions.touch(&address, || (user.clone(), now)) = (user.clone(), now);
             }
             (Action::Logout, _) => {
-                self.from.remove(&address);
                 self.doubtful.remove(&address);
+                // By the user's own process as well. A line that claims to be of another program has no action.
+                if is_of_journal(raw) {
+                    self.from.remove(&address);
+                }
             }
             _ => {}
         }
@@ -74,6 +81,11 @@ impl Sessions {
         let (user, since) = self.doubtful.get(&client(address)?)?;
         (now.since(*since) < SESSION_AT_MOST).then_some(user)
     }
+}
+
+/// The kernel's word of who wrote it is beside it.
+fn is_of_journal(raw: &Raw) -> bool {
+    raw.source_key() == JOURNAL
 }
 
 fn client(address: &str) -> Option<String> {

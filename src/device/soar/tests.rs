@@ -1,23 +1,21 @@
 //! Device 58 through its settings.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::*;
-use crate::event::{Action, Entity, EventId, Format, Raw, Record, Stream, Times, Verdict};
+use crate::event::{Entity, Times, Verdict};
 use crate::layer::stage::Stage;
 use crate::layer::testing::soc_events;
-use crate::parse::built_in;
 
-fn event(second: u64, soc: Soc) -> Event {
+pub(super) fn event(second: u64, soc: Soc) -> Event {
     let ts = Timestamp::from_millis(1_763_856_000_000 + second * 1000);
     let id = EventId::new(ts.millis(), 0);
     Event { id, stream: Stream::SocEvents, times: Times::at(ts), root: id, body: Body::Soc(Box::new(soc)) }
 }
 
-fn attack_from(address: &str) -> Soc {
+pub(super) fn attack_from(address: &str) -> Soc {
     Soc {
         src_layer: "3".into(),
         decision: Verdict::Malicious,
@@ -32,7 +30,7 @@ fn attack_from(address: &str) -> Soc {
     }
 }
 
-fn stage(table: &str) -> Box<dyn Stage> {
+pub(super) fn stage(table: &str) -> Box<dyn Stage> {
     (SPEC.prepare)(&table.parse().unwrap()).unwrap().stage()
 }
 
@@ -200,7 +198,7 @@ fn tick(second: u64) -> Event {
 }
 
 /// Proposals and the number that the device says are waiting.
-fn written(stage: &mut dyn Stage, events: &[Event]) -> (Vec<Value>, Vec<String>) {
+pub(super) fn written(stage: &mut dyn Stage, events: &[Event]) -> (Vec<Value>, Vec<String>) {
     let (proposed, accounts): (Vec<Soc>, Vec<Soc>) =
         soc_events(stage, events).into_iter().partition(|soc| soc.proposal.is_some());
     let accounts = accounts.into_iter().map(|soc| soc.reasons.join(" ")).collect();
@@ -278,46 +276,6 @@ fn a_machines_clock_that_was_a_day_ahead_takes_no_proposals_afterwards() {
     assert_eq!(written(soar.as_mut(), &[tick(20), event(21, attack_from("198.51.101.1"))]).0.len(), 1);
 }
 
-/// Of the protected user.
-fn login(second: u64, action: Action, outcome: Option<bool>) -> Event {
-    let entity = Entity { user: Some("op".into()), src_ip: Some("203.0.113.5".into()), ..Entity::default() };
-    let record = Record { action, outcome, entity, ..Record::default() };
-    let raw = Raw::new("journal".into(), "ops".into(), Format::Text, "".into(), Vec::new(), built_in());
-    let at = event(second, Soc::default());
-    Event { stream: Stream::L3In, body: Body::Raw(raw.with_record(record)), ..at }
-}
-
-/// What is proposed with one protected user, by measure.
-fn proposed_with_protected_user(events: &[Event]) -> BTreeMap<String, Value> {
-    let (proposed, _) = written(stage("protected_users = [\"op\"]").as_mut(), events);
-    proposed.into_iter().map(|one| (one["action"].as_str().unwrap().to_owned(), one)).collect()
-}
-
-#[test]
-fn a_login_that_is_itself_part_of_the_alarm_protects_nobody_and_who_approves_is_told_of_it() {
-    let alarm = Soc {
-        severity: Severity::Critical,
-        attack: vec!["T1110.001".into(), "T1078".into()],
-        entity: Entity { user: Some("op".into()), ..attack_from("203.0.113.5").entity },
-        ..attack_from("203.0.113.5")
-    };
-    let proposed = proposed_with_protected_user(&[login(1, Action::Login, Some(true)), event(2, alarm)]);
-    assert!(proposed["block_address"]["refused"].is_null(), "{proposed:?}");
-    assert!(proposed["block_address"]["caution"].as_str().unwrap().contains("protected user op"), "{proposed:?}");
-    assert_eq!(proposed["end_sessions"]["commands"], json!(["loginctl terminate-user op"]));
-    assert!(!proposed.contains_key("lock_user"));
-}
-
-#[test]
-fn a_login_from_where_somebody_attacks_protects_nobody() {
-    let accused = event(1, attack_from("203.0.113.5"));
-    // The first proposal lapses; what is proposed then is of an attack by the web.
-    let later = event(4000, attack_from("203.0.113.5"));
-    let proposed = proposed_with_protected_user(&[accused, login(2, Action::Login, Some(true)), later]);
-    assert!(proposed["block_address"]["refused"].is_null(), "{proposed:?}");
-    assert!(proposed["block_address"]["caution"].is_string(), "{proposed:?}");
-}
-
 #[test]
 fn a_proposal_about_lines_that_waited_lapses_by_the_time_at_which_it_is_made() {
     let alert = event(10_000, attack_from("203.0.113.5"));
@@ -326,19 +284,6 @@ fn a_proposal_about_lines_that_waited_lapses_by_the_time_at_which_it_is_made() {
     let proposed = proposals(stage("").as_mut(), &[late]);
     assert_eq!(proposed[0]["created"], json!(alert.time().seconds()));
     assert_eq!(proposed[0]["expires"], json!(alert.time().seconds() + 3600.0));
-}
-
-#[test]
-fn where_a_protected_user_is_logged_in_from_is_not_blocked_until_the_user_has_gone() {
-    let refused = |events: &[Event]| {
-        let mut all = events.to_vec();
-        all.push(event(100, attack_from("203.0.113.5")));
-        let (proposed, _) = written(stage("protected_users = [\"op\"]").as_mut(), &all);
-        proposed[0]["refused"].is_string()
-    };
-    assert!(refused(&[login(1, Action::Login, Some(true))]));
-    assert!(!refused(&[login(1, Action::Login, Some(false))]), "guessing at the name protects nobody");
-    assert!(!refused(&[login(1, Action::Login, Some(true)), login(2, Action::Logout, None)]));
 }
 
 #[test]

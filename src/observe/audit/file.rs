@@ -10,6 +10,7 @@ use super::mark::Mark;
 use super::{AuditError, Entry, Head};
 use crate::event::Timestamp;
 use crate::limits;
+use crate::named_files;
 
 /// Longest line that is read back; what this module writes is far shorter.
 const LINE_BYTES_MAX: u64 = limits::LINE_BYTES_MAX as u64;
@@ -33,13 +34,9 @@ impl Audit {
     /// added, for it would look whole again.
     pub fn open(path: &Path, kept: Option<&Head>) -> Result<(Self, Vec<Entry>), AuditError> {
         let failed = |problem| move |source| AuditError::Io { path: path.to_owned(), problem, source };
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed("it could not be opened"))?;
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600);
+        let file = named_files::open_with(path, &mut options).map_err(failed("it could not be opened"))?;
         let whole = bytes_of_whole_lines(&file).map_err(failed("it could not be read"))?;
         let mut entries = Vec::new();
         let head = walk(path, &file, whole, kept, |entry| entries.push(entry))?;
@@ -138,7 +135,7 @@ impl Audit {
 /// # Errors
 /// The file cannot be read, or a line is not what its hash says: the first such line, from 1.
 pub fn verify(path: &Path, kept: Option<&Head>) -> Result<Head, AuditError> {
-    let file = File::open(path).map_err(|source| AuditError::Io {
+    let file = named_files::open(path).map_err(|source| AuditError::Io {
         path: path.to_owned(),
         problem: "it could not be opened",
         source,

@@ -30,6 +30,16 @@ fn a_whole_chain_verifies_and_continues_after_a_restart() {
 }
 
 #[test]
+fn a_pipe_in_the_place_of_the_log_is_said_and_nobody_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+    for error in [Audit::open(&path, None).err().unwrap(), verify(&path, None).unwrap_err()] {
+        assert!(error.to_string().contains("a named pipe"), "{error}");
+    }
+}
+
+#[test]
 fn a_changed_line_is_named() {
     let (_folder, path) = log_of(3);
     let text = std::fs::read_to_string(&path).unwrap();

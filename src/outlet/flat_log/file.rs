@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::state::{State, Verdict, Write};
 use crate::limits;
+use crate::named_files;
 
 const FILE_MODE: u32 = 0o640;
 
@@ -124,11 +125,7 @@ fn error(path: &Path, tried: &'static str, source: io::Error) -> FlatLogError {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    Ok(file)
+    named_files::open_with(path, OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE))
 }
 
 fn is_same(found: &Metadata, device: u64, inode: u64) -> bool {
@@ -159,7 +156,7 @@ fn rotated(path: &Path, device: u64, inode: u64) -> Option<File> {
     let found = entries.map(|entry| entry.path()).find(|path| {
         std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && is_same(&found, device, inode))
     })?;
-    OpenOptions::new().read(true).append(true).open(found).ok()
+    named_files::open_with(&found, OpenOptions::new().read(true).append(true)).ok()
 }
 
 /// Of so many bytes from the offset on; `None` when there are fewer.

@@ -1,12 +1,15 @@
 //! How far the flat log is: which entry of the journal, and what of it is in the file.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::FLAT_LOG_STATE_BYTES_MAX;
+use crate::named_files;
+
 const FILE_NAME: &str = "flat-log.json";
+const FILE_MODE: u32 = 0o640;
 
 /// Saved before every write, so that the next process can tell from the file whether the write was done.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -63,12 +66,7 @@ impl State {
     /// # Errors
     /// The folder cannot be written, or the disk is full; the old state is still there.
     pub fn save(&self, state_dir: &Path, lasting: bool) -> io::Result<()> {
-        let new = state_dir.join(format!("{FILE_NAME}.new"));
-        std::fs::write(&new, serde_json::to_vec(self)?)?;
-        if lasting {
-            File::open(&new)?.sync_all()?;
-        }
-        std::fs::rename(&new, state_dir.join(FILE_NAME))
+        named_files::replace(&state_dir.join(FILE_NAME), &serde_json::to_vec(self)?, FILE_MODE, lasting)
     }
 
     /// A missing file is a first start.
@@ -76,7 +74,7 @@ impl State {
     /// # Errors
     /// The file is there and cannot be read or understood.
     pub fn load(state_dir: &Path) -> io::Result<Self> {
-        match std::fs::read(state_dir.join(FILE_NAME)) {
+        match named_files::bytes(&state_dir.join(FILE_NAME), FLAT_LOG_STATE_BYTES_MAX) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error),
@@ -117,5 +115,16 @@ mod tests {
         assert_eq!(State::load(folder.path()).unwrap(), state());
         std::fs::write(folder.path().join(FILE_NAME), "{").unwrap();
         assert!(State::load(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_pipe_in_its_place_is_an_error_and_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [FILE_NAME, "flat-log.json.new"] {
+            rustix::fs::mkfifoat(rustix::fs::CWD, folder.path().join(name), rustix::fs::Mode::RWXU).unwrap();
+        }
+        assert!(named_files::is_not_regular(&State::load(folder.path()).unwrap_err()));
+        state().save(folder.path(), true).unwrap();
+        assert_eq!(State::load(folder.path()).unwrap(), state());
     }
 }

@@ -117,6 +117,20 @@ async fn what_was_decided_cannot_be_decided_the_other_way_by_cutting_the_log_and
 }
 
 #[tokio::test]
+async fn a_pipe_where_the_operator_would_give_up_a_log_is_no_word_of_his_and_the_start_does_not_wait_for_it() {
+    let mut daemon = Daemon::start().await;
+    let log = daemon.folder.path().join("audit.log");
+    let id = daemon.gateway.commit(Stream::SocEvents, proposal());
+    assert_eq!(daemon.decide(&format!("/api/v1/proposals/{id}/approve"), "").await.status, 200);
+    std::fs::write(&log, "").unwrap();
+    let accept = log.with_file_name(audit::ACCEPT_FILE);
+    rustix::fs::mkfifoat(rustix::fs::CWD, &accept, rustix::fs::Mode::RWXU).unwrap();
+    daemon.server = restarted(&daemon).await;
+    let detail = daemon.decide(&format!("/api/v1/proposals/{id}/reject"), "").await.problem(503);
+    assert!(detail.contains("remembers line 1"), "{detail}");
+}
+
+#[tokio::test]
 async fn a_decision_survives_a_restart_whose_store_has_lost_it() {
     let mut daemon = Daemon::start().await;
     let id = daemon.gateway.commit(Stream::SocEvents, proposal());
