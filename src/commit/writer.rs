@@ -18,6 +18,7 @@ use crate::observe::metrics;
 use crate::outlet::CommittedLog;
 use crate::retry::{Notice, Notices, OutsideError};
 use crate::server::Board;
+use crate::store::handled::Handled;
 use crate::store::positions::{Place, Positions};
 use crate::store::{HotStore, StoreError};
 use crate::supervise::TaskContext;
@@ -66,6 +67,8 @@ pub async fn run(task: TaskContext, resources: Resources) -> Result<(), String> 
 struct Writer {
     has: Resources,
     positions: Positions,
+    /// What was committed, as far as it is to be judged and handed on.
+    handled: Handled,
     positions_changed: bool,
     positions_saved: Instant,
     pruned: Instant,
@@ -89,7 +92,7 @@ impl Writer {
         let boot = boot_id();
         let hot_store = Place::new(boot.clone(), &(has.config)().store.path);
         let (last_id, saved_id) = (has.bus.last(), EventId::ZERO);
-        let positions = Positions { last_id, saved_id, positions: has.intake.positions(), hot_store };
+        let positions = Positions { last_id, saved_id, positions: has.intake.positions(), handled: None, hot_store };
         let kept = positions.positions.get(RetentionClock::NAME);
         let retention = kept.and_then(|kept| RetentionClock::kept(kept, &boot));
         let retention =
@@ -98,6 +101,7 @@ impl Writer {
             retention,
             retention_saved: None,
             boot,
+            handled: Handled::new(last_id),
             has,
             positions,
             positions_changed: false,
@@ -150,6 +154,7 @@ impl Writer {
         let on_terminal = (self.has.config)().daemon.print_events;
         for transaction in transactions {
             self.unpruned += transaction.weight() as u64;
+            self.handled.commit(transaction);
             self.has.announcer.announce(&transaction.events, on_terminal);
             // What comes over HTTP has no position, and is to be missed as well.
             let is_input = |event: &Event| matches!(event.stream, Stream::L3In | Stream::L4In);
@@ -176,7 +181,8 @@ impl Writer {
     }
 
     async fn upkeep(&mut self, last: bool) {
-        let due = self.positions_changed && (last || self.positions_saved.elapsed() >= POSITIONS_EVERY);
+        let is_time = last || self.positions_saved.elapsed() >= POSITIONS_EVERY;
+        let due = is_time && (self.positions_changed || self.is_handled_since());
         // What Postgres does not have yet may be lost with the power: then the archive saves them.
         if due && !self.has.is_power_durable {
             self.save_positions();
@@ -187,7 +193,18 @@ impl Writer {
         }
     }
 
+    /// As it is now.
+    fn handled(&self) -> Handled {
+        self.handled.with(self.has.progress.floor(&self.has.bus, true), self.has.outlets.kept_while_room())
+    }
+
+    /// Everything has been handled, and positions were saved when it had not.
+    fn is_handled_since(&self) -> bool {
+        self.positions.handled.is_some_and(|saved| !saved.is_all()) && self.handled().is_all()
+    }
+
     fn save_positions(&mut self) {
+        self.positions.handled = Some(self.handled());
         self.positions.last_id = *self.has.bus.committed().borrow();
         self.positions_saved = Instant::now();
         match self.positions.save(&(self.has.config)().daemon.state_dir) {

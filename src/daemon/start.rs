@@ -285,6 +285,11 @@ impl Daemon {
     /// Stops everything in reverse of the start order; what was accepted is committed.
     pub async fn stop(mut self) {
         self.tree.stop_all().await;
+        let (progress, outlets) = (&self.core.progress, &self.core.outlets);
+        let (stages, taken) = (progress.floor(&self.core.bus, true), outlets.kept_while_room());
+        if let Err(error) = Positions::conclude(&self.core.config().daemon.state_dir, stages, taken) {
+            log::warn!(target: "dsmild", "what outlets have taken at the end could not be noted: {error}");
+        }
         self.core.store.clone().close().await;
     }
 }

@@ -7,6 +7,7 @@ mod count;
 mod damage;
 mod error;
 mod files;
+pub(crate) mod handled;
 mod open;
 mod opened;
 pub(crate) mod positions;

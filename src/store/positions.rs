@@ -11,14 +11,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Recovery;
+use super::handled::Handled;
 use crate::event::EventId;
 use crate::named_files;
 use crate::observe::audit::Kept;
 use crate::observe::metrics;
 
 const FILE_NAME: &str = "positions.json";
-/// A larger file was not written here.
 const FILE_MODE: u32 = 0o640;
+/// A larger file was not written here.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// How far the sources were read when the last commit before the save was done.
@@ -30,6 +31,9 @@ pub struct Positions {
     #[serde(default)]
     pub saved_id: EventId,
     pub positions: BTreeMap<String, Value>,
+    /// How much of what was committed had been judged and handed on; `None` where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handled: Option<Handled>,
     /// The hot store that has those events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hot_store: Option<Place>,
@@ -88,6 +92,21 @@ impl Positions {
         File::open(state_dir).and_then(|folder| folder.sync_all()).map_err(failed("making the change last"))
     }
 
+    /// Notes at the end how far stages and outlets have come since it was saved. Blocks.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn conclude(state_dir: &Path, stages: EventId, outlets: EventId) -> Result<(), PositionsError> {
+        match Self::read(state_dir) {
+            Some(Self { handled: Some(handled), .. }) if handled.is_all() => Ok(()),
+            Some(Self { handled: Some(handled), positions, last_id, saved_id, hot_store }) => {
+                let handled = Some(handled.with(stages, outlets));
+                Self { handled, positions, last_id, saved_id, hot_store }.save(state_dir)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What `positions.json` says, where it can be read; changes nothing. Blocks.
     pub fn read(state_dir: &Path) -> Option<Self> {
         read(&state_dir.join(FILE_NAME)).ok()
@@ -121,7 +140,8 @@ impl Recovery {
     /// Completes what the hot store knew with what was saved on disk: ids go on from the larger one; the hot store's
     /// positions are newer where it has them, and a source that was not read since the boot has none there. A store that
     /// is behind has lost what was committed: then its positions hold although they are older, so that the sources read
-    /// again what they can. `here` is where it is now.
+    /// again what they can. One that is new, because the machine or its disk is, has taken along what nobody had yet; sources
+    /// go on nevertheless, for to read them again would bring everything once more to all outside. `here` is where it is now.
     #[must_use]
     pub fn or_saved(mut self, saved: &Positions, here: Option<&Place>) -> Self {
         // After a boot, and at another path, there is no file: that is no loss.
@@ -139,6 +159,9 @@ impl Recovery {
                 span(self.last_id, saved.saved_id)
             );
         } else {
+            if self.created && saved.saved_id > EventId::ZERO {
+                tell_of_new_store(saved.handled.and_then(|handled| handled.loss()));
+            }
             for (source, position) in saved.positions.iter().filter(|(_, position)| !position.is_null()) {
                 self.positions.entry(source.clone()).or_insert_with(|| position.clone());
             }
@@ -152,6 +175,20 @@ impl Recovery {
         self.last_id = self.last_id.max(saved.last_id);
         self
     }
+}
+
+fn tell_of_new_store(loss: Option<String>) {
+    let new =
+        "hot store: it is new, as after a start of the machine, on a disk that was mounted anew or at another path";
+    let Some(loss) = loss else {
+        log::info!("{new}; stages and outlets had all of the one before. Sources go on where they were read to");
+        return;
+    };
+    metrics::dropped("store", "lost").increment(1);
+    log::error!(
+        "{new}, and what nobody had of the one before is lost with it: {loss}. Sources go on where they were read to, for read \
+         again everything would come once more"
+    );
 }
 
 fn span(from: EventId, to: EventId) -> String {
@@ -176,6 +213,7 @@ mod tests {
             last_id: EventId::new(1_763_856_000_123, 4),
             saved_id: EventId::new(1_763_856_000_123, 4),
             positions: BTreeMap::from([("/var/log/auth.log".to_owned(), json!({ "inode": 7, "offset": 4096 }))]),
+            handled: None,
             hot_store: here(),
         }
     }
@@ -213,6 +251,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         some().save(folder.path()).unwrap();
         assert_eq!(Positions::load(folder.path()), some());
+    }
+
+    #[test]
+    fn what_stages_and_outlets_did_until_the_end_is_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (early, late) = (EventId::new(1, 0), EventId::new(9, 0));
+        Positions::conclude(folder.path(), late, late).unwrap();
+        assert_eq!(Positions::read(folder.path()), None, "there is nothing to note it in");
+        let open = Positions { handled: Some(Handled::new(late).with(early, early)), ..some() };
+        open.save(folder.path()).unwrap();
+        Positions::conclude(folder.path(), late, late).unwrap();
+        let all = Positions { handled: Some(Handled::new(late).with(late, late)), ..some() };
+        assert_eq!(Positions::load(folder.path()), all);
+        Positions::conclude(folder.path(), early, early).unwrap();
+        assert_eq!(Positions::load(folder.path()), all, "what was handled stays handled");
     }
 
     #[test]

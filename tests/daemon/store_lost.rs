@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::harness::{Daemon, Site, wait_for};
-use crate::records::{numbers, with_500_lines, write_lines};
+use crate::records::{FILE, numbers, with_500_lines, write_lines};
 
 fn remove_store(site: &Site) {
     for entry in std::fs::read_dir(site.path("hot")).unwrap() {
@@ -82,4 +82,24 @@ fn a_write_ahead_log_that_is_cut_under_the_daemon_is_said_and_costs_nothing_afte
     write_lines(&site, 500..600);
     let _ = daemon.terminate();
     reads_everything_again(&site, 600);
+}
+
+fn goes_on_with_a_new_store(extra: &str, said: &str) {
+    let site = Site::new(&format!("{FILE}{extra}"));
+    write_lines(&site, 0..500);
+    let daemon = site.start_ready();
+    wait_for("every line to be taken in", || numbers(&daemon).len() == 500);
+    assert_eq!(daemon.terminate(), Some(0));
+    write_lines(&site, 500..600);
+    let elsewhere = format!("DSMIL_STORE__PATH={}", site.path("new/hotpath.db").display());
+    let mut daemon = site.start_under("env", &[&elsewhere]);
+    daemon.until_ready(&site);
+    wait_for("what came since", || numbers(&daemon) == (500..600).collect());
+    assert!(site.log().contains(said), "{}", site.log());
+}
+
+#[test]
+fn with_a_new_store_sources_go_on_where_they_were_read_to_and_what_nobody_had_of_the_one_before_is_said() {
+    goes_on_with_a_new_store("", "stages and outlets had all of the one before");
+    goes_on_with_a_new_store("[loki]\nurl = \"http://127.0.0.1:9\"\n", "no outlets had any of it");
 }

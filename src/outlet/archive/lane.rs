@@ -86,7 +86,7 @@ impl ArchiveLane {
         self.positions_at.set(Some(Instant::now()));
         let (last_id, positions) = (round.id, round.positions.clone());
         // An empty hot store is filled from Postgres, whatever became of the one before.
-        let positions = Positions { last_id, saved_id: last_id, positions, hot_store: None };
+        let positions = Positions { last_id, saved_id: last_id, positions, handled: None, hot_store: None };
         if let Err(error) = positions.save(&self.settings.state_dir) {
             self.warn_of("positions", "positions", &format!("positions could not be saved: {error}"));
         }
