@@ -218,6 +218,26 @@ mod tests {
     }
 
     #[test]
+    fn ten_times_as_many_algorithmic_names_are_another_finding_and_one_less_is_none() {
+        let name = |step: u64| {
+            let hash = blake3::hash(&step.to_le_bytes());
+            let letters =
+                hash.as_bytes().iter().take(14).map(|byte| char::from(b"bcdfghjklmnpqrstvwxz"[*byte as usize % 20]));
+            format!("{}.com", letters.collect::<String>())
+        };
+        let made = (0..).map(name).filter(|name| dga::score(name) >= ALGORITHMIC_FROM).take(40);
+        let mut names = DnsNames::default();
+        let reported: Vec<_> = made
+            .zip(1..)
+            .filter_map(|(name, count)| {
+                let Oddity::Algorithmic { names, .. } = ask(&mut names, &name, count)? else { panic!("{name}") };
+                Some((count, names))
+            })
+            .collect();
+        assert_eq!(reported, [(4, 4), (40, 40)]);
+    }
+
+    #[test]
     fn everyday_names_are_none() {
         let mut names = DnsNames::default();
         for (second, name) in [

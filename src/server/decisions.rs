@@ -212,3 +212,23 @@ pub fn decision_of(id: EventId, entry: &Entry) -> Decision {
     let state = if entry.action == APPROVE { "approved" } else { "rejected" };
     Decision { id, state, ts: entry.ts.clone(), who: entry.who.clone(), note: entry.note.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_an_audit_log_that_was_not_known_is_where_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let (mut audit, _) = Audit::open(&path, None).unwrap();
+        audit.append(APPROVE, "1-0", "alice", "").unwrap();
+        audit.append(REJECT, "2-0", "alice", "").unwrap();
+        let ledger = Ledger::open(&path, None).unwrap();
+        assert_eq!(Kept::read(&ledger.kept()).unwrap().head, *audit.head());
+        // With it, a log that has lost its last line is known to.
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.split_inclusive('\n').next().unwrap()).unwrap();
+        assert!(matches!(Ledger::open(&path, Kept::read(&ledger.kept())), Err(AuditError::Cut { .. })));
+    }
+}

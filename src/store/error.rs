@@ -129,3 +129,22 @@ pub(super) fn room_bytes(path: &Path) -> u64 {
     let held = used_bytes(path) + file_bytes(&beside(path, "-reserve"));
     available_bytes(path).unwrap_or(u64::MAX).saturating_add(held)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_much_could_be_written_is_known_and_bounds_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hotpath.db");
+        let (available, total) = (available_bytes(&path).unwrap(), total_bytes(&path).unwrap());
+        assert!((1..=total).contains(&available), "{available} of {total}");
+        std::fs::write(beside(&path, "-reserve"), [0; 9000]).unwrap();
+        std::fs::write(&path, [0; 500]).unwrap();
+        std::fs::write(beside(&path, "-wal"), [0; 40]).unwrap();
+        assert_eq!(used_bytes(&path), 540);
+        // Others write to the file system as well, but never so that more than all of it is free.
+        assert!((9540..=total + 9540).contains(&room_bytes(&path)));
+    }
+}

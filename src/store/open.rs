@@ -220,3 +220,27 @@ fn readers(path: &Path) -> SqlitePool {
         .test_before_acquire(false)
         .connect_lazy_with(options)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::config;
+
+    #[tokio::test]
+    async fn a_file_that_was_begun_and_got_no_table_becomes_a_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&folder);
+        std::fs::create_dir(config.path.parent().unwrap()).unwrap();
+        let options = SqliteConnectOptions::new().filename(&config.path).create_if_missing(true);
+        let mut connection = options.connect().await.unwrap();
+        // What a start that is killed leaves: the first page alone.
+        sqlx::query("PRAGMA user_version = 0").execute(&mut connection).await.unwrap();
+        sqlx::query("VACUUM").execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        assert!(file_bytes(&config.path) > 0);
+        let (store, recovery) = HotStore::open(&config).await.unwrap();
+        assert_eq!((recovery.created, recovery.emptied), (true, true));
+        store.close().await;
+        assert!(!HotStore::open(&config).await.unwrap().1.created, "it is marked as a store");
+    }
+}

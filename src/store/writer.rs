@@ -271,3 +271,55 @@ async fn run(connection: &mut SqliteConnection, statements: Vec<Statement>) -> R
     sqlx::query("COMMIT").execute(&mut *connection).await?;
     Ok(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn writer(folder: &tempfile::TempDir) -> Writer {
+        let path = folder.path().join("x.db");
+        std::fs::write(&path, "").unwrap();
+        Writer::connect(path, 1 << 24).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_connection_serves_all_transactions_also_after_one_that_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(&folder).await;
+        let plain = |sql: &str| vec![Statement::plain(sql.to_owned())];
+        writer.transaction("testing", plain("CREATE TABLE t (a INTEGER NOT NULL)")).await.unwrap();
+        assert!(writer.connection.is_some());
+        writer.transaction("testing", plain("INSERT INTO t VALUES (NULL)")).await.unwrap_err();
+        assert!(writer.connection.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_write_ahead_log_that_a_reader_has_held_up_is_taken_down_when_the_reader_has_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut writer, path) = (writer(&folder).await, folder.path().join("x.db"));
+        let plain = |sql: &str| vec![Statement::plain(sql.to_owned())];
+        writer.commit(plain("CREATE TABLE t (a BLOB)")).await.unwrap();
+        let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+        let mut reader = connection.begin().await.unwrap();
+        let _: i64 = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(&mut *reader).await.unwrap();
+        let wal_bytes = || file_bytes(&beside(&path, "-wal"));
+        while wal_bytes() <= wal_bytes_max(1 << 24) {
+            writer.commit(plain("INSERT INTO t VALUES (zeroblob(100000))")).await.unwrap();
+        }
+        reader.rollback().await.unwrap();
+        // It is tried again after a second.
+        writer.truncated_at = None;
+        writer.commit(Vec::new()).await.unwrap();
+        assert_eq!(wal_bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_small_write_ahead_log_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut writer, path) = (writer(&folder).await, folder.path().join("x.db"));
+        for _ in 0..2 {
+            writer.commit(vec![Statement::plain("CREATE TABLE IF NOT EXISTS t (a BLOB)".to_owned())]).await.unwrap();
+        }
+        assert!(file_bytes(&beside(&path, "-wal")) > 0 && writer.truncated_at.is_none());
+    }
+}

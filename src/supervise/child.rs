@@ -241,3 +241,18 @@ impl TaskContext {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_ends_the_silence_before_it() {
+        let child = Child::new("x", true, &Supervisor::default(), Arc::new(|_, _| {}));
+        while child.elapsed_ms() < 3 {
+            std::hint::spin_loop();
+        }
+        child.heartbeat();
+        assert!(child.heartbeat_ms.load(Ordering::Relaxed) >= 3);
+    }
+}

@@ -264,3 +264,55 @@ fn an_alarm_that_is_over_keeps_no_other_silent() {
     // No line of what is counted there has come since: nothing has ended it.
     assert_eq!(reported(&done, 86_400), 1);
 }
+
+#[test]
+fn lines_of_a_rule_by_a_clock_that_is_far_behind_push_out_no_line_of_another() {
+    let yaml = "title: A\nname: a\nlogsource: {category: authentication}\ndetection: {s: {user.name: '1'}, condition: s}\n---\n\
+                title: B\nname: b\nlogsource: {category: authentication}\ndetection: {s: {user.name: '2'}, condition: s}\n---\n\
+                title: T\nid: t\ncorrelation: {type: temporal, rules: [a, b], group-by: [source.ip], timespan: 10m}\n";
+    let (set, problems) = ScenarioSet::compile(&[RuleText { file: "t.yml".into(), yaml: yaml.into() }], &[]);
+    assert_eq!(problems, []);
+    let (mut counters, now) = (Counters::default(), 10_000_000);
+    assert_eq!(step(&mut counters, &set, &failed(2, 0), now), 0);
+    // Each an hour after the one before: of a rule only those count that are near.
+    for line in 0..1000 {
+        assert_eq!(step(&mut counters, &set, &failed(1, 0), line * 3600), 0);
+    }
+    assert_eq!(step(&mut counters, &set, &failed(1, 0), now + 60), 1);
+}
+
+#[test]
+fn groups_that_are_over_make_room_for_one_that_is_not() {
+    let (set, mut counters) = (five_lines(), Counters::default());
+    for address in 0..limits::SCENARIO_GROUPS_MAX as u64 {
+        step(&mut counters, &set, &failed(1, address), 0);
+        step(&mut counters, &set, &failed(1, address), 1);
+    }
+    assert_eq!(counters.groups(), limits::SCENARIO_GROUPS_MAX);
+    step(&mut counters, &set, &failed(1, limits::SCENARIO_GROUPS_MAX as u64), 10_000);
+    assert_eq!(counters.groups(), 1);
+}
+
+#[test]
+fn the_failures_of_the_session_that_gets_in_are_its_own_and_lead_to_nothing() {
+    let yaml = format!(
+        "{RULES}---\ntitle: D\nname: done\nlogsource: {{category: authentication}}\ndetection:\n  s: {{event.outcome: success}}\n  \
+         condition: s\n---\ntitle: T\nid: t\ncorrelation: {{type: event_count, rules: [failed], group-by: [source.ip], timespan: \
+         10m, condition: {{gte: 5}}}}\ndsmil: {{item: user.name, followed-by: {{rule: done, reason: got_in}}}}\n"
+    );
+    let (set, problems) = ScenarioSet::compile(&[RuleText { file: "t.yml".into(), yaml }], &[]);
+    assert_eq!(problems, []);
+    let got_in = |own: &[&str]| {
+        let mut counters = Counters::default();
+        for at in 0..5 {
+            step(&mut counters, &set, &failed(1, 0), at);
+        }
+        let own: Vec<String> = own.iter().map(|user| (*user).to_owned()).collect();
+        let record = Record { outcome: Some(true), ..failed(1, 0) };
+        let line = Observation { record: &record, ts: second(9), is_repeated: false, own: &own };
+        counters.observe(&set, &line).iter().any(|raised| raised.reason == "got_in")
+    };
+    assert!(got_in(&[]), "five of others");
+    assert!(!got_in(&["1"]), "four of others");
+    assert!(got_in(&["1"; 5]), "one session alone has guessed");
+}

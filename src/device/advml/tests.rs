@@ -152,6 +152,26 @@ fn however_many_fall_silent_at_once_each_is_reported() {
 }
 
 #[test]
+fn a_hole_in_a_backlog_is_reported_by_the_first_line_that_comes_live_after_it() {
+    let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
+    events.iter_mut().for_each(|event| event.times.arrival = at(1890));
+    events.push(Line { source: "file:/a.log", second: 1895, message: "ok", ..Line::default() }.event());
+    assert_eq!(flags_of(&mut *device(), &events), ["LOG_SILENCE"]);
+}
+
+#[test]
+fn a_line_is_dated_ahead_only_when_it_is_later_than_what_is_believed_by_much() {
+    let claimed = |seconds: i64| {
+        let mut events: Vec<Event> = steady(100).iter().map(Line::event).collect();
+        let micros = events[50].time().micros() + seconds * 1_000_000;
+        events[50].times.ts = crate::event::Claimed::new(Timestamp::from_micros(micros));
+        flags_of(&mut *device(), &events)
+    };
+    assert_eq!(claimed(3600), ["LOG_TIME_AHEAD"]);
+    assert_eq!((claimed(1), claimed(-3600)), (Vec::new(), Vec::new()));
+}
+
+#[test]
 fn neither_a_line_dated_ahead_nor_the_machines_clock_makes_a_source_silent_or_hides_its_silence() {
     let mut events: Vec<Event> = steady(300).iter().map(Line::event).chain(ticks(0..3700)).collect();
     events = in_order_of_arrival(events);

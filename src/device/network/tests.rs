@@ -47,6 +47,23 @@ fn packet(interfaces: &str, ends: &str, rest: &str) -> Record {
 }
 
 #[test]
+fn a_sender_that_calls_itself_like_a_log_of_zeek_does_not_rename_its_columns() {
+    let line = |text: &'static str, is_named| {
+        let raw = Raw::new("file:/zeek".into(), "".into(), Format::Auto, text.into(), Vec::new(), built_in());
+        raw.named_by_sender(is_named)
+    };
+    let mut network = Network::new(Settings::default());
+    network.zeek(&line("#fields\tts\tid.orig_h", false));
+    network.zeek(&line("#fields\tts\tid.resp_h", true));
+    let read = |network: &mut Network, is_named| {
+        let (_, record) = network.zeek(&line("1655071198.5\t192.0.2.7", is_named)).unwrap();
+        record.field("id.orig_h").map(str::to_owned)
+    };
+    assert_eq!(read(&mut network, false).as_deref(), Some("192.0.2.7"));
+    assert_eq!(read(&mut network, true), None);
+}
+
+#[test]
 fn what_is_sent_to_an_own_machine_at_a_regular_pace_is_no_beacon_and_what_one_sends_is() {
     for (every, port) in [(60, 31_337), (60, 443), (3, 22), (720, 9100)] {
         let said = |interfaces: &str| {

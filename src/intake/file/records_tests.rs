@@ -35,6 +35,22 @@ fn a_record_waits_for_its_other_lines_and_is_read_again_after_a_crash() {
 }
 
 #[test]
+fn a_record_that_has_just_grown_waits_however_old_its_file_claims_to_be() {
+    let mut bench = Bench::new(&["app.log"]);
+    bench.append("app.log", NEXT);
+    bench.record_wait = LONG;
+    bench.restart();
+    assert!(bench.read().is_empty());
+    bench.append("app.log", FIRST);
+    let old = std::time::SystemTime::now() - 2 * LONG;
+    std::fs::File::options().append(true).open(bench.path("app.log")).unwrap().set_modified(old).unwrap();
+    assert_eq!(bench.read(), [whole(NEXT)]);
+    bench.append("app.log", TRACE);
+    bench.append("app.log", NEXT);
+    assert_eq!(bench.read(), [whole(&format!("{FIRST}{TRACE}"))]);
+}
+
+#[test]
 fn a_time_of_quiet_closes_a_record_and_what_comes_later_stands_for_itself() {
     let mut bench = Bench::new(&["app.log"]);
     bench.append("app.log", FIRST);

@@ -123,6 +123,20 @@ fn a_login_that_works_at_the_second_module_each_time_is_no_guessing_and_one_afte
 }
 
 #[test]
+fn the_failures_of_each_session_that_gets_in_are_its_own_also_where_a_module_names_nobody() {
+    let failure = |pid| {
+        let login = login("", "192.0.2.4", false);
+        Record { pid: Some(pid), entity: Entity { user: None, ..login.entity }, ..login }
+    };
+    let success = |pid| Record { pid: Some(pid), ..login("alice", "192.0.2.4", true) };
+    let round = |at: u64, pid| [(at * 9, failure(at as u32)), (at * 9 + 1, success(pid))];
+    let is_after_failures =
+        |lines: Vec<(u64, Record)>| loud(lines).iter().any(|(reason, _)| reason == "success_after_failures");
+    assert!(!is_after_failures((0..7).flat_map(|at| round(at, at as u32)).collect()));
+    assert!(is_after_failures((0..7).flat_map(|at| round(at, 99)).collect()), "of other sessions");
+}
+
+#[test]
 fn a_line_of_sshd_without_an_address_is_counted_for_nobody_and_one_of_another_program_for_its_user() {
     let line = |program: &str| {
         let entity = Entity { user: Some("admin".into()), ..Entity::default() };

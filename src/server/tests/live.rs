@@ -65,6 +65,15 @@ async fn a_live_stream_resumes_after_the_last_event_id() {
 }
 
 #[tokio::test]
+async fn what_is_committed_while_a_live_stream_reads_is_in_its_next_frame() {
+    let daemon = Daemon::start().await;
+    *daemon.gateway.meanwhile.lock().unwrap() = Some("in between");
+    let mut live = Live::open(&daemon, "", "").await;
+    live.until("in between").await;
+    assert_eq!(live.ids().len(), 1);
+}
+
+#[tokio::test]
 async fn a_client_that_was_away_too_long_is_told_of_the_gap() {
     let daemon = Daemon::start().await;
     daemon.gateway.commit_line(Stream::L3In, "oldest kept");

@@ -40,6 +40,8 @@ pub(crate) struct FakeGateway {
     failing: AtomicBool,
     /// Events given to readers of streams.
     handed_out: AtomicUsize,
+    /// A line that is committed while the next reader of a stream reads.
+    meanwhile: Mutex<Option<&'static str>>,
     pub(crate) reasons: Mutex<Vec<String>>,
     pub(crate) remembered: Mutex<BTreeMap<String, Value>>,
 }
@@ -52,6 +54,7 @@ impl FakeGateway {
             busy: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             handed_out: AtomicUsize::new(0),
+            meanwhile: Mutex::default(),
             reasons: Mutex::default(),
             remembered: Mutex::default(),
         })
@@ -105,6 +108,10 @@ impl Gateway for FakeGateway {
         let events = self.events.lock().unwrap();
         let found = events.iter().filter(|event| event.stream == stream && event.id > after).take(count);
         let found: Vec<Event> = found.cloned().collect();
+        drop(events);
+        if let Some(payload) = self.meanwhile.lock().unwrap().take() {
+            self.commit_line(stream, payload);
+        }
         self.handed_out.fetch_add(found.len(), Ordering::Relaxed);
         Box::pin(async { Ok(found) })
     }

@@ -53,6 +53,20 @@ async fn pages_of_a_stream_follow_each_other_without_gap_or_repetition() {
 }
 
 #[tokio::test]
+async fn a_page_has_as_many_events_as_were_asked_for_where_there_are_as_many() {
+    let daemon = Daemon::start().await;
+    let ids: Vec<String> =
+        (0..1000).map(|number| daemon.gateway.commit_line(Stream::L3In, &number.to_string()).to_string()).collect();
+    for count in [1, 2, 500, 999] {
+        let page = daemon.get(&format!("/api/v1/streams/L3_IN?count={count}")).await.json();
+        let found: Vec<&str> =
+            page["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap()).collect();
+        assert_eq!(found, ids[..count]);
+        assert_eq!(page["next"], ids[count - 1].as_str());
+    }
+}
+
+#[tokio::test]
 async fn a_page_of_the_longest_lines_ends_early_and_says_where() {
     let daemon = Daemon::start().await;
     let long = "\u{1}".repeat(crate::limits::LINE_BYTES_MAX);
