@@ -49,10 +49,6 @@ impl LogClock {
         }
         (self.late >= LATE_LINES && by > self.usually_late_by.saturating_mul(HABIT_FACTOR)).then_some(by)
     }
-
-    pub fn latest(&self) -> Timestamp {
-        self.latest
-    }
 }
 
 #[cfg(test)]

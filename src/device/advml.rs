@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::advml_lines::{Oddity, forgeries, odd_time, sequence_number, tampering};
 use super::common::{Finding, origin, quote};
+use super::gathered::Gathered;
 use super::{DeviceSpec, settings};
 use crate::config::Span;
 use crate::detect::burst::Bursts;
@@ -89,6 +90,9 @@ struct State {
     judgements: Recent<Judgements>,
     bursts: Bursts,
     watch: WatchTime,
+    /// Machines of which the same is odd: whoever writes into a central log names as many as it likes.
+    #[serde(default)]
+    gathered: Gathered,
 }
 
 /// One source and machine.
@@ -133,6 +137,7 @@ impl AdvMl {
             judgements: Recent::new(ENTITIES_PER_DETECTOR_MAX),
             bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX),
             watch: WatchTime::default(),
+            gathered: Gathered::default(),
         };
         Self { settings, state }
     }
@@ -175,12 +180,10 @@ impl AdvMl {
         let claimed = Claimed { pause, is_live: was_live && is_live };
         let silent = source.silence.line(watched, claimed, self.settings.silence_min.get());
         let is_ahead = event.times.is_doubted() && claim > time;
-        // A burst of old times is one burst however they jump, so it is counted on the source's own clock.
         let odd = if is_ahead {
-            Some((Oddity::Ahead { by: claim.since(time) }, time))
+            Some(Oddity::Ahead { by: claim.since(time) })
         } else {
-            let by = source.clock.line(claim, self.settings.time_tolerance.get());
-            by.map(|by| (Oddity::Backwards { by }, source.clock.latest()))
+            source.clock.line(claim, self.settings.time_tolerance.get()).map(|by| Oddity::Backwards { by })
         };
         if source.silence.is_milestone() {
             self.state.sources.settle(&key);
@@ -189,9 +192,13 @@ impl AdvMl {
             self.report_silence(&key, host.clone(), &raw.compartment, (silent, time), out);
         }
         self.report_forgotten(event, out);
-        let Some((oddity, counted_at)) = odd else { return };
+        let Some(oddity) = odd else { return };
+        // However the times jump, it is one burst: it is counted on the daemon's own watch.
+        let counted_at = Timestamp::ZERO.plus(watched);
+        let who = format!("{} {}", quote(host.as_deref().unwrap_or_default()), quote(&raw.source));
         if let Some(finding) = self.counted(odd_time(&raw.source, host, oddity), &key, counted_at) {
-            out.emit_soc(finding.into_soc(NUMBER, Category::System, &raw.compartment));
+            let soc = finding.into_soc(NUMBER, Category::System, &raw.compartment);
+            self.state.gathered.report(soc, &who, event).into_iter().for_each(|soc| out.emit_soc(soc));
         }
     }
 
@@ -226,6 +233,7 @@ impl AdvMl {
     }
 
     fn tick(&mut self, event: &Event, watched: Duration, out: &mut Outbox) {
+        self.state.gathered.over(event.times.taken_in()).into_iter().for_each(|over| out.emit_soc(over));
         let silence_min = self.settings.silence_min.get();
         let silent: Vec<_> = self
             .state

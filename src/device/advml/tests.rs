@@ -40,6 +40,25 @@ fn time_running_backwards_is_said_once() {
     assert_eq!(flags(&mut *device(), &lines), ["LOG_TIME_BACKWARDS"]);
 }
 
+#[test]
+fn a_backlog_that_jumps_in_a_central_file_is_one_burst_that_grows_and_machines_that_somebody_invents_are_one_campaign()
+{
+    let line = |second, host| Line { source: "file:/a.log", second, host: Some(host), message: "x", ..Line::default() };
+    let mut lines = Vec::new();
+    for round in 0..40 {
+        lines.push(line(1_000_000 + round * 20, "atlas"));
+        lines.extend((0..50).map(|_| line(500_000 - round * 4000, "evil")));
+    }
+    assert_eq!(flags(&mut *device(), &lines), ["LOG_TIME_BACKWARDS"; 3], "when it begins and as it grows");
+    let name = |number: u64| -> &'static str { String::leak(format!("m{number}")) };
+    let of_each = |number: u64| {
+        let seconds = [1_000_000 + number, 1000, 1000, 1000];
+        seconds.map(|second| line(second, name(number)))
+    };
+    let lines: Vec<Line> = (0..300).flat_map(of_each).collect();
+    assert_eq!(flags(&mut *device(), &lines).len(), 8 + 6, "each for itself, then at 9, 16, 32, 64, 128, 256");
+}
+
 /// A tick each second.
 fn ticks(seconds: std::ops::Range<u64>) -> Vec<Event> {
     seconds.map(|second| event(at(second), Stream::Tick, Body::Tick)).collect()

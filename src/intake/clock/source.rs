@@ -16,6 +16,9 @@ pub const CONFIRMING_LINES: usize = 3;
 /// Lines in a row before an earlier time is the new time: the clock of the source was set back.
 const REBASE_LINES: u32 = 50;
 
+/// A source that was set back may hold lines of a machine that was not: they go on where it was, this much later at most.
+const GOES_ON_WITHIN: Duration = Duration::from_secs(3600);
+
 /// The clock after the lines that were taken so far, as it is saved with the source's position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -30,6 +33,8 @@ pub struct SourceClock {
     earlier: u32,
     /// A jump forward that is not confirmed yet.
     jump: Option<Jump>,
+    /// Where it was before it was set back, as lines since have gone on from there.
+    left: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +98,9 @@ impl SourceClock {
             return self.take_earlier(claim, before, passed);
         }
         self.earlier = 0;
+        if self.goes_on(claim, line.skew) {
+            return claim;
+        }
         if claim <= passed.plus(line.skew) || line.is_live(claim) || self.is_confirmed(claim, before, line) {
             self.jump = None;
             self.advance(claim.max(before));
@@ -114,7 +122,24 @@ impl SourceClock {
             return self.advance(passed.max(before));
         }
         self.earlier = 0;
+        self.left = self.left.max(Some(passed.max(before)));
         self.advance(claim)
+    }
+
+    /// Whether the line goes on where the source was before others set it back: in a file that many machines write into, a backlog
+    /// of one of them makes no line of the others a line of the past. The clock stays where it is.
+    fn goes_on(&mut self, claim: Timestamp, skew: Duration) -> bool {
+        let Some(left) = self.left else { return false };
+        if self.at.is_some_and(|at| at.plus(skew) >= left) {
+            self.left = None;
+            return false;
+        }
+        let goes_on = claim.plus(skew) >= left && claim <= left.plus(GOES_ON_WITHIN);
+        // A single line takes it no further than any line may be ahead.
+        if goes_on {
+            self.left = Some(left.max(claim.min(left.plus(skew))));
+        }
+        goes_on
     }
 
     /// Whether enough lines agree that it is this late: lines before this one that claimed it too, and those after. Where all

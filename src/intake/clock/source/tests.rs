@@ -136,6 +136,34 @@ fn a_clock_that_was_set_back_is_followed_after_fifty_lines_in_a_row() {
 }
 
 #[test]
+fn a_backlog_of_one_machine_in_the_file_of_many_makes_no_line_of_the_others_one_of_the_past() {
+    for every in [20, 300] {
+        let mut claims: Vec<i64> = (0..10).map(|line| 5 * DAY - 100 + line).collect();
+        let mut expected = Vec::new();
+        for round in 0..20 {
+            expected.push((claims.len(), 5 * DAY + round * every));
+            claims.push(5 * DAY + round * every);
+            claims.extend((0..50).map(|_| 2 * DAY - round * 4000));
+        }
+        let believed = backlog(&mut SourceClock::default(), &some(&claims), None);
+        for (index, claim) in expected {
+            assert_eq!(believed[index], claim, "line {index}");
+        }
+        assert_eq!(believed.last(), Some(&(2 * DAY - 19 * 4000)), "and the backlog is believed");
+    }
+}
+
+#[test]
+fn a_single_line_far_ahead_of_where_the_source_was_moves_nothing_after_it_was_set_back() {
+    let mut clock = SourceClock::default();
+    backlog(&mut clock, &some(&[5 * DAY, 5 * DAY + 1, 5 * DAY + 2]), None);
+    backlog(&mut clock, &some(&[2 * DAY; 60]), None);
+    let claims = some(&[5 * DAY + 3000, 2 * DAY, 5 * DAY + 20, 2 * DAY, 7 * DAY, 2 * DAY]);
+    let believed = backlog(&mut clock, &claims, None);
+    assert_eq!(believed, [5 * DAY + 3000, 2 * DAY, 5 * DAY + 20, 2 * DAY, 2 * DAY, 2 * DAY]);
+}
+
+#[test]
 fn when_the_machines_clock_is_set_back_its_sources_follow_at_once() {
     let mut clock = SourceClock::default();
     live(&mut clock, &[(0, 0), (DAY, DAY), (DAY + 10, DAY + 10)]);
