@@ -160,8 +160,8 @@ pub const SCENARIO_GROUPS_MAX: usize = 4096;
 pub const SCENARIO_GROUPS_ALL_MAX: usize = 64 * SCENARIO_GROUPS_MAX;
 const _: () =
     assert!(SCENARIO_GROUPS_ALL_MAX / SCENARIOS_MAX >= 256, "a group is not forgotten before its second line");
-/// Scenarios that have a sketch of the groups that had to go, 1 MiB each; of those after them in the order of ids such a group is
-/// forgotten.
+/// Scenarios that have a sketch of the groups that had to go, 1 MiB each, and half of one for sources that were too many; of those
+/// after them in the order of ids such a group is forgotten.
 pub const SCENARIO_SKETCHES_MAX: usize = 64;
 /// Lines remembered of one group, and the largest count that can be asked for.
 pub const SCENARIO_OBSERVATIONS_MAX: usize = 256;

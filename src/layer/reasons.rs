@@ -15,6 +15,9 @@ pub const TIME_NOT_BELIEVED: &str = "time_not_believed";
 /// Among the reasons: the address was there at the end of what many did together, and has not been counted to be one of them.
 pub const SOURCE_NOT_COUNTED: &str = "source_not_counted";
 
+/// Among the reasons: the address has likely been one of the many who did it, who were too many to remember each.
+pub const SOURCE_LIKELY: &str = "source_likely";
+
 /// Among the reasons for an alarm that has rested for long and goes on.
 pub const RESUMED: &str = "resumed";
 /// The first of the reasons for an alarm about many sources.
@@ -41,7 +44,7 @@ pub fn reason(action: Action, outcome: Option<bool>) -> Option<(&'static str, f6
 
 /// Whether a reason says what happened, or how it was seen, rather than what that means.
 pub fn is_of_what_happened(name: &str) -> bool {
-    const MARKS: [&str; 3] = [SOURCE_NOT_PROVEN, SOURCE_NOT_COUNTED, TIME_NOT_BELIEVED];
+    const MARKS: [&str; 4] = [SOURCE_NOT_PROVEN, SOURCE_NOT_COUNTED, SOURCE_LIKELY, TIME_NOT_BELIEVED];
     const ORDINARY: [&str; 5] =
         ["privilege_use", "account_change", "config_change", "log_control", "left_before_login"];
     name.starts_with("refused_") || name.starts_with("failed_") || MARKS.contains(&name) || ORDINARY.contains(&name)

@@ -108,8 +108,8 @@ impl Count {
         self.carried > 0
     }
 
-    /// Adds lines of this time, at most as many as are remembered.
-    pub fn add(&mut self, scenario: &Scenario, ts: Timestamp, item: u64, times: u32) {
+    /// Adds lines of this time, at most as many as are remembered. Returns the value that has made room for them.
+    pub fn add(&mut self, scenario: &Scenario, ts: Timestamp, item: u64, times: u32) -> Option<u64> {
         let pause = ts.since(self.last);
         if pause > scenario.remembered_for() {
             self.alarm = None;
@@ -135,13 +135,15 @@ impl Count {
                 1
             }
         };
+        let mut pushed_out = None;
         for _ in 0..copies {
             if self.seen.len() >= memory {
-                self.seen.pop_front();
+                pushed_out = self.seen.pop_front().map(|(_, item)| item);
             }
             self.seen.push_back((ts, item));
         }
         self.last = self.last.max(ts);
+        pushed_out
     }
 
     /// One more line of this source.

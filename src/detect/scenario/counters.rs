@@ -24,8 +24,8 @@ const GRADE_GAIN: f64 = 0.1;
 const GROWN_MAX: f64 = 0.78;
 /// So many lines leave no doubt, if one then succeeds.
 const DOUBTLESS: u64 = 10;
-/// A success of another user than the one that all the failures were of: somebody beside whom somebody else fails, more often
-/// than not.
+/// A success of another user than the one that all the failures were of, or by a key: somebody beside whom somebody else fails, more
+/// often than not.
 const OF_ANOTHER: f64 = 0.7;
 
 /// The value of a line that has none.
@@ -63,6 +63,8 @@ pub struct Raised {
     pub is_sequence: bool,
     /// It is about a line that came after what was counted.
     pub is_after: bool,
+    /// It comes from one of many that were counted likely, not certainly: they were too many to remember each.
+    pub is_likely: bool,
     /// It has rested for long and goes on.
     pub is_resumed: bool,
     /// Of what is not of one source: who has most of the count.
@@ -286,16 +288,28 @@ fn led(scenario: &Scenario, count: &Count, line: &Observation<'_>) -> Option<Led
     Some(Led { lines: count.unsettled(), distinct, first: count.first(scenario, line.ts), is_of_another })
 }
 
+/// How a source is known to be one of many that were counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Among {
+    Counted,
+    /// There were too many to remember each.
+    Likely,
+}
+
+fn source_among(table: &mut Table, scenario: &Scenario, group: u64, line: &Observation<'_>) -> Option<Among> {
+    let item = group::item(line.record, scenario.item())?;
+    if table.get(group)?.items().contains(&item) {
+        return Some(Among::Counted);
+    }
+    let asked = Line { group, item, ts: line.ts, times: 1 };
+    table.was_likely_counted(scenario, asked).then_some(Among::Likely)
+}
+
 /// What comes after a scenario whose count has been reached: what was counted has led to it.
 fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observation<'_>) -> Option<Raised> {
     let then = scenario.then.as_ref()?;
     // Of many sources only one of those that were counted comes after itself; the others have nothing to do with it.
-    if let Measure::Values { field } = &scenario.measure
-        && field.starts_with("source.")
-    {
-        let source = group::item(line.record, field)?;
-        table.get(group).filter(|count| count.items().contains(&source))?;
-    }
+    let source = if scenario.asks_for_sources() { source_among(table, scenario, group, line)? } else { Among::Counted };
     let is_reached = |table: &Table| led(scenario, table.get(group)?, line);
     let before = is_reached(table);
     take_own_back(table, scenario, group, line);
@@ -306,7 +320,8 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observati
     table.settle(scenario, group, line.ts);
     let [doubtful, certain] = then.scores;
     let score = match () {
-        () if is_of_another => doubtful.min(OF_ANOTHER),
+        () if is_of_another || !shows_password(line.record) => doubtful.min(OF_ANOTHER),
+        () if source == Among::Likely => doubtful,
         () if lines >= DOUBTLESS || distinct > 1 => certain,
         () => doubtful,
     };
@@ -314,10 +329,12 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observati
         Some(says) => filled(says, line.record, (lines, distinct), Masks::default()),
         None => format!("{}, and then it succeeded", scenario.title),
     };
+    let is_likely = source == Among::Likely;
+    let summary = if is_likely { format!("{summary}; that the address is one of them is likely") } else { summary };
     let alarm = Grown { id: alarm_id(!group, first), reports: 1, count: lines, first, last: line.ts };
     let found = raised(scenario, group, then.reason.clone(), (score, summary), alarm);
     let techniques = if then.techniques.is_empty() { found.techniques.clone() } else { then.techniques.clone() };
-    Some(Raised { is_of_source: false, is_after: true, techniques, ends_after: None, ..found })
+    Some(Raised { is_of_source: false, is_after: true, is_likely, techniques, ends_after: None, ..found })
 }
 
 /// The failures of a session that ends in a login were the user's own.
@@ -344,6 +361,7 @@ fn raised(scenario: &Scenario, group: u64, reason: String, (score, summary): (f6
         is_of_user: scenario.group_by.iter().any(|field| field == "user.name"),
         is_sequence: matches!(scenario.measure, Measure::All { .. }),
         is_after: false,
+        is_likely: false,
         is_resumed: false,
         sources: Vec::new(),
         alarm,

@@ -94,6 +94,11 @@ impl Scenario {
         self.group_by.iter().any(|field| field.starts_with("source."))
     }
 
+    /// It counts sources, and what comes after it has to come from one of them.
+    pub fn asks_for_sources(&self) -> bool {
+        self.then.is_some() && matches!(&self.measure, Measure::Values { field } if field.starts_with("source."))
+    }
+
     /// Each group is an address, or the network of one customer: it is to blame for what the group has counted. Of a user, a
     /// machine or a network of many, nobody is.
     pub fn is_of_one_source(&self) -> bool {

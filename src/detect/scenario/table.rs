@@ -27,6 +27,9 @@ pub struct Table {
     /// Their values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gone_values: Option<Box<Sketch>>,
+    /// Sources of groups that have had more of them than are remembered one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pushed_out: Option<Box<Sketch>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,8 +57,10 @@ impl Table {
         }
         let is_known = self.is_known_value(scenario, line);
         let place = self.groups.get_mut(&line.group)?;
-        if !is_known {
-            place.count.add(scenario, line.ts, line.item, line.times);
+        let pushed_out = (!is_known).then(|| place.count.add(scenario, line.ts, line.item, line.times)).flatten();
+        if let Some(item) = pushed_out.filter(|_| scenario.is_sketched && scenario.asks_for_sources()) {
+            let sources = self.pushed_out.get_or_insert_with(|| Box::new(Sketch::new(line.ts)));
+            sources.add(paired(line.group, item), 1, line.ts, scenario.timespan);
         }
         let measured = self.touch(scenario, line.group, line.ts)?;
         self.groups.get_mut(&line.group).map(|place| (&mut place.count, measured))
@@ -67,6 +72,14 @@ impl Table {
 
     pub fn get(&self, group: u64) -> Option<&Count> {
         self.groups.get(&group).map(|place| &place.count)
+    }
+
+    /// Whether this value was likely one of the group's, within about the timespan: there were too many to remember each. Never of one
+    /// that was counted alone; of others, the less often the fewer there were.
+    pub fn was_likely_counted(&mut self, scenario: &Scenario, line: Line) -> bool {
+        let value = paired(line.group, line.item);
+        let sketches = [&mut self.pushed_out, &mut self.gone_values];
+        sketches.into_iter().flatten().any(|sketch| sketch.estimate(value, line.ts, scenario.timespan) > 0)
     }
 
     /// The alarm of a group that goes on.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::event::{Entity, Format, Record};
 use crate::layer::SOURCE_NOT_COUNTED;
+use crate::layer::reasons::SOURCE_LIKELY;
 use crate::layer::testing::{self, decisions, l3_in};
 use crate::parse::record;
 
@@ -85,16 +86,24 @@ fn of_many_sources_only_one_that_was_counted_comes_after_itself_and_none_is_blam
     std::fs::write(folder.path().join("t.yml"), yaml).unwrap();
     let config =
         config::L4 { scenarios: vec![folder.path().to_owned()], builtin_scenarios: false, ..config::L4::default() };
-    let got_in = |address: &str| {
+    let got_in = |sources: u64, address: &str| {
         let mut stage = prepare(&config, &[]).unwrap().stage();
-        let failures = (0..8).map(|n| l3_in(n, login("root", &format!("203.0.{n}.9"), false)));
-        let events: Vec<Event> = failures.chain([l3_in(20, login("root", address, true))]).collect();
+        let name = |n: u64| format!("20.{}.{}.9", n / 250, n % 250);
+        let failures = (0..sources).map(|n| l3_in(n / 10, login("root", &name(n), false)));
+        let events: Vec<Event> = failures.chain([l3_in(sources / 10 + 5, login("root", address, true))]).collect();
         decisions(&mut *stage, &events).into_iter().find(|decision| says(decision, "got_in"))
     };
-    assert_eq!(got_in("192.0.2.4"), None);
-    let found = got_in("203.0.3.9").unwrap();
-    assert_eq!(found.entity.src_ip.as_deref(), Some("203.0.3.9"));
+    assert_eq!(got_in(8, "192.0.2.4"), None);
+    let found = got_in(8, "20.0.3.9").unwrap();
+    assert_eq!(found.entity.src_ip.as_deref(), Some("20.0.3.9"));
     assert!(says(&found, SOURCE_NOT_COUNTED) && found.happened.outcome == Some(true), "{found:?}");
+    assert!(!says(&found, SOURCE_LIKELY), "each of a few is remembered");
+    // Of thousands not each is remembered, but that it was one of them.
+    let early: Vec<Decision> = (0..20).filter_map(|n| got_in(5000, &format!("20.{n}.{n}.9"))).collect();
+    assert_eq!(early.len(), 20);
+    assert!(early.iter().all(|found| says(found, SOURCE_LIKELY) && says(found, SOURCE_NOT_COUNTED)), "{early:?}");
+    assert!(early.iter().all(|found| found.summary.ends_with("is likely")), "{early:?}");
+    assert_eq!((0..20).filter_map(|n| got_in(5000, &format!("192.0.2.{n}"))).count(), 0);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::detect::packet;
 use crate::detect::scenario::{Counters, Grown, Observation, Raised, ScenarioSet, customer};
 use crate::detect::sigma::normal;
 use crate::event::{Action, Alarm, Category, Decision, Entity, Happened, Raw, Record, Timestamp};
-use crate::layer::reasons::RESUMED;
+use crate::layer::reasons::{RESUMED, SOURCE_LIKELY};
 use crate::layer::severity::grade;
 use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, gathered, gathered_beyond, one_line, says, verdict};
 use crate::limits;
@@ -223,6 +223,7 @@ fn reasons(raised: &Raised, record: &Record) -> Vec<String> {
         (raised.is_resumed, RESUMED),
         (has_source && !packet::proves_source(record), SOURCE_NOT_PROVEN),
         (is_named && !raised.is_of_one_source, SOURCE_NOT_COUNTED),
+        (raised.is_likely, SOURCE_LIKELY),
     ];
     let marks = marks.into_iter().filter(|(holds, _)| *holds).map(|(_, mark)| mark.to_owned());
     std::iter::once(raised.reason.clone()).chain(marks).collect()
