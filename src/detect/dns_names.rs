@@ -33,10 +33,12 @@ pub struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    /// The question that a record reports; answers are about a question that has a line of its own.
+    /// The question that a record reports. Answers, and that it is passed on to another server, are about a question that has a
+    /// line of its own.
     pub fn of(record: &'a Record) -> Option<Self> {
         let entity = &record.entity;
-        if record.action == Action::DnsQuery && record.field("answer").is_some() {
+        let is_passed_on = entity.src_ip.is_none() && entity.dst_ip.is_some();
+        if record.action == Action::DnsQuery && (is_passed_on || record.field("answer").is_some()) {
             return None;
         }
         let name = match record.field("qtype_name").or_else(|| record.field("qclass_name")) {
@@ -189,6 +191,7 @@ fn entropy(text: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Entity;
 
     const WINDOW: Duration = Duration::from_secs(600);
 
@@ -199,6 +202,29 @@ mod tests {
             WINDOW,
             4,
         )
+    }
+
+    #[test]
+    fn an_answer_and_what_a_server_passes_on_are_no_questions_of_their_own() {
+        let of = |src_ip: Option<&str>, dst_ip: Option<&str>, fields: &[(&str, &str)]| {
+            let own = |text: Option<&str>| text.map(str::to_owned);
+            let domain = Some("example.org".to_owned());
+            let entity = Entity {
+                src_ip: own(src_ip),
+                dst_ip: own(dst_ip),
+                domain,
+                host: Some("gate".into()),
+                ..Entity::default()
+            };
+            let fields = fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let record = Record { action: Action::DnsQuery, entity, fields, ..Record::default() };
+            Question::of(&record).map(|question| question.client.to_owned())
+        };
+        assert_eq!(of(Some("192.0.2.1"), None, &[]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(of(Some("192.0.2.1"), Some("192.0.2.254"), &[]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(of(None, None, &[]).as_deref(), Some("gate"));
+        assert_eq!(of(None, Some("192.0.2.254"), &[]), None, "passed on");
+        assert_eq!(of(Some("192.0.2.1"), None, &[("answer", "198.51.100.9")]), None, "an answer");
     }
 
     #[test]

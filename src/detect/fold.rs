@@ -59,6 +59,8 @@ pub struct Judgement {
 pub struct Added<About> {
     /// The alarm: when it begins, at each power of two, and when it is worse than was reported.
     pub reported: Option<Alarm>,
+    /// It is reported because it is worse.
+    pub is_worse: bool,
     /// The count when it was reported before.
     pub before: u64,
     /// The one before it about the same.
@@ -97,17 +99,18 @@ impl<About> Folds<About> {
         fold.last = fold.last.max(ts);
         fold.heard = fold.heard.max(taken_in);
         if fold.count < fold.next && score <= fold.score {
-            return Added { reported: None, before: fold.reported, over };
+            return Added { reported: None, is_worse: false, before: fold.reported, over };
         }
         let before = std::mem::replace(&mut fold.reported, fold.count);
         fold.next = reported_again_at(fold.count);
+        let is_worse = score > fold.score;
         fold.score = fold.score.max(score);
         // That of a single one is its end as well.
         if fold.count > 1 {
             fold.about = Some(Box::new(about()));
             self.due.note(taken_in.plus(ENDS_AFTER));
         }
-        Added { reported: Some(fold.alarm(false)), before, over }
+        Added { reported: Some(fold.alarm(false)), is_worse, before, over }
     }
 
     /// Whether there is an alarm of this key that is not over at this time.

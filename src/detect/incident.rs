@@ -16,6 +16,9 @@ const ALERTS_NAMED_MAX: usize = 12;
 const SUPPORT: f64 = 0.3;
 /// What each further tactic leaves of what is missing to 1.
 const FURTHER_TACTIC: f64 = 0.75;
+/// Every server is scanned every day: while all was refused, no number of attempts makes an incident CRITICAL, unless one of its
+/// alerts is.
+const AT_THE_DOOR_MAX: f64 = 0.9;
 /// Alerts of one kind alone, or below this score together, are no incident.
 const SCORE_MIN: f64 = 0.5;
 
@@ -33,6 +36,15 @@ pub struct Alert<'a> {
     pub entity: &'a Entity,
     pub attack: &'a [String],
     pub evidence: Evidence,
+}
+
+impl Alert<'_> {
+    /// Whether it is more than that somebody looked for something or was refused.
+    fn is_success(&self) -> bool {
+        let mut tactics = self.attack.iter().filter_map(|technique| Tactic::of(technique)).peekable();
+        let has_looked = tactics.peek().is_some() && tactics.all(|tactic| tactic <= Tactic::ResourceDevelopment);
+        matches!(self.evidence, Evidence::Done | Evidence::OfOthers) && !has_looked
+    }
 }
 
 /// How much an alert shows.
@@ -72,6 +84,9 @@ pub struct Incident {
     /// Some of it nobody else can have sent.
     #[serde(default = "yes")]
     pub is_proven: bool,
+    /// Some of it was done and not only tried.
+    #[serde(default = "yes")]
+    has_succeeded: bool,
     /// Grows with each alert of any incident: the largest came last, whatever its time says.
     pub(super) touched: u64,
     /// What the last report said.
@@ -87,7 +102,35 @@ fn yes() -> bool {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Reported {
     step: u8,
-    tactics: usize,
+    #[serde(default)]
+    phases: BTreeSet<Phase>,
+}
+
+/// How far an intruder is, as it matters to who has to act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Phase {
+    /// From reconnaissance to initial access.
+    AtTheDoor,
+    /// Something was run, read or hidden here.
+    Inside,
+    /// Something stays, or has more rights than it was given.
+    Foothold,
+    /// To other machines, and to who steers it.
+    Connected,
+    /// Data was taken or destroyed.
+    Done,
+}
+
+impl Phase {
+    fn of(tactic: Tactic) -> Self {
+        match tactic {
+            Tactic::Reconnaissance | Tactic::ResourceDevelopment | Tactic::InitialAccess => Self::AtTheDoor,
+            Tactic::Execution | Tactic::DefenseEvasion | Tactic::CredentialAccess | Tactic::Discovery => Self::Inside,
+            Tactic::Persistence | Tactic::PrivilegeEscalation => Self::Foothold,
+            Tactic::LateralMovement | Tactic::Collection | Tactic::CommandAndControl => Self::Connected,
+            Tactic::Exfiltration | Tactic::Impact => Self::Done,
+        }
+    }
 }
 
 impl Incident {
@@ -107,6 +150,7 @@ impl Incident {
             keys: BTreeSet::new(),
             several_roots: false,
             is_proven: false,
+            has_succeeded: false,
             touched: 0,
             reported: None,
         }
@@ -116,6 +160,7 @@ impl Incident {
     pub(super) fn absorb(&mut self, other: Self) {
         self.several_roots |= other.several_roots || self.id != other.id;
         self.is_proven |= other.is_proven;
+        self.has_succeeded |= other.has_succeeded;
         self.last = self.last.max(other.last);
         self.alerts += other.alerts;
         other.kinds.into_iter().for_each(|(kind, score)| self.add_kind(kind, score));
@@ -133,7 +178,7 @@ impl Incident {
     }
 
     /// The score of all alerts together, 0 to 1: that of the worst alert, raised by alerts of other kinds and by
-    /// further tactics.
+    /// further tactics; at most [`AT_THE_DOOR_MAX`] while nothing but refused attempts is known.
     pub fn score(&self) -> f64 {
         let worst = self.kinds.values().copied().fold(0.0, f64::max);
         let mut missing = 1.0 - worst;
@@ -146,7 +191,8 @@ impl Incident {
             }
         }
         let further = self.tactics.len().saturating_sub(1);
-        1.0 - missing * FURTHER_TACTIC.powi(i32::try_from(further).unwrap_or(i32::MAX))
+        let score = 1.0 - missing * FURTHER_TACTIC.powi(i32::try_from(further).unwrap_or(i32::MAX));
+        if self.has_succeeded { score } else { score.min(worst.max(AT_THE_DOOR_MAX)) }
     }
 
     /// An address that attacked and was not attacked itself, if there is one: a machine that was attacked and then
@@ -178,6 +224,7 @@ impl Incident {
         self.alerts += 1;
         self.several_roots |= self.id != alert.root;
         self.is_proven |= alert.evidence != Evidence::OfNobody;
+        self.has_succeeded |= alert.is_success();
         self.add_kind(alert.kind.clone(), alert.score);
         for technique in alert.attack {
             if self.techniques.len() < KINDS_MAX {
@@ -201,16 +248,17 @@ impl Incident {
     }
 
     /// Whether the incident is to be reported now: for the first time, or because it became more severe or entered
-    /// another tactic since the last report.
+    /// another phase since the last report.
     pub(super) fn is_due(&mut self, step_of: fn(f64) -> u8) -> bool {
         let score = self.score();
         if self.kinds.len() < 2 || !self.several_roots || score < SCORE_MIN {
             return false;
         }
-        let (step, tactics) = (step_of(score), self.tactics.len());
-        let due = self.reported.as_ref().is_none_or(|last| step > last.step || tactics > last.tactics);
+        let phases: BTreeSet<Phase> = self.tactics.iter().map(|tactic| Phase::of(*tactic)).collect();
+        let step = step_of(score);
+        let due = self.reported.as_ref().is_none_or(|last| step > last.step || !phases.is_subset(&last.phases));
         if due {
-            self.reported = Some(Reported { step, tactics });
+            self.reported = Some(Reported { step, phases });
         }
         due
     }
@@ -265,6 +313,46 @@ mod tests {
     }
 
     #[test]
+    fn a_scan_that_was_refused_is_never_critical_however_much_was_tried_until_something_succeeds() {
+        let ends = ("203.0.113.5", "192.0.2.1");
+        let techniques = ["T1505.003", "T1059.004", "T1110", "T1190", "T1548", "T1071"];
+        let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
+        for (n, technique) in techniques.iter().enumerate() {
+            add_with(&mut incident, (&format!("{n}-0"), Evidence::Tried), technique, 0.7, technique, ends);
+        }
+        add(&mut incident, "7-0", "WEB_SCAN", 0.7, "T1595.003", ends);
+        assert_eq!(incident.score(), AT_THE_DOOR_MAX, "{:?}", incident.tactics);
+        let mut bad = incident.clone();
+        add_with(&mut bad, ("8-0", Evidence::Tried), "WORSE", 0.95, "T1190", ends);
+        assert!(bad.score() >= 0.95, "one that is critical by itself");
+        add(&mut incident, "9-0", "LOGIN", 0.6, "T1078", ends);
+        assert!(incident.score() > AT_THE_DOOR_MAX);
+    }
+
+    #[test]
+    fn an_incident_is_reported_again_when_it_is_worse_or_enters_another_phase_and_not_at_each_technique() {
+        let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
+        let reported: Vec<bool> = [
+            ("A", "T1078"),     // initial access
+            ("B", "T1190"),     // the same, now of two kinds
+            ("C", "T1059"),     // execution
+            ("D", "T1070.002"), // defense evasion
+            ("E", "T1071"),     // command and control
+            ("F", "T1136"),     // persistence, that is a foothold
+            ("G", "T1548"),     // privilege escalation, that is one as well
+            ("H", "T1041"),     // exfiltration
+        ]
+        .iter()
+        .map(|(kind, technique)| {
+            add(&mut incident, kind, kind, 0.6, technique, ("203.0.113.5", "192.0.2.1"));
+            incident.is_due(|_| 0)
+        })
+        .collect();
+        assert_eq!(reported, [false, true, true, false, true, true, false, true]);
+        assert!(incident.is_due(|_| 1), "worse");
+    }
+
+    #[test]
     fn more_of_the_same_does_not_make_it_worse_but_another_stage_does() {
         let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
         add(&mut incident, "1-0", "SCAN", 0.6, "T1595", ("203.0.113.5", "192.0.2.1"));
@@ -292,9 +380,8 @@ mod tests {
             add(&mut incident, root, kind, score, technique, (source, "192.0.2.1"));
             incident
         };
-        let said = |step, tactics| Some(Reported { step, tactics });
-        for (older, younger, kept) in [(said(1, 1), said(3, 2), 3), (said(2, 1), said(1, 2), 2), (None, said(1, 1), 1)]
-        {
+        let said = |step| Some(Reported { step, phases: BTreeSet::new() });
+        for (older, younger, kept) in [(said(1), said(3), 3), (said(2), said(1), 2), (None, said(1), 1)] {
             let mut incident = of("1-0", "SCAN", 0.4, "T1595", "203.0.113.5");
             let mut other = of("2-0", "SCAN", 0.6, "T1110", "203.0.113.6");
             (incident.reported, other.reported) = (older, younger);

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn an_intrusion_is_reported_when_it_opens_and_at_each_new_stage() {
+    fn an_intrusion_is_reported_when_it_opens_and_in_each_new_phase() {
         let written = soc_events(make().as_mut(), &story());
         assert_eq!(written.len(), 3, "{written:#?}");
         assert!(written.iter().is_sorted_by_key(|soc| soc.severity));

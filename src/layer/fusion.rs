@@ -1,8 +1,8 @@
 //! Fusion: a decision, and what SHRINK measured of the operator at that time, become a SOC event.
 //!
 //! Layer 3 and Layer 4 may both decide about the same line: Layer 3 of the line itself, Layer 4 of the entity whose
-//! risk it tipped. Those are two statements with causes, scores and evidence of their own, so they stay two SOC events;
-//! their `input_ref`s lead to the same raw line. What Layer 3 says of many lines alike is one alarm that grows.
+//! risk it tipped. What Layer 4 says of a line is a SOC event of its own where it is worse than what Layer 3 has reported of the
+//! same line and the same doer. What Layer 3 says of many lines alike is one alarm that grows.
 
 #[cfg(test)]
 mod alarm_tests;
@@ -245,7 +245,7 @@ mod tests {
         let flood: Vec<Event> = (0..20).map(|at| said("sigma", Stream::L3Out, at, 0.5)).collect();
         let alarms: Vec<Alarm> =
             soc_events(&mut *stage(false), &flood).into_iter().filter_map(|soc| soc.alarm).collect();
-        assert_eq!(alarms.iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [1, 2, 4, 8, 16]);
+        assert_eq!(alarms.iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [1, 8, 16]);
         assert!(alarms.iter().all(|alarm| alarm.id == alarms[0].id));
         for (model, stream) in [("another", Stream::L3Out), ("risk", Stream::L4Out), ("another", Stream::L4Out)] {
             let each: Vec<Event> = (0..20).map(|at| said(model, stream, at, 0.5)).collect();
@@ -264,7 +264,7 @@ mod tests {
         };
         let mut events: Vec<Event> = (0..7).map(said).collect();
         events.extend((1..70).map(|minute| event(Stream::Tick, minute * 60, Body::Tick)));
-        let over: Vec<Soc> = soc_events(&mut *stage(false), &events).split_off(3);
+        let over: Vec<Soc> = soc_events(&mut *stage(false), &events).split_off(1);
         assert_eq!(over.len(), 1);
         let alarm = over[0].alarm.as_ref().unwrap();
         assert!(alarm.is_over && alarm.count == 7 && over[0].severity == Severity::Info);
@@ -304,13 +304,17 @@ mod tests {
 
     #[test]
     fn that_an_alarm_of_layer_4_is_over_is_reported_though_it_is_benign() {
-        let mut event = decision(0, Stream::L4Out, 0.0);
-        if let Body::Decision(decision) = &mut event.body {
-            decision.alarm = Some(Box::new(Alarm { is_over: true, ..Alarm::default() }));
-        }
-        let crisis = [sample(0, &[("crisis_level", 0.95)]), event];
+        let said = |score: f64, is_over: bool| {
+            let mut event = decision(0, Stream::L4Out, score);
+            if let Body::Decision(decision) = &mut event.body {
+                decision.alarm = Some(Box::new(Alarm { is_over, ..Alarm::default() }));
+            }
+            event
+        };
+        let crisis = [said(0.6, false), sample(0, &[("crisis_level", 0.95)]), said(0.0, true)];
         let reported = soc_events(&mut *stage(false), &crisis);
-        assert_eq!(reported.iter().map(|soc| soc.severity).collect::<Vec<_>>(), [Severity::Info]);
+        assert_eq!(reported.iter().map(|soc| soc.severity).collect::<Vec<_>>(), [Severity::Medium, Severity::Info]);
+        assert_eq!(soc_events(&mut *stage(false), &[said(0.0, true)]), [], "nobody was told that it began");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,7 @@ use crate::detect::doer::doer;
 use crate::detect::due::Due;
 use crate::detect::fold::{Folds, Judgement};
 use crate::detect::recent::Recent;
-use crate::event::{Alarm, Category, Decision, Entity, Event, Soc, Stream, Timestamp, Verdict};
+use crate::event::{Alarm, Category, Decision, Entity, Event, Severity, Soc, Stream, Timestamp, Verdict};
 use crate::layer::reasons::{CAMPAIGN, RESUMED, is_of_what_happened};
 use crate::layer::severity::grade;
 use crate::layer::{gathered, over_summary, says};
@@ -20,6 +21,11 @@ use crate::limits;
 const OF_SINGLE_LINES: [&str; 3] = ["sigma", "formats", "web"];
 /// Models of Layer 4 whose alarms grow: on `L4_OUT` at powers of two, here when one begins, is worse, or is over.
 const OF_MANY_LINES: [&str; 2] = ["rates", "sequence"];
+
+/// That something happened twice or four times is no news to whoever was told of the first.
+const REPORTED_AGAIN_FROM: u64 = 8;
+/// Another thing that a source tries in vain within so long after the last report of it is no news.
+const KNOWN_FOR: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Alarms {
@@ -35,6 +41,16 @@ pub struct Alarms {
     ongoing: BTreeMap<String, Ongoing>,
     #[serde(default)]
     due: Due,
+    /// When anything was reported last, by doer.
+    #[serde(default = "nothing_known")]
+    known: Recent<Timestamp>,
+    /// How bad the line is that Layer 3 has reported, by line and doer.
+    #[serde(default = "nothing_known")]
+    lines: Recent<u8>,
+}
+
+fn nothing_known<Value>() -> Recent<Value> {
+    Recent::new(limits::ENTITIES_PER_DETECTOR_MAX)
 }
 
 /// A campaign that was reported.
@@ -78,6 +94,8 @@ impl Default for Alarms {
             campaigns: Campaigns::default(),
             ongoing: BTreeMap::new(),
             due: Due::default(),
+            known: nothing_known(),
+            lines: nothing_known(),
         }
     }
 }
@@ -85,13 +103,45 @@ impl Default for Alarms {
 impl Alarms {
     pub fn add(&mut self, event: &Event, decision: &Decision) -> Added {
         let is_of = |models: &[&str]| models.contains(&&*decision.model);
-        match event.stream {
+        let added = match event.stream {
             Stream::L3Out if decision.verdict != Verdict::Benign && is_of(&OF_SINGLE_LINES) => {
                 self.fold(event, decision)
             }
             Stream::L4Out if is_of(&OF_MANY_LINES) => Added { reported: self.news(decision), over: None },
             _ => Added { reported: Some(decision.clone()), over: None },
+        };
+        Added { reported: added.reported.filter(|decision| self.adds_something(event, decision)), ..added }
+    }
+
+    /// Whether it says more than what was reported of the same line, or of the same source, before it.
+    fn adds_something(&mut self, event: &Event, decision: &Decision) -> bool {
+        let alarm = decision.alarm.as_deref();
+        let is_news = decision.verdict == Verdict::Benign || alarm.is_some_and(|alarm| alarm.is_over);
+        if is_news || says(&decision.reasons, CAMPAIGN) {
+            return true;
         }
+        let (who, grade) = (doer(&decision.entity), grade(decision.verdict, decision.score));
+        let line = format!("{} {who}", event.root);
+        if event.stream == Stream::L4Out {
+            if self.lines.get(&line).is_some_and(|reported| grade <= *reported) {
+                alarm.map(|alarm| self.reported.remove(&alarm.id));
+                return false;
+            }
+        } else {
+            let is_first = alarm.is_some_and(|alarm| alarm.count == 1);
+            if is_first && was_turned_away(decision, grade) && self.is_known(&who, event.time()) {
+                return false;
+            }
+            *self.lines.touch(&line, || grade) = grade;
+        }
+        let known = self.known.touch(&who, Timestamp::default);
+        *known = event.time().max(*known);
+        true
+    }
+
+    /// Whether anything was reported of this source lately.
+    fn is_known(&self, who: &str, now: Timestamp) -> bool {
+        self.known.get(who).is_some_and(|last| now.since(*last) <= KNOWN_FOR)
     }
 
     /// Those that nothing has been added to for long.
@@ -119,7 +169,9 @@ impl Alarms {
             }
         }
         let over = added.over.filter(|(_, alarm)| !self.campaigns.is_held(&alarm.id)).map(ended);
-        let reported = added.reported.map(|alarm| Decision { alarm: Some(Box::new(alarm)), ..decision.clone() });
+        let is_few = |alarm: &Alarm| (2..REPORTED_AGAIN_FROM).contains(&alarm.count);
+        let reported = added.reported.filter(|alarm| added.is_worse || !is_few(alarm));
+        let reported = reported.map(|alarm| Decision { alarm: Some(Box::new(alarm)), ..decision.clone() });
         Added { reported: reported.and_then(|reported| self.gathered(event, reason, reported)), over }
     }
 
@@ -170,6 +222,10 @@ impl Alarms {
 
     fn news(&mut self, decision: &Decision) -> Option<Decision> {
         let Some(alarm) = decision.alarm.as_deref() else { return Some(decision.clone()) };
+        // Of one whose begin nobody was told of nobody waits for the end.
+        if alarm.is_over && self.reported.get(&alarm.id).is_none_or(|reported| reported.is_infinite()) {
+            return None;
+        }
         let reported = self.reported.touch(&alarm.id, || f64::NEG_INFINITY);
         let is_news = decision.score > *reported
             || alarm.is_over
@@ -178,6 +234,11 @@ impl Alarms {
         *reported = if alarm.is_over { f64::NEG_INFINITY } else { reported.max(decision.score) };
         is_news.then(|| decision.clone())
     }
+}
+
+/// Whether somebody from outside tried something that is of little weight, and that failed.
+fn was_turned_away(decision: &Decision, grade: u8) -> bool {
+    grade <= Severity::Low as u8 && decision.happened.outcome == Some(false) && decision.entity.src_ip.is_some()
 }
 
 /// What it is said to mean.
