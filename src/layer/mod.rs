@@ -7,6 +7,7 @@ mod judgement;
 pub(crate) mod l3;
 pub(crate) mod l4;
 mod meters;
+pub(crate) mod packed;
 pub mod pipeline;
 mod reasons;
 pub mod row;
