@@ -1,7 +1,7 @@
 //! All formats together, compiled.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::compile::{Compiler, Place};
 use super::expand::Expansion;
@@ -128,25 +128,31 @@ impl Library {
 
     /// One start for each set of formats that some program has.
     fn by_program(&mut self, mut start: impl FnMut(&[usize]) -> Starts) {
-        let mut names = Vec::new();
-        let mut prefixes = Vec::new();
-        for program in self.formats.iter().flat_map(|format| &format.programs) {
-            match program {
-                Program::Exact(name) => names.push(name.clone()),
-                Program::Prefix(prefix) => prefixes.push(prefix.clone()),
-                Program::Any => {}
+        let mut exact: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut prefixed: Vec<(&str, usize)> = Vec::new();
+        for (index, format) in self.formats.iter().enumerate() {
+            for program in &format.programs {
+                match program {
+                    Program::Exact(name) => exact.entry(name).or_default().push(index),
+                    Program::Prefix(prefix) => prefixed.push((prefix, index)),
+                    Program::Any => {}
+                }
             }
         }
+        let mut for_program = |program: &str| {
+            let alike = prefixed.iter().filter(|(prefix, _)| program.starts_with(prefix)).map(|(_, index)| *index);
+            let all: BTreeSet<usize> = exact.get(program).into_iter().flatten().copied().chain(alike).collect();
+            start(&Vec::from_iter(all))
+        };
+        let programs = exact.keys().map(|name| ((*name).to_owned(), for_program(name))).collect();
+        let mut prefixes: Vec<&str> = prefixed.iter().map(|(prefix, _)| *prefix).collect();
         prefixes.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
         prefixes.dedup();
-        let mut for_program = |library: &Self, program: &str| {
-            start(&library.indices(|format| format.programs.iter().any(|known| known.fits(program))))
-        };
-        self.programs = names.into_iter().map(|name| (name.clone(), for_program(self, &name))).collect();
+        let mut by_first: BTreeMap<Option<u8>, Vec<(String, Starts)>> = BTreeMap::new();
         for prefix in prefixes {
-            let starts = for_program(self, &prefix);
-            self.prefixes.entry(prefix.bytes().next()).or_default().push((prefix, starts));
+            by_first.entry(prefix.bytes().next()).or_default().push((prefix.to_owned(), for_program(prefix)));
         }
+        (self.programs, self.prefixes) = (programs, by_first);
     }
 
     fn indices(&self, is_meant: impl Fn(&Format) -> bool) -> Vec<usize> {
@@ -168,6 +174,11 @@ impl Library {
 
     pub fn record(&self, entry: Entry) -> Option<&Record> {
         self.formats.get(entry.format)?.records.get(entry.record)
+    }
+
+    /// Whether a format is for this program in particular.
+    pub fn knows(&self, program: &str) -> bool {
+        self.program(program).is_some()
     }
 
     fn program(&self, program: &str) -> Option<Starts> {
@@ -210,7 +221,7 @@ impl Library {
 
     /// The formats that are asked about a program's messages.
     pub fn asked(&self, program: Option<&str>) -> impl Iterator<Item = &Format> {
-        let is_known = program.is_some_and(|program| self.program(program).is_some());
+        let is_known = program.is_some_and(|program| self.knows(program));
         self.formats.iter().filter(move |format| {
             let is_own = program.is_some_and(|program| format.programs.iter().any(|known| known.fits(program)));
             is_own || format.programs.contains(&Program::Any) || (format.untagged && !is_known)

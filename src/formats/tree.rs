@@ -27,6 +27,8 @@ pub struct Tree {
     fields: Vec<Field>,
     /// For each field, the number of its type, and what of it readings must agree in.
     kinds: Vec<(u32, Gives)>,
+    /// What a field can begin with, by the number of its type.
+    begins: Vec<Begins>,
     owners: Vec<u32>,
 }
 
@@ -166,8 +168,11 @@ impl Tree {
         slice(&self.owners, &node.ends)
     }
 
-    /// `kind` is the same for fields of the same type alone.
+    /// `kind` is the same for fields of the same type alone, and each that is new is one more than the last.
     pub(super) fn add_field(&mut self, field: Field, kind: u32) -> u32 {
+        if kind as usize == self.begins.len() {
+            self.begins.push(Begins::of(&field.class.kind));
+        }
         self.kinds.push((kind, field.gives()));
         self.fields.push(field);
         self.fields.len() as u32 - 1
@@ -194,10 +199,12 @@ impl Tree {
         for (index, to) in fields {
             let (Some(field), Some((child, behind))) = (self.field(index), self.child(to)) else { continue };
             let kind = &field.class.kind;
-            let begins = Begins::of(kind, child.begins.0);
+            let (number, gives) = self.kinds.get(index as usize).copied().unwrap_or_default();
+            let own = self.begins.get(number as usize).copied().unwrap_or(Begins::ANYTHING);
+            // Where it may be empty, what can follow.
+            let begins = if kind.lengths().0 == 0 { own.or(child.begins.0) } else { own };
             node.follow(child, Pair(begins, Begins::ANYTHING), kind.lengths());
             below.follow(behind, behind.needs);
-            let (number, gives) = self.kinds.get(index as usize).copied().unwrap_or_default();
             let is_identity = gives != Gives::Nothing;
             below.has_identity |= is_identity;
             edges.push(FieldEdge {
