@@ -40,7 +40,8 @@ pub(super) fn describe(record: &mut Record, library: &Library, trusted: &proxy::
             fields::describe(&written, record);
         }
         if found == Found::Nothing {
-            guess::describe(words, record);
+            let is_known = program.as_deref().is_some_and(|program| library.knows(program));
+            guess::describe(words, is_known, record);
         }
     }
     let of_format = std::mem::replace(&mut record.fields, written);
@@ -228,6 +229,17 @@ mod tests {
         let record = record(line, Format::Auto, &[]);
         assert_eq!((record.entity.src_ip.as_deref(), record.field(AMBIGUOUS)), (None, Some("true")));
         assert_eq!((record.action, record.outcome), (Action::Login, Some(false)));
+    }
+
+    #[test]
+    fn words_for_a_success_that_a_programs_own_lines_do_not_have_are_no_success() {
+        let read = |program: &str| {
+            let line = format!("Jan 10 10:00:00 gw {program}[12]: mallory reports login successful for eve");
+            let record = record(line.as_bytes(), Format::Auto, &[]);
+            (record.action, record.outcome)
+        };
+        assert_eq!(read("frobnicated"), (Action::Login, Some(true)));
+        assert_ne!(read("sshd").1, Some(true));
     }
 
     #[test]

@@ -5,10 +5,12 @@ pub(super) mod words;
 
 use crate::event::{Action, Record};
 
-/// Fills what fields have not said already from the words of the message.
-pub(super) fn describe(message: &str, record: &mut Record) {
+/// Fills what fields have not said already from the words of the message. `is_known`: formats speak of the program, though of none of
+/// its lines like this one: what would be its own words for a success, it says in one of them, so here they are somebody else's.
+pub(super) fn describe(message: &str, is_known: bool, record: &mut Record) {
     if record.action == Action::Other
         && let Some((action, outcome)) = words::verdict(message)
+        && !(is_known && outcome == Some(true))
     {
         record.action = action;
         record.outcome = record.outcome.or(outcome);

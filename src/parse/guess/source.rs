@@ -59,6 +59,11 @@ pub(super) fn source(message: &str) -> Option<Address> {
             return None;
         }
         let (target, rest) = flow(message.get(end..)?);
+        // `name/192.0.2.1` is how some programs join what a client calls itself with its address.
+        let joined = rest.strip_prefix('/').and_then(Address::read);
+        if joined.is_some_and(|(other, _)| other.ip != address.ip) {
+            return None;
+        }
         let bracket = usize::from(message.as_bytes().get(at) == Some(&b'['));
         marked |= target || is_source(message.get(..at + bracket)?);
         found = found.or(Some(address));
@@ -148,7 +153,7 @@ pub(super) fn user(message: &str) -> Option<&str> {
     let quoted = QUOTED.iter().find_map(|(open, close)| between(message, open, close));
     let word = |mark: &&str| {
         let word = word_after(message, mark, &[' ', ',', ';', '}'])?;
-        Some(word.trim_end_matches(['.', ':'])).filter(|word| !word.is_empty())
+        Some(word.trim_end_matches(['.', ':', ']', ')', '>', '"', '\''])).filter(|word| !word.is_empty())
     };
     let name = quoted.or_else(|| BEFORE.iter().find_map(word))?;
     (name.len() <= 256 && !NO_NAME.contains(&name)).then_some(name)
@@ -193,6 +198,7 @@ mod tests {
             "sent to address 192.0.2.1",
             "login failed for admin from 198.51.100.6 from 192.0.2.1",
             "target 192.0.2.0/24 scanned",
+            "login success for mallory from 203.0.113.66/192.0.2.1:54321 AUTH: done",
         ] {
             assert_eq!(found(message), None, "{message}");
         }
