@@ -63,8 +63,9 @@ const ELSEWHERE: [&str; 23] = [
 ];
 
 /// What an action or a format makes a record to be, beside what the event log has.
-const CATEGORIES: [&str; 21] = [
+const CATEGORIES: [&str; 22] = [
     "account_change",
+    "antivirus",
     "application",
     "authentication",
     "cef",
