@@ -22,6 +22,8 @@ pub struct Compiler {
     symbols: Vec<Part>,
     by_text: HashMap<Arc<[u8]>, Symbol>,
     by_field: HashMap<Arc<Field>, Symbol>,
+    /// The same by the place in memory, for most sequences share their fields.
+    by_place: HashMap<*const Field, Symbol>,
     places: Vec<Edges>,
     by_edges: HashMap<Edges, Place>,
     joined: HashMap<Key, NodeId>,
@@ -56,7 +58,7 @@ struct Key {
 }
 
 impl Compiler {
-    /// The sequences of one format, each with its owner, as a graph.
+    /// The sequences of one format, each with its owner, as a graph. They stay in memory until [`finish`](Self::finish).
     pub fn format<'e>(&mut self, expansions: impl Iterator<Item = (u32, &'e Expansion)>) -> Place {
         let mut sequences: Vec<(Vec<Symbol>, u32)> = expansions
             .map(|(owner, expansion)| (expansion.iter().map(|element| self.element(element)).collect(), owner))
@@ -84,12 +86,19 @@ impl Compiler {
     }
 
     fn field(&mut self, field: &Arc<Field>) -> Symbol {
-        if let Some(symbol) = self.by_field.get(field) {
+        if let Some(symbol) = self.by_place.get(&Arc::as_ptr(field)) {
             return *symbol;
         }
-        let symbol = self.symbols.len() as Symbol;
-        self.symbols.push(Part::Field(Arc::clone(field)));
-        self.by_field.insert(Arc::clone(field), symbol);
+        let symbol = match self.by_field.get(field) {
+            Some(symbol) => *symbol,
+            None => {
+                let symbol = self.symbols.len() as Symbol;
+                self.symbols.push(Part::Field(Arc::clone(field)));
+                self.by_field.insert(Arc::clone(field), symbol);
+                symbol
+            }
+        };
+        self.by_place.insert(Arc::as_ptr(field), symbol);
         symbol
     }
 

@@ -7,6 +7,7 @@ use super::compile::{Compiler, Place};
 use super::expand::Expansion;
 use super::file::{Diagnostic, Format, Message, Program, Record, Source, read};
 use super::grams::Text;
+use super::meaning::{Action, Outcome, OutcomeRule};
 use super::reading::Readings;
 use super::records::{self, Entry, Records};
 use super::tree::{NodeId, Tree};
@@ -94,7 +95,6 @@ impl Library {
         library.formats = formats;
         let mut compiler = Compiler::default();
         let places = library.places(&mut compiler, &expansions);
-        drop(expansions);
         let mut start = |formats: &[usize]| join(&mut compiler, &places, formats);
         library.any = start(&library.indices(|format| format.programs.contains(&Program::Any)));
         library.untagged = start(&library.indices(|format| format.untagged));
@@ -105,6 +105,7 @@ impl Library {
         }
         library.by_program(start);
         library.tree = compiler.finish();
+        drop(expansions);
         library
     }
 
@@ -247,7 +248,27 @@ impl Library {
         let (format, message) = (self.formats.get(format)?, self.message(format, index)?);
         let collected = Collected::of_message(&self.tree, readings, text, &message.map)?;
         let understood = collected.finish(format, &message.meaning, &[], readings.is_exhausted);
-        Some(Understood { message: Some(index), ..understood })
+        Some(self.doubted(Understood { message: Some(index), ..understood }, readings))
+    }
+
+    /// What the program says means one thing, which the samples of the formats show. Where readings differ in it, somebody has put the
+    /// program's words into a name: then whoever may have failed to log in has, and nobody succeeded.
+    fn doubted<'a>(&self, mut understood: Understood<'a>, readings: &Readings) -> Understood<'a> {
+        let owners = readings.owners.iter().filter_map(|owner| self.owner(*owner));
+        for other in owners.filter_map(|(format, message)| Some(&self.message(format, message)?.meaning)) {
+            if let OutcomeRule::Always(outcome) = other.outcome
+                && outcome != understood.outcome
+            {
+                let is_failure = [outcome, understood.outcome].contains(&Outcome::Failure);
+                understood.outcome = if is_failure { Outcome::Failure } else { Outcome::Unknown };
+                understood.is_ambiguous = true;
+            }
+            if other.action == Action::Login && understood.action != Action::Login {
+                understood.action = Action::Login;
+                understood.is_ambiguous = true;
+            }
+        }
+        understood
     }
 
     fn by_fields<'a>(&'a self, line: Line<'a>, answer: &mut Answer<'a>) {

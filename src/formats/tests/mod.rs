@@ -117,6 +117,34 @@ fn what_two_readings_disagree_in_is_left_out_and_marked() {
 }
 
 #[test]
+fn the_words_of_a_success_in_a_name_make_none_of_a_failure() {
+    let library = library(&[text(
+        "t.toml",
+        r#"
+        name = "t"
+        about = "test"
+        programs = ["p"]
+        message = [
+            { is = "Failed login of {user:text} from {src_ip:ip}", action = "login", outcome = "failure" },
+            { is = "{_:text}: {user:text} has logged in from {src_ip:ip}", action = "login", outcome = "success" },
+            { is = "{_:text} has sent the whole of its very long farewell to {_:text}", action = "other" },
+        ]
+        "#,
+    )]);
+    let said = |message: &str| {
+        let understood = library.understand(line("p", message)).understood.unwrap();
+        let user = understood.field("user").map(str::to_owned);
+        (understood.action, understood.outcome, understood.is_ambiguous, user)
+    };
+    let bob = Some("bob".to_owned());
+    assert_eq!(said("x: bob has logged in from 192.0.2.1"), (Action::Login, Outcome::Success, false, bob));
+    let forged = "Failed login of x: bob has logged in from 192.0.2.1";
+    assert_eq!(said(forged), (Action::Login, Outcome::Failure, true, None));
+    let hidden = "Failed login of x has sent the whole of its very long farewell to y from 192.0.2.1";
+    assert_eq!((said(hidden).0, said(hidden).1), (Action::Login, Outcome::Failure));
+}
+
+#[test]
 fn readings_that_differ_only_in_what_is_no_identity_are_one() {
     let found = fields("{a:text}: {b:text}", "x: y: z");
     assert_eq!(found, owned(&[("a", "x: y"), ("b", "z")]));
