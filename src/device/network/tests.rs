@@ -205,3 +205,19 @@ fn all_addresses_of_one_customer_are_one_scanner() {
     let scans = soc_events(make().as_mut(), &events).into_iter().filter(|soc| soc.flags == ["PORT_SCAN"]).count();
     assert_eq!(scans, 7, "when it is one, and at powers of two");
 }
+
+#[test]
+fn who_knocks_at_one_shut_door_all_day_is_said_once_and_its_regularity_is_one_alarm() {
+    let events: Vec<Event> =
+        (0..100).map(|step| event(f64::from(step) * 720.0, blocked("203.0.113.9", "192.0.2.1", 22))).collect();
+    let written = soc_events(make().as_mut(), &events);
+    let of = |flag: &str| written.iter().filter(|soc| soc.flags == [flag]).collect::<Vec<_>>();
+    assert_eq!(of("UNANSWERED_CONTACTS").len(), 1);
+    let beacon: Vec<(&str, u64)> = of("BEACON")
+        .iter()
+        .filter_map(|soc| soc.alarm.as_ref())
+        .map(|alarm| (alarm.id.as_str(), alarm.count))
+        .collect();
+    assert_eq!(beacon.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [12, 32, 64]);
+    assert!(beacon.iter().all(|(id, _)| *id == beacon[0].0), "{beacon:?}");
+}

@@ -68,6 +68,23 @@ fn a_decision_that_stands_for_many_weighs_as_many() {
 }
 
 #[test]
+fn the_risk_of_a_hundred_addresses_is_reported_of_the_first_few_and_then_of_all() {
+    let signals: Vec<Event> = (0..300)
+        .map(|n| {
+            let mut event = decision(n / 10, "", 0.4, &format!("rule {}", n % 3));
+            if let Body::Decision(decision) = &mut event.body {
+                decision.entity = Entity { src_ip: Some(format!("20.1.{}.7", n / 3)), ..Entity::default() };
+            }
+            event
+        })
+        .collect();
+    let reported = decisions(&mut *stage(), &signals);
+    let of_many: Vec<u64> = reported.iter().filter_map(|decision| Some(decision.alarm.as_ref()?.count)).collect();
+    assert_eq!(of_many, [9, 16, 32, 64]);
+    assert_eq!(reported.len() - of_many.len(), 8);
+}
+
+#[test]
 fn the_decision_names_the_one_that_tipped_it() {
     let signals: Vec<Event> = (0..3).map(|at| decision(at, "alice", 0.4, &format!("rule {at}"))).collect();
     let decisions = decisions(&mut *stage(), &signals);
