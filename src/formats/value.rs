@@ -109,7 +109,8 @@ fn canonical(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Without the quotes, with `\"`, `\\`, `\n`, `\t`, `\r`, `\xHH` and `\uHHHH` read; other backslashes go.
+/// Without the quotes, with `\"`, `\\`, `\n`, `\t`, `\r`, `\xHH` and `\uHHHH` read. Other backslashes go before a mark, and stay before a letter
+/// or a digit: those stand in what was not escaped, like a domain before a user.
 pub fn unquoted(text: &str) -> Cow<'_, str> {
     let inner = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
     if !inner.contains('\\') {
@@ -139,16 +140,21 @@ fn escaped<'a>(after: &'a str, bytes: &mut Vec<u8>) -> &'a str {
                 bytes.push(byte);
                 return rest.get(2..).unwrap_or_default();
             }
-            bytes.push(b'x');
+            bytes.extend_from_slice(b"\\x");
         }
         'u' => {
             if let Some(read) = hex(4).and_then(char::from_u32) {
                 bytes.extend_from_slice(read.encode_utf8(&mut [0; 4]).as_bytes());
                 return rest.get(4..).unwrap_or_default();
             }
-            bytes.push(b'u');
+            bytes.extend_from_slice(b"\\u");
         }
-        other => bytes.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+        other => {
+            if other.is_alphanumeric() {
+                bytes.push(b'\\');
+            }
+            bytes.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes());
+        }
     }
     rest
 }
@@ -304,9 +310,10 @@ mod tests {
 
     #[test]
     fn quotes_and_escapes_are_taken_off() {
-        assert_eq!(unquoted(r#""a\"b\\c\x41\u00e9\n\q""#), "a\"b\\cAé\nq");
+        assert_eq!(unquoted(r#""a\"b\\c\x41\u00e9\n\[""#), "a\"b\\cAé\n[");
+        assert_eq!(unquoted(r#""DOM\eve""#), r"DOM\eve");
         assert_eq!(unquoted("''"), "");
-        assert_eq!(unquoted(r#""\xzz""#), "xzz");
+        assert_eq!(unquoted(r#""\xzz\user""#), r"\xzz\user");
     }
 
     #[test]

@@ -197,3 +197,15 @@ fn a_request_has_the_names_of_w3c() {
     let names = ["cs-method", "c-uri", "sc-status", "cs-referer"].map(|name| record.field(name).unwrap_or_default());
     assert_eq!(names, ["GET", r#"/a/b?c=\"d"#, "401", "http://r/"]);
 }
+
+#[test]
+fn an_object_that_is_indented_is_read_as_one_that_is_not() {
+    let object =
+        r#"{"timestamp": "2026-11-27T10:00:00+0000", "user": "eve", "msg": "login failed", "src_ip": "192.0.2.1"}"#;
+    for indent in ["", "  ", "\t"] {
+        let record = said("", &format!("{indent}{object}"));
+        assert_eq!(record.entity.user.as_deref(), Some("eve"), "{indent:?}");
+        assert_eq!(record.entity.src_ip.as_deref(), Some("192.0.2.1"), "{indent:?}");
+    }
+    assert_eq!(said("", "  { not an object").entity.user, None);
+}

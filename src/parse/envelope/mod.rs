@@ -76,6 +76,8 @@ fn outermost(line: &str, format: Format, is_bare: bool) -> Layer {
 fn auto(line: &str, is_bare: bool) -> Option<Layer> {
     match line.chars().next()? {
         '{' => json::line(line),
+        // Programs that write a header line of their own put their objects below it, indented.
+        ' ' | '\t' if line.trim_start().starts_with('{') => json::line(line.trim_start()),
         't' | 'n' if auditd::begins(line) => auditd::read(line),
         _ if is_bare => logfmt::detect(line),
         '<' => rfc5424::read(line).or_else(|| syslog::read(line)).or_else(|| event_xml::read(line)),
