@@ -104,9 +104,14 @@ pub fn memory_dir() -> PathBuf {
     if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() }
 }
 
+/// The program that was built with the tests, or the one that `DSMILD_TEST_BIN` names.
+fn program() -> std::ffi::OsString {
+    std::env::var_os("DSMILD_TEST_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_dsmild").into())
+}
+
 /// The binary under test, with no configuration from this process's environment.
 pub fn dsmild() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dsmild"));
+    let mut command = Command::new(program());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DSMIL_") || name == "NOTIFY_SOCKET") {
         command.env_remove(name);
     }
