@@ -38,6 +38,18 @@ pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
+/// Makes a file anew where others may make files, too: what stands there goes, and what a link leads to is left alone.
+///
+/// # Errors
+/// The folder cannot be written, or a directory stands there.
+pub fn make_anew(path: &Path, mode: u32) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+}
+
 /// Replaces a file as a whole: whoever reads it finds the old content or the new one, whenever the process ends. What stands under
 /// the name with `.new` behind it goes: a process that ended left it there, or somebody else put it there. `is_lasting`: the
 /// content is on the disk afterwards.
@@ -47,12 +59,7 @@ pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 pub fn replace(path: &Path, bytes: &[u8], mode: u32, is_lasting: bool) -> io::Result<()> {
     let mut new = OsString::from(path);
     new.push(".new");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    // Only what is made here is written to.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
+    let mut file = make_anew(Path::new(&new), mode)?;
     file.write_all(bytes)?;
     if is_lasting {
         file.sync_all()?;

@@ -9,7 +9,7 @@ use super::error::{StoreError, beside, total_bytes};
 use crate::named_files;
 
 /// Group members may read along: a WAL reader writes to the shared index, so reading needs write permission.
-const FILE_MODE: u32 = 0o660;
+pub(super) const FILE_MODE: u32 = 0o660;
 const FOLDER_MODE: u32 = 0o770;
 /// Damaged files that are kept; each takes memory on a tmpfs.
 const DAMAGED_FILES_MAX: usize = 2;
@@ -60,8 +60,7 @@ pub(super) fn create(path: &Path) -> io::Result<()> {
 
 /// Remembers over a restart that damage has shown itself, so that the next start looks at the whole file.
 pub(super) fn suspect(path: &Path) {
-    let mark = beside(path, SUSPECT);
-    if let Err(error) = named_files::open_with(&mark, OpenOptions::new().write(true).create(true).truncate(true)) {
+    if let Err(error) = named_files::make_anew(&beside(path, SUSPECT), FILE_MODE) {
         log::error!("hot store {}: cannot note that it is damaged ({error}): move it away by hand", path.display());
     }
 }
@@ -129,5 +128,64 @@ mod tests {
         }
         assert!(lock(&path).unwrap_err().to_string().contains("a named pipe"));
         suspect(&path);
+        assert!(is_suspect(&path));
+    }
+
+    #[test]
+    fn damage_is_remembered_until_the_whole_file_was_looked_at_and_no_other_file_pays_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("hotpath.db"), folder.path().join("other"));
+        std::fs::write(&other, "x").unwrap();
+        std::os::unix::fs::symlink(&other, beside(&path, SUSPECT)).unwrap();
+        suspect(&path);
+        assert_eq!(std::fs::read(&other).unwrap(), b"x");
+        assert!(is_suspect(&path));
+        clear_suspicion(&path);
+        assert!(!is_suspect(&path));
+    }
+
+    #[test]
+    fn a_new_store_and_its_folder_are_for_the_daemon_and_its_group_alone_and_one_daemon_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/hotpath.db");
+        let held = lock(&path).unwrap();
+        assert!(matches!(lock(&path), Err(StoreError::InUse { .. })));
+        drop(held);
+        create(&path).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (FILE_MODE, FOLDER_MODE));
+        std::fs::write(&path, "x").unwrap();
+        create(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"x");
+        drop(lock(&path).unwrap());
+    }
+
+    #[test]
+    fn of_damaged_files_the_newest_are_kept_each_with_its_write_ahead_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hotpath.db");
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+        let mut aside = Vec::new();
+        for number in ["one", "two", "three"] {
+            std::fs::write(&path, number).unwrap();
+            if number != "two" {
+                std::fs::write(beside(&path, "-wal"), format!("log of {number}")).unwrap();
+            }
+            aside.push(move_aside(&path).unwrap());
+        }
+        assert_eq!(aside, [1, 2, 2].map(|number| beside(&path, &format!(".corrupt-{number}"))));
+        let kept = |number: u8| {
+            (read(&format!("hotpath.db.corrupt-{number}")), read(&format!("hotpath.db.corrupt-{number}-wal")))
+        };
+        assert_eq!((kept(1), kept(2)), (("two".into(), String::new()), ("three".into(), "log of three".into())));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "nothing is left where the store was");
+    }
+
+    #[test]
+    fn a_store_is_never_larger_than_its_file_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hotpath.db");
+        assert_eq!(fitting(&path, 1 << 20), 1 << 20);
+        assert_eq!(fitting(&path, u64::MAX), total_bytes(&path).unwrap());
     }
 }
