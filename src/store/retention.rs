@@ -148,3 +148,20 @@ impl HotStore {
         deleted.inspect_err(|error| self.inner.note_damage(error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deletion_begins_at_eight_tenths_of_what_rows_may_take_and_ends_at_seven_the_log_beside_it_left_out() {
+        let max_bytes = 1 << 30;
+        let part = max_pages(max_bytes) * PAGE_BYTES / 10;
+        let size = |rows: u64| Size { used_bytes: rows + 77, wal_bytes: 77, max_bytes, ..Size::default() };
+        let judged = |rows| (size(rows).is_near_max(), size(rows).is_relaxed());
+        assert_eq!(judged(7 * part), (false, true));
+        assert_eq!(judged(7 * part + 1), (false, false));
+        assert_eq!(judged(8 * part), (false, false));
+        assert_eq!(judged(8 * part + 1), (true, false));
+    }
+}

@@ -60,6 +60,14 @@ impl Story {
     }
 }
 
+/// Another has written to the stream.
+fn expect_foreign(redis: &Server, story: &Story, id: &str) {
+    redis.ask(&["XADD", "L3_OUT", id, "not", "ours"]);
+    story.expect_error(&["L3_OUT", id, "did not write", "DEL L3_OUT"]);
+    redis.ask(&["DEL", "L3_OUT"]);
+    story.expect_mirrored(redis);
+}
+
 #[test]
 fn the_mirror_says_what_is_wrong_with_redis_once_and_goes_on_when_it_is_right() {
     if !installed() {
@@ -84,10 +92,8 @@ fn the_mirror_says_what_is_wrong_with_redis_once_and_goes_on_when_it_is_right() 
     redis.ask(&["REPLICAOF", "NO", "ONE"]);
     story.expect_mirrored(&redis);
 
-    redis.ask(&["XADD", "L3_OUT", "9999999999999-0", "not", "ours"]);
-    story.expect_error(&["L3_OUT", "9999999999999-0", "did not write", "DEL L3_OUT"]);
-    redis.ask(&["DEL", "L3_OUT"]);
-    story.expect_mirrored(&redis);
+    // Later than all that was written, and an id as the daemon gives them.
+    expect_foreign(&redis, &story, "8000000000000-0");
 
     redis.ask(&["DEL", "L3_OUT"]);
     redis.ask(&["SET", "L3_OUT", "x"]);
@@ -96,6 +102,18 @@ fn the_mirror_says_what_is_wrong_with_redis_once_and_goes_on_when_it_is_right() 
     story.feed();
     story.expect_mirrored(&redis);
     assert_eq!(story.daemon.terminate(), Some(0));
+}
+
+#[test]
+fn an_id_that_no_event_can_have_is_another_writers_too() {
+    if !installed() {
+        return;
+    }
+    let redis = Server::started(&[]);
+    let mut story = Story::begin(&redis, "");
+    story.feed();
+    story.expect_mirrored(&redis);
+    expect_foreign(&redis, &story, "9999999999999-0");
 }
 
 #[test]

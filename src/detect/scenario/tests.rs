@@ -282,6 +282,15 @@ fn lines_of_a_rule_by_a_clock_that_is_far_behind_push_out_no_line_of_another() {
 }
 
 #[test]
+fn a_line_counts_for_exactly_as_long_as_the_timespan() {
+    let alarms = |last: u64| {
+        let mut counters = Counters::default();
+        [0, 150, 300, 450, last].iter().map(|at| step(&mut counters, &five_lines(), &failed(1, 0), *at)).sum::<usize>()
+    };
+    assert_eq!((alarms(600), alarms(601)), (1, 0));
+}
+
+#[test]
 fn groups_that_are_over_make_room_for_one_that_is_not() {
     let (set, mut counters) = (five_lines(), Counters::default());
     for address in 0..limits::SCENARIO_GROUPS_MAX as u64 {

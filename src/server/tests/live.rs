@@ -62,6 +62,7 @@ async fn a_live_stream_resumes_after_the_last_event_id() {
     let mut from_start = Live::open(&daemon, "?after=0-0", "").await;
     from_start.until("line 199").await;
     assert_eq!(from_start.ids(), ids);
+    assert!(!from_start.text.contains("event: gap"), "who asks for all that is kept misses nothing");
 }
 
 #[tokio::test]
