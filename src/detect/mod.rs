@@ -41,6 +41,7 @@ pub(crate) mod novelty;
 pub(crate) mod observable;
 pub(crate) mod own_addresses;
 pub(crate) mod packet;
+pub(crate) mod phase;
 pub(crate) mod phrases;
 pub(crate) mod playbook;
 mod policy_zone;

@@ -3,8 +3,8 @@
 use rmp::Marker;
 use serde::de::{Deserializer, Visitor};
 
-use super::Error;
 use super::bytes::expected;
+use super::error::Error;
 use super::reader::Reader;
 
 impl<'de> Reader<'de> {

@@ -2,7 +2,7 @@
 
 use rmp::Marker;
 
-use super::Error;
+use super::error::Error;
 
 /// What is still to be read.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 //! It is written by `rmp-serde`, whose reader is correct as well, but asks of each value what it is and is therefore compiled with every answer
 //! for every type: an eighth of this crate. A state knows what it expects: a number is read as a number.
 
-mod access;
 mod any;
 mod bytes;
+mod error;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -13,18 +13,8 @@ mod tests;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use error::Error;
 use reader::Reader;
-
-/// Why bytes are not what was expected.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Error(String);
-
-impl serde::de::Error for Error {
-    fn custom<T: std::fmt::Display>(text: T) -> Self {
-        Self(text.to_string())
-    }
-}
 
 /// A value as MessagePack, structures with the names of their fields.
 ///

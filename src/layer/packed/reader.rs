@@ -1,11 +1,10 @@
 //! What serde asks for, read as what it asks for.
 
 use rmp::Marker;
-use serde::de::{Deserializer, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
-use super::Error;
-use super::access::{Items, Variant};
 use super::bytes::{Bytes, expected};
+use super::error::Error;
 
 /// Values within values; a state has a few.
 const DEPTH_MAX: u16 = 64;
@@ -203,5 +202,96 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn is_human_readable(&self) -> bool {
         false
+    }
+}
+
+/// Values of a list, or pairs of a map, and how many are left.
+struct Items<'a, 'de> {
+    reader: &'a mut Reader<'de>,
+    left: &'a mut usize,
+}
+
+impl<'a, 'de> Items<'a, 'de> {
+    fn new(reader: &'a mut Reader<'de>, left: &'a mut usize) -> Self {
+        Self { reader, left }
+    }
+
+    /// Whether there is another one, which is taken.
+    fn has_next(&mut self) -> bool {
+        let has_next = *self.left > 0;
+        *self.left -= usize::from(has_next);
+        has_next
+    }
+}
+
+/// A length is anybody's claim: room is made as values come.
+const ROOM_MAX: usize = 1024;
+
+impl<'de> SeqAccess<'de> for Items<'_, 'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
+        if self.has_next() { seed.deserialize(&mut *self.reader).map(Some) } else { Ok(None) }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(ROOM_MAX.min(*self.left))
+    }
+}
+
+impl<'de> MapAccess<'de> for Items<'_, 'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+        if self.has_next() { seed.deserialize(&mut *self.reader).map(Some) } else { Ok(None) }
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
+        seed.deserialize(&mut *self.reader)
+    }
+}
+
+/// A variant of an enumeration, before its name.
+struct Variant<'a, 'de> {
+    reader: &'a mut Reader<'de>,
+    has_content: bool,
+}
+
+impl Variant<'_, '_> {
+    fn content(&self) -> Result<(), Error> {
+        if self.has_content { Ok(()) } else { Err(Error("a variant is without its content".to_owned())) }
+    }
+}
+
+impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
+    type Error = Error;
+    type Variant = Self;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
+        let name = seed.deserialize(&mut *self.reader)?;
+        Ok((name, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        if self.has_content { serde::Deserialize::deserialize(self.reader) } else { Ok(()) }
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
+        self.content()?;
+        seed.deserialize(self.reader)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, count: usize, visitor: V) -> Result<V::Value, Error> {
+        self.content()?;
+        self.reader.deserialize_tuple(count, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+        self.content()?;
+        self.reader.deserialize_struct("", fields, visitor)
     }
 }
