@@ -8,7 +8,7 @@ use crate::detect::shrink_readings::ShrinkReadings;
 use crate::event::{Body, Event, Interest, ShrinkView, Stream};
 use crate::layer::row::PreparedStage;
 use crate::layer::stage::{Outbox, Stage, StateError};
-use crate::layer::{ACUTE_STRESS, packed};
+use crate::layer::{ACUTE_STRESS, message_pack};
 
 const SHRINK: Interest = Interest::NONE.stream(Stream::Shrink);
 
@@ -57,7 +57,7 @@ impl Stage for WithOperator {
 
     /// The number of bytes of the readings, these, and those of the device.
     fn save(&self) -> Result<Vec<u8>, StateError> {
-        let readings = packed::write(&self.readings)?;
+        let readings = message_pack::write(&self.readings)?;
         let length = u32::try_from(readings.len()).unwrap_or_default().to_be_bytes();
         Ok([length.as_slice(), &readings, &self.device.save()?].concat())
     }
@@ -68,9 +68,9 @@ impl Stage for WithOperator {
             rest.split_at_checked(length)
         });
         let Some((readings, device)) = split else {
-            return Err(<packed::Error as serde::de::Error>::custom("it is shorter than it says").into());
+            return Err(<message_pack::Error as serde::de::Error>::custom("it is shorter than it says").into());
         };
-        let readings = packed::read(readings)?;
+        let readings = message_pack::read(readings)?;
         self.device.load(device)?;
         self.readings = readings;
         Ok(())

@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::detect::deceptive::escaped;
 use crate::event::{Body, Draft, Event, EventId, Interest, Soc, Stream, Times, Timestamp};
-use crate::layer::packed;
+use crate::layer::message_pack;
 use crate::limits;
 
 /// What judges events, as actors, `replay` and tests drive it. Who writes one implements [`Stateful`].
@@ -48,11 +48,11 @@ impl<S: Stateful> Stage for S {
     }
 
     fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(packed::write(self.state())?)
+        Ok(message_pack::write(self.state())?)
     }
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        *self.state_mut() = packed::read(bytes)?;
+        *self.state_mut() = message_pack::read(bytes)?;
         Ok(())
     }
 }
@@ -62,7 +62,7 @@ pub enum StateError {
     #[error("the state cannot be saved ({0}): the one that was saved before stays, report this")]
     Encode(#[from] rmp_serde::encode::Error),
     #[error("the saved state cannot be read ({0}): it is rebuilt from the events that the hot store still has")]
-    Decode(#[from] packed::Error),
+    Decode(#[from] message_pack::Error),
 }
 
 /// Makes a stage in its first state; called again at every restart, so it does no IO and cannot fail.
