@@ -1,14 +1,13 @@
 //! Which of many decisions that say the same are reported, and what is said when an alarm is over.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::detect::campaign::{self, Campaigns};
+use crate::detect::campaign::Campaigns;
+use crate::detect::campaign_ends::CampaignEnds;
 use crate::detect::doer::doer;
-use crate::detect::due::Due;
 use crate::detect::fold::{Folds, Judgement};
 use crate::detect::recent::Recent;
 use crate::event::{Alarm, Category, Decision, Entity, Event, Severity, Soc, Stream, Timestamp, Verdict};
@@ -36,11 +35,8 @@ pub struct Alarms {
     /// Many sources of single lines that mean the same.
     #[serde(default)]
     campaigns: Campaigns,
-    /// Those that were reported and are not over, by the id of their alarm.
     #[serde(default)]
-    ongoing: BTreeMap<String, Ongoing>,
-    #[serde(default)]
-    due: Due,
+    ends: CampaignEnds<About>,
     /// When anything was reported last, by doer.
     #[serde(default = "nothing_known")]
     known: Recent<Timestamp>,
@@ -51,19 +47,6 @@ pub struct Alarms {
 
 fn nothing_known<Value>() -> Recent<Value> {
     Recent::new(limits::ENTITIES_PER_DETECTOR_MAX)
-}
-
-/// A campaign that was reported.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Ongoing {
-    what: String,
-    grade: u8,
-    /// How many had been reported.
-    reported: u64,
-    /// How many there were when it was last looked at, and when that was.
-    seen: u64,
-    heard: Timestamp,
-    about: About,
 }
 
 /// What is said of an alarm of Layer 3 when it is over.
@@ -92,8 +75,7 @@ impl Default for Alarms {
             folds: Folds::default(),
             reported: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX),
             campaigns: Campaigns::default(),
-            ongoing: BTreeMap::new(),
-            due: Due::default(),
+            ends: CampaignEnds::default(),
             known: nothing_known(),
             lines: nothing_known(),
         }
@@ -149,7 +131,7 @@ impl Alarms {
         let folds = self.folds.over(now);
         let alone = folds.into_iter().filter(|(_, alarm)| !self.campaigns.is_held(&alarm.id));
         let mut over: Vec<Soc> = alone.map(ended).collect();
-        over.extend(self.campaigns_over(now));
+        over.extend(self.ends.over(&self.campaigns, now).into_iter().map(ended));
         over
     }
 
@@ -188,36 +170,8 @@ impl Alarms {
         let id = decision.alarm.as_ref().map(|alarm| alarm.id.clone()).unwrap_or_default();
         let reported = gathered(&mut self.campaigns, (what, &id), decision, event.time())?;
         let Some(alarm) = reported.alarm.as_deref().filter(|alarm| alarm.id != id) else { return Some(reported) };
-        let (id, count, heard) = (alarm.id.clone(), alarm.count, event.times.taken_in());
-        let about = about(event, &reported);
-        self.ongoing.insert(id, Ongoing { what: what.to_owned(), grade, reported: count, seen: count, heard, about });
-        self.due.note(heard.plus(campaign::ENDS_AFTER));
+        self.ends.reported(alarm, (what, grade), event.times.taken_in(), about(event, &reported));
         Some(reported)
-    }
-
-    fn campaigns_over(&mut self, now: Timestamp) -> Vec<Soc> {
-        if !self.due.is_past(now) {
-            return Vec::new();
-        }
-        let (mut over, mut due) = (Vec::new(), Due::default());
-        let campaigns = &self.campaigns;
-        self.ongoing.retain(|id, ongoing| {
-            let alarm = campaigns.grown(&ongoing.what, ongoing.grade, id);
-            let count = alarm.as_ref().map_or(ongoing.seen, |alarm| alarm.count);
-            if count != ongoing.seen {
-                (ongoing.seen, ongoing.heard) = (count, now);
-            }
-            let end = ongoing.heard.plus(campaign::ENDS_AFTER);
-            if now <= end {
-                due.note(end);
-                return true;
-            }
-            let grown = alarm.filter(|alarm| alarm.count > ongoing.reported);
-            over.extend(grown.map(|alarm| ended((ongoing.about.clone(), Alarm { is_over: true, ..alarm }))));
-            false
-        });
-        self.due = due;
-        over
     }
 
     fn news(&mut self, decision: &Decision) -> Option<Decision> {
