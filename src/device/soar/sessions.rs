@@ -1,8 +1,9 @@
 //! Where protected users are logged in from: to block such an address would lock out who could undo it.
 //!
 //! A guessed or stolen password logs in just so. What is itself part of an alarm therefore protects nobody, and neither does a
-//! login from where an alarm says that somebody attacks, nor one that a line tells of for which nobody vouches: anybody may write
-//! such a line. Who approves a proposal is told of it.
+//! login from where an alarm says that somebody attacks, nor one of which the journal says that not root has written it, or that a sender
+//! tells of in the name of another source. Who approves a proposal is told of it. Of a plain file nobody says who has written it: it counts,
+//! for to lock the operator out is worse than to leave an address open.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -46,14 +47,14 @@ impl Sessions {
         match (record.action, record.outcome) {
             (Action::Login, Some(true)) => {
                 let is_accused = self.accused.get(&address).is_some_and(|at| now.since(*at) < SESSION_AT_MOST);
-                let is_vouched_for = is_of_journal(raw) && named(&raw.attributes, "_UID") == Some("0");
-                let sessions = if is_vouched_for && !is_accused { &mut self.from } else { &mut self.doubtful };
+                let is_believed = !raw.is_named && (!is_of_journal(raw) || named(&raw.attributes, "_UID") == Some("0"));
+                let sessions = if is_believed && !is_accused { &mut self.from } else { &mut self.doubtful };
                 *sessions.touch(&address, || (user.clone(), now)) = (user.clone(), now);
             }
             (Action::Logout, _) => {
                 self.doubtful.remove(&address);
                 // By the user's own process as well. A line that claims to be of another program has no action.
-                if is_of_journal(raw) {
+                if !raw.is_named {
                     self.from.remove(&address);
                 }
             }
@@ -85,7 +86,7 @@ impl Sessions {
 
 /// The kernel's word of who wrote it is beside it.
 fn is_of_journal(raw: &Raw) -> bool {
-    raw.source_key() == JOURNAL
+    !raw.is_named && &*raw.source == JOURNAL
 }
 
 fn client(address: &str) -> Option<String> {
