@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::Finding;
 use super::judge::{Judge, plain};
 use super::schema::Config;
+use super::{Finding, daemon};
 use crate::event::Stream;
 use crate::outlet::{archive, flat_log, loki, stdout};
 use crate::redis::config::StreamRole;
 use crate::store::config::Durability;
-use crate::{daemon, intake, layer, redis, server, store, supervise};
+use crate::{intake, layer, redis, server, store, supervise};
 
 /// Every relation that does not hold. `broken` names keys whose value is not what the operator wrote: a relation with
 /// one of them is not judged.
@@ -24,7 +24,7 @@ pub fn check(config: &Config, broken: &BTreeSet<String>) -> Vec<Finding> {
 }
 
 fn sections(config: &Config, judge: &mut Judge<'_>) {
-    daemon::config::check(&config.daemon, judge);
+    daemon::check(&config.daemon, judge);
     store::config::check(&config.store, judge);
     server::config::check(&config.http, judge);
     if let Some(section) = &config.redis {

@@ -2,6 +2,7 @@
 
 mod check;
 mod current;
+mod daemon;
 mod diff;
 #[cfg(test)]
 pub(crate) mod documented;
@@ -18,6 +19,7 @@ mod units;
 #[cfg(test)]
 pub(crate) use check::tests::keys;
 pub use current::CurrentConfig;
+pub use daemon::Daemon;
 #[cfg(test)]
 pub use diff::keys_of;
 pub use diff::{Change, Effect, Key, diff};
@@ -28,7 +30,6 @@ pub use schema::*;
 pub use secret::redact;
 pub use units::{Bytes, Span};
 
-pub use crate::daemon::config::Daemon;
 pub use crate::intake::config::{Intake, IntakeSwitch};
 pub use crate::intake::file::config::IntakeFile;
 pub use crate::intake::journal::config::IntakeJournal;

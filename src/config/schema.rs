@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::daemon::config::Daemon;
+use super::daemon::Daemon;
 use crate::intake::config::Intake;
 use crate::intake::shrink::config::Shrink;
 use crate::layer::fusion::config::Fusion;

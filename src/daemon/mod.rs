@@ -6,12 +6,10 @@
 
 mod component;
 mod components;
-pub(crate) mod config;
 mod core;
 mod load;
 mod plan;
 mod reload;
-mod signals;
 mod start;
 mod take_over;
 mod web;
@@ -25,7 +23,6 @@ pub use self::core::Core;
 pub use components::Components;
 pub use load::{EXIT_CONFIG, load, refuse, warnings};
 pub use plan::{Plan, prepare, prepare_with};
-use signals::{Order, Signals};
 pub use start::{Daemon, Hooks, StartError};
 
 use crate::config::Loaded;
@@ -33,6 +30,7 @@ use crate::observe::log as journal;
 use crate::observe::memory::Memory;
 use crate::observe::reload_mark::ReloadMark;
 use crate::observe::systemd::{self, Watchdog};
+use crate::supervise::signals::{Order, Signals};
 
 /// `dsmild run`.
 pub fn run(path: Option<&Path>) -> ExitCode {

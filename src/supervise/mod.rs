@@ -8,6 +8,7 @@ mod child;
 pub(crate) mod config;
 mod guard;
 mod policy;
+pub(crate) mod signals;
 mod task_actor;
 mod tree;
 #[cfg(test)]

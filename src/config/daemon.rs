@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Bytes, Judge};
+use super::judge::Judge;
+use super::units::Bytes;
 use crate::limits;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
