@@ -65,6 +65,11 @@ impl Begins {
         (0..=u8::MAX).filter(|byte| kind.may_begin(*byte)).map(Self::with).fold(Self::NOTHING, Self::or)
     }
 
+    /// What it can begin with where this is what the field itself can: where it may be empty, also what follows, `behind`.
+    pub fn before(self, kind: &Kind, behind: Self) -> Self {
+        if kind.lengths().0 == 0 { self.or(behind) } else { self }
+    }
+
     pub fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -119,11 +124,15 @@ mod tests {
     fn what_a_field_can_begin_with_is_never_ruled_out() {
         for kind in ["ip", "host", "int", "time", "quoted", "text", "rest", "path", "space", "kv", "json"] {
             let kind = Kind::named(kind, None).unwrap();
-            let begins = Begins::of(&kind);
+            let begins = Begins::of(&kind).before(&kind, Begins::with(b'!'));
             for byte in 0..=u8::MAX {
                 assert!(!kind.may_begin(byte) || begins.has(Begins::with(byte)), "{kind:?} {byte}");
             }
         }
+        let before = |kind: Kind, behind: Begins| Begins::of(&kind).before(&kind, behind);
+        let rest = before(Kind::Rest, Begins::END);
+        assert!(rest.has(Begins::END));
+        assert!(!before(Kind::Text, Begins::END).has(Begins::END), "text is not empty");
     }
 
     #[test]

@@ -201,8 +201,7 @@ impl Tree {
             let kind = &field.class.kind;
             let (number, gives) = self.kinds.get(index as usize).copied().unwrap_or_default();
             let own = self.begins.get(number as usize).copied().unwrap_or(Begins::ANYTHING);
-            // Where it may be empty, what can follow.
-            let begins = if kind.lengths().0 == 0 { own.or(child.begins.0) } else { own };
+            let begins = own.before(kind, child.begins.0);
             node.follow(child, Pair(begins, Begins::ANYTHING), kind.lengths());
             below.follow(behind, behind.needs);
             let is_identity = gives != Gives::Nothing;
