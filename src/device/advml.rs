@@ -198,7 +198,7 @@ impl AdvMl {
         let who = format!("{} {}", quote(host.as_deref().unwrap_or_default()), quote(&raw.source));
         if let Some(finding) = self.counted(odd_time(&raw.source, host, oddity), &key, counted_at) {
             let soc = finding.into_soc(NUMBER, Category::System, &raw.compartment);
-            self.state.gathered.report(soc, &who, event).into_iter().for_each(|soc| out.emit_soc(soc));
+            self.state.gathered.report(soc, &who, event, out);
         }
     }
 
@@ -233,7 +233,7 @@ impl AdvMl {
     }
 
     fn tick(&mut self, event: &Event, watched: Duration, out: &mut Outbox) {
-        self.state.gathered.over(event.times.taken_in()).into_iter().for_each(|over| out.emit_soc(over));
+        self.state.gathered.tick(event, out);
         let silence_min = self.settings.silence_min.get();
         let silent: Vec<_> = self
             .state

@@ -119,7 +119,7 @@ impl Enclave {
             reasons: vec![reason_of(sign.flag)],
         };
         let soc = finding.into_soc(NUMBER, Category::System, &raw.compartment);
-        self.gathered.report(soc, &quote(origin(raw)), event).into_iter().for_each(|soc| out.emit_soc(soc));
+        self.gathered.report(soc, &quote(origin(raw)), event, out);
     }
 }
 
@@ -138,7 +138,7 @@ impl Stateful for Enclave {
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         match &event.body {
-            Body::Tick => self.gathered.over(event.times.taken_in()).into_iter().for_each(|over| out.emit_soc(over)),
+            Body::Tick => self.gathered.tick(event, out),
             Body::Raw(raw) if event.stream == Stream::L3In => self.line(event, raw, out),
             _ => {}
         }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::common::reason_of;
 use crate::detect::campaign::{Begun, Campaigns, Report};
 use crate::detect::campaign_ends::CampaignEnds;
-use crate::event::{Alarm, Category, Event, Soc, Timestamp, Verdict};
+use crate::event::{Alarm, Category, Event, Soc, Verdict};
 use crate::layer::severity::grade;
+use crate::layer::stage::Outbox;
 use crate::layer::{CAMPAIGN, campaign_summary, over_summary};
 use crate::limits;
 
@@ -28,9 +29,15 @@ struct About {
 }
 
 impl Gathered {
-    /// What was found of `who` as it is to be reported: for itself, as that of all of whom the same was found, or not at all. Those
-    /// that are worse are kept apart, so that none of them hides among many that are harmless.
-    pub fn report(&mut self, soc: Soc, who: &str, event: &Event) -> Option<Soc> {
+    /// Reports what was found of `who`: for itself, as that of all of whom the same was found, or not at all. Those that are worse
+    /// are kept apart, so that none of them hides among many that are harmless.
+    pub fn report(&mut self, soc: Soc, who: &str, event: &Event, out: &mut Outbox) {
+        if let Some(soc) = self.reported(soc, who, event) {
+            out.emit_soc(soc);
+        }
+    }
+
+    fn reported(&mut self, soc: Soc, who: &str, event: &Event) -> Option<Soc> {
         let what = soc.flags.first().cloned().unwrap_or_default();
         let grade = grade(soc.decision, soc.score);
         let id = match &soc.alarm {
@@ -55,9 +62,11 @@ impl Gathered {
         Some(of_campaign(soc, &what, who, alarm))
     }
 
-    /// What is to be said of campaigns that are over by now.
-    pub fn over(&mut self, now: Timestamp) -> Vec<Soc> {
-        self.ends.over(&self.campaigns, now).into_iter().map(|(about, alarm)| ended(about, alarm)).collect()
+    /// Says which campaigns are over at this tick.
+    pub fn tick(&mut self, tick: &Event, out: &mut Outbox) {
+        for (about, alarm) in self.ends.over(&self.campaigns, tick.times.taken_in()) {
+            out.emit_soc(ended(about, alarm));
+        }
     }
 }
 

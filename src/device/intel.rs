@@ -119,7 +119,7 @@ impl Stateful for Intel {
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         if let Body::Tick = event.body {
-            self.state.gathered.over(event.times.taken_in()).into_iter().for_each(|over| out.emit_soc(over));
+            self.state.gathered.tick(event, out);
         }
         let Body::Raw(raw) = &event.body else { return };
         if self.indicators.is_empty() {
@@ -127,13 +127,13 @@ impl Stateful for Intel {
         }
         for (value, origin) in self.hits(event, raw) {
             let Some(count) = self.due(&value, raw.record(), event) else { continue };
-            let finding = describe(&value, &origin, count, raw.record());
+            let role = role(&value, raw.record());
+            let finding = describe((&value, role), &origin, count, raw.record());
             let soc = finding.into_soc(NUMBER, Category::Intel, &raw.compartment);
-            let reported = match role(&value, raw.record()) {
-                Role::Source => self.state.gathered.report(soc, &value.to_string(), event),
-                Role::Target => Some(soc),
-            };
-            reported.into_iter().for_each(|soc| out.emit_soc(soc));
+            match role {
+                Role::Source => self.state.gathered.report(soc, &value.to_string(), event, out),
+                Role::Target => out.emit_soc(soc),
+            }
         }
     }
 
@@ -155,9 +155,8 @@ fn role(value: &Observable, record: &Record) -> Role {
     }
 }
 
-fn describe(value: &Observable, origin: &str, count: u64, record: &Record) -> Finding {
+fn describe((value, role): (&Observable, Role), origin: &str, count: u64, record: &Record) -> Finding {
     let shown = quote(&value.to_string());
-    let role = role(value, record);
     let prevented = record.outcome == Some(false);
     let (flag, base, attack): (_, _, &[&str]) = match (value, role) {
         (Observable::Hash(_), _) => ("IOC_HASH", 0.9, &["T1204"]),

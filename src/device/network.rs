@@ -231,7 +231,7 @@ impl Stateful for Network {
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         if let Body::Tick = event.body {
-            self.state.gathered.over(event.times.taken_in()).into_iter().for_each(|over| out.emit_soc(over));
+            self.state.gathered.tick(event, out);
         }
         let Body::Raw(raw) = &event.body else { return };
         let findings = match self.zeek(raw) {
@@ -243,7 +243,7 @@ impl Stateful for Network {
             finding.entity.host = raw.record().entity.host.clone();
             let soc = Soc { alarm, ..finding.into_soc(NUMBER, Category::Network, &raw.compartment) };
             let who = member(&soc);
-            self.state.gathered.report(soc, &who, event).into_iter().for_each(|soc| out.emit_soc(soc));
+            self.state.gathered.report(soc, &who, event, out);
         }
     }
 
