@@ -38,15 +38,31 @@ pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
+/// Removes a file, if there is one.
+///
+/// # Errors
+/// The folder cannot be written, or a directory stands there.
+pub fn remove(path: &Path) -> io::Result<()> {
+    missing_is_fine(fs::remove_file(path))
+}
+
+/// The result of what was done to a file that need not be there.
+///
+/// # Errors
+/// As given, but for that it is not there.
+pub fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
 /// Makes a file anew where others may make files, too: what stands there goes, and what a link leads to is left alone.
 ///
 /// # Errors
 /// The folder cannot be written, or a directory stands there.
 pub fn make_anew(path: &Path, mode: u32) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
+    remove(path)?;
     OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::{StoreError, beside, total_bytes};
-use crate::named_files;
+use crate::named_files::{self, missing_is_fine};
 
 /// Group members may read along: a WAL reader writes to the shared index, so reading needs write permission.
 pub(super) const FILE_MODE: u32 = 0o660;
@@ -103,16 +103,9 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
 
 fn remove(path: &Path) -> io::Result<()> {
     for companion in COMPANIONS {
-        missing_is_fine(std::fs::remove_file(beside(path, companion)))?;
+        named_files::remove(&beside(path, companion))?;
     }
     std::fs::remove_file(path)
-}
-
-fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
 }
 
 #[cfg(test)]

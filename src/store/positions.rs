@@ -97,14 +97,12 @@ impl Positions {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn conclude(state_dir: &Path, stages: EventId, outlets: EventId) -> Result<(), PositionsError> {
-        match Self::read(state_dir) {
-            Some(Self { handled: Some(handled), .. }) if handled.is_all() => Ok(()),
-            Some(Self { handled: Some(handled), positions, last_id, saved_id, hot_store }) => {
-                let handled = Some(handled.with(stages, outlets));
-                Self { handled, positions, last_id, saved_id, hot_store }.save(state_dir)
-            }
-            _ => Ok(()),
+        let Some(mut saved) = Self::read(state_dir) else { return Ok(()) };
+        match &mut saved.handled {
+            Some(handled) if !handled.is_all() => *handled = handled.with(stages, outlets),
+            _ => return Ok(()),
         }
+        saved.save(state_dir)
     }
 
     /// What `positions.json` says, where it can be read; changes nothing. Blocks.
