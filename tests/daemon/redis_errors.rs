@@ -60,6 +60,18 @@ impl Story {
     }
 }
 
+/// A Redis that has all that was said so far.
+fn mirrored() -> Option<(Server, Story)> {
+    if !installed() {
+        return None;
+    }
+    let redis = Server::started(&[]);
+    let mut story = Story::begin(&redis, "");
+    story.feed();
+    story.expect_mirrored(&redis);
+    Some((redis, story))
+}
+
 /// Another has written to the stream.
 fn expect_foreign(redis: &Server, story: &Story, id: &str) {
     redis.ask(&["XADD", "L3_OUT", id, "not", "ours"]);
@@ -106,25 +118,13 @@ fn the_mirror_says_what_is_wrong_with_redis_once_and_goes_on_when_it_is_right() 
 
 #[test]
 fn an_id_that_no_event_can_have_is_another_writers_too() {
-    if !installed() {
-        return;
-    }
-    let redis = Server::started(&[]);
-    let mut story = Story::begin(&redis, "");
-    story.feed();
-    story.expect_mirrored(&redis);
+    let Some((redis, story)) = mirrored() else { return };
     expect_foreign(&redis, &story, "9999999999999-0");
 }
 
 #[test]
 fn streams_that_are_emptied_while_nothing_happens_are_filled_again() {
-    if !installed() {
-        return;
-    }
-    let redis = Server::started(&[]);
-    let mut story = Story::begin(&redis, "");
-    story.feed();
-    story.expect_mirrored(&redis);
+    let Some((redis, story)) = mirrored() else { return };
     redis.ask(&["FLUSHALL"]);
     wait_for("the streams to be filled again", || is_mirrored(&story.site, "", |_| redis.connect()));
     assert!(assert_mirrored(&story.site, "", |_| redis.connect()) >= story.lines as usize);
