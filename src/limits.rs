@@ -4,6 +4,8 @@
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Fields kept of one line.
 pub const FIELDS_PER_RECORD_MAX: usize = 256;
+/// Bytes of a name that a sender gives to its source or its compartment: as long as a path may be.
+pub const SENDER_NAME_BYTES_MAX: usize = 4096;
 /// Longest name of a field, JSON paths included; fields with a longer one are left out.
 pub const KEY_BYTES_MAX: usize = 256;
 
@@ -301,7 +303,7 @@ pub const HTTP_LIVE_STREAMS_PER_PEER_MAX: usize = 32;
 pub const HTTP_LOCAL_LIVE_STREAMS_MAX: usize = 16;
 /// Of those, of one user.
 pub const HTTP_LOCAL_LIVE_STREAMS_PER_USER_MAX: usize = 8;
-/// Bytes of bodies with events in memory at once.
+/// Bytes of bodies with events in memory at once; half of it from one address, and half as many on the Unix socket.
 pub const HTTP_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of one line of a request with events: the longest payload, escaped, and its attributes.
 pub const HTTP_LINE_BYTES_MAX: usize = 512 * 1024;

@@ -8,19 +8,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::{Extension, Json};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::gateway::IngestError;
+use super::peer::Peer;
 use super::problem::Problem;
 use super::request::{MayIngest, PathPart, text_of};
 use super::shared::Shared;
+use super::shares::{Share, Spent};
 use crate::event::{Draft, EventId, Stream};
 use crate::intake::clock::arrival;
 use crate::limits;
@@ -47,6 +48,7 @@ struct Rejected {
 pub async fn post(
     _: MayIngest,
     PathPart(stream): PathPart<Stream>,
+    Extension(peer): Extension<Peer>,
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
     body: Body,
@@ -62,7 +64,7 @@ pub async fn post(
         return Err(Problem::new(StatusCode::FORBIDDEN, "events are not taken here: intake.http.enabled is false"));
     }
     refuse_other_encodings(&headers)?;
-    let (body, _permit) = read(&headers, body, &shared.bodies).await?;
+    let (body, _share) = read(&headers, body, shared.bodies.of(peer.origin)).await?;
     let lines = Lines::of(&body)?;
     take(&shared, stream, lines).await.map(Json)
 }
@@ -122,36 +124,33 @@ fn refuse_other_encodings(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The body, and the permits for its bytes.
-async fn read<'a>(
-    headers: &HeaderMap,
-    mut body: Body,
-    permits: &'a Semaphore,
-) -> Result<(Vec<u8>, SemaphorePermit<'a>), Problem> {
+/// The body, with what its bytes take of the share.
+async fn read(headers: &HeaderMap, mut body: Body, mut share: Share) -> Result<(Vec<u8>, Share), Problem> {
     let too_large = || {
         let detail = format!("a request may have {} bytes: send several", limits::HTTP_BODY_BYTES_MAX);
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
-    let busy = || {
+    let busy = |spent| {
         metrics::dropped("http", "busy").increment(1);
-        Problem::busy("other requests with events are still being read", 1)
+        let whose = if matches!(spent, Spent::Share(_)) { "from there " } else { "" };
+        Problem::busy(format!("other requests with events {whose}are still being read"), 1)
     };
     let announced = text_of(headers, header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limits::HTTP_BODY_BYTES_MAX as u64) {
         return Err(too_large());
     }
-    let (mut bytes, mut permit) = (Vec::new(), permits.try_acquire_many(0).map_err(|_| busy())?);
+    let mut bytes = Vec::new();
     loop {
         let frame = tokio::time::timeout(BODY_PATIENCE, body.frame()).await.map_err(|_| {
             Problem::new(StatusCode::REQUEST_TIMEOUT, format!("nothing more of the body came within {BODY_PATIENCE:?}"))
         })?;
-        let Some(frame) = frame else { return Ok((bytes, permit)) };
+        let Some(frame) = frame else { return Ok((bytes, share)) };
         let frame = frame.map_err(|error| Problem::bad_request(format!("the body could not be read: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > limits::HTTP_BODY_BYTES_MAX {
             return Err(too_large());
         }
-        permit.merge(permits.try_acquire_many(data.len() as u32).map_err(|_| busy())?);
+        share.take(data.len()).map_err(busy)?;
         bytes.extend_from_slice(&data);
     }
 }

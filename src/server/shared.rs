@@ -10,21 +10,35 @@ use super::access::Access;
 use super::decisions::Proposals;
 use super::door::Door;
 use super::gateway::Gateway;
-use super::live_places::LivePlaces;
 use super::metrics_text::MetricsText;
 use super::parts::{Parts, ReadEntry};
+use super::shares::{Amounts, Shares};
 use crate::limits;
 use crate::observe::audit::Kept;
 use crate::retry::Notices;
+
+const LIVE_STREAMS: Amounts = Amounts {
+    network: limits::HTTP_LIVE_STREAMS_MAX,
+    per_peer: limits::HTTP_LIVE_STREAMS_PER_PEER_MAX,
+    local: limits::HTTP_LOCAL_LIVE_STREAMS_MAX,
+    per_user: limits::HTTP_LOCAL_LIVE_STREAMS_PER_USER_MAX,
+};
+const BODIES_BYTES: Amounts = Amounts {
+    network: limits::HTTP_BODIES_BYTES_MAX,
+    per_peer: limits::HTTP_BODIES_BYTES_MAX / 2,
+    local: limits::HTTP_BODIES_BYTES_MAX / 2,
+    per_user: limits::HTTP_BODIES_BYTES_MAX / 4,
+};
 
 pub struct Shared {
     pub gateway: Arc<dyn Gateway>,
     pub read_entry: ReadEntry,
     pub proposals: Proposals,
-    pub live: Arc<LivePlaces>,
+    /// Event streams.
+    pub live: Arc<Shares>,
     pub metrics: MetricsText,
-    /// One permit a byte of bodies with events that are in memory.
-    pub bodies: Semaphore,
+    /// Bytes of bodies with events that are in memory.
+    pub bodies: Arc<Shares>,
     /// Turning lines into events is work: one request after the other, a portion each.
     pub reading: Semaphore,
     /// One permit a chunk of an answer that is made.
@@ -43,9 +57,9 @@ impl Shared {
             proposals: Proposals::open(&parts.audit_file, kept),
             gateway: parts.gateway,
             read_entry: parts.read_entry,
-            live: Arc::default(),
+            live: Shares::new(LIVE_STREAMS),
             metrics: MetricsText::default(),
-            bodies: Semaphore::new(limits::HTTP_BODIES_BYTES_MAX),
+            bodies: Shares::new(BODIES_BYTES),
             reading: Semaphore::new(1),
             chunks: Semaphore::new(limits::HTTP_CHUNKS_MAX),
             stopping,

@@ -16,11 +16,11 @@ use tokio::time::Instant;
 
 use super::event_json::event_json;
 use super::gateway::GatewayError;
-use super::live_places::LivePlace;
 use super::peer::Peer;
 use super::problem::Problem;
 use super::request::{MayRead, PathPart, parameters, text_of};
 use super::shared::{Shared, stopped};
+use super::shares::{Share, Spent};
 use crate::event::{Event, EventId, Stream};
 use crate::limits;
 
@@ -185,7 +185,11 @@ pub async fn live(
         (None, Some(text)) => id_of("after", &text)?,
         (None, None) => *committed.borrow(),
     };
-    let place = shared.live.take(peer.origin).map_err(|reason| Problem::busy(reason, 10))?;
+    let mut place = shared.live.of(peer.origin);
+    place.take(1).map_err(|spent| match spent {
+        Spent::Share(most) => Problem::busy(format!("{most} event streams are open from there, which is the most"), 10),
+        Spent::All(most) => Problem::busy(format!("{most} event streams are open, which is the most"), 10),
+    })?;
     let oldest = shared.gateway.status().store.oldest;
     let follower = Follower {
         asks: Asks::default(),
@@ -223,7 +227,7 @@ struct Follower {
     committed: watch::Receiver<EventId>,
     stopping: watch::Receiver<bool>,
     last_frame: Instant,
-    _place: LivePlace,
+    _place: Share,
 }
 
 impl Follower {

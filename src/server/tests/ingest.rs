@@ -82,3 +82,30 @@ async fn intake_over_http_can_be_switched_off() {
     let detail = daemon.post("/api/v1/streams/L3_IN", "{\"payload\":\"x\"}").await.problem(403);
     assert!(detail.contains("intake.http.enabled"));
 }
+
+#[tokio::test]
+async fn whoever_sends_much_and_does_not_end_leaves_room_for_those_on_the_socket() {
+    let daemon = Daemon::start().await;
+    let length = limits::HTTP_BODY_BYTES_MAX;
+    let head = format!("POST /api/v1/streams/L3_IN HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+    let unfinished: Arc<[u8]> = [head.as_bytes(), &vec![b' '; length - 1]].concat().into();
+    let mut senders = tokio::task::JoinSet::new();
+    for _ in 0..9 {
+        let (address, unfinished) = (daemon.address(), Arc::clone(&unfinished));
+        senders.spawn(async move {
+            loop {
+                let mut connection = TcpStream::connect(address).await.unwrap();
+                // Refused or too slow: then it begins again.
+                let _ = connection.write_all(&unfinished).await;
+                let _ = connection.read_to_end(&mut Vec::new()).await;
+            }
+        });
+    }
+    let all_is_taken = async {
+        while daemon.post("/api/v1/streams/L3_IN", &" ".repeat(64 * 1024)).await.status != 503 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, all_is_taken).await.unwrap();
+    assert_eq!(daemon.send_local("POST", "/api/v1/streams/L3_IN", "{\"payload\":\"x\"}").await.status, 200);
+}
