@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::event::{Body, Draft, Event, EventId, Record};
+use crate::event::{Body, Decision, Draft, Event, EventId, Record, Soc};
 use crate::limits;
 
 /// One event of a chunk, shared: cheap to keep and to pass on.
@@ -154,7 +154,7 @@ fn memory(event: &Event) -> usize {
         Body::Raw(raw) => {
             let read =
                 raw.parsed().map_or(0, |record| size_of::<Record>() + record.message.len() + pairs(&record.fields));
-            raw.payload.len() + pairs(&raw.attributes) + read
+            raw.source.len() + raw.compartment.len() + raw.payload.len() + pairs(&raw.attributes) + read
         }
         body => weight(body),
     };
@@ -167,12 +167,27 @@ pub fn weight(body: &Body) -> usize {
     match body {
         Body::Raw(raw) => {
             FIXED
+                + raw.source.len()
+                + raw.compartment.len()
                 + 2 * raw.payload.len()
                 + raw.attributes.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
         }
-        Body::Decision(_) | Body::Soc(_) => 4 * FIXED,
+        Body::Decision(decision) => {
+            let Decision { model, compartment, input_ref, entity, reasons, attack, summary, .. } = &**decision;
+            let named = model.len() + compartment.len() + input_ref.len() + summary.len();
+            4 * FIXED + named + entity.text_bytes() + texts(reasons) + texts(attack)
+        }
+        Body::Soc(soc) => {
+            let Soc { compartment, input_ref, entity, reasons, attack, summary, .. } = &**soc;
+            let named = compartment.len() + input_ref.len() + summary.len();
+            4 * FIXED + named + entity.text_bytes() + texts(reasons) + texts(attack)
+        }
         Body::Shrink(_) | Body::Tick => FIXED,
     }
+}
+
+fn texts(texts: &[String]) -> usize {
+    texts.iter().map(String::len).sum()
 }
 
 #[cfg(test)]
@@ -180,7 +195,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{Format, Raw, Stream, Times};
+    use crate::event::{Entity, Format, Raw, Stream, Times};
     use crate::parse::built_in;
 
     fn ticks(count: usize) -> Vec<Draft> {
@@ -208,6 +223,29 @@ mod tests {
         assert_eq!(raw("0123456789", Vec::new()), empty + 20);
         assert_eq!(raw("", vec![("key".to_owned(), "value".to_owned()); 2]), empty + 16);
         assert!(weight(&Body::Tick) > 0 && empty >= weight(&Body::Tick));
+    }
+
+    #[test]
+    fn whatever_text_of_a_sender_an_event_holds_has_its_weight() {
+        let long = || "x".repeat(10_000);
+        let line = |source: String, compartment: String| {
+            Body::Raw(Raw::new(source.into(), compartment.into(), Format::Text, Bytes::new(), Vec::new(), built_in()))
+        };
+        let judged = Decision::benign("m".into(), 15, "c".into(), EventId::ZERO);
+        let entity = Entity { user: Some(long()), ..Entity::default() };
+        let bodies = [
+            line(long(), String::new()),
+            line(String::new(), long()),
+            Body::Decision(Box::new(Decision { model: long().into(), ..judged.clone() })),
+            Body::Decision(Box::new(Decision { entity: entity.clone(), ..judged.clone() })),
+            Body::Decision(Box::new(Decision { summary: long(), ..judged.clone() })),
+            Body::Decision(Box::new(Decision { reasons: vec![long()], ..judged })),
+            Body::Soc(Box::new(Soc { entity, ..Soc::default() })),
+            Body::Soc(Box::new(Soc { attack: vec![long()], ..Soc::default() })),
+        ];
+        for body in bodies {
+            assert!((10_000..12_000).contains(&weight(&body)), "{body:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::recent::Recent;
+use super::recent::{Recent, clip};
 
 /// Commands remembered of one user.
 const VOCABULARY_MAX: usize = 512;
@@ -88,7 +88,7 @@ impl CommandHabits {
     /// Takes in one command. When it completes a block of `block_size` commands, the block is judged and learnt;
     /// returns it when it is unusual.
     pub fn see(&mut self, command: &str, block_size: u32) -> Option<Unusual> {
-        self.block.insert(command.to_owned());
+        self.block.insert(clip(command).to_owned());
         self.in_block += 1;
         if self.in_block < block_size {
             return None;

@@ -16,7 +16,7 @@ mod times;
 pub mod wire;
 
 pub use body::{Alarm, Body, Decision, Happened, ShrinkSample, ShrinkState, ShrinkView, Soc};
-pub use entity::Entity;
+pub use entity::{Entity, cut_name};
 pub use fields::Fields;
 pub use format::Format;
 pub use id::{EventId, EventIdError};

@@ -52,7 +52,7 @@ impl Raw {
     /// The same, with the record that the source has already parsed, so that no stage parses it again.
     #[must_use]
     pub fn with_record(self, record: Record) -> Self {
-        Self { record: OnceLock::from(Box::new(record)), ..self }
+        Self { record: OnceLock::from(Box::new(record.with_names_cut())), ..self }
     }
 
     /// The same, of a source that its sender has named, or not.
@@ -75,7 +75,8 @@ impl Raw {
     /// The named fields of the payload: a pure function of payload, format and attributes, computed once however
     /// many stages ask.
     pub fn record(&self) -> &Record {
-        self.record.get_or_init(|| Box::new(self.parser.record(&self.payload, self.format, &self.attributes)))
+        let read = || self.parser.record(&self.payload, self.format, &self.attributes).with_names_cut();
+        self.record.get_or_init(|| Box::new(read()))
     }
 }
 

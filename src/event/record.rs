@@ -120,6 +120,12 @@ pub(crate) fn named<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'
 }
 
 impl Record {
+    /// See [`Entity::cut`].
+    #[must_use]
+    pub fn with_names_cut(self) -> Self {
+        Self { entity: self.entity.cut(), ..self }
+    }
+
     /// How often what the line says has happened.
     pub fn times(&self) -> u32 {
         self.repeated.unwrap_or(1)

@@ -195,7 +195,7 @@ fn decision_of(stream: Stream, form: DecisionForm<'_>) -> Result<(Timestamp, Dec
         device_id: form.device_id,
         compartment: Arc::from(form.compartment),
         input_ref: form.input_ref.into_owned(),
-        entity: form.entity.into_owned(),
+        entity: form.entity.into_owned().cut(),
         category: form.category,
         happened: Happened {
             program: form.program.map(Cow::into_owned),

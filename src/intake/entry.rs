@@ -7,8 +7,11 @@ use serde_json::{Map, Value};
 
 use super::Origin;
 use crate::event::wire::{self, WireError};
-use crate::event::{Body, Draft, Format, Stream, Times, Timestamp};
-use crate::limits::{FIELDS_PER_RECORD_MAX, LINE_BYTES_MAX};
+use crate::event::{Body, Decision, Draft, Format, Stream, Times, Timestamp, cut_name};
+use crate::limits::{FIELDS_PER_RECORD_MAX, LINE_BYTES_MAX, SENDER_NAME_BYTES_MAX, SUMMARY_CHARS_MAX};
+
+/// Bytes of all names and values of a decision that another program made.
+const DECISION_BYTES_MAX: usize = 2 * LINE_BYTES_MAX;
 
 /// Why an entry cannot be taken; the text goes to `dead_letters`.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,10 @@ pub enum EntryError {
     Time(String),
     #[error("`{0}` is not text")]
     NotText(&'static str),
+    #[error("`{0}` has {1} bytes; at most {SENDER_NAME_BYTES_MAX} are taken")]
+    NameTooLong(&'static str, usize),
+    #[error("the decision has {0} bytes; at most {DECISION_BYTES_MAX} are taken")]
+    DecisionTooLong(usize),
     #[error("the entry has {0} fields; at most {FIELDS_PER_RECORD_MAX} are taken")]
     TooManyFields(usize),
     #[error(transparent)]
@@ -149,9 +156,13 @@ fn plain(value: Value) -> String {
     }
 }
 
+/// The name of a source or a compartment.
 fn text(value: Option<Value>, name: &'static str) -> Result<Option<String>, EntryError> {
     match value {
         None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.len() > SENDER_NAME_BYTES_MAX => {
+            Err(EntryError::NameTooLong(name, text.len()))
+        }
         Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
         Some(_) => Err(EntryError::NotText(name)),
     }
@@ -181,6 +192,10 @@ fn rfc_3339(text: &str) -> Option<Timestamp> {
 
 /// What is text in Redis becomes what it stands for; [`wire::decision_from_json`] judges the rest.
 fn decision(mut entry: Map<String, Value>, stream: Stream, arrival: Timestamp) -> Result<Draft, EntryError> {
+    let bytes: usize = entry.iter().map(|(name, value)| name.len() + text_bytes(value)).sum();
+    if bytes > DECISION_BYTES_MAX {
+        return Err(EntryError::DecisionTooLong(bytes));
+    }
     let ts = time(entry.shift_remove("ts"), arrival)?;
     for name in ["score", "device_id", "entity", "reasons", "attack"] {
         let Some(Value::String(text)) = entry.get(name) else { continue };
@@ -192,7 +207,20 @@ fn decision(mut entry: Map<String, Value>, stream: Stream, arrival: Timestamp) -
     }
     entry.insert("ts".to_owned(), Value::from(ts.seconds()));
     let (ts, decision) = wire::decision_from_json(stream, Value::Object(entry))?;
+    let cut = |names: Vec<String>| names.into_iter().map(cut_name).collect();
+    let (reasons, attack, summary) = (cut(decision.reasons), cut(decision.attack), decision.summary);
+    let summary = summary.chars().take(SUMMARY_CHARS_MAX).collect();
+    let decision = Decision { reasons, attack, summary, ..decision };
     Ok(Draft { stream, times: Times::claimed(ts, arrival), root: None, body: Body::Decision(Box::new(decision)) })
+}
+
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(text_bytes).sum(),
+        Value::Object(values) => values.iter().map(|(name, value)| name.len() + text_bytes(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => size_of::<Value>(),
+    }
 }
 
 #[cfg(test)]
@@ -201,7 +229,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::event::{Decision, Event, EventId, Raw, Verdict};
+    use crate::event::{Event, EventId, Raw, Verdict};
 
     const ARRIVAL: Timestamp = Timestamp::ZERO;
 
@@ -269,6 +297,8 @@ mod tests {
             (json!({"payload": "x", "ts": "9999-01-01T00:00:00Z"}), "9999"),
             (json!({"payload": "x", "ts": []}), "[]"),
             (json!({"payload": "x", "source": 7}), "source"),
+            (json!({"payload": "x", "source": "s".repeat(SENDER_NAME_BYTES_MAX + 1)}), "`source` has 4097 bytes"),
+            (json!({"payload": "x", "compartment": "s".repeat(500_000)}), "`compartment` has 500000 bytes"),
             (Value::Object(many), "fields"),
         ] {
             let reason = read(&entry).unwrap_err().to_string();
@@ -278,6 +308,18 @@ mod tests {
             from_entry(Map::new(), Stream::SocEvents, &Arc::from("x"), ARRIVAL),
             Err(EntryError::Stream(_))
         ));
+    }
+
+    #[test]
+    fn a_decision_of_others_is_no_larger_than_one_of_our_own_could_be() {
+        let read = |reason: String| {
+            let entry = json!({"decision": "benign", "score": "0.5", "reasons": format!("[\"{reason}\"]")});
+            from_entry(entry.as_object().unwrap().clone(), Stream::L3Out, &Arc::from("redis"), ARRIVAL)
+        };
+        let Body::Decision(decision) = read("r".repeat(LINE_BYTES_MAX)).unwrap().body else { panic!("a decision") };
+        assert_eq!(decision.reasons[0].len(), 256, "a name is remembered, and no longer than names are");
+        let reason = read("r".repeat(DECISION_BYTES_MAX)).unwrap_err().to_string();
+        assert!(reason.starts_with("the decision has 1311"), "{reason}");
     }
 
     #[test]

@@ -73,6 +73,11 @@ mod tests {
                 stage.load(&state).unwrap();
             }
         }
+
+        /// How much each stage remembers.
+        pub fn remembered_bytes(&self) -> Vec<(&'static str, usize)> {
+            self.stages.iter().map(|(spec, stage)| (spec.name, stage.save().unwrap().len())).collect()
+        }
     }
 
     /// Says two things too many about every tick.

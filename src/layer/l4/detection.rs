@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{Category, Decision, Entity, Happened, Raw, Verdict};
+use crate::event::{Category, Decision, Entity, Happened, Raw, Verdict, cut_name};
 use crate::layer::reasons::reason;
 use crate::layer::{one_line, verdict};
 use crate::limits;
@@ -85,12 +85,12 @@ impl Detection {
         let list = |name: &str| -> Vec<String> {
             let prefix = format!("{name}.");
             let named = record.fields.iter().filter(|(key, _)| key == name || key.starts_with(&prefix));
-            named.map(|(_, value)| value.clone()).take(limits::REASONS_MAX).collect()
+            named.map(|(_, value)| cut_name(value.clone())).take(limits::REASONS_MAX).collect()
         };
         let score = record.field("score").and_then(|score| score.parse::<f64>().ok());
         let mut reasons = list("reasons");
         if reasons.is_empty() {
-            reasons.push(record.field("model").unwrap_or(&raw.source).to_owned());
+            reasons.push(cut_name(record.field("model").unwrap_or(&raw.source).to_owned()));
         }
         Self {
             score: score.filter(|score| (0.0..=1.0).contains(score)).unwrap_or(0.0),
