@@ -25,13 +25,25 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As [`open`].
 pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    open_found(path, fs::metadata(path), OFlags::empty(), options)
+}
+
+/// The same where others may make files, too: a link is refused, and what it leads to is neither made nor opened.
+///
+/// # Errors
+/// As [`open`], or it is a symbolic link.
+pub fn open_in_place(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    open_found(path, fs::symlink_metadata(path), OFlags::NOFOLLOW, options)
+}
+
+fn open_found(path: &Path, found: io::Result<Metadata>, follow: OFlags, options: &mut OpenOptions) -> io::Result<File> {
     // Before it is opened, which is enough to do something with some devices.
-    match fs::metadata(path) {
+    match found {
         Ok(found) => expect_regular(&found)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | follow;
     let file = options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default()).open(path)?;
     // And after it: another may have come to stand there.
     expect_regular(&file.metadata()?)?;
@@ -83,10 +95,13 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32, is_lasting: bool) -> io::Re
     fs::rename(&new, path)
 }
 
-fn expect_regular(metadata: &Metadata) -> io::Result<()> {
+/// # Errors
+/// It is a directory, a link, a pipe, a socket or a device.
+pub fn expect_regular(metadata: &Metadata) -> io::Result<()> {
     let kind = metadata.file_type();
     let what = match () {
         () if kind.is_file() => return Ok(()),
+        () if kind.is_symlink() => "a symbolic link",
         () if kind.is_dir() => "a directory",
         () if kind.is_fifo() => "a named pipe",
         () if kind.is_socket() => "a socket",
@@ -197,6 +212,20 @@ mod tests {
         assert_eq!(said(path("socket")), "it is a socket, not a regular file");
         assert_eq!(said(folder.path().to_owned()), "it is a directory, not a regular file");
         assert_eq!(said("/dev/zero".into()), "it is a device, not a regular file");
+    }
+
+    #[test]
+    fn where_others_make_files_too_no_link_is_followed_and_nothing_made_where_it_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        symlink(path("elsewhere"), path("link")).unwrap();
+        let open = |name| open_in_place(&path(name), OpenOptions::new().write(true).create(true));
+        assert_eq!(open("link").unwrap_err().to_string(), "it is a symbolic link, not a regular file");
+        assert!(!path("elsewhere").exists());
+        assert!(open("new").is_ok() && open("new").is_ok());
+        // Also where the link comes after the look.
+        let (found, link) = (fs::symlink_metadata(path("new")), path("link"));
+        assert!(open_found(&link, found, OFlags::NOFOLLOW, OpenOptions::new().write(true).create(true)).is_err());
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true).mode(FILE_MODE);
     let lock =
-        named_files::open_with(&beside(path, ".lock"), &mut options).map_err(io_error("opening its lock file"))?;
+        named_files::open_in_place(&beside(path, ".lock"), &mut options).map_err(io_error("opening its lock file"))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
@@ -49,11 +49,14 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Makes an empty file with the permissions that SQLite then sets on its companions too. Leaves an existing one alone.
+/// Makes an empty file with the permissions that SQLite then sets on its companions too. Leaves an existing one alone; one that
+/// is no regular file is an error, for SQLite would follow a link.
 pub(super) fn create(path: &Path) -> io::Result<()> {
     match OpenOptions::new().create_new(true).write(true).mode(FILE_MODE).open(path) {
         Ok(file) => file.set_permissions(Permissions::from_mode(FILE_MODE)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            named_files::expect_regular(&std::fs::symlink_metadata(path)?)
+        }
         Err(error) => Err(error),
     }
 }
@@ -122,6 +125,18 @@ mod tests {
         assert!(lock(&path).unwrap_err().to_string().contains("a named pipe"));
         suspect(&path);
         assert!(is_suspect(&path));
+    }
+
+    #[test]
+    fn no_lock_and_no_store_is_made_where_a_link_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, elsewhere) = (folder.path().join("hotpath.db"), folder.path().join("elsewhere"));
+        for link in [beside(&path, ".lock"), path.clone()] {
+            std::os::unix::fs::symlink(&elsewhere, link).unwrap();
+        }
+        assert!(lock(&path).unwrap_err().to_string().contains("a symbolic link"));
+        assert!(create(&path).unwrap_err().to_string().contains("a symbolic link"));
+        assert!(!elsewhere.exists());
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod reserve;
 mod retention;
 pub(crate) mod rows;
 mod schema;
+mod shape;
 mod taken;
 mod writer;
 

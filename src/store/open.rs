@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use super::batch::Statement;
 use super::error::{StoreError, file_bytes, used_bytes};
 use super::writer::Writer;
-use super::{HotStore, Inner, Recovery, files, millis, quarantine, schema};
+use super::{HotStore, Inner, Recovery, files, millis, quarantine, schema, shape};
 use crate::config;
 use crate::event::{EventId, Timestamp};
 use crate::parse::built_in;
@@ -168,6 +168,9 @@ async fn inspect(connection: &mut SqliteConnection, whole: bool) -> Result<Inspe
 }
 
 async fn fault(connection: &mut SqliteConnection, whole: bool) -> Result<Option<String>, sqlx::Error> {
+    if let Some(reason) = shape::fault(&shape::read(&mut *connection).await?, false) {
+        return Ok(Some(reason));
+    }
     let pragmas = if whole { &["PRAGMA quick_check(1)"][..] } else { &schema::CHECK_SMALL_TABLES };
     for pragma in pragmas {
         let verdict: String = sqlx::query_scalar(*pragma).fetch_one(&mut *connection).await?;

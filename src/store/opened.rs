@@ -1,6 +1,7 @@
 //! Whether what the store has open is still what its path leads to. A file that was removed, replaced, or hidden by a mount goes
 //! on working for whoever has it open, and all that is written to it is gone with the process.
 
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use super::error::beside;
 /// The database, and what SQLite keeps beside it while it is open.
 const PARTS: [&str; 3] = ["", "-wal", "-shm"];
 
-/// A file, whatever leads to it.
+/// A regular file, whatever leads to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity {
     device: u64,
@@ -18,9 +19,10 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Of the file that a path leads to now; `None` where there is none.
+    /// Of the file that stands at a path now; `None` where there is none. Who may write to the folder may put a link there, which
+    /// SQLite would follow.
     pub fn of(path: &Path) -> Option<Self> {
-        let found = std::fs::metadata(path).ok()?;
+        let found = std::fs::symlink_metadata(path).ok().filter(Metadata::is_file)?;
         Some(Self { device: found.dev(), inode: found.ino() })
     }
 }
@@ -68,7 +70,7 @@ impl OpenFiles {
     }
 
     fn reason(path: &Path, opened: Identity) -> Option<String> {
-        match std::fs::metadata(path) {
+        match std::fs::symlink_metadata(path) {
             Ok(found) if (found.dev(), found.ino()) == (opened.device, opened.inode) => None,
             Ok(_) => Some(format!("{} is another file than the one that is open", path.display())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -98,6 +100,10 @@ mod tests {
             let error = store.commit(&more).await.unwrap_err();
             assert!(matches!(error, StoreError::Gone { .. }), "{part}: {error}");
             assert_eq!(store.committed(), EventId::new(7, 0), "{part}");
+            std::os::unix::fs::symlink(&away, &path).unwrap();
+            let error = store.commit(&more).await.unwrap_err();
+            assert!(matches!(error, StoreError::Gone { .. }), "a link to {part}: {error}");
+            std::fs::remove_file(&path).unwrap();
             std::fs::copy(&away, &path).unwrap();
             let error = store.commit(&more).await.unwrap_err().to_string();
             assert!(error.contains("another file") && error.contains("restart"), "{part}: {error}");

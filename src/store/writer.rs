@@ -10,6 +10,7 @@ use super::batch::Statement;
 use super::error::{StoreError, beside, file_bytes, room_bytes, used_bytes};
 use super::opened::{Identity, OpenFiles};
 use super::reserve::Reserve;
+use super::shape;
 
 /// Of the database; it cannot change once the file is there.
 pub(super) const PAGE_BYTES: u64 = 4096;
@@ -33,6 +34,10 @@ pub(super) struct Writer {
     truncated_at: Option<Instant>,
     /// The limit of the file, in pages, that is set on the connection.
     pages: u64,
+    /// The version of the tables that were looked at last; `None` before the first transaction on the connection.
+    shape: Option<i64>,
+    /// All tables have been seen.
+    is_made: bool,
     reserve: Reserve,
 }
 
@@ -56,6 +61,8 @@ impl Writer {
             files: None,
             truncated_at: None,
             pages: 0,
+            shape: None,
+            is_made: false,
             reserve,
         };
         let connection = writer.take().await?;
@@ -86,10 +93,10 @@ impl Writer {
         let tried = "opening it";
         let there = Identity::of(&self.path);
         let gone = || {
-            let reason = "its path does not lead to the file that was opened first".to_owned();
+            let reason = "what stands at its path is not the file that was opened first".to_owned();
             StoreError::Gone { path: self.path.clone(), tried, reason }
         };
-        if self.files.as_ref().is_some_and(|files| files.database() != there) {
+        if there.is_none() || self.files.as_ref().is_some_and(|files| files.database() != there) {
             return Err(gone());
         }
         let connection = self.options().connect().await.map_err(|error| self.error(tried, &error))?;
@@ -97,7 +104,7 @@ impl Writer {
         if files.database() != there {
             return Err(gone());
         }
-        self.pages = 0;
+        (self.pages, self.shape) = (0, None);
         self.files = Some(files);
         Ok(connection)
     }
@@ -161,15 +168,63 @@ impl Writer {
     /// Runs the statements in one transaction. Whatever goes wrong, none of them is left.
     pub async fn transaction(&mut self, tried: &'static str, statements: Vec<Statement>) -> Result<u64, StoreError> {
         let mut connection = self.take().await?;
-        let result = run(&mut connection, statements).await;
+        let result = self.run(&mut connection, tried, statements).await;
         if result.is_ok() || sqlx::query("ROLLBACK").execute(&mut connection).await.is_ok() {
             self.put(connection);
         }
-        let result = result.map_err(|error| self.error(tried, &error));
         if matches!(result, Err(StoreError::Full { .. })) {
             self.make_room().await;
         }
         result
+    }
+
+    /// Written out because sqlx's own transactions lose count when SQLite rolls back by itself (a full file system).
+    async fn run(
+        &mut self,
+        connection: &mut SqliteConnection,
+        tried: &'static str,
+        statements: Vec<Statement>,
+    ) -> Result<u64, StoreError> {
+        let (path, max_bytes) = (self.path.clone(), self.max_bytes);
+        let failed = |error: sqlx::Error| StoreError::of(&path, tried, max_bytes, &error);
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(failed)?;
+        let shape = self.hold_shape(connection, tried).await?;
+        let mut rows = 0;
+        for Statement { sql, arguments } in statements {
+            rows += sqlx::query_with(sql, arguments).execute(&mut *connection).await.map_err(failed)?.rows_affected();
+        }
+        sqlx::query("COMMIT").execute(&mut *connection).await.map_err(failed)?;
+        self.shape = Some(shape);
+        Ok(rows)
+    }
+
+    /// In a transaction, before anything is written in it: the tables are as they were made, and what others have added to them
+    /// goes. Returns the version of what has been looked at.
+    async fn hold_shape(&mut self, connection: &mut SqliteConnection, tried: &'static str) -> Result<i64, StoreError> {
+        let (path, max_bytes) = (self.path.clone(), self.max_bytes);
+        let failed = |error: sqlx::Error| StoreError::of(&path, tried, max_bytes, &error);
+        let version: i64 = sqlx::query_scalar(shape::VERSION).fetch_one(&mut *connection).await.map_err(failed)?;
+        if self.shape == Some(version) {
+            return Ok(version);
+        }
+        let objects = shape::read(&mut *connection).await.map_err(failed)?;
+        if let Some(reason) = shape::fault(&objects, self.is_made) {
+            return Err(StoreError::Corrupt { path: path.clone(), tried, reason });
+        }
+        self.is_made |= shape::is_complete(&objects);
+        let removals = shape::removals(&objects);
+        if let Some((_, first)) = removals.first() {
+            log::error!(
+                "hot store {}: others have added {} triggers or indexes to its tables, which would change what is kept: they are \
+                 removed; look at who writes to the file. The first: {first:?}",
+                path.display(),
+                removals.len()
+            );
+        }
+        for (removal, _) in removals {
+            sqlx::query(sqlx::AssertSqlSafe(removal)).execute(&mut *connection).await.map_err(failed)?;
+        }
+        sqlx::query_scalar(shape::VERSION).fetch_one(&mut *connection).await.map_err(failed)
     }
 
     /// What a failed transaction has written to the write-ahead log keeps the space until the log is truncated, and
@@ -259,17 +314,6 @@ impl Writer {
 /// Pages of the file alone; the write-ahead log has its own part of `max_size`, and so has the reserve.
 pub(super) fn max_pages(max_bytes: u64) -> u64 {
     (max_bytes.saturating_sub(2 * wal_bytes_max(max_bytes)) / PAGE_BYTES).max(64)
-}
-
-/// Written out because sqlx's own transactions lose count when SQLite rolls back by itself (a full file system).
-async fn run(connection: &mut SqliteConnection, statements: Vec<Statement>) -> Result<u64, sqlx::Error> {
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    let mut rows = 0;
-    for Statement { sql, arguments } in statements {
-        rows += sqlx::query_with(sql, arguments).execute(&mut *connection).await?.rows_affected();
-    }
-    sqlx::query("COMMIT").execute(&mut *connection).await?;
-    Ok(rows)
 }
 
 #[cfg(test)]
