@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::chain::{self, Chain, Ending, Member, Stamp};
+use super::links;
 use super::opened::{self, Identity, Opened};
 use super::position::{Fingerprint, Mark};
 use crate::limits::{DIRECTORY_ENTRIES_MAX, FINGERPRINT_BYTES_MAX, GENERATIONS_MAX};
@@ -29,9 +30,9 @@ impl Place {
     }
 }
 
-/// The file that a path leads to, if it stands elsewhere.
+/// The file that a path leads to, if it stands elsewhere and its own links lead there.
 pub fn target(path: &Path) -> Option<PathBuf> {
-    fs::canonicalize(path).ok().filter(|target| target != path)
+    fs::canonicalize(path).ok().filter(|target| target != path && links::has_no_strangers(path))
 }
 
 /// Where to look for the files of a path, of which a mark tells where one of them stood.

@@ -12,6 +12,7 @@ mod followed;
 mod hand_out;
 #[cfg(test)]
 mod history;
+mod links;
 mod listing;
 mod locate;
 #[cfg(test)]

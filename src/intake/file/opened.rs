@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::chain::{self, Ending};
+use super::links;
 use crate::event::Timestamp;
 use crate::intake::unpack::{Packing, Unpacked};
 use crate::limits::{FILE_CHUNK_BYTES, FINGERPRINT_BYTES_MAX};
@@ -45,10 +46,12 @@ pub struct Opened {
 /// Opens a regular file without waiting for anything. It is unpacked if its name and its first bytes say that it is packed.
 ///
 /// # Errors
-/// It cannot be opened, or it is a directory, a pipe or a device.
+/// It cannot be opened, it is a directory, a pipe or a device, or a link leads to it whose maker may not read it.
 pub fn open(path: &Path) -> io::Result<Opened> {
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    Opened::of(Arc::new(OpenOptions::new().read(true).custom_flags(flags).open(path)?), path)
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    links::expect_no_strangers(path, &file.metadata()?)?;
+    Opened::of(Arc::new(file), path)
 }
 
 /// When the file was last written.
