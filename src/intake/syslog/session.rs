@@ -3,13 +3,14 @@
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::framing::{self, Message, Messages};
 use super::inlet::Inlet;
+use super::peers::Place;
 use super::relp::{self, Commands, Name};
 use crate::event::Draft;
 use crate::intake::context::Context;
@@ -18,8 +19,20 @@ use crate::limits::{SYSLOG_READ_BYTES, TRANSACTION_EVENTS_MAX};
 /// For a client of RELP to take its answers.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Reads what comes next, when the log has room for it; false at the end of the connection, or of the listener.
-async fn read(inlet: &Inlet, stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> io::Result<bool> {
+/// Who sends, and the place of the connection.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub peer: IpAddr,
+    pub place: Place,
+}
+
+/// Reads what comes next, when the log has room for it; false at the end of the connection, of its place, or of the listener.
+async fn read(
+    inlet: &Inlet,
+    stream: &mut (impl AsyncRead + Unpin),
+    place: &Place,
+    buffer: &mut BytesMut,
+) -> io::Result<bool> {
     buffer.clear();
     buffer.reserve(SYSLOG_READ_BYTES);
     let mut stopping = inlet.stopping();
@@ -28,8 +41,12 @@ async fn read(inlet: &Inlet, stream: &mut (impl AsyncRead + Unpin), buffer: &mut
         _ = stopping.wait_for(|stops| *stops) => Ok(false),
         count = async {
             inlet.log.bus.admission().await;
-            stream.read_buf(buffer).await
+            inlet.peers.borrow_mut().wait(place, Some(Instant::now()));
+            let count = stream.read_buf(buffer).await;
+            inlet.peers.borrow_mut().wait(place, None);
+            count
         } => Ok(count? > 0),
+        () = place.to_be_closed() => Ok(false),
     }
 }
 
@@ -37,10 +54,11 @@ async fn read(inlet: &Inlet, stream: &mut (impl AsyncRead + Unpin), buffer: &mut
 ///
 /// # Errors
 /// The connection broke.
-pub async fn messages(inlet: Rc<Inlet>, mut stream: impl AsyncRead + Unpin, peer: IpAddr) -> io::Result<()> {
+pub async fn messages(inlet: Rc<Inlet>, mut stream: impl AsyncRead + Unpin, client: Client) -> io::Result<()> {
+    let Client { peer, place } = client;
     let (mut messages, mut context, mut buffer) = (Messages::default(), Context::default(), BytesMut::new());
     loop {
-        let end = read(&inlet, &mut stream, &mut buffer).await;
+        let end = read(&inlet, &mut stream, &place, &mut buffer).await;
         let is_open = matches!(end, Ok(true));
         messages.put(&buffer);
         loop {
@@ -69,10 +87,11 @@ pub async fn messages(inlet: Rc<Inlet>, mut stream: impl AsyncRead + Unpin, peer
 ///
 /// # Errors
 /// The connection broke, or what came is not RELP.
-pub async fn relp(inlet: Rc<Inlet>, mut stream: impl AsyncRead + AsyncWrite + Unpin, peer: IpAddr) -> io::Result<()> {
+pub async fn relp(inlet: Rc<Inlet>, mut stream: impl AsyncRead + AsyncWrite + Unpin, client: Client) -> io::Result<()> {
+    let Client { peer, place } = client;
     let (mut commands, mut buffer) = (Commands::default(), BytesMut::new());
     let mut session = Session { inlet, peer, context: Context::default(), is_open: false };
-    while read(&session.inlet, &mut stream, &mut buffer).await? {
+    while read(&session.inlet, &mut stream, &place, &mut buffer).await? {
         commands.put(&buffer);
         loop {
             let turn = session.turn(&mut commands);

@@ -1,7 +1,7 @@
 //! The tasks that listen, one for each `[[intake.syslog]]`.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,8 @@ use tokio::task::JoinSet;
 
 use super::config::{IntakeSyslog, Transport};
 use super::inlet::{Inlet, NAME, name};
+use super::peers::Place;
+use super::session::Client;
 use super::tls::Tls;
 use super::{datagrams, session};
 use crate::intake::{Expected, Resources, Said, SourceSpec};
@@ -99,11 +101,12 @@ impl Listener {
             let text = format!("{}: a connection from {peer} was refused: `allow` does not name it", inlet.name());
             return inlet.report("not_allowed", 0, text);
         }
-        if !inlet.peers.borrow_mut().admit(peer, Instant::now()) {
+        let admitted = inlet.peers.borrow_mut().admit(peer, Instant::now());
+        let Some(place) = admitted else {
             let text =
                 format!("{}: a connection from {peer} was refused: there are too many (`connections`)", inlet.name());
             return inlet.report("too_many_connections", 0, text);
-        }
+        };
         if let Some(tls) = &mut self.tls
             && let Err(error) = tls.refresh(&inlet.config)
         {
@@ -112,38 +115,39 @@ impl Listener {
         }
         let (acceptor, is_relp) = (self.tls.as_ref().map(Tls::acceptor), self.transport == Transport::Relp);
         sessions.spawn_local(async move {
-            let place = Place { inlet: Rc::clone(&inlet), peer };
+            let client = Client { peer, place };
+            let held = Held { inlet: Rc::clone(&inlet), place: client.place.clone() };
             let ended = match acceptor {
-                None => serve(inlet, stream, peer, is_relp).await,
+                None => serve(inlet, stream, client, is_relp).await,
                 Some(acceptor) => match tokio::time::timeout(HANDSHAKE_PATIENCE, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => serve(inlet, stream, peer, is_relp).await,
+                    Ok(Ok(stream)) => serve(inlet, stream, client, is_relp).await,
                     Ok(Err(error)) => Err(error),
                     Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long")),
                 },
             };
             if let Err(error) = ended {
-                let text = format!("{}: the connection with {peer} ended: {error}", place.inlet.name());
-                place.inlet.report("connection", 0, text);
+                let text = format!("{}: the connection with {peer} ended: {error}", held.inlet.name());
+                held.inlet.report("connection", 0, text);
             }
         });
     }
 }
 
-async fn serve<S>(inlet: Rc<Inlet>, stream: S, peer: IpAddr, is_relp: bool) -> io::Result<()>
+async fn serve<S>(inlet: Rc<Inlet>, stream: S, client: Client, is_relp: bool) -> io::Result<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    if is_relp { session::relp(inlet, stream, peer).await } else { session::messages(inlet, stream, peer).await }
+    if is_relp { session::relp(inlet, stream, client).await } else { session::messages(inlet, stream, client).await }
 }
 
-/// Of a connection among those of its peer, until it is dropped.
-struct Place {
+/// The place of a connection, until it is dropped.
+struct Held {
     inlet: Rc<Inlet>,
-    peer: IpAddr,
+    place: Place,
 }
 
-impl Drop for Place {
+impl Drop for Held {
     fn drop(&mut self) {
-        self.inlet.peers.borrow_mut().leave(self.peer);
+        self.inlet.peers.borrow_mut().leave(&self.place);
     }
 }
