@@ -28,6 +28,7 @@ mod postgres;
 mod random;
 mod records;
 mod redis_cluster;
+mod redis_cut;
 mod redis_errors;
 mod redis_hostile;
 mod redis_ingest;

@@ -58,7 +58,8 @@ fn serve(stream: TcpStream, lie: &Mutex<Vec<u8>>, told: &AtomicUsize) -> Option<
     }
 }
 
-fn command(reader: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
+/// One command as it is sent to Redis; `None` when the connection has ended.
+pub fn command(reader: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
     let mut command = Vec::new();
     for _ in 0..number(reader, '*')? {
         let mut part = vec![0; number(reader, '$')? + 2];

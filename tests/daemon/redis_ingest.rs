@@ -12,20 +12,19 @@ use crate::kill::{count, read};
 use crate::postgres::block_on;
 use crate::redis_server::{Reply, Server, installed};
 
-fn site(redis: &Server, instance: &str) -> Site {
+pub fn site(port: u16, instance: &str) -> Site {
     let site = Site::new("");
     let text = std::fs::read_to_string(site.path("dsmil.toml")).unwrap();
     let text = text.replace("[daemon]\n", &format!("[daemon]\ninstance = \"{instance}\"\n"));
     let more = format!(
-        "[redis]\nurl = \"{}\"\n[redis.streams]\nL3_OUT = \"off\"\nL4_OUT = \"off\"\nSOC_EVENTS = \"off\"\n",
-        redis.url()
+        "[redis]\nurl = \"redis://127.0.0.1:{port}\"\n[redis.streams]\nL3_OUT = \"off\"\nL4_OUT = \"off\"\nSOC_EVENTS = \"off\"\n",
     );
     std::fs::write(site.path("dsmil.toml"), text + &more).unwrap();
     site
 }
 
 /// Writes the numbers to the stream, each once, although Redis may die between.
-fn write(redis: &Server, numbers: std::ops::Range<u64>) {
+pub fn write(redis: &Server, numbers: std::ops::Range<u64>) {
     let mut connection = redis.connect();
     for number in numbers.clone() {
         let payload = format!("number={number}");
@@ -37,14 +36,14 @@ fn write(redis: &Server, numbers: std::ops::Range<u64>) {
 }
 
 /// The numbers in the hot store in the order of the log.
-fn taken(site: &Site) -> Vec<u64> {
+pub fn taken(site: &Site) -> Vec<u64> {
     read(site, "SELECT payload FROM raw_events_fast ORDER BY id", |row| {
         let payload = String::from_utf8(row.get::<Vec<u8>, _>("payload")).unwrap();
         payload.rsplit_once("number=").unwrap().1.trim_end_matches(['"', '}']).parse().unwrap()
     })
 }
 
-fn pending(redis: &Server) -> i64 {
+pub fn pending(redis: &Server) -> i64 {
     match redis.ask(&["XPENDING", "L3_IN", "dsmil"]) {
         Reply::List(summary) => summary[0].number(),
         _ => 0, // the group is gone
@@ -57,7 +56,7 @@ fn what_a_dead_daemon_held_is_taken_over_by_another_of_the_group() {
         return;
     }
     let redis = Server::started(&[]);
-    let sites = [site(&redis, "one"), site(&redis, "two")];
+    let sites = [site(redis.port, "one"), site(redis.port, "two")];
     let [dies, lives]: [Daemon; 2] = sites.each_ref().map(Site::start_ready);
     let mut written = 0;
     for _ in 0..20 {
@@ -104,7 +103,7 @@ fn what_redis_gave_on_a_connection_that_was_lost_is_taken_all_the_same() {
         return;
     }
     let redis = Server::started(&[]);
-    let site = site(&redis, "one");
+    let site = site(redis.port, "one");
     let daemon = site.start_ready();
     write(&redis, 0..10);
     wait_for("the first ones to be taken", || count(&site, "raw_events_fast") == 10);
@@ -132,7 +131,7 @@ fn what_cannot_be_read_or_was_trimmed_is_reported_and_does_not_come_again() {
         return;
     }
     let redis = Server::started(&[]);
-    let site = site(&redis, "one");
+    let site = site(redis.port, "one");
     let daemon = site.start_ready();
     write(&redis, 0..10);
     redis.ask(&["XADD", "L3_IN", "*", "ts", "yesterday", "payload", "number=77"]);
@@ -156,4 +155,27 @@ fn what_cannot_be_read_or_was_trimmed_is_reported_and_does_not_come_again() {
     assert!(taken(&site).into_iter().eq((0..10).chain(910..1000)));
     let letters = read(&site, "SELECT count(*) FROM dead_letters", |row| row.get::<i64, _>(0));
     assert_eq!(letters, [1]);
+}
+
+#[test]
+fn a_stream_that_is_begun_anew_with_smaller_ids_is_taken_from_its_beginning() {
+    if !installed() {
+        return;
+    }
+    let redis = Server::started(&[]);
+    let site = site(redis.port, "one");
+    let daemon = site.start_ready();
+    write(&redis, 0..10);
+    wait_for("the first ones to be taken", || count(&site, "raw_events_fast") == 10 && pending(&redis) == 0);
+    let mut connection = redis.connect();
+    // At once, so that the daemon does not find the stream gone.
+    connection.ask(&["MULTI"]);
+    connection.ask(&["DEL", "L3_IN"]);
+    for number in 10..20 {
+        connection.ask(&["XADD", "L3_IN", &format!("{number}-0"), "payload", &format!("number={number}")]);
+    }
+    connection.ask(&["EXEC"]);
+    wait_for("the others to be taken", || count(&site, "raw_events_fast") == 20 && pending(&redis) == 0);
+    assert!(taken(&site).into_iter().eq(0..20));
+    assert_eq!(daemon.terminate(), Some(0));
 }

@@ -28,6 +28,15 @@ pub struct Group {
     successor: String,
 }
 
+/// What there was of a stream and its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Joined {
+    /// The last id of the stream.
+    pub end: EntryId,
+    /// There was no group.
+    pub is_new: bool,
+}
+
 /// Where a group stands in its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -51,19 +60,20 @@ impl Group {
         }
     }
 
-    /// Makes the group where there is none, from the first entry on. Returns the last id of the stream.
+    /// Makes the group where there is none, from the first entry on.
     ///
     /// # Errors
     /// As [`Link::call`]; so for all that follow.
-    pub async fn join(&self, link: &Link) -> Result<EntryId, OutsideError> {
-        match self.call(link, "XGROUP", &["CREATE", &self.key, GROUP, "0", "MKSTREAM"]).await {
-            Ok(_) => {}
-            Err(refusal) if refusal.text.contains("BUSYGROUP") => {}
+    pub async fn join(&self, link: &Link) -> Result<Joined, OutsideError> {
+        let is_new = match self.call(link, "XGROUP", &["CREATE", &self.key, GROUP, "0", "MKSTREAM"]).await {
+            Ok(_) => true,
+            Err(refusal) if refusal.text.contains("BUSYGROUP") => false,
             Err(error) => return Err(error),
-        }
+        };
         let info = self.call(link, "XINFO", &["STREAM", &self.key]).await?;
         let last = info.named("last-generated-id").and_then(Reply::text).and_then(|id| id.parse().ok());
-        last.ok_or_else(|| self.strange("XINFO STREAM", &info))
+        let end = last.ok_or_else(|| self.strange("XINFO STREAM", &info))?;
+        Ok(Joined { end, is_new })
     }
 
     /// New entries; waits at most `block` for the first.

@@ -122,8 +122,12 @@ impl Ingest {
         self.unacknowledged.borrow_mut().clear();
         self.looked.set(None);
         self.progress_due.set(None);
-        let end = self.group.join(&reading).await?;
-        if self.place.borrow_mut().ends_at(end) {
+        let joined = self.group.join(&reading).await?;
+        if self.place.borrow_mut().ends_at(joined) {
+            let end = joined.end;
+            if joined.is_new {
+                self.claimed.take();
+            }
             log::warn!(
                 target: "dsmild",
                 "{}: the stream ends at {end} in Redis, before what was taken from it: Redis has lost entries or was emptied",

@@ -15,7 +15,7 @@ mod taken;
 
 pub use claimed::Claimed;
 pub use entry::{Content, Entry, EntryId, Size};
-pub use group::{Group, Member, Progress};
+pub use group::{Group, Joined, Member, Progress};
 pub use pace::Pace;
 pub use place::Place;
 pub use source::SOURCE;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::EntryId;
+use super::{EntryId, Joined};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -52,12 +52,13 @@ impl Place {
         self.last
     }
 
-    /// The stream ends here in Redis. When that is before what was taken, Redis has lost its end or all of it, and may
-    /// assign those ids to new entries. Whether it is so.
-    pub fn ends_at(&mut self, end: EntryId) -> bool {
+    /// Where the stream ends in Redis. When that is before what was taken, Redis has lost its end or all of it, and may
+    /// assign those ids to new entries; has assigned them, where its group is gone too: then it is another stream. Whether
+    /// it has lost anything.
+    pub fn ends_at(&mut self, Joined { end, is_new }: Joined) -> bool {
         let lost = end < self.last;
         if lost {
-            self.last = end;
+            self.last = if is_new { EntryId::ZERO } else { end };
             (self.missed, self.given) = (None, None);
         }
         lost
@@ -108,9 +109,19 @@ mod tests {
     fn a_stream_that_lost_its_end_may_give_ids_again() {
         let mut place = place();
         place.take(id(9));
-        assert!(!place.ends_at(id(9)) && !place.take(id(8)));
-        assert!(place.ends_at(id(4)));
+        let joined = |n, is_new| Joined { end: id(n), is_new };
+        assert!(!place.ends_at(joined(9, false)) && !place.take(id(8)));
+        assert!(!place.ends_at(joined(9, true)) && !place.take(id(8)), "the group alone was removed");
+        assert!(place.ends_at(joined(4, false)));
         assert_eq!((place.take(id(4)), place.take(id(8))), (false, true));
+    }
+
+    #[test]
+    fn of_a_stream_that_was_begun_anew_everything_is_taken_also_where_its_ids_are_smaller() {
+        let mut place = place();
+        place.take(id(9));
+        assert!(place.ends_at(Joined { end: id(4), is_new: true }));
+        assert_eq!([1, 4, 4, 5].map(|n| place.take(id(n))), [true, true, false, true]);
     }
 
     #[test]
