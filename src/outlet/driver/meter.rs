@@ -114,10 +114,10 @@ impl Meter {
     }
 
     /// The outside took something of this lane, or has everything. Returns whether that is news.
-    fn works(&self, lane: &LaneMeter) -> bool {
+    pub(super) fn works(&self, lane: &LaneMeter) -> bool {
         let (about, waiting) = (&self.about, self.waiting());
         let recovered = lane.notice.borrow_mut().recovers() | self.notice.borrow_mut().recovers();
-        let is_news = recovered || !self.introduced.replace(true);
+        let is_news = !self.introduced.replace(true) || recovered;
         if is_news {
             let (outside, takes) = (about.outside, about.takes);
             log::info!(target: about.identifier, "{}{outside} takes {takes}, {waiting} wait", lane.prefix());

@@ -8,10 +8,11 @@ use std::time::Duration;
 use fake::{Fake, FakeLog, Outside, STEPS, STREAMS, Step};
 use tokio::time::{Instant, sleep};
 
-use super::run;
+use super::meter::Meter;
+use super::{Outlet, run};
 use crate::event::EventId;
 use crate::observe::metrics;
-use crate::retry::Retry;
+use crate::retry::{OutsideError, Retry};
 use crate::supervise::{TaskContext, TestSupervisor};
 
 /// One outlet with a log and an outside; each [`run`](Self::run) is a new driver.
@@ -294,4 +295,15 @@ async fn the_cursor_is_saved_every_few_seconds() {
             }
         })
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_the_outside_takes_something_is_said_once_for_each_time_that_it_did_not() {
+    let outlet = Fake::<false> { log: FakeLog::new(), outside: Rc::default(), lanes: 1 };
+    let meter = Meter::new(Fake::<false>::ABOUT, outlet.wants(), EventId::ZERO);
+    for _ in 0..2 {
+        meter.fails(OutsideError::unexpected("test", "down".to_owned()));
+        sleep(Duration::from_secs(600)).await;
+        assert_eq!([(); 3].map(|()| meter.works(&meter.lanes[0])), [true, false, false]);
+    }
 }
