@@ -108,6 +108,29 @@ fn after_a_loss_of_power_the_start_waits_for_postgres_and_says_so() {
 }
 
 #[test]
+fn a_daemon_that_dies_as_soon_as_it_has_started_from_postgres_repeats_nothing() {
+    let Some(postgres) = Postgres::started() else { return };
+    let site = site(&postgres);
+    let judged = |count| postgres.count("model_outputs_fast WHERE layer = 3") == count;
+    write_lines(&site, 0..100);
+    let daemon = site.start_ready();
+    wait_for("the lines to be archived", || judged(100));
+    write_lines(&site, 100..200);
+    wait_for("more lines to be archived than positions.json tells of", || judged(200));
+    daemon.kill();
+    lose_power(&site);
+    // Without a file nothing is read, so that nothing but the start itself can say in the new hot store how far it was read.
+    std::fs::rename(site.path("in.log"), site.path("aside")).unwrap();
+    site.start_ready().kill();
+    std::fs::rename(site.path("aside"), site.path("in.log")).unwrap();
+    write_lines(&site, 200..300);
+    let daemon = site.start_ready();
+    wait_for("the new lines to be archived", || postgres.count("model_outputs_fast WHERE layer = 3") >= 300);
+    assert_eq!(daemon.terminate(), Some(0));
+    check(&postgres, 300);
+}
+
+#[test]
 fn what_is_posted_is_confirmed_only_when_postgres_has_it() {
     let Some(mut postgres) = Postgres::started() else { return };
     let site = site(&postgres);

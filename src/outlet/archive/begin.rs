@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::state::ABOUT;
 use super::{Config, Link};
 use crate::bus::{Snapshot, Transaction};
@@ -117,7 +119,7 @@ impl Restore<'_> {
                 Recovery { cursors, positions, ..found.clone() }
             }
             None => {
-                self.mark(EventId::ZERO, Vec::new()).await?;
+                self.mark(EventId::ZERO, Vec::new(), Vec::new()).await?;
                 found.clone().or_saved(saved, self.here)
             }
         };
@@ -146,7 +148,8 @@ impl Restore<'_> {
                 ..Transaction::default()
             })
         });
-        self.mark(checkpoint.id, transactions.collect()).await?;
+        let positions = checkpoint.positions.clone().into_iter().collect();
+        self.mark(checkpoint.id, positions, transactions.collect()).await?;
         let positions = checkpoint.positions.len();
         log::info!(
             target: "dsmil-archive",
@@ -168,13 +171,16 @@ impl Restore<'_> {
         needed.min().unwrap_or(checkpoint.id)
     }
 
-    /// From now on this store is the one that Postgres speaks of, up to `archived`.
-    async fn mark(&self, archived: EventId, mut transactions: Vec<Arc<Transaction>>) -> Result<(), StoreError> {
-        transactions.push(Arc::new(Transaction {
-            consumer: ABOUT.name.to_owned(),
-            cursor: Some(archived),
-            ..Transaction::default()
-        }));
+    /// From now on this store is the one that Postgres speaks of, up to `archived`. Whoever dies now finds it filled, so how far
+    /// the sources were read must be in it as well.
+    async fn mark(
+        &self,
+        archived: EventId,
+        positions: Vec<(String, Value)>,
+        mut transactions: Vec<Arc<Transaction>>,
+    ) -> Result<(), StoreError> {
+        let (consumer, cursor) = (ABOUT.name.to_owned(), Some(archived));
+        transactions.push(Arc::new(Transaction { consumer, cursor, positions, ..Transaction::default() }));
         self.store.commit(&transactions).await.map(|_| ())
     }
 }
