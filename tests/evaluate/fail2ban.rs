@@ -85,7 +85,8 @@ pub fn measure(table: &mut Table) {
     let decided = decisions(&lines);
     let (mut failures, mut others) = (Vec::new(), Vec::new());
     for (sample, decided) in samples.into_iter().zip(decided) {
-        let host = sample.expected["host"].as_str().and_then(address);
+        let named = ["host", "ip4", "ip6"].iter().find_map(|key| sample.expected[key].as_str());
+        let host = named.and_then(address);
         let source = host.filter(|host| sample.line.contains(host.as_str()));
         let is_failure = sample.expected["match"] == Value::Bool(true);
         if is_failure { &mut failures } else { &mut others }.push(Judged { sample, decided, source });
