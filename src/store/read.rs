@@ -11,7 +11,7 @@ use sqlx::FromRow;
 
 use super::HotStore;
 use super::error::StoreError;
-use super::rows::{self, Masks, RowError, Stored};
+use super::rows::{Masks, Rebuilder, RowError, Stored};
 use super::schema::{self, snapshot_version};
 use super::taken::{TakenEntry, unpack};
 use crate::bus::{DeadLetter, Snapshot};
@@ -43,7 +43,7 @@ impl HotStore {
         let masks = Masks::from(interest);
         let end = self.committed().packed();
         let (mut low, mut stretch) = (id.packed(), FIRST_STRETCH);
-        let mut found = Page::default();
+        let mut found = Page::new(self.parser());
         while low < end && found.has_room(count) {
             let high = low.saturating_add(stretch).min(end);
             let begun = Instant::now();
@@ -62,7 +62,7 @@ impl HotStore {
         if id > self.committed() {
             return Ok(None);
         }
-        let mut found = Page::default();
+        let mut found = Page::new(self.parser());
         let key = (id.packed(), id.packed());
         self.read(schema::SELECT_ONE, key, Masks::from(Interest::ALL), 1, &mut found).await?;
         Ok(found.events.pop())
@@ -117,11 +117,10 @@ impl HotStore {
             .bind(masks.producers)
             .bind(masks.control)
             .bind(limit);
-        let parser = self.parser();
         let rows = async {
             let mut rows = query.fetch(&self.inner.readers);
             while let Some(row) = rows.try_next().await? {
-                found.take(Stored::from_row(&row)?, &parser);
+                found.take(Stored::from_row(&row)?);
                 if found.bytes > limits::READ_BYTES_MAX {
                     break;
                 }
@@ -181,8 +180,8 @@ fn kept_letter((number, id, stream, reason, payload): (i64, i64, String, String,
 }
 
 /// Events read so far.
-#[derive(Default)]
 struct Page {
+    rebuilder: Rebuilder,
     events: Vec<Event>,
     bytes: usize,
     /// Rows that cannot be read.
@@ -190,13 +189,17 @@ struct Page {
 }
 
 impl Page {
+    fn new(parser: Arc<dyn RecordParser>) -> Self {
+        Self { rebuilder: Rebuilder::new(parser), events: Vec::new(), bytes: 0, left_out: Vec::new() }
+    }
+
     fn has_room(&self, count: usize) -> bool {
         self.events.len() < count && self.bytes <= limits::READ_BYTES_MAX
     }
 
-    fn take(&mut self, stored: Stored, parser: &Arc<dyn RecordParser>) {
+    fn take(&mut self, stored: Stored<'_>) {
         self.bytes += stored.body.len();
-        match rows::event(stored, parser) {
+        match self.rebuilder.event(stored) {
             Ok(event) => self.events.push(event),
             Err(error) => self.left_out.push(error),
         }

@@ -82,9 +82,9 @@ pub enum Row<'event> {
     Control(ControlRow),
 }
 
-/// An event as the `SELECT_RANGE` of the hot store and of the archive return it.
+/// An event as the `SELECT_RANGE` of the hot store and of the archive return it. Its names are the row's own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stored {
+pub struct Stored<'row> {
     pub id: i64,
     pub ts: f64,
     pub root: Option<i64>,
@@ -93,21 +93,21 @@ pub struct Stored {
     /// The layer; for control rows 0 is SHRINK and 1 is TICK.
     pub layer: i64,
     pub body: Vec<u8>,
-    pub source: Option<String>,
-    pub compartment: Option<String>,
-    pub format: Option<String>,
+    pub source: Option<&'row str>,
+    pub compartment: Option<&'row str>,
+    pub format: Option<&'row str>,
     pub attributes: i64,
     /// None in what was stored before they were.
     pub arrival: Option<i64>,
     pub believed: Option<i64>,
 }
 
-impl<'row, AnyRow: sqlx::Row> FromRow<'row, AnyRow> for Stored
+impl<'row, AnyRow: sqlx::Row> FromRow<'row, AnyRow> for Stored<'row>
 where
     usize: ColumnIndex<AnyRow>,
     i64: Decode<'row, AnyRow::Database> + Type<AnyRow::Database>,
     f64: Decode<'row, AnyRow::Database> + Type<AnyRow::Database>,
-    String: Decode<'row, AnyRow::Database> + Type<AnyRow::Database>,
+    &'row str: Decode<'row, AnyRow::Database> + Type<AnyRow::Database>,
     // TEXT or BLOB in SQLite: the bytes are the same.
     Vec<u8>: Decode<'row, AnyRow::Database> + Type<AnyRow::Database>,
 {
@@ -258,31 +258,65 @@ fn insert_repeatable(object: &mut Map<String, Value>, key: &str, value: &str) {
     }
 }
 
-/// # Errors
-/// The row is not one that [`row`] of this version writes.
-pub fn event(stored: Stored, parser: &Arc<dyn RecordParser>) -> Result<Event, RowError> {
-    let id = EventId::from_packed(stored.id);
-    let root = stored.root.map_or(id, EventId::from_packed);
-    let unreadable = |reason: String| RowError::Unreadable { id, reason };
-    let times = times(&stored).ok_or_else(|| unreadable(format!("its time is {}", stored.ts)))?;
-    let stream = match (stored.kind, stored.layer) {
-        (0, 3) => Stream::L3In,
-        (0, 4) => Stream::L4In,
-        (1, 3) => Stream::L3Out,
-        (1, 4) => Stream::L4Out,
-        (1, 8) => Stream::SocEvents,
-        (2, 0) => Stream::Shrink,
-        (2, 1) => return Ok(Event { id, stream: Stream::Tick, times, root, body: Body::Tick }),
-        (_, layer) => return Err(unreadable(format!("it is of layer {layer}"))),
-    };
-    if stored.kind == 0 {
-        let body = Body::Raw(raw(stored, Arc::clone(parser)).map_err(unreadable)?);
-        return Ok(Event { id, stream, times, root, body });
-    }
-    wire::derived_from_text(stream, (id, root), times, &stored.body).map_err(|error| unreadable(error.to_string()))
+/// Makes events of rows again. Rows that follow one another are mostly of one source, so its names are kept from row to row.
+pub struct Rebuilder {
+    parser: Arc<dyn RecordParser>,
+    source: Arc<str>,
+    compartment: Arc<str>,
 }
 
-fn times(stored: &Stored) -> Option<Times> {
+impl Rebuilder {
+    pub fn new(parser: Arc<dyn RecordParser>) -> Self {
+        Self { parser, source: Arc::default(), compartment: Arc::default() }
+    }
+
+    /// # Errors
+    /// The row is not one that [`row`] of this version writes.
+    pub fn event(&mut self, stored: Stored<'_>) -> Result<Event, RowError> {
+        let id = EventId::from_packed(stored.id);
+        let root = stored.root.map_or(id, EventId::from_packed);
+        let unreadable = |reason: String| RowError::Unreadable { id, reason };
+        let times = times(&stored).ok_or_else(|| unreadable(format!("its time is {}", stored.ts)))?;
+        let stream = match (stored.kind, stored.layer) {
+            (0, 3) => Stream::L3In,
+            (0, 4) => Stream::L4In,
+            (1, 3) => Stream::L3Out,
+            (1, 4) => Stream::L4Out,
+            (1, 8) => Stream::SocEvents,
+            (2, 0) => Stream::Shrink,
+            (2, 1) => return Ok(Event { id, stream: Stream::Tick, times, root, body: Body::Tick }),
+            (_, layer) => return Err(unreadable(format!("it is of layer {layer}"))),
+        };
+        if stored.kind == 0 {
+            let body = Body::Raw(self.raw(stored).map_err(unreadable)?);
+            return Ok(Event { id, stream, times, root, body });
+        }
+        wire::derived_from_text(stream, (id, root), times, &stored.body).map_err(|error| unreadable(error.to_string()))
+    }
+
+    fn raw(&mut self, stored: Stored<'_>) -> Result<Raw, String> {
+        let source = kept(&mut self.source, stored.source);
+        let compartment = kept(&mut self.compartment, stored.compartment);
+        let is_named = stored.attributes & attribute_form::NAMED != 0;
+        let (payload, attributes) = match stored.attributes & !attribute_form::NAMED {
+            attribute_form::BYTES => (stored.body, Vec::new()),
+            form => payload_and_attributes(&stored.body, form)?,
+        };
+        let format = stored.format.map_or(Format::Auto, format_of);
+        let parser = Arc::clone(&self.parser);
+        Ok(Raw::new(source, compartment, format, payload.into(), attributes, parser).named_by_sender(is_named))
+    }
+}
+
+fn kept(last: &mut Arc<str>, name: Option<&str>) -> Arc<str> {
+    let name = name.unwrap_or_default();
+    if **last != *name {
+        *last = name.into();
+    }
+    Arc::clone(last)
+}
+
+fn times(stored: &Stored<'_>) -> Option<Times> {
     let ts = Timestamp::from_seconds(stored.ts)?;
     Some(match stored.arrival.zip(stored.believed) {
         Some((arrival, believed)) => Times {
@@ -292,18 +326,6 @@ fn times(stored: &Stored) -> Option<Times> {
         },
         None => Times::stored_without(ts, EventId::from_packed(stored.id)),
     })
-}
-
-fn raw(stored: Stored, parser: Arc<dyn RecordParser>) -> Result<Raw, String> {
-    let source = stored.source.unwrap_or_default().into();
-    let compartment = stored.compartment.unwrap_or_default().into();
-    let is_named = stored.attributes & attribute_form::NAMED != 0;
-    let (payload, attributes) = match stored.attributes & !attribute_form::NAMED {
-        attribute_form::BYTES => (stored.body, Vec::new()),
-        form => payload_and_attributes(&stored.body, form)?,
-    };
-    let format = stored.format.as_deref().map_or(Format::Auto, format_of);
-    Ok(Raw::new(source, compartment, format, payload.into(), attributes, parser).named_by_sender(is_named))
 }
 
 /// A format that this version does not know is decided for each line.

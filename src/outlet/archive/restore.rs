@@ -13,7 +13,7 @@ use super::sql;
 use crate::event::{Event, EventId, RecordParser};
 use crate::limits;
 use crate::retry::OutsideError;
-use crate::store::rows::{self, Stored};
+use crate::store::rows::{Rebuilder, Stored};
 use crate::store::{Checkpoint, SavedState};
 
 /// What Postgres has of this instance.
@@ -101,11 +101,12 @@ impl Link {
         let read = async {
             let mut rows = query.bind(count as i64).fetch(connection);
             let (mut events, mut scanned, mut bytes) = (Vec::new(), None, 0);
+            let mut rebuilder = Rebuilder::new(Arc::clone(parser));
             while let Some(row) = rows.try_next().await? {
                 let stored = Stored::from_row(&row)?;
                 bytes += stored.body.len();
                 scanned = Some(EventId::from_packed(stored.id));
-                match rows::event(stored, parser) {
+                match rebuilder.event(stored) {
                     Ok(event) => events.push(event),
                     Err(error) => log::error!(target: "dsmil-archive", "left out of the restore: {error}"),
                 }
