@@ -45,6 +45,17 @@ pub fn claims(tree: &Tree, spans: &[Span], message: &str) -> Claims {
 }
 
 impl Claims {
+    /// Whether both say where somebody acted from, and it is not the same place.
+    pub fn names_another_source(&self, other: &Self, tree: &Tree, message: &str) -> bool {
+        [Identity::SourceIp, Identity::SourceHost].into_iter().any(|identity| {
+            let value = |claims: &Self| {
+                let span = claims.by.get(identity as usize).copied().flatten()?;
+                said(tree, &span, message, identity).map(Cow::into_owned)
+            };
+            value(self).zip(value(other)).is_some_and(|(left, right)| left != right)
+        })
+    }
+
     /// Adds the identities that the other says otherwise to those that are known to differ.
     pub fn differs(&self, other: &Self, tree: &Tree, message: &str, known: &mut Identities) {
         if self.tail != other.tail {

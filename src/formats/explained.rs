@@ -2,7 +2,6 @@
 
 use super::grams::Text;
 use super::library::{Library, Line};
-use super::reading::Readings;
 
 /// The most specific reading of a message, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +22,7 @@ impl Library {
         let text = Text::new(line.message);
         let tree = self.tree();
         self.starts(line.program).find_map(|(start, is_fallback)| {
-            let readings = match is_fallback {
-                true => Readings::of_first_owner(tree, start, &text),
-                false => Readings::of(tree, start, &text),
-            };
+            let readings = self.readings(start, is_fallback, &text);
             let best = readings.best.as_ref()?;
             let (format, message) = self.owner(best.owner)?;
             let templates = self.message(format, message)?.templates.iter().map(|it| it.text.as_str()).collect();

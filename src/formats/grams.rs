@@ -112,9 +112,14 @@ impl Grams {
 
 impl<'a> Text<'a> {
     pub fn new(text: &'a str) -> Self {
+        Self::with_steps(text, limits::FORMAT_STEPS_MAX)
+    }
+
+    /// With so many steps for the search.
+    pub fn with_steps(text: &'a str, steps: u32) -> Self {
         Self {
             text,
-            steps: Cell::new(limits::FORMAT_STEPS_MAX),
+            steps: Cell::new(steps),
             pairs: OnceCell::new(),
             ends: [const { Cell::new(Known::NOTHING) }; ENDS],
             dead_ends: [const { Cell::new((u32::MAX, u32::MAX)) }; DEAD_ENDS],

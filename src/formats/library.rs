@@ -220,13 +220,11 @@ impl Library {
         &self.tree
     }
 
-    /// The formats that are asked about a program's messages.
-    pub fn asked(&self, program: Option<&str>) -> impl Iterator<Item = &Format> {
+    /// Whether a format is asked about a program's messages.
+    pub fn asks(&self, format: &Format, program: Option<&str>) -> bool {
+        let is_own = program.is_some_and(|program| format.programs.iter().any(|known| known.fits(program)));
         let is_known = program.is_some_and(|program| self.knows(program));
-        self.formats.iter().filter(move |format| {
-            let is_own = program.is_some_and(|program| format.programs.iter().any(|known| known.fits(program)));
-            is_own || format.programs.contains(&Program::Any) || (format.untagged && !is_known)
-        })
+        is_own || format.programs.contains(&Program::Any) || (format.untagged && !is_known)
     }
 
     pub(super) fn owner(&self, number: u32) -> Option<(usize, usize)> {
@@ -234,13 +232,27 @@ impl Library {
     }
 
     fn by_message<'a>(&'a self, start: NodeId, is_fallback: bool, message: &Text<'a>, answer: &mut Answer<'a>) {
-        let readings = match is_fallback {
-            true => Readings::of_first_owner(&self.tree, start, message),
-            false => Readings::of(&self.tree, start, message),
-        };
+        let readings = self.readings(start, is_fallback, message);
         answer.is_exhausted |= readings.is_exhausted;
         answer.fitting = readings.owners.iter().filter_map(|owner| self.owner(*owner)).collect();
         answer.understood = self.understood(&readings, message.text);
+    }
+
+    pub(super) fn readings(&self, start: NodeId, is_fallback: bool, message: &Text<'_>) -> Readings {
+        match is_fallback {
+            true => Readings::of_first_owner(&self.tree, start, message, &|one, other| self.are_rivals(one, other)),
+            false => Readings::of(&self.tree, start, message),
+        }
+    }
+
+    /// Whether two entries are of one file and say that different things happened: what says the same is the same words, read more loosely.
+    fn are_rivals(&self, one: u32, other: u32) -> bool {
+        let Some(((file, one), (beside, other))) = self.owner(one).zip(self.owner(other)) else { return false };
+        let meaning = |message| self.message(file, message).map(|message| &message.meaning);
+        let Some((one, other)) = meaning(one).zip(meaning(other)).filter(|_| file == beside) else { return false };
+        let outcomes = [&one.outcome, &other.outcome];
+        let is_either = |outcome| outcomes.contains(&&OutcomeRule::Always(outcome));
+        one.action != other.action || (is_either(Outcome::Success) && is_either(Outcome::Failure))
     }
 
     fn understood<'a>(&'a self, readings: &Readings, text: &'a str) -> Option<Understood<'a>> {
@@ -285,12 +297,10 @@ impl Library {
         let text = record.message.as_ref().and_then(|name| records::get(line.fields, name));
         let inner = text.zip(self.own.get(&entry.format)).and_then(|(text, starts)| {
             let searched = Text::new(text);
-            let main = starts.main.map(|start| Readings::of(&self.tree, start, &searched));
+            let main = starts.main.map(|start| self.readings(start, false, &searched));
             answer.is_exhausted |= main.as_ref().is_some_and(|readings| readings.is_exhausted);
-            main.and_then(|readings| self.understood(&readings, text)).or_else(|| {
-                let readings = Readings::of_first_owner(&self.tree, starts.fallback?, &searched);
-                self.understood(&readings, text)
-            })
+            main.and_then(|readings| self.understood(&readings, text))
+                .or_else(|| self.understood(&self.readings(starts.fallback?, true, &searched), text))
         });
         let mut understood = collected.finish(format, &record.meaning, line.fields, answer.is_exhausted);
         if let Some(inner) = inner {

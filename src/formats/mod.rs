@@ -44,8 +44,9 @@ pub use library::{Answer, FormatText, Library, Line};
 pub use log_source::LogSource;
 pub use meaning::{Action, Meaning, Outcome, OutcomeRule, Severity};
 pub use names::{Identity, ecs};
-pub use nearest::{Nearest, nearest};
+pub use nearest::{Misses, Nearest};
 pub use sample::{Envelope, Report, check};
+pub use strict::duration;
 pub use understood::{Fields, Understood};
 pub(crate) use value::flatten;
 

@@ -32,19 +32,23 @@ pub struct Reading {
     pub spans: Vec<Span>,
 }
 
+/// Whether a line that is one owner's cannot be the other's as well.
+type AreRivals<'a> = dyn Fn(u32, u32) -> bool + 'a;
+
 impl Readings {
     pub fn of(tree: &Tree, start: NodeId, message: &Text<'_>) -> Self {
-        Self::collect(tree, start, message, false)
+        Self::collect(tree, start, message, None)
     }
 
-    /// The readings of one owner alone: the one with the smallest number that has any.
-    pub fn of_first_owner(tree: &Tree, start: NodeId, message: &Text<'_>) -> Self {
-        Self::collect(tree, start, message, true)
+    /// The readings of one owner alone: the one with the smallest number that has any. Where a rival of it names another source, nobody
+    /// knows which of the two the program has written, and readings disagree.
+    pub fn of_first_owner(tree: &Tree, start: NodeId, message: &Text<'_>, are_rivals: &AreRivals<'_>) -> Self {
+        Self::collect(tree, start, message, Some(are_rivals))
     }
 
-    fn collect(tree: &Tree, start: NodeId, message: &Text<'_>, is_first_owner: bool) -> Self {
+    fn collect(tree: &Tree, start: NodeId, message: &Text<'_>, are_rivals: Option<&AreRivals<'_>>) -> Self {
         let found = Self::default();
-        let mut collect = Collect { tree, message: message.text, is_first_owner, compared: None, found };
+        let mut collect = Collect { tree, message: message.text, are_rivals, all: Vec::new(), compared: None, found };
         let complete = walk(tree, start, message, &mut collect);
         let mut found = collect.finish();
         found.is_exhausted = !complete;
@@ -66,8 +70,10 @@ struct Compared {
 struct Collect<'a> {
     tree: &'a Tree,
     message: &'a str,
-    /// Of all owners, only the first one's templates.
-    is_first_owner: bool,
+    /// Known where only the first owner's templates count.
+    are_rivals: Option<&'a AreRivals<'a>>,
+    /// What the readings of all owners say, where only the first one's count.
+    all: Vec<(u32, Claims)>,
     compared: Option<Compared>,
     found: Readings,
 }
@@ -96,7 +102,7 @@ impl Collect<'_> {
 
     /// Whether the owner's readings count, where only the first one's do: those of later ones are forgotten.
     fn counts(&mut self, owner: u32) -> bool {
-        match self.found.owners.first().filter(|_| self.is_first_owner) {
+        match self.found.owners.first().filter(|_| self.are_rivals.is_some()) {
             Some(first) if owner > *first => false,
             Some(first) if owner < *first => {
                 self.found = Readings::default();
@@ -105,6 +111,14 @@ impl Collect<'_> {
             }
             _ => true,
         }
+    }
+
+    /// Whether a rival of the first owner names another source than it does.
+    fn has_rival(&self) -> bool {
+        let Some((best, are_rivals)) = self.found.best.as_ref().zip(self.are_rivals) else { return false };
+        let own = claims(self.tree, &best.spans, self.message);
+        let mut rivals = self.all.iter().filter(|(owner, _)| are_rivals(best.owner, *owner));
+        rivals.any(|(_, says)| own.names_another_source(says, self.tree, self.message))
     }
 
     /// More literal text; else longer fields, compared from the first on; else an earlier entry.
@@ -117,7 +131,16 @@ impl Collect<'_> {
             .is_gt()
     }
 
-    fn finish(mut self) -> Readings {
+    fn finish(self) -> Readings {
+        let has_rival = self.has_rival();
+        let mut found = self.settled();
+        if has_rival {
+            found.disagreed = Identities::ALL;
+        }
+        found
+    }
+
+    fn settled(mut self) -> Readings {
         let Some(compared) = self.compared else { return self.found };
         // Where only names differ, within one entry, the words that the program may put beside a name are its own: the
         // reading that knows most of them cuts the name right. Where from is never taken so.
@@ -133,6 +156,9 @@ impl Collect<'_> {
 
 impl Visit for Collect<'_> {
     fn reading(&mut self, owner: u32, literal_bytes: usize, spans: &[Span]) {
+        if self.are_rivals.is_some() {
+            self.all.push((owner, claims(self.tree, spans, self.message)));
+        }
         if !self.counts(owner) {
             return;
         }

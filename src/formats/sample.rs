@@ -3,7 +3,7 @@
 use super::file::{Diagnostic, Format, Input, Message, Record, Sample};
 use super::library::{Answer, Library, Line};
 use super::meaning::{Meaning, Outcome};
-use super::nearest::nearest;
+use super::nearest::Misses;
 use super::understood::Understood;
 
 /// What an envelope reader makes of a whole line.
@@ -118,7 +118,9 @@ impl<F: Fn(&str) -> Envelope> Run<'_, F> {
         if !is_own {
             problems.push(format!("is taken for {}", described(understood)));
         }
-        problems.extend(self.rivals(place, answer));
+        if !sample.ambiguous {
+            problems.extend(self.rivals(place, answer));
+        }
         problems.extend(differences(place, sample, understood));
         problems
     }
@@ -132,7 +134,7 @@ impl<F: Fn(&str) -> Envelope> Run<'_, F> {
             let keys: Vec<_> = line.fields.iter().map(|(key, value)| format!("{key}={value}")).collect();
             return format!("fits no record; program {program}, fields: {}", keys.join(" "));
         }
-        match nearest(std::iter::once(place.format), line.message) {
+        match Misses::of([place.format]).nearest(line.message, |_| true) {
             Some(near) => {
                 let (before, after) = line.message.split_at_checked(near.at).unwrap_or((line.message, ""));
                 format!(

@@ -119,8 +119,8 @@ const UNITS: &[&str] = &[
     "w",
 ];
 
-/// `1.5`, `250ms`, `1h2m3.5s`, `3 days`, `00:01:02.5`, `1d 02:03`.
-fn duration(text: &str) -> Option<usize> {
+/// Where the time that something takes ends, which the text begins with: `1.5`, `250ms`, `1h2m3.5s`, `3 days`, `00:01:02.5`, `1d 02:03`.
+pub fn duration(text: &str) -> Option<usize> {
     let mut end = 0;
     loop {
         let rest = text.get(end..)?;

@@ -45,6 +45,16 @@ impl Understood<'_> {
     }
 }
 
+/// Quotes round a whole name are the program's.
+fn without_quotes(name: Cow<'_, str>) -> Cow<'_, str> {
+    let quotes = ['"', '\''].into_iter();
+    let mut inner = quotes.filter_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote));
+    match inner.next().filter(|inner| !inner.is_empty()).map(str::to_owned) {
+        Some(inner) => Cow::Owned(inner),
+        None => name,
+    }
+}
+
 /// The value of a field.
 pub fn get<'f>(fields: &'f Fields<'_>, name: &str) -> Option<&'f str> {
     fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
@@ -94,6 +104,8 @@ impl<'a> Collected<'a> {
 
     /// Keeps a field that says something. `-` and `?` are how programs write that they do not know.
     pub fn add(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
+        let is_user = matches!(name.as_ref(), "user" | "target_user");
+        let value = if is_user { without_quotes(value) } else { value };
         if says(&name, &value) && !self.is_disputed(&name) && get(&self.fields, &name).is_none() {
             self.fields.push((name, value));
         }
@@ -142,6 +154,11 @@ impl<'a> Collected<'a> {
             "src_ip" | "src" => ("src_ip", "src_port", "src_host"),
             "dst_ip" | "dst" => ("dst_ip", "dst_port", "dst_host"),
             _ => return self.add(Cow::Borrowed(name), value),
+        };
+        // What ends the sentence or the item of a list, and the root of a name, are no part of it.
+        let value = match value.strip_suffix(['.', ',']) {
+            Some(bare) => Cow::Owned(bare.to_owned()),
+            None => value,
         };
         let bytes = value.as_bytes();
         if let Some((ip, _)) = address::ip(bytes).filter(|(_, end)| *end == bytes.len()) {

@@ -17,7 +17,7 @@ pub fn values<'n, 'a>(name: &'n str, kind: &Kind, text: &'a str, mut each: impl 
         Kind::Ip => each(Cow::Borrowed(name), canonical(text)),
         Kind::Addr => match address::ip(text.as_bytes()) {
             Some(_) => each(side(name, "src_ip", "dst_ip").unwrap_or(name).into(), canonical(text)),
-            None => each(side(name, "src_host", "dst_host").unwrap_or(name).into(), Cow::Borrowed(text)),
+            None => each(side(name, "src_host", "dst_host").unwrap_or(name).into(), Cow::Borrowed(host(text))),
         },
         Kind::IpPort => {
             if let Some((ip, port, _)) = address::ip_port(text.as_bytes()) {
@@ -32,8 +32,14 @@ pub fn values<'n, 'a>(name: &'n str, kind: &Kind, text: &'a str, mut each: impl 
             each(if name == "src_host" { "src_ip" } else { "dst_ip" }.into(), canonical(text));
         }
         Kind::Quoted => each(Cow::Borrowed(name), unquoted(text)),
+        _ if matches!(name, "src_host" | "dst_host") => each(Cow::Borrowed(name), Cow::Borrowed(host(text))),
         _ => each(Cow::Borrowed(name), Cow::Borrowed(text)),
     }
+}
+
+/// The root, which a name may end with, makes it no other one.
+pub fn host(text: &str) -> &str {
+    text.strip_suffix('.').unwrap_or(text)
 }
 
 fn is_whole_address(text: &str) -> bool {

@@ -30,8 +30,8 @@ pub trait Visit {
     /// The message fits a template of this owner; there is one span for each field.
     fn reading(&mut self, owner: u32, literal_bytes: usize, spans: &[Span]);
 
-    /// Nothing of what must follow at `node` stands at `at`.
-    fn stopped(&mut self, _node: NodeId, _at: usize, _literal_bytes: usize) {}
+    /// Nothing of what must follow at `node` stands at `at`. `toward`: of the ways on from there, the one of which a part stood there.
+    fn stopped(&mut self, _node: NodeId, _toward: NodeId, _at: usize, _literal_bytes: usize) {}
 }
 
 /// Visits all readings of a message, the white space at its end aside. `false`: the budget ended before all were found.
@@ -105,8 +105,11 @@ impl<V: Visit> Walk<'_, V> {
                 continue;
             }
             if V::PERSISTS {
-                let length = literal.map_or(0, |literal| common(tree.text(literal), rest));
-                self.visit.stopped(id, place.at + length, place.literal_bytes + length);
+                let (length, toward) = match literal {
+                    Some(literal) => (common(tree.text(literal), rest), literal.to),
+                    None => (0, id),
+                };
+                self.visit.stopped(id, toward, place.at + length, place.literal_bytes + length);
             }
             return;
         }
@@ -180,7 +183,7 @@ impl<V: Visit> Walk<'_, V> {
             self.before_space((edge, class), next, place, limit);
         }
         if literals.is_empty() && fields.is_empty() && limit < bytes.len() {
-            self.visit.stopped(edge.to, limit, place.literal_bytes);
+            self.visit.stopped(edge.to, edge.to, limit, place.literal_bytes);
         }
     }
 
@@ -191,7 +194,7 @@ impl<V: Visit> Walk<'_, V> {
         let text = tree.text(literal);
         let (least, most) = if V::PERSISTS { (0, usize::MAX) } else { child.lengths() };
         let Some(high) = bytes.len().checked_sub(text.len().saturating_add(least)) else {
-            return self.visit.stopped(edge.to, place.at, place.literal_bytes);
+            return self.visit.stopped(edge.to, edge.to, place.at, place.literal_bytes);
         };
         let mut high = high.min(limit);
         let mut low =
@@ -223,7 +226,7 @@ impl<V: Visit> Walk<'_, V> {
             high = next;
         }
         if !found {
-            self.visit.stopped(edge.to, place.at, place.literal_bytes);
+            self.visit.stopped(edge.to, edge.to, place.at, place.literal_bytes);
         }
     }
 

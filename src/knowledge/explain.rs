@@ -4,22 +4,29 @@ use std::io::{self, BufRead, Write};
 
 use super::envelope::envelope;
 use super::exit::EXIT_BAD;
-use crate::formats::{Action, Envelope, Explained, Library, Line, Understood, ecs, nearest};
+use crate::formats::{Action, Envelope, Explained, Format, Library, Line, Misses, Understood, ecs};
 
 /// Explains one line, or every line of standard input.
 pub fn explain(library: &Library, line: &str, program: Option<&str>, out: &mut impl Write) -> io::Result<u8> {
+    let misses = Misses::of(library.formats());
     if line != "-" {
-        return one(library, line, program, out);
+        return one(library, &misses, line, program, out);
     }
     let mut code = 0;
     for line in io::stdin().lock().split(b'\n') {
-        code = code.max(one(library, &String::from_utf8_lossy(&line?), program, out)?);
+        code = code.max(one(library, &misses, &String::from_utf8_lossy(&line?), program, out)?);
         writeln!(out)?;
     }
     Ok(code)
 }
 
-fn one(library: &Library, line: &str, program: Option<&str>, out: &mut impl Write) -> io::Result<u8> {
+fn one(
+    library: &Library,
+    misses: &Misses<'_>,
+    line: &str,
+    program: Option<&str>,
+    out: &mut impl Write,
+) -> io::Result<u8> {
     let read = match program {
         Some(program) => Envelope { program: Some(program.to_owned()), message: line.to_owned(), fields: Vec::new() },
         None => envelope(line),
@@ -40,7 +47,7 @@ fn one(library: &Library, line: &str, program: Option<&str>, out: &mut impl Writ
             if answer.is_exhausted {
                 writeln!(out, "ambiguous  it has more readings than are looked at")?;
             }
-            missed(library, line, out)?;
+            missed(library, misses, line, out)?;
             Ok(EXIT_BAD)
         }
     }
@@ -80,16 +87,16 @@ fn found(understood: &Understood<'_>, explained: Option<&Explained<'_>>, out: &m
     Ok(())
 }
 
-fn missed(library: &Library, line: Line<'_>, out: &mut impl Write) -> io::Result<()> {
+fn missed(library: &Library, misses: &Misses<'_>, line: Line<'_>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "template   none")?;
-    let asked: Vec<_> = library.asked(line.program).collect();
-    let near = nearest(asked.iter().copied(), line.message).or_else(|| nearest(library.formats().iter(), line.message));
+    let is_asked = |format: &Format| library.asks(format, line.program);
+    let near = misses.nearest(line.message, is_asked).or_else(|| misses.nearest(line.message, |_| true));
     let Some(near) = near else {
         return writeln!(out, "nearest    none: no template begins like this message");
     };
     let (before, after) = line.message.split_at_checked(near.at).unwrap_or((line.message, ""));
     writeln!(out, "nearest    {}:{}: {}", near.format.file, near.line, near.template)?;
-    if !asked.iter().any(|format| format.name == near.format.name) {
+    if !is_asked(near.format) {
         writeln!(out, "           which is not asked: it does not name this program")?;
     }
     writeln!(out, "fits       {before}")?;

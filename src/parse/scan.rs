@@ -108,11 +108,6 @@ pub(super) fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a 
     Some(text.split_once(open)?.1.split_once(close)?.0)
 }
 
-/// Right after `mark`, up to a character of `stops` or the end.
-pub(super) fn word_after<'a>(text: &'a str, mark: &str, stops: &[char]) -> Option<&'a str> {
-    text.split_once(mark)?.1.split(stops).next()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -276,8 +276,77 @@ fn a_line_has_one_budget_for_all_templates_that_are_asked_about_it() {
 #[test]
 fn the_nearest_miss_is_named_with_its_place() {
     let library = library(&[text("sshd.toml", SSHD)]);
-    let near = nearest(library.formats().iter(), "Failed password for bob from 192.0.2.1 prt 22").unwrap();
+    let misses = Misses::of(library.formats());
+    let near = misses.nearest("Failed password for bob from 192.0.2.1 prt 22", |_| true).unwrap();
     assert!(near.template.starts_with("Failed"));
     assert_eq!(near.at, "Failed password for bob from 192.0.2.1 p".len());
     assert_eq!(near.expected, ["the text ` port `"]);
+}
+
+#[test]
+fn quotes_round_a_name_and_the_root_of_a_host_are_no_part_of_them() {
+    assert_eq!(fields("for {user:text}", "for \"eve x\""), owned(&[("user", "eve x")]));
+    assert_eq!(fields("for {user:text}", "for eve\""), owned(&[("user", "eve\"")]));
+    assert_eq!(fields("from {src_host:word}", "from h.example.org."), owned(&[("src_host", "h.example.org")]));
+    let toml = r#"
+        name = "t"
+        about = "test"
+        programs = ["p"]
+        [[record]]
+        has = ["rhost"]
+        map = { src = "rhost" }
+        action = "login"
+    "#;
+    let library = library(&[text("t.toml", toml)]);
+    for (value, name, expected) in [
+        ("h.example.org.", "src_host", "h.example.org"),
+        ("192.0.2.1.", "src_ip", "192.0.2.1"),
+        ("192.0.2.1,", "src_ip", "192.0.2.1"),
+        ("[2001:db8::1]:22,", "src_ip", "2001:db8::1"),
+    ] {
+        let fields = [("rhost".to_owned(), value.to_owned())];
+        let answer = library.understand(Line { program: None, message: "", fields: &fields });
+        assert_eq!(answer.understood.unwrap().field(name), Some(expected), "{value}");
+    }
+}
+
+#[test]
+fn the_nearest_miss_is_found_by_one_walk_for_each_format() {
+    let templates: Vec<String> =
+        (0..50).map(|n| format!("{{a|b|c}}{n} {{?x }}{{user:text}} from {{src_ip:ip}}")).collect();
+    let messages: Vec<(&str, &str)> = templates.iter().map(|template| (template.as_str(), "login")).collect();
+    let library = library(&[format(&messages)]);
+    let misses = Misses::of(library.formats());
+    let near = misses.nearest("b7 bob from nowhere", |_| true).unwrap();
+    assert_eq!((near.template, near.at), (templates[7].as_str(), "b7 bob from ".len()));
+    assert_eq!(near.walks, 1 + 6, "and one for each of its sequences");
+}
+
+/// A line of a fallback that holds a client's words, among which are those of another fallback.
+#[test]
+fn a_client_s_words_do_not_choose_the_source_among_the_fallbacks_of_a_file() {
+    let toml = r#"
+        name = "t"
+        about = "test"
+        programs = ["p"]
+        [[message]]
+        fallback = true
+        is = '[{user:rest}] FAIL "{src_ip:ip}"'
+        action = "login"
+        outcome = "failure"
+        [[message]]
+        fallback = true
+        is = '[{user:rest}] COMMAND "{src_ip:ip}", {_:rest}'
+        action = "other"
+    "#;
+    let library = library(&[text("t.toml", toml)]);
+    let said = |message: &str| {
+        let understood = library.understand(line("p", message)).understood.unwrap();
+        let field = |name: &str| understood.field(name).map(str::to_owned);
+        (field("user"), field("src_ip"), understood.is_ambiguous)
+    };
+    let known = (Some("x".to_owned()), Some("192.0.2.1".to_owned()), false);
+    assert_eq!(said(r#"[x] FAIL "192.0.2.1""#), known);
+    assert_eq!(said(r#"[x] COMMAND "192.0.2.1", "LIST""#), known);
+    assert_eq!(said(r#"[x] COMMAND "192.0.2.1", "DELETE ] FAIL "203.0.113.6""#), (None, None, true));
 }

@@ -13,7 +13,7 @@ const ACCESS_TIME_BYTES_MAX: usize = 512;
 const LEVEL_WORDS_MAX: usize = 4;
 
 pub(super) fn read(line: &str) -> Layer {
-    let Some((time, rest)) = stamp::any(line) else {
+    let Some((time, rest)) = stamp::any(line).or_else(|| stamp::iso(line.trim_start())) else {
         let time = access_time(line).unwrap_or(LogTime::Absent);
         return Layer::new(time, message(line), Inside::Payload);
     };
@@ -59,6 +59,9 @@ mod tests {
             ("[20210824-14:21:14] [INFO ] A connection", Some(6), "[INFO ] A connection"),
             ("2023-06-23 14:01:00.217 UTC [12] LOG:  x", None, "[12] LOG:  x"),
             ("08-03 07:56:53.026292 [WARN] [SOFIA] x", Some(4), "[WARN] [SOFIA] x"),
+            (" 2026-11-27 04:05:06 ERROR: failed", Some(3), "ERROR: failed"),
+            ("[2026/11/27 04:05:06:7890] N: WS   /ws", None, "N: WS   /ws"),
+            ("[I 2026-11-27 04:05:06] 192.0.2.1:1-[x] USER", None, "192.0.2.1:1-[x] USER"),
             ("I0613 10:22:21.684962       1 client.go:58] ACCEPT", None, "1 client.go:58] ACCEPT"),
         ] {
             let Layer { time, record, .. } = read(line);

@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, Time};
 
-/// `HH:MM:SS` with a fraction after a point or comma. A leap second is held at the last microsecond of its minute, so
+/// `HH:MM:SS` with a fraction after a point or comma, or of at least three digits after a colon. A leap second is held at the last microsecond of its minute, so
 /// that it stays after the second before it.
 pub(super) fn time_of_day(text: &str) -> Option<(Time, &str)> {
     let (hour, rest) = number(text, 2)?;
@@ -32,7 +32,8 @@ fn after_hour(hour: i8, rest: &str) -> Option<(Time, &str)> {
 }
 
 fn fraction(text: &str) -> (i32, &str) {
-    let Some(digits) = text.strip_prefix(['.', ',']) else { return (0, text) };
+    let Some(digits) = text.strip_prefix(['.', ',', ':']) else { return (0, text) };
+    let least = if text.starts_with(':') { 3 } else { 1 };
     let mut nanos = 0;
     let mut weight = 100_000_000;
     let mut length = 0;
@@ -42,7 +43,7 @@ fn fraction(text: &str) -> (i32, &str) {
         length += 1;
     }
     match digits.get(length..) {
-        Some(rest) if length > 0 => (nanos, rest),
+        Some(rest) if length >= least => (nanos, rest),
         _ => (0, text),
     }
 }

@@ -60,12 +60,17 @@ fn year_after(text: &str) -> Option<(i16, &str)> {
 /// Any form that stands at the start of a line without a syslog header, in brackets or not.
 pub(crate) fn any(text: &str) -> Option<Stamp<'_>> {
     let (inner, bracketed) = match text.strip_prefix('[') {
-        Some(inner) => (inner, true),
+        Some(inner) => (after_level(inner), true),
         None => (text, false),
     };
     let (time, rest) = unbracketed(inner)?;
     let rest = if bracketed { rest.trim_start().strip_prefix(']')? } else { rest };
     Some((time, rest))
+}
+
+/// Behind the letter of a level: `[I 2026-01-31 10:00:00] `, as Python's servers write.
+fn after_level(inner: &str) -> &str {
+    inner.strip_prefix(['D', 'I', 'W', 'E', 'C']).and_then(|rest| rest.strip_prefix(' ')).unwrap_or(inner)
 }
 
 fn unbracketed(text: &str) -> Option<Stamp<'_>> {
@@ -251,6 +256,7 @@ mod tests {
             "2026-01-31T11:00:00.500+01:00 x",
             "2026-01-31T11:00:00.5+0100 x",
             "2026-01-31 10:00:00,500 UTC x",
+            "2026/01/31 10:00:00:500 UTC x",
             "31/Jan/2026:10:00:00.5 +0000 x",
             "31-Jan-2026 05:00:00.500000 -0500 x",
             "1769853600.500 x",
@@ -262,9 +268,13 @@ mod tests {
     #[test]
     fn times_without_a_zone_stay_civil() {
         let expected = LogTime::Civil("2013-06-09T07:57:47".parse().unwrap());
-        for text in
-            ["[Sun Jun 09 07:57:47 2013] x", "2013/06/09 07:57:47 x", "06/09/2013-07:57:47 x", "06/09/13 07:57:47 x"]
-        {
+        for text in [
+            "[Sun Jun 09 07:57:47 2013] x",
+            "2013/06/09 07:57:47 x",
+            "06/09/2013-07:57:47 x",
+            "06/09/13 07:57:47 x",
+            "[I 2013-06-09 07:57:47] x",
+        ] {
             assert_eq!(any(text), Some((expected, " x")), "{text}");
         }
     }

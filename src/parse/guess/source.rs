@@ -1,6 +1,7 @@
 //! Who a sentence names: an address counts only behind words that mark a source, and only if the message names no other.
 
-use super::super::scan::{Address, between, word_after};
+use super::super::scan::{Address, between};
+use crate::formats::duration;
 
 /// Words before an address that make it the source.
 const MARKS: &[&str] = &[
@@ -11,6 +12,7 @@ const MARKS: &[&str] = &[
     "ip",
     "addr",
     "address",
+    "addresses",
     "host",
     "remote",
     "relay",
@@ -28,6 +30,8 @@ const MARKS: &[&str] = &[
     "oip",
     "clientip",
     "ipaddress",
+    "ip_address",
+    "remoteaddress",
 ];
 /// Words whose address is our own side, though another mark may stand before them: `to address 192.0.2.1`.
 const OWN: &[&str] = &["to", "on", "server", "dst", "lip", "local", "at", "listen", "for", "real", "forwarded"];
@@ -144,25 +148,82 @@ pub(super) fn user(message: &str) -> Option<&str> {
         "user=",
         "name=",
         "login=",
-        "login:",
+        " login:",
         "for user ",
         "from user ",
+        "for account ",
+        "for username ",
+        "for login ",
         " user ",
+        " for: ",
         " for ",
     ];
     let quoted = QUOTED.iter().find_map(|(open, close)| between(message, open, close));
     let word = |mark: &&str| {
-        let word = word_after(message, mark, &[' ', ',', ';', '}'])?;
+        let (_, rest) = message.split_once(*mark).filter(|(_, rest)| !is_amount(rest))?;
+        if let Some(quote) = rest.chars().next().filter(|first| matches!(first, '"' | '\'' | '`')) {
+            return rest.get(1..)?.split(quote).next().filter(|name| !name.is_empty());
+        }
+        let word = rest.split([' ', ',', ';', '}']).next()?;
         Some(word.trim_end_matches(['.', ':', ']', ')', '>', '"', '\''])).filter(|word| !word.is_empty())
     };
     let name = quoted.or_else(|| BEFORE.iter().find_map(word))?;
-    (name.len() <= 256 && !NO_NAME.contains(&name)).then_some(name)
+    let is_address = Address::whole(name).is_some();
+    let is_nobody = NO_NAME.iter().any(|word| name.eq_ignore_ascii_case(word)) || name.starts_with('(');
+    (name.len() <= 256 && !is_nobody && !is_address).then_some(name)
 }
 
 /// What stands behind `for` and `user` in sentences that name nobody.
 const NO_NAME: &[&str] = &[
-    "user", "the", "a", "an", "not", "from", "unknown", "invalid", "has", "is", "with", "does", "name", "and", "agent",
+    "user",
+    "the",
+    "a",
+    "an",
+    "this",
+    "that",
+    "all",
+    "any",
+    "more",
+    "not",
+    "from",
+    "unknown",
+    "invalid",
+    "has",
+    "is",
+    "with",
+    "does",
+    "name",
+    "and",
+    "agent",
+    "account",
+    "address",
+    "client",
+    "connection",
+    "device",
+    "domain",
+    "host",
+    "ip",
+    "peer",
+    "port",
+    "realm",
+    "request",
+    "service",
+    "session",
 ];
+
+/// What is counted in such sentences, beside time.
+const COUNTED: &[&str] = &["time", "attempt", "try", "tries", "retries", "failure", "login", "request", "connection"];
+
+/// How long or how often: `300 seconds`, `5m`, `3 times`. A number alone may be a name, as extensions of telephones are.
+fn is_amount(text: &str) -> bool {
+    let Some((amount, rest)) = duration(text).and_then(|length| text.split_at_checked(length)) else { return false };
+    let word = rest.strip_prefix(' ').and_then(|rest| rest.split(|c: char| !c.is_ascii_alphabetic()).next());
+    let is_counted = |word: &str| COUNTED.iter().any(|it| word == *it || word.strip_suffix('s') == Some(*it));
+    let is_time = amount.contains(|c: char| c.is_ascii_alphabetic() || c == ':');
+    let behind = rest.strip_prefix(['.', '-']).unwrap_or(rest);
+    let is_whole = !behind.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '@'));
+    is_whole && (is_time || word.is_some_and(is_counted))
+}
 
 #[cfg(test)]
 mod tests {
@@ -186,6 +247,33 @@ mod tests {
             "TLS Error: cannot locate HMAC in incoming packet from [AF_INET]192.0.2.1:5000",
         ] {
             assert_eq!(found(message).as_deref(), Some("192.0.2.1"), "{message}");
+        }
+    }
+
+    #[test]
+    fn how_long_how_often_and_where_are_no_users() {
+        for (message, expected) in [
+            ("login failed too often: blocking for 300 seconds", None),
+            ("login failed, locked for 5m", None),
+            ("login failed, waiting for 1.5 minutes", None),
+            ("authentication failed for 3 times", None),
+            ("authentication failed for 2 attempts", None),
+            ("login failed for 192.0.2.1", None),
+            ("login failed for [2001:db8::1]:22", None),
+            ("authentication failed for host peer.example.net", None),
+            ("authentication failed for account eve", Some("eve")),
+            ("authentication failed for UNKNOWN USER", None),
+            ("Invalid password for user \"eve x\"", Some("eve x")),
+            ("Basic auth failed for: eve", Some("eve")),
+            ("closing because: no such user (age=0s)", None),
+            ("pam_unix(login:auth): authentication failure", None),
+            ("login failed for 1001", Some("1001")),
+            ("login failed for 1001 from 192.0.2.1", Some("1001")),
+            ("login failed; try again in a while, locked for 300s.", None),
+            ("login failed for 300sean", Some("300sean")),
+            ("login failed for 5minutes.example", Some("5minutes.example")),
+        ] {
+            assert_eq!(user(message), expected, "{message}");
         }
     }
 

@@ -106,6 +106,9 @@ const PHRASES: &[(Action, Option<bool>, &[&str])] = &[
             "login successful",
             "successful login",
             "successfully authenticated",
+            "successful authentication",
+            "successful password authentication",
+            "successful public key authentication",
             "authenticated successfully",
             "authentication success",
             "ok login",
@@ -141,6 +144,11 @@ const PHRASES: &[(Action, Option<bool>, &[&str])] = &[
             "failed negotiation",
         ],
     ),
+    (
+        Action::HttpRequest,
+        Some(false),
+        &["unauthorized request", "unauthenticated request", "rejected request from", "rejecting request from"],
+    ),
 ];
 
 struct Words {
@@ -175,6 +183,8 @@ mod tests {
     fn failure_wins_over_success() {
         assert_eq!(verdict("LOGIN FAILED for user logged in"), Some((Action::Login, Some(false))));
         assert_eq!(verdict("User eve logged in"), Some((Action::Login, Some(true))));
+        assert_eq!(verdict("Unauthorized request from IP: 192.0.2.1"), Some((Action::HttpRequest, Some(false))));
+        assert_eq!(verdict("unauthorized request: login failed"), Some((Action::Login, Some(false))));
         assert_eq!(verdict("nothing of note"), None);
     }
 }
