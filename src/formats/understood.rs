@@ -45,14 +45,12 @@ impl Understood<'_> {
     }
 }
 
-/// Quotes round a whole name are the program's.
-fn without_quotes(name: Cow<'_, str>) -> Cow<'_, str> {
-    let quotes = ['"', '\''].into_iter();
-    let mut inner = quotes.filter_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote));
-    match inner.next().filter(|inner| !inner.is_empty()).map(str::to_owned) {
-        Some(inner) => Cow::Owned(inner),
-        None => name,
-    }
+/// Blanks round a name say nothing of who it is, and quotes round a whole one are the program's.
+fn bare_name(name: Cow<'_, str>) -> Cow<'_, str> {
+    let trimmed = name.trim();
+    let mut quoted = ['"', '\''].into_iter().filter_map(|quote| trimmed.strip_prefix(quote)?.strip_suffix(quote));
+    let bare = quoted.next().filter(|inner| !inner.is_empty()).unwrap_or(trimmed);
+    if bare.len() == name.len() { name } else { Cow::Owned(bare.to_owned()) }
 }
 
 /// The value of a field.
@@ -105,7 +103,7 @@ impl<'a> Collected<'a> {
     /// Keeps a field that says something. `-` and `?` are how programs write that they do not know.
     pub fn add(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
         let is_user = matches!(name.as_ref(), "user" | "target_user");
-        let value = if is_user { without_quotes(value) } else { value };
+        let value = if is_user { bare_name(value) } else { value };
         if says(&name, &value) && !self.is_disputed(&name) && get(&self.fields, &name).is_none() {
             self.fields.push((name, value));
         }

@@ -287,6 +287,7 @@ fn the_nearest_miss_is_named_with_its_place() {
 fn quotes_round_a_name_and_the_root_of_a_host_are_no_part_of_them() {
     assert_eq!(fields("for {user:text}", "for \"eve x\""), owned(&[("user", "eve x")]));
     assert_eq!(fields("for {user:text}", "for eve\""), owned(&[("user", "eve\"")]));
+    assert_eq!(fields("for {user:rest} now", "for  eve  now"), owned(&[("user", "eve")]));
     assert_eq!(fields("from {src_host:word}", "from h.example.org."), owned(&[("src_host", "h.example.org")]));
     let toml = r#"
         name = "t"
@@ -308,6 +309,17 @@ fn quotes_round_a_name_and_the_root_of_a_host_are_no_part_of_them() {
         let answer = library.understand(Line { program: None, message: "", fields: &fields });
         assert_eq!(answer.understood.unwrap().field(name), Some(expected), "{value}");
     }
+}
+
+/// A name may begin and end with a blank, which `text` does not: then the line would have a forged reading alone. PAM writes blanks where it
+/// knows no name, which would make every line of it ambiguous.
+#[test]
+fn no_built_in_template_reads_a_name_that_it_does_not_fit() {
+    let formats = super::builtin::library().0.formats();
+    let others = formats.iter().filter(|format| format.name != "pam");
+    let templates = others.flat_map(|format| &format.messages).flat_map(|message| &message.templates);
+    let narrow = templates.filter(|it| it.text.contains("{user:text}") || it.text.contains("{target_user:text}"));
+    assert_eq!(narrow.map(|template| template.text.as_str()).collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
 #[test]
