@@ -2,12 +2,14 @@
 //!
 //! A program, its PAM modules and a directory service each write a line about one wrong password, and one of them may fail
 //! where the next succeeds. Lines of one session belong to one attempt until one of them comes a second time; a success takes
-//! the session's failures back.
+//! the session's failures back. Where the same log is read twice (from the journal and from a file), each reading tells of the same
+//! attempts.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fingerprint::fingerprint;
 use super::recent::Recent;
 use crate::event::{Record, Timestamp};
 use crate::limits;
@@ -22,10 +24,20 @@ const TOGETHER: Duration = Duration::from_secs(2);
 /// How the audit system writes that there is no session yet, which all that log in have in common.
 const NO_SESSION: [&str; 3] = ["4294967295", "-1", "unset"];
 
+/// Readings of one session that are told apart.
+const READINGS_MAX: usize = 4;
+
 /// Sessions that have failed to log in, by peer and session.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Attempts {
     sessions: Recent<Session>,
+    /// Lines that name no session and no process, by peer and what they say.
+    #[serde(default = "none")]
+    lines: Recent<Session>,
+}
+
+fn none() -> Recent<Session> {
+    Recent::new(limits::ENTITIES_PER_DETECTOR_MAX)
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -33,25 +45,40 @@ struct Session {
     /// The newest line.
     at: Timestamp,
     user: String,
-    /// How the lines of the current attempt begin.
-    beginnings: Vec<String>,
+    /// What each source of lines has told of it.
+    #[serde(default)]
+    readings: Vec<Reading>,
+    /// How many attempts were counted.
+    #[serde(default)]
+    attempts: u64,
     /// The user of each attempt that was counted, as the counted line named it.
     counted: Vec<String>,
 }
 
+/// A session as one source of lines tells of it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Reading {
+    /// Fingerprint of the source's name.
+    source: u64,
+    /// How the lines of the current attempt begin.
+    beginnings: Vec<String>,
+    attempts: u64,
+}
+
 impl Default for Attempts {
     fn default() -> Self {
-        Self { sessions: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX) }
+        Self { sessions: none(), lines: none() }
     }
 }
 
 impl Attempts {
-    /// Whether the line of a failure is about an attempt that has been counted already.
-    pub fn is_repeated(&mut self, peer: &str, record: &Record, ts: Timestamp) -> bool {
-        let Some(key) = key(peer, record) else { return false };
-        let session = self.sessions.touch(&key, Default::default);
+    /// Whether the line of a failure is about an attempt that has been counted already. `source`: the name of where it was read.
+    pub fn is_repeated(&mut self, peer: &str, source: &str, record: &Record, ts: Timestamp) -> bool {
+        let session = match key(peer, record) {
+            Some(key) => self.sessions.touch(&key, Default::default),
+            None => self.lines.touch(&key_of_line(peer, record), Default::default),
+        };
         let user = record.entity.user.as_deref().unwrap_or_default();
-        let beginning = beginning(record);
         let is_same_session = session.is_near(ts, length(record)) && session.is_of(user);
         if !is_same_session {
             *session = Session::default();
@@ -60,19 +87,13 @@ impl Attempts {
         if session.user.is_empty() {
             user.clone_into(&mut session.user);
         }
-        // An agent offers all its keys before the person is asked for anything.
-        let is_next = session.beginnings.contains(&beginning) && !is_key_offered(record);
-        if is_next || session.beginnings.len() >= limits::LINES_PER_ATTEMPT_MAX {
-            session.beginnings.clear();
-        }
-        let is_first = session.beginnings.is_empty();
-        if is_first || !session.beginnings.contains(&beginning) {
-            session.beginnings.push(beginning);
-        }
-        if is_first && session.counted.len() < limits::ATTEMPTS_PER_SESSION_MAX {
+        let attempts = session.reading(fingerprint(source)).map_or(0, |reading| reading.attempts(record));
+        let is_new = attempts > session.attempts;
+        session.attempts = session.attempts.max(attempts);
+        if is_new && session.counted.len() < limits::ATTEMPTS_PER_SESSION_MAX {
             session.counted.push(user.to_owned());
         }
-        !is_first
+        !is_new
     }
 
     /// The users of the failures that the success that `record` tells of takes back. The session is over.
@@ -90,12 +111,39 @@ impl Attempts {
 }
 
 impl Session {
+    /// The one of this source. Of more than are told apart, the last one is of all others.
+    fn reading(&mut self, source: u64) -> Option<&mut Reading> {
+        let known = self.readings.iter().position(|reading| reading.source == source);
+        let place = known.unwrap_or(self.readings.len()).min(READINGS_MAX - 1);
+        if place == self.readings.len() {
+            self.readings.push(Reading { source, ..Reading::default() });
+        }
+        self.readings.get_mut(place)
+    }
+
     fn is_near(&self, ts: Timestamp, length: Duration) -> bool {
-        !self.beginnings.is_empty() && ts.since(self.at).max(self.at.since(ts)) <= length
+        self.attempts > 0 && ts.since(self.at).max(self.at.since(ts)) <= length
     }
 
     fn is_of(&self, user: &str) -> bool {
         self.user == user || self.user.is_empty() || user.is_empty()
+    }
+}
+
+impl Reading {
+    /// Of how many attempts it has told, with this line.
+    fn attempts(&mut self, record: &Record) -> u64 {
+        let beginning = beginning(record);
+        // An agent offers all its keys before the person is asked for anything.
+        let is_next = self.beginnings.contains(&beginning) && !is_key_offered(record);
+        if is_next || self.beginnings.len() >= limits::LINES_PER_ATTEMPT_MAX {
+            self.beginnings.clear();
+        }
+        self.attempts += u64::from(self.beginnings.is_empty());
+        if !self.beginnings.contains(&beginning) {
+            self.beginnings.push(beginning);
+        }
+        self.attempts
     }
 }
 
@@ -118,6 +166,12 @@ fn key(peer: &str, record: &Record) -> Option<String> {
     }
 }
 
+/// What a line that names neither says: two that say the same are of two attempts, if they were read at one place.
+fn key_of_line(peer: &str, record: &Record) -> String {
+    let host = record.entity.host.as_deref().unwrap_or_default();
+    format!("{host} {peer} line {:016x}", fingerprint(&record.message))
+}
+
 /// How the program begins such a line: what stands before the name or the address, without the numbers (times, serials, processes)
 /// that differ from line to line.
 fn beginning(record: &Record) -> String {
@@ -138,6 +192,7 @@ mod tests {
     use crate::event::Entity;
 
     const PEER: &str = "192.0.2.4";
+    const FILE: &str = "file:/var/log/auth.log";
 
     fn second(number: u64) -> Timestamp {
         Timestamp::from_millis(1_700_000_000_000 + number * 1000)
@@ -151,7 +206,7 @@ mod tests {
 
     /// How many attempts lines at these seconds are.
     fn counted(attempts: &mut Attempts, lines: &[(u64, Record)]) -> usize {
-        lines.iter().filter(|(at, record)| !attempts.is_repeated(PEER, record, second(*at))).count()
+        lines.iter().filter(|(at, record)| !attempts.is_repeated(PEER, FILE, record, second(*at))).count()
     }
 
     #[test]
@@ -173,6 +228,24 @@ mod tests {
         let key = "Failed publickey for alice from 192.0.2.4 port 5 ssh2: RSA SHA256:aa";
         let lines = [(0, line("alice", 7, key)), (0, line("alice", 7, key)), (3, line("alice", 8, key))];
         assert_eq!(counted(&mut Attempts::default(), &lines), 2);
+    }
+
+    #[test]
+    fn what_is_read_in_the_journal_and_in_a_file_was_tried_once() {
+        let password = "Failed password for alice from 192.0.2.4 port 5 ssh2";
+        let mut attempts = Attempts::default();
+        let mut counted = |source: &str, at: u64, record: &Record| {
+            usize::from(!attempts.is_repeated(PEER, source, record, second(at)))
+        };
+        let ssh = line("alice", 7, password);
+        let web =
+            Record { pid: None, ..line("bob", 7, "192.0.2.4 - bob [10/Nov/2026:10:00:00 +0000] \"POST /login\" 401") };
+        for record in [ssh, web] {
+            // Both at once, one after the other, and one of them behind by several lines.
+            let places = ["journal", FILE, "journal", FILE, "journal", "journal", FILE, FILE];
+            let sum: usize = (0..).zip(places).map(|(at, source)| counted(source, at, &record)).sum();
+            assert_eq!(sum, 4, "{}", record.message);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From a score to a verdict, and from an attacker's text to one that can be shown.
 
-use super::reasons::CAMPAIGN;
+use super::reasons::{CAMPAIGN, SOURCE_NOT_PROVEN, says};
 use super::severity::grade;
 use crate::detect::campaign::{Begun, Campaigns, Report};
 use crate::detect::deceptive::excerpt;
@@ -43,7 +43,10 @@ pub fn over_summary(reasons: &[String], about: Option<&str>, alarm: &Alarm) -> S
 /// A decision about an address as it is to be reported: of one who does what many others do, that of all of them, or none. `id`: of
 /// its alarm.
 pub fn gathered(campaigns: &mut Campaigns, what: (&str, &str), decision: Decision, now: Timestamp) -> Option<Decision> {
-    gathered_beyond(limits::CAMPAIGN_SINGLE_MAX, campaigns, what, decision, now)
+    // In whose name anybody can write is many at will.
+    let is_of_nobody = says(&decision.reasons, SOURCE_NOT_PROVEN);
+    let single_max = if is_of_nobody { limits::CAMPAIGN_SINGLE_FEW_MAX } else { limits::CAMPAIGN_SINGLE_MAX };
+    gathered_beyond(single_max, campaigns, what, decision, now)
 }
 
 /// The same, where so many are reported each for itself in an hour.

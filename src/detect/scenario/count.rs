@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::item;
 use super::model::{Measure, Scenario};
 use crate::detect::top::Top;
 use crate::event::Timestamp;
@@ -109,7 +110,7 @@ impl Count {
     }
 
     /// Adds lines of this time, at most as many as are remembered. Returns the value that has made room for them.
-    pub fn add(&mut self, scenario: &Scenario, ts: Timestamp, item: u64, times: u32) -> Option<u64> {
+    pub fn add(&mut self, scenario: &Scenario, ts: Timestamp, mut item: u64, times: u32) -> Option<u64> {
         let pause = ts.since(self.last);
         if pause > scenario.remembered_for() {
             self.alarm = None;
@@ -127,7 +128,11 @@ impl Count {
             Measure::Lines { .. } => (times as usize).min(memory),
             // Of a value only the newest line counts, so that repeating one does not push out the others.
             Measure::Values { .. } => {
-                self.seen.retain(|(_, known)| *known != item);
+                let is_same = |known: u64| item::value(scenario, known) == item::value(scenario, item);
+                let known = self.seen.iter().find(|(at, known)| is_same(*known) && apart(*at, ts) <= scenario.timespan);
+                let again = known.map_or(item, |(_, known)| item::counted_again(scenario, item, *known));
+                self.seen.retain(|(_, known)| !is_same(*known));
+                item = again;
                 1
             }
             Measure::All { .. } => {
@@ -239,6 +244,12 @@ impl Count {
     /// The values that are counted.
     pub fn items(&self) -> BTreeSet<u64> {
         self.seen.iter().map(|(_, item)| *item).collect()
+    }
+
+    /// Whether this value is counted.
+    pub fn has_value(&self, scenario: &Scenario, item: u64) -> bool {
+        let value = |item: u64| item::value(scenario, item);
+        self.seen.iter().any(|(_, known)| value(*known) == value(item))
     }
 
     /// Nothing of it counts any more.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::count::{Count, Open, Reporter};
 use super::group;
+use super::item::{self, NOTHING};
 use super::model::{Masks, Measure, Scenario};
 use super::says::filled;
 use super::set::{Role, ScenarioSet};
@@ -27,9 +28,6 @@ const DOUBTLESS: u64 = 10;
 /// A success of another user than the one that all the failures were of, or by a key: somebody beside whom somebody else fails, more
 /// often than not.
 const OF_ANOTHER: f64 = 0.7;
-
-/// The value of a line that has none.
-const NOTHING: u64 = 0;
 
 /// The groups of all scenarios. Bounded, and a function of the lines alone.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -143,8 +141,11 @@ impl Counters {
             let is_own_value = !line.own.is_empty() && matches!(scenario.measure, Measure::Values { .. });
             is_own_value.then_some(())?;
         }
-        let item = group::item(line.record, scenario.item()).unwrap_or(NOTHING);
+        let item = item::of(scenario, line.record).unwrap_or(NOTHING);
         table.take_back(scenario, group, line.ts, (item, usize::MAX));
+        if scenario.tells_users() {
+            table.take_back(scenario, group, line.ts, (item::of_nobody(scenario, item), usize::MAX));
+        }
         None
     }
 
@@ -161,7 +162,10 @@ impl Counters {
             return Reporter::Itself;
         }
         let mut asked = vec![scenario.id.as_str()];
-        let is_reported = scenario.unless.iter().any(|id| self.is_reported_by(set, id, line, &mut asked));
+        // What is said of another thing (of a machine, where this is of a user), and as less, does not say it.
+        let says_it = |id: &String| set.named(id).is_some_and(|other| other.stands_for(scenario));
+        let mut others = scenario.unless.iter().filter(|id| says_it(id));
+        let is_reported = others.any(|id| self.is_reported_by(set, id, line, &mut asked));
         if is_reported { Reporter::Another } else { Reporter::Itself }
     }
 
@@ -215,8 +219,8 @@ fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: 
     let (record, ts, times) = (line.record, line.ts, line.record.times());
     let item = match scenario.measure {
         Measure::All { .. } => step,
-        Measure::Lines { .. } => group::item(record, scenario.item()).unwrap_or(NOTHING),
-        Measure::Values { .. } => group::item(record, scenario.item())?,
+        Measure::Lines { .. } => item::of(scenario, record).unwrap_or(NOTHING),
+        Measure::Values { .. } => item::of(scenario, record)?,
     };
     let (count, measured) = table.count(scenario, Line { group, item, ts, times })?;
     if let Some(source) = normal::field(record, "source.address").filter(|_| !scenario.is_of_one_source()) {
@@ -297,8 +301,8 @@ enum Among {
 }
 
 fn source_among(table: &mut Table, scenario: &Scenario, group: u64, line: &Observation<'_>) -> Option<Among> {
-    let item = group::item(line.record, scenario.item())?;
-    if table.get(group)?.items().contains(&item) {
+    let item = item::of(scenario, line.record)?;
+    if table.get(group)?.has_value(scenario, item) {
         return Some(Among::Counted);
     }
     let asked = Line { group, item, ts: line.ts, times: 1 };

@@ -25,6 +25,11 @@ pub fn item(record: &Record, field: &str) -> Option<u64> {
     normal::field(record, field).filter(|value| !value.is_empty()).map(|value| value_of(&value))
 }
 
+/// The fingerprint of the account that the line names.
+pub fn account_of(record: &Record) -> Option<u64> {
+    normal::field(record, "user.name").filter(|name| !name.is_empty()).map(|name| value_of(account(&name)))
+}
+
 /// The fingerprint of a value; the addresses of one /64 are one.
 pub fn value_of(text: &str) -> u64 {
     fingerprint(&masked(text, Masks::CUSTOMER))

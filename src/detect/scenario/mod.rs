@@ -5,6 +5,7 @@ mod count;
 mod counters;
 mod file;
 mod group;
+mod item;
 mod model;
 pub(crate) mod sample;
 mod says;

@@ -99,6 +99,19 @@ impl Scenario {
         self.then.is_some() && matches!(&self.measure, Measure::Values { field } if field.starts_with("source."))
     }
 
+    /// Values are taken back only by the user with whom they were counted: an account of one's own clears no address of what it has
+    /// tried of others.
+    pub fn tells_users(&self) -> bool {
+        let is_of_user = |field: &str| field.starts_with("user.");
+        let is_value = matches!(&self.measure, Measure::Values { field } if !is_of_user(field));
+        is_value && !self.group_by.iter().any(|field| is_of_user(field))
+    }
+
+    /// Whether an alarm of this one can stand for one of the other.
+    pub fn stands_for(&self, other: &Self) -> bool {
+        self.score >= other.score || self.is_of_source() || self.group_by == other.group_by
+    }
+
     /// Each group is an address, or the network of one customer: it is to blame for what the group has counted. Of a user, a
     /// machine or a network of many, nobody is.
     pub fn is_of_one_source(&self) -> bool {

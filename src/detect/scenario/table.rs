@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::count::{Count, Open};
+use super::item;
 use super::model::{Measure, Scenario};
 use super::sketch::Sketch;
 use crate::detect::fingerprint::paired;
@@ -60,7 +61,7 @@ impl Table {
         let pushed_out = (!is_known).then(|| place.count.add(scenario, line.ts, line.item, line.times)).flatten();
         if let Some(item) = pushed_out.filter(|_| scenario.is_sketched && scenario.asks_for_sources()) {
             let sources = self.pushed_out.get_or_insert_with(|| Box::new(Sketch::new(line.ts)));
-            sources.add(paired(line.group, item), 1, line.ts, scenario.timespan);
+            sources.add(paired(line.group, item::value(scenario, item)), 1, line.ts, scenario.timespan);
         }
         let measured = self.touch(scenario, line.group, line.ts)?;
         self.groups.get_mut(&line.group).map(|place| (&mut place.count, measured))
@@ -77,7 +78,7 @@ impl Table {
     /// Whether this value was likely one of the group's, within about the timespan: there were too many to remember each. Never of one
     /// that was counted alone; of others, the less often the fewer there were.
     pub fn was_likely_counted(&mut self, scenario: &Scenario, line: Line) -> bool {
-        let value = paired(line.group, line.item);
+        let value = paired(line.group, item::value(scenario, line.item));
         let sketches = [&mut self.pushed_out, &mut self.gone_values];
         sketches.into_iter().flatten().any(|sketch| sketch.estimate(value, line.ts, scenario.timespan) > 0)
     }
@@ -148,7 +149,8 @@ impl Table {
             return false;
         };
         let has_come_back = self.groups.get(&line.group).is_some_and(|place| place.count.is_carried());
-        has_come_back && values.estimate(paired(line.group, line.item), line.ts, scenario.timespan) > 0
+        has_come_back
+            && values.estimate(paired(line.group, item::value(scenario, line.item)), line.ts, scenario.timespan) > 0
     }
 
     /// What the sketch knows of a group that comes back.
@@ -170,7 +172,7 @@ impl Table {
         let mut new = line.times.max(1);
         if matches!(scenario.measure, Measure::Values { .. }) {
             let values = self.gone_values.get_or_insert_with(|| Box::new(Sketch::new(ts)));
-            let value = paired(line.group, line.item);
+            let value = paired(line.group, item::value(scenario, line.item));
             new = u32::from(values.estimate(value, ts, span) == 0);
             values.add(value, new, ts, span);
         }
@@ -186,7 +188,7 @@ impl Table {
             if matches!(scenario.measure, Measure::Values { .. }) {
                 let values = self.gone_values.get_or_insert_with(|| Box::new(Sketch::new(now)));
                 for item in items {
-                    values.add(paired(group, item), 1, now, scenario.timespan);
+                    values.add(paired(group, item::value(scenario, item)), 1, now, scenario.timespan);
                 }
             }
         }

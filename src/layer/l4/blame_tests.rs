@@ -106,22 +106,53 @@ fn of_many_sources_only_one_that_was_counted_comes_after_itself_and_none_is_blam
     assert_eq!((0..20).filter_map(|n| got_in(5000, &format!("192.0.2.{n}"))).count(), 0);
 }
 
+/// A packet that a firewall has dropped.
+fn packet(from: &str, port: u64) -> Record {
+    let line = format!(
+        "Nov 10 10:00:00 gate kernel: [1.0] [UFW BLOCK] IN=eth0 OUT= MAC=00 SRC={from} DST=192.0.2.1 LEN=40 TOS=0x00 PREC=0x00 TTL=240 \
+         ID=1 PROTO=TCP SPT=40000 DPT={port} WINDOW=1024 RES=0x00 SYN URGP=0"
+    );
+    record(line.as_bytes(), Format::Auto, &[])
+}
+
 #[test]
 fn packets_that_anybody_can_have_sent_are_no_risk_of_an_address() {
-    let packet = |n: u64| {
-        let line = format!(
-            "Nov 10 10:00:00 gate kernel: [1.0] [UFW BLOCK] IN=eth0 OUT= MAC=00 SRC=9.9.9.9 DST=192.0.2.1 LEN=40 TOS=0x00 \
-             PREC=0x00 TTL=240 ID=1 PROTO=TCP SPT=40000 DPT={} WINDOW=1024 RES=0x00 SYN URGP=0",
-            1000 + n
-        );
-        (n / 4, record(line.as_bytes(), Format::Auto, &[]))
-    };
-    let reported = said((0..600).map(packet));
+    let reported = said((0..600).map(|n| (n / 4, packet("9.9.9.9", 1000 + n))));
     assert!(reported.iter().any(|decision| says(decision, "port_scan")));
     assert!(
         reported.iter().all(|decision| says(decision, SOURCE_NOT_PROVEN) && &*decision.model != MODEL),
         "{reported:?}"
     );
+}
+
+#[test]
+fn a_flood_from_made_up_sources_is_one_alarm_about_whom_it_hits_and_accuses_nobody() {
+    let reported = said((0..3000).map(|n| (n / 50, packet(&format!("20.{}.{}.7", n / 250, n % 250), 7777))));
+    assert!(reported.iter().all(|decision| says(decision, "packets_of_many")), "{reported:?}");
+    assert!(reported.iter().all(|it| it.entity.src_ip.is_none() && it.entity.dst_ip.as_deref() == Some("192.0.2.1")));
+    let ids: std::collections::BTreeSet<&String> =
+        reported.iter().filter_map(|decision| Some(&decision.alarm.as_ref()?.id)).collect();
+    assert_eq!(ids.len(), 1, "{reported:?}");
+    let usual = (0..300).map(|n| (n * 2, packet(&format!("20.{n}.1.7"), 1000 + n % 9)));
+    let of_one = (0..600).map(|n| (n / 10, packet("9.9.9.9", 7777)));
+    assert_eq!(said(usual.chain(of_one)), []);
+}
+
+#[test]
+fn scans_in_the_name_of_many_are_a_campaign_after_a_few_for_whoever_sends_them_has_any_name() {
+    let scan = |n: u64| (0..20).map(move |port| (n * 5, packet(&format!("20.9.{n}.7"), 1000 + port)));
+    let reported = said((0..100).flat_map(scan));
+    let single = reported.iter().filter(|it| says(it, "port_scan") && !says(it, "campaign"));
+    assert_eq!(single.count(), limits::CAMPAIGN_SINGLE_FEW_MAX);
+}
+
+#[test]
+fn a_weak_alarm_about_a_machine_silences_no_attack_on_one_of_its_users() {
+    let background = (0..120).map(|n| (n * 200, login(&format!("u{n}"), &format!("20.1.{n}.7"), false)));
+    let attack = (0..20).map(|n| (30_000 + n * 25, login("ceo", &format!("30.1.{n}.7"), false)));
+    let reported = said(background.chain(attack));
+    assert!(reported.iter().any(|it| it.entity.user.is_none() && says(it, "distributed_brute_force")), "{reported:?}");
+    assert!(reported.iter().any(|it| it.entity.user.as_deref() == Some("ceo")), "{reported:?}");
 }
 
 #[test]

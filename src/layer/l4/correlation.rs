@@ -52,14 +52,17 @@ impl Default for Models {
 
 impl Seen {
     /// The alarms that the line leads to.
-    pub fn observe(&mut self, set: &ScenarioSet, record: &Record, ts: Timestamp) -> Vec<Raised> {
+    pub fn observe(&mut self, set: &ScenarioSet, raw: &Raw, ts: Timestamp) -> Vec<Raised> {
+        let record = raw.record();
         let (mut is_repeated, mut own) = (false, Vec::new());
         if matches!(record.action, Action::Login | Action::PrivilegeUse | Action::HttpRequest) {
             let value = |name| normal::field(record, name);
             match (value("event.action").as_deref(), value("event.outcome").as_deref()) {
                 // What the syslog daemon has folded is of as many attempts as it says.
                 (Some("login"), Some("failure")) if record.repeated.is_none() => {
-                    is_repeated = peer(record).is_some_and(|peer| self.attempts.is_repeated(&peer, record, ts));
+                    let source = raw.source_key();
+                    is_repeated =
+                        peer(record).is_some_and(|peer| self.attempts.is_repeated(&peer, &source, record, ts));
                 }
                 (Some("login" | "privilege_use"), Some("success")) => {
                     own = peer(record).map(|peer| self.attempts.succeeded(&peer, record, ts)).unwrap_or_default();

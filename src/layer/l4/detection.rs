@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::detect::scenario::customer;
 use crate::event::{Category, Decision, Entity, Happened, Raw, Verdict, cut_name};
 use crate::layer::reasons::reason;
 use crate::layer::{one_line, verdict};
@@ -12,8 +13,9 @@ pub const DEVICE: u16 = 23;
 /// The part of a score that goes to the host: it is concerned by everything that its users and peers do.
 const HOST_SHARE: f64 = 0.5;
 
-/// How the key of a machine begins.
+/// How the key of a machine begins, and that of an address.
 pub const HOST: &str = "host:";
+pub const ADDRESS: &str = "src_ip:";
 
 /// One user, address or host that an event concerns.
 pub struct Subject {
@@ -46,7 +48,8 @@ pub fn subjects(detection: &Detection) -> Vec<Subject> {
         share: 1.0,
     });
     let address = entity.src_ip.as_ref().map(|address| Subject {
-        key: format!("src_ip:{address}"),
+        // Of IPv6 a customer has a /64: risk that is spread over it is that of one.
+        key: format!("{ADDRESS}{}", customer(address)),
         entity: Entity { src_ip: Some(address.clone()), host: host.clone(), ..Entity::default() },
         share: 1.0,
     });

@@ -27,7 +27,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::correlation::{Models, Seen};
-use self::detection::{DEVICE, Detection, HOST, Subject, subjects};
+use self::detection::{ADDRESS, DEVICE, Detection, HOST, Subject, subjects};
 use super::judgement::MALICIOUS_FROM;
 use super::row::PreparedStage;
 use super::rule_files::{Wanted, YAML};
@@ -74,7 +74,7 @@ pub fn prepare(config: &config::L4, rules: &[RuleText]) -> Result<PreparedStage,
     let warnings = files.judge(KEY, problems)?;
     let set = Arc::new(set);
     let make = move || -> Box<dyn super::stage::Stage> {
-        let state = State { watched: watched(), seen: Seen::default() };
+        let state = State { watched: watched(), addresses: watched(), seen: Seen::default() };
         Box::new(L4 { thresholds, model: MODEL.into(), set: Arc::clone(&set), models: Models::default(), state })
     };
     Ok(PreparedStage { make: Arc::new(make), warnings })
@@ -102,8 +102,18 @@ struct L4 {
 /// All that Layer 4 remembers.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
+    /// Users and machines.
     watched: Recent<Watched>,
+    /// Addresses: however many there are, they make nobody else's risk be forgotten.
+    #[serde(default = "watched")]
+    addresses: Recent<Watched>,
     seen: Seen,
+}
+
+impl State {
+    fn table(&mut self, key: &str) -> &mut Recent<Watched> {
+        if key.starts_with(ADDRESS) { &mut self.addresses } else { &mut self.watched }
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -179,7 +189,7 @@ impl L4 {
     /// Counts a line of a log. An alarm is a decision, and a signal of risk; what is new is a signal alone.
     fn count(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
         let (ts, now) = (event.time(), event.times.taken_in());
-        for raised in self.state.seen.observe(&self.set, raw.record(), ts) {
+        for raised in self.state.seen.observe(&self.set, raw, ts) {
             let decision = self.models.decision(&raised, raw);
             // An alarm that has grown is no further signal, one about many is none about the last of them, and what anybody
             // can have sent none about anybody.
@@ -215,7 +225,7 @@ impl L4 {
         let mut highest: Option<(Subject, f64, Verdict)> = None;
         let mut already_announced = Verdict::Benign;
         for subject in subjects(detection) {
-            let watched = self.state.watched.touch(&subject.key, Default::default);
+            let watched = self.state.table(&subject.key).touch(&subject.key, Default::default);
             let risen = watched.weigh(&self.thresholds, ts, detection, subject.share, own);
             let higher = |risk| highest.as_ref().is_none_or(|(_, other, _)| risk > *other);
             match risen {
@@ -232,8 +242,8 @@ impl L4 {
             let watched = self.state.watched.touch(&format!("{HOST}{host}"), Default::default);
             watched.announced = watched.announced.max(Some(reached));
         }
-        let watched = self.state.watched.get(&subject.key)?;
-        Some(self.decide(&subject, risk, reached, watched, detection))
+        let watched = self.state.table(&subject.key).get(&subject.key)?.clone();
+        Some(self.decide(&subject, risk, reached, &watched, detection))
     }
 
     fn decide(

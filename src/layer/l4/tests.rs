@@ -84,6 +84,33 @@ fn the_risk_of_a_hundred_addresses_is_reported_of_the_first_few_and_then_of_all(
     assert_eq!(reported.len() - of_many.len(), 8);
 }
 
+fn of_address(minute: u64, address: &str, reason: &str) -> Event {
+    let mut event = decision(minute, "", 0.4, reason);
+    if let Body::Decision(decision) = &mut event.body {
+        decision.entity = Entity { src_ip: Some(address.to_owned()), ..Entity::default() };
+    }
+    event
+}
+
+#[test]
+fn however_many_addresses_attack_the_risk_of_a_user_is_not_forgotten() {
+    let flood = (0..limits::ENTITIES_PER_DETECTOR_MAX + 100)
+        .map(|n| of_address(2, &format!("20.{}.{}.7", n / 250, n % 250), "sql_injection"));
+    let before = (0..2).map(|at| decision(at, "alice", 0.4, &format!("rule {at}")));
+    let signals: Vec<Event> = before.chain(flood).chain([decision(3, "alice", 0.4, "rule 3")]).collect();
+    let decisions = decisions(&mut *stage(), &signals);
+    assert_eq!(decisions.iter().filter_map(|decision| decision.entity.user.as_deref()).collect::<Vec<_>>(), ["alice"]);
+}
+
+#[test]
+fn who_changes_the_address_within_a_network_of_one_customer_loses_no_risk() {
+    let signals: Vec<Event> =
+        (0..8).map(|n| of_address(n, &format!("2001:db8:1:2::{n}"), &format!("rule {n}"))).collect();
+    let decisions = decisions(&mut *stage(), &signals);
+    assert_eq!(decisions.iter().map(|it| it.verdict).collect::<Vec<_>>(), [Verdict::Suspicious, Verdict::Malicious]);
+    assert!(decisions[0].summary.starts_with("risk of src_ip 2001:db8:1:2::/64"), "{}", decisions[0].summary);
+}
+
 #[test]
 fn the_decision_names_the_one_that_tipped_it() {
     let signals: Vec<Event> = (0..3).map(|at| decision(at, "alice", 0.4, &format!("rule {at}"))).collect();
