@@ -30,6 +30,7 @@ pub(crate) mod incident;
 pub(crate) mod incidents;
 pub(crate) mod indicator_list;
 pub(crate) mod indicators;
+pub(crate) mod known_sources;
 pub(crate) mod liveness;
 pub(crate) mod log_clock;
 pub(crate) mod log_forgery;

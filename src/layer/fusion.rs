@@ -262,15 +262,15 @@ mod tests {
             }
             event
         };
-        let mut events: Vec<Event> = (0..7).map(said).collect();
+        let mut events: Vec<Event> = (0..12).map(said).collect();
         events.extend((1..70).map(|minute| event(Stream::Tick, minute * 60, Body::Tick)));
-        let over: Vec<Soc> = soc_events(&mut *stage(false), &events).split_off(1);
+        let over: Vec<Soc> = soc_events(&mut *stage(false), &events).split_off(2);
         assert_eq!(over.len(), 1);
         let alarm = over[0].alarm.as_ref().unwrap();
-        assert!(alarm.is_over && alarm.count == 7 && over[0].severity == Severity::Info);
+        assert!(alarm.is_over && alarm.count == 12 && over[0].severity == Severity::Info);
         assert_eq!((over[0].decision, over[0].entity.user.as_deref()), (Verdict::Benign, Some("alice")));
         let json = wire::to_json(&event(Stream::SocEvents, 1, Body::Soc(Box::new(over[0].clone()))));
-        assert_eq!((json["over"].as_bool(), json["count"].as_u64()), (Some(true), Some(7)));
+        assert_eq!((json["over"].as_bool(), json["count"].as_u64()), (Some(true), Some(12)));
     }
 
     #[test]

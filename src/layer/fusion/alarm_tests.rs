@@ -153,11 +153,32 @@ fn what_a_known_source_tries_in_vain_is_no_news_unless_it_weighs_more_or_succeed
     assert!(!heard(another));
     assert!(heard(Said { outcome: true, ..another }), "it succeeded");
     assert!(heard(Said { score: 0.6, ..another }), "it weighs more");
+    let worse = Said { score: 0.7, ..first };
+    assert_eq!(reported(&[worse.event(), Said { score: 0.6, ..another }.event()]).len(), 1, "as bad has been reported");
     assert!(heard(Said { address: Some("198.51.100.7"), ..another }), "another source");
     assert!(heard(Said { at: 3601, ..another }), "an hour later");
-    let many: Vec<Event> = (0..20).map(|at| Said { at, ..another }.event()).collect();
+    let many = (0..20).map(|at| Said { at, ..another }.event());
     let events: Vec<Event> = std::iter::once(first.event()).chain(many).collect();
-    assert_eq!(reported(&events).len(), 3, "that it goes on is reported");
+    assert_eq!(reported(&events).len(), 1, "nor that it goes on");
+    let unproven = Said { reasons: &["port_scan", "source_not_proven"], ..first };
+    assert_eq!(reported(&[unproven.event(), another.event()]).len(), 2, "whom anybody can accuse is not known");
+}
+
+#[test]
+fn an_order_of_things_whose_last_line_was_reported_as_bad_is_no_news_whomever_it_names() {
+    let line =
+        Said { reasons: &["User Added To An Administrators' Group"], user: Some("deploy"), address: None, ..SAID };
+    let order = |score: f64, model: &str| {
+        let mut event = Said { user: Some("svc-sync"), score, ..line }.event();
+        event.stream = Stream::L4Out;
+        let Body::Decision(decision) = &mut event.body else { unreachable!() };
+        decision.model = model.into();
+        decision.alarm = Some(Box::new(Alarm { id: "a".into(), count: 2, ..Alarm::default() }));
+        reported(&[line.event(), event]).len() == 2
+    };
+    assert!(!order(0.6, "sequence"));
+    assert!(order(0.8, "sequence"), "worse");
+    assert!(order(0.6, "rates"), "about another");
 }
 
 #[test]
@@ -184,4 +205,24 @@ fn what_both_layers_say_of_one_line_and_doer_is_reported_once_unless_layer_4_say
     let begun = of_layer_4(&|_, _| {});
     assert_eq!(reported(&[line.clone(), begun.clone(), over.clone()]).len(), 1, "nobody was told that it began");
     assert_eq!(reported(&[begun, over]).len(), 2);
+}
+
+#[test]
+fn what_nobody_was_told_of_and_what_has_not_grown_since_it_was_reported_needs_no_end() {
+    let over = |lines: Vec<Event>| {
+        let reported = reported(&lines.into_iter().chain(ticks(100, 9000)).collect::<Vec<_>>());
+        reported
+            .into_iter()
+            .filter_map(|soc| soc.alarm)
+            .filter(|alarm| alarm.is_over)
+            .map(|alarm| alarm.count)
+            .collect::<Vec<_>>()
+    };
+    let two = &["sql_injection", "path_traversal"];
+    let of = |lines: u64| (0..lines).map(|at| Said { at, reasons: two, ..SAID }.event()).collect();
+    assert_eq!([1, 2, 7, 8].map(|lines| over(of(lines))), [const { Vec::<u64>::new() }; 4]);
+    assert_eq!(over(of(12)), [12], "of the first meaning alone: the other was never reported under a name of its own");
+    let vain = |at| Said { at, reasons: &["scanner_agent"], score: 0.4, outcome: false, ..SAID }.event();
+    let unheard = std::iter::once(SAID.event()).chain((1..8).map(vain)).collect();
+    assert_eq!(over(unheard), [0; 0]);
 }

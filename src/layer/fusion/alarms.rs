@@ -1,7 +1,6 @@
 //! Which of many decisions that say the same are reported, and what is said when an alarm is over.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,22 +8,22 @@ use crate::detect::campaign::Campaigns;
 use crate::detect::campaign_ends::CampaignEnds;
 use crate::detect::doer::doer;
 use crate::detect::fold::{Folds, Judgement};
+use crate::detect::known_sources::KnownSources;
 use crate::detect::recent::Recent;
 use crate::event::{Alarm, Category, Decision, Entity, Event, Severity, Soc, Stream, Timestamp, Verdict};
 use crate::layer::reasons::{CAMPAIGN, RESUMED, is_of_what_happened};
 use crate::layer::severity::grade;
-use crate::layer::{gathered, over_summary, says};
+use crate::layer::{SOURCE_NOT_PROVEN, gathered, over_summary, says};
 use crate::limits;
 
 /// Models of Layer 3, which judges each line alone: what they go on saying of the same is one alarm.
 const OF_SINGLE_LINES: [&str; 3] = ["sigma", "formats", "web"];
 /// Models of Layer 4 whose alarms grow: on `L4_OUT` at powers of two, here when one begins, is worse, or is over.
-const OF_MANY_LINES: [&str; 2] = ["rates", "sequence"];
+const OF_MANY_LINES: [&str; 2] = ["rates", SEQUENCE];
+const SEQUENCE: &str = "sequence";
 
 /// That something happened twice or four times is no news to whoever was told of the first.
 const REPORTED_AGAIN_FROM: u64 = 8;
-/// Another thing that a source tries in vain within so long after the last report of it is no news.
-const KNOWN_FOR: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Alarms {
@@ -37,12 +36,15 @@ pub struct Alarms {
     campaigns: Campaigns,
     #[serde(default)]
     ends: CampaignEnds<About>,
-    /// When anything was reported last, by doer.
-    #[serde(default = "nothing_known")]
-    known: Recent<Timestamp>,
-    /// How bad the line is that Layer 3 has reported, by line and doer.
+    /// By category and doer.
+    #[serde(default)]
+    sources: KnownSources,
+    /// How bad the line is that Layer 3 has reported, by line and doer, and by line.
     #[serde(default = "nothing_known")]
     lines: Recent<u8>,
+    /// How many lines were reported last, by id of an alarm.
+    #[serde(default = "nothing_known")]
+    counts: Recent<u64>,
 }
 
 fn nothing_known<Value>() -> Recent<Value> {
@@ -76,8 +78,9 @@ impl Default for Alarms {
             reported: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX),
             campaigns: Campaigns::default(),
             ends: CampaignEnds::default(),
-            known: nothing_known(),
+            sources: KnownSources::default(),
             lines: nothing_known(),
+            counts: nothing_known(),
         }
     }
 }
@@ -92,7 +95,11 @@ impl Alarms {
             Stream::L4Out if is_of(&OF_MANY_LINES) => Added { reported: self.news(decision), over: None },
             _ => Added { reported: Some(decision.clone()), over: None },
         };
-        Added { reported: added.reported.filter(|decision| self.adds_something(event, decision)), ..added }
+        let reported = added.reported.filter(|decision| self.adds_something(event, decision));
+        if let Some(alarm) = reported.as_ref().and_then(|it| it.alarm.as_deref()) {
+            *self.counts.touch(&alarm.id, u64::default) = alarm.count;
+        }
+        Added { reported, ..added }
     }
 
     /// Whether it says more than what was reported of the same line, or of the same source, before it.
@@ -103,34 +110,35 @@ impl Alarms {
             return true;
         }
         let (who, grade) = (doer(&decision.entity), grade(decision.verdict, decision.score));
-        let line = format!("{} {who}", event.root);
-        if event.stream == Stream::L4Out {
-            if self.lines.get(&line).is_some_and(|reported| grade <= *reported) {
-                alarm.map(|alarm| self.reported.remove(&alarm.id));
-                return false;
-            }
-        } else {
-            let is_first = alarm.is_some_and(|alarm| alarm.count == 1);
-            if is_first && was_turned_away(decision, grade) && self.is_known(&who, event.time()) {
-                return false;
-            }
-            *self.lines.touch(&line, || grade) = grade;
+        let source = format!("{} {who}", decision.category.name());
+        let [line, by_whomever] = [format!("{} {who}", event.root), event.root.to_string()];
+        // An order of things is about its last line, whichever user that names.
+        let is_of_line = &*decision.model == SEQUENCE && decision.entity.src_ip.is_none();
+        let judged = if is_of_line { &by_whomever } else { &line };
+        let is_of_layer_3 = event.stream == Stream::L3Out;
+        let is_said = !is_of_layer_3 && self.lines.get(judged).is_some_and(|reported| grade <= *reported);
+        let goes_on = alarm.is_some_and(|alarm| self.counts.get(&alarm.id).is_some());
+        if is_said || (!goes_on && was_turned_away(decision, grade) && self.sources.knows(&source, grade, event.time()))
+        {
+            alarm.map(|alarm| self.reported.remove(&alarm.id));
+            return false;
         }
-        let known = self.known.touch(&who, Timestamp::default);
-        *known = event.time().max(*known);
+        if is_of_layer_3 {
+            *self.lines.touch(&line, || grade) = grade;
+            let worst = self.lines.touch(&by_whomever, || grade);
+            *worst = grade.max(*worst);
+        }
+        // In whose name anybody can have sent it, is not known by it.
+        if !says(&decision.reasons, SOURCE_NOT_PROVEN) {
+            self.sources.reported(&source, grade, event.time());
+        }
         true
-    }
-
-    /// Whether anything was reported of this source lately.
-    fn is_known(&self, who: &str, now: Timestamp) -> bool {
-        self.known.get(who).is_some_and(|last| now.since(*last) <= KNOWN_FOR)
     }
 
     /// Those that nothing has been added to for long.
     pub fn over(&mut self, now: Timestamp) -> Vec<Soc> {
         let folds = self.folds.over(now);
-        let alone = folds.into_iter().filter(|(_, alarm)| !self.campaigns.is_held(&alarm.id));
-        let mut over: Vec<Soc> = alone.map(ended).collect();
+        let mut over: Vec<Soc> = folds.into_iter().filter_map(|over| self.end(over)).collect();
         over.extend(self.ends.over(&self.campaigns, now).into_iter().map(ended));
         over
     }
@@ -150,11 +158,20 @@ impl Alarms {
                 self.folds.add(&key(other, &decision.entity), judgement, || about(event, decision));
             }
         }
-        let over = added.over.filter(|(_, alarm)| !self.campaigns.is_held(&alarm.id)).map(ended);
+        let over = added.over.and_then(|over| self.end(over));
         let is_few = |alarm: &Alarm| (2..REPORTED_AGAIN_FROM).contains(&alarm.count);
         let reported = added.reported.filter(|alarm| added.is_worse || !is_few(alarm));
         let reported = reported.map(|alarm| Decision { alarm: Some(Box::new(alarm)), ..decision.clone() });
         Added { reported: reported.and_then(|reported| self.gathered(event, reason, reported)), over }
+    }
+
+    /// What is said when an alarm is over: nothing of one that nobody was told of, that a campaign reports, or that has had no more
+    /// lines since it was reported than are worth a word.
+    fn end(&mut self, over: (About, Alarm)) -> Option<Soc> {
+        let alarm = &over.1;
+        let reported = self.counts.remove(&alarm.id)?;
+        let is_news = alarm.count > reported && alarm.count >= REPORTED_AGAIN_FROM;
+        (is_news && !self.campaigns.is_held(&alarm.id)).then(|| ended(over))
     }
 
     /// The first of the reasons that has not been reported of whom it is about, else the first of all: what is new does not hide behind
@@ -190,9 +207,11 @@ impl Alarms {
     }
 }
 
-/// Whether somebody from outside tried something that is of little weight, and that failed.
+/// Whether somebody from outside tried something that failed; of what is counted, where that is of little weight.
 fn was_turned_away(decision: &Decision, grade: u8) -> bool {
-    grade <= Severity::Low as u8 && decision.happened.outcome == Some(false) && decision.entity.src_ip.is_some()
+    let is_refused = decision.happened.outcome == Some(false) && decision.entity.src_ip.is_some();
+    let is_counted = OF_MANY_LINES.contains(&&*decision.model);
+    is_refused && decision.alarm.is_some() && (!is_counted || grade <= Severity::Low as u8)
 }
 
 /// What it is said to mean.

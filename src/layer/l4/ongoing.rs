@@ -134,9 +134,11 @@ impl Reported {
         self.last_ts = self.last_ts.max(grown.last.seconds());
     }
 
-    /// What was reported once and has not grown since was over with that.
+    /// What was reported once and has not grown so far that it was reported again was over with that; of a campaign, everybody has
+    /// to be named.
     fn end(&self, id: &str, members: Vec<String>) -> Option<Decision> {
-        if self.reports == 1 && self.seen == self.reported {
+        let is_of_scenario = matches!(self.counted, Counted::ByScenario { .. });
+        if self.reports == 1 && (is_of_scenario || self.seen == self.reported) {
             return None;
         }
         let alarm = Alarm {

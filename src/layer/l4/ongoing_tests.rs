@@ -38,10 +38,12 @@ fn an_alarm_that_has_grown_ends_once_with_its_count_and_its_times() {
 }
 
 #[test]
-fn an_alarm_that_was_reported_once_and_has_not_grown_needs_no_end() {
-    let events: Vec<Event> =
-        (0..5).map(|at| guess(at * 10, "203.0.113.7")).chain((0..50).map(|at| tick(100 + at * 60))).collect();
-    assert_eq!(said(&events).len(), 1);
+fn an_alarm_that_was_reported_once_needs_no_end() {
+    for guesses in 5..8 {
+        let guesses = (0..guesses).map(|at| guess(at * 10, "203.0.113.7"));
+        let events: Vec<Event> = guesses.chain((0..50).map(|at| tick(100 + at * 60))).collect();
+        assert_eq!(said(&events).len(), 1);
+    }
 }
 
 #[test]
