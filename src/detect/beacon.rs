@@ -10,7 +10,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::{alarm_id, fingerprint};
-use super::fold::reported_again_at;
 use super::recent::Recent;
 use crate::event::{Alarm, Timestamp};
 
@@ -34,6 +33,8 @@ const FAST: Duration = Duration::from_secs(120);
 const LATE_MAX: Duration = Duration::from_secs(3600);
 /// A beacon that begins again after a longer rest is reported at once.
 const RESTED_AFTER: Duration = Duration::from_secs(2 * 24 * 3600);
+/// A beacon is reported again when it has grown by this factor.
+const GROWTH: u64 = 10;
 /// A score that is higher by so much is news.
 const WORSE_BY: f64 = 0.1;
 
@@ -53,6 +54,8 @@ pub struct Contact {
     pub algorithmic: f64,
     /// Whether server and client belong to networks that only their owner routes.
     pub is_internal: bool,
+    /// An own machine has begun it. Otherwise anybody can have sent it in the name of the client.
+    pub is_own: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -88,13 +91,21 @@ struct Pair {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Beacons {
+    /// Of own machines.
     pairs: Recent<Pair>,
+    /// Of others: however many are made up, they push out none of an own machine.
+    #[serde(default = "none")]
+    of_strangers: Recent<Pair>,
 }
 
 impl Default for Beacons {
     fn default() -> Self {
-        Self { pairs: Recent::new(PAIRS_MAX) }
+        Self { pairs: none(), of_strangers: none() }
     }
+}
+
+fn none() -> Recent<Pair> {
+    Recent::new(PAIRS_MAX)
 }
 
 /// Beacons that score less are not reported.
@@ -102,10 +113,11 @@ const REPORTED_FROM: f64 = 0.5;
 
 impl Beacons {
     /// Takes in one contact of the pair named `key`. Returns the beacon when it is to be reported now: when it is one for the first
-    /// time, at powers of two of its contacts, when it is worse, and when it begins again after days. `contacts_min`: contacts
+    /// time, when it has grown tenfold, when it is worse, and when it begins again after days. `contacts_min`: contacts
     /// before anything is judged.
     pub fn contact(&mut self, key: &str, contact: Contact, now: Timestamp, contacts_min: usize) -> Option<Beacon> {
-        let pair = self.pairs.touch(key, Pair::default);
+        let pairs = if contact.is_own { &mut self.pairs } else { &mut self.of_strangers };
+        let pair = pairs.touch(key, Pair::default);
         if !pair.take(now, contact.answered) || pair.contacts.len() < contacts_min {
             return None;
         }
@@ -152,7 +164,7 @@ impl Pair {
     fn is_due(&self, score: f64) -> bool {
         self.reported_total == 0
             || self.is_resumed
-            || self.total >= reported_again_at(self.reported_total)
+            || self.total >= self.reported_total.saturating_mul(GROWTH)
             || score >= self.reported_score + WORSE_BY
     }
 
@@ -226,7 +238,8 @@ fn judge(pair: &Pair, key: &str, contact: Contact, interval_s: f64, regularity: 
 mod tests {
     use super::*;
 
-    const PLAIN: Contact = Contact { answered: Some(true), port: 443, algorithmic: 0.0, is_internal: false };
+    const PLAIN: Contact =
+        Contact { answered: Some(true), port: 443, algorithmic: 0.0, is_internal: false, is_own: true };
 
     /// Small and deterministic; uniform in 0 to 1.
     fn noise(step: u64) -> f64 {
@@ -255,7 +268,22 @@ mod tests {
         assert!(reported[0].alarm.first_ts < reported[0].alarm.last_ts);
         let steady = run(PLAIN, (0..600).map(|_| 60.0));
         let counts: Vec<u64> = steady.iter().map(|beacon| beacon.alarm.count).collect();
-        assert_eq!(counts, [12, 32, 64, 128, 256, 512]);
+        assert_eq!(counts, [12, 120]);
+    }
+
+    #[test]
+    fn a_flood_of_made_up_clients_makes_no_own_machine_be_forgotten() {
+        let mut beacons = Beacons::default();
+        let mut reported = 0;
+        for step in 0..13_u64 {
+            let now = Timestamp::from_millis(1_000_000_000 + step * 60_000);
+            reported += usize::from(beacons.contact("a>b:443", PLAIN, now, 12).is_some());
+            for stranger in 0..1000 {
+                let key = format!("{step}.{stranger}>c:7777");
+                beacons.contact(&key, Contact { is_own: false, ..PLAIN }, now, 12);
+            }
+        }
+        assert_eq!(reported, 1);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::dga;
+use super::nets::is_private;
 use super::public_suffix::registrable;
 use super::recent::Recent;
 use crate::event::{Action, Record, Timestamp};
@@ -48,6 +49,10 @@ impl<'a> Question<'a> {
         let client = record.field("id.orig_h").or(entity.src_ip.as_deref()).or(entity.host.as_deref());
         Some(Self { client: client.unwrap_or("localhost"), name: name.trim_end_matches('.') })
     }
+
+    fn is_of_stranger(&self) -> bool {
+        self.client.parse().is_ok_and(|address| !is_private(address))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -80,13 +85,21 @@ struct Children {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DnsNames {
+    /// Machines of the own networks, and those that are named.
     clients: Recent<Client>,
+    /// Others: a question over UDP can be sent in the name of any address.
+    #[serde(default = "nobody")]
+    strangers: Recent<Client>,
 }
 
 impl Default for DnsNames {
     fn default() -> Self {
-        Self { clients: Recent::new(CLIENTS_MAX) }
+        Self { clients: nobody(), strangers: nobody() }
     }
+}
+
+fn nobody() -> Recent<Client> {
+    Recent::new(CLIENTS_MAX)
 }
 
 impl DnsNames {
@@ -101,7 +114,8 @@ impl DnsNames {
     ) -> Option<Oddity> {
         let lower = question.name.to_ascii_lowercase();
         let domain = registrable(&lower)?;
-        let client = self.clients.touch(question.client, Client::default);
+        let clients = if question.is_of_stranger() { &mut self.strangers } else { &mut self.clients };
+        let client = clients.touch(question.client, Client::default);
         if let Some(tunnel) = client.child(domain, &lower, now, window) {
             return Some(tunnel);
         }
@@ -241,6 +255,24 @@ mod tests {
         let reported: Vec<_> =
             made.iter().zip(0..).filter_map(|(name, second)| ask(&mut names, name, second)).collect();
         assert!(matches!(reported.as_slice(), [Oddity::Algorithmic { names: 4, .. }]), "{reported:?}");
+    }
+
+    #[test]
+    fn questions_in_the_name_of_strangers_make_no_own_client_be_forgotten() {
+        let made = ["xqzvkwpjrtbn.com", "qwjxkzvbptlm.net", "kq3v9zx7wj2p.org", "zzxqjvwkpbtr.info"];
+        let mut names = DnsNames::default();
+        let mut asks = |client: &str, name: &str, second: u64| {
+            let now = Timestamp::from_millis(1_000_000_000 + second * 1000);
+            names.ask(Question { client, name }, now, WINDOW, 4).is_some()
+        };
+        let mut reported = 0;
+        for (name, second) in made.iter().zip(0..) {
+            reported += usize::from(asks("10.0.0.7", name, second));
+            for stranger in 0..CLIENTS_MAX + 1 {
+                asks(&format!("20.1.{}.{}", stranger / 250, stranger % 250), "example.org", second);
+            }
+        }
+        assert_eq!(reported, 1);
     }
 
     #[test]

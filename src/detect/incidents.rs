@@ -3,6 +3,7 @@
 //! Alerts are related when they share a user, an address or a name within a window of event time. A key that many
 //! sources share (the account that all guess, the server that all probe) relates nothing.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::incident::{Alert, Incident, KEYS_MAX};
 use super::recent::Recent;
+use super::scenario::customer;
 use crate::event::{Entity, Timestamp};
 
 const INCIDENTS_MAX: usize = 1024;
@@ -67,9 +69,11 @@ impl Incidents {
         incident.is_due(step_of).then_some(&*incident)
     }
 
-    /// Names under which alerts about this entity are related, without those that too many sources share.
+    /// Names under which alerts about this entity are related, without those that too many sources share. Addresses are those of one
+    /// customer, who has a /64 of IPv6.
     fn relating_keys(&mut self, entity: &Entity) -> Vec<String> {
-        let source = entity.src_ip.as_deref().or(entity.host.as_deref()).unwrap_or_default();
+        let source = entity.src_ip.as_deref().map(customer).or(entity.host.as_deref().map(Cow::Borrowed));
+        let source = source.unwrap_or_default();
         let mut keys = Vec::new();
         for (kind, value) in [
             ("user", &entity.user),
@@ -79,9 +83,10 @@ impl Incidents {
             ("file", &entity.file),
         ] {
             let Some(value) = value else { continue };
+            let value = if kind == "ip" { customer(value) } else { Cow::Borrowed(value.as_str()) };
             let key = format!("{kind}:{value}");
             let is_source = kind == "ip" && value == source;
-            if is_source || self.is_particular(&key, source) {
+            if is_source || self.is_particular(&key, &source) {
                 keys.push(key);
             }
         }
@@ -258,6 +263,16 @@ mod tests {
         log.alert(1, "SUDO_SHELL", 0.6, "T1548", "alice", "203.0.113.9");
         log.alert(2, "LOGIN", 0.6, "T1078", "alice", "203.0.113.5");
         log.alert(3, "BRUTE_FORCE", 0.6, "T1110", "", "203.0.113.9");
+        assert_eq!(log.incidents.open.len(), 1, "{:#?}", log.incidents.open);
+    }
+
+    #[test]
+    fn a_customer_of_ipv6_who_changes_the_address_has_one_incident_and_is_one_source_of_what_is_attacked() {
+        let mut log = Log::new();
+        for (second, kind) in (0..).zip(["PORT_SCAN", "WEB_SCAN", "BRUTE_FORCE", "WEB_ATTACK", "DNS_TUNNEL", "SUDO"]) {
+            log.alert(second, kind, 0.6, "T1595", "alice", &format!("2001:db8:1:2::{second}"));
+        }
+        log.alert(9, "SUDO_SHELL", 0.6, "T1548", "alice", "");
         assert_eq!(log.incidents.open.len(), 1, "{:#?}", log.incidents.open);
     }
 

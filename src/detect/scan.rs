@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::flow::Flow;
+use super::client_network::peer;
+use super::flow::{Flow, Side};
 use super::nets::is_private;
 use super::recent::Recent;
+use super::scenario::customer;
 use crate::event::Timestamp;
 
 /// Doors remembered of one source, and sources remembered of one machine.
@@ -106,7 +108,11 @@ struct Machine {
 /// Everything remembered about who contacted whom; bounded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scans {
+    /// Own machines, and those who have spoken with one.
     sources: Recent<Source>,
+    /// In whose name anybody can have sent it: however many are made up, they push out nobody but each other.
+    #[serde(default = "nobody")]
+    strangers: Recent<Source>,
     machines: Recent<Machine>,
     /// Clients of web servers; their doors are pages.
     visitors: Recent<Source>,
@@ -114,17 +120,20 @@ pub struct Scans {
 
 impl Default for Scans {
     fn default() -> Self {
-        let (sources, visitors) = (Recent::new(SOURCES_MAX), Recent::new(SOURCES_MAX));
-        Self { sources, machines: Recent::new(SOURCES_MAX), visitors }
+        Self { sources: nobody(), strangers: nobody(), machines: Recent::new(SOURCES_MAX), visitors: nobody() }
     }
+}
+
+fn nobody() -> Recent<Source> {
+    Recent::new(SOURCES_MAX)
 }
 
 impl Scans {
     /// Takes in one contact. Returns the scans to be reported now: the one by its source, and the one of its server.
     pub fn contact(&mut self, flow: &Flow<'_>, now: Timestamp, settings: &ScanSettings) -> [Option<Scan>; 2] {
         let Some(answered) = flow.answered else { return [None, None] };
-        let client = flow.client.to_string();
-        let source = self.sources.touch(&client, Source::default);
+        let client = peer(flow.client).to_string();
+        let source = self.source(&client, flow.begun == Side::Inside || flow.proves_client);
         let is_stranger = !is_private(flow.client);
         let targets = if is_stranger { settings.targets.div_ceil(2) } else { settings.targets };
         let door = (flow.server.to_owned(), flow.port);
@@ -138,6 +147,14 @@ impl Scans {
         [by_source, machine.contact(client, flow.port, now, settings)]
     }
 
+    fn source(&mut self, client: &str, is_proven: bool) -> &mut Source {
+        if is_proven || self.sources.get(client).is_some() {
+            let known = self.strangers.remove(client);
+            return self.sources.touch(client, || known.unwrap_or_default());
+        }
+        self.strangers.touch(client, Source::default)
+    }
+
     /// The same for pages of a web server: for a client that asks for many that are not there, returns how many so far
     /// when that is to be reported now.
     pub fn page(
@@ -149,7 +166,7 @@ impl Scans {
         settings: &ScanSettings,
     ) -> Option<u64> {
         let page = page.get(..page.floor_char_boundary(PAGE_BYTES_MAX)).unwrap_or(page).to_owned();
-        let visitor = self.visitors.touch(client, Source::default);
+        let visitor = self.visitors.touch(&customer(client), Source::default);
         let contact = Contact { at: now, answered: is_there, proves_source: true };
         visitor.contact((page, 0), contact, settings).map(|scan| scan.count)
     }
@@ -275,124 +292,4 @@ fn drop_oldest<Key: Ord + Clone, Value>(map: &mut BTreeMap<Key, Value>, at: impl
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::flow::{Side, Transport};
-    use super::*;
-
-    const SETTINGS: ScanSettings = ScanSettings { targets: 10, sources: 20, window: Duration::from_secs(3600) };
-
-    fn flow(client: [u8; 4], server: &str, port: u16, answered: bool) -> Flow<'_> {
-        Flow {
-            client: IpAddr::from(client),
-            server,
-            port,
-            transport: Transport::Tcp,
-            answered: Some(answered),
-            domain: None,
-            begun: Side::Unknown,
-            proves_client: answered,
-        }
-    }
-
-    fn at(second: u64) -> Timestamp {
-        Timestamp::from_millis(1_000_000_000 + second * 1000)
-    }
-
-    #[test]
-    fn a_port_scan_is_said_once_and_again_when_it_is_ten_times_as_large() {
-        let mut scans = Scans::default();
-        let reported: Vec<Scan> = (0..1000_u16)
-            .flat_map(|port| {
-                scans.contact(&flow([203, 0, 113, 5], "192.0.2.1", port, false), at(port.into()), &SETTINGS)
-            })
-            .flatten()
-            .collect();
-        assert_eq!(
-            reported.iter().map(|scan| (scan.shape, scan.count)).collect::<Vec<_>>(),
-            [(Shape::Ports, 5), (Shape::Ports, 50), (Shape::Ports, 500)]
-        );
-    }
-
-    #[test]
-    fn who_was_never_answered_may_be_another() {
-        let mut scans = Scans::default();
-        let mut tries = |client: [u8; 4], port: u16, answered| {
-            scans.contact(&flow(client, "192.0.2.1", port, answered), at(port.into()), &SETTINGS)[0].clone()
-        };
-        let spoofed: Vec<bool> = (0..9).filter_map(|port| Some(tries([9, 9, 9, 9], port, false)?.is_proven)).collect();
-        assert_eq!(spoofed, [false]);
-        tries([203, 0, 113, 5], 443, true);
-        let real: Vec<bool> =
-            (0..40).filter_map(|port| Some(tries([203, 0, 113, 5], port, false)?.is_proven)).collect();
-        assert_eq!(real, [true]);
-    }
-
-    #[test]
-    fn one_port_of_many_machines_is_a_sweep() {
-        let mut scans = Scans::default();
-        let servers: Vec<String> = (1..40).map(|host| format!("192.0.2.{host}")).collect();
-        let reported: Vec<Scan> = servers
-            .iter()
-            .flat_map(|server| scans.contact(&flow([10, 0, 0, 9], server, 445, false), at(0), &SETTINGS))
-            .flatten()
-            .collect();
-        assert_eq!(reported.iter().map(|scan| scan.shape).collect::<Vec<_>>(), [Shape::Hosts]);
-    }
-
-    #[test]
-    fn a_busy_client_with_some_dead_servers_is_no_scanner() {
-        let mut scans = Scans::default();
-        for host in 0..200_u8 {
-            let server = format!("198.51.100.{host}");
-            let answered = host % 3 != 0;
-            assert_eq!(
-                scans.contact(&flow([10, 0, 0, 9], &server, 443, answered), at(host.into()), &SETTINGS),
-                [None, None]
-            );
-        }
-    }
-
-    #[test]
-    fn knocking_at_one_shut_door_is_no_scan_but_said_when_nobody_ever_answers() {
-        let mut scans = Scans::default();
-        let mut knock = |server: &str, second: u64, answered| {
-            scans.contact(&flow([10, 0, 0, 9], server, 443, answered), at(second), &SETTINGS)[0].clone()
-        };
-        let reported: Vec<Scan> = (0..200).filter_map(|second| knock("192.0.2.1", second, false)).collect();
-        assert_eq!(reported.iter().map(|scan| (scan.shape, scan.count)).collect::<Vec<_>>(), [(Shape::Persistent, 30)]);
-        assert_eq!(knock("192.0.2.2", 200, true), None);
-        assert_eq!((201..2000).filter_map(|second| knock("192.0.2.1", second, false)).count(), 0);
-    }
-
-    #[test]
-    fn a_scan_slower_than_the_window_is_below_the_bound() {
-        let mut scans = Scans::default();
-        for port in 0..100_u16 {
-            let now = at(u64::from(port) * 1000);
-            assert_eq!(scans.contact(&flow([203, 0, 113, 5], "192.0.2.1", port, false), now, &SETTINGS), [None, None]);
-        }
-    }
-
-    #[test]
-    fn many_pages_that_are_not_there_are_a_web_scan_but_a_site_with_dead_links_is_not() {
-        let mut scans = Scans::default();
-        let mut visit = |client: &str, page: u64, is_there| {
-            scans.page(client, &format!("/page/{page}"), is_there, at(page), &SETTINGS)
-        };
-        assert_eq!((0..50).filter_map(|page| visit("203.0.113.5", page, false)).collect::<Vec<_>>(), [10]);
-        assert_eq!((0..200).filter_map(|page| visit("198.51.100.7", page, page % 3 != 0)).count(), 0);
-    }
-
-    #[test]
-    fn many_sources_on_many_ports_of_one_machine_are_a_distributed_scan_but_an_outage_is_not() {
-        let mut scans = Scans::default();
-        let mut reported = Vec::new();
-        for source in 0..60_u8 {
-            let outage = flow([198, 51, source, 1], "192.0.2.80", 443, false);
-            assert_eq!(scans.contact(&outage, at(source.into()), &SETTINGS), [None, None]);
-            let probe = flow([203, 0, source, 1], "192.0.2.1", u16::from(source) * 7, false);
-            reported.extend(scans.contact(&probe, at(source.into()), &SETTINGS).into_iter().flatten());
-        }
-        assert_eq!(reported.iter().map(|scan| scan.shape).collect::<Vec<_>>(), [Shape::Distributed]);
-    }
-}
+mod tests;

@@ -15,14 +15,18 @@ use crate::config::Span;
 use crate::detect::beacon::{Beacon, Beacons, Contact};
 use crate::detect::dga;
 use crate::detect::dns_names::{DnsNames, Question};
+use crate::detect::doer::doer;
 use crate::detect::flow::{Flow, Side};
+use crate::detect::known_sources::KnownSources;
 use crate::detect::nets::is_private;
 use crate::detect::public_suffix::registrable;
 use crate::detect::recent::Recent;
 use crate::detect::scan::{ScanSettings, Scans};
 use crate::detect::zeek;
-use crate::event::{Action, Body, Category, Event, Interest, Raw, Record, Soc, Stream, Timestamp};
+use crate::event::{Action, Body, Category, Event, Interest, Raw, Record, Soc, Stream, Timestamp, Verdict, stream};
+use crate::layer::severity::grade;
 use crate::layer::stage::{Outbox, Stateful};
+use crate::layer::{SOURCE_NOT_PROVEN, says};
 
 const NUMBER: u16 = 57;
 /// Servers whose clients are counted.
@@ -40,7 +44,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-57",
     identifier: "dsmil-soc-network",
-    reads: Interest::NONE.stream(Stream::L3In).stream(Stream::Tick),
+    reads: Interest::NONE.stream(Stream::L3In).stream(Stream::Tick).soc(stream::FUSION),
     prepare: |table| settings::factory(table, Network::new),
 };
 
@@ -79,13 +83,18 @@ struct State {
     scans: Scans,
     beacons: Beacons,
     names: DnsNames,
-    /// The first clients of each server.
+    /// The first own machines that are clients of each server, and the first others.
     clients: Clients,
+    #[serde(default)]
+    strangers: Clients,
     /// Column names of Zeek's logs, by source.
     zeek: ZeekLogs,
     /// Many of whom the same is found.
     #[serde(default)]
     gathered: Gathered,
+    /// Those of whom Layer 3 or 4 has told.
+    #[serde(default)]
+    known: KnownSources,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -114,6 +123,28 @@ impl Clients {
             clients.push(client);
         }
         clients.len()
+    }
+}
+
+impl State {
+    fn told(&mut self, soc: &Soc, now: Timestamp) {
+        if soc.decision != Verdict::Benign && !says(&soc.reasons, SOURCE_NOT_PROVEN) {
+            self.known.reported(&doer(&soc.entity), grade(soc.decision, soc.score), now);
+        }
+    }
+
+    /// What somebody from outside tries in vain is no news after what Layer 3 and 4 have told of it as bad.
+    fn has_been_told(&self, soc: &Soc, now: Timestamp) -> bool {
+        let is_scan = soc.flags.iter().any(|flag| matches!(flag.as_str(), "WEB_SCAN" | "PORT_SCAN" | "HOST_SWEEP"));
+        let source = soc.entity.src_ip.as_deref().and_then(|address| address.parse().ok());
+        let is_from_outside = source.is_some_and(|address| !is_private(address));
+        is_scan && is_from_outside && self.known.knows(&doer(&soc.entity), grade(soc.decision, soc.score), now)
+    }
+
+    /// Those whose names anybody can write are counted for themselves: they make no server a service for the own machines, and no
+    /// service be forgotten.
+    fn clients(&mut self, are_own: bool) -> &mut Clients {
+        if are_own { &mut self.clients } else { &mut self.strangers }
     }
 }
 
@@ -160,7 +191,7 @@ impl Network {
         }
         let peer = flow.domain.unwrap_or(flow.server);
         let owner = flow.domain.and_then(registrable).unwrap_or(peer);
-        if self.state.clients.count(owner, flow.client) >= CLIENTS_OF_A_SERVICE {
+        if self.state.clients(flow.begun == Side::Inside).count(owner, flow.client) >= CLIENTS_OF_A_SERVICE {
             return None;
         }
         let contact = Contact {
@@ -168,6 +199,7 @@ impl Network {
             port: flow.port,
             algorithmic: flow.domain.map_or(0.0, dga::score),
             is_internal: is_private(flow.client) && flow.server.parse().is_ok_and(is_private),
+            is_own: flow.begun == Side::Inside,
         };
         let key = format!("{}>{peer}:{}", flow.client, flow.port);
         self.state.beacons.contact(&key, contact, now, self.settings.beacon_contacts)
@@ -188,8 +220,9 @@ impl Network {
     fn name_beacon(&mut self, question: Question<'_>, now: Timestamp) -> Option<Beacon> {
         let owner = registrable(question.name)?;
         let client = question.client.parse().ok()?;
+        let is_own = is_private(client);
         let is_upkeep = owner.ends_with(".arpa") || owner.ends_with(".local");
-        if is_upkeep || self.state.clients.count(owner, client) >= CLIENTS_OF_A_SERVICE {
+        if is_upkeep || self.state.clients(is_own).count(owner, client) >= CLIENTS_OF_A_SERVICE {
             return None;
         }
         let contact = Contact {
@@ -197,6 +230,7 @@ impl Network {
             port: ANY_SERVICE_PORT,
             algorithmic: dga::score(question.name),
             is_internal: false,
+            is_own,
         };
         let key = format!("{client}?{}", question.name);
         self.state.beacons.contact(&key, contact, now, QUESTIONS_OF_A_BEACON.max(self.settings.beacon_contacts))
@@ -233,6 +267,9 @@ impl Stateful for Network {
         if let Body::Tick = event.body {
             self.state.gathered.tick(event, out);
         }
+        if let Body::Soc(soc) = &event.body {
+            self.state.told(soc, event.time());
+        }
         let Body::Raw(raw) = &event.body else { return };
         let findings = match self.zeek(raw) {
             // Zeek writes a connection at its end, with the time of its beginning. Later than is believed it cannot be.
@@ -242,6 +279,9 @@ impl Stateful for Network {
         for Found { mut finding, alarm } in findings {
             finding.entity.host = raw.record().entity.host.clone();
             let soc = Soc { alarm, ..finding.into_soc(NUMBER, Category::Network, &raw.compartment) };
+            if self.state.has_been_told(&soc, event.time()) {
+                continue;
+            }
             let who = member(&soc);
             self.state.gathered.report(soc, &who, event, out);
         }
