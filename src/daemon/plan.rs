@@ -198,7 +198,10 @@ mod tests {
     #[test]
     fn what_senders_call_things_is_remembered_no_longer_than_names_are() {
         for ((stage, bytes), (_, more)) in remembered(5_000).into_iter().zip(remembered(40_000)) {
-            assert!(more <= bytes + bytes / 10, "{stage}: {bytes} bytes of entries of 5 kB, {more} of entries of 40 kB");
+            assert!(
+                more <= bytes + bytes / 10,
+                "{stage}: {bytes} bytes of entries of 5 kB, {more} of entries of 40 kB"
+            );
         }
     }
 }
