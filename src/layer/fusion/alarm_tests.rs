@@ -154,7 +154,11 @@ fn what_a_known_source_tries_in_vain_is_no_news_unless_it_weighs_more_or_succeed
     assert!(heard(Said { outcome: true, ..another }), "it succeeded");
     assert!(heard(Said { score: 0.6, ..another }), "it weighs more");
     let worse = Said { score: 0.7, ..first };
-    assert_eq!(reported(&[worse.event(), Said { score: 0.6, ..another }.event()]).len(), 1, "as bad has been reported");
+    assert_eq!(reported(&[worse.event(), Said { score: 0.6, ..another }.event()]).len(), 2, "it is of some weight");
+    let mut counted = another.event();
+    let Body::Decision(decision) = &mut counted.body else { unreachable!() };
+    decision.model = "rates".into();
+    assert_eq!(reported(&[first.event(), counted]).len(), 2, "many lines show it");
     assert!(heard(Said { address: Some("198.51.100.7"), ..another }), "another source");
     assert!(heard(Said { at: 3601, ..another }), "an hour later");
     let many = (0..20).map(|at| Said { at, ..another }.event());

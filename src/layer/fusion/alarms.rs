@@ -207,11 +207,11 @@ impl Alarms {
     }
 }
 
-/// Whether somebody from outside tried something that failed; of what is counted, where that is of little weight.
+/// Whether somebody from outside tried something that is of little weight, and that failed. What many lines show is more than each.
 fn was_turned_away(decision: &Decision, grade: u8) -> bool {
     let is_refused = decision.happened.outcome == Some(false) && decision.entity.src_ip.is_some();
-    let is_counted = OF_MANY_LINES.contains(&&*decision.model);
-    is_refused && decision.alarm.is_some() && (!is_counted || grade <= Severity::Low as u8)
+    let is_of_a_line = decision.alarm.is_some() && !OF_MANY_LINES.contains(&&*decision.model);
+    is_refused && is_of_a_line && grade <= Severity::Low as u8
 }
 
 /// What it is said to mean.
