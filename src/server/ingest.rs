@@ -124,8 +124,9 @@ fn refuse_other_encodings(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The body, with what its bytes take of the share.
-async fn read(headers: &HeaderMap, mut body: Body, mut share: Share) -> Result<(Vec<u8>, Share), Problem> {
+/// The body, with what its bytes take of the share. One for which there is no room is read to its end all the same, and forgotten: an
+/// answer to a client that is still writing would be lost with the connection.
+async fn read(headers: &HeaderMap, mut body: Body, share: Share) -> Result<(Vec<u8>, Share), Problem> {
     let too_large = || {
         let detail = format!("a request may have {} bytes: send several", limits::HTTP_BODY_BYTES_MAX);
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
@@ -139,19 +140,24 @@ async fn read(headers: &HeaderMap, mut body: Body, mut share: Share) -> Result<(
     if announced.is_some_and(|length| length > limits::HTTP_BODY_BYTES_MAX as u64) {
         return Err(too_large());
     }
-    let mut bytes = Vec::new();
+    let (mut read, mut kept) = (0, Ok((Vec::new(), share)));
     loop {
         let frame = tokio::time::timeout(BODY_PATIENCE, body.frame()).await.map_err(|_| {
             Problem::new(StatusCode::REQUEST_TIMEOUT, format!("nothing more of the body came within {BODY_PATIENCE:?}"))
         })?;
-        let Some(frame) = frame else { return Ok((bytes, share)) };
+        let Some(frame) = frame else { return kept };
         let frame = frame.map_err(|error| Problem::bad_request(format!("the body could not be read: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > limits::HTTP_BODY_BYTES_MAX {
+        read += data.len();
+        if read > limits::HTTP_BODY_BYTES_MAX {
             return Err(too_large());
         }
-        share.take(data.len()).map_err(busy)?;
-        bytes.extend_from_slice(&data);
+        if let Ok((bytes, share)) = &mut kept {
+            match share.take(data.len()) {
+                Ok(()) => bytes.extend_from_slice(&data),
+                Err(spent) => kept = Err(busy(spent)),
+            }
+        }
     }
 }
 
