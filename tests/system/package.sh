@@ -7,7 +7,8 @@ build_packages() {
     local packages=$1
     if [[ $(cargo deb --version 2>/dev/null) != *"$cargo_deb" ]]; then
         echo "installing cargo-deb $cargo_deb"
-        cargo install --quiet --locked --version "$cargo_deb" cargo-deb || return
+        # Without optimisation, for that is built sooner and packs in seconds, too.
+        cargo install --quiet --locked --debug --version "$cargo_deb" cargo-deb || return
     fi
     cargo build --profile dist --locked --bin dsmild || return
     rm -rf target/generated "$packages"
