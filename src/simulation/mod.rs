@@ -11,6 +11,7 @@ mod disk;
 mod input;
 mod machine;
 mod memory;
+mod names;
 mod outside;
 mod random;
 mod story;
