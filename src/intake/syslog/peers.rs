@@ -1,7 +1,7 @@
 //! What one peer may take of a listener: connections, and messages a second. Pure.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ impl Place {
 
 impl Peers {
     pub fn new(connections_max: usize, rate: u32) -> Self {
-        let (peers, open) = Default::default();
+        let (peers, open) = (BTreeMap::new(), BTreeMap::new());
         Self { connections_max, rate: f64::from(rate), peers, open, number: 0 }
     }
 
@@ -111,8 +111,9 @@ impl Peers {
     fn peer(&mut self, peer: IpAddr, now: Instant) -> &mut Peer {
         let (peer, rate) = (client_network::peer(peer), self.rate);
         if self.peers.len() >= SYSLOG_PEERS_MAX && !self.peers.contains_key(&peer) {
-            let is_open = |address: &IpAddr| self.open.values().any(|open| open.peer == *address);
-            let unused = self.peers.iter().filter(|(address, _)| !is_open(address));
+            // Found once: this is done for each datagram of a flood from made-up addresses.
+            let in_use: BTreeSet<IpAddr> = self.open.values().map(|open| open.peer).collect();
+            let unused = self.peers.iter().filter(|(address, _)| !in_use.contains(address));
             if let Some(oldest) = unused.min_by_key(|(_, known)| known.at).map(|(address, _)| *address) {
                 self.peers.remove(&oldest);
             }
