@@ -61,7 +61,7 @@ impl Table {
         let pushed_out = (!is_known).then(|| place.count.add(scenario, line.ts, line.item, line.times)).flatten();
         if let Some(item) = pushed_out.filter(|_| scenario.is_sketched && scenario.asks_for_sources()) {
             let sources = self.pushed_out.get_or_insert_with(|| Box::new(Sketch::new(line.ts)));
-            sources.add(paired(line.group, item::value(scenario, item)), 1, line.ts, scenario.timespan);
+            sources.add(of_group(scenario, line.group, item), 1, line.ts, scenario.timespan);
         }
         let measured = self.touch(scenario, line.group, line.ts)?;
         self.groups.get_mut(&line.group).map(|place| (&mut place.count, measured))
@@ -78,7 +78,7 @@ impl Table {
     /// Whether this value was likely one of the group's, within about the timespan: there were too many to remember each. Never of one
     /// that was counted alone; of others, the less often the fewer there were.
     pub fn was_likely_counted(&mut self, scenario: &Scenario, line: Line) -> bool {
-        let value = paired(line.group, item::value(scenario, line.item));
+        let value = of_group(scenario, line.group, line.item);
         let sketches = [&mut self.pushed_out, &mut self.gone_values];
         sketches.into_iter().flatten().any(|sketch| sketch.estimate(value, line.ts, scenario.timespan) > 0)
     }
@@ -149,8 +149,7 @@ impl Table {
             return false;
         };
         let has_come_back = self.groups.get(&line.group).is_some_and(|place| place.count.is_carried());
-        has_come_back
-            && values.estimate(paired(line.group, item::value(scenario, line.item)), line.ts, scenario.timespan) > 0
+        has_come_back && values.estimate(of_group(scenario, line.group, line.item), line.ts, scenario.timespan) > 0
     }
 
     /// What the sketch knows of a group that comes back.
@@ -172,7 +171,7 @@ impl Table {
         let mut new = line.times.max(1);
         if matches!(scenario.measure, Measure::Values { .. }) {
             let values = self.gone_values.get_or_insert_with(|| Box::new(Sketch::new(ts)));
-            let value = paired(line.group, item::value(scenario, line.item));
+            let value = of_group(scenario, line.group, line.item);
             new = u32::from(values.estimate(value, ts, span) == 0);
             values.add(value, new, ts, span);
         }
@@ -188,7 +187,7 @@ impl Table {
             if matches!(scenario.measure, Measure::Values { .. }) {
                 let values = self.gone_values.get_or_insert_with(|| Box::new(Sketch::new(now)));
                 for item in items {
-                    values.add(paired(group, item::value(scenario, item)), 1, now, scenario.timespan);
+                    values.add(of_group(scenario, group, item), 1, now, scenario.timespan);
                 }
             }
         }
@@ -222,4 +221,9 @@ impl Table {
         self.by_importance.insert((place.importance, place.touch, group));
         Some(measure)
     }
+}
+
+/// What a sketch knows a value of a group by, whosever it was.
+fn of_group(scenario: &Scenario, group: u64, item: u64) -> u64 {
+    paired(group, item::value(scenario, item))
 }
