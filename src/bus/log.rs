@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::event::{Body, Decision, Draft, Event, EventId, Record, Soc};
+use crate::event::{Body, Decision, Draft, Entity, Event, EventId, Record, Soc};
 use crate::limits;
 
 /// One event of a chunk, shared: cheap to keep and to pass on.
@@ -161,9 +161,11 @@ fn memory(event: &Event) -> usize {
     size_of::<Event>() + own
 }
 
+/// Of an event without any text.
+const FIXED: usize = 256;
+
 /// Bytes of an event in the hot store, roughly: what admission counts.
 pub fn weight(body: &Body) -> usize {
-    const FIXED: usize = 256;
     match body {
         Body::Raw(raw) => {
             FIXED
@@ -174,20 +176,20 @@ pub fn weight(body: &Body) -> usize {
         }
         Body::Decision(decision) => {
             let Decision { model, compartment, input_ref, entity, reasons, attack, summary, .. } = &**decision;
-            let named = model.len() + compartment.len() + input_ref.len() + summary.len();
-            4 * FIXED + named + entity.text_bytes() + texts(reasons) + texts(attack)
+            model.len() + judged([compartment, input_ref, summary], entity, [reasons, attack])
         }
         Body::Soc(soc) => {
             let Soc { compartment, input_ref, entity, reasons, attack, summary, .. } = &**soc;
-            let named = compartment.len() + input_ref.len() + summary.len();
-            4 * FIXED + named + entity.text_bytes() + texts(reasons) + texts(attack)
+            judged([compartment, input_ref, summary], entity, [reasons, attack])
         }
         Body::Shrink(_) | Body::Tick => FIXED,
     }
 }
 
-fn texts(texts: &[String]) -> usize {
-    texts.iter().map(String::len).sum()
+/// Of what decisions and SOC events have in common.
+fn judged(texts: [&str; 3], entity: &Entity, lists: [&[String]; 2]) -> usize {
+    let texts = texts.into_iter().chain(lists.into_iter().flatten().map(String::as_str));
+    4 * FIXED + entity.text_bytes() + texts.map(str::len).sum::<usize>()
 }
 
 #[cfg(test)]
@@ -195,7 +197,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{Entity, Format, Raw, Stream, Times};
+    use crate::event::{Format, Raw, Stream, Times};
     use crate::parse::built_in;
 
     fn ticks(count: usize) -> Vec<Draft> {
