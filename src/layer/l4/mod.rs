@@ -111,8 +111,13 @@ struct State {
 }
 
 impl State {
-    fn table(&mut self, key: &str) -> &mut Recent<Watched> {
-        if key.starts_with(ADDRESS) { &mut self.addresses } else { &mut self.watched }
+    fn touch(&mut self, key: &str) -> &mut Watched {
+        let table = if key.starts_with(ADDRESS) { &mut self.addresses } else { &mut self.watched };
+        table.touch(key, Default::default)
+    }
+
+    fn known(&self, key: &str) -> Option<&Watched> {
+        if key.starts_with(ADDRESS) { self.addresses.get(key) } else { self.watched.get(key) }
     }
 }
 
@@ -225,7 +230,7 @@ impl L4 {
         let mut highest: Option<(Subject, f64, Verdict)> = None;
         let mut already_announced = Verdict::Benign;
         for subject in subjects(detection) {
-            let watched = self.state.table(&subject.key).touch(&subject.key, Default::default);
+            let watched = self.state.touch(&subject.key);
             let risen = watched.weigh(&self.thresholds, ts, detection, subject.share, own);
             let higher = |risk| highest.as_ref().is_none_or(|(_, other, _)| risk > *other);
             match risen {
@@ -242,8 +247,8 @@ impl L4 {
             let watched = self.state.watched.touch(&format!("{HOST}{host}"), Default::default);
             watched.announced = watched.announced.max(Some(reached));
         }
-        let watched = self.state.table(&subject.key).get(&subject.key)?.clone();
-        Some(self.decide(&subject, risk, reached, &watched, detection))
+        let watched = self.state.known(&subject.key)?;
+        Some(self.decide(&subject, risk, reached, watched, detection))
     }
 
     fn decide(
