@@ -50,6 +50,16 @@ pub fn pending(redis: &Server) -> i64 {
     }
 }
 
+/// A daemon that has taken the first ten entries and acknowledged them.
+fn with_ten_taken() -> (Server, Site, Daemon) {
+    let redis = Server::started(&[]);
+    let site = site(redis.port, "one");
+    let daemon = site.start_ready();
+    write(&redis, 0..10);
+    wait_for("the first ones to be taken", || count(&site, "raw_events_fast") == 10 && pending(&redis) == 0);
+    (redis, site, daemon)
+}
+
 #[test]
 fn what_a_dead_daemon_held_is_taken_over_by_another_of_the_group() {
     if !installed() {
@@ -102,11 +112,7 @@ fn what_redis_gave_on_a_connection_that_was_lost_is_taken_all_the_same() {
     if !installed() {
         return;
     }
-    let redis = Server::started(&[]);
-    let site = site(redis.port, "one");
-    let daemon = site.start_ready();
-    write(&redis, 0..10);
-    wait_for("the first ones to be taken", || count(&site, "raw_events_fast") == 10);
+    let (redis, site, daemon) = with_ten_taken();
     // As when a question of the daemon was held up on its way, and is answered when it listens no more. In a transaction,
     // so that the question that it is asking now does not come first.
     let give_to_nobody = |number: u64| {
@@ -162,11 +168,7 @@ fn a_stream_that_is_begun_anew_with_smaller_ids_is_taken_from_its_beginning() {
     if !installed() {
         return;
     }
-    let redis = Server::started(&[]);
-    let site = site(redis.port, "one");
-    let daemon = site.start_ready();
-    write(&redis, 0..10);
-    wait_for("the first ones to be taken", || count(&site, "raw_events_fast") == 10 && pending(&redis) == 0);
+    let (redis, site, daemon) = with_ten_taken();
     let mut connection = redis.connect();
     // At once, so that the daemon does not find the stream gone.
     connection.ask(&["MULTI"]);
