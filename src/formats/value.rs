@@ -38,7 +38,7 @@ pub fn values<'n, 'a>(name: &'n str, kind: &Kind, text: &'a str, mut each: impl 
 }
 
 /// The root, which a name may end with, makes it no other one.
-pub fn host(text: &str) -> &str {
+fn host(text: &str) -> &str {
     text.strip_suffix('.').unwrap_or(text)
 }
 

@@ -148,12 +148,12 @@ impl Restore<'_> {
                 ..Transaction::default()
             })
         });
-        let positions = checkpoint.positions.clone().into_iter().collect();
+        let positions: Vec<_> = checkpoint.positions.clone().into_iter().collect();
+        let sources = positions.len();
         self.mark(checkpoint.id, positions, transactions.collect()).await?;
-        let positions = checkpoint.positions.len();
         log::info!(
             target: "dsmil-archive",
-            "the hot store was empty and goes on from event {} as Postgres has it: {count} events, {positions} positions",
+            "the hot store was empty and goes on from event {} as Postgres has it: {count} events, {sources} positions",
             checkpoint.id
         );
         Ok(())
