@@ -232,11 +232,17 @@ impl Incident {
         }
     }
 
+    /// Whether somebody has looked from outside and nothing else: every server is scanned every day, and each scan was reported as one.
+    fn has_only_looked(&self) -> bool {
+        let is_looking = |tactic: &Tactic| *tactic <= Tactic::ResourceDevelopment;
+        !self.has_succeeded && !self.tactics.is_empty() && self.tactics.iter().all(is_looking)
+    }
+
     /// Whether the incident is to be reported now: for the first time, or because it became more severe or entered
     /// another phase since the last report.
     pub(super) fn is_due(&mut self, step_of: fn(f64) -> u8) -> bool {
         let score = self.score();
-        if self.kinds.len() < 2 || !self.several_roots || score < SCORE_MIN {
+        if self.kinds.len() < 2 || !self.several_roots || score < SCORE_MIN || self.has_only_looked() {
             return false;
         }
         let phases: BTreeSet<Phase> = self.tactics.iter().map(|tactic| Phase::of(*tactic)).collect();
@@ -249,10 +255,12 @@ impl Incident {
     }
 }
 
-/// How far an intruder is by what was seen: one who has only tried from outside is at the door.
+/// How far an intruder is by what was seen: one who has only tried from outside is at the door, and who looks for services from
+/// there looks at the machine from before it.
 fn reached(tactic: Tactic, evidence: Evidence) -> Tactic {
     match evidence {
         Evidence::Done | Evidence::OfOthers => tactic,
+        Evidence::Tried | Evidence::OfNobody if tactic == Tactic::Discovery => Tactic::Reconnaissance,
         Evidence::Tried | Evidence::OfNobody => tactic.min(Tactic::InitialAccess),
     }
 }

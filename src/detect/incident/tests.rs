@@ -149,3 +149,23 @@ fn what_was_attacked_and_then_reached_out_is_not_the_attacker() {
     add(&mut incident, "2-0", "SCAN", 0.6, "T1595", ("192.0.2.1", "198.51.100.9"));
     assert_eq!(incident.attacker(), Some("203.0.113.5"));
 }
+
+#[test]
+fn scans_from_outside_are_no_incident_until_something_is_tried_or_done() {
+    let scanned = || {
+        let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
+        for (kind, technique) in [("PORT_SCAN", "T1046"), ("WEB_SCAN", "T1595.003"), ("AGENT", "T1595.002")] {
+            add_with(&mut incident, (kind, Evidence::Tried), kind, 0.6, technique, ("203.0.113.5", "192.0.2.1"));
+        }
+        assert!(!incident.is_due(|_| 0), "{:?}", incident.tactics);
+        incident
+    };
+    for (evidence, technique) in [(Evidence::Tried, "T1190"), (Evidence::Tried, "T1110"), (Evidence::Done, "T1078")] {
+        let mut incident = scanned();
+        add_with(&mut incident, ("4-0", evidence), "MORE", 0.6, technique, ("203.0.113.5", "192.0.2.1"));
+        assert!(incident.is_due(|_| 0), "{technique}");
+    }
+    let mut inside = scanned();
+    add_with(&mut inside, ("4-0", Evidence::Done), "FROM_HERE", 0.6, "T1046", ("192.0.2.1", "192.0.2.9"));
+    assert!(inside.is_due(|_| 0), "a machine of one's own that looks for others");
+}
