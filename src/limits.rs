@@ -328,6 +328,10 @@ pub const HTTP_TOKENS_MAX: usize = 256;
 pub const EXPLAIN_STEPS_MAX: usize = 32;
 /// The newest proposals that are listed and can be decided.
 pub const PROPOSALS_MAX: usize = 1000;
+/// Incidents that the API shows.
+pub const INCIDENTS_KEPT: usize = 1000;
+/// The newest of what people have done with one incident.
+pub const INCIDENT_CHANGES_MAX: usize = 64;
 /// Proposals that wait for room in the hour; the least severe go first.
 pub const PROPOSALS_WAITING_MAX: usize = 256;
 /// Addresses of this machine, its gateways and resolvers that are kept out of proposals.

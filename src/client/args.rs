@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::incidents::IncidentCommand;
 use crate::event::{EventId, Stream};
 
 #[derive(Debug, Subcommand)]
@@ -39,6 +40,13 @@ pub enum ClientCommand {
         #[arg(long)]
         json: bool,
     },
+    /// List incidents, show one, and say what becomes of it
+    Incidents {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        #[command(subcommand)]
+        command: IncidentCommand,
+    },
     /// Check the hash chain of the audit log, and that it ends as the daemon remembers; --url asks a running one
     Verify {
         #[command(flatten)]
@@ -56,17 +64,17 @@ pub enum ClientCommand {
 #[derive(Debug, Clone, Default, Args)]
 pub struct ConnectionArgs {
     /// Configuration that names the daemon's address and files
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Like unix:/run/dsmil/api.sock or http://127.0.0.1:8600; default: http.socket of the configuration where it can be
     /// opened, else http.listen
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub url: Option<String>,
-    /// File whose first line is a token with the role read; default: the first one in http.tokens_file, if readable
-    #[arg(long, value_name = "FILE")]
+    /// File whose first line is a token with the role that is needed, read or respond; default: the first one in http.tokens_file, if readable
+    #[arg(long, value_name = "FILE", global = true)]
     pub token_file: Option<PathBuf>,
     /// Certificates to trust, PEM: authorities, or the daemon's own; default: http.tls_cert_file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub ca_file: Option<PathBuf>,
 }
 
@@ -76,6 +84,7 @@ impl ClientCommand {
         let (Self::Status { connection, .. }
         | Self::Tail { connection, .. }
         | Self::Explain { connection, .. }
+        | Self::Incidents { connection, .. }
         | Self::Verify { connection, .. }
         | Self::Top { connection }) = self;
         connection.config.as_deref()

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::http::request::Builder;
 use hyper::{Request, Uri, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -51,8 +52,13 @@ impl ClientError {
 pub struct Client {
     url: String,
     peer: Peer,
-    token: Option<String>,
+    /// For reading, and for saying what is to be done.
+    tokens: [Option<String>; 2],
 }
+
+/// Places in the tokens of a client.
+const READ: usize = 0;
+const RESPOND: usize = 1;
 
 impl Client {
     /// # Errors
@@ -60,7 +66,7 @@ impl Client {
     pub fn new(args: &ConnectionArgs, config: &Config) -> Result<Self, ClientError> {
         if let Some(path) = socket_of(args, config) {
             let url = format!("unix:{}", path.display());
-            return Ok(Self { url, peer: Peer::at_socket(path), token: None });
+            return Ok(Self { url, peer: Peer::at_socket(path), tokens: [None, None] });
         }
         let url = args.url.clone().unwrap_or_else(|| default_url(config)).trim_end_matches('/').to_owned();
         let wrong = || {
@@ -90,9 +96,9 @@ impl Client {
         } else {
             None
         };
-        let token = token_of(args, config)?;
+        let tokens = [token_of(args, config, "read")?, token_of(args, config, "respond")?];
         let peer = Peer::of(&uri, tls).ok_or_else(wrong)?;
-        Ok(Self { url, peer, token })
+        Ok(Self { url, peer, tokens })
     }
 
     /// The JSON answer to a GET.
@@ -102,6 +108,17 @@ impl Client {
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let body = self.get_bytes(path).await?;
         serde_json::from_slice(&body)
+            .map_err(|error| self.bad_answer(&format!("something else than expected ({error})")))
+    }
+
+    /// The JSON answer to a POST.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        let body = Bytes::from(body.to_string());
+        let opened = self.ask(self.request(Request::post(path), RESPOND, body)?).await?;
+        serde_json::from_slice(&self.body_of(opened).await?)
             .map_err(|error| self.bad_answer(&format!("something else than expected ({error})")))
     }
 
@@ -119,7 +136,14 @@ impl Client {
     /// # Errors
     /// No daemon is there, or the answer is an error.
     pub async fn open(&self, path: &str, last_event_id: Option<&str>) -> Result<Opened, ClientError> {
-        let request = self.request(path, last_event_id)?;
+        let mut request = Request::get(path);
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        self.ask(self.request(request, READ, Bytes::new())?).await
+    }
+
+    async fn ask(&self, request: Request<Bytes>) -> Result<Opened, ClientError> {
         let asked = http_client::Client::new(self.peer.clone(), LIMITS).open(request).await;
         let opened = asked.map_err(|error| self.failed(&error))?;
         let status = opened.status();
@@ -160,17 +184,11 @@ impl Client {
         }
     }
 
-    fn request(&self, path: &str, last_event_id: Option<&str>) -> Result<Request<Bytes>, ClientError> {
-        let mut request = Request::get(path);
-        if let Some(token) = &self.token {
+    fn request(&self, mut request: Builder, token: usize, body: Bytes) -> Result<Request<Bytes>, ClientError> {
+        if let Some(token) = self.tokens.get(token).and_then(Option::as_ref) {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        if let Some(id) = last_event_id {
-            request = request.header("last-event-id", id);
-        }
-        request
-            .body(Bytes::new())
-            .map_err(|error| ClientError::Arguments(format!("the request cannot be made: {error}")))
+        request.body(body).map_err(|error| ClientError::Arguments(format!("the request cannot be made: {error}")))
     }
 }
 
@@ -196,7 +214,7 @@ fn default_url(config: &Config) -> String {
     format!("{scheme}://{address}")
 }
 
-fn token_of(args: &ConnectionArgs, config: &Config) -> Result<Option<String>, ClientError> {
+fn token_of(args: &ConnectionArgs, config: &Config, wanted: &str) -> Result<Option<String>, ClientError> {
     if let Some(file) = &args.token_file {
         let text = std::fs::read_to_string(file).map_err(|error| {
             ClientError::Arguments(format!("--token-file {} could not be read: {error}", file.display()))
@@ -210,7 +228,7 @@ fn token_of(args: &ConnectionArgs, config: &Config) -> Result<Option<String>, Cl
     let text = config.http.tokens_file.as_ref().and_then(|file| named_files::secret(file).ok()).unwrap_or_default();
     Ok(text.lines().find_map(|line| {
         let mut words = line.split_whitespace();
-        words.next().filter(|role| *role == "read").and_then(|_| words.next()).map(str::to_owned)
+        words.next().filter(|role| *role == wanted).and_then(|_| words.next()).map(str::to_owned)
     }))
 }
 

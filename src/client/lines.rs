@@ -101,7 +101,7 @@ fn duration(seconds: f64) -> String {
 }
 
 /// Nothing at all when there are no rows.
-fn table<const N: usize>(text: &mut String, heads: [&str; N], rows: impl Iterator<Item = [String; N]>) {
+pub fn table<const N: usize>(text: &mut String, heads: [&str; N], rows: impl Iterator<Item = [String; N]>) {
     let rows: Vec<[String; N]> = rows.map(|row| row.map(|cell| shortened(&cell))).collect();
     if rows.is_empty() {
         return;
@@ -125,7 +125,7 @@ fn table<const N: usize>(text: &mut String, heads: [&str; N], rows: impl Iterato
 
 /// One event of a stream on one line.
 pub fn event(event: &Value) -> String {
-    let ts = event.get("ts").and_then(Value::as_f64).and_then(Timestamp::from_seconds).unwrap_or_default();
+    let ts = time(event, "ts");
     let mut line = format!("{} {ts} ", field(event, "id"));
     if event.get("payload").is_some() {
         let _ = write!(line, "{} {}", field(event, "source"), field(event, "payload"));
@@ -168,6 +168,11 @@ pub fn chain(answer: &Value) -> String {
 
 fn score(event: &Value) -> f64 {
     event.get("score").and_then(Value::as_f64).unwrap_or_default()
+}
+
+/// Epoch seconds as RFC 3339.
+pub fn time(event: &Value, name: &str) -> String {
+    event.get(name).and_then(Value::as_f64).and_then(Timestamp::from_seconds).unwrap_or_default().to_string()
 }
 
 pub fn field(event: &Value, name: &str) -> String {

@@ -1,8 +1,9 @@
-//! The commands that talk to a running daemon: `status`, `tail`, `explain`, `verify`, `top`.
+//! The commands that talk to a running daemon: `status`, `tail`, `explain`, `incidents`, `verify`, `top`.
 
 mod args;
 mod connection;
 mod exit;
+mod incidents;
 mod lines;
 mod tail;
 mod top;
@@ -32,6 +33,9 @@ pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
         }
         ClientCommand::Tail { connection, stream, after, json } => {
             with(connection, config, async |client| tail::tail(client, *stream, *after, *json).await).await
+        }
+        ClientCommand::Incidents { connection, command } => {
+            with(connection, config, async |client| incidents::incidents(client, command).await).await
         }
         ClientCommand::Top { connection } => with(connection, config, top::top).await,
     };

@@ -63,8 +63,11 @@ pub enum Evidence {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
-    /// The line that the first alert follows from: names the incident for good.
+    /// The first alert: names the incident for good.
     pub id: String,
+    /// The line that it follows from.
+    #[serde(default)]
+    root: String,
     pub first: Timestamp,
     pub last: Timestamp,
     pub alerts: u64,
@@ -76,6 +79,9 @@ pub struct Incident {
     pub entity: Entity,
     /// Ids of the first alerts.
     pub named: Vec<String>,
+    /// Incidents that were reported and have turned out to be part of this one.
+    #[serde(default)]
+    pub merged: Vec<String>,
     /// Addresses that attacked, with the worst that each has done, and addresses that were attacked.
     #[serde(default)]
     attackers: BTreeMap<String, f64>,
@@ -109,9 +115,10 @@ struct Reported {
 }
 
 impl Incident {
-    pub(super) fn new(id: String, now: Timestamp) -> Self {
+    pub(super) fn new(id: String, root: String, now: Timestamp) -> Self {
         Self {
             id,
+            root,
             first: now,
             last: now,
             alerts: 0,
@@ -120,6 +127,7 @@ impl Incident {
             tactics: BTreeSet::new(),
             entity: Entity::default(),
             named: Vec::new(),
+            merged: Vec::new(),
             attackers: BTreeMap::new(),
             targets: BTreeSet::new(),
             keys: BTreeSet::new(),
@@ -133,7 +141,7 @@ impl Incident {
 
     /// Adds another incident that turns out to be the same story.
     pub(super) fn absorb(&mut self, other: Self) {
-        self.several_roots |= other.several_roots || self.id != other.id;
+        self.several_roots |= other.several_roots || self.root != other.root;
         self.is_proven |= other.is_proven;
         self.has_succeeded |= other.has_succeeded;
         self.last = self.last.max(other.last);
@@ -144,6 +152,8 @@ impl Incident {
         other.attackers.into_iter().for_each(|(source, score)| self.add_attacker(&source, score));
         self.targets.extend(other.targets);
         self.entity.fill(&other.entity);
+        self.merged.extend(other.merged.into_iter().chain(other.reported.is_some().then_some(other.id)));
+        self.merged.truncate(KINDS_MAX);
         self.named.extend(other.named);
         self.named.truncate(ALERTS_NAMED_MAX);
         self.reported = match (self.reported.take(), other.reported) {
@@ -207,7 +217,7 @@ impl Incident {
     pub(super) fn add(&mut self, alert: &Alert<'_>, now: Timestamp) {
         self.last = self.last.max(now);
         self.alerts += 1;
-        self.several_roots |= self.id != alert.root;
+        self.several_roots |= self.root != alert.root;
         self.is_proven |= alert.evidence != Evidence::OfNobody;
         self.has_succeeded |= alert.is_success();
         self.add_kind(alert.kind.clone(), alert.score);

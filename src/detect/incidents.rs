@@ -129,7 +129,7 @@ impl Incidents {
         }
         let number = self.next;
         self.next += 1;
-        self.open.insert(number, Incident::new(alert.root.clone(), now));
+        self.open.insert(number, Incident::new(alert.id.clone(), alert.root.clone(), now));
         number
     }
 

@@ -13,7 +13,7 @@ use crate::detect::incident::{Alert, Evidence, Incident};
 use crate::detect::incidents::Incidents;
 use crate::detect::tactic::Tactic;
 use crate::detect::top::Top;
-use crate::event::{Body, Category, Entity, Event, Interest, Severity, Soc, Stream, Times, Timestamp, Verdict};
+use crate::event::{Alarm, Body, Category, Entity, Event, Interest, Severity, Soc, Stream, Times, Timestamp, Verdict};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, says, verdict};
 
@@ -187,12 +187,11 @@ fn describe(incident: &Incident, cause: &Soc) -> Soc {
     let stages = if tactics.is_empty() { "no known tactic".to_owned() } else { tactics.join(" → ") };
     let kinds: Vec<String> = incident.kinds.keys().map(|kind| quote(kind)).collect();
     let minutes = incident.last.since(incident.first).as_secs().div_ceil(60);
-    let mut reasons = vec![format!("incident:{}", incident.id)];
+    let mut reasons: Vec<String> = incident.merged.iter().map(|id| format!("merged:{id}")).collect();
     reasons.extend(incident.attacker().map(|address| format!("attacker:{}", quote(address))));
     reasons.extend((!incident.is_proven).then(|| SOURCE_NOT_PROVEN.to_owned()));
     reasons.extend(tactics.iter().map(|tactic| format!("tactic:{tactic}")));
     reasons.extend(kinds.iter().map(|kind| format!("kind:{kind}")));
-    reasons.extend(incident.named.iter().map(|id| format!("event:{id}")));
     Soc {
         src_device: NUMBER,
         decision: verdict(score).max(Verdict::Suspicious),
@@ -210,6 +209,15 @@ fn describe(incident: &Incident, cause: &Soc) -> Soc {
         ),
         entity: incident.entity.clone(),
         flags: vec!["INCIDENT".to_owned()],
+        incident_id: Some(incident.id.clone()),
+        alarm: Some(Alarm {
+            id: incident.id.clone(),
+            count: incident.alerts,
+            first_ts: incident.first.seconds(),
+            last_ts: incident.last.seconds(),
+            members: incident.named.clone(),
+            is_over: false,
+        }),
         attack: incident.techniques.iter().cloned().collect(),
         reasons,
         ..Soc::default()
@@ -281,7 +289,9 @@ mod tests {
         assert!(written.iter().is_sorted_by_key(|soc| soc.severity));
         let last = written.last().unwrap();
         assert_eq!(last.attack, ["T1071", "T1078", "T1110.001", "T1548.003"]);
-        assert!(last.reasons.contains(&"incident:1-0".to_owned()));
+        assert!(written.iter().all(|soc| soc.incident_id.as_deref() == Some("1-0")));
+        let alarm = last.alarm.as_ref().unwrap();
+        assert_eq!((alarm.count, alarm.members.len()), (6, 6));
         assert!(
             last.summary.contains("initial-access → privilege-escalation → credential-access → command-and-control")
         );

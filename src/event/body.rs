@@ -107,6 +107,9 @@ pub struct Soc {
     pub outcome: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposal: Option<serde_json::Value>,
+    /// The incident that it reports, that it follows from, or that a person has changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident_id: Option<String>,
     /// Of an alarm that grows.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub alarm: Option<Alarm>,
@@ -153,6 +156,7 @@ impl Default for Soc {
             reasons: Vec::new(),
             outcome: None,
             proposal: None,
+            incident_id: None,
             alarm: None,
         }
     }

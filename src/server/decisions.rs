@@ -162,12 +162,18 @@ impl Ledger {
             let detail = format!("proposal {id} was {state} by {who} at {ts}; a decision is final");
             return Err(Problem::new(StatusCode::CONFLICT, detail));
         }
-        let entry = self.audit.append(action, &id.to_string(), who, note).map_err(|error| {
-            log::error!(target: "dsmil-http", "a decision could not be recorded: {error}");
-            Problem::busy(error.to_string(), 5)
-        })?;
+        let entry = self.record(action, &id.to_string(), who, note)?;
         self.decisions.insert(id, entry.clone());
         self.kept.add(&entry);
+        Ok(entry)
+    }
+
+    /// Adds a line, which is on disk when this returns.
+    pub fn record(&mut self, action: &str, subject: &str, who: &str, note: &str) -> Result<Entry, Problem> {
+        let entry = self.audit.append(action, subject, who, note).map_err(|error| {
+            log::error!(target: "dsmil-http", "{action} of {subject} could not be recorded: {error}");
+            Problem::busy(error.to_string(), 5)
+        })?;
         self.kept.head = self.audit.head().clone();
         Ok(entry)
     }

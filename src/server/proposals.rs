@@ -7,10 +7,11 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::decisions::{APPROVE, Decision, REJECT, decision_of, is_expired, is_proposal};
+use super::decisions::{APPROVE, Decision, Ledger, REJECT, decision_of, is_expired, is_proposal};
 use super::event_json::event_json;
 use super::problem::Problem;
 use super::request::{MayRead, MayRespond, PathPart, parameters};
@@ -106,15 +107,22 @@ async fn record(
     who: String,
     note: String,
 ) -> Result<Entry, Problem> {
-    let ledger = shared.proposals.ledger.clone().map_err(|error| Problem::busy(error, 60))?;
     let deciding = Arc::clone(&shared.proposals.deciding).lock_owned().await;
-    // On a thread of its own: it waits for the disk.
-    let record = move || ledger.lock().unwrap_or_else(PoisonError::into_inner).decide(id, action, &who, &note);
-    let recorded = tokio::task::spawn_blocking(record).await;
-    let entry = recorded.map_err(|error| Problem::busy(format!("the decision was not recorded: {error}"), 5))??;
+    let entry = on_record(&shared, move |ledger| ledger.decide(id, action, &who, &note)).await?;
     drop(deciding);
     remember(shared).await;
     Ok(entry)
+}
+
+/// Writes into the audit log, on a thread of its own: it waits for the disk. Whoever calls it is the one who decides now.
+pub async fn on_record<Out: Send + 'static>(
+    shared: &Shared,
+    write: impl FnOnce(&mut Ledger) -> Result<Out, Problem> + Send + 'static,
+) -> Result<Out, Problem> {
+    let ledger = shared.proposals.ledger.clone().map_err(|error| Problem::busy(error, 60))?;
+    let write = move || write(&mut ledger.lock().unwrap_or_else(PoisonError::into_inner));
+    let written = tokio::task::spawn_blocking(write).await;
+    written.map_err(|error| Problem::busy(format!("it was not recorded: {error}"), 5))?
 }
 
 /// Has the hot store remember the audit log as it is now. A failure costs less than the decision: it is on disk.
@@ -139,15 +147,21 @@ pub async fn audit(_: MayRead, State(shared): State<Arc<Shared>>) -> Json<Value>
 }
 
 async fn read_note(body: Body) -> Result<String, Problem> {
+    let note: Option<Note> = note_body(body, "none, or {\"note\":\"…\"}").await?;
+    Ok(note.unwrap_or_default().note)
+}
+
+/// A body that is small and may be missing, of this shape.
+pub async fn note_body<T: DeserializeOwned>(body: Body, shape: &str) -> Result<Option<T>, Problem> {
     let wrong = |what: String| {
         let most = limits::AUDIT_NOTE_BYTES_MAX;
-        Problem::bad_request(format!("the body is {what}; send none, or {{\"note\":\"…\"}} of at most {most} bytes"))
+        Problem::bad_request(format!("the body is {what}; send {shape} of at most {most} bytes"))
     };
     let body =
         Limited::new(body, limits::AUDIT_NOTE_BYTES_MAX).collect().await.map_err(|error| wrong(error.to_string()))?;
     let body = body.to_bytes();
     if body.trim_ascii().is_empty() {
-        return Ok(String::new());
+        return Ok(None);
     }
-    serde_json::from_slice::<Note>(&body).map(|body| body.note).map_err(|error| wrong(format!("not a note ({error})")))
+    serde_json::from_slice(&body).map(Some).map_err(|error| wrong(format!("something else than that ({error})")))
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::connections::Ticket;
 use super::gateway::Status;
+use super::incidents::handlers as incidents;
 use super::peer::Peer;
 use super::problem::Problem;
 use super::request::{MayRead, MayScrape};
@@ -36,6 +37,11 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/streams/{stream}/live", get(streams::live))
         .route("/api/v1/events/{id}/explain", get(explain::explain))
         .route("/api/v1/audit", get(proposals::audit))
+        .route("/api/v1/incidents", get(incidents::list))
+        .route("/api/v1/incidents/{id}", get(incidents::one))
+        .route("/api/v1/incidents/{id}/acknowledge", post(incidents::acknowledge))
+        .route("/api/v1/incidents/{id}/close", post(incidents::close))
+        .route("/api/v1/incidents/{id}/note", post(incidents::note))
         .route("/api/v1/proposals", get(proposals::list))
         .route("/api/v1/proposals/{id}/approve", post(proposals::approve))
         .route("/api/v1/proposals/{id}/reject", post(proposals::reject))

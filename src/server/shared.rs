@@ -10,6 +10,7 @@ use super::access::Access;
 use super::decisions::Proposals;
 use super::door::Door;
 use super::gateway::Gateway;
+use super::incidents::seen::Seen;
 use super::metrics_text::MetricsText;
 use super::parts::{Parts, ReadEntry};
 use super::shares::{Amounts, Shares};
@@ -34,6 +35,7 @@ pub struct Shared {
     pub gateway: Arc<dyn Gateway>,
     pub read_entry: ReadEntry,
     pub proposals: Proposals,
+    pub incidents: tokio::sync::Mutex<Seen>,
     /// Event streams.
     pub live: Arc<Shares>,
     pub metrics: MetricsText,
@@ -55,6 +57,7 @@ impl Shared {
         let kept = parts.gateway.remembered(Kept::NAME).as_ref().and_then(Kept::read);
         Self {
             proposals: Proposals::open(&parts.audit_file, kept),
+            incidents: tokio::sync::Mutex::default(),
             gateway: parts.gateway,
             read_entry: parts.read_entry,
             live: Shares::new(LIVE_STREAMS),

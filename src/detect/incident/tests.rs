@@ -24,7 +24,7 @@ fn add_with(
 #[test]
 fn what_was_only_tried_from_outside_gets_nobody_further_than_the_door() {
     let with = |evidence: Evidence| {
-        let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
+        let mut incident = Incident::new("1-0".into(), "1-0".into(), Timestamp::ZERO);
         for (root, kind, technique) in [("1-0", "A", "T1505.003"), ("2-0", "B", "T1059.004"), ("3-0", "C", "T1595")] {
             add_with(&mut incident, (root, evidence), kind, 0.5, technique, ("203.0.113.5", "192.0.2.1"));
         }
@@ -41,7 +41,7 @@ fn what_was_only_tried_from_outside_gets_nobody_further_than_the_door() {
 fn a_scan_that_was_refused_is_never_critical_however_much_was_tried_until_something_succeeds() {
     let ends = ("203.0.113.5", "192.0.2.1");
     let techniques = ["T1505.003", "T1059.004", "T1110", "T1190", "T1548", "T1071"];
-    let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
+    let mut incident = Incident::new("1-0".into(), "1-0".into(), Timestamp::ZERO);
     for (n, technique) in techniques.iter().enumerate() {
         add_with(&mut incident, (&format!("{n}-0"), Evidence::Tried), technique, 0.7, technique, ends);
     }
@@ -56,7 +56,7 @@ fn a_scan_that_was_refused_is_never_critical_however_much_was_tried_until_someth
 
 #[test]
 fn an_incident_is_reported_again_when_it_is_worse_or_enters_another_phase_and_not_at_each_technique() {
-    let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
+    let mut incident = Incident::new("1-0".into(), "1-0".into(), Timestamp::ZERO);
     let reported: Vec<bool> = [
         ("A", "T1078"),     // initial access
         ("B", "T1190"),     // the same, now of two kinds
@@ -79,7 +79,7 @@ fn an_incident_is_reported_again_when_it_is_worse_or_enters_another_phase_and_no
 
 #[test]
 fn more_of_the_same_does_not_make_it_worse_but_another_stage_does() {
-    let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
+    let mut incident = Incident::new("1-0".into(), "1-0".into(), Timestamp::ZERO);
     add(&mut incident, "1-0", "SCAN", 0.6, "T1595", ("203.0.113.5", "192.0.2.1"));
     add(&mut incident, "2-0", "SCAN", 0.6, "T1595", ("203.0.113.5", "192.0.2.1"));
     assert!((incident.score() - 0.6).abs() < 1e-9);
@@ -91,7 +91,7 @@ fn more_of_the_same_does_not_make_it_worse_but_another_stage_does() {
 
 #[test]
 fn the_worst_of_a_kind_counts_and_others_support_it() {
-    let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
+    let mut incident = Incident::new("1-0".into(), "1-0".into(), Timestamp::ZERO);
     for (root, kind, score) in [("1-0", "A", 0.2), ("2-0", "A", 0.6), ("3-0", "A", 0.4), ("4-0", "B", 0.5)] {
         add(&mut incident, root, kind, score, "T1071", ("192.0.2.1", "198.51.100.9"));
     }
@@ -101,7 +101,7 @@ fn the_worst_of_a_kind_counts_and_others_support_it() {
 #[test]
 fn two_that_turn_out_to_be_one_story_have_all_of_both_and_what_was_said_of_the_worse() {
     let of = |root: &str, kind: &str, score: f64, technique: &str, source: &str| {
-        let mut incident = Incident::new(root.into(), Timestamp::ZERO);
+        let mut incident = Incident::new(root.into(), root.into(), Timestamp::ZERO);
         add(&mut incident, root, kind, score, technique, (source, "192.0.2.1"));
         incident
     };
@@ -122,7 +122,7 @@ fn two_that_turn_out_to_be_one_story_have_all_of_both_and_what_was_said_of_the_w
 
 #[test]
 fn what_is_kept_of_an_incident_is_bounded() {
-    let mut incident = Incident::new("0-0".into(), Timestamp::ZERO);
+    let mut incident = Incident::new("0-0".into(), "0-0".into(), Timestamp::ZERO);
     for n in 0..2 * KEYS_MAX {
         let (kind, address) = (format!("K{n}"), format!("10.0.0.{n}"));
         add(&mut incident, &format!("{n}-0"), &kind, 0.1, &format!("T1110.{n:03}"), (&address, &address));
@@ -135,7 +135,7 @@ fn what_is_kept_of_an_incident_is_bounded() {
 
 #[test]
 fn the_attacker_is_the_one_who_has_done_the_worst_and_not_the_one_whose_address_comes_first() {
-    let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
+    let mut incident = Incident::new("1-0".into(), "1-0".into(), Timestamp::ZERO);
     add(&mut incident, "1-0", "TYPOS", 0.6, "T1110", ("192.0.2.9", "192.0.2.1"));
     add(&mut incident, "2-0", "GUESSED", 0.95, "T1110", ("203.0.113.5", "192.0.2.1"));
     add(&mut incident, "3-0", "TYPOS", 0.6, "T1110", ("192.0.2.9", "192.0.2.1"));
@@ -144,7 +144,7 @@ fn the_attacker_is_the_one_who_has_done_the_worst_and_not_the_one_whose_address_
 
 #[test]
 fn what_was_attacked_and_then_reached_out_is_not_the_attacker() {
-    let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
+    let mut incident = Incident::new("1-0".into(), "1-0".into(), Timestamp::ZERO);
     add(&mut incident, "1-0", "SCAN", 0.6, "T1595", ("203.0.113.5", "192.0.2.1"));
     add(&mut incident, "2-0", "SCAN", 0.6, "T1595", ("192.0.2.1", "198.51.100.9"));
     assert_eq!(incident.attacker(), Some("203.0.113.5"));
@@ -153,7 +153,7 @@ fn what_was_attacked_and_then_reached_out_is_not_the_attacker() {
 #[test]
 fn scans_from_outside_are_no_incident_until_something_is_tried_or_done() {
     let scanned = || {
-        let mut incident = Incident::new("1-0".into(), Timestamp::ZERO);
+        let mut incident = Incident::new("1-0".into(), "1-0".into(), Timestamp::ZERO);
         for (kind, technique) in [("PORT_SCAN", "T1046"), ("WEB_SCAN", "T1595.003"), ("AGENT", "T1595.002")] {
             add_with(&mut incident, (kind, Evidence::Tried), kind, 0.6, technique, ("203.0.113.5", "192.0.2.1"));
         }

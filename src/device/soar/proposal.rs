@@ -51,6 +51,7 @@ pub fn proposal(grounds: &Grounds<'_>, response: &Response, own: Option<&Value>)
         summary: format!("proposal: {name} ({outcome})"),
         entity: soc.entity.clone(),
         flags: vec!["PROPOSAL".to_owned()],
+        incident_id: soc.incident_id.clone(),
         attack: soc.attack.clone(),
         reasons: vec![format!("measure:{measure}"), rationale.clone()],
         proposal: Some(json!({

@@ -2,6 +2,7 @@
 
 mod access;
 mod budgets;
+mod incidents;
 mod ingest;
 mod live;
 mod pages;

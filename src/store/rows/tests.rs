@@ -185,13 +185,14 @@ fn proposal() -> impl Strategy<Value = Option<Value>> {
 fn soc() -> impl Strategy<Value = (Stream, Body)> {
     let severity = prop::sample::select(vec![Severity::Info, Severity::Low, Severity::High, Severity::Critical]);
     let texts = (prop::sample::select(vec!["3", "4", "8"]), text(), text(), text());
-    let lists = (vec(text(), 0..3), vec(text(), 0..3), vec(text(), 0..3), proposal(), alarm());
+    let lists =
+        (vec(text(), 0..3), vec(text(), 0..3), vec(text(), 0..3), proposal(), prop::option::of(text()), alarm());
     let numbers = (unit(), prop::option::of(unit()), 50..=105_u16, prop::option::of(any::<bool>()));
     (verdict(), numbers, severity, category(), texts, entity(), view(), lists).prop_map(
         |(decision, numbers, severity, category, texts, entity, shrink, lists)| {
             let (score, shrink_risk, src_device, outcome) = numbers;
             let (src_layer, input_ref, compartment, summary) = texts;
-            let (flags, attack, reasons, proposal, alarm) = lists;
+            let (flags, attack, reasons, proposal, incident_id, alarm) = lists;
             let soc = Soc {
                 src_layer: src_layer.to_owned(),
                 decision,
@@ -210,6 +211,7 @@ fn soc() -> impl Strategy<Value = (Stream, Body)> {
                 reasons,
                 outcome,
                 proposal,
+                incident_id,
                 alarm,
             };
             (Stream::SocEvents, Body::Soc(Box::new(soc)))

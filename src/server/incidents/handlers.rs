@@ -1,0 +1,161 @@
+//! `/api/v1/incidents`: lists incidents, shows one, and takes what people do with them. Each change is an event on `SOC_EVENTS` and
+//! a line of the audit log.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+
+use super::change::{Action, Resolution};
+use super::fold::{Incident, State as IncidentState};
+use crate::event::{Body as EventBody, Draft, Stream, Times};
+use crate::intake::clock::arrival;
+use crate::server::gateway::IngestError;
+use crate::server::problem::Problem;
+use crate::server::proposals::{note_body, on_record, remember};
+use crate::server::request::{MayRead, MayRespond, parameters};
+use crate::server::shared::Shared;
+
+/// Those that something was last heard of come first.
+#[derive(Serialize)]
+pub struct List {
+    incidents: Vec<Incident>,
+}
+
+/// The optional body of `acknowledge`, and the body of `note`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Note {
+    note: String,
+}
+
+/// The body of `close`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Closing {
+    resolution: Resolution,
+    #[serde(default)]
+    note: String,
+}
+
+pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<List>, Problem> {
+    let [wanted] = parameters(&uri, ["state"])?;
+    let wanted = match wanted.as_deref() {
+        None => None,
+        Some(name) => Some(IncidentState::named(name).ok_or_else(|| {
+            let name: String = name.chars().take(32).collect();
+            Problem::bad_request(format!("state: `{name}` is not open, acknowledged or closed"))
+        })?),
+    };
+    let mut seen = shared.incidents.lock().await;
+    let incidents = seen.catch_up(&*shared.gateway).await?.newest_first().into_iter();
+    let incidents = incidents.filter(|incident| wanted.is_none_or(|wanted| incident.state == wanted));
+    Ok(Json(List { incidents: incidents.cloned().collect() }))
+}
+
+pub async fn one(
+    _: MayRead,
+    Path(id): Path<String>,
+    State(shared): State<Arc<Shared>>,
+) -> Result<Json<Incident>, Problem> {
+    shared.incident(&id).await.map(Json)
+}
+
+pub async fn acknowledge(
+    MayRespond(who): MayRespond,
+    Path(id): Path<String>,
+    shared: State<Arc<Shared>>,
+    body: Body,
+) -> Result<Json<Incident>, Problem> {
+    let Note { note } = note_body(body, "none, or {\"note\":\"…\"}").await?.unwrap_or_default();
+    change(shared.0, id, Wanted { action: Action::Acknowledge, resolution: None, who, note }).await
+}
+
+pub async fn close(
+    MayRespond(who): MayRespond,
+    Path(id): Path<String>,
+    shared: State<Arc<Shared>>,
+    body: Body,
+) -> Result<Json<Incident>, Problem> {
+    const SHAPE: &str = "{\"resolution\":\"true_positive\"}, with false_positive or benign_true_positive in its place, and a note where there is one,";
+    let closing: Option<Closing> = note_body(body, SHAPE).await?;
+    let Closing { resolution, note } =
+        closing.ok_or_else(|| Problem::bad_request(format!("the body is missing; send {SHAPE}")))?;
+    change(shared.0, id, Wanted { action: Action::Close, resolution: Some(resolution), who, note }).await
+}
+
+pub async fn note(
+    MayRespond(who): MayRespond,
+    Path(id): Path<String>,
+    shared: State<Arc<Shared>>,
+    body: Body,
+) -> Result<Json<Incident>, Problem> {
+    let Note { note } = note_body(body, "{\"note\":\"…\"}").await?.unwrap_or_default();
+    if note.trim().is_empty() {
+        return Err(Problem::bad_request("the note is empty; send {\"note\":\"…\"}"));
+    }
+    change(shared.0, id, Wanted { action: Action::Note, resolution: None, who, note }).await
+}
+
+struct Wanted {
+    action: Action,
+    resolution: Option<Resolution>,
+    who: String,
+    note: String,
+}
+
+async fn change(shared: Arc<Shared>, id: String, wanted: Wanted) -> Result<Json<Incident>, Problem> {
+    // It runs to its end when the client goes away meanwhile.
+    let changed = tokio::spawn(async move { shared.change_incident(&id, wanted).await }).await;
+    let failed = |error| Problem::busy(format!("the change was not recorded: {error}"), 5);
+    Ok(Json(changed.map_err(failed)??))
+}
+
+impl Shared {
+    async fn incident(&self, id: &str) -> Result<Incident, Problem> {
+        let mut seen = self.incidents.lock().await;
+        let found = seen.catch_up(&*self.gateway).await?.get(id).cloned();
+        found.ok_or_else(|| {
+            let id: String = id.chars().take(64).collect();
+            Problem::not_found(format!("there is no incident `{id}`; GET /api/v1/incidents lists them"))
+        })
+    }
+
+    async fn change_incident(self: Arc<Self>, id: &str, wanted: Wanted) -> Result<Incident, Problem> {
+        let Wanted { action, resolution, who, note } = wanted;
+        // One change after the other: what each finds is what the one before has left.
+        let deciding = Arc::clone(&self.proposals.deciding).lock_owned().await;
+        let incident = self.incident(id).await?;
+        refuse_in_vain(&incident, action)?;
+        let body = EventBody::Soc(Box::new(incident.changed(action, resolution, &who, &note)));
+        on_record(&self, move |ledger| ledger.record(action.audited(), &incident.id, &who, &note)).await?;
+        let draft = Draft { stream: Stream::SocEvents, times: Times::at(arrival::now()), root: None, body };
+        let failed = |error: IngestError| Problem::busy(error.to_string(), 5);
+        let written = self.gateway.ingest(vec![draft]).map_err(failed)?;
+        self.gateway.durable(written).await.map_err(failed)?;
+        drop(deciding);
+        remember(Arc::clone(&self)).await;
+        self.incident(id).await
+    }
+}
+
+/// What has been done already is not done again by somebody else.
+fn refuse_in_vain(incident: &Incident, action: Action) -> Result<(), Problem> {
+    let is_done = match action {
+        Action::Acknowledge => incident.state != IncidentState::Open,
+        Action::Close => incident.state == IncidentState::Closed,
+        Action::Note => false,
+    };
+    if !is_done {
+        return Ok(());
+    }
+    let by = incident.changes.iter().rev().find(|change| change.action.done() == incident.state.name());
+    let by = by.map(|change| format!(" by {}", change.who));
+    let into = incident.merged_into.as_ref().map(|other| format!(", for it is part of {other}"));
+    let how = by.or(into).unwrap_or_default();
+    let detail = format!("incident {} is {} already{how}", incident.id, incident.state.name());
+    Err(Problem::new(StatusCode::CONFLICT, detail))
+}
