@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::incidents::IncidentCommand;
+use super::proposals::ProposalCommand;
 use crate::event::{EventId, Stream};
 
 #[derive(Debug, Subcommand)]
@@ -47,6 +48,13 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: IncidentCommand,
     },
+    /// List proposals, show one, and decide on it
+    Proposals {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        #[command(subcommand)]
+        command: ProposalCommand,
+    },
     /// Check the hash chain of the audit log, and that it ends as the daemon remembers; --url asks a running one
     Verify {
         #[command(flatten)]
@@ -85,6 +93,7 @@ impl ClientCommand {
         | Self::Tail { connection, .. }
         | Self::Explain { connection, .. }
         | Self::Incidents { connection, .. }
+        | Self::Proposals { connection, .. }
         | Self::Verify { connection, .. }
         | Self::Top { connection }) = self;
         connection.config.as_deref()

@@ -179,7 +179,7 @@ pub fn field(event: &Value, name: &str) -> String {
     event.get(name).map(text_of).unwrap_or_default()
 }
 
-fn text_of(value: &Value) -> String {
+pub fn text_of(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => shortened(text),

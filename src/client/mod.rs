@@ -1,10 +1,11 @@
-//! The commands that talk to a running daemon: `status`, `tail`, `explain`, `incidents`, `verify`, `top`.
+//! The commands that talk to a running daemon: `status`, `tail`, `explain`, `incidents`, `proposals`, `verify`, `top`.
 
 mod args;
 mod connection;
 mod exit;
 mod incidents;
 mod lines;
+mod proposals;
 mod tail;
 mod top;
 mod verify;
@@ -36,6 +37,9 @@ pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
         }
         ClientCommand::Incidents { connection, command } => {
             with(connection, config, async |client| incidents::incidents(client, command).await).await
+        }
+        ClientCommand::Proposals { connection, command } => {
+            with(connection, config, async |client| proposals::proposals(client, command).await).await
         }
         ClientCommand::Top { connection } => with(connection, config, top::top).await,
     };

@@ -41,6 +41,8 @@ fn every_route_answers() {
         ("/api/v1/status", 200, "\"actors\""),
         ("/api/v1/streams/SOC_EVENTS", 200, "\"events\""),
         ("/api/v1/proposals", 200, "\"proposals\""),
+        ("/api/v1/incidents", 200, "\"incidents\""),
+        ("/api/v1/incidents/1-1", 404, "\"status\":404"),
         ("/api/v1/streams/NO_SUCH", 400, "SOC_EVENTS"),
         ("/api/v1/events/1-1/explain", 404, "\"status\":404"),
         ("/api/v1/events/nonsense/explain", 400, "1763856000123-4"),

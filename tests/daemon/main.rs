@@ -16,6 +16,7 @@ mod full_store;
 mod harness;
 mod http;
 mod http_budgets;
+mod incidents;
 mod journald;
 mod kill;
 mod loki;

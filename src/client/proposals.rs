@@ -1,0 +1,178 @@
+//! `dsmild proposals`: what could be done, and what somebody decides.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::connection::{Client, ClientError};
+use super::exit::EXIT_OK;
+use super::lines::{self, field, time};
+use crate::event::EventId;
+
+#[derive(Debug, Subcommand)]
+pub enum ProposalCommand {
+    /// The newest first
+    List {
+        /// Only those in this state
+        #[arg(long)]
+        state: Option<ProposalState>,
+        /// The answer as it came
+        #[arg(long)]
+        json: bool,
+    },
+    /// The commands of one, why they are proposed, and how they are taken back
+    Show {
+        /// Like 1763856000123-4
+        id: EventId,
+        /// The answer as it came
+        #[arg(long)]
+        json: bool,
+    },
+    /// Record that it is to be done; whoever approves carries it out
+    Approve {
+        id: EventId,
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Record that it is not to be done
+    Reject {
+        id: EventId,
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ProposalState {
+    Pending,
+    Approved,
+    Rejected,
+    Expired,
+}
+
+pub async fn proposals(client: &Client, command: &ProposalCommand) -> Result<u8, ClientError> {
+    let decide = async |id: &EventId, decision: &str, note: &str| {
+        let path = format!("/api/v1/proposals/{id}/{decision}");
+        let answer = client.post(&path, &json!({ "note": note })).await?;
+        Ok::<String, ClientError>(format!(
+            "proposal {id} is {} by {}\n",
+            field(&answer, "state"),
+            field(&answer, "who")
+        ))
+    };
+    let text = match command {
+        ProposalCommand::List { state, json } => {
+            let state = state.and_then(|state| state.to_possible_value());
+            let query = state.map_or_else(String::new, |state| format!("?state={}", state.get_name()));
+            let answer: Value = client.get(&format!("/api/v1/proposals{query}")).await?;
+            if *json { format!("{answer:#}\n") } else { table(list_in(client, &answer)?) }
+        }
+        ProposalCommand::Show { id, json } => {
+            let answer: Value = client.get("/api/v1/proposals").await?;
+            let id = id.to_string();
+            let found = list_in(client, &answer)?.iter().find(|one| field(one, "id") == id);
+            let found = found.ok_or_else(|| client.bad_answer(&format!("there is no proposal {id}")))?;
+            if *json { format!("{found:#}\n") } else { story(found) }
+        }
+        ProposalCommand::Approve { id, note } => decide(id, "approve", note).await?,
+        ProposalCommand::Reject { id, note } => decide(id, "reject", note).await?,
+    };
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(EXIT_OK)
+}
+
+fn list_in<'a>(client: &Client, answer: &'a Value) -> Result<&'a [Value], ClientError> {
+    let list = answer.get("proposals").and_then(Value::as_array).map(Vec::as_slice);
+    list.ok_or_else(|| client.bad_answer("no `proposals`"))
+}
+
+/// The part of the event that has what is proposed.
+fn proposed(one: &Value) -> &Value {
+    one.pointer("/event/proposal").unwrap_or(&Value::Null)
+}
+
+fn table(proposals: &[Value]) -> String {
+    if proposals.is_empty() {
+        return "no proposals\n".to_owned();
+    }
+    let rows = proposals.iter().map(|one| {
+        let event = one.get("event").unwrap_or(&Value::Null);
+        [
+            field(one, "id"),
+            field(one, "state"),
+            field(event, "severity"),
+            time(proposed(one), "expires"),
+            field(event, "incident_id"),
+            field(event, "summary"),
+        ]
+    });
+    let mut text = String::new();
+    lines::table(&mut text, ["PROPOSAL", "STATE", "SEVERITY", "EXPIRES", "INCIDENT", "WHAT"], rows);
+    text.trim_start().to_owned()
+}
+
+fn story(one: &Value) -> String {
+    let (event, proposal) = (one.get("event").unwrap_or(&Value::Null), proposed(one));
+    let mut text = format!("{}  {}  {}\n", field(one, "id"), field(one, "state"), field(event, "severity"));
+    let _ = writeln!(text, "  {}", field(event, "summary"));
+    let _ = writeln!(text, "  because {}", field(proposal, "rationale"));
+    for (name, value) in [
+        ("incident", field(event, "incident_id")),
+        ("caution", field(proposal, "caution")),
+        ("refused", field(proposal, "refused")),
+        ("expires", time(proposal, "expires")),
+    ] {
+        if !value.is_empty() {
+            let _ = writeln!(text, "  {name}: {value}");
+        }
+    }
+    for (name, key) in [("to do", "commands"), ("to take it back", "undo")] {
+        let steps: Vec<&Value> = proposal.get(key).and_then(Value::as_array).into_iter().flatten().collect();
+        if !steps.is_empty() {
+            let _ = writeln!(text, "  {name}:");
+        }
+        for step in steps {
+            let _ = writeln!(text, "    {}", lines::text_of(step));
+        }
+    }
+    if let Some(decision) = one.get("decision").filter(|decision| !decision.is_null()) {
+        let note = field(decision, "note");
+        let note = if note.is_empty() { note } else { format!(": {note}") };
+        let _ = writeln!(
+            text,
+            "  {} by {} at {}{note}",
+            field(decision, "state"),
+            field(decision, "who"),
+            field(decision, "ts")
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proposal_is_shown_with_what_is_to_be_done_why_and_how_it_is_taken_back() {
+        let one = json!({
+            "id": "9-0", "state": "approved",
+            "decision": { "state": "approved", "who": "alice", "ts": "2026-01-01T00:00:00Z", "note": "go" },
+            "event": { "severity": "HIGH", "summary": "proposal: block address\u{1b}[2J", "incident_id": "1-0",
+                "proposal": { "commands": ["nft add …"], "undo": ["nft delete …"], "rationale": "HIGH APP: scans",
+                    "expires": 1_700_000_000.0, "caution": null, "refused": null } },
+        });
+        let text = story(&one);
+        for expected in
+            ["nft add", "nft delete", "because HIGH APP: scans", "approved by alice", ": go", "incident: 1-0"]
+        {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+        assert!(!text.contains("caution") && !text.contains('\u{1b}'), "{text}");
+        let list = table(std::slice::from_ref(&one));
+        assert!(list.lines().count() == 2 && !list.contains('\u{1b}'), "{list}");
+        assert_eq!(table(&[]), "no proposals\n");
+    }
+}
