@@ -12,7 +12,7 @@ use crate::event::{Entity, Timestamp};
 /// Names kept of one incident: keys, addresses, techniques, kinds.
 pub(super) const KEYS_MAX: usize = 32;
 const KINDS_MAX: usize = 32;
-const ALERTS_NAMED_MAX: usize = 12;
+const ALERTS_NAMED_MAX: usize = 32;
 /// What an alert of another kind adds: this share of its own score, of what is missing to 1.
 const SUPPORT: f64 = 0.3;
 /// What each further tactic leaves of what is missing to 1.

@@ -152,6 +152,34 @@ fn wait_while_it_goes_on(what: &str, goal: u64, mut count: impl FnMut() -> u64, 
     }
 }
 
+/// The answer to a request on loopback; `None` when nobody listens or the connection breaks.
+pub fn ask(port: u16, request: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    let mut part = [0; 65_536];
+    while !is_whole(&answer) {
+        match stream.read(&mut part).ok()? {
+            0 => break,
+            read => answer.extend_from_slice(&part[..read]),
+        }
+    }
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let code = text.split(' ').nth(1)?.parse().ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    Some((code, if chunked { unchunk(body) } else { body.to_owned() }))
+}
+
+/// Whether it has as many bytes as it announces: not everybody ends a connection when asked to.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+    let announced = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    announced.is_some_and(|length| answer.len() >= end + 4 + length)
+}
+
 pub struct Daemon {
     pub child: Child,
     port: u16,
@@ -180,18 +208,19 @@ impl Daemon {
         ))
     }
 
-    /// `None` when nobody listens or the connection breaks.
+    /// As [`post`](Self::post), with a token.
+    pub fn post_as(&self, token: &str, path: &str, body: &str) -> (u16, String) {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            self.port,
+            body.len()
+        );
+        self.request(&request).expect("an answer")
+    }
+
     fn request(&self, request: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).ok()?;
-        let text = String::from_utf8_lossy(&answer).into_owned();
-        let code = text.split(' ').nth(1)?.parse().ok()?;
-        let (head, body) = text.split_once("\r\n\r\n")?;
-        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-        Some((code, if chunked { unchunk(body) } else { body.to_owned() }))
+        ask(self.port, request)
     }
 
     pub fn status(&self) -> Value {

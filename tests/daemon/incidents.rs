@@ -45,7 +45,7 @@ fn an_incident_that_somebody_looks_after_is_the_same_after_a_kill_and_closed_by_
     assert!(!open.contains(&id), "{open}");
     assert_eq!(ask(&["show", "1-1"]).0, Some(1));
 
-    let proposal = before["proposals"][0].as_str().unwrap();
+    let proposal = before["proposals"].as_array().unwrap().last().unwrap().as_str().unwrap();
     let (_, shown, _) = command("proposals", &["show", proposal]);
     assert!(shown.contains("because ") && shown.contains(&format!("incident: {id}")), "{shown}");
     let (code, approved, error) = command("proposals", &["approve", proposal, "--note", "now"]);

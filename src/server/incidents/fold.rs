@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Action, Change, Resolution, reasons};
 use crate::event::{Body, Category, Entity, Event, EventId, Severity, Soc, Verdict};
-use crate::limits::{INCIDENT_CHANGES_MAX, INCIDENTS_KEPT};
+use crate::limits::{INCIDENT_CHANGES_MAX, INCIDENTS_KEPT, PROPOSALS_MAX};
 
 /// The device that reports incidents.
 const ANALYTICS_DEVICE: u16 = 52;
@@ -100,33 +100,53 @@ impl Incident {
     }
 }
 
-/// All that are kept, by id.
+/// All that are kept.
 #[derive(Debug, Clone, Default)]
-pub struct Incidents(BTreeMap<String, Incident>);
+pub struct Incidents {
+    by_id: BTreeMap<String, Incident>,
+    /// Proposals because of events that no incident is known to have, by those events.
+    unclaimed: BTreeMap<String, Vec<EventId>>,
+}
 
 impl Incidents {
     pub fn step(&mut self, event: &Event) {
         let Body::Soc(soc) = &event.body else { return };
+        if soc.proposal.is_some() {
+            self.proposal(event.id, soc);
+            return;
+        }
         let Some(id) = soc.incident_id.as_deref() else { return };
         if let Some(change) = Change::of(event.id, event.ts().seconds(), soc) {
             self.change(id, change);
         } else if soc.producer() == ANALYTICS_DEVICE {
             self.report(id, event.id, soc);
-        } else if soc.proposal.is_some()
-            && let Some(incident) = self.0.get_mut(id)
-        {
-            incident.proposals.push(event.id);
-            incident.touched = event.id;
+        }
+    }
+
+    /// It belongs to the incident that it names, or to the one that has its cause, which may not be known to be one yet.
+    fn proposal(&mut self, event: EventId, soc: &Soc) {
+        let has_cause = |incident: &Incident| incident.members.contains(&soc.input_ref);
+        let named = soc.incident_id.clone().filter(|id| self.by_id.contains_key(id));
+        let id = named.or_else(|| self.by_id.values().find(|it| has_cause(it)).map(|it| it.id.clone()));
+        if let Some(incident) = id.and_then(|id| self.by_id.get_mut(&id)) {
+            incident.proposals.push(event);
+            incident.touched = event;
+            return;
+        }
+        self.unclaimed.entry(soc.input_ref.clone()).or_default().push(event);
+        if self.unclaimed.len() > PROPOSALS_MAX {
+            let oldest = self.unclaimed.iter().min_by_key(|(_, events)| events.first().copied());
+            oldest.map(|(cause, _)| cause.clone()).map(|cause| self.unclaimed.remove(&cause));
         }
     }
 
     pub fn get(&self, id: &str) -> Option<&Incident> {
-        self.0.get(id)
+        self.by_id.get(id)
     }
 
     /// Those that something was last heard of come first.
     pub fn newest_first(&self) -> Vec<&Incident> {
-        let mut all: Vec<&Incident> = self.0.values().collect();
+        let mut all: Vec<&Incident> = self.by_id.values().collect();
         all.sort_by_key(|incident| std::cmp::Reverse(incident.touched));
         all
     }
@@ -134,13 +154,13 @@ impl Incidents {
     fn report(&mut self, id: &str, event: EventId, soc: &Soc) {
         let told = |prefix: &'static str| soc.reasons.iter().filter_map(move |reason| reason.strip_prefix(prefix));
         for other in told("merged:").filter(|other| *other != id) {
-            if let Some(other) = self.0.get_mut(other) {
+            if let Some(other) = self.by_id.get_mut(other) {
                 other.state = State::Closed;
                 other.merged_into = Some(id.to_owned());
             }
         }
         let alarm = soc.alarm.clone().unwrap_or_default();
-        let before = self.0.remove(id);
+        let before = self.by_id.remove(id);
         let is_closed = before.as_ref().is_some_and(|before| before.state == State::Closed);
         let (events, proposals, changes) = before
             .as_ref()
@@ -170,16 +190,18 @@ impl Incidents {
             changes,
             touched: event,
         };
+        let found = incident.members.iter().filter_map(|member| self.unclaimed.remove(member));
+        incident.proposals.extend(found.flatten());
         incident.events.push(event);
         if incident.events.len() > EVENTS_NAMED_MAX {
             incident.events.remove(0);
         }
-        self.0.insert(id.to_owned(), incident);
+        self.by_id.insert(id.to_owned(), incident);
         self.make_room();
     }
 
     fn change(&mut self, id: &str, change: Change) {
-        let Some(incident) = self.0.get_mut(id) else { return };
+        let Some(incident) = self.by_id.get_mut(id) else { return };
         match change.action {
             Action::Acknowledge => incident.state = State::Acknowledged,
             Action::Close => {
@@ -197,10 +219,10 @@ impl Incidents {
 
     /// Forgets a closed one before one that still needs somebody, and the oldest before others.
     fn make_room(&mut self) {
-        if self.0.len() > INCIDENTS_KEPT {
+        if self.by_id.len() > INCIDENTS_KEPT {
             let least =
-                self.0.values().min_by_key(|it| (it.state != State::Closed, it.touched)).map(|it| it.id.clone());
-            least.map(|id| self.0.remove(&id));
+                self.by_id.values().min_by_key(|it| (it.state != State::Closed, it.touched)).map(|it| it.id.clone());
+            least.map(|id| self.by_id.remove(&id));
         }
     }
 }
@@ -266,6 +288,24 @@ mod tests {
         assert_eq!(changes, [(Action::Acknowledge, "alice"), (Action::Close, "alice")]);
         assert_eq!((incident.changes[1].note.as_str(), incident.changes[1].ts), ("a note: of two parts", 6.0));
         assert_eq!(incidents.newest_first().len(), 1);
+    }
+
+    #[test]
+    fn what_was_proposed_because_of_a_member_is_proposed_in_the_incident_whichever_was_first() {
+        let because_of = |cause: &str| Soc { incident_id: None, input_ref: cause.into(), ..proposed("") };
+        let report = || {
+            let mut soc = reported("1-0", Severity::High, 2, &[]);
+            soc.alarm.as_mut().unwrap().members = vec!["7-0".into(), "8-0".into()];
+            soc
+        };
+        for order in
+            [[because_of("7-0"), report(), because_of("8-0")], [report(), because_of("7-0"), because_of("8-0")]]
+        {
+            let expected: Vec<EventId> =
+                (1..).zip(&order).filter(|(_, soc)| soc.proposal.is_some()).map(|(n, _)| EventId::new(n, 0)).collect();
+            assert_eq!(fold(order).get("1-0").unwrap().proposals, expected);
+        }
+        assert_eq!(fold([because_of("9-0"), report()]).get("1-0").unwrap().proposals, []);
     }
 
     #[test]

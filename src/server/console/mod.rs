@@ -5,7 +5,9 @@ use std::hash::{BuildHasher, RandomState};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-const PAGE: &str = include_str!("console.html");
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("console.css");
+const SCRIPT: &str = include_str!("console.js");
 
 pub async fn page() -> Response {
     let nonce = nonce();
@@ -19,7 +21,8 @@ pub async fn page() -> Response {
         (header::REFERRER_POLICY, "no-referrer".to_owned()),
         (header::X_FRAME_OPTIONS, "DENY".to_owned()),
     ];
-    (headers, PAGE.replace("{{nonce}}", &nonce)).into_response()
+    let page = PAGE.replace("{{nonce}}", &nonce).replace("{{style}}", STYLE).replace("{{script}}", SCRIPT);
+    (headers, page).into_response()
 }
 
 /// 128 bits; each `RandomState` has keys of its own, from the system's randomness.

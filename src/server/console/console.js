@@ -1,0 +1,315 @@
+"use strict";
+// Everything shown comes from log lines, which attackers write: it only ever becomes text nodes.
+const SEVERITIES = ["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"];
+const KEPT = 1000, SHOWN = 200, POLL_MS = 2000, RETRY_MS = 2000, TEXT_SHOWN = 200;
+const at = id => document.getElementById(id);
+const events = [];
+let token = "", last = "", live = null, drawn = false, lost = null;
+const before = {}; // what each list was drawn from: a redraw would take a button away from under a finger
+
+// Characters that reverse a line, hide or drive a terminal are shown as what they are.
+const DECEPTIVE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
+const shown = text => String(text).replace(DECEPTIVE, found => "\\u{" + found.codePointAt(0).toString(16) + "}");
+
+function make(tag, text, ...classes) {
+  const node = document.createElement(tag);
+  if (text !== undefined) node.textContent = shown(text);
+  node.classList.add(...classes);
+  return node;
+}
+
+function button(text, act) {
+  const node = make("button", text);
+  node.addEventListener("click", act);
+  return node;
+}
+
+// A long text ends early, and is whole in its title.
+function short(text) {
+  const node = make("span", text.length > TEXT_SHOWN ? text.slice(0, TEXT_SHOWN) + "…" : text);
+  if (text.length > TEXT_SHOWN) node.title = shown(text);
+  return node;
+}
+
+async function ask(path, options = {}) {
+  const headers = { ...options.headers };
+  if (token) headers.Authorization = "Bearer " + token;
+  const answer = await fetch(path, { ...options, headers, cache: "no-store" });
+  if (answer.ok) return answer;
+  const problem = await answer.json().catch(() => ({}));
+  throw new Error(answer.status + ": " + (problem.detail || answer.statusText));
+}
+
+const get = async path => (await ask(path)).json();
+
+// Today the time, else the date as well.
+function clock(seconds) {
+  const time = new Date(seconds * 1000), today = time.toDateString() === new Date().toDateString();
+  return today ? time.toLocaleTimeString() : time.toLocaleString();
+}
+
+function when(seconds, more = "") {
+  const node = make("span", clock(seconds), "dim"), utc = new Date(seconds * 1000).toISOString();
+  node.title = shown(utc + more);
+  return node;
+}
+
+const severityOf = thing => SEVERITIES.includes(thing.severity) ? thing.severity : "INFO";
+const many = (count, one) => count + " " + one + (count === 1 ? "" : "s");
+
+const worstFirst = (a, b) => SEVERITIES.indexOf(severityOf(b)) - SEVERITIES.indexOf(severityOf(a)) || b.last_ts - a.last_ts;
+
+// The sentence that says whether anything is wrong.
+function verdict(status, incidents, pending) {
+  const open = incidents.filter(incident => incident.state === "open");
+  const parts = [];
+  if (!status.ready) parts.push("the daemon is not ready: " + status.reasons.join("; "));
+  if (open.length) {
+    const worst = open[0];
+    parts.push(many(open.length, "incident") + (open.length === 1 ? " needs" : " need") + " you, the worst " + severityOf(worst)
+      + " since " + clock(worst.first_ts));
+  }
+  const mine = incidents.length - open.length;
+  if (mine) parts.push(many(mine, "incident") + " acknowledged");
+  if (pending) parts.push(many(pending, "proposal") + (pending === 1 ? " waits" : " wait") + " for a decision");
+  if (status.warnings.length) parts.push(many(status.warnings.length, "part") + (status.warnings.length === 1 ? " does" : " do") + " not work");
+  const text = parts.length ? parts.join(" · ") : "all is quiet and every part works";
+  say(text, status.ready && !open.length && !status.warnings.length);
+}
+
+function say(text, good) {
+  if (at("verdict").textContent !== shown(text)) at("verdict").textContent = shown(text);
+  at("verdict").className = "verdict " + (good ? "good" : "bad");
+}
+
+// True when the list is not what it was drawn from.
+function changed(name, list) {
+  const text = JSON.stringify(list);
+  if (before[name] === text) return false;
+  before[name] = text;
+  return true;
+}
+
+function showParts(status) {
+  document.title = shown(status.instance) + " · dsmild";
+  at("troubles").hidden = !status.warnings.length && status.ready;
+  at("trouble").replaceChildren(...status.reasons.map(reason => make("li", reason, "bad")), ...status.warnings.map(text => make("li", text)));
+  const chips = status.actors.map(actor => {
+    const remarks = [actor.lag_events && "lag " + actor.lag_events, actor.restarts && "restarts " + actor.restarts,
+      actor.refused_outputs && "outputs refused " + actor.refused_outputs];
+    return [actor, actor.state, actor.state === "up", remarks];
+  }).concat(status.sources.map(source => [source, source.state, source.state !== "down", [source.rate >= 0.05 && source.rate.toFixed(1) + "/s"]]),
+    status.outlets.map(outlet => [outlet, outlet.up ? "up" : "down", outlet.up, [outlet.lag_events && outlet.lag_events + " behind", outlet.progress]]));
+  at("parts").replaceChildren(...chips.map(([part, state, good, remarks]) => {
+    const chip = make("span", part.name + " ", "chip");
+    chip.append(make("b", state, good ? "good" : "bad"), make("span", remarks.filter(Boolean).map(text => " " + text).join(","), "dim"));
+    if (part.last_error) chip.title = shown(part.last_error);
+    return chip;
+  }));
+  const store = status.store, megabytes = n => Math.round(n / 1048576).toLocaleString() + " MiB";
+  at("facts").textContent = shown([
+    status.version, "up " + Math.round(status.uptime_s).toLocaleString() + " s",
+    "store " + megabytes(store.bytes) + " of " + megabytes(store.max_bytes),
+    "SHRINK " + status.shrink.state, "newest event " + (store.last_id || "none"),
+  ].join(" · "));
+}
+
+// Asks for what belongs to an action on an incident, and does it.
+function act(incident, verb) {
+  at("act-head").textContent = shown(verb + " incident " + incident.id);
+  at("resolution-label").hidden = verb !== "close";
+  at("note").value = "";
+  at("act-failed").textContent = "";
+  at("act-form").onsubmit = async event => {
+    if (event.submitter && event.submitter.value === "leave") return;
+    event.preventDefault();
+    const body = { note: at("note").value };
+    if (verb === "close") body.resolution = at("resolution").value;
+    try {
+      await ask("/api/v1/incidents/" + encodeURIComponent(incident.id) + "/" + verb, { method: "POST", body: JSON.stringify(body) });
+      at("act").close();
+      await poll();
+    } catch (error) { at("act-failed").textContent = shown(error.message); }
+  };
+  at("act").showModal();
+}
+
+function incidentRow(incident) {
+  const row = make("article", undefined, "incident", severityOf(incident)), head = make("div", undefined, "row");
+  const what = make("div");
+  what.append(make("b", severityOf(incident) + " ", severityOf(incident)), when(incident.first_ts, " " + incident.id), make("span", " – ", "dim"),
+    when(incident.last_ts), make("span", " ", "dim"), short(incident.summary));
+  head.append(what);
+  if (incident.state === "open") head.append(button("acknowledge", () => act(incident, "acknowledge")));
+  if (incident.state !== "closed") head.append(button("close", () => act(incident, "close")));
+  head.append(button("note", () => act(incident, "note")));
+  row.append(head);
+  if (incident.tactics.length) row.append(make("p", incident.tactics.join(" → ")));
+  const state = incident.resolution ? incident.state + " as " + incident.resolution : incident.state;
+  const facts = [state, many(incident.count, "alert"), incident.attacker && "attacker " + incident.attacker,
+    incident.merged_into && "part of " + incident.merged_into].filter(Boolean);
+  row.append(make("p", facts.join(" · "), "dim"));
+  for (const change of incident.changes) {
+    const line = make("p", undefined, "dim");
+    line.append(when(change.ts), make("span", " " + change.action + " by " + change.who + (change.note ? ": " + change.note : "")));
+    row.append(line);
+  }
+  const more = make("details"), list = make("div", undefined, "chips");
+  more.append(make("summary", "alerts and reports"), list);
+  for (const id of [...incident.members, ...incident.events]) list.append(button(id, () => explain(id)));
+  row.append(more);
+  return row;
+}
+
+function showIncidents(place, incidents, none) {
+  if (!changed(place, incidents)) return;
+  at(place).replaceChildren(...incidents.map(incidentRow));
+  if (!incidents.length) at(place).append(make("p", none, "dim"));
+}
+
+async function decide(id, verb) {
+  if (!confirm(verb + " proposal " + id + "? A decision is final.")) return;
+  try {
+    await ask("/api/v1/proposals/" + encodeURIComponent(id) + "/" + verb, { method: "POST" });
+  } catch (error) { alert(error.message); }
+  await poll();
+}
+
+function showProposals(list) {
+  if (!changed("proposals", list)) return;
+  at("proposals").replaceChildren(...list.slice(0, 50).map(proposal => {
+    const row = make("li", undefined, "row"), text = make("div"), more = make("details");
+    const what = proposal.event.proposal, steps = (what.commands || []).join("\n");
+    text.append(make("b", proposal.event.severity + " ", severityOf(proposal.event)), short(proposal.event.summary || "proposal"), more);
+    more.append(make("summary", "why and what"), make("p", what.rationale || ""), make("pre", steps),
+      make("p", what.caution || "", "bad"), button("explain", () => explain(proposal.id)));
+    row.append(text);
+    if (proposal.state === "pending") {
+      for (const verb of ["approve", "reject"]) row.append(button(verb, () => decide(proposal.id, verb)));
+    } else if (!proposal.decision) {
+      row.append(make("span", proposal.state, "dim"));
+    } else {
+      row.append(make("span", proposal.state + " by " + proposal.decision.who + ", " + proposal.decision.ts, "dim"));
+    }
+    return row;
+  }));
+  if (!list.length) at("proposals").append(make("li", "none", "dim"));
+}
+
+async function explain(id) {
+  at("chain-head").textContent = "Chain of " + shown(id);
+  at("steps").replaceChildren(make("p", "…"));
+  at("chain").showModal();
+  try {
+    const answer = await get("/api/v1/events/" + encodeURIComponent(id) + "/explain");
+    at("steps").replaceChildren(...answer.steps.flatMap((step, index) => [
+      make("b", (index ? "from " : "") + step.stream + " " + step.id), make("pre", JSON.stringify(step, null, 1)),
+    ]));
+    if (answer.ends_because) at("steps").append(make("p", answer.ends_because, "bad"));
+  } catch (error) { at("steps").replaceChildren(make("p", error.message, "bad")); }
+}
+
+function eventRow(event) {
+  const row = make("button", undefined, "event", severityOf(event)), summary = short(event.summary);
+  const about = Object.entries(event.entity || {}).map(([key, value]) => key + "=" + value).concat(event.flags || [], event.reasons || []);
+  if (about.length) summary.append(make("span", " " + about.join(" "), "dim"));
+  row.append(when(event.ts, " " + event.id), make("b", severityOf(event)), make("span", event.category + " " + event.src_device, "dim"), summary);
+  row.addEventListener("click", () => explain(event.id));
+  const item = make("li");
+  item.append(row);
+  return item;
+}
+
+function draw() {
+  drawn = true;
+  const lowest = SEVERITIES.indexOf(at("severity").value), text = at("text").value.toLowerCase();
+  const wanted = events.filter(event => SEVERITIES.indexOf(event.severity) >= lowest
+    && (!text || JSON.stringify(event).toLowerCase().includes(text)));
+  at("count").textContent = wanted.length + " of the newest " + events.length;
+  at("events").replaceChildren(...wanted.slice(-SHOWN).reverse().map(eventRow));
+}
+
+// However fast events come, the page is drawn a few times a second.
+setInterval(() => { if (!drawn) draw(); }, 300);
+
+function take(block) {
+  let id = "", data = "", kind = "";
+  for (const line of block.split("\n")) {
+    if (line.startsWith("id: ")) id = line.slice(4);
+    else if (line.startsWith("data: ")) data += line.slice(6);
+    else if (line.startsWith("event: ")) kind = line.slice(7);
+  }
+  if (id) last = id;
+  if (!data || kind) return;
+  events.push(JSON.parse(data));
+  if (events.length > KEPT) events.shift();
+  drawn = false;
+}
+
+// EventSource cannot send a token, so the stream is read by hand.
+async function follow(signal) {
+  while (!signal.aborted) {
+    try {
+      const headers = last ? { "Last-Event-ID": last } : {};
+      const answer = await ask("/api/v1/streams/SOC_EVENTS/live", { headers, signal });
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (let rest = "";;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        const blocks = (rest + value).split("\n\n");
+        rest = blocks.pop();
+        blocks.forEach(take);
+      }
+    } catch (error) { /* poll says what does not answer */ }
+    await new Promise(done => setTimeout(done, RETRY_MS));
+  }
+}
+
+async function poll() {
+  try {
+    const status = await get("/api/v1/status");
+    if (!last && status.store.last_id) {
+      // The first look goes a quarter of an hour back.
+      last = Math.max(0, parseInt(status.store.last_id, 10) - 900000) + "-0";
+    }
+    if (!live) { live = new AbortController(); follow(live.signal); }
+    const [open, acknowledged] = await Promise.all(["open", "acknowledged"].map(state => get("/api/v1/incidents?state=" + state)));
+    const incidents = [open, acknowledged].flatMap(answer => answer.incidents.sort(worstFirst));
+    const proposals = (await get("/api/v1/proposals")).proposals;
+    showParts(status);
+    showIncidents("incidents", incidents, "none");
+    if (at("closed").open) showIncidents("closed-incidents", (await get("/api/v1/incidents?state=closed")).incidents, "none");
+    showProposals(proposals);
+    verdict(status, incidents, proposals.filter(proposal => proposal.state === "pending").length);
+    lost = null;
+  } catch (error) {
+    lost = lost || new Date();
+    say(error.message + " · what is shown is as of " + lost.toLocaleTimeString(), false);
+  }
+}
+
+async function polling() {
+  await poll();
+  setTimeout(polling, POLL_MS);
+}
+
+at("severity").append(...SEVERITIES.map(severity => make("option", severity)));
+at("filter").addEventListener("input", draw);
+at("filter").addEventListener("submit", event => event.preventDefault());
+at("closed").addEventListener("toggle", poll);
+at("leave").addEventListener("click", () => at("chain").close());
+at("login").addEventListener("submit", event => {
+  event.preventDefault();
+  token = at("token").value.trim();
+  at("token").value = "";
+  if (live) live.abort();
+  live = null;
+  poll();
+});
+// The link that the daemon shows on its terminal brings the token; it stays in memory, and not in the history.
+const brought = new URLSearchParams(location.hash.slice(1)).get("token");
+if (brought) {
+  token = brought;
+  history.replaceState(null, "", location.pathname);
+}
+polling();
