@@ -338,8 +338,10 @@ pub const PROPOSALS_WAITING_MAX: usize = 256;
 pub const MACHINE_ADDRESSES_MAX: usize = 1024;
 /// The newest entries of the audit log that the hot store keeps as well.
 pub const AUDIT_ENTRIES_KEPT: usize = 256;
-/// Bytes of the note that comes with a decision.
-pub const AUDIT_NOTE_BYTES_MAX: usize = 1024;
+/// Characters of the note that comes with a decision.
+pub const AUDIT_NOTE_CHARS_MAX: usize = 1000;
+/// Bytes of the body that brings it, each character escaped.
+pub const AUDIT_NOTE_BYTES_MAX: usize = 12 * AUDIT_NOTE_CHARS_MAX + 256;
 /// Bytes of one log message; what is longer is cut.
 pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// Events of one write to standard output.

@@ -18,6 +18,14 @@ pub enum ClientCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Show what is read, how much comes, and why something is not read; exit 1 when a source is down
+    Sources {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        /// The answer as it came
+        #[arg(long)]
+        json: bool,
+    },
     /// Follow a stream, one line an event
     Tail {
         #[command(flatten)]
@@ -90,6 +98,7 @@ impl ClientCommand {
     /// `-c`, for whoever loads the configuration.
     pub fn config(&self) -> Option<&Path> {
         let (Self::Status { connection, .. }
+        | Self::Sources { connection, .. }
         | Self::Tail { connection, .. }
         | Self::Explain { connection, .. }
         | Self::Incidents { connection, .. }

@@ -7,21 +7,13 @@ use serde_json::Value;
 
 use crate::detect::deceptive::escaped;
 use crate::event::Timestamp;
-use crate::server::gateway::{ActorStatus, OutletStatus, SourceStatus, Status};
+use crate::server::gateway::{ActorStatus, OutletStatus, SourceState, SourceStatus, Status};
 
 /// Longest summary or payload on a line.
 const TEXT_CHARS_MAX: usize = 300;
 
 pub fn status_table(status: &Status) -> String {
-    let mut text = String::new();
-    let state = if status.ready { "ready" } else { "NOT READY" };
-    let _ = writeln!(
-        text,
-        "{} {} {state}, up {}",
-        escaped(&status.instance),
-        escaped(&status.version),
-        duration(status.uptime_s)
-    );
+    let mut text = format!("{}\n", sentence(status));
     for reason in &status.reasons {
         let _ = writeln!(text, "  {}", escaped(reason));
     }
@@ -30,11 +22,7 @@ pub fn status_table(status: &Status) -> String {
     }
     let rows = status.actors.iter().map(actor_row);
     table(&mut text, ["ACTOR", "STATE", "RESTARTS", "LAG", "LAST ERROR"], rows);
-    table(
-        &mut text,
-        ["SOURCE", "STATE", "EVENTS", "LAST", "RATE", "LAG", "LAST ERROR"],
-        status.sources.iter().map(source_row),
-    );
+    table(&mut text, SOURCE_HEADS, status.sources.iter().map(source_row));
     table(&mut text, ["OUTLET", "STATE", "", "LAG", "LAST ERROR"], status.outlets.iter().map(outlet_row));
     let store = &status.store;
     let last = store.last_id.map_or_else(|| "none".to_owned(), |id| id.to_string());
@@ -53,6 +41,35 @@ pub fn status_table(status: &Status) -> String {
     );
     text
 }
+
+/// How the daemon is, as one would say it.
+fn sentence(status: &Status) -> String {
+    let state = if status.ready { "ready" } else { "NOT READY" };
+    let (instance, version) = (escaped(&status.instance), escaped(&status.version));
+    let down = status.sources.iter().filter(|source| source.state == SourceState::Down).count();
+    let sources = match (status.sources.len(), down) {
+        (0, _) => "nothing is read".to_owned(),
+        (1, 0) => "its one source is read".to_owned(),
+        (all, 0) => format!("all {all} sources are read"),
+        (all, down) => format!("{down} of {all} sources NOT read"),
+    };
+    let behind = status.outlets.iter().filter(|outlet| !outlet.up).map(|outlet| {
+        let lag = outlet.lag_events;
+        format!("{} is DOWN with {lag} events waiting", escaped(&outlet.name))
+    });
+    let outlets: Vec<String> = behind.collect();
+    let outlets = if outlets.is_empty() { String::new() } else { format!("; {}", outlets.join("; ")) };
+    format!("{instance} is {state}: {sources}{outlets} (dsmild {version}, up {})", duration(status.uptime_s))
+}
+
+/// All sources and nothing else.
+pub fn source_table(sources: &[SourceStatus]) -> String {
+    let mut text = String::new();
+    table(&mut text, SOURCE_HEADS, sources.iter().map(source_row));
+    if text.is_empty() { "no sources\n".to_owned() } else { text.trim_start().to_owned() }
+}
+
+const SOURCE_HEADS: [&str; 7] = ["SOURCE", "STATE", "EVENTS", "LAST", "RATE", "LAG", "LAST ERROR"];
 
 fn actor_row(actor: &ActorStatus) -> [String; 5] {
     let mark = if actor.critical { "*" } else { "" };
@@ -210,6 +227,25 @@ mod tests {
             event(&soc),
             "1-0 1970-01-01T00:00:00Z HIGH     AUTH     52 0.80 evil\\n\\u{1b}[2J user=a\\rb reasons=[\"r1\"]"
         );
+    }
+
+    #[test]
+    fn the_first_sentence_says_what_is_read_and_who_is_behind() {
+        let source = |state: SourceState| SourceStatus { state, ..SourceStatus::default() };
+        let outlet =
+            |name: &str, up: bool| OutletStatus { name: name.into(), up, lag_events: 7, ..OutletStatus::default() };
+        let said = |sources: &[SourceState], outlets: &[(&str, bool)]| {
+            let sources = sources.iter().copied().map(source).collect();
+            let outlets = outlets.iter().map(|(name, up)| outlet(name, *up)).collect();
+            sentence(&Status { instance: "atlas".into(), ready: true, sources, outlets, ..Status::default() })
+        };
+        use SourceState::{Down, Up, Waiting};
+        assert!(
+            said(&[Up, Waiting], &[("mirror", true)]).starts_with("atlas is ready: all 2 sources are read (dsmild")
+        );
+        assert!(said(&[Up, Down], &[]).contains("1 of 2 sources NOT read"));
+        assert!(said(&[Up], &[("loki", false)]).contains("one source is read; loki is DOWN with 7 events waiting"));
+        assert!(said(&[], &[]).contains("nothing is read"));
     }
 
     #[test]

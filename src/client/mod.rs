@@ -1,4 +1,4 @@
-//! The commands that talk to a running daemon: `status`, `tail`, `explain`, `incidents`, `proposals`, `verify`, `top`.
+//! The commands that talk to a running daemon: `status`, `sources`, `tail`, `explain`, `incidents`, `proposals`, `verify`, `top`.
 
 mod args;
 mod connection;
@@ -20,7 +20,7 @@ use exit::{EXIT_BAD, EXIT_OK};
 
 use crate::config::Config;
 use crate::event::EventId;
-use crate::server::gateway::Status;
+use crate::server::gateway::{SourceState, SourceStatus, Status};
 
 /// Runs a command to its end and returns the exit code of the process.
 pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
@@ -34,6 +34,9 @@ pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
         }
         ClientCommand::Tail { connection, stream, after, json } => {
             with(connection, config, async |client| tail::tail(client, *stream, *after, *json).await).await
+        }
+        ClientCommand::Sources { connection, json } => {
+            with(connection, config, async |client| sources(client, *json).await).await
         }
         ClientCommand::Incidents { connection, command } => {
             with(connection, config, async |client| incidents::incidents(client, command).await).await
@@ -73,6 +76,18 @@ async fn status(client: &Client, json: bool) -> Result<u8, ClientError> {
         io::stdout().write_all(lines::status_table(&status).as_bytes())?;
     }
     Ok(if status.ready { EXIT_OK } else { EXIT_BAD })
+}
+
+/// What is read; [`EXIT_BAD`] when a source is down.
+async fn sources(client: &Client, json: bool) -> Result<u8, ClientError> {
+    let answer: Value = client.get("/api/v1/sources").await?;
+    let list = answer.get("sources").cloned().ok_or_else(|| client.bad_answer("no `sources`"))?;
+    let sources: Vec<SourceStatus> =
+        serde_json::from_value(list).map_err(|error| client.bad_answer(&error.to_string()))?;
+    let text = if json { format!("{answer:#}\n") } else { lines::source_table(&sources) };
+    io::stdout().write_all(text.as_bytes())?;
+    let is_down = sources.iter().any(|source| source.state == SourceState::Down);
+    Ok(if is_down { EXIT_BAD } else { EXIT_OK })
 }
 
 /// The chain from an event back to its line; [`EXIT_BAD`] when it is not complete.

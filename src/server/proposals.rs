@@ -6,18 +6,16 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use http_body_util::{BodyExt, Limited};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::decisions::{APPROVE, Decision, Ledger, REJECT, decision_of, is_expired, is_proposal};
 use super::event_json::event_json;
+use super::note::{Noted, small_body};
 use super::problem::Problem;
 use super::request::{MayRead, MayRespond, PathPart, parameters};
 use super::shared::Shared;
 use crate::event::{EventId, Timestamp};
-use crate::limits;
 use crate::observe::audit::{Entry, Kept};
 
 #[derive(Serialize)]
@@ -35,13 +33,6 @@ struct Proposal {
 }
 
 const STATES: [&str; 4] = ["pending", "approved", "rejected", "expired"];
-
-/// The optional body of `approve` and `reject`.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Note {
-    note: String,
-}
 
 pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<List>, Problem> {
     let [wanted] = parameters(&uri, ["state"])?;
@@ -87,7 +78,7 @@ async fn decide(
     State(shared): State<Arc<Shared>>,
     body: Body,
 ) -> Result<Json<Decision>, Problem> {
-    let note = read_note(body).await?;
+    let Noted { note } = small_body(body, Noted::SHAPE).await?.unwrap_or_default();
     let Some(event) = shared.gateway.event(id).await?.filter(is_proposal) else {
         return Err(Problem::not_found(format!("there is no proposal {id}; GET /api/v1/proposals lists them")));
     };
@@ -95,7 +86,7 @@ async fn decide(
         return Err(Problem::new(StatusCode::CONFLICT, format!("proposal {id} has expired: it can only be rejected")));
     }
     // It runs to its end when the client goes away meanwhile.
-    let recorded = tokio::spawn(record(shared, id, action, who, note)).await;
+    let recorded = tokio::spawn(record(shared, id, action, who, note.0)).await;
     let entry = recorded.map_err(|error| Problem::busy(format!("the decision was not recorded: {error}"), 5))??;
     Ok(Json(decision_of(id, &entry)))
 }
@@ -144,24 +135,4 @@ pub async fn audit(_: MayRead, State(shared): State<Arc<Shared>>) -> Json<Value>
         Ok(ledger) => json!(ledger.lock().unwrap_or_else(PoisonError::into_inner).head()),
         Err(error) => json!({ "error": error }),
     })
-}
-
-async fn read_note(body: Body) -> Result<String, Problem> {
-    let note: Option<Note> = note_body(body, "none, or {\"note\":\"…\"}").await?;
-    Ok(note.unwrap_or_default().note)
-}
-
-/// A body that is small and may be missing, of this shape.
-pub async fn note_body<T: DeserializeOwned>(body: Body, shape: &str) -> Result<Option<T>, Problem> {
-    let wrong = |what: String| {
-        let most = limits::AUDIT_NOTE_BYTES_MAX;
-        Problem::bad_request(format!("the body is {what}; send {shape} of at most {most} bytes"))
-    };
-    let body =
-        Limited::new(body, limits::AUDIT_NOTE_BYTES_MAX).collect().await.map_err(|error| wrong(error.to_string()))?;
-    let body = body.to_bytes();
-    if body.trim_ascii().is_empty() {
-        return Ok(None);
-    }
-    serde_json::from_slice(&body).map(Some).map_err(|error| wrong(format!("something else than that ({error})")))
 }

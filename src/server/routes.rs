@@ -10,7 +10,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::connections::Ticket;
 use super::gateway::Status;
@@ -32,7 +32,9 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/metrics", get(show_metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .route("/api/v1/openapi.json", get(openapi))
         .route("/api/v1/status", get(status))
+        .route("/api/v1/sources", get(sources))
         .route("/api/v1/streams/{stream}", get(streams::page).post(ingest::post))
         .route("/api/v1/streams/{stream}/live", get(streams::live))
         .route("/api/v1/events/{id}/explain", get(explain::explain))
@@ -117,6 +119,18 @@ async fn status(_: MayRead, State(shared): State<Arc<Shared>>) -> Json<Status> {
     Json(status_of(&shared).await)
 }
 
+/// What this router serves, as a document.
+const OPENAPI: &str = include_str!("openapi.json");
+
+async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI)
+}
+
+/// The part of the status that says what is read.
+async fn sources(_: MayRead, State(shared): State<Arc<Shared>>) -> Json<Value> {
+    Json(json!({ "sources": shared.gateway.status().sources }))
+}
+
 /// With what the server alone knows. Why it is so, is in the log and the answer of `/api/v1/audit`: not everybody who asks for
 /// this should see it.
 async fn status_of(shared: &Shared) -> Status {
@@ -125,4 +139,31 @@ async fn status_of(shared: &Shared) -> Status {
         status.warnings.push("no proposal can be decided: the audit log is not as it was left".to_owned());
     }
     status
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_in_the_document_and_nothing_else_is() {
+        let document: Value = serde_json::from_str(OPENAPI).unwrap();
+        let documented: BTreeSet<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+        let router = include_str!("routes.rs").split(".fallback(").next().unwrap();
+        let served = router.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert_eq!(documented, served);
+    }
+
+    #[test]
+    fn what_the_document_refers_to_is_in_it() {
+        let document: Value = serde_json::from_str(OPENAPI).unwrap();
+        let references: Vec<&str> =
+            OPENAPI.split("\"$ref\": \"#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert!(references.len() > 50, "{}", references.len());
+        for reference in references {
+            assert!(document.pointer(reference).is_some(), "{reference}");
+        }
+    }
 }

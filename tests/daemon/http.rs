@@ -41,6 +41,8 @@ fn every_route_answers() {
         ("/api/v1/status", 200, "\"actors\""),
         ("/api/v1/streams/SOC_EVENTS", 200, "\"events\""),
         ("/api/v1/proposals", 200, "\"proposals\""),
+        ("/api/v1/openapi.json", 200, "\"openapi\": \"3.1.0\""),
+        ("/api/v1/sources", 200, "\"sources\""),
         ("/api/v1/incidents", 200, "\"incidents\""),
         ("/api/v1/incidents/1-1", 404, "\"status\":404"),
         ("/api/v1/streams/NO_SUCH", 400, "SOC_EVENTS"),
@@ -97,6 +99,8 @@ fn the_client_commands_end_as_documented() {
     assert_eq!(code, Some(0));
     assert!(table.contains("device-57"), "{table}");
     assert_eq!(ask(&["explain", "1-1"]).0, Some(1));
+    let (code, sources) = ask(&["sources"]);
+    assert_eq!((code, sources.contains("STATE")), (Some(0), true), "{sources}");
     assert_eq!(daemon.terminate(), Some(0));
     assert_eq!(ask(&["status"]).0, Some(69));
 }

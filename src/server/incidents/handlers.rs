@@ -14,8 +14,9 @@ use super::fold::{Incident, State as IncidentState};
 use crate::event::{Body as EventBody, Draft, Stream, Times};
 use crate::intake::clock::arrival;
 use crate::server::gateway::IngestError;
+use crate::server::note::{Note, Noted, small_body};
 use crate::server::problem::Problem;
-use crate::server::proposals::{note_body, on_record, remember};
+use crate::server::proposals::{on_record, remember};
 use crate::server::request::{MayRead, MayRespond, parameters};
 use crate::server::shared::Shared;
 
@@ -25,20 +26,13 @@ pub struct List {
     incidents: Vec<Incident>,
 }
 
-/// The optional body of `acknowledge`, and the body of `note`.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Note {
-    note: String,
-}
-
 /// The body of `close`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Closing {
     resolution: Resolution,
     #[serde(default)]
-    note: String,
+    note: Note,
 }
 
 pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<List>, Problem> {
@@ -70,8 +64,8 @@ pub async fn acknowledge(
     shared: State<Arc<Shared>>,
     body: Body,
 ) -> Result<Json<Incident>, Problem> {
-    let Note { note } = note_body(body, "none, or {\"note\":\"…\"}").await?.unwrap_or_default();
-    change(shared.0, id, Wanted { action: Action::Acknowledge, resolution: None, who, note }).await
+    let Noted { note } = small_body(body, Noted::SHAPE).await?.unwrap_or_default();
+    change(shared.0, id, Wanted { action: Action::Acknowledge, resolution: None, who, note: note.0 }).await
 }
 
 pub async fn close(
@@ -81,10 +75,10 @@ pub async fn close(
     body: Body,
 ) -> Result<Json<Incident>, Problem> {
     const SHAPE: &str = "{\"resolution\":\"true_positive\"}, with false_positive or benign_true_positive in its place, and a note where there is one,";
-    let closing: Option<Closing> = note_body(body, SHAPE).await?;
+    let closing: Option<Closing> = small_body(body, SHAPE).await?;
     let Closing { resolution, note } =
         closing.ok_or_else(|| Problem::bad_request(format!("the body is missing; send {SHAPE}")))?;
-    change(shared.0, id, Wanted { action: Action::Close, resolution: Some(resolution), who, note }).await
+    change(shared.0, id, Wanted { action: Action::Close, resolution: Some(resolution), who, note: note.0 }).await
 }
 
 pub async fn note(
@@ -93,11 +87,11 @@ pub async fn note(
     shared: State<Arc<Shared>>,
     body: Body,
 ) -> Result<Json<Incident>, Problem> {
-    let Note { note } = note_body(body, "{\"note\":\"…\"}").await?.unwrap_or_default();
-    if note.trim().is_empty() {
+    let Noted { note } = small_body(body, "{\"note\":\"…\"}").await?.unwrap_or_default();
+    if note.0.trim().is_empty() {
         return Err(Problem::bad_request("the note is empty; send {\"note\":\"…\"}"));
     }
-    change(shared.0, id, Wanted { action: Action::Note, resolution: None, who, note }).await
+    change(shared.0, id, Wanted { action: Action::Note, resolution: None, who, note: note.0 }).await
 }
 
 struct Wanted {

@@ -74,9 +74,13 @@ async fn what_cannot_be_done_with_an_incident_is_refused_with_the_reason_and_cha
         let detail = send(path, RESPOND, body).await.problem(400);
         assert!(detail.contains("send {\"") || detail.contains("send none"), "{path} {body}: {detail}");
     }
+    let note = |letters: usize| format!("{{\"note\":\"{}\"}}", "ä".repeat(letters));
+    let most = crate::limits::AUDIT_NOTE_CHARS_MAX;
+    let long = send("1-0/acknowledge", RESPOND, &note(most + 1)).await.problem(400);
+    assert!(long.contains("1001 characters, of at most 1000"), "{long}");
     daemon.send("GET", "/api/v1/incidents?state=new", READ, "").await.problem(400);
     assert_eq!(audit::verify(&daemon.folder.path().join("audit.log"), None).unwrap().lines, 0);
-    assert_eq!(send("1-0/acknowledge", RESPOND, "").await.status, 200);
+    assert_eq!(send("1-0/acknowledge", RESPOND, &note(most)).await.status, 200);
     let again = send("1-0/acknowledge", RESPOND, "").await.problem(409);
     assert!(again.contains("acknowledged already by alice from 127.0.0.1"), "{again}");
 }
