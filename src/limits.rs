@@ -328,10 +328,6 @@ pub const HTTP_TOKENS_MAX: usize = 256;
 pub const EXPLAIN_STEPS_MAX: usize = 32;
 /// The newest proposals that are listed and can be decided.
 pub const PROPOSALS_MAX: usize = 1000;
-/// Incidents that the API shows.
-pub const INCIDENTS_KEPT: usize = 1000;
-/// The newest of what people have done with one incident.
-pub const INCIDENT_CHANGES_MAX: usize = 64;
 /// Proposals that wait for room in the hour; the least severe go first.
 pub const PROPOSALS_WAITING_MAX: usize = 256;
 /// Addresses of this machine, its gateways and resolvers that are kept out of proposals.
@@ -340,8 +336,6 @@ pub const MACHINE_ADDRESSES_MAX: usize = 1024;
 pub const AUDIT_ENTRIES_KEPT: usize = 256;
 /// Characters of the note that comes with a decision.
 pub const AUDIT_NOTE_CHARS_MAX: usize = 1000;
-/// Bytes of the body that brings it, each character escaped.
-pub const AUDIT_NOTE_BYTES_MAX: usize = 12 * AUDIT_NOTE_CHARS_MAX + 256;
 /// Bytes of one log message; what is longer is cut.
 pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// Events of one write to standard output.

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::incidents::IncidentCommand;
-use super::proposals::ProposalCommand;
+use super::subcommands::{IncidentCommand, ProposalCommand};
 use crate::event::{EventId, Stream};
 
 #[derive(Debug, Subcommand)]

@@ -3,74 +3,14 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use clap::{Subcommand, ValueEnum};
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::connection::{Client, ClientError};
 use super::exit::EXIT_OK;
 use super::lines::{self, field, time};
+use super::subcommands::IncidentCommand;
 use crate::detect::deceptive::escaped;
-
-#[derive(Debug, Subcommand)]
-pub enum IncidentCommand {
-    /// Those that something was last heard of come first
-    List {
-        /// Only those in this state
-        #[arg(long)]
-        state: Option<IncidentState>,
-        /// The answer as it came
-        #[arg(long)]
-        json: bool,
-    },
-    /// All that is known of one
-    Show {
-        id: String,
-        /// The answer as it came
-        #[arg(long)]
-        json: bool,
-    },
-    /// Say that somebody looks after it
-    Acknowledge {
-        id: String,
-        #[arg(long, default_value = "")]
-        note: String,
-    },
-    /// Say what it turned out to be
-    Close {
-        id: String,
-        /// An attack, nothing of the kind, or something that was allowed
-        #[arg(long = "as", value_name = "WHAT")]
-        resolution: Resolution,
-        #[arg(long, default_value = "")]
-        note: String,
-    },
-    /// Write something down about it
-    Note { id: String, text: String },
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum IncidentState {
-    Open,
-    Acknowledged,
-    Closed,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Resolution {
-    True,
-    False,
-    Benign,
-}
-
-impl Resolution {
-    fn name(self) -> &'static str {
-        match self {
-            Self::True => "true_positive",
-            Self::False => "false_positive",
-            Self::Benign => "benign_true_positive",
-        }
-    }
-}
 
 pub async fn incidents(client: &Client, command: &IncidentCommand) -> Result<u8, ClientError> {
     let change = async |id: &str, action: &str, body: Value| {

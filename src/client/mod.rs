@@ -6,6 +6,7 @@ mod exit;
 mod incidents;
 mod lines;
 mod proposals;
+mod subcommands;
 mod tail;
 mod top;
 mod verify;

@@ -3,54 +3,14 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use clap::{Subcommand, ValueEnum};
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::connection::{Client, ClientError};
 use super::exit::EXIT_OK;
 use super::lines::{self, field, time};
+use super::subcommands::ProposalCommand;
 use crate::event::EventId;
-
-#[derive(Debug, Subcommand)]
-pub enum ProposalCommand {
-    /// The newest first
-    List {
-        /// Only those in this state
-        #[arg(long)]
-        state: Option<ProposalState>,
-        /// The answer as it came
-        #[arg(long)]
-        json: bool,
-    },
-    /// The commands of one, why they are proposed, and how they are taken back
-    Show {
-        /// Like 1763856000123-4
-        id: EventId,
-        /// The answer as it came
-        #[arg(long)]
-        json: bool,
-    },
-    /// Record that it is to be done; whoever approves carries it out
-    Approve {
-        id: EventId,
-        #[arg(long, default_value = "")]
-        note: String,
-    },
-    /// Record that it is not to be done
-    Reject {
-        id: EventId,
-        #[arg(long, default_value = "")]
-        note: String,
-    },
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum ProposalState {
-    Pending,
-    Approved,
-    Rejected,
-    Expired,
-}
 
 pub async fn proposals(client: &Client, command: &ProposalCommand) -> Result<u8, ClientError> {
     let decide = async |id: &EventId, decision: &str, note: &str| {

@@ -8,6 +8,9 @@ use serde::de::DeserializeOwned;
 use super::problem::Problem;
 use crate::limits;
 
+/// Of the body that brings a note, each character escaped.
+const BODY_BYTES_MAX: usize = 12 * limits::AUDIT_NOTE_CHARS_MAX + 256;
+
 /// Text of at most [`AUDIT_NOTE_CHARS_MAX`](limits::AUDIT_NOTE_CHARS_MAX) characters.
 #[derive(Debug, Default, Deserialize)]
 #[serde(try_from = "String")]
@@ -36,7 +39,7 @@ impl Noted {
 /// A body that may be missing; `shape` says what is to be sent.
 pub async fn small_body<T: DeserializeOwned>(body: Body, shape: &str) -> Result<Option<T>, Problem> {
     let wrong = |what: String| Problem::bad_request(format!("the body is {what}; send {shape}"));
-    let body = Limited::new(body, limits::AUDIT_NOTE_BYTES_MAX).collect().await;
+    let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
     let body = body.map_err(|error| wrong(format!("not read ({error})")))?.to_bytes();
     if body.trim_ascii().is_empty() {
         return Ok(None);

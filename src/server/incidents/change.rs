@@ -47,24 +47,26 @@ impl Action {
 
 /// What an incident turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// An attack, or a rule broken.
-    TruePositive,
+    #[serde(rename = "true_positive")]
+    True,
     /// Nothing of the kind happened.
-    FalsePositive,
+    #[serde(rename = "false_positive")]
+    False,
     /// It happened, and was allowed to.
-    BenignTruePositive,
+    #[serde(rename = "benign_true_positive")]
+    Benign,
 }
 
 impl Resolution {
-    const ALL: [Self; 3] = [Self::TruePositive, Self::FalsePositive, Self::BenignTruePositive];
+    const ALL: [Self; 3] = [Self::True, Self::False, Self::Benign];
 
     pub fn name(self) -> &'static str {
         match self {
-            Self::TruePositive => "true_positive",
-            Self::FalsePositive => "false_positive",
-            Self::BenignTruePositive => "benign_true_positive",
+            Self::True => "true_positive",
+            Self::False => "false_positive",
+            Self::Benign => "benign_true_positive",
         }
     }
 

@@ -7,10 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Action, Change, Resolution, reasons};
 use crate::event::{Body, Category, Entity, Event, EventId, Severity, Soc, Verdict};
-use crate::limits::{INCIDENT_CHANGES_MAX, INCIDENTS_KEPT, PROPOSALS_MAX};
+use crate::limits::PROPOSALS_MAX;
 
 /// The device that reports incidents.
 const ANALYTICS_DEVICE: u16 = 52;
+/// Incidents that are kept.
+const INCIDENTS_KEPT: usize = 1000;
+/// The newest of what people have done with one incident.
+const CHANGES_KEPT: usize = 64;
 /// Of the events that report one, the newest that are named.
 const EVENTS_NAMED_MAX: usize = 32;
 
@@ -212,7 +216,7 @@ impl Incidents {
         }
         incident.touched = change.event_id;
         incident.changes.push(change);
-        if incident.changes.len() > INCIDENT_CHANGES_MAX {
+        if incident.changes.len() > CHANGES_KEPT {
             incident.changes.remove(0);
         }
     }
@@ -275,7 +279,7 @@ mod tests {
             Soc { incident_id: None, ..reported("", Severity::High, 1, &[]) },
         ];
         events.push(changed(&fold(events.clone()), "1-0", Action::Acknowledge, None));
-        events.push(changed(&fold(events.clone()), "1-0", Action::Close, Some(Resolution::BenignTruePositive)));
+        events.push(changed(&fold(events.clone()), "1-0", Action::Close, Some(Resolution::Benign)));
         let incidents = fold(events);
         let incident = incidents.get("1-0").unwrap();
         assert_eq!((incident.severity, incident.count), (Severity::Critical, 5));
@@ -283,7 +287,7 @@ mod tests {
         assert_eq!(incident.attacker.as_deref(), Some("203.0.113.5"));
         assert_eq!(incident.events, [EventId::new(1, 0), EventId::new(3, 0)]);
         assert_eq!(incident.proposals, [EventId::new(2, 0)]);
-        assert_eq!((incident.state, incident.resolution), (State::Closed, Some(Resolution::BenignTruePositive)));
+        assert_eq!((incident.state, incident.resolution), (State::Closed, Some(Resolution::Benign)));
         let changes: Vec<_> = incident.changes.iter().map(|change| (change.action, change.who.as_str())).collect();
         assert_eq!(changes, [(Action::Acknowledge, "alice"), (Action::Close, "alice")]);
         assert_eq!((incident.changes[1].note.as_str(), incident.changes[1].ts), ("a note: of two parts", 6.0));
@@ -312,7 +316,7 @@ mod tests {
     fn one_that_goes_on_after_it_was_closed_is_open_again_and_one_that_somebody_works_on_stays_his() {
         for (action, state) in [(Action::Close, State::Open), (Action::Acknowledge, State::Acknowledged)] {
             let mut events = vec![reported("1-0", Severity::High, 2, &[])];
-            events.push(changed(&fold(events.clone()), "1-0", action, Some(Resolution::FalsePositive)));
+            events.push(changed(&fold(events.clone()), "1-0", action, Some(Resolution::False)));
             events.push(reported("1-0", Severity::Medium, 3, &[]));
             let incidents = fold(events);
             let incident = incidents.get("1-0").unwrap();
@@ -338,7 +342,7 @@ mod tests {
     fn as_many_are_kept_as_may_be_and_closed_ones_go_first() {
         let mut events: Vec<Soc> =
             vec![reported("0-0", Severity::High, 2, &[]), reported("0-1", Severity::High, 2, &[])];
-        events.push(changed(&fold(events.clone()), "0-1", Action::Close, Some(Resolution::TruePositive)));
+        events.push(changed(&fold(events.clone()), "0-1", Action::Close, Some(Resolution::True)));
         let many = (1..INCIDENTS_KEPT as u64).map(|number| reported(&format!("{number}-0"), Severity::Low, 2, &[]));
         events.extend(many);
         let incidents = fold(events.clone());

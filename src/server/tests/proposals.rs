@@ -34,7 +34,7 @@ async fn only_a_proposal_can_be_decided() {
     daemon.decide("/api/v1/proposals/x/reject", "").await.problem(400);
     let id = daemon.gateway.commit(Stream::SocEvents, proposal());
     daemon.decide(&format!("/api/v1/proposals/{id}/reject"), "because").await.problem(400);
-    let long = format!("{{\"note\":\"{}\"}}", "x".repeat(crate::limits::AUDIT_NOTE_BYTES_MAX));
+    let long = format!("{{\"note\":\"{}\"}}", "x".repeat(16 * crate::limits::AUDIT_NOTE_CHARS_MAX));
     daemon.decide(&format!("/api/v1/proposals/{id}/reject"), &long).await.problem(400);
     assert_eq!(audit::verify(&daemon.folder.path().join("audit.log"), None).unwrap().lines, 0);
 }
