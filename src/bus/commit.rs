@@ -98,3 +98,18 @@ impl Bus {
         Some(chunks.take_while(is_within).map(of_chunk).sum::<usize>() as u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::shared::tests::{bus, tick};
+
+    #[test]
+    fn a_commit_takes_as_many_whole_transactions_as_have_so_many_events_and_at_least_one() {
+        let (bus, _) = bus();
+        for events in [3, 3, 4, 2] {
+            bus.append("source", vec![tick(); events], Vec::new(), Vec::new());
+        }
+        let taken = [1, 3, 5, 6, 9, 10, 12].map(|count| bus.pending(count).len());
+        assert_eq!(taken, [1, 1, 1, 2, 2, 3, 4]);
+    }
+}

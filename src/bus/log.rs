@@ -251,6 +251,18 @@ mod tests {
     }
 
     #[test]
+    fn the_window_holds_as_many_committed_events_as_it_may_and_not_one_more() {
+        let mut log = Log::after(EventId::ZERO);
+        log.append(ticks(1), 1);
+        log.append(ticks(limits::BUS_EVENTS_MAX - 1), 2);
+        log.trim(log.last());
+        assert_eq!(log.start(), EventId::ZERO);
+        log.append(ticks(1), 3);
+        log.trim(log.last());
+        assert!(log.start() > EventId::ZERO && log.chunks_after(log.start()).unwrap().count() == 2);
+    }
+
+    #[test]
     fn what_is_not_committed_stays_in_the_window() {
         let mut log = Log::after(EventId::ZERO);
         let first = log.append(ticks(limits::BUS_EVENTS_MAX), 1);

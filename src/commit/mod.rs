@@ -4,6 +4,8 @@
 mod announcer;
 mod progress;
 mod retention_clock;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use announcer::Announcer;

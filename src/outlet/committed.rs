@@ -149,3 +149,28 @@ impl Log for Arc<CommittedLog> {
         locked(&self.shown).remove(about.name);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::Ledger;
+    use crate::outlet::driver::Outlet;
+    use crate::outlet::loki::Loki;
+    use crate::store::tests::config;
+
+    #[tokio::test]
+    async fn an_outlet_is_shown_as_it_last_said_until_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = HotStore::open(&config(&folder)).await.unwrap();
+        let bus = Arc::new(Bus::new(Ledger::default(), EventId::ZERO));
+        let log = Arc::new(CommittedLog::new(bus, store, Handle::current(), Vec::new()));
+        let name = Loki::ABOUT.name;
+        for up in [true, false, true] {
+            let status = OutletStatus { name: name.to_owned(), up, lag_events: 7, ..OutletStatus::default() };
+            log.show(status.clone());
+            assert_eq!((log.shown(), log.is_up(name)), (vec![status], up));
+        }
+        log.hide(&Loki::ABOUT);
+        assert_eq!((log.shown(), log.is_up(name)), (Vec::new(), false));
+    }
+}

@@ -176,3 +176,43 @@ impl MirrorLane {
         OutsideError::unexpected("foreign", text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::{Bus, Ledger};
+    use crate::event::{Body, Draft, Soc, Times};
+    use crate::outlet::driver::Batch as _;
+    use crate::store::HotStore;
+    use crate::store::tests::config as store_config;
+
+    #[tokio::test]
+    async fn what_does_not_fit_into_one_batch_is_in_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = HotStore::open(&store_config(&folder)).await.unwrap();
+        let bus = Arc::new(Bus::new(Ledger::default(), EventId::ZERO));
+        let log = Arc::new(CommittedLog::new(Arc::clone(&bus), store, Handle::current(), Vec::new()));
+        let redis: config::Redis = toml::from_str("url = \"redis://h\"").unwrap();
+        let target = Target::new("k".to_owned(), 1);
+        let streams = vec![Mirrored { stream: Stream::SocEvents, target, top: Rc::default() }];
+        let mirror = Mirror { log, config: redis, io: Handle::current(), streams };
+        let large = limits::MIRROR_BATCH_BYTES_MAX / 10;
+        for (count, bytes) in [(25, large), (2 * limits::MIRROR_BATCH_EVENTS_MAX + 1, 10), (3, 10)] {
+            let soc = Soc { summary: "x".repeat(bytes), ..Soc::default() };
+            let body = Body::Soc(Box::new(soc));
+            let draft = Draft { stream: Stream::SocEvents, times: Times::default(), root: None, body };
+            let begin = bus.last();
+            bus.append("source", vec![draft; count], Vec::new(), Vec::new());
+            while bus.uncommitted_transactions() > 0 {
+                bus.confirm(&bus.pending(usize::MAX));
+            }
+            let (mut at, mut events, mut goes_on) = (begin, 0, true);
+            while goes_on {
+                let portion = mirror.prepare(0, at).await.unwrap();
+                events += portion.batch.map_or(0, |batch| batch.events());
+                (at, goes_on) = (portion.through, portion.more);
+            }
+            assert_eq!((events, at), (count as u64, bus.last()), "{count} of {bytes} bytes");
+        }
+    }
+}
