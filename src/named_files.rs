@@ -215,6 +215,20 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_that_comes_after_the_look_keeps_nobody_waiting_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let missing = fs::metadata(&pipe);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+        let (send, opened) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            send.send(open_found(&pipe, missing, OFlags::empty(), OpenOptions::new().read(true)))
+        });
+        let opened = opened.recv_timeout(std::time::Duration::from_secs(20)).expect("it waits for the other end");
+        assert!(is_not_regular(&opened.unwrap_err()));
+    }
+
+    #[test]
     fn where_others_make_files_too_no_link_is_followed_and_nothing_made_where_it_leads() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);

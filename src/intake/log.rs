@@ -226,6 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_lost_is_counted_each_time_and_what_is_not_is_no_loss() {
+        let log = log();
+        let text = |reason: &str| {
+            let text = metrics::exporter().render();
+            let of_reason = |line: &&str| line.starts_with("dsmil_dropped_total{") && line.contains(reason);
+            text.lines().find(of_reason).and_then(|line| line.rsplit_once(' ').map(|(_, count)| count.to_owned()))
+        };
+        metrics::exporter();
+        for lost in [3, 0, 4] {
+            log.report(&Problem::new("s", "tested_loss", lost, "the same".to_owned()));
+        }
+        log.report(&Problem::new("s", "tested_remark", 0, "another".to_owned()));
+        assert_eq!((text("tested_loss").as_deref(), text("tested_remark")), (Some("7"), None));
+    }
+
+    #[test]
     fn a_position_that_will_not_come_again_is_forgotten() {
         let log = log();
         let (task, _supervisor) = TaskContext::under_test();

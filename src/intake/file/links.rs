@@ -151,6 +151,14 @@ mod tests {
             let (end, found) = (walk(&path(way)).unwrap().end, fs::metadata(path(way)).unwrap());
             assert_eq!((end.st_dev, end.st_ino), (found.dev(), found.ino()), "{way}");
         }
+        for link in 1..=LINKS_MAX + 1 {
+            let to = if link == 1 { "a/file".to_owned() } else { format!("l{}", link - 1) };
+            symlink(to, path(&format!("l{link}"))).unwrap();
+        }
+        for (link, leads) in [(LINKS_MAX, true), (LINKS_MAX + 1, false)] {
+            let path = path(&format!("l{link}"));
+            assert_eq!((walk(&path).is_ok(), fs::metadata(&path).is_ok()), (leads, leads), "over {link} links");
+        }
         symlink("loop", path("loop")).unwrap();
         assert!(walk(&path("loop")).is_err() && walk(&path("a/file/x")).is_err() && walk(&path("none")).is_err());
         let other = fs::metadata(path("a")).unwrap();

@@ -17,7 +17,7 @@ use crate::intake::context::Context;
 use crate::limits::{LINE_BYTES_MAX, SYSLOG_PEERS_MAX, TRANSACTION_EVENTS_MAX};
 
 /// How often the kernel is asked what it threw away.
-const ASK_EVERY: Duration = Duration::from_secs(1);
+pub(super) const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// # Errors
 /// The socket cannot be read.
@@ -44,7 +44,7 @@ pub async fn receive(inlet: Rc<Inlet>, socket: UdpSocket) -> Result<(), String> 
 }
 
 /// What is there, of each peer in its order.
-fn take(
+pub(super) fn take(
     inlet: &Inlet,
     socket: &UdpSocket,
     buffer: &mut [u8],
@@ -88,14 +88,14 @@ fn take(
     Ok(batch)
 }
 
-struct Kernel {
-    inode: Option<u64>,
-    dropped: u64,
-    asked: Instant,
+pub(super) struct Kernel {
+    pub inode: Option<u64>,
+    pub dropped: u64,
+    pub asked: Instant,
 }
 
 impl Kernel {
-    fn ask(&mut self, inlet: &Inlet) {
+    pub fn ask(&mut self, inlet: &Inlet) {
         if self.asked.elapsed() < ASK_EVERY {
             return;
         }

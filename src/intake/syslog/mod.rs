@@ -15,6 +15,8 @@ mod peers;
 pub(crate) mod relp;
 mod session;
 mod task;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 pub use self::task::SOURCE;
