@@ -267,6 +267,8 @@ mod tests {
         assert!(problem("{a:kv} x").contains("reaches to the end"));
         assert!(problem("{?a}{?b}").contains("everything is optional"));
         assert!(problem("x{?1}{?2}{?3}{?4}{?5}{?6}{?7}{?8}{?9}").contains("more than 256"));
+        let most = expand(&template::read("x{?1}{?2}{?3}{?4}{?5}{?6}{?7}{?8}").unwrap()).unwrap();
+        assert_eq!(most.len(), limits::FORMAT_EXPANSIONS_MAX);
         assert!(expand(&template::read("{a:text}{_:space}{b:word}").unwrap()).is_ok());
     }
 }

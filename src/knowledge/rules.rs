@@ -80,6 +80,34 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         let (rules, summary) = text.trim_end().rsplit_once('\n').unwrap();
         assert!(rules.lines().count() > 10, "{text}");
-        assert!(!rules.contains("no format fills") && summary.ends_with("0 never match"), "{text}");
+        assert!(!rules.contains("no format fills") && !rules.contains("never matches"), "{text}");
+        assert!(summary.contains("0 of them need a field") && summary.ends_with("0 never match"), "{text}");
+    }
+
+    #[test]
+    fn a_rule_that_never_matches_and_one_whose_field_nothing_fills_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, source, field) in [
+            ("a", "category: webserver", "sc-status: 404"),
+            ("b", "category: webserver", "moood: bad"),
+            ("c", "product: amiga", "sc-status: 404"),
+        ] {
+            let rule = format!(
+                "title: {name}\nlogsource: {{{source}}}\ndetection:\n  a:\n    {field}\n  condition: a\nlevel: low\n"
+            );
+            std::fs::write(folder.path().join(format!("{name}.yml")), rule).unwrap();
+        }
+        let config = L3 { builtin_rules: false, rules: vec![folder.path().to_owned()], ..L3::default() };
+        let mut out = Vec::new();
+        assert_eq!(list(&config, built_in().library(), &mut out).unwrap(), 0);
+        let text = String::from_utf8(out).unwrap();
+        let ends = [
+            "needs sc-status",
+            "needs moood; no format fills moood: only a line with a key of that name has it",
+            "never matches: no format and no action here is of this log source",
+            "3 rules: 2 can match, 1 of them need a field that no format fills; 1 never match",
+        ];
+        assert_eq!(text.lines().count(), ends.len(), "{text}");
+        assert!(text.lines().zip(ends).all(|(line, end)| line.ends_with(end)), "{text}");
     }
 }

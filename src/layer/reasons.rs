@@ -99,6 +99,17 @@ mod tests {
     }
 
     #[test]
+    fn what_happened_is_told_from_what_it_means() {
+        let actions = [Action::Login, Action::Session, Action::PrivilegeUse, Action::SystemChange, Action::HttpRequest];
+        for action in actions {
+            let names = [Some(true), Some(false), None].into_iter().filter_map(|outcome| name(action, outcome));
+            assert!(names.into_iter().all(is_of_what_happened), "{action:?}");
+        }
+        assert!([SOURCE_NOT_PROVEN, TIME_NOT_BELIEVED, "left_before_login"].into_iter().all(is_of_what_happened));
+        assert!(!["alert", "brute_force", CAMPAIGN, "web_attack"].into_iter().any(is_of_what_happened));
+    }
+
+    #[test]
     fn what_was_refused_and_what_changes_rights_has_a_name_and_ordinary_work_has_none() {
         assert_eq!(name(Action::Login, Some(false)), Some("failed_login"));
         assert_eq!(name(Action::HttpRequest, Some(false)), Some("refused_request"));

@@ -230,3 +230,21 @@ fn object(line: &[u8]) -> Result<Map<String, Value>, String> {
     }
     serde_json::from_slice(line).map_err(|error| format!("it is not a JSON object: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_portion_ends_with_the_line_that_fills_it() {
+        let portions = |line: &str, count: usize| {
+            let body = format!("{line}\n").repeat(count);
+            let mut lines = Lines::of(body.as_bytes()).ok().unwrap();
+            std::iter::from_fn(|| lines.portion()).map(|portion| portion.len()).collect::<Vec<_>>()
+        };
+        let quarter = "x".repeat(limits::HTTP_PORTION_BYTES_MAX / 4 - 1);
+        assert_eq!(portions(&quarter, 9), [4, 4, 1]);
+        let lines = limits::HTTP_PORTION_LINES_MAX;
+        assert_eq!(portions("x", 2 * lines + 1), [lines, lines, 1]);
+    }
+}

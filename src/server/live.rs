@@ -190,3 +190,18 @@ impl Gateway for Live {
         .boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_down_is_a_warning_and_what_is_up_is_none() {
+        let source = |name: &str, up| SourceStatus { name: name.into(), up, ..SourceStatus::default() };
+        let outlet = |name: &str, up| OutletStatus { name: name.into(), up, ..OutletStatus::default() };
+        let sources = [source("journal", true), source("boot", false)];
+        let outlets = [outlet("loki", false), outlet("mirror", true)];
+        assert_eq!(warnings(&sources, &outlets), ["source boot is down", "outlet loki is down"]);
+        assert_eq!(warnings(&sources[..1], &outlets[1..]), [""; 0]);
+    }
+}
