@@ -288,7 +288,8 @@ mod tests {
         let reported: Vec<_> = made
             .zip(1..)
             .filter_map(|(name, count)| {
-                let Oddity::Algorithmic { names, .. } = ask(&mut names, &name, count)? else { panic!("{name}") };
+                let Oddity::Algorithmic { names, score, .. } = ask(&mut names, &name, count)? else { panic!("{name}") };
+                assert!((ALGORITHMIC_FROM..=1.0).contains(&score), "the mean of all: {score}");
                 Some((count, names))
             })
             .collect();

@@ -102,7 +102,7 @@ impl Incidents {
 
     fn is_particular(&mut self, key: &str, source: &str) -> bool {
         let sources = self.sources.touch(key, BTreeSet::new);
-        if sources.len() <= SOURCES_OF_A_KEY_MAX && !sources.contains(source) {
+        if sources.len() <= SOURCES_OF_A_KEY_MAX {
             sources.insert(source.to_owned());
         }
         sources.len() <= SOURCES_OF_A_KEY_MAX

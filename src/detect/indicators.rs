@@ -223,6 +223,11 @@ mod tests {
         }
         indicators.insert(Observable::read("10.0.0.0/8").unwrap(), origin).unwrap();
         assert!(!hits(&indicators, "10.1.2.3"), "an address that is another machine in every network");
+        let local = ["127.0.0.1", "169.254.1.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "192.168.1.1"];
+        let local = local.into_iter().chain(["fd00::1", "::1", "fe80::1", "::", "ff02::1"]);
+        for address in local {
+            assert!(!hits(&set(&[address], &[]), address), "{address}");
+        }
     }
 
     #[test]

@@ -133,7 +133,7 @@ fn has_address(text: &str) -> bool {
 
 fn is_address(text: &str) -> bool {
     let text = text.trim_end_matches(['.', ':', ',']);
-    text.len() > 2 && text.parse::<IpAddr>().is_ok()
+    text.parse::<IpAddr>().is_ok()
 }
 
 #[cfg(test)]

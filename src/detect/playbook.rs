@@ -93,11 +93,11 @@ pub(super) mod tests {
 
     #[test]
     fn identifiers_are_uuids_of_version_4_and_the_same_for_the_same_text() {
-        let text = uuid("a");
         let shape = regex::Regex::new("^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$").unwrap();
-        assert!(shape.is_match(&text), "{text}");
-        assert_eq!(text, uuid("a"));
-        assert_ne!(text, uuid("b"));
+        let made: std::collections::BTreeSet<String> = (0..100).map(|n| uuid(&n.to_string())).collect();
+        assert_eq!(made.len(), 100, "each text has its own");
+        assert!(made.iter().all(|uuid| shape.is_match(uuid)), "{made:?}");
+        assert!(made.contains(&uuid("7")));
     }
 
     pub fn frame() -> Frame<'static> {

@@ -109,6 +109,18 @@ fn a_busy_client_with_some_dead_servers_is_no_scanner() {
 }
 
 #[test]
+fn whoever_is_answered_again_and_again_is_no_scanner() {
+    let mut scans = Scans::default();
+    for host in 0..200_u8 {
+        let server = format!("198.51.100.{host}");
+        for _ in 0..2 {
+            let contact = scans.contact(&flow([10, 0, 0, 9], &server, 443, true), at(host.into()), &SETTINGS);
+            assert_eq!(contact, [None, None], "{server}");
+        }
+    }
+}
+
+#[test]
 fn knocking_at_one_shut_door_is_no_scan_but_said_when_nobody_ever_answers() {
     let mut scans = Scans::default();
     let mut knock = |server: &str, second: u64, answered| {
