@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::super::{About, Batch, Keep, Lane, Log, Look, Outlet, Portion, Position, Want, Written};
+use super::super::{About, Batch, Keep, Lane, Log, Look, Outlet, Pace, Portion, Position, Want, Written};
 use crate::event::{EventId, Interest, Stream};
 use crate::retry::{OutsideError, Retry};
 use crate::server::gateway::OutletStatus;
@@ -140,6 +140,8 @@ pub struct Outside {
     pub write_takes: Cell<Duration>,
     /// Called with every write.
     pub on_write: RefCell<Option<Box<dyn Fn()>>>,
+    /// Another one than by default.
+    pub pace: Cell<Option<Pace>>,
     /// Never takes a batch with one of these.
     pub refused: RefCell<BTreeSet<EventId>>,
 }
@@ -192,6 +194,10 @@ impl<const CURSOR: bool> Outlet for Fake<CURSOR> {
     fn wants(&self) -> Vec<Want> {
         let want = |stream: Stream| Want { label: Some(stream.name()), reads: Interest::NONE.stream(stream) };
         STREAMS.into_iter().take(self.lanes).map(want).collect()
+    }
+
+    fn pace(&self) -> Pace {
+        self.outside.pace.get().unwrap_or_default()
     }
 
     async fn connect(&self) -> Result<Vec<FakeLane<CURSOR>>, OutsideError> {

@@ -9,7 +9,7 @@ use fake::{Fake, FakeLog, Outside, STEPS, STREAMS, Step};
 use tokio::time::{Instant, sleep};
 
 use super::meter::Meter;
-use super::{Outlet, run};
+use super::{Outlet, Pace, run};
 use crate::event::EventId;
 use crate::observe::metrics;
 use crate::retry::{OutsideError, Retry};
@@ -123,6 +123,29 @@ async fn while_the_outside_is_slow_the_backlog_is_shown_and_the_next_batch_waits
             assert_eq!(world.log.shown().lag_events, 15, "one batch has come");
             assert_eq!(world.outside.writes.get(), 2, "and one is under way");
             world.until_complete().await;
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_new_event_waits_for_others_until_there_are_enough_of_them_or_it_has_waited_long_enough() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let world = World::new(1);
+    world.outside.pace.set(Some(Pace { idle: SECOND, gather: 10 * SECOND, enough: 5 }));
+    world
+        .run::<false>(async |_| {
+            until("a connection", || world.log.shown().up).await;
+            world.log.commit(1);
+            sleep(9 * SECOND).await;
+            assert_eq!(world.outside.writes.get(), 0);
+            sleep(2 * SECOND).await;
+            assert_eq!(world.outside.writes.get(), 1, "long enough");
+            world.log.commit(3);
+            sleep(SECOND).await;
+            assert_eq!(world.outside.writes.get(), 1);
+            world.log.commit(2);
+            sleep(SECOND).await;
+            assert_eq!((world.outside.writes.get(), world.is_complete()), (2, true), "there are enough");
         })
         .await;
 }
