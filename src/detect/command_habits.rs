@@ -51,7 +51,7 @@ impl CommandModel {
 
     pub fn learn(&mut self, block: &BTreeSet<String>, weight: f64) {
         let fade = 0.5_f64.powf(1.0 / HALF_LIFE_BLOCKS);
-        self.present.iter_mut().for_each(|(_, present)| *present *= fade);
+        self.present.select_mut(|_| true).for_each(|(_, present)| *present *= fade);
         self.blocks = self.blocks * fade + weight;
         for command in block {
             *self.present.touch(command, || 0.0) += weight;

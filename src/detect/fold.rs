@@ -124,7 +124,7 @@ impl<About> Folds<About> {
             return Vec::new();
         }
         let (mut over, mut due) = (Vec::new(), Due::default());
-        for (_, fold) in self.alarms.iter_mut().filter(|(_, fold)| fold.about.is_some()) {
+        for (_, fold) in self.alarms.select_mut(|fold| fold.about.is_some()) {
             let end = fold.heard.plus(ENDS_AFTER);
             if now > end {
                 over.extend(fold.end());

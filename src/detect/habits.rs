@@ -107,7 +107,7 @@ impl Places {
         let new = self.seen.get(place).is_none_or(|weight| *weight < 0.01);
         let fade = self.days.see(ts);
         if fade < 1.0 {
-            self.seen.iter_mut().for_each(|(_, weight)| *weight *= fade);
+            self.seen.select_mut(|_| true).for_each(|(_, weight)| *weight *= fade);
         }
         *self.seen.touch(place, || 0.0) += 1.0;
         self.uses = self.uses.saturating_add(1);

@@ -1,27 +1,30 @@
 //! A map that never grows past its capacity: what was seen least recently goes first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::{SerializeMap, SerializeStruct};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Bytes kept of a key. Keys come out of log lines, so an attacker chooses their length.
 const KEY_BYTES_MAX: usize = 192;
 
 /// By name, in a saved form that is the same for the same history.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Recent<Value> {
     capacity: usize,
     /// How often any entry was touched.
     #[serde(rename = "turn")]
     touches: u64,
-    entries: BTreeMap<String, (u64, Value)>,
+    /// By key. Its own order is another in each process: whoever goes through it sorts what is found.
+    entries: HashMap<Arc<str>, (u64, Value)>,
     /// Keys by the touch that was their last; one for each entry.
-    order: BTreeMap<u64, String>,
+    order: BTreeMap<u64, Arc<str>>,
 }
 
 impl<Value> Recent<Value> {
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), touches: 0, entries: BTreeMap::new(), order: BTreeMap::new() }
+        Self { capacity: capacity.max(1), touches: 0, entries: HashMap::new(), order: BTreeMap::new() }
     }
 
     /// The value under this key, made by `fresh` where there is none; it becomes the most recently seen.
@@ -39,8 +42,9 @@ impl<Value> Recent<Value> {
                 None
             }
         };
-        self.order.insert(self.touches, name.unwrap_or_else(|| key.to_owned()));
-        let entry = self.entries.entry(key.to_owned()).or_insert_with(|| (0, fresh()));
+        let name = name.unwrap_or_else(|| key.into());
+        self.order.insert(self.touches, Arc::clone(&name));
+        let entry = self.entries.entry(name).or_insert_with(|| (0, fresh()));
         entry.0 = self.touches;
         &mut entry.1
     }
@@ -67,12 +71,44 @@ impl<Value> Recent<Value> {
 
     /// In the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.entries.iter().map(|(key, (_, value))| (key.as_str(), value))
+        let mut entries: Vec<_> = self.entries.iter().map(|(key, (_, value))| (&**key, value)).collect();
+        entries.sort_unstable_by_key(|(key, _)| *key);
+        entries.into_iter()
     }
 
-    /// In the order of the names; does not count as seeing them.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value)> {
-        self.entries.iter_mut().map(|(key, (_, value))| (key.as_str(), value))
+    /// Those that are wanted, in the order of the names; does not count as seeing them.
+    pub fn select_mut(&mut self, wanted: impl Fn(&Value) -> bool) -> impl Iterator<Item = (&str, &mut Value)> {
+        let found = self.entries.iter_mut().filter(|(_, (_, value))| wanted(value));
+        let mut entries: Vec<_> = found.map(|(key, (_, value))| (&**key, value)).collect();
+        entries.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        entries.into_iter()
+    }
+}
+
+impl<Value: Serialize> Serialize for Recent<Value> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut saved = serializer.serialize_struct("Recent", 4)?;
+        saved.serialize_field("capacity", &self.capacity)?;
+        saved.serialize_field("turn", &self.touches)?;
+        saved.serialize_field("entries", &InOrder(self))?;
+        saved.serialize_field("order", &self.order)?;
+        saved.end()
+    }
+}
+
+/// The entries, the least recently seen first.
+struct InOrder<'a, Value>(&'a Recent<Value>);
+
+impl<Value: Serialize> Serialize for InOrder<'_, Value> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Recent { entries, order, .. } = self.0;
+        let mut saved = serializer.serialize_map(Some(entries.len()))?;
+        for key in order.values() {
+            if let Some(entry) = entries.get(key) {
+                saved.serialize_entry(key, entry)?;
+            }
+        }
+        saved.end()
     }
 }
 
@@ -93,6 +129,20 @@ mod tests {
         *recent.touch("a", || 0) += 1;
         recent.touch("c", || 9);
         assert_eq!(recent.iter().collect::<Vec<_>>(), [("a", &2), ("c", &9)]);
+    }
+
+    #[test]
+    fn the_same_history_is_saved_as_the_same_bytes_and_goes_on_where_it_was() {
+        let filled = || {
+            let mut recent = Recent::new(50);
+            (0..99).for_each(|number| *recent.touch(&(number % 60).to_string(), || 0) += number);
+            recent
+        };
+        let saved = rmp_serde::to_vec_named(&filled()).unwrap();
+        assert_eq!(saved, rmp_serde::to_vec_named(&filled()).unwrap());
+        let mut loaded: Recent<u64> = rmp_serde::from_slice(&saved).unwrap();
+        assert_eq!(loaded, filled());
+        assert_eq!(loaded.pop_least_recent(), filled().pop_least_recent());
     }
 
     #[test]

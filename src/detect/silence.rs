@@ -80,6 +80,11 @@ impl Silence {
         silent
     }
 
+    /// Whether [`check`](Self::check) would return that now.
+    pub fn is_silent(&self, watched: Duration, silence_min: Duration) -> bool {
+        self.judge(watched.saturating_sub(self.latest), silence_min).is_some()
+    }
+
     /// So many lines came that its habits begin to be known: to be looked at from time to time.
     pub fn is_milestone(&self) -> bool {
         self.lines > 0 && self.lines.is_multiple_of(STEADY_LINES_MIN)

@@ -122,10 +122,11 @@ impl<Source: Remembered> SourceTable<Source> {
         std::mem::take(&mut self.forgotten)
     }
 
-    /// Those that are configured, then those that are known well, then the others, each in the order of the keys.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Source)> {
+    /// Those that are wanted: of what is configured, then of what is known well, then of the others, each in the order of the keys.
+    pub fn select_mut(&mut self, wanted: impl Fn(&Source) -> bool) -> impl Iterator<Item = (&str, &mut Source)> {
         let kept = self.configured.iter_mut().chain(&mut self.steady).map(|(key, source)| (key.as_str(), source));
-        kept.chain(self.young.iter_mut())
+        let kept = kept.filter(|(_, source)| wanted(source)).collect::<Vec<_>>();
+        kept.into_iter().chain(self.young.select_mut(wanted))
     }
 }
 
@@ -161,13 +162,13 @@ mod tests {
     }
 
     fn has(table: &mut SourceTable<Known>, key: &str) -> bool {
-        table.iter_mut().any(|(known, _)| known == key)
+        table.select_mut(|_| true).any(|(known, _)| known == key)
     }
 
     fn invent(table: &mut SourceTable<Known>, prefix: &str, seconds: u64) {
         for number in 0..3 * CAPACITY {
             see(table, &format!("{prefix}{number}"), seconds);
-            assert!(table.iter_mut().count() <= CAPACITY);
+            assert!(table.select_mut(|_| true).count() <= CAPACITY);
         }
     }
 
@@ -191,7 +192,7 @@ mod tests {
         see(&mut table, "new", 10);
         invent(&mut table, "y", 0);
         assert!(!has(&mut table, "new"), "the others are known for longer");
-        table.iter_mut().for_each(|(key, source)| source.is_reported = key.starts_with('x'));
+        table.select_mut(|_| true).for_each(|(key, source)| source.is_reported = key.starts_with('x'));
         see(&mut table, "new", 10);
         invent(&mut table, "y", 0);
         assert!(has(&mut table, "new") && has(&mut table, "old"), "the silence of those was reported");
@@ -214,6 +215,6 @@ mod tests {
         let mut table = table();
         see(&mut table, "a", 100);
         assert_eq!(table.touch("a", || Some(("a", 1)), Known::default).unwrap().seconds, 100);
-        assert_eq!(table.iter_mut().count(), 1);
+        assert_eq!(table.select_mut(|_| true).count(), 1);
     }
 }

@@ -158,7 +158,7 @@ impl AdvMl {
     fn time(&mut self, event: &Event, raw: &Raw, watched: Duration, out: &mut Outbox) {
         let host = raw.record().entity.host.clone();
         let source_key = raw.source_key();
-        let key = format!("{source_key}\0{}", host.as_deref().unwrap_or_default());
+        let key = [&*source_key, "\0", host.as_deref().unwrap_or_default()].concat();
         let (claim, time) = (event.ts().as_claimed(), event.time());
         let share = || self.settings.share_of(&source_key);
         let source = self.state.sources.touch(&key, share, || Source {
@@ -238,8 +238,7 @@ impl AdvMl {
         let silent: Vec<_> = self
             .state
             .sources
-            .iter_mut()
-            .filter(|(_, source)| source.has_lived)
+            .select_mut(|source| source.has_lived && source.silence.is_silent(watched, silence_min))
             .filter_map(|(key, source)| {
                 let silent = source.silence.check(watched, silence_min)?;
                 Some((key.to_owned(), source.host.clone(), source.compartment.clone(), silent))

@@ -3,15 +3,21 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use ipnet::{IpNet, Ipv4Net};
+
 use super::model::{Masks, Scenario};
 use crate::detect::client_network::{behind, whole};
 use crate::detect::fingerprint::fingerprint;
 use crate::detect::sigma::normal;
 use crate::event::Record;
 
+/// Room for the id of a scenario and what it groups by, as they mostly are.
+const KEY_BYTES: usize = 160;
+
 /// The fingerprint of the values that the scenario groups by; none when one of them is missing.
 pub fn of(scenario: &Scenario, record: &Record) -> Option<u64> {
-    let mut key = scenario.id.clone();
+    let mut key = String::with_capacity(KEY_BYTES);
+    key.push_str(&scenario.id);
     for name in &scenario.group_by {
         let value = normal::field(record, name).filter(|value| !value.is_empty())?;
         key.push('\0');
@@ -44,20 +50,48 @@ pub fn customer(address: &str) -> Cow<'_, str> {
 /// all of them tries one account. Two people whose names differ in the domain alone are taken for one here, and so this is for
 /// counting what is tried alone: what one of them makes good is that one's, as it is written.
 fn account(name: &str) -> &str {
-    let behind_domain = name.rsplit('\\').next().filter(|rest| !rest.is_empty()).unwrap_or(name);
-    behind_domain.split('@').next().filter(|rest| !rest.is_empty()).unwrap_or(behind_domain)
+    let behind_domain = name.rsplit_once('\\').map(|(_, rest)| rest).filter(|rest| !rest.is_empty()).unwrap_or(name);
+    behind_domain.split_once('@').map(|(rest, _)| rest).filter(|rest| !rest.is_empty()).unwrap_or(behind_domain)
 }
 
 /// The network of an address; what is no address, in lower case (names of hosts and users are given in both) and without the point
 /// that names of hosts may end with.
 pub fn masked(value: &str, masks: Masks) -> Cow<'_, str> {
-    let Ok(address) = value.parse::<IpAddr>() else {
+    let Some(address) = address(value) else {
         let name = Some(value.trim_end_matches('.')).filter(|name| !name.is_empty()).unwrap_or(value);
-        return Cow::Owned(name.to_lowercase());
+        let is_lower = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+        return if is_lower { Cow::Borrowed(name) } else { Cow::Owned(name.to_lowercase()) };
     };
+    // IPv4 is read in one spelling alone.
+    if address.is_ipv4() && masks.v4 >= 32 {
+        return Cow::Borrowed(value);
+    }
     let address = behind(address);
     let net = whole(address, if address.is_ipv4() { masks.v4 } else { masks.v6 });
-    Cow::Owned(if net.prefix_len() < net.max_prefix_len() { net.to_string() } else { address.to_string() })
+    Cow::Owned(match net {
+        net if net.prefix_len() == net.max_prefix_len() => address.to_string(),
+        IpNet::V4(net) => shown(net),
+        IpNet::V6(net) => net.to_string(),
+    })
+}
+
+/// As `to_string`, for what nearly every line is counted by.
+fn shown(net: Ipv4Net) -> String {
+    let mut text = String::with_capacity("255.255.255.255/32".len());
+    for (number, after) in net.network().octets().into_iter().chain([net.prefix_len()]).zip(['.', '.', '.', '/', ' ']) {
+        let digits =
+            [(number >= 100).then_some(number / 100), (number >= 10).then_some(number / 10 % 10), Some(number % 10)];
+        text.extend(digits.into_iter().flatten().map(|digit| char::from(b'0' + digit)));
+        text.push(after);
+    }
+    text.truncate(text.len() - 1);
+    text
+}
+
+fn address(value: &str) -> Option<IpAddr> {
+    // Most names begin like none.
+    let begins = value.bytes().next().is_some_and(|byte| byte.is_ascii_hexdigit() || byte == b':');
+    if begins { value.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -72,7 +106,9 @@ mod tests {
         assert_ne!(masked("192.0.2.1", masks), masked("192.0.2.2", masks));
         assert_eq!(masked("::ffff:192.0.2.1", masks), masked("192.0.2.1", masks));
         assert_ne!(masked("64:ff9b::192.0.2.1", masks), masked("64:ff9b::192.0.2.2", masks));
-        assert_eq!(masked("192.0.2.1", Masks { v4: 24, v6: 48 }), "192.0.2.0/24");
+        for (v4, net) in [(0, "0.0.0.0/0"), (9, "203.0.0.0/9"), (24, "203.0.113.0/24"), (31, "203.0.113.108/31")] {
+            assert_eq!(masked("203.0.113.109", Masks { v4, v6: 48 }), net);
+        }
         for name in ["Gate.Example.Org", "gate.example.org.", "gate.example.org.."] {
             assert_eq!(masked(name, masks), "gate.example.org", "{name}");
         }
