@@ -131,7 +131,7 @@ async fn while_the_outside_is_slow_the_backlog_is_shown_and_the_next_batch_waits
 async fn the_first_new_event_waits_for_others_until_there_are_enough_of_them_or_it_has_waited_long_enough() {
     const SECOND: Duration = Duration::from_secs(1);
     let world = World::new(1);
-    world.outside.pace.set(Some(Pace { idle: SECOND, gather: 10 * SECOND, enough: 5 }));
+    world.outside.pace.set(Some(Pace { idle: 600 * SECOND, gather: 10 * SECOND, enough: 5 }));
     world
         .run::<false>(async |_| {
             until("a connection", || world.log.shown().up).await;
