@@ -118,3 +118,16 @@ pub fn odd_time(source: &str, host: Option<String>, oddity: Oddity) -> Finding {
     let score = if matches!(oddity, Oddity::Ahead { .. }) { 0.4 } else { 0.6 };
     Finding { flag, score, summary, entity, attack: &["T1070.002", "T1562.001"], reasons }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_reports_on_the_logs_of_others_is_told_from_what_tells_of_itself() {
+        let with = |name: &str| Record { fields: vec![(name.to_owned(), "7".to_owned())], ..Record::default() };
+        assert!(quotes_lines(&Record { action: Action::Alert, ..Record::default() }));
+        assert!(quotes_lines(&with("cef.id")) && quotes_lines(&with("leef.id")));
+        assert!(!quotes_lines(&with("id")) && !quotes_lines(&Record { action: Action::Login, ..Record::default() }));
+    }
+}

@@ -242,6 +242,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_prevented_weighs_less_where_it_was_to_reach_out() {
+        let value = Observable::read("203.0.113.9").unwrap();
+        let score = |role: Role, outcome| {
+            describe((&value, role), "own.txt line 1", 1, &Record { outcome, ..Record::default() }).score
+        };
+        assert!(score(Role::Target, Some(false)) < score(Role::Target, None));
+        assert!(score(Role::Source, Some(false)) >= score(Role::Source, None));
+        assert!(score(Role::Source, Some(true)) > score(Role::Source, None));
+    }
+
+    #[test]
     fn a_listed_source_weighs_less_than_a_listed_destination() {
         let mut stage = stage("203.0.113.9\n");
         let with = |entity: Entity| Record { entity, action: Action::Connection, ..Record::default() };

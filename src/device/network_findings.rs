@@ -176,3 +176,22 @@ pub fn name_finding(question: Question<'_>, oddity: Oddity) -> Finding {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_can_do_it_with_many_is_named_with_whom() {
+        let of = |src_ip: Option<&str>, flag: &str| {
+            let entity = Entity {
+                src_ip: src_ip.map(str::to_owned),
+                domain: Some("evil.example".to_owned()),
+                ..Entity::default()
+            };
+            member(&Soc { entity, flags: vec![flag.to_owned()], ..Soc::default() })
+        };
+        let named = [of(Some("192.0.2.7"), "BEACON"), of(Some("192.0.2.7"), "PORT_SCAN"), of(None, "PORT_SCAN")];
+        assert_eq!(named, ["192.0.2.7 evil.example", "192.0.2.7", "evil.example"]);
+    }
+}

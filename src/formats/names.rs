@@ -149,6 +149,14 @@ mod tests {
     }
 
     #[test]
+    fn who_acted_goes_by_one_name_each_way() {
+        for index in 0..IDENTITIES {
+            let who = Identity::at(index).unwrap();
+            assert_eq!(identity(who.name()), Some(who));
+        }
+    }
+
+    #[test]
     fn a_method_is_of_a_request_or_of_a_login() {
         assert_eq!(ecs("method", true), "http.request.method");
         assert_eq!(ecs("method", false), "auth_method");

@@ -246,4 +246,23 @@ mod tests {
         store.close().await;
         assert!(!HotStore::open(&config).await.unwrap().1.created, "it is marked as a store");
     }
+
+    #[tokio::test]
+    async fn a_store_of_an_earlier_version_gets_the_columns_that_it_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&folder);
+        HotStore::open(&config).await.unwrap().0.close().await;
+        let options = SqliteConnectOptions::new().filename(&config.path);
+        let mut earlier = options.connect().await.unwrap();
+        for (_, addition) in schema::ADDED {
+            let removal = addition.replace(" ADD COLUMN ", " DROP COLUMN ").replace(" INTEGER", "");
+            sqlx::query(sqlx::AssertSqlSafe(removal)).execute(&mut earlier).await.unwrap();
+        }
+        earlier.close().await.unwrap();
+        HotStore::open(&config).await.unwrap().0.close().await;
+        let mut now = options.connect().await.unwrap();
+        for (count, _) in schema::ADDED {
+            assert_eq!(sqlx::query_scalar::<_, i64>(count).fetch_one(&mut now).await.unwrap(), 1, "{count}");
+        }
+    }
 }

@@ -81,6 +81,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_beyond_now_in_several_places_is_found_in_all_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        planted(&folder, PLANTS[0], i64::MAX).await;
+        let mut outsider = SqliteConnectOptions::new().filename(config(&folder).path).connect().await.unwrap();
+        sqlx::query(PLANTS[3]).bind(i64::MAX).execute(&mut outsider).await.unwrap();
+        outsider.close().await.unwrap();
+        let (_store, recovery) = HotStore::open(&config(&folder)).await.unwrap();
+        assert_eq!((recovery.last_id, recovery.cursors["l3"]), (EventId::new(7, 0), EventId::new(7, 0)));
+    }
+
+    #[tokio::test]
     async fn ids_that_were_given_while_the_clock_was_ahead_stay() {
         let tomorrow = EventId::new(Timestamp::now().millis() + 86_400_000, 0);
         let folder = tempfile::tempdir().unwrap();

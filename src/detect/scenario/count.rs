@@ -258,3 +258,24 @@ impl Count {
         now.since(self.last) > after
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_is_told_to_go_on_once_after_a_long_rest_and_by_whom_it_was_reported() {
+        let begin = Timestamp::from_millis(1_700_000_000_000);
+        let resume = |reporter: Reporter, rest: Duration| {
+            let mut open = Open { reporter, rests_since: Some(begin), ..Open::default() };
+            let is_told = open.resume(begin.plus(rest));
+            assert!(!open.resume(begin.plus(rest * 2)), "it goes on since then");
+            (is_told, open.reporter)
+        };
+        let (short, long) = (RESUMED_AFTER, RESUMED_AFTER + Duration::from_millis(1));
+        assert_eq!(resume(Reporter::Itself, short), (false, Reporter::Itself));
+        assert_eq!(resume(Reporter::Itself, long), (true, Reporter::Itself));
+        assert_eq!(resume(Reporter::Another, long), (false, Reporter::Nobody));
+        assert_eq!(resume(Reporter::Nobody, long), (false, Reporter::Nobody));
+    }
+}

@@ -103,3 +103,14 @@ pub struct Sample {
 fn get() -> String {
     "GET".to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_without_a_method_is_a_get() {
+        let method = |text: &str| toml::from_str::<Sample>(text).unwrap().method;
+        assert_eq!((method("url = \"/x\""), method("method = \"POST\"")), ("GET".to_owned(), "POST".to_owned()));
+    }
+}

@@ -228,3 +228,20 @@ impl Level {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_answered_weighs_more_but_for_what_is_of_no_weight() {
+        for level in [Level::Medium, Level::High] {
+            assert!(level.score(true) > level.score(false));
+        }
+        assert!((Level::Low.score(true) - Level::Low.score(false)).abs() < f64::EPSILON);
+        for is_answered in [true, false] {
+            let scores = [Level::Low, Level::Medium, Level::High].map(|level| level.score(is_answered));
+            assert!(scores.is_sorted(), "{scores:?}");
+        }
+    }
+}

@@ -152,5 +152,14 @@ mod tests {
             Timestamp::ZERO,
         );
         assert!(taken.dead_letters[0].payload.len() < LINE_BYTES_MAX);
+        let half = "x".repeat(LINE_BYTES_MAX / 2);
+        let source = Arc::from("r");
+        let halves = [("a", half.as_str()), ("b", "y"), ("c", &half), ("d", "z")];
+        let taken = Taken::from(vec![entry(1, &halves)], |_| true, (Stream::L3In, &source), Timestamp::ZERO);
+        let form: Value = serde_json::from_slice(&taken.dead_letters[0].payload).unwrap();
+        assert_eq!(
+            (&form["b"], &form["c"], &form["d"], &form["cut"]),
+            (&json!("y"), &json!(null), &json!(null), &json!(true))
+        );
     }
 }

@@ -222,6 +222,17 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_about_an_address_is_of_the_network_and_another_of_the_system() {
+        let of = |src_ip: Option<&str>, dst_ip: Option<&str>| {
+            let own = |text: Option<&str>| text.map(str::to_owned);
+            let entity = Entity { src_ip: own(src_ip), dst_ip: own(dst_ip), ..Entity::default() };
+            category(&Record { action: Action::Alert, entity, ..Record::default() })
+        };
+        let about = [of(Some("192.0.2.1"), None), of(None, Some("192.0.2.1")), of(None, None)];
+        assert_eq!(about, [Category::Network, Category::Network, Category::System]);
+    }
+
+    #[test]
     fn an_ordinary_line_gets_a_benign_decision_about_its_entity() {
         let entity = Entity { host: Some("atlas".into()), ..Entity::default() };
         let decision = decide(Record { message: "Started Daily apt download.".into(), entity, ..Record::default() });

@@ -139,6 +139,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_written_in_hex_is_read_digit_by_digit() {
+        let read = |text| unhex(text).map(|bytes| String::from_utf8(bytes).unwrap());
+        assert_eq!(read("2F62696E2F6C73202D6C").as_deref(), Some("/bin/ls -l"));
+        assert_eq!(["2f", "2", "", "2G", "+1"].map(read), [const { None }; 5]);
+    }
+
+    #[test]
     fn records_behind_a_header_of_syslog_have_the_same_fields() {
         for (program, message) in [
             ("audispd", "node=h1 type=USER_AUTH msg=audit(1.5:7): pid=9 msg='acct=\"root\" addr=192.0.2.1 res=failed'"),
