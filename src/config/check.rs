@@ -119,6 +119,7 @@ pub(crate) mod tests {
             ("loki.tenant", "[loki]\nurl = \"http://h\"\ntenant = \"a\\nb\""),
             ("store.path", "[daemon]\nstate_dir = \"/a/\"\n[store]\npath = \"/a/./hot.db\""),
             ("store.max_size", "[store]\nmax_size = \"1MiB\""),
+            ("flat_log.path", "[flat_log]\npath = \"\""),
             ("store.durability", "[store]\ndurability = \"power\""),
             ("daemon.print_events", "[daemon]\nprint_events = true\n[stdout]"),
             ("stdout.streams", "[stdout]\nstreams = []"),

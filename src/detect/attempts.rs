@@ -231,6 +231,13 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_name_neither_session_nor_process_are_of_attempts_of_their_own() {
+        let told = |message: &str| Record { pid: None, ..line("bob", 7, message) };
+        let lines = [(0, told("refused 192.0.2.4 as bob")), (1, told("the password of bob from 192.0.2.4 is wrong"))];
+        assert_eq!(counted(&mut Attempts::default(), &lines), 2);
+    }
+
+    #[test]
     fn what_is_read_in_the_journal_and_in_a_file_was_tried_once() {
         let password = "Failed password for alice from 192.0.2.4 port 5 ssh2";
         let mut attempts = Attempts::default();

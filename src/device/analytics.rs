@@ -339,6 +339,7 @@ mod tests {
             soc_events(make().as_mut(), &events).into_iter().filter(|soc| soc.flags == ["HOURLY_ACCOUNT"]).collect();
         assert_eq!(accounts.len(), 1);
         assert!(accounts[0].summary.contains("6 events"), "{}", accounts[0].summary);
+        assert!(accounts[0].summary.starts_with("hour from 2001-09-09T01:00:00Z: "), "{}", accounts[0].summary);
         assert_eq!((accounts[0].severity, accounts[0].decision), (Severity::Info, Verdict::Benign));
     }
 

@@ -196,6 +196,16 @@ mod tests {
     }
 
     #[test]
+    fn a_register_that_the_system_goes_on_extending_may_have_another_value_after_each_boot() {
+        let mut device = device();
+        for value in ["aa", "bb", "cc"] {
+            let fields =
+                [("boot", "register"), ("state", "match"), ("bank", "sha256"), ("register", "4"), ("value", value)];
+            assert_eq!(flags(&mut *device, &[boot(&fields)]), [""; 0]);
+        }
+    }
+
+    #[test]
     fn what_the_machine_measured_is_judged_and_remembered_across_boots() {
         let mut device = device();
         let first = [

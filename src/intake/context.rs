@@ -174,6 +174,18 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_begins_anew_is_not_continued_by_what_came_before_it() {
+        let mut context = Context::default();
+        let line = |text: &str| format!("Feb  9 21:21:02 web sudo[7]:  bob : {text}");
+        let command = |command: &str| line(&format!("TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/{command}"));
+        for name in ["one", "two"] {
+            assert_eq!(given(&mut context, &command(name)), None);
+            let goes_on = line("(command continued) more");
+            assert_eq!(given(&mut context, &goes_on), Some(command(name)));
+        }
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded() {
         let mut context = Context::default();
         for number in 0..1000 {

@@ -102,8 +102,8 @@ mod tests {
     fn what_happened_is_told_from_what_it_means() {
         let actions = [Action::Login, Action::Session, Action::PrivilegeUse, Action::SystemChange, Action::HttpRequest];
         for action in actions {
-            let names = [Some(true), Some(false), None].into_iter().filter_map(|outcome| name(action, outcome));
-            assert!(names.into_iter().all(is_of_what_happened), "{action:?}");
+            let mut names = [Some(true), Some(false), None].into_iter().filter_map(|outcome| name(action, outcome));
+            assert!(names.all(is_of_what_happened), "{action:?}");
         }
         assert!([SOURCE_NOT_PROVEN, TIME_NOT_BELIEVED, "left_before_login"].into_iter().all(is_of_what_happened));
         assert!(!["alert", "brute_force", CAMPAIGN, "web_attack"].into_iter().any(is_of_what_happened));

@@ -70,6 +70,17 @@ mod tests {
     }
 
     #[test]
+    fn a_record_has_a_serial_where_its_text_or_the_journal_says_that_the_audit_system_made_it() {
+        let of = |message: &str, id: Option<&str>| {
+            let fields = [("type", Some("SYSCALL")), ("serial", Some("7")), (ID, id)];
+            let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+            serial(&Record { message: message.to_owned(), fields: fields.collect(), ..Record::default() }).is_some()
+        };
+        assert_eq!([of("msg=audit(1.5:7): x", None), of("x", Some("7"))], [true; 2]);
+        assert_eq!([of("x", None), of("x", Some("8"))], [false; 2]);
+    }
+
+    #[test]
     fn a_failed_login_names_user_and_source() {
         let parsed = parse(
             b"node=gate type=USER_LOGIN msg=audit(1373330716.415:4063): user pid=11998 uid=0 auid=4294967295 subj=x msg='op=login acct=\"root\" exe=\"/usr/sbin/sshd\" hostname=? addr=192.0.2.7 terminal=ssh res=failed'UID=\"root\"",

@@ -208,6 +208,12 @@ fn join_audit(record: &mut Record, earlier: &Record) {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_line_that_names_columns_is_told_from_one_that_fills_them() {
+        assert!(super::is_naming(b"#fields\tts\tuid"));
+        assert!(["1\t2", "#close\t2026", "{}", ""].iter().all(|line| !super::is_naming(line.as_bytes())));
+    }
+
     use crate::event::{Format, Record};
     use crate::parse::joined::BEFORE;
     use crate::parse::record;

@@ -205,3 +205,27 @@ impl Page {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Body, Format, Raw, Stream, Times};
+    use crate::parse::built_in;
+    use crate::store::tests::{config, transaction};
+
+    #[tokio::test]
+    async fn a_page_of_long_lines_ends_soon_after_it_is_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = HotStore::open(&config(&folder)).await.unwrap();
+        let line = |number: u64| {
+            let payload = "x".repeat(limits::LINE_BYTES_MAX).into();
+            let raw = Raw::new("s".into(), "c".into(), Format::Text, payload, Vec::new(), built_in());
+            let (id, times) = (EventId::new(number, 0), Times::default());
+            Event { id, stream: Stream::L3In, times, root: id, body: Body::Raw(raw) }
+        };
+        let full = (limits::READ_BYTES_MAX / limits::LINE_BYTES_MAX) as u64;
+        store.commit(&[transaction("s", None, (1..=2 * full).map(line).collect())]).await.unwrap();
+        let page = store.after(EventId::ZERO, Interest::ALL, 2 * full as usize).await.unwrap();
+        assert!((full / 2..=full + 1).contains(&(page.len() as u64)), "{} of {full}", page.len());
+    }
+}

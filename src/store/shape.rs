@@ -165,6 +165,7 @@ mod tests {
             let error = store.commit(&line(8)).await.unwrap_err();
             assert!(matches!(error, StoreError::Corrupt { .. }), "{instead:?}: {error}");
             assert!(error.to_string().contains("table raw_events_fast"), "{error}");
+            assert!(instead.iter().all(|sql| error.to_string().contains(&sql[..16])), "says what it is: {error}");
             assert!(store.damage().is_some());
             store.close().await;
             let (store, recovery) = HotStore::open(&config(&folder)).await.unwrap();

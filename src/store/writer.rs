@@ -326,6 +326,14 @@ mod tests {
         Writer::connect(path, 1 << 24).await.unwrap()
     }
 
+    #[test]
+    fn the_file_leaves_room_for_its_log_and_for_the_reserve() {
+        for max_bytes in [16, 64, 1024, 3 * 1024].map(|mib| mib << 20) {
+            let together = max_pages(max_bytes) * PAGE_BYTES + 2 * wal_bytes_max(max_bytes);
+            assert!(together <= max_bytes && together > max_bytes - PAGE_BYTES, "{together} of {max_bytes}");
+        }
+    }
+
     #[tokio::test]
     async fn one_connection_serves_all_transactions_also_after_one_that_failed() {
         let folder = tempfile::tempdir().unwrap();

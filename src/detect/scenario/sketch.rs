@@ -159,6 +159,13 @@ mod tests {
     }
 
     #[test]
+    fn the_more_strangers_have_put_into_the_cells_the_more_is_taken_off() {
+        let noises = [0.0, 1.0, 1.1, 4.0, 4.1, 9.0].map(noise);
+        assert!(noises.is_sorted(), "{noises:?}");
+        assert_eq!(noises.map(|noise| (noise * 10.0).round() as u32), [0, 0, 11, 40, 61, 120]);
+    }
+
+    #[test]
     fn a_flood_gives_nobody_a_count() {
         for strangers in [200_000_u32, 1_000_000] {
             let mut sketch = Sketch::new(at(0));

@@ -50,6 +50,29 @@ fn step(counters: &mut Counters, set: &ScenarioSet, record: &Record, at: u64) ->
 }
 
 #[test]
+fn an_alarm_is_worse_with_each_power_of_ten_and_says_whether_it_is_of_many() {
+    for (field, is_of_many) in [("source.ip", false), ("user.name", true)] {
+        let set = set(&format!(
+            "correlation: {{type: event_count, rules: [failed], group-by: [{field}], timespan: 10m, condition: {{gte: 5}}}}\n"
+        ));
+        let mut counters = Counters::default();
+        let record = failed(1, 1);
+        let raised: Vec<Raised> = (0..500)
+            .flat_map(|at| {
+                let line = Observation { record: &record, ts: second(at), is_repeated: false, own: &[] };
+                counters.observe(&set, &line)
+            })
+            .collect();
+        assert!(raised.iter().all(|raised| raised.is_of_many == is_of_many), "{field}");
+        let scores: Vec<(u64, i64)> =
+            raised.iter().map(|raised| (raised.alarm.count, (1000.0 * raised.score).round() as i64)).collect();
+        let score = |from: u64| scores.iter().find(|(count, _)| *count >= from).map(|(_, score)| *score);
+        assert!(score(5) < score(50), "{field}: {scores:?}");
+        assert_eq!((score(6), score(51)), (score(5), score(50)), "{field}: {scores:?}");
+    }
+}
+
+#[test]
 fn counting_is_bounded_whatever_comes() {
     let set = five_users();
     let mut counters = Counters::default();

@@ -225,6 +225,19 @@ mod tests {
     }
 
     #[test]
+    fn the_host_of_a_request_is_the_one_it_names_or_else_that_of_the_server() {
+        let request = |fields| Record {
+            action: Action::HttpRequest,
+            entity: Entity { domain: Some("www.example.org".into()), ..Entity::default() },
+            fields,
+            ..Record::default()
+        };
+        let named = request(fields(&[("host", "evil.example")]));
+        assert_eq!(get(&named, "cs-host").as_deref(), Some("evil.example"));
+        assert_eq!(get(&request(Vec::new()), "cs-host").as_deref(), Some("www.example.org"));
+    }
+
+    #[test]
     fn a_sudo_command_is_a_process_creation() {
         let record = Record {
             program: Some("sudo".into()),

@@ -250,6 +250,17 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_of_a_web_server_and_of_a_login_only_where_that_has_failed() {
+        let request = |user: Option<&str>, status: &str| {
+            let entity = crate::event::Entity { user: user.map(str::to_owned), ..Default::default() };
+            let fields = vec![("sc-status".to_owned(), status.to_owned())];
+            categories(&Record { action: Action::HttpRequest, entity, fields, ..Record::default() })
+        };
+        assert_eq!(request(Some("alice"), "401"), ["webserver", "authentication"]);
+        assert_eq!([request(Some("alice"), "200"), request(None, "401"), request(None, "404")], [["webserver"]; 3]);
+    }
+
+    #[test]
     fn every_category_that_a_record_can_have_is_known_to_be_possible() {
         for action in
             [Action::ProcessStart, Action::DnsQuery, Action::HttpRequest, Action::Connection, Action::FileChange]

@@ -211,6 +211,12 @@ mod tests {
     }
 
     #[test]
+    fn characters_that_are_named_are_read_however_their_names_are_written() {
+        assert_eq!(decoded("&lt;img&GT;&quot;&apos;&Tab;x", false), "<img>\"' x");
+        assert_eq!(decoded("&lt img&none;", false), "&lt img&none;");
+    }
+
+    #[test]
     fn words_of_sql_are_found_whatever_stands_between_them() {
         for text in [
             "union+select",

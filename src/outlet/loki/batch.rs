@@ -169,6 +169,8 @@ mod tests {
         let batch = Batch::of(&events).unwrap();
         let (first, second) = batch.clone().halves().unwrap();
         assert_eq!([first.0, second.0].concat(), batch.0);
+        let (first, second) = Batch::of(&events[..2]).unwrap().halves().unwrap();
+        assert_eq!((first.count(), second.count()), (1, 1));
         let one = Batch::of(&events[..1]).unwrap();
         assert_eq!(one.clone().halves(), Err(one));
     }

@@ -88,6 +88,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_shipper_passes_on_is_read_as_the_line_that_it_was() {
+        let line = r#"{"agent":{"type":"filebeat"},"message":"Jan 31 10:00:00 web sshd[7]: Failed password for root from 192.0.2.1 port 9 ssh2"}"#;
+        let record = parse(line.as_bytes(), Format::Auto, &[]).record;
+        assert_eq!((record.program.as_deref(), record.pid), (Some("sshd"), Some(7)));
+        assert_eq!(record.entity.src_ip.as_deref(), Some("192.0.2.1"));
+        let own = line.replace("agent", "other");
+        assert_eq!(parse(own.as_bytes(), Format::Auto, &[]).record.program, None, "a message of somebody's own");
+    }
+
+    #[test]
     fn every_unit_of_epoch_time_is_told_by_its_size() {
         let expected = LogTime::Instant(Timestamp::from_micros(1_769_853_600_000_000));
         for number in ["1769853600", "\"1769853600\"", "1769853600000", "1769853600000000", "1769853600000000000"] {
