@@ -82,7 +82,8 @@ pub enum Row<'event> {
     Control(ControlRow),
 }
 
-/// An event as the `SELECT_RANGE` of the hot store and of the archive return it. Its names are the row's own.
+/// An event as the `SELECT_RANGE` of the hot store and of the archive return it. Its names are the row's own. There `kind`, `layer` and
+/// `attributes` are one number, `attributes << 16 | kind << 8 | layer`: each column of each row is copied on its way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored<'row> {
     pub id: i64,
@@ -112,19 +113,20 @@ where
     Vec<u8>: Decode<'row, AnyRow::Database> + Type<AnyRow::Database>,
 {
     fn from_row(row: &'row AnyRow) -> Result<Self, sqlx::Error> {
+        let form: i64 = row.try_get(3)?;
         Ok(Self {
             id: row.try_get(0)?,
             ts: row.try_get(1)?,
             root: row.try_get(2)?,
-            kind: row.try_get(3)?,
-            layer: row.try_get(4)?,
-            body: row.try_get(5)?,
-            source: row.try_get(6)?,
-            compartment: row.try_get(7)?,
-            format: row.try_get(8)?,
-            attributes: row.try_get(9)?,
-            arrival: row.try_get(10)?,
-            believed: row.try_get(11)?,
+            kind: (form >> 8) & 0xff,
+            layer: form & 0xff,
+            body: row.try_get(4)?,
+            source: row.try_get(5)?,
+            compartment: row.try_get(6)?,
+            format: row.try_get(7)?,
+            attributes: form >> 16,
+            arrival: row.try_get(8)?,
+            believed: row.try_get(9)?,
         })
     }
 }

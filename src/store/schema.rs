@@ -125,23 +125,23 @@ pub(super) const DELETE_THROUGH: [&str; 4] = [
     "DELETE FROM taken_entries WHERE last <= ",
 ];
 
-/// The columns of one event, whichever table it comes from: see `read::stored`. `?3` to `?6` are the masks of
+/// The columns of one event, whichever table it comes from: see `rows::Stored`. `?3` to `?6` are the masks of
 /// `rows::Masks`.
 macro_rules! select_events {
     ($range:literal, $rest:literal) => {
         concat!(
-            "SELECT id, ts, root, 0 AS kind, layer, payload AS body, source, compartment, format, attributes, \
+            "SELECT id, ts, root, attributes << 16 | layer AS form, payload AS body, source, compartment, format, \
              arrival, believed \
              FROM raw_events_fast WHERE ",
             $range,
             " AND format IS NOT NULL AND (?3 >> layer) & 1 \
              UNION ALL \
-             SELECT id, ts, root, 1, layer, output_json, NULL, NULL, NULL, 0, arrival, believed \
+             SELECT id, ts, root, 1 << 8 | layer, output_json, NULL, NULL, NULL, arrival, believed \
              FROM model_outputs_fast WHERE ",
             $range,
             " AND root IS NOT NULL AND (?4 >> layer) & 1 AND (layer <> 8 OR (?5 >> (producer - 50)) & 1) \
              UNION ALL \
-             SELECT id, ts, root, 2, stream = 'TICK', body_json, NULL, NULL, NULL, 0, arrival, believed \
+             SELECT id, ts, root, 2 << 8 | (stream = 'TICK'), body_json, NULL, NULL, NULL, arrival, believed \
              FROM control_events_fast WHERE ",
             $range,
             " AND (?6 >> (stream = 'TICK')) & 1 ",

@@ -140,14 +140,14 @@ pub const FORGET_ENTRIES: [&str; 2] =
 /// Letters stay: they were written with the checkpoint. A new store numbers its own from 1.
 pub const TAKE_BACK: &str = "UPDATE dsmil_archive_state SET rows_through = $2, letters_through = 0 WHERE instance = $1";
 /// The columns of the hot store's `Stored`, for ids with `$2 < id <= $3`.
-pub const SELECT_RANGE: &str = "SELECT id, ts - ts_shift * 1e-6 AS ts, root, 0::bigint AS kind, layer::bigint AS layer,
-        payload AS body, source, compartment, format, attributes::bigint AS attributes, arrival, believed
+pub const SELECT_RANGE: &str = "SELECT id, ts - ts_shift * 1e-6 AS ts, root, attributes::bigint << 16 | layer::bigint AS form,
+        payload AS body, source, compartment, format, arrival, believed
     FROM raw_events_fast WHERE instance = $1 AND id > $2 AND id <= $3
     UNION ALL
-    SELECT id, ts - ts_shift * 1e-6, root, 1, layer, convert_to(output_json, 'UTF8'), NULL, NULL, NULL, 0, arrival, believed
+    SELECT id, ts - ts_shift * 1e-6, root, 1::bigint << 8 | layer::bigint, convert_to(output_json, 'UTF8'), NULL, NULL, NULL, arrival, believed
     FROM model_outputs_fast WHERE instance = $1 AND id > $2 AND id <= $3
     UNION ALL
-    SELECT id, ts - ts_shift * 1e-6, root, 2, (stream = 'TICK')::int, convert_to(body_json, 'UTF8'), NULL, NULL, NULL, 0, arrival, believed
+    SELECT id, ts - ts_shift * 1e-6, root, 2::bigint << 8 | (stream = 'TICK')::int, convert_to(body_json, 'UTF8'), NULL, NULL, NULL, arrival, believed
     FROM control_events_fast WHERE instance = $1 AND id > $2 AND id <= $3
     ORDER BY id LIMIT $4";
 
