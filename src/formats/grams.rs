@@ -1,6 +1,6 @@
 //! Which pairs of bytes a message has: a text of which one pair is missing is nowhere in it.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 
 use crate::limits;
 
@@ -23,7 +23,9 @@ pub struct Text<'a> {
     pub text: &'a str,
     /// Steps of the search that are left, whichever templates are tried.
     steps: Cell<u32>,
-    pairs: OnceCell<[bool; GRAMS]>,
+    /// Which pairs it has, once somebody has asked.
+    pairs: [Cell<bool>; GRAMS],
+    is_paired: Cell<bool>,
     ends: [Cell<Known>; ENDS],
     /// Nodes and places.
     dead_ends: [Cell<(u32, u32)>; DEAD_ENDS],
@@ -52,22 +54,20 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Every message has it.
-    pub const NOTHING: Self = Self { texts: [[EMPTY; NEEDED_PAIRS]; NEEDS], count: 1, rarity: 0 };
     /// No message has it: nothing has been added.
-    pub const NEVER: Self = Self { count: 0, rarity: u8::MAX, ..Self::NOTHING };
+    pub const NEVER: Self = Self { texts: [NONE; NEEDS], count: 0, rarity: u8::MAX };
+    /// Every message has it.
+    pub const NOTHING: Self = Self { texts: [[EMPTY; NEEDED_PAIRS], NONE, NONE, NONE], count: 1, rarity: 0 };
 
     /// A text in every message, and of it and what all messages need behind it the rarer.
     pub fn of(text: &[u8], behind: Self, rarity: impl Fn(u8) -> u8) -> Self {
         let mut pairs: Vec<(u8, u16)> =
-            text.array_windows().map(|[left, right]| (rarity(*left) + rarity(*right), gram(*left, *right))).collect();
+            text.array_windows().map(|[left, right]| (rarity(*left) + rarity(*right), known(*left, *right))).collect();
         pairs.sort_unstable_by_key(|(rarity, _)| std::cmp::Reverse(*rarity));
         let mut own = Self::NOTHING;
-        for ((place, pair), (rarity, found)) in (0..).zip(own.texts.as_flattened_mut()).zip(pairs) {
-            if place < NEEDED_PAIRS {
-                *pair = found;
-                own.rarity = own.rarity.saturating_add(rarity);
-            }
+        for (pair, (rarity, found)) in own.texts.iter_mut().take(1).flatten().zip(pairs) {
+            *pair = found;
+            own.rarity = own.rarity.saturating_add(rarity);
         }
         if behind.count > 0 && behind.rarity > own.rarity { behind } else { own }
     }
@@ -92,9 +92,17 @@ pub struct Grams([u16; PAIRS]);
 
 /// Stands for no pair: every message has it.
 const EMPTY: u16 = 0;
+/// Stands for what no message has.
+const MISSING: u16 = 1;
+const NONE: [u16; NEEDED_PAIRS] = [MISSING; NEEDED_PAIRS];
 
 fn gram(left: u8, right: u8) -> u16 {
-    ((u16::from(left) << 5) ^ u16::from(right)) & (GRAMS as u16 - 1)
+    ((u16::from(left) << 5) ^ u16::from(right)) % GRAMS as u16
+}
+
+/// A pair of a text of the templates. Those that cannot be told from the two constants are not looked at.
+fn known(left: u8, right: u8) -> u16 {
+    Some(gram(left, right)).filter(|gram| *gram != MISSING).unwrap_or(EMPTY)
 }
 
 impl Grams {
@@ -104,7 +112,7 @@ impl Grams {
         pairs.sort_by_key(|[left, right]| std::cmp::Reverse(u16::from(rarity(*left)) + u16::from(rarity(*right))));
         let mut grams = [EMPTY; PAIRS];
         for (place, [left, right]) in grams.iter_mut().zip(pairs) {
-            *place = gram(left, right);
+            *place = known(left, right);
         }
         Self(grams)
     }
@@ -120,7 +128,8 @@ impl<'a> Text<'a> {
         Self {
             text,
             steps: Cell::new(steps),
-            pairs: OnceCell::new(),
+            pairs: [const { Cell::new(false) }; GRAMS],
+            is_paired: Cell::new(false),
             ends: [const { Cell::new(Known::NOTHING) }; ENDS],
             dead_ends: [const { Cell::new((u32::MAX, u32::MAX)) }; DEAD_ENDS],
         }
@@ -132,20 +141,16 @@ impl<'a> Text<'a> {
         self.steps.get() > 0
     }
 
-    fn pairs(&self) -> &[bool; GRAMS] {
-        self.pairs.get_or_init(|| {
-            let mut pairs = [false; GRAMS];
-            let mut set = |gram: u16| {
-                if let Some(place) = pairs.get_mut(usize::from(gram)) {
-                    *place = true;
-                }
-            };
-            set(EMPTY);
+    fn pairs(&self) -> &[Cell<bool>; GRAMS] {
+        if !self.is_paired.replace(true) {
+            let set = |gram: u16, has| place(&self.pairs, gram).into_iter().for_each(|place| place.set(has));
             for [left, right] in self.text.as_bytes().array_windows() {
-                set(gram(*left, *right));
+                set(gram(*left, *right), true);
             }
-            pairs
-        })
+            set(EMPTY, true);
+            set(MISSING, false);
+        }
+        &self.pairs
     }
 
     /// `false`: the text with these pairs is nowhere in the message.
@@ -156,7 +161,8 @@ impl<'a> Text<'a> {
     /// `false`: the message has none of the texts that it needs.
     pub fn may_meet(&self, needs: &Needs) -> bool {
         let pairs = self.pairs();
-        needs.texts.iter().take(usize::from(needs.count)).any(|text| has_all(pairs, text))
+        // All are looked at: to guess which is the first costs more.
+        needs.texts.iter().fold(false, |any, text| any | has_all(pairs, text))
     }
 
     /// Whether it is known that no reading goes on from this node at this place, however it was reached.
@@ -185,8 +191,13 @@ impl<'a> Text<'a> {
     }
 }
 
-fn has_all(pairs: &[bool; GRAMS], grams: &[u16]) -> bool {
-    grams.iter().all(|gram| pairs.get(usize::from(*gram)).is_some_and(|has| *has))
+fn has_all(pairs: &[Cell<bool>; GRAMS], grams: &[u16]) -> bool {
+    grams.iter().fold(true, |all, gram| all & place(pairs, *gram).is_some_and(Cell::get))
+}
+
+/// Always there: the remainder spares the comparison with the length.
+fn place(pairs: &[Cell<bool>; GRAMS], gram: u16) -> Option<&Cell<bool>> {
+    pairs.get(usize::from(gram) % GRAMS)
 }
 
 #[cfg(test)]

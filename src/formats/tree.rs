@@ -34,6 +34,7 @@ pub struct Tree {
 
 /// A place in one or more templates.
 #[derive(Debug)]
+#[repr(align(64))] // lies in one line of the processor's cache
 pub struct Node {
     /// Sorted. Unless the node follows free text, where they are searched for and stand whole, no two begin alike.
     literals: Range<u32>,
@@ -60,6 +61,7 @@ struct Below {
 
 /// A text that must stand here.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(32))] // two lie in a line of the cache
 pub struct Literal {
     /// Its first bytes, as [`head`] reads them.
     head: u64,
@@ -73,6 +75,7 @@ pub struct Literal {
 
 /// A field that must stand here.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))] // as a node
 pub struct FieldEdge {
     /// Index of the field.
     pub field: u32,

@@ -170,7 +170,7 @@ pub fn pairs(text: &str) -> Fields<'_> {
     let mut found = Vec::new();
     let mut rest = text;
     while found.len() < limits::FIELDS_PER_RECORD_MAX {
-        let (_, pairs) = split(rest, |byte| !byte.is_ascii_whitespace() && !matches!(byte, b',' | b';'));
+        let (_, pairs) = split(rest, |byte| !is(byte, GAP));
         if pairs.is_empty() {
             break;
         }
@@ -179,10 +179,39 @@ pub fn pairs(text: &str) -> Fields<'_> {
                 found.push((Cow::Borrowed(key), value));
                 rest = after;
             }
-            None => (_, rest) = split(pairs, |byte| byte.is_ascii_whitespace()),
+            None => (_, rest) = split(pairs, |byte| is(byte, BLANK)),
         }
     }
     found
+}
+
+/// What a byte can be among pairs: between words, between pairs, a part of a key.
+const BLANK: u8 = 1;
+const GAP: u8 = 2;
+const KEY: u8 = 4;
+
+static MEANS: [u8; 256] = meanings();
+
+#[allow(clippy::indexing_slicing, reason = "in a constant, where it would not compile")]
+const fn meanings() -> [u8; 256] {
+    let mut meanings = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        meanings[byte as usize] = match byte {
+            b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' => BLANK | GAP,
+            b',' | b';' => GAP,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'@' | b'/' => KEY,
+            _ => 0,
+        };
+        if byte == u8::MAX {
+            return meanings;
+        }
+        byte += 1;
+    }
+}
+
+fn is(byte: u8, meaning: u8) -> bool {
+    MEANS.get(usize::from(byte)).is_some_and(|means| means & meaning != 0)
 }
 
 /// The text before the first byte that ends it, and from that on.
@@ -192,8 +221,7 @@ fn split(text: &str, ends: impl Fn(u8) -> bool) -> (&str, &str) {
 }
 
 fn pair(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
-    let (key, rest) =
-        split(text, |byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'.' | b'-' | b'@' | b'/'));
+    let (key, rest) = split(text, |byte| !is(byte, KEY));
     let value = rest.strip_prefix('=').filter(|_| (1..=limits::KEY_BYTES_MAX).contains(&key.len()))?;
     if value.starts_with(['"', '\''])
         && let Some(end) = super::strict::end(&Kind::Quoted, value, 0)
@@ -201,7 +229,7 @@ fn pair(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
         let (quoted, after) = value.split_at_checked(end)?;
         return Some((key, unquoted(quoted), after));
     }
-    let (value, after) = split(value, |byte| byte.is_ascii_whitespace());
+    let (value, after) = split(value, |byte| is(byte, BLANK));
     Some((key, Cow::Borrowed(value.trim_end_matches([',', ';'])), after))
 }
 
