@@ -86,7 +86,8 @@ impl<F: Fn(&str) -> Envelope> Run<'_, F> {
         let envelope = self.envelope(place.format, sample);
         let line = Line { program: envelope.program.as_deref(), message: &envelope.message, fields: &envelope.fields };
         let answer = self.library.understand(line);
-        let problems = self.problems(place, sample, line, &answer);
+        let mut problems = self.problems(place, sample, line, &answer);
+        problems.extend(self.unmet(place, sample));
         let file = &place.format.file;
         self.report.failures.extend(problems.into_iter().map(|text| Diagnostic {
             file: file.clone(),
@@ -123,6 +124,22 @@ impl<F: Fn(&str) -> Envelope> Run<'_, F> {
         }
         problems.extend(differences(place, sample, understood));
         problems
+    }
+
+    /// Before the message of a format without programs stands nothing that a reader of lines would take off: a sample of which
+    /// it takes something off tests what no template ever meets.
+    fn unmet(&self, place: Place<'_>, sample: &Sample) -> Option<String> {
+        let Input::Message(text) = &sample.input else { return None };
+        let Envelope { program, message, fields } =
+            Some((self.envelope)(text)).filter(|_| place.format.programs.is_empty())?;
+        let line = Line { program: program.as_deref(), message: &message, fields: &fields };
+        let is_met = self.library.understand(line).understood.is_some_and(|understood| {
+            understood.format.name == place.format.name && understood.message == place.message
+        });
+        (!is_met).then(|| {
+            let program = program.as_deref().unwrap_or("none");
+            format!("is never met so in a log: read as a whole line, it is of program {program} with the message `{message}`; write it as `raw`")
+        })
     }
 
     fn miss(&self, place: Place<'_>, line: Line<'_>, answer: &Answer<'_>) -> String {

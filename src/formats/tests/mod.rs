@@ -66,6 +66,18 @@ fn a_sample_that_is_wrong_is_reported_with_its_line() {
 }
 
 #[test]
+fn a_sample_that_no_line_of_a_log_is_fails() {
+    let toml = "name = 't'\nabout = 'test'\nuntagged = true\n[[message]]\nis = ['{_:word} refused {x:int}', 'refused {x:int}']\n\
+                action = 'other'\n[[message.sample]]\nline = 'Nov refused 7'\nfields = { x = '7' }\n";
+    let headed = |line: &str| plain(line.strip_prefix("Nov ").unwrap_or(line));
+    let mended = toml.replace("'Nov refused 7'", "'refused 7'");
+    assert_eq!(check(&library(&[text("t.toml", &mended)]), headed).failures, []);
+    let strict = toml.replace(", 'refused {x:int}'", "");
+    let [failure] = &*check(&library(&[text("t.toml", &strict)]), headed).failures else { panic!("one fails") };
+    assert!(failure.text.contains("with the message `refused 7`"), "{}", failure.text);
+}
+
+#[test]
 fn a_field_that_says_who_acted_is_listed_or_absent() {
     let silent = SSHD.replace("fields = { src_ip = \"203.0.113.9\" }", "fields = {}");
     let report = check(&library(&[text("sshd.toml", &silent)]), plain);

@@ -13,6 +13,9 @@ const ACCESS_TIME_BYTES_MAX: usize = 512;
 const LEVEL_WORDS_MAX: usize = 4;
 
 pub(super) fn read(line: &str) -> Layer {
+    if let Some(layer) = zabbix(line) {
+        return layer;
+    }
     let Some((time, rest)) = stamp::any(line).or_else(|| stamp::iso(line.trim_start())) else {
         let time = access_time(line).unwrap_or(LogTime::Absent);
         return Layer::new(time, message(line), Inside::Payload);
@@ -22,6 +25,15 @@ pub(super) fn read(line: &str) -> Layer {
         Some(record) => Layer::new(time, record, Inside::Payload),
         None => Layer::new(time, message(rest), Inside::Payload),
     }
+}
+
+/// `   812:20260131:100000.123 text`: pid, date and time, as Zabbix' server, proxies and agents write in files of their own.
+fn zabbix(line: &str) -> Option<Layer> {
+    let (pid, rest) = line.trim_start().split_once(':')?;
+    let pid = pid.parse().ok()?;
+    let (time, rest) = stamp::compact(rest).filter(|_| rest.as_bytes().get(8) == Some(&b':'))?;
+    let record = Record { program: Some("zabbix".to_owned()), pid: Some(pid), ..message(rest.strip_prefix(' ')?) };
+    Some(Layer::new(time, record, Inside::Payload))
 }
 
 fn message(text: &str) -> Record {
@@ -47,6 +59,18 @@ fn access_time(line: &str) -> Option<LogTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zabbix_names_its_process_and_its_time_in_files_of_its_own() {
+        for line in ["   812:20260131:100000.123 cannot x", "123456:20260131:100000.123 cannot x"] {
+            let Layer { time, record, .. } = read(line);
+            assert_eq!(time, LogTime::Civil(jiff::civil::date(2026, 1, 31).at(10, 0, 0, 123_000_000)), "{line}");
+            assert_eq!((record.program.as_deref(), record.message.as_str()), (Some("zabbix"), "cannot x"), "{line}");
+        }
+        for line in ["812:20261331:100000.123 x", "a:20260131:100000.123 x", "812:20260131-10:00:00 x"] {
+            assert_eq!(read(line).record.program, None, "{line}");
+        }
+    }
 
     #[test]
     fn a_program_s_own_line_has_a_time_a_level_and_no_host() {

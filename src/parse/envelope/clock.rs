@@ -31,7 +31,8 @@ fn after_hour(hour: i8, rest: &str) -> Option<(Time, &str)> {
     Some((Time::new(hour, minute.ok()?, second.ok()?, nanos).ok()?, rest))
 }
 
-fn fraction(text: &str) -> (i32, &str) {
+/// The nanoseconds of a fraction after a point or comma, or of at least three digits after a colon; none is zero.
+pub(super) fn fraction(text: &str) -> (i32, &str) {
     let Some(digits) = text.strip_prefix(['.', ',', ':']) else { return (0, text) };
     let least = if text.starts_with(':') { 3 } else { 1 };
     let mut nanos = 0;

@@ -3,7 +3,7 @@
 use jiff::civil::{Date, Time};
 
 use super::super::time::LogTime;
-use super::clock::{date, day_of_month, digits, loose_time_of_day, number, time_of_day};
+use super::clock::{date, day_of_month, digits, fraction, loose_time_of_day, number, time_of_day};
 use super::{month, zone};
 use crate::event::Timestamp;
 
@@ -159,20 +159,21 @@ fn month_first(text: &str) -> Option<Stamp<'_>> {
     Some((LogTime::Civil(date(year, month, day)?.to_datetime(time)), rest))
 }
 
-/// `20210824-14:21:14` of xrdp, `20160806 050000`, `20260131T100000Z`.
-fn compact(text: &str) -> Option<Stamp<'_>> {
+/// `20210824-14:21:14` of xrdp, `20160806 050000`, `20260131T100000Z`, `20260131:100000.123` of Zabbix.
+pub(super) fn compact(text: &str) -> Option<Stamp<'_>> {
     let (year, rest) = number(text, 4)?;
     let (month, rest) = number(rest, 2)?;
     let (day, rest) = number(rest, 2)?;
-    let rest = rest.strip_prefix(['-', ' ', 'T'])?;
+    let rest = rest.strip_prefix(['-', ' ', 'T', ':'])?;
     if let Some((time, rest)) = time_of_day(rest) {
         return zoned(date(year, month, day)?, time, rest);
     }
     let (hour, rest) = number(rest, 2)?;
     let (minute, rest) = number(rest, 2)?;
     let (second, rest) = number(rest, 2)?;
+    let (nanos, rest) = fraction(rest);
     let [hour, minute, second] = [hour, minute, second].map(i8::try_from);
-    let time = Time::new(hour.ok()?, minute.ok()?, second.ok()?, 0).ok()?;
+    let time = Time::new(hour.ok()?, minute.ok()?, second.ok()?, nanos).ok()?;
     let ends = !rest.starts_with(|c: char| c.is_ascii_digit());
     if ends { zoned(date(year, month, day)?, time, rest) } else { None }
 }

@@ -13,7 +13,7 @@ pub(super) struct Tag<'a> {
     pub pid: Option<u32>,
 }
 
-/// `sshd[12]: `, `sshd: `, `sshd(pam_unix)[12]: `, `auth-worker(12): `, `[sshd]: `, `sshd[12] `, `gdm-password][12]: `
+/// `sshd[12]: `, `sshd: `, `sshd(pam_unix)[12]: `, `auth-worker(12): `, `krb5kdc[12](info): `, `[sshd]: `, `sshd[12] `, `gdm-password][12]: `
 /// and what follows.
 pub(super) fn read(text: &str) -> Option<(Tag<'_>, &str)> {
     let end = text.find(' ').unwrap_or(text.len());
@@ -38,10 +38,12 @@ pub(super) fn read(text: &str) -> Option<(Tag<'_>, &str)> {
     glued(word, text)
 }
 
-/// `NOTICE[12]: ` of Asterisk is a level and a thread.
+/// `NOTICE[12]: ` of Asterisk and `LOG4[12]: ` of stunnel are a level and a thread.
 fn is_name(program: &str) -> bool {
+    let is_numbered = program.strip_prefix("LOG").is_some_and(|number| level::read(number).is_some());
     let is_word = !program.is_empty() && !program.contains(['"', '=', '<', '>', '|', ',', '[', ']', '{']);
-    is_word && level::read(program).is_none() && !matches!(program, "SECURITY" | "VERBOSE")
+    let is_level = is_numbered || level::read(program).is_some() || matches!(program, "SECURITY" | "VERBOSE");
+    is_word && !is_level
 }
 
 /// `sshd[12]:Failed …`, without a blank before the message.
@@ -64,7 +66,8 @@ pub(super) fn of_words(text: &str, words_max: usize) -> Option<(Tag<'_>, &str)> 
             && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b'+'))
     };
     let count = program.split(' ').count();
-    if count > words_max || !program.split(' ').all(is_word) || (count > 1 && name.ends_with(' ')) {
+    let are_words = program.split(' ').all(is_word) && is_name(program);
+    if count > words_max || !are_words || (count > 1 && name.ends_with(' ')) {
         return None;
     }
     let rest = text.get(name.len() + 1 + digits.len() + 1..)?.strip_prefix(':')?;
@@ -77,6 +80,7 @@ fn floor(text: &str, at: usize) -> usize {
 }
 
 fn pid_of(word: &str) -> (&str, Option<u32>) {
+    let word = without_level(word);
     let inside = |open, close| {
         let (program, digits) = word.strip_suffix(close)?.rsplit_once(open)?;
         Some((program, Some(digits.parse::<u32>().ok()?)))
@@ -84,6 +88,13 @@ fn pid_of(word: &str) -> (&str, Option<u32>) {
     let (program, pid) = inside('[', ']').or_else(|| inside('(', ')')).unwrap_or((word, None));
     // `gdm-password][12]`: the name itself was cut at a bracket.
     (program.strip_suffix(']').filter(|name| !name.contains('[')).unwrap_or(program), pid)
+}
+
+/// `krb5kdc[12](info)`, as MIT Kerberos writes in files of its own.
+fn without_level(word: &str) -> &str {
+    let (head, inner) = word.rsplit_once('(').unwrap_or((word, ""));
+    let is_level = head.ends_with(']') && inner.strip_suffix(')').is_some_and(|inner| level::read(inner).is_some());
+    if is_level { head } else { word }
 }
 
 /// Without the path of `/usr/sbin/cron`, the module of `sshd(pam_unix)` and the kind of a unit; `postfix/smtpd` stays.
@@ -114,6 +125,8 @@ mod tests {
             ("sshd[12] x", ("sshd", Some(12), "x")),
             ("sshd[12]:x y", ("sshd", Some(12), "x y")),
             ("sshd(pam_unix)[12]: x", ("sshd", Some(12), "x")),
+            ("krb5kdc[12](info): x", ("krb5kdc", Some(12), "x")),
+            ("kadmind[12](Error): x", ("kadmind", Some(12), "x")),
             ("auth-worker(12): x", ("auth-worker", Some(12), "x")),
             ("gdm-password][12]: x", ("gdm-password", Some(12), "x")),
             ("[sshd]: x", ("sshd", None, "x")),
@@ -133,16 +146,22 @@ mod tests {
         let tag_of = |text| of_words(text, NAME_WORDS_MAX).map(|(tag, message)| (tag.program, message));
         assert_eq!(tag_of("Plex Media Server[7]: x"), Some(("Plex Media Server", "x")));
         assert_eq!(tag_of("sogod [7]: x"), Some(("sogod", "x")));
-        for text in
-            ["Plex Media Server: x", "user=eve sshd[7]: x", "a b c d e[7]: x", "login failed, sshd[7]: x", "a [b]: x"]
-        {
+        for text in [
+            "Plex Media Server: x",
+            "user=eve sshd[7]: x",
+            "a b c d e[7]: x",
+            "login failed, sshd[7]: x",
+            "a [b]: x",
+            "LOG4[7]: x",
+        ] {
             assert_eq!(tag_of(text), None, "{text}");
         }
     }
 
     #[test]
     fn levels_and_keys_are_no_programs() {
-        for text in ["ERROR: x", "NOTICE[12]: x", "[error] x", "[I] x", "a=b: x", "{\"a\": 1}", "word x"] {
+        for text in ["ERROR: x", "NOTICE[12]: x", "LOG4[12]: x", "[error] x", "[I] x", "a=b: x", "{\"a\": 1}", "word x"]
+        {
             assert_eq!(tag_of(text), None, "{text}");
         }
     }

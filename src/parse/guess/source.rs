@@ -1,5 +1,7 @@
 //! Who a sentence names: an address counts only behind words that mark a source, and only if the message names no other.
 
+use std::net::IpAddr;
+
 use super::super::scan::{Address, between};
 use crate::formats::duration;
 
@@ -73,7 +75,18 @@ pub(super) fn source(message: &str) -> Option<Address> {
         found = found.or(Some(address));
         from = message.len() - rest.len();
     }
-    found.filter(|_| marked)
+    found.filter(|found| marked && !joined(message).any(|other| other != found.ip))
+}
+
+/// Addresses behind a mark that joins them to what stands before, as in `/192.0.2.1` and `ipv4:192.0.2.1:25`: whatever the program calls them, it
+/// names them. That of a URL is somebody's place.
+fn joined(message: &str) -> impl Iterator<Item = IpAddr> {
+    memchr::memchr2_iter(b'/', b':', message.as_bytes()).filter_map(move |at| {
+        let (before, behind) = (message.get(..at)?, message.get(at + 1..)?);
+        let may_be = behind.starts_with(|c: char| c.is_ascii_digit()) && !before.ends_with('/');
+        let (address, _) = Address::read(behind).filter(|_| may_be)?;
+        Some(address.ip).filter(IpAddr::is_ipv4)
+    })
 }
 
 /// Where an address begins, it, and where it ends.
@@ -244,6 +257,7 @@ mod tests {
             "192.0.2.1:5000 TLS Error: TLS handshake failed",
             "[WEB] [192.0.2.1] Authentication failed for 'admin'",
             "Can't find user [1001@198.51.100.1] from 192.0.2.1",
+            "login at http://198.51.100.1/x failed for eve from 192.0.2.1",
             "TLS Error: cannot locate HMAC in incoming packet from [AF_INET]192.0.2.1:5000",
         ] {
             assert_eq!(found(message).as_deref(), Some("192.0.2.1"), "{message}");
@@ -287,6 +301,8 @@ mod tests {
             "login failed for admin from 198.51.100.6 from 192.0.2.1",
             "target 192.0.2.0/24 scanned",
             "login success for mallory from 203.0.113.66/192.0.2.1:54321 AUTH: done",
+            "login of x from 203.0.113.66 failed, remote host [ipv4:192.0.2.1:4242]",
+            "Failed authentication with /192.0.2.1 (x from 203.0.113.66)",
         ] {
             assert_eq!(found(message), None, "{message}");
         }
