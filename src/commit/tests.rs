@@ -121,7 +121,7 @@ fn the_time_from_a_line_to_what_is_made_of_it_is_in_seconds() {
     };
     let before = sum();
     let root = EventId::new(Timestamp::now().millis() - 100_000, 0);
-    let body = Body::Soc(Box::new(Soc::default()));
+    let body = Body::Soc(Box::default());
     let soc = Event { id: root.next(0), stream: Stream::SocEvents, times: Times::at(Timestamp::now()), root, body };
     Announcer::new(BTreeMap::new()).announce(&[soc], true);
     let passed = sum() - before;

@@ -80,7 +80,7 @@ impl<Value> Recent<Value> {
     pub fn select_mut(&mut self, wanted: impl Fn(&Value) -> bool) -> impl Iterator<Item = (&str, &mut Value)> {
         let found = self.entries.iter_mut().filter(|(_, (_, value))| wanted(value));
         let mut entries: Vec<_> = found.map(|(key, (_, value))| (&**key, value)).collect();
-        entries.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        entries.sort_unstable_by_key(|(key, _)| *key);
         entries.into_iter()
     }
 }
