@@ -183,10 +183,10 @@ pub const SCENARIO_TIMESPAN_MAX: std::time::Duration = std::time::Duration::from
 /// Bytes of each part of a request that are looked at for attacks.
 pub const WEB_TEXT_BYTES_MAX: usize = 8 * 1024;
 
-/// Bytes of one rule file.
+/// Bytes of one rule file, files of one configuration, and bytes that the regular expressions of a set of rules take.
 pub const RULE_FILE_BYTES_MAX: u64 = 1024 * 1024;
-/// Rule files of one configuration.
 pub const RULE_FILES_MAX: usize = 20_000;
+pub const RULE_PATTERNS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Good samples of SHRINK that fusion can look back on.
 pub const SHRINK_SAMPLES_MAX: usize = 64;
 

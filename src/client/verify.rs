@@ -80,7 +80,8 @@ async fn archived_head(config: &Config) -> Option<Head> {
     match archive::kept_head(archive, &config.daemon.instance).await {
         Ok(head) => head,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "dsmild: not compared with Postgres: {error}");
+            let error = error.to_string();
+            let _ = writeln!(io::stderr(), "dsmild: not compared with Postgres: {}", escaped(&error));
             None
         }
     }
@@ -97,7 +98,27 @@ fn check<'head>(
         None => None,
     };
     for kept in daemon.into_iter().chain(kept) {
-        audit::verify(path, Some(kept)).map_err(|error| error.to_string())?;
+        audit::verify(path, Some(kept)).map_err(|error| shown(&error))?;
     }
-    audit::verify(path, None).map_err(|error| error.to_string())
+    audit::verify(path, None).map_err(|error| shown(&error))
+}
+
+/// It names hashes as the file or who answers for the daemon gives them.
+fn shown(error: &dyn std::error::Error) -> String {
+    escaped(&error.to_string()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_answers_in_the_place_of_the_daemon_cannot_drive_the_terminal() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("audit.log");
+        audit::Audit::open(&log, None).unwrap().0.append("proposal.approve", "1-0", "alice", "").unwrap();
+        let lie = Answer::Head(Head { lines: 1, hash: "\u{1b}[2J".to_owned() });
+        let said = check(&log, Some(&lie), std::iter::empty()).unwrap_err();
+        assert!(said.contains("\\u{1b}[2J") && !said.contains('\u{1b}'), "{said}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::detect::deceptive::escaped;
+
 /// Shown as `key.path: what is wrong, what would be right`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
@@ -19,9 +21,21 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Names of files and what stands in them are of others.
         if !self.key.is_empty() {
-            write!(formatter, "{}: ", self.key)?;
+            write!(formatter, "{}: ", escaped(&self.key))?;
         }
-        write!(formatter, "{}, {}", self.problem, self.remedy)
+        write!(formatter, "{}, {}", escaped(&self.problem), escaped(&self.remedy))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_file_that_a_feed_brings_cannot_drive_the_terminal_of_who_checks() {
+        let shown = Finding::new("l3.rules", "a\n\u{1b}[2J.yml: is no rule", "remove it").to_string();
+        assert_eq!(shown, "l3.rules: a\\n\\u{1b}[2J.yml: is no rule, remove it");
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rsigma_parser::{Timespan, parse_sigma_yaml};
+use rsigma_parser::Timespan;
 use serde::Deserialize;
 
 use super::file;
-use crate::detect::sigma::RuleText;
+use crate::detect::sigma::{self, RuleText};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,7 +61,7 @@ const LINES_MAX: usize = 10_000;
 pub fn samples(texts: &[RuleText]) -> Result<Vec<Sample>, Vec<String>> {
     let (mut found, mut mistakes) = (Vec::new(), Vec::new());
     for text in texts {
-        let Ok(collection) = parse_sigma_yaml(&text.yaml) else { continue };
+        let Ok(collection) = sigma::parse(&text.yaml) else { continue };
         for rule in &collection.correlations {
             let Some(value) = rule.custom_attributes.get("samples") else { continue };
             let Ok((scenario, _)) = file::scenario(rule) else { continue };

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rsigma_parser::{CorrelationRule, SigmaRule, parse_sigma_yaml};
+use rsigma_parser::{CorrelationRule, SigmaRule};
 
 use super::file;
 use super::model::{Measure, Scenario};
-use crate::detect::sigma::{Problem, RuleSet, RuleText};
+use crate::detect::sigma::{self, Problem, RuleSet, RuleText};
 use crate::event::Record;
 use crate::limits;
 
@@ -120,10 +120,10 @@ impl ScenarioSet {
 impl Read {
     /// Of two rules with the same name the later one counts, if it `replaces`.
     fn add(&mut self, text: &RuleText, problems: &mut Vec<Problem>, replaces: bool) {
-        let collection = match parse_sigma_yaml(&text.yaml) {
+        let collection = match sigma::parse(&text.yaml) {
             Ok(collection) => collection,
             Err(error) => {
-                problems.push(Problem::not_loaded(&text.file, error.to_string()));
+                problems.push(Problem::not_loaded(&text.file, error));
                 return;
             }
         };

@@ -5,7 +5,10 @@ mod fields;
 mod logsource;
 mod needs;
 pub mod normal;
+mod patterns;
 mod rules;
+mod yaml;
 
 pub use needs::{Needs, needs};
 pub use rules::{CRITICAL, HIGH, INFORMATIONAL, LOW, MEDIUM, Problem, RuleMatch, RuleSet, RuleText};
+pub use yaml::parse;

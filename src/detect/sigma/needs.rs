@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use rsigma_parser::{Detection, LogSource, SigmaRule, parse_sigma_yaml};
+use rsigma_parser::{Detection, LogSource, SigmaRule};
 
 use super::fields::TAXONOMY;
 use super::logsource::can_fit;
 use super::rules::RuleText;
-use super::{event_log, logsource};
+use super::{event_log, logsource, yaml};
 
 /// One rule, by what it asks of a record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +28,7 @@ pub struct Needs {
 pub fn needs(texts: &[RuleText], filled: &BTreeSet<&str>) -> Vec<Needs> {
     let mut all = Vec::new();
     for text in texts {
-        let Ok(collection) = parse_sigma_yaml(&text.yaml) else { continue };
+        let Ok(collection) = yaml::parse(&text.yaml) else { continue };
         all.extend(collection.rules.iter().map(|rule| of_rule(&text.file, rule, filled)));
     }
     all.sort();

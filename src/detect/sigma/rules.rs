@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use rsigma_eval::Engine;
-use rsigma_parser::{FilterRule, FilterRuleTarget, Level, LogSource, SigmaCollection, SigmaRule, parse_sigma_yaml};
+use rsigma_parser::{FilterRule, FilterRuleTarget, Level, LogSource, SigmaCollection, SigmaRule};
 
 use super::fields::SigmaRecord;
 use super::logsource::{Classes, can_fit, shown};
+use super::patterns::Room;
+use super::yaml;
 use crate::detect::attack::technique_of_tag;
 use crate::event::Record;
 
@@ -80,9 +82,13 @@ impl RuleSet {
             }
             filters.extend(collection.filters.into_iter().map(|filter| (text.file.clone(), filter)));
         }
-        let mut set = Self { groups: groups(rules.into_values(), &mut problems) };
+        let mut room = Room::default();
+        let mut set = Self { groups: groups(rules.into_values(), &mut room, &mut problems) };
         for (file, filter) in &filters {
-            set.filter(file, filter, &mut problems);
+            match room.take(&filter.detection) {
+                Ok(()) => set.filter(file, filter, &mut problems),
+                Err(reason) => problems.push(Problem::not_loaded(file, reason)),
+            }
         }
         problems.sort();
         (set, problems)
@@ -125,7 +131,7 @@ impl RuleSet {
 
     /// Rules that were read elsewhere, each with its file.
     pub fn of_rules(rules: Vec<(String, SigmaRule)>, problems: &mut Vec<Problem>) -> Self {
-        Self { groups: groups(rules.into_iter(), problems) }
+        Self { groups: groups(rules.into_iter(), &mut Room::default(), problems) }
     }
 
     fn filter(&mut self, file: &str, filter: &FilterRule, problems: &mut Vec<Problem>) {
@@ -173,10 +179,10 @@ fn score(level: Option<Level>) -> f64 {
 
 fn parse(text: &RuleText, problems: &mut Vec<Problem>) -> SigmaCollection {
     let mut problem = |reason: String| problems.push(Problem::not_loaded(&text.file, reason));
-    let collection = match parse_sigma_yaml(&text.yaml) {
+    let collection = match yaml::parse(&text.yaml) {
         Ok(collection) => collection,
         Err(error) => {
-            problem(error.to_string());
+            problem(error);
             return SigmaCollection::new();
         }
     };
@@ -187,9 +193,17 @@ fn parse(text: &RuleText, problems: &mut Vec<Problem>) -> SigmaCollection {
     collection
 }
 
-fn groups(rules: impl Iterator<Item = (String, SigmaRule)>, problems: &mut Vec<Problem>) -> Vec<Group> {
+fn groups(
+    rules: impl Iterator<Item = (String, SigmaRule)>,
+    room: &mut Room,
+    problems: &mut Vec<Problem>,
+) -> Vec<Group> {
     let mut by_source: BTreeMap<Source, Vec<(String, SigmaRule)>> = BTreeMap::new();
     for (file, rule) in rules {
+        if let Err(reason) = room.take(&rule.detection) {
+            problems.push(Problem::not_loaded(&file, reason));
+            continue;
+        }
         let LogSource { product, category, service, .. } = &rule.logsource;
         by_source.entry((product.clone(), category.clone(), service.clone())).or_default().push((file, rule));
     }
@@ -279,6 +293,19 @@ mod tests {
         assert_eq!(files, ["empty.yml", "modifier.yml", "regex.yml", "source.yml", "yaml.yml"]);
         assert!(problems.iter().all(|problem| !problem.reason.is_empty()));
         assert_eq!(set.len(), 2);
+    }
+
+    #[test]
+    fn regular_expressions_that_would_take_all_memory_are_not_loaded_and_the_rules_beside_them_are() {
+        let list: String = (0..40).map(|n| format!("\n      - '(a|b|c{n}){{200}}\\w{{100}}'")).collect();
+        let (set, problems) = RuleSet::compile(&[
+            rule("a", "Good", "product: linux", "a|re: '^x[0-9]{1,8}$'", ""),
+            rule("b", "Bomb", "product: linux", &format!("a|re:{list}"), ""),
+            rule("c", "Good too", "product: linux", "a|re|i: 'y+'", ""),
+        ]);
+        assert_eq!(set.len(), 2);
+        assert!(problems.len() == 1 && problems[0].file == "b.yml", "{problems:?}");
+        assert!(problems[0].reason.contains("MiB"), "{problems:?}");
     }
 
     #[test]
