@@ -2,7 +2,9 @@
 //!
 //! More than a few an hour, or than some dozens a day, are reported together: once when they are that many, then at powers of two, as
 //! soon as so many have begun that the list could not name them all, and after a day. Nobody who begins is in no list. Those that
-//! are worse are reported together with their like alone, so that none of them hides among many that are harmless.
+//! are worse are reported together with their like alone, so that none of them hides among many that are harmless. Who is known by
+//! a name that whoever writes the line can choose is reported with others of that kind alone, each time, and within an hour of the
+//! report before: so many are made up at will, and the next of that name may be another.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -75,6 +77,8 @@ pub struct Report<'a> {
     pub now: Timestamp,
     /// So many are reported each for itself in an hour.
     pub single_max: usize,
+    /// `who` is a name that whoever writes the line can choose, as of users and machines.
+    pub is_by_name: bool,
 }
 
 /// How an alarm is to be reported.
@@ -94,8 +98,8 @@ impl Default for Campaigns {
 }
 
 /// The name of the campaign of those who do this and are so bad.
-fn key(what: &str, grade: u8) -> String {
-    format!("{grade} {what}")
+fn key(what: &str, grade: u8, is_by_name: bool) -> String {
+    if is_by_name { format!("{grade} {what} by name") } else { format!("{grade} {what}") }
 }
 
 impl Campaigns {
@@ -118,7 +122,7 @@ impl Campaigns {
     }
 
     fn begins(&mut self, report: &Report<'_>) -> Begun {
-        let key = key(report.what, report.grade);
+        let key = key(report.what, report.grade, report.is_by_name);
         if !self.campaigns.contains_key(&key) && self.campaigns.len() >= limits::SCENARIOS_MAX {
             let oldest = self.campaigns.iter().min_by_key(|(_, campaign)| campaign.last).map(|(key, _)| key.clone());
             oldest.map(|key| self.campaigns.remove(&key));
@@ -130,10 +134,12 @@ impl Campaigns {
 
     /// How far the campaign has grown that was reported under this id.
     pub fn grown(&self, what: &str, grade: u8, id: &str) -> Option<Alarm> {
-        let key = key(what, grade);
-        let campaign = self.campaigns.get(&key)?;
-        let now = (campaign.count > 0).then(|| campaign.alarm(fingerprint(&key)));
-        now.into_iter().chain(campaign.before.clone()).find(|alarm| alarm.id == id)
+        [false, true].into_iter().find_map(|is_by_name| {
+            let key = key(what, grade, is_by_name);
+            let campaign = self.campaigns.get(&key)?;
+            let now = (campaign.count > 0).then(|| campaign.alarm(fingerprint(&key)));
+            now.into_iter().chain(campaign.before.clone()).find(|alarm| alarm.id == id)
+        })
     }
 }
 
@@ -153,12 +159,13 @@ impl Campaign {
         self.last = self.last.max(now);
         if times > 1 {
             // Whoever goes from one thing to the next of the same kind has been named.
-            return if times.is_power_of_two() && self.count == 0 { Begun::Alone } else { Begun::Silent };
+            let is_news = times.is_power_of_two() || report.is_by_name;
+            return if is_news && self.count == 0 { Begun::Alone } else { Begun::Silent };
         }
         if self.count == 0 && !self.is_crowd(now, report.single_max) {
             return Begun::Alone;
         }
-        self.joined(about, now)
+        self.joined(about, now, if report.is_by_name { HOUR } else { DAY })
     }
 
     /// How often somebody of this name has begun within the day; who begins again is the newest.
@@ -168,7 +175,8 @@ impl Campaign {
         before.filter(|member| now.since(member.at) <= DAY).map_or(0, |member| member.times)
     }
 
-    fn joined(&mut self, about: u64, now: Timestamp) -> Begun {
+    /// `rest`: nobody who has begun waits longer until he is named, once somebody else begins.
+    fn joined(&mut self, about: u64, now: Timestamp, rest: Duration) -> Begun {
         if self.count == 0 {
             let within = |member: &&Member| now.since(member.at) <= HOUR;
             self.first = self.members.iter().filter(within).map(|member| member.at).min().unwrap_or(now);
@@ -179,7 +187,7 @@ impl Campaign {
         self.unreported += 1;
         let is_due = self.count >= self.next
             || self.unreported >= limits::CAMPAIGN_MEMBERS_MAX
-            || now.since(self.reported) > DAY;
+            || now.since(self.reported) > rest;
         if !is_due {
             return Begun::Silent;
         }
@@ -232,6 +240,7 @@ mod tests {
             id: &who,
             now: at(second),
             single_max: limits::CAMPAIGN_SINGLE_MAX,
+            is_by_name: false,
         })
     }
 
@@ -306,6 +315,7 @@ mod tests {
                 id: &who,
                 now: at(100),
                 single_max: limits::CAMPAIGN_SINGLE_MAX,
+                is_by_name: false,
             })
         };
         assert_eq!([again(3, 2), again(50, 2), again(50, 2)], [Begun::Alone, Begun::Silent, Begun::Silent]);
@@ -325,6 +335,7 @@ mod tests {
                 id: &id,
                 now: at(n),
                 single_max: limits::CAMPAIGN_SINGLE_MAX,
+                is_by_name: false,
             };
             campaigns.report(&report)
         });
@@ -345,10 +356,27 @@ mod tests {
                 id: &who,
                 now,
                 single_max: limits::CAMPAIGN_SINGLE_MAX,
+                is_by_name: false,
             });
         }
         assert_eq!(campaigns.campaigns.len(), limits::SCENARIOS_MAX);
         let members = campaigns.campaigns.values().flat_map(|it| &it.members).map(|it| it.name.len());
         assert!(members.max().is_some_and(|longest| longest <= NAME_CHARS_MAX));
+    }
+
+    #[test]
+    fn who_is_known_by_a_name_alone_is_reported_each_time_and_named_within_an_hour() {
+        let mut campaigns = Campaigns::default();
+        let mut begins = |who: &str, second: u64| {
+            let (id, single_max) = (format!("{who} {second}"), limits::CAMPAIGN_SINGLE_MAX);
+            let report = Report { what: "x", grade: 3, who, id: &id, now: at(second), single_max, is_by_name: true };
+            campaigns.report(&report)
+        };
+        assert!((0..9).all(|n| begins("atlas", n * 3600) == Begun::Alone));
+        let made_up: Vec<Begun> = (0..60).map(|n| begins(&format!("m{n}"), 40_000 + n)).collect();
+        assert_eq!(reported(&made_up).len(), 1);
+        assert_eq!(begins("web1", 40_100), Begun::Silent);
+        let Begun::Reported(later) = begins("m99", 40_100 + 3550) else { panic!("web1 is not named") };
+        assert!(later.members.contains(&"web1".to_owned()));
     }
 }

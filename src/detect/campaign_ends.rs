@@ -101,6 +101,7 @@ mod tests {
                 id: &who,
                 now: at(n),
                 single_max: limits::CAMPAIGN_SINGLE_FEW_MAX,
+                is_by_name: false,
             };
             if let Begun::Reported(alarm) = campaigns.report(&report) {
                 ends.reported(&alarm, ("x", 2), at(n), alarm.count);

@@ -327,11 +327,12 @@ impl AdvMl {
         self.report(finding, &about, &soc.compartment, event, out);
     }
 
-    /// Writes the finding, once for each burst about the same thing.
+    /// Writes the finding, once for each burst about the same thing; of many, together.
     fn report(&mut self, finding: Finding, about: &str, compartment: &str, event: &Event, out: &mut Outbox) {
         let Some(finding) = self.counted(finding, about, event.time()) else { return };
         let category = if finding.flag == "OPERATOR_STRESS_ANOMALY" { Category::Operator } else { Category::System };
-        out.emit_soc(finding.into_soc(NUMBER, category, compartment));
+        let soc = finding.into_soc(NUMBER, category, compartment);
+        self.state.gathered.report_by_name(soc, about, event, out);
     }
 
     /// The finding when it is to be reported, with the number of its burst.

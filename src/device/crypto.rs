@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::common::{Finding, in_words, origin, quote, reason_of};
+use super::gathered::Gathered;
 use super::{DeviceSpec, settings};
 use crate::detect::burst::Bursts;
 use crate::detect::trust_failures;
@@ -19,18 +20,21 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-53",
     identifier: "dsmil-soc-crypto",
-    reads: Interest::NONE.stream(Stream::L3In),
+    reads: Interest::NONE.stream(Stream::L3In).stream(Stream::Tick),
     prepare: |table| settings::factory(table, |_: settings::NoSettings| Crypto::default()),
 };
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Crypto {
     bursts: Bursts,
+    /// Peers and machines of which the same is found: a client has as many addresses as it likes.
+    #[serde(default)]
+    gathered: Gathered,
 }
 
 impl Default for Crypto {
     fn default() -> Self {
-        Self { bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX) }
+        Self { bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX), gathered: Gathered::default() }
     }
 }
 
@@ -45,7 +49,9 @@ impl Crypto {
         if count > 1 {
             finding.summary = format!("{} ({count} times)", finding.summary);
         }
-        out.emit_soc(finding.into_soc(NUMBER, Category::Crypto, &raw.compartment));
+        let who = if peer.is_empty() { format!("{program} on {}", origin(raw)) } else { peer.to_owned() };
+        let soc = finding.into_soc(NUMBER, Category::Crypto, &raw.compartment);
+        self.gathered.report_by_name(soc, &who, event, out);
     }
 }
 
@@ -95,10 +101,10 @@ impl Stateful for Crypto {
     type State = Self;
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
-        if let Body::Raw(raw) = &event.body
-            && event.stream == Stream::L3In
-        {
-            self.line(event, raw, out);
+        match &event.body {
+            Body::Raw(raw) if event.stream == Stream::L3In => self.line(event, raw, out),
+            Body::Tick => self.gathered.tick(event, out),
+            _ => {}
         }
     }
 
@@ -155,5 +161,18 @@ mod tests {
         };
         assert_eq!(flags(&mut *device(), &[line(Vec::new())]), [""; 0]);
         assert_eq!(flags(&mut *device(), &[line(vec![("ssl_protocol", "SSLv3")])]), ["WEAK_CRYPTO_NEGOTIATED"]);
+    }
+
+    #[test]
+    fn a_client_of_five_hundred_addresses_is_one_campaign() {
+        let text = |text: String| -> &'static str { String::leak(text) };
+        let line = |n: u64| {
+            let address = text(format!("2001:db8:1:{n:x}::1"));
+            let message = text(REFUSED.replace("192.0.2.1", address));
+            Line { second: n * 7, program: "sshd", message, src_ip: Some(address), ..Line::default() }
+        };
+        let lines: Vec<Line> = (0..500).map(line).collect();
+        let told = flags(&mut *device(), &lines).len();
+        assert_eq!(told, crate::limits::CAMPAIGN_SINGLE_MAX + 4, "each for itself, then at 33, 64, 128, 256");
     }
 }

@@ -3,13 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::common::reason_of;
+use super::common::{quote, reason_of};
 use crate::detect::campaign::{Begun, Campaigns, Report};
 use crate::detect::campaign_ends::CampaignEnds;
 use crate::event::{Alarm, Category, Event, Soc, Verdict};
 use crate::layer::severity::grade;
 use crate::layer::stage::Outbox;
-use crate::layer::{CAMPAIGN, campaign_summary, over_summary};
+use crate::layer::{CAMPAIGN, campaign_summary, names_summary, over_summary};
 use crate::limits;
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -32,20 +32,28 @@ impl Gathered {
     /// Reports what was found of `who`: for itself, as that of all of whom the same was found, or not at all. Those that are worse
     /// are kept apart, so that none of them hides among many that are harmless.
     pub fn report(&mut self, soc: Soc, who: &str, event: &Event, out: &mut Outbox) {
-        if let Some(soc) = self.reported(soc, who, event) {
+        if let Some(soc) = self.reported(soc, who, event, false) {
             out.emit_soc(soc);
         }
     }
 
-    fn reported(&mut self, soc: Soc, who: &str, event: &Event) -> Option<Soc> {
+    /// The same of what has been counted already, so that whoever is told again is news, and of those whose names and addresses
+    /// whoever writes the lines can choose.
+    pub fn report_by_name(&mut self, soc: Soc, who: &str, event: &Event, out: &mut Outbox) {
+        if let Some(soc) = self.reported(soc, &quote(who), event, true) {
+            out.emit_soc(soc);
+        }
+    }
+
+    fn reported(&mut self, soc: Soc, who: &str, event: &Event, is_by_name: bool) -> Option<Soc> {
         let what = soc.flags.first().cloned().unwrap_or_default();
         let grade = grade(soc.decision, soc.score);
         let id = match &soc.alarm {
             Some(alarm) => alarm.id.clone(),
             None => format!("{what} {who} {}", event.time().millis()),
         };
-        let report =
-            Report { what: &what, grade, who, id: &id, now: event.time(), single_max: limits::CAMPAIGN_SINGLE_FEW_MAX };
+        let single_max = if is_by_name { limits::CAMPAIGN_SINGLE_MAX } else { limits::CAMPAIGN_SINGLE_FEW_MAX };
+        let report = Report { what: &what, grade, who, id: &id, now: event.time(), single_max, is_by_name };
         let alarm = match self.campaigns.report(&report) {
             Begun::Alone => return Some(soc),
             Begun::Silent => return None,
@@ -59,7 +67,9 @@ impl Gathered {
             flags: soc.flags.clone(),
         };
         self.ends.reported(&alarm, (&what, grade), event.times.taken_in(), about);
-        Some(of_campaign(soc, &what, who, alarm))
+        let summary = if is_by_name { names_summary } else { campaign_summary };
+        let summary = summary(&reason_of(&what), who, &alarm);
+        Some(of_campaign(soc, summary, alarm))
     }
 
     /// Says which campaigns are over at this tick.
@@ -71,10 +81,9 @@ impl Gathered {
 }
 
 /// About all of them. It names the one of whom it was found last, who is one of them.
-fn of_campaign(soc: Soc, what: &str, who: &str, alarm: Alarm) -> Soc {
+fn of_campaign(soc: Soc, summary: String, alarm: Alarm) -> Soc {
     let mut reasons = soc.reasons;
     reasons.insert(0, CAMPAIGN.to_owned());
-    let summary = campaign_summary(&reason_of(what), who, &alarm);
     Soc { reasons, summary, alarm: Some(alarm), ..soc }
 }
 

@@ -6,7 +6,7 @@ use crate::detect::campaign::{Begun, Campaigns, Report};
 use crate::detect::deceptive::excerpt;
 use crate::detect::scenario::customer;
 use crate::detect::sigma;
-use crate::event::{Alarm, Decision, Timestamp, Verdict};
+use crate::event::{Alarm, Decision, Entity, Timestamp, Verdict};
 use crate::limits;
 
 /// The score of a Sigma rule of level `low`.
@@ -40,8 +40,8 @@ pub fn over_summary(reasons: &[String], about: Option<&str>, alarm: &Alarm) -> S
     one_line(&format!("over: {}{of}, {} in all within {minutes:.0} min", reasons.join(", "), alarm.count))
 }
 
-/// A decision about an address as it is to be reported: of one who does what many others do, that of all of them, or none. `id`: of
-/// its alarm.
+/// A decision as it is to be reported: of one who does what many others do, that of all of them, or none. `id`: of its alarm. Who it
+/// is about is the address; where there is none, user and machine, of which whoever writes the lines can name thousands.
 pub fn gathered(campaigns: &mut Campaigns, what: (&str, &str), decision: Decision, now: Timestamp) -> Option<Decision> {
     // In whose name anybody can write is many at will.
     let is_of_nobody = says(&decision.reasons, SOURCE_NOT_PROVEN);
@@ -57,29 +57,70 @@ pub fn gathered_beyond(
     decision: Decision,
     now: Timestamp,
 ) -> Option<Decision> {
-    let Some(address) = &decision.entity.src_ip else { return Some(decision) };
+    let Some(address) = &decision.entity.src_ip else {
+        let who = name(&decision.entity);
+        return gathered_by_name((campaigns, single_max), (what, id), who, decision, now);
+    };
     let (who, grade) = (customer(address).into_owned(), grade(decision.verdict, decision.score));
-    match campaigns.report(&Report { what, grade, who: &who, id, now, single_max }) {
+    match campaigns.report(&Report { what, grade, who: &who, id, now, single_max, is_by_name: false }) {
         Begun::Alone => Some(decision),
         Begun::Silent => None,
-        Begun::Reported(alarm) => Some(of_campaign(decision, what, alarm)),
+        Begun::Reported(alarm) => {
+            let summary = campaign_summary(what, decision.entity.src_ip.as_deref().unwrap_or(&who), &alarm);
+            Some(of_campaign(decision, summary, alarm))
+        }
+    }
+}
+
+/// The same, where `who` is known by a name that whoever writes the line can choose.
+pub fn gathered_by_name(
+    (campaigns, single_max): (&mut Campaigns, usize),
+    (what, id): (&str, &str),
+    who: String,
+    decision: Decision,
+    now: Timestamp,
+) -> Option<Decision> {
+    if who.is_empty() {
+        return Some(decision);
+    }
+    let grade = grade(decision.verdict, decision.score);
+    match campaigns.report(&Report { what, grade, who: &who, id, now, single_max, is_by_name: true }) {
+        Begun::Alone => Some(decision),
+        Begun::Silent => None,
+        Begun::Reported(alarm) => Some(of_campaign(decision, names_summary(what, &who, &alarm), alarm)),
+    }
+}
+
+/// User and machine, or what else is known.
+pub fn name(entity: &Entity) -> String {
+    let known = [&entity.user, &entity.process, &entity.host].map(Option::as_deref);
+    match known {
+        [Some(user), _, Some(host)] => format!("{user} on {host}"),
+        [None, Some(process), Some(host)] => format!("{process} on {host}"),
+        [user, process, host] => user.or(process).or(host).unwrap_or_default().to_owned(),
     }
 }
 
 /// The decision about all of them. It names the one whose alarm made it due, who has been counted himself.
-fn of_campaign(decision: Decision, what: &str, alarm: Alarm) -> Decision {
+fn of_campaign(decision: Decision, summary: String, alarm: Alarm) -> Decision {
     let mut reasons = decision.reasons;
-    let last = decision.entity.src_ip.as_deref().unwrap_or("unknown");
-    let summary = campaign_summary(what, last, &alarm);
     reasons.insert(0, CAMPAIGN.to_owned());
     Decision { reasons, summary, alarm: Some(Box::new(alarm)), ..decision }
 }
 
 /// Of many who do the same.
 pub fn campaign_summary(what: &str, last: &str, alarm: &Alarm) -> String {
+    one_line(&format!("{what} by {} sources one after the other, last {last}{}", alarm.count, named_before(alarm)))
+}
+
+/// Of many that are known by names.
+pub fn names_summary(what: &str, last: &str, alarm: &Alarm) -> String {
+    one_line(&format!("{what} in the name of {} one after the other, last {last}{}", alarm.count, named_before(alarm)))
+}
+
+fn named_before(alarm: &Alarm) -> String {
     let unnamed = alarm.count.saturating_sub(alarm.members.len() as u64);
-    let named_before = if unnamed > 0 { format!(", {unnamed} of them named before") } else { String::new() };
-    one_line(&format!("{what} by {} sources one after the other, last {last}{named_before}", alarm.count))
+    if unnamed > 0 { format!(", {unnamed} of them named before") } else { String::new() }
 }
 
 #[cfg(test)]

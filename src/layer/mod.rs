@@ -25,5 +25,7 @@ pub(crate) mod testing;
 /// SHRINK's name of the operator's risk that every SOC event shows.
 pub(crate) const ACUTE_STRESS: &str = "risk_acute_stress";
 
-pub(crate) use judgement::{campaign_summary, gathered, gathered_beyond, one_line, over_summary, verdict};
+pub(crate) use judgement::{
+    campaign_summary, gathered, gathered_beyond, gathered_by_name, name, names_summary, one_line, over_summary, verdict,
+};
 pub(crate) use reasons::{CAMPAIGN, SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, says};

@@ -313,3 +313,20 @@ fn every_wrong_key_is_a_finding() {
     };
     assert_eq!(findings.len(), 2, "{findings:?}");
 }
+
+#[test]
+fn one_who_forges_from_five_hundred_networks_is_one_campaign_that_names_them() {
+    let text = |text: String| -> &'static str { String::leak(text) };
+    let line = |n: u64| Line {
+        second: n * 7,
+        program: "sshd",
+        message: text(format!("Failed password for invalid user from 192.0.2.77 from 2001:db8:1:{n:x}::1 port 5 ssh2")),
+        src_ip: Some(text(format!("2001:db8:1:{n:x}::1"))),
+        ..Line::default()
+    };
+    let events: Vec<Event> = (0..500).map(|n| line(n).event()).collect();
+    let reported = soc_events(&mut *device(), &events);
+    assert_eq!(reported.len(), crate::limits::CAMPAIGN_SINGLE_MAX + 4, "each for itself, then at 33, 64, 128, 256");
+    let members = &reported.last().unwrap().alarm.as_ref().unwrap().members;
+    assert!(members.iter().any(|member| member.contains("2001:db8:1:ff::/64")), "{members:?}");
+}

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::event::{Action, Alarm, Category, Entity, EventId, Happened, Times};
+use crate::layer::CAMPAIGN;
 use crate::layer::testing::soc_events;
+use crate::limits;
 
 /// A judgement of Layer 3.
 #[derive(Clone, Copy)]
@@ -229,4 +231,37 @@ fn what_nobody_was_told_of_and_what_has_not_grown_since_it_was_reported_needs_no
     let vain = |at| Said { at, reasons: &["scanner_agent"], score: 0.4, outcome: false, ..SAID }.event();
     let unheard = std::iter::once(SAID.event()).chain((1..8).map(vain)).collect();
     assert_eq!(over(unheard), [0; 0]);
+}
+
+#[test]
+fn of_users_and_machines_that_anybody_can_name_many_are_one_campaign_that_hides_nobody_known_by_address() {
+    let named = |n: u64| {
+        let (user, host) = (format!("u{n}"), format!("h{n}"));
+        Said { at: n * 7, address: None, user: Some(&user), host: &host, outcome: false, ..SAID }.event()
+    };
+    let by_address = |at, address| Said { at, address: Some(address), ..SAID }.event();
+    let mut events: Vec<Event> = (0..500).map(named).collect();
+    events.insert(400, by_address(2800, "192.0.2.7"));
+    let reported = reported(&events);
+    let campaign: Vec<&Soc> = reported.iter().filter(|soc| soc.reasons[0] == CAMPAIGN).collect();
+    assert_eq!(campaign.iter().map(|soc| soc.alarm.as_ref().unwrap().count).collect::<Vec<_>>(), [33, 64, 128, 256]);
+    assert!(campaign[3].alarm.as_ref().unwrap().members.contains(&"u255 on h255".to_owned()));
+    assert_eq!(reported.len(), limits::CAMPAIGN_SINGLE_MAX + 4 + 1);
+    assert!(reported.iter().any(|soc| soc.entity.src_ip.as_deref() == Some("192.0.2.7")));
+}
+
+#[test]
+fn alerts_of_another_product_that_have_each_a_name_of_its_own_are_a_campaign_that_names_them() {
+    let alert = |n: u64| {
+        let rule = format!("rule {n}");
+        let mut event = Said { at: n * 7, reasons: &[&rule], ..SAID }.event();
+        if let Body::Decision(decision) = &mut event.body {
+            decision.happened.action = Action::Alert;
+        }
+        event
+    };
+    let reported = reported(&(0..500).map(alert).collect::<Vec<_>>());
+    assert_eq!(reported.len(), limits::CAMPAIGN_SINGLE_MAX + 4);
+    let last = reported.last().unwrap();
+    assert!(last.alarm.as_ref().unwrap().members.contains(&"203.0.113.9: rule 255".to_owned()), "{last:?}");
 }

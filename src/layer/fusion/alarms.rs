@@ -10,10 +10,11 @@ use crate::detect::doer::doer;
 use crate::detect::fold::{Folds, Judgement};
 use crate::detect::known_sources::KnownSources;
 use crate::detect::recent::Recent;
-use crate::event::{Alarm, Category, Decision, Entity, Event, Severity, Soc, Stream, Timestamp, Verdict};
+use crate::detect::scenario::customer;
+use crate::event::{Action, Alarm, Category, Decision, Entity, Event, Severity, Soc, Stream, Timestamp, Verdict};
 use crate::layer::reasons::{CAMPAIGN, RESUMED, is_of_what_happened};
 use crate::layer::severity::grade;
-use crate::layer::{SOURCE_NOT_PROVEN, gathered, over_summary, says};
+use crate::layer::{SOURCE_NOT_PROVEN, gathered, gathered_by_name, name, over_summary, says};
 use crate::limits;
 
 /// Models of Layer 3, which judges each line alone: what they go on saying of the same is one alarm.
@@ -21,6 +22,9 @@ const OF_SINGLE_LINES: [&str; 3] = ["sigma", "formats", "web"];
 /// Models of Layer 4 whose alarms grow: on `L4_OUT` at powers of two, here when one begins, is worse, or is over.
 const OF_MANY_LINES: [&str; 2] = ["rates", SEQUENCE];
 const SEQUENCE: &str = "sequence";
+
+/// What alerts of other products are called in a campaign of many that have names of their own.
+const ALERTS: &str = "alerts";
 
 /// That something happened twice or four times is no news to whoever was told of the first.
 const REPORTED_AGAIN_FROM: u64 = 8;
@@ -185,9 +189,22 @@ impl Alarms {
     fn gathered(&mut self, event: &Event, what: &str, decision: Decision) -> Option<Decision> {
         let grade = grade(decision.verdict, decision.score);
         let id = decision.alarm.as_ref().map(|alarm| alarm.id.clone()).unwrap_or_default();
-        let reported = gathered(&mut self.campaigns, (what, &id), decision, event.time())?;
-        let Some(alarm) = reported.alarm.as_deref().filter(|alarm| alarm.id != id) else { return Some(reported) };
-        self.ends.reported(alarm, (what, grade), event.times.taken_in(), about(event, &reported));
+        let is_of_campaign = |reported: &Decision| says(&reported.reasons, CAMPAIGN);
+        let mut what = what.to_owned();
+        let mut reported = gathered(&mut self.campaigns, (&what, &id), decision, event.time())?;
+        if reported.happened.action == Action::Alert && !is_of_campaign(&reported) {
+            // What another product calls it is a name, too, of which a sender can invent thousands.
+            let address = reported.entity.src_ip.as_deref().map(customer);
+            let who = format!("{}: {what}", address.as_deref().unwrap_or(&name(&reported.entity)));
+            let campaigns = (&mut self.campaigns, limits::CAMPAIGN_SINGLE_MAX);
+            what = ALERTS.to_owned();
+            let id = format!("{ALERTS} {id}");
+            reported = gathered_by_name(campaigns, (&what, &id), who, reported, event.time())?;
+        }
+        let Some(alarm) = reported.alarm.as_deref().filter(|_| is_of_campaign(&reported)) else {
+            return Some(reported);
+        };
+        self.ends.reported(alarm, (&what, grade), event.times.taken_in(), about(event, &reported));
         Some(reported)
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::{Entity, Format, Record};
 use crate::layer::SOURCE_NOT_COUNTED;
-use crate::layer::reasons::SOURCE_LIKELY;
+use crate::layer::reasons::{CAMPAIGN, SOURCE_LIKELY};
 use crate::layer::testing::{self, decisions, l3_in};
 use crate::parse::record;
 
@@ -168,4 +168,29 @@ fn five_hundred_attackers_who_go_on_and_on_are_one_campaign_and_its_worse_ones_a
     assert!(of_guessing.count() <= 250);
     let risk = reported.iter().filter(|decision| &*decision.model == MODEL).count();
     assert!(risk <= 70, "{risk} of risk");
+}
+
+#[test]
+fn who_gets_in_as_hundreds_of_users_or_names_hundreds_of_machines_makes_one_campaign_that_names_them() {
+    let round = |n: u64| {
+        let failures = (0..5).map(move |at| (n * 9 + at, login("root", &format!("2001:db8:1:{n:x}::1"), false)));
+        failures.chain([(n * 9 + 5, login(&format!("u{n}"), &format!("2001:db8:1:{n:x}::1"), true))])
+    };
+    let made_root = |n: u64| {
+        let line = format!("Nov 10 10:00:00 h{n} useradd[8]: new user: name=eve, UID=0, GID=0, home=/, shell=/bin/sh");
+        (n * 7, record(line.as_bytes(), Format::Auto, &[]))
+    };
+    for (reason, lines, named) in [
+        ("success_after_failures", (0..300).flat_map(round).collect::<Vec<_>>(), "2001:db8:1:c8::/64: u200 on m"),
+        ("second_root", (0..300).map(made_root).collect(), "eve on h200"),
+    ] {
+        let said = said(lines);
+        let is_told = |decision: &&Decision| says(decision, reason) && &*decision.model != MODEL;
+        let told: Vec<&Decision> = said.iter().filter(is_told).collect();
+        assert!((33..=40).contains(&told.len()), "{reason}: {}", told.len());
+        let alone = |decision: &&&Decision| !says(decision, CAMPAIGN);
+        assert_eq!(told.iter().filter(alone).count(), limits::CAMPAIGN_SINGLE_MAX, "{reason}");
+        let members = &told.last().unwrap().alarm.as_ref().unwrap().members;
+        assert!(members.contains(&named.to_owned()), "{reason}: {members:?}");
+    }
 }

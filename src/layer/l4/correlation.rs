@@ -17,7 +17,10 @@ use crate::detect::sigma::normal;
 use crate::event::{Action, Alarm, Category, Decision, Entity, Happened, Raw, Record, Timestamp};
 use crate::layer::reasons::{RESUMED, SOURCE_LIKELY};
 use crate::layer::severity::grade;
-use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, gathered, gathered_beyond, one_line, says, verdict};
+use crate::layer::{
+    CAMPAIGN, SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, gathered, gathered_beyond, gathered_by_name, name, one_line, says,
+    verdict,
+};
 use crate::limits;
 
 /// The devices of Layer 4 that count and that look at the order of things.
@@ -84,23 +87,25 @@ impl Seen {
         (ts, now): (Timestamp, Timestamp),
         input: &str,
     ) -> Option<Decision> {
-        if raised.is_after {
-            return self.succeeded(raised, decision, (ts, now));
-        }
         let grade = grade(decision.verdict, decision.score);
-        let decision = self.gathered(raised, decision, ts)?;
-        if let (Some(alarm), Some(ends_after)) = (&decision.alarm, raised.ends_after) {
-            let ends = if alarm.id == raised.alarm.id {
-                (Counted::ByScenario { scenario: raised.scenario.clone(), group: raised.group }, ends_after)
-            } else {
-                (Counted::AsCampaign { reason: raised.reason.clone(), grade }, campaign::ENDS_AFTER)
-            };
-            self.ongoing.reported(&decision, input, ends, now);
+        let decision = match raised.is_after {
+            true => self.succeeded(raised, decision, (ts, now))?,
+            false => self.gathered(raised, decision, ts)?,
+        };
+        let counted = if says(&decision.reasons, CAMPAIGN) {
+            Some((Counted::AsCampaign { reason: raised.reason.clone(), grade }, campaign::ENDS_AFTER))
+        } else {
+            let counted = Counted::ByScenario { scenario: raised.scenario.clone(), group: raised.group };
+            raised.ends_after.filter(|_| !raised.is_after).map(|ends_after| (counted, ends_after))
+        };
+        if let Some(counted) = counted {
+            self.ongoing.reported(&decision, input, counted, now);
         }
         Some(decision)
     }
 
-    /// Who succeeds again as the same user on the same machine goes on; another user or machine is another success.
+    /// Who succeeds again as the same user on the same machine goes on; another user or machine is another success, and many of them
+    /// are reported together.
     fn succeeded(
         &mut self,
         raised: &Raised,
@@ -113,9 +118,13 @@ impl Seen {
         let key = format!("{} {from}\0{}\0{}", raised.reason, part(&entity.user), part(&entity.host));
         let judgement = Judgement { ts, taken_in, times: 1, score: decision.score };
         let reported = self.successes.add_within(ALL_DAY, &key, judgement, || ()).reported?;
-        let alarm =
-            decision.alarm.map(|alarm| Box::new(Alarm { id: reported.id, first_ts: reported.first_ts, ..*alarm }));
-        Some(Decision { alarm, ..decision })
+        let alarm = decision
+            .alarm
+            .map(|alarm| Box::new(Alarm { id: reported.id.clone(), first_ts: reported.first_ts, ..*alarm }));
+        let decision = Decision { alarm, ..decision };
+        let (who, id) = (format!("{from}: {}", name(&decision.entity)), reported.id);
+        let campaigns = (&mut self.campaigns, limits::CAMPAIGN_SINGLE_MAX);
+        gathered_by_name(campaigns, (&raised.reason, &id), who, decision, ts)
     }
 
     /// What is to be said of alarms that are over by now.
@@ -135,18 +144,25 @@ impl Seen {
     }
 
     fn gathered(&mut self, raised: &Raised, decision: Decision, ts: Timestamp) -> Option<Decision> {
-        if !raised.is_of_one_source {
+        if raised.is_of_many {
             return Some(decision);
+        }
+        if !raised.is_of_one_source {
+            let about = (raised.reason.as_str(), raised.alarm.id.as_str());
+            let (campaigns, who) = ((&mut self.campaigns, limits::CAMPAIGN_SINGLE_MAX), name(&decision.entity));
+            return gathered_by_name(campaigns, about, who, decision, ts);
         }
         gathered(&mut self.campaigns, (&raised.reason, &raised.alarm.id), decision, ts)
     }
 
-    /// A decision about the risk of an address: of one of many whose risk rises, that of all of them, or none. What it rises
+    /// A decision about the risk of somebody: of one of many whose risk rises, that of all of them, or none. What it rises
     /// through has been reported of each of them, so the first few are enough.
     pub fn gather_risk(&mut self, decision: Decision, ts: Timestamp) -> Option<Decision> {
         let entity = &decision.entity;
         let Some(who) = entity.src_ip.as_deref().filter(|_| entity.user.is_none()).map(customer) else {
-            return Some(decision);
+            let (campaigns, who) = ((&mut self.campaigns, limits::CAMPAIGN_SINGLE_MAX), name(entity));
+            let id = format!("{RISK} {who} {}", ts.millis());
+            return gathered_by_name(campaigns, (RISK, &id), who, decision, ts);
         };
         // Risk that has fallen and rises again is reported again.
         let id = format!("{RISK} {who} {}", ts.millis());
