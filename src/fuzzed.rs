@@ -14,7 +14,7 @@ use crate::detect::indicator_list::{read_allowed, read_indicators};
 use crate::detect::indicators::Indicators;
 use crate::detect::tcg_log::{TcgLog, efi_switch};
 use crate::detect::{cacao, web, zeek};
-use crate::event::{Format, Stream, Timestamp};
+use crate::event::{Body, Event, EventId, Format, Stream, Times, Timestamp};
 use crate::intake::redis::{Content, Entry};
 use crate::intake::syslog::{framing, relp};
 use crate::intake::unpack::{Packing, Unpacked};
@@ -22,6 +22,7 @@ use crate::intake::{entry, shrink};
 use crate::journal::{Entry as JournalEntry, Export};
 use crate::limits;
 use crate::parse::parse;
+use crate::query::Filter;
 use crate::redis::{Decoder, Reply};
 
 /// The name of its target and of its folder of seeds.
@@ -44,6 +45,7 @@ pub const PARSERS: &[Parser] = &[
     ("ima_log", ima_log),
     ("shrink", shrink),
     ("configuration", configuration),
+    ("query", query),
 ];
 
 const FORMATS: &[Format] = &[
@@ -243,6 +245,25 @@ pub fn configuration(data: &[u8]) {
     let path = std::env::temp_dir().join(format!("dsmild-fuzzed-{}.toml", std::process::id()));
     if std::fs::write(&path, data).is_ok() {
         drop(config::load(Some(&path)));
+    }
+}
+
+/// A filter says of an event the same after it was printed and read again; a mistake in it has a column.
+pub fn query(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let filter = match text.parse::<Filter>() {
+        Ok(filter) => filter,
+        Err(error) => return assert!((1..=text.chars().count() + 1).contains(&error.column), "{text}: {error}"),
+    };
+    let id = EventId::new(1, 0);
+    let times = Times::at(Timestamp::from_millis(1));
+    let event = Event { id, stream: Stream::SocEvents, times, root: id, body: Body::Soc(Box::default()) };
+    let passes = filter.passes(&event, Timestamp::ZERO);
+    let printed = filter.to_string();
+    if printed.len() <= limits::FILTER_BYTES_MAX {
+        let again = printed.parse::<Filter>();
+        assert_eq!(again.as_ref(), Ok(&filter), "{text}");
+        assert_eq!(again.map(|again| again.passes(&event, Timestamp::ZERO)), Ok(passes), "{text}");
     }
 }
 

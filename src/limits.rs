@@ -202,9 +202,8 @@ pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 pub const CONFIG_FINDINGS_MAX: usize = 100;
 /// Smallest `store.max_size`: below it the hot store would throw away what its consumers have not read yet.
 pub const STORE_BYTES_MIN: u64 = 64 * 1024 * 1024;
-/// Rows of one statement of the archive: more gains nothing and holds a transaction open.
+/// Rows of one statement of the archive, and bytes of a batch beyond its last row: more gains nothing and holds a transaction open.
 pub const ARCHIVE_ROWS_MAX: usize = 50_000;
-/// Bytes of one batch of the archive, beyond the last row.
 pub const ARCHIVE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Partitions that one batch of the archive touches: each takes locks in Postgres, of which there are few thousand.
 pub const ARCHIVE_BATCH_DAYS_MAX: usize = 64;
@@ -222,13 +221,11 @@ pub const POSTGRES_ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const POSTGRES_SETTINGS_BYTES_MAX: usize = 256 * 1024;
 /// Losses of power that are remembered, for what outlets have of events that were lost with them.
 pub const RESTORES_REMEMBERED_MAX: usize = 64;
-/// Labels of a Loki stream, our own included: what Loki itself accepts by default.
+/// Labels of a Loki stream, our own included, and bytes of the value of one: what Loki itself accepts by default.
 pub const LOKI_LABELS_MAX: usize = 15;
-/// Bytes of the value of a label: what Loki itself accepts by default.
 pub const LOKI_LABEL_VALUE_BYTES_MAX: usize = 2048;
-/// Events of one push to Loki.
+/// Events of one push to Loki, and bytes of its lines beyond the first.
 pub const LOKI_BATCH_EVENTS_MAX: usize = 1000;
-/// Bytes of the lines of one push to Loki, beyond its first.
 pub const LOKI_BATCH_BYTES_MAX: usize = 384 * 1024;
 /// Times that one refused batch is cut in two to find what the outside does not want; the rest is then dropped as a whole.
 pub const OUTLET_CUTS_MAX: usize = 64;
@@ -249,9 +246,8 @@ pub const PLAYBOOK_BYTES_MAX: u64 = 1024 * 1024;
 pub const INDICATOR_LIST_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Lines behind the first of one record of a DNS zone in parentheses: more are an end that is missing.
 pub const ZONE_RECORD_LINES_MAX: u32 = 64;
-/// Bytes read of one measurement log of the boot.
+/// Bytes read, and entries taken, of one measurement log of the boot.
 pub const BOOT_LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Entries taken of one measurement log of the boot.
 pub const BOOT_LOG_ENTRIES_MAX: usize = 200_000;
 
 /// Bytes of one response of SHRINK.
@@ -262,9 +258,8 @@ pub const SHRINK_VALUES_MAX: usize = 256;
 pub const SHRINK_NAMES_MAX: usize = 256;
 /// Bytes of the name of a SHRINK value.
 pub const SHRINK_NAME_BYTES_MAX: usize = 64;
-/// Events of one batch for Redis: more gains nothing and keeps other clients of Redis waiting.
+/// Events of one batch for Redis, and its bytes beyond the first: more gains nothing and keeps other clients of Redis waiting.
 pub const MIRROR_BATCH_EVENTS_MAX: usize = 1000;
-/// Bytes of one batch for Redis, beyond its first event.
 pub const MIRROR_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Transactions of one ingested stream that wait for the commit; then its reader waits too.
 pub const REDIS_TRANSACTIONS_MAX: usize = 16;
@@ -283,25 +278,21 @@ pub const REDIS_DEPTH_MAX: usize = 16;
 pub const REDIS_MOVES_MAX: usize = 5;
 /// Entries taken over from other consumers of which it is remembered that they were.
 pub const REDIS_CLAIMED_MAX: usize = 20_000;
-/// Bytes of one HTTP request.
+/// Bytes of one HTTP request, and events of one answer.
 pub const HTTP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Events of one answer of `/api/v1/streams/…`.
 pub const HTTP_PAGE_EVENTS_MAX: usize = 1000;
-/// Open HTTP connections; for a further one the longest idle is closed.
+/// Open HTTP connections, and those of one address, or of one /64 of IPv6; for a further one the longest idle is closed.
 pub const HTTP_CONNECTIONS_MAX: usize = 256;
-/// Those of one address, or of one /64 of IPv6.
 pub const HTTP_CONNECTIONS_PER_PEER_MAX: usize = 128;
 /// Connections beside them when all are busy: for health, readiness and metrics.
 pub const HTTP_CONNECTIONS_RESERVE: usize = 32;
 /// Bytes of the head of a request, and about as many of an answer that wait for the client to take them.
 pub const HTTP_BUFFER_BYTES: usize = 64 * 1024;
-/// Open event streams; the rest of the connections stays free for scrapes and questions.
+/// Open event streams, and those from one address; the rest of the connections stays free for scrapes and questions.
 pub const HTTP_LIVE_STREAMS_MAX: usize = 64;
-/// Of those, from one address.
 pub const HTTP_LIVE_STREAMS_PER_PEER_MAX: usize = 32;
-/// Event streams open at once on the Unix socket, beside those of the network.
+/// Event streams open at once on the Unix socket, beside those of the network; and those of one user.
 pub const HTTP_LOCAL_LIVE_STREAMS_MAX: usize = 16;
-/// Of those, of one user.
 pub const HTTP_LOCAL_LIVE_STREAMS_PER_USER_MAX: usize = 8;
 /// Bytes of bodies with events in memory at once; half of it from one address, and half as many on the Unix socket.
 pub const HTTP_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -324,6 +315,12 @@ pub const HTTP_PEERS_MAX: usize = 1024;
 pub const HTTP_TOKEN_BYTES_MIN: usize = 16;
 /// Lines of the tokens file.
 pub const HTTP_TOKENS_MAX: usize = 256;
+/// Bytes of a filter of events, its terms and values, and how deep its parentheses are.
+pub const FILTER_BYTES_MAX: usize = 4096;
+pub const FILTER_TERMS_MAX: usize = 128;
+pub const FILTER_DEPTH_MAX: usize = 32;
+/// Events that one answer of `/api/v1/events` looks through; the next one goes on from there.
+pub const EVENTS_SEARCHED_MAX: usize = 20_000;
 /// Steps followed from an event back to its line.
 pub const EXPLAIN_STEPS_MAX: usize = 32;
 /// The newest proposals that are listed and can be decided.

@@ -25,6 +25,13 @@ pub enum ClientCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Search SOC events, the newest first; exit 69 when there is no daemon, 1 when the question is wrong
+    Events {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        #[command(flatten)]
+        asked: EventsArgs,
+    },
     /// Follow a stream, one line an event
     Tail {
         #[command(flatten)]
@@ -32,8 +39,14 @@ pub enum ClientCommand {
         /// L3_IN, L3_OUT, L4_IN, L4_OUT, SHRINK, SOC_EVENTS or TICK
         stream: Stream,
         /// Begin after this event instead of with the next one; 0-0 is the oldest kept
-        #[arg(long)]
+        #[arg(long, conflicts_with = "last")]
         after: Option<EventId>,
+        /// Only events that pass, see `dsmild events --help`
+        #[arg(long = "where", value_name = "FILTER")]
+        filter: Option<String>,
+        /// Begin with the last so many events (1 to 1000) instead of with the next one
+        #[arg(short = 'n', long = "last", value_name = "N")]
+        last: Option<usize>,
         /// One JSON object an event
         #[arg(long)]
         json: bool,
@@ -77,6 +90,29 @@ pub enum ClientCommand {
 }
 
 #[derive(Debug, Clone, Default, Args)]
+pub struct EventsArgs {
+    /// Like 'severity >= HIGH and src_ip in 203.0.113.0/24 and not device = 51 and rule ~ "scan"'. Words that are no
+    /// comparison are searched for anywhere in an event; a field that there is none of is answered with the list of those that there are
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Not before: a duration before now or a time, like 2h, 7d or 2026-11-18T02:00Z
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Before: the same
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// At most so many
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    pub count: usize,
+    /// The oldest first
+    #[arg(long)]
+    pub oldest: bool,
+    /// One JSON object an event
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Default, Args)]
 pub struct ConnectionArgs {
     /// Configuration that names the daemon's address and files
     #[arg(short, long, value_name = "FILE", global = true)]
@@ -98,6 +134,7 @@ impl ClientCommand {
     pub fn config(&self) -> Option<&Path> {
         let (Self::Status { connection, .. }
         | Self::Sources { connection, .. }
+        | Self::Events { connection, .. }
         | Self::Tail { connection, .. }
         | Self::Explain { connection, .. }
         | Self::Incidents { connection, .. }

@@ -1,12 +1,15 @@
-//! The commands that talk to a running daemon: `status`, `sources`, `tail`, `explain`, `incidents`, `proposals`, `verify`, `top`.
+//! The commands that talk to a running daemon: `status`, `sources`, `events`, `tail`, `explain`, `incidents`, `proposals`, `verify`, `top`.
 
 mod args;
 mod connection;
+mod events;
 mod exit;
 mod incidents;
 mod lines;
+mod output;
 mod proposals;
 mod subcommands;
+mod table;
 mod tail;
 mod top;
 mod verify;
@@ -15,7 +18,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-pub use args::{ClientCommand, ConnectionArgs};
+pub use args::{ClientCommand, ConnectionArgs, EventsArgs};
 pub use connection::{Client, ClientError};
 use exit::{EXIT_BAD, EXIT_OK};
 
@@ -33,8 +36,12 @@ pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
         ClientCommand::Explain { connection, id, json } => {
             with(connection, config, async |client| explain(client, *id, *json).await).await
         }
-        ClientCommand::Tail { connection, stream, after, json } => {
-            with(connection, config, async |client| tail::tail(client, *stream, *after, *json).await).await
+        ClientCommand::Events { connection, asked } => {
+            with(connection, config, async |client| events::events(client, asked).await).await
+        }
+        ClientCommand::Tail { connection, stream, after, filter, last, json } => {
+            let (filter, begin) = (filter.as_deref(), tail::Begin { after: *after, last: *last });
+            with(connection, config, async |client| tail::tail(client, *stream, filter, begin, *json).await).await
         }
         ClientCommand::Sources { connection, json } => {
             with(connection, config, async |client| sources(client, *json).await).await

@@ -4,49 +4,57 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::Interest;
-use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
+use super::events::parameter;
 use super::exit::{EXIT_NO_DAEMON, EXIT_OK};
+use super::output::{check_filter, print_event, reader_gone};
 use super::{Client, ClientError, lines};
-use crate::detect::deceptive::escaped_json;
 use crate::event::{EventId, Stream};
 use crate::http_client::Opened;
 use crate::limits;
 
 /// A daemon that restarts is waited for this long.
 const RESTART_PATIENCE: Duration = Duration::from_secs(60);
-/// ENXIO: a pipe without a reader cannot be opened for writing.
-const NO_READER: i32 = 6;
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// Longest event: a line whose every byte is escaped, with room for its other fields.
 const EVENT_BYTES_MAX: usize = 16 * limits::LINE_BYTES_MAX;
 
+/// Where it begins; without either, with the next event.
+#[derive(Debug, Clone, Copy)]
+pub struct Begin {
+    pub after: Option<EventId>,
+    /// With so many events that are there already.
+    pub last: Option<usize>,
+}
+
 /// Runs until the reader or the daemon goes.
-pub async fn tail(client: &Client, stream: Stream, after: Option<EventId>, json: bool) -> Result<u8, ClientError> {
+pub async fn tail(
+    client: &Client,
+    stream: Stream,
+    filter: Option<&str>,
+    begin: Begin,
+    json: bool,
+) -> Result<u8, ClientError> {
+    check_filter(filter)?;
     tokio::select! {
-        ended = follow(client, stream, after, json) => ended,
+        ended = follow(client, stream, filter, begin, json) => ended,
         () = reader_gone() => Ok(EXIT_OK),
     }
 }
 
-/// Resolves when nobody reads standard output any more, as in `dsmild tail | head -1`: a write would show it as well, but
-/// the next event may be long in coming. Never for what is no pipe.
-async fn reader_gone() {
-    // Opened anew, so that waiting for it changes nothing for those who write. Only a pipe can be.
-    let is_gone = match pipe::OpenOptions::new().open_sender("/proc/self/fd/1") {
-        Ok(out) => out.ready(Interest::ERROR).await.is_ok(),
-        Err(error) => error.raw_os_error() == Some(NO_READER),
-    };
-    if !is_gone {
-        std::future::pending::<()>().await;
-    }
-}
-
-async fn follow(client: &Client, stream: Stream, after: Option<EventId>, json: bool) -> Result<u8, ClientError> {
-    let mut last = after.map(|id| id.to_string());
-    let mut events = Events::open(client, stream, last.as_deref()).await?;
+async fn follow(
+    client: &Client,
+    stream: Stream,
+    filter: Option<&str>,
+    begin: Begin,
+    json: bool,
+) -> Result<u8, ClientError> {
+    let mut last = begin.after.map(|id| id.to_string());
+    let filter = filter.map(|filter| parameter("where", filter));
+    let first = begin.last.map(|count| parameter("last", &count.to_string()));
+    let query = filter.into_iter().chain(first).collect::<String>();
+    let mut events = Events::open(client, stream, &query, last.as_deref()).await?;
     loop {
         while let Some(event) = events.next().await {
             write_event(&event, json)?;
@@ -55,7 +63,7 @@ async fn follow(client: &Client, stream: Stream, after: Option<EventId>, json: b
         let lost = Instant::now();
         events = loop {
             tokio::time::sleep(RETRY_EVERY).await;
-            match Events::open(client, stream, last.as_deref()).await {
+            match Events::open(client, stream, &query, last.as_deref()).await {
                 Ok(events) => break events,
                 Err(error) if error.exit_code() != EXIT_NO_DAEMON || lost.elapsed() > RESTART_PATIENCE => {
                     return Err(error);
@@ -67,14 +75,11 @@ async fn follow(client: &Client, stream: Stream, after: Option<EventId>, json: b
 }
 
 fn write_event(event: &SseEvent, json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
     if event.kind == "gap" {
         return writeln!(io::stderr(), "dsmild: events are missing here, older than store.retention");
     }
-    if json {
-        return writeln!(out, "{}", escaped_json(&event.data));
-    }
-    writeln!(out, "{}", lines::event(&serde_json::from_str::<Value>(&event.data).unwrap_or_default()))
+    let text = || lines::event(&serde_json::from_str::<Value>(&event.data).unwrap_or_default());
+    print_event(json.then_some(event.data.as_str()), text)
 }
 
 /// One server-sent event.
@@ -93,10 +98,12 @@ pub struct Events {
 }
 
 impl Events {
+    /// `query`: parameters, each with a `&` before it.
+    ///
     /// # Errors
     /// No daemon is there, or it refuses.
-    pub async fn open(client: &Client, stream: Stream, last: Option<&str>) -> Result<Self, ClientError> {
-        let answer = client.open(&format!("/api/v1/streams/{stream}/live"), last).await?;
+    pub async fn open(client: &Client, stream: Stream, query: &str, last: Option<&str>) -> Result<Self, ClientError> {
+        let answer = client.open(&format!("/api/v1/streams/{stream}/live?{query}"), last).await?;
         Ok(Self { answer, parser: Parser::default() })
     }
 

@@ -63,7 +63,7 @@ async fn tail_reads_on_after_the_id_it_is_given() {
     let first = daemon.gateway.commit_line(Stream::L3In, "one").to_string();
     let second = daemon.gateway.commit_line(Stream::L3In, "two").to_string();
     let client = Client::new(&args(&daemon), &Config::default()).unwrap();
-    let mut events = tail::Events::open(&client, Stream::L3In, Some(&first)).await.unwrap();
+    let mut events = tail::Events::open(&client, Stream::L3In, "", Some(&first)).await.unwrap();
     assert_eq!(events.next().await.unwrap().id, Some(second));
 }
 
@@ -210,4 +210,33 @@ async fn verify_compares_with_what_was_saved_where_no_daemon_runs() {
     assert_eq!(run(&verify(), &config).await, EXIT_OK);
     std::fs::write(&log, "").unwrap();
     assert_eq!(run(&verify(), &config).await, EXIT_BAD);
+}
+
+fn events(connection: &ConnectionArgs, filter: &str) -> ClientCommand {
+    let asked = EventsArgs { filter: Some(filter.into()), count: 50, ..EventsArgs::default() };
+    ClientCommand::Events { connection: connection.clone(), asked }
+}
+
+#[tokio::test]
+async fn events_tells_a_wrong_filter_a_refusal_and_no_daemon_apart() {
+    let daemon = Daemon::start().await;
+    let connection = args(&daemon);
+    for _ in 0..60 {
+        daemon.gateway.commit(Stream::SocEvents, soc("1-1"));
+    }
+    assert_eq!(exit_of(events(&connection, "device = 52")).await, EXIT_OK);
+    assert_eq!(exit_of(events(&connection, "device = 99")).await, EXIT_OK, "nothing is an answer");
+    assert_eq!(exit_of(events(&connection, "device =")).await, EXIT_BAD);
+    let asked = EventsArgs { since: Some("soon".into()), count: 50, ..EventsArgs::default() };
+    assert_eq!(exit_of(ClientCommand::Events { connection: connection.clone(), asked }).await, EXIT_BAD);
+    daemon.server.stop().await;
+    assert_eq!(exit_of(events(&connection, "device = 52")).await, EXIT_NO_DAEMON);
+}
+
+#[test]
+fn a_mistake_in_a_filter_is_shown_where_it_is() {
+    let error = output::check_filter(Some("severity >= BIG")).unwrap_err().to_string();
+    assert!(error.ends_with("found `BIG`\n    severity >= BIG\n                ^"), "{error}");
+    let error = output::check_filter(Some("\u{202e} < root")).unwrap_err().to_string();
+    assert!(!error.chars().any(crate::detect::deceptive::is_deceptive), "{error:?}");
 }

@@ -54,7 +54,7 @@ async fn watch(client: &Client, terminal: &mut DefaultTerminal, screen: &mut Scr
     let (mut keys, mut polls) = (interval(KEYS_EVERY), interval(STATUS_EVERY));
     keys.set_missed_tick_behavior(MissedTickBehavior::Skip);
     polls.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut live = Events::open(client, Stream::SocEvents, None).await.ok();
+    let mut live = Events::open(client, Stream::SocEvents, "", None).await.ok();
     loop {
         tokio::select! {
             _ = keys.tick() => {
@@ -66,7 +66,7 @@ async fn watch(client: &Client, terminal: &mut DefaultTerminal, screen: &mut Scr
             _ = polls.tick() => {
                 screen.error = screen.update(client).await.err().map(|error| error.to_string());
                 if live.is_none() {
-                    live = Events::open(client, Stream::SocEvents, None).await.ok();
+                    live = Events::open(client, Stream::SocEvents, "", None).await.ok();
                 }
             }
             event = next(&mut live) => match event {

@@ -57,6 +57,12 @@ impl EventId {
         Self { ms: packed >> N_BITS, n: (packed & u64::from(N_MAX)) as u32 }
     }
 
+    /// The greatest id that is smaller.
+    #[must_use]
+    pub fn before(self) -> Self {
+        Self::from_packed(self.packed() - 1)
+    }
+
     /// The id after this one for an event that arrives at `now_ms`: never smaller than the clock allows and
     /// never smaller than its predecessor, so a clock that jumps back does not reorder the log.
     pub fn next(self, now_ms: u64) -> Self {

@@ -37,9 +37,7 @@ pub async fn explain(
     PathPart(id): PathPart<EventId>,
     State(shared): State<Arc<Shared>>,
 ) -> Result<Json<Answer>, Problem> {
-    let mut event = shared.gateway.event(id).await?.ok_or_else(|| {
-        Problem::not_found(format!("there is no event {id}: it never was, or it is older than store.retention"))
-    })?;
+    let mut event = shared.gateway.event(id).await?.ok_or_else(|| Problem::no_event(id))?;
     let mut answer = Answer { id, complete: false, ends_because: None, steps: vec![event_json(&event)] };
     loop {
         let cause = match cause_of(&event) {

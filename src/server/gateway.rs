@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::event::{Draft, Event, EventId, ShrinkState, Stream};
+use crate::store::{IdSpan, Order, Searched};
 
 /// Implemented by the daemon, and by a list in memory in tests.
 pub trait Gateway: Send + Sync + 'static {
@@ -17,6 +18,15 @@ pub trait Gateway: Send + Sync + 'static {
 
     /// The first `count` committed events of a stream with ids greater than `after`, in order.
     fn after(&self, stream: Stream, after: EventId, count: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>>;
+
+    /// A bounded look at the committed events of a stream, in either direction.
+    fn search(
+        &self,
+        stream: Stream,
+        span: IdSpan,
+        order: Order,
+        count: usize,
+    ) -> BoxFuture<'_, Result<Searched, GatewayError>>;
 
     /// One committed event; `None` when there never was one or it is past its retention.
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>>;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryFutureExt};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -18,7 +18,7 @@ use crate::event::{Draft, Event, EventId, Interest, Stream};
 use crate::intake::IntakeLog;
 use crate::intake::clock::arrival;
 use crate::outlet::CommittedLog;
-use crate::store::HotStore;
+use crate::store::{HotStore, IdSpan, Order, Searched};
 use crate::supervise::{Child, State};
 
 /// What a sender waits at most for its events to be durable; then it is asked to send them again.
@@ -139,6 +139,17 @@ impl Gateway for Live {
             self.store.after(after, reads, count).await.map_err(|error| GatewayError::Store(error.to_string()))
         }
         .boxed()
+    }
+
+    fn search(
+        &self,
+        stream: Stream,
+        span: IdSpan,
+        order: Order,
+        count: usize,
+    ) -> BoxFuture<'_, Result<Searched, GatewayError>> {
+        let found = self.store.search(span, order, Interest::NONE.stream(stream), count);
+        found.map_err(|error| GatewayError::Store(error.to_string())).boxed()
     }
 
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {

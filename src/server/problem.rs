@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::gateway::GatewayError;
+use crate::event::EventId;
 
 /// One error answer: what was wrong and what would be right.
 #[derive(Debug)]
@@ -26,6 +27,10 @@ impl Problem {
 
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    pub fn no_event(id: EventId) -> Self {
+        Self::not_found(format!("there is no event {id}: it never was, or it is older than store.retention"))
     }
 
     /// 503 that is worth another try after some seconds.

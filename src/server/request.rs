@@ -10,6 +10,9 @@ use super::access::Role;
 use super::peer::Peer;
 use super::problem::Problem;
 use super::shared::Shared;
+use crate::event::EventId;
+use crate::limits;
+use crate::query::{Filter, Moment, QueryError};
 
 /// A handler with this parameter runs only for a caller with the role `read`.
 pub struct MayRead;
@@ -95,6 +98,37 @@ pub fn parameters<const N: usize>(uri: &Uri, names: [&str; N]) -> Result<[Option
         }
     }
     Ok(values)
+}
+
+/// The parameter `name` as an id.
+pub fn id_of(name: &str, text: &str) -> Result<EventId, Problem> {
+    text.parse().map_err(|error| Problem::bad_request(format!("{name}: {error}")))
+}
+
+/// The parameter `name` as a number of events.
+pub fn count_of(name: &str, text: &str) -> Result<usize, Problem> {
+    text.parse().ok().filter(|count| (1..=limits::HTTP_PAGE_EVENTS_MAX).contains(count)).ok_or_else(|| {
+        let text: String = text.chars().take(32).collect();
+        Problem::bad_request(format!("{name}: `{text}` is not a number from 1 to {}", limits::HTTP_PAGE_EVENTS_MAX))
+    })
+}
+
+/// The parameters `where`, `since` and `until` as one filter; without any of them everything passes.
+pub fn filter_of(filter: Option<&str>, since: Option<&str>, until: Option<&str>) -> Result<Filter, Problem> {
+    let moment = |name: &str, text: Option<&str>| {
+        let read = text.map(str::parse::<Moment>).transpose();
+        read.map_err(|error| Problem::bad_request(format!("{name}: {error}")))
+    };
+    let mut filter = filter
+        .map_or_else(|| Ok(Filter::everything()), str::parse)
+        .map_err(|error: QueryError| Problem::bad_request(format!("where: {error}")).member("column", error.column))?;
+    if let Some(since) = moment("since", since)? {
+        filter = filter.since(since);
+    }
+    if let Some(until) = moment("until", until)? {
+        filter = filter.until(until);
+    }
+    Ok(filter)
 }
 
 /// A header as text, when it is there.

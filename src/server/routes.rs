@@ -20,7 +20,7 @@ use super::problem::Problem;
 use super::request::{MayRead, MayScrape};
 use super::shared::Shared;
 use super::tracked::Tracked;
-use super::{console, explain, ingest, proposals, streams};
+use super::{console, events, explain, ingest, proposals, streams};
 use crate::observe::metrics;
 
 /// From the head of a request to the head of its answer.
@@ -37,6 +37,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/sources", get(sources))
         .route("/api/v1/streams/{stream}", get(streams::page).post(ingest::post))
         .route("/api/v1/streams/{stream}/live", get(streams::live))
+        .route("/api/v1/events", get(events::page))
+        .route("/api/v1/events/{id}", get(events::one))
         .route("/api/v1/events/{id}/explain", get(explain::explain))
         .route("/api/v1/audit", get(proposals::audit))
         .route("/api/v1/incidents", get(incidents::list))

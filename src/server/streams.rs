@@ -18,11 +18,14 @@ use super::event_json::event_json;
 use super::gateway::GatewayError;
 use super::peer::Peer;
 use super::problem::Problem;
-use super::request::{MayRead, PathPart, parameters, text_of};
+use super::request::{MayRead, PathPart, count_of, filter_of, id_of, parameters, text_of};
+use super::search::Search;
 use super::shared::{Shared, stopped};
 use super::shares::{Share, Spent};
-use crate::event::{Event, EventId, Stream};
+use crate::event::{Event, EventId, Stream, Timestamp};
 use crate::limits;
+use crate::query::Filter;
+use crate::store::Order;
 
 const PAGE_EVENTS: usize = 100;
 /// Read at once: with the longest lines a few megabytes, for as long as it takes to write them out.
@@ -31,6 +34,8 @@ const CHUNK_EVENTS: usize = 64;
 const PAGE_BYTES_MAX: usize = limits::HTTP_BODY_BYTES_MAX;
 /// Without events, a comment tells both ends that the connection lives.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// The last events that pass are looked for no longer.
+const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
 pub async fn page(
     _: MayRead,
@@ -44,7 +49,7 @@ pub async fn page(
         None => EventId::ZERO,
     };
     let count = match count {
-        Some(text) => count_of(&text)?,
+        Some(text) => count_of("count", &text)?,
         None => PAGE_EVENTS,
     };
     let mut page =
@@ -168,7 +173,7 @@ impl Read {
     }
 }
 
-/// Without `after` and `Last-Event-ID` the stream begins with the next event.
+/// Without `after`, `last` and `Last-Event-ID` the stream begins with the next event.
 pub async fn live(
     _: MayRead,
     PathPart(stream): PathPart<Stream>,
@@ -177,13 +182,20 @@ pub async fn live(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let [after] = parameters(&uri, ["after"])?;
+    let [filter, after, last] = parameters(&uri, ["where", "after", "last"])?;
+    let filter = filter_of(filter.as_deref(), None, None)?;
     let committed = shared.gateway.committed();
+    let newest = *committed.borrow();
     // A browser that reconnects repeats the query of its first request, so the header is the newer of the two.
-    let cursor = match (text_of(&headers, "last-event-id").filter(|id| !id.is_empty()), after) {
-        (Some(text), _) => id_of("Last-Event-ID", text)?,
-        (None, Some(text)) => id_of("after", &text)?,
-        (None, None) => *committed.borrow(),
+    let cursor = match (text_of(&headers, "last-event-id").filter(|id| !id.is_empty()), after, last) {
+        (Some(text), _, _) => id_of("Last-Event-ID", text)?,
+        (None, Some(_), Some(_)) => return Err(Problem::bad_request("`after` and `last` exclude each other")),
+        (None, Some(text), None) => id_of("after", &text)?,
+        (None, None, Some(text)) => {
+            let search = Search::new(Arc::clone(&shared), stream, filter.clone(), Order::Newest, None);
+            before_the_last(count_of("last", &text)?, search, newest).await?
+        }
+        (None, None, None) => newest,
     };
     let mut place = shared.live.of(peer.origin);
     place.take(1).map_err(|spent| match spent {
@@ -194,6 +206,7 @@ pub async fn live(
     let follower = Follower {
         asks: Asks::default(),
         stream,
+        filter,
         cursor,
         committed,
         stopping: shared.stopping.clone(),
@@ -217,12 +230,26 @@ pub async fn live(
     Ok(([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(frames)).into_response())
 }
 
+/// After which id the last `count` events that pass begin; fewer, where a search comes to its end before.
+async fn before_the_last(mut count: usize, mut search: Search, committed: EventId) -> Result<EventId, GatewayError> {
+    let (begun, mut cursor) = (Instant::now(), committed);
+    while count > 0 && !search.is_over() && begun.elapsed() < LAST_PATIENCE {
+        let found = search.portion(|event| {
+            (cursor, count) = (event.id.before(), count - 1);
+            count > 0
+        });
+        found.await?;
+    }
+    Ok(cursor)
+}
+
 /// One open event stream. It is asked for the next frame only when the client has taken the last: a slow client costs
 /// one frame of memory, and what it has not read stays in the store.
 struct Follower {
     shared: Arc<Shared>,
     asks: Asks,
     stream: Stream,
+    filter: Filter,
     cursor: EventId,
     committed: watch::Receiver<EventId>,
     stopping: watch::Receiver<bool>,
@@ -235,7 +262,12 @@ impl Follower {
     async fn next_frame(&mut self) -> Option<String> {
         loop {
             match self.read().await {
-                Ok(frame) if !frame.is_empty() => return self.send(frame),
+                Ok((frame, _)) if !frame.is_empty() => return self.send(frame),
+                // There are more that may pass.
+                Ok((_, false)) if !*self.stopping.borrow() && self.last_frame.elapsed() < KEEP_ALIVE_EVERY => {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
                 Ok(_) => {}
                 Err(error) => {
                     self.shared.warn("live", &format!("a live stream ended: {error}"));
@@ -256,12 +288,15 @@ impl Follower {
         Some(frame)
     }
 
-    async fn read(&mut self) -> Result<String, GatewayError> {
+    /// Also whether that was all there is at the moment.
+    async fn read(&mut self) -> Result<(String, bool), GatewayError> {
         let committed = *self.committed.borrow_and_update();
         let read = Read { stream: self.stream, after: self.cursor, count: self.asks.0 };
-        let mut frame = String::new();
+        let (mut frame, now) = (String::new(), Timestamp::now());
         let found = read.write(&self.shared, &mut frame, |frame, event| {
-            let _ = write!(frame, "id: {}\ndata: {}\n\n", event.id, event_json(event));
+            if self.filter.passes(event, now) {
+                let _ = write!(frame, "id: {}\ndata: {}\n\n", event.id, event_json(event));
+            }
         });
         let found = found.await?;
         self.asks.learn(&found, frame.len());
@@ -270,17 +305,6 @@ impl Follower {
             // Nothing of this stream is left up to there, so the next read need not look there again.
             self.cursor = self.cursor.max(committed);
         }
-        Ok(frame)
+        Ok((frame, found.is_end))
     }
-}
-
-fn id_of(name: &str, text: &str) -> Result<EventId, Problem> {
-    text.parse().map_err(|error| Problem::bad_request(format!("{name}: {error}")))
-}
-
-fn count_of(text: &str) -> Result<usize, Problem> {
-    text.parse().ok().filter(|count| (1..=limits::HTTP_PAGE_EVENTS_MAX).contains(count)).ok_or_else(|| {
-        let text: String = text.chars().take(32).collect();
-        Problem::bad_request(format!("count: `{text}` is not a number from 1 to {}", limits::HTTP_PAGE_EVENTS_MAX))
-    })
 }

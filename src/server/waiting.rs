@@ -18,6 +18,7 @@ use crate::outlet::archive::Archive;
 use crate::outlet::driver::Outlet;
 use crate::retry::OutsideError;
 use crate::store::positions::Positions;
+use crate::store::{IdSpan, Order, Searched};
 
 /// Serves from the first error on.
 pub struct Waiting {
@@ -101,6 +102,10 @@ impl Gateway for Notice {
     }
 
     fn after(&self, _: Stream, _: EventId, _: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
+        async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
+    }
+
+    fn search(&self, _: Stream, _: IdSpan, _: Order, _: usize) -> BoxFuture<'_, Result<Searched, GatewayError>> {
         async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
     }
 

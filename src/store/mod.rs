@@ -17,6 +17,7 @@ mod reserve;
 mod retention;
 pub(crate) mod rows;
 mod schema;
+mod search;
 mod shape;
 mod taken;
 mod writer;
@@ -37,6 +38,7 @@ pub use error::StoreError;
 pub use read::KeptLetter;
 pub use retention::{Pruned, Size};
 pub use rows::RowError;
+pub use search::{IdSpan, Order, Searched};
 pub use taken::TakenEntry;
 
 use crate::bus::Transaction;
@@ -189,7 +191,7 @@ pub(crate) mod tests {
         }
     }
 
-    async fn new_store() -> (tempfile::TempDir, HotStore) {
+    pub async fn new_store() -> (tempfile::TempDir, HotStore) {
         let folder = tempfile::tempdir().unwrap();
         let (store, recovery) = HotStore::open(&config(&folder)).await.unwrap();
         assert!(recovery.created);
@@ -220,13 +222,13 @@ pub(crate) mod tests {
         }
     }
 
-    fn soc(ms: u64, n: u32, device: u16) -> Event {
+    pub fn soc(ms: u64, n: u32, device: u16) -> Event {
         let body = Body::Soc(Box::new(Soc { src_device: device, summary: "x".into(), ..Soc::default() }));
         let id = EventId::new(ms, n);
         Event { id, stream: Stream::SocEvents, times: Times::at(Timestamp::from_millis(ms)), root: id, body }
     }
 
-    fn control(ms: u64, stream: Stream) -> Event {
+    pub fn control(ms: u64, stream: Stream) -> Event {
         let id = EventId::new(ms, 0);
         let body = if stream == Stream::Tick { Body::Tick } else { Body::Shrink(ShrinkSample::default()) };
         Event { id, stream, times: Times::at(Timestamp::from_millis(ms)), root: id, body }

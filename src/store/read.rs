@@ -21,7 +21,7 @@ use crate::limits;
 /// No statement of a reader runs longer.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// The first stretch of the log that is searched: one second of it.
-const FIRST_STRETCH: i64 = 1000 << 20;
+pub(super) const FIRST_STRETCH: i64 = 1000 << 20;
 /// Stretches grow while a statement stays below this.
 const STATEMENT_GOAL: Duration = Duration::from_millis(20);
 
@@ -47,11 +47,10 @@ impl HotStore {
         while low < end && found.has_room(count) {
             let high = low.saturating_add(stretch).min(end);
             let begun = Instant::now();
-            let limit = i64::try_from(count - found.events.len()).unwrap_or(i64::MAX);
-            self.read(schema::SELECT_RANGE, (low, high), masks, limit, &mut found).await?;
-            low = high;
-            let quick = begun.elapsed() < STATEMENT_GOAL;
-            stretch = if quick { stretch.saturating_mul(4) } else { (stretch / 4).max(FIRST_STRETCH) };
+            let limit = count - found.events.len();
+            let cut = self.read(schema::SELECT_RANGE, (low, high), masks, limit, &mut found).await?;
+            low = cut.unwrap_or(high);
+            stretch = next_stretch(stretch, begun.elapsed());
         }
         Ok(found.events)
     }
@@ -101,14 +100,16 @@ impl HotStore {
         Ok(found.into_iter().map(kept_letter).collect())
     }
 
-    async fn read(
+    /// Reads at most `limit` rows. When there may be more in the range, returns the id of the last one: rows that cannot be read
+    /// count as well.
+    pub(super) async fn read(
         &self,
         sql: &'static str,
         range: (i64, i64),
         masks: Masks,
-        limit: i64,
+        limit: usize,
         found: &mut Page,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<i64>, StoreError> {
         let query = sqlx::query(sql)
             .bind(range.0)
             .bind(range.1)
@@ -116,16 +117,19 @@ impl HotStore {
             .bind(masks.outputs)
             .bind(masks.producers)
             .bind(masks.control)
-            .bind(limit);
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
         let rows = async {
             let mut rows = query.fetch(&self.inner.readers);
+            let (mut count, mut last) = (0, 0);
             while let Some(row) = rows.try_next().await? {
-                found.take(Stored::from_row(&row)?);
+                let stored = Stored::from_row(&row)?;
+                (count, last) = (count + 1, stored.id);
+                found.take(stored);
                 if found.bytes > limits::READ_BYTES_MAX {
-                    break;
+                    return Ok(Some(last));
                 }
             }
-            Ok(())
+            Ok((count >= limit).then_some(last))
         };
         let read = self.in_time("reading events", rows).await;
         // Once for all of them: a damaged page has many.
@@ -174,26 +178,31 @@ impl HotStore {
     }
 }
 
+/// How far to look at once, after the last stretch took this long.
+pub(super) fn next_stretch(stretch: i64, took: Duration) -> i64 {
+    if took < STATEMENT_GOAL { stretch.saturating_mul(4) } else { (stretch / 4).max(FIRST_STRETCH) }
+}
+
 fn kept_letter((number, id, stream, reason, payload): (i64, i64, String, String, Vec<u8>)) -> KeptLetter {
     let letter = DeadLetter { id: EventId::from_packed(id), stream, reason, payload: Bytes::from(payload) };
     KeptLetter { number, letter }
 }
 
 /// Events read so far.
-struct Page {
+pub(super) struct Page {
     rebuilder: Rebuilder,
-    events: Vec<Event>,
+    pub(super) events: Vec<Event>,
     bytes: usize,
     /// Rows that cannot be read.
     left_out: Vec<RowError>,
 }
 
 impl Page {
-    fn new(parser: Arc<dyn RecordParser>) -> Self {
+    pub(super) fn new(parser: Arc<dyn RecordParser>) -> Self {
         Self { rebuilder: Rebuilder::new(parser), events: Vec::new(), bytes: 0, left_out: Vec::new() }
     }
 
-    fn has_room(&self, count: usize) -> bool {
+    pub(super) fn has_room(&self, count: usize) -> bool {
         self.events.len() < count && self.bytes <= limits::READ_BYTES_MAX
     }
 

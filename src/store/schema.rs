@@ -126,7 +126,7 @@ pub(super) const DELETE_THROUGH: [&str; 4] = [
 ];
 
 /// The columns of one event, whichever table it comes from: see `rows::Stored`. `?3` to `?6` are the masks of
-/// `rows::Masks`.
+/// `rows::Masks`. A table whose mask is empty is not read.
 macro_rules! select_events {
     ($range:literal, $rest:literal) => {
         concat!(
@@ -134,17 +134,17 @@ macro_rules! select_events {
              arrival, believed \
              FROM raw_events_fast WHERE ",
             $range,
-            " AND format IS NOT NULL AND (?3 >> layer) & 1 \
+            " AND ?3 <> 0 AND format IS NOT NULL AND (?3 >> layer) & 1 \
              UNION ALL \
              SELECT id, ts, root, 1 << 8 | layer, output_json, NULL, NULL, NULL, arrival, believed \
              FROM model_outputs_fast WHERE ",
             $range,
-            " AND root IS NOT NULL AND (?4 >> layer) & 1 AND (layer <> 8 OR (?5 >> (producer - 50)) & 1) \
+            " AND ?4 <> 0 AND root IS NOT NULL AND (?4 >> layer) & 1 AND (layer <> 8 OR (?5 >> (producer - 50)) & 1) \
              UNION ALL \
              SELECT id, ts, root, 2 << 8 | (stream = 'TICK'), body_json, NULL, NULL, NULL, arrival, believed \
              FROM control_events_fast WHERE ",
             $range,
-            " AND (?6 >> (stream = 'TICK')) & 1 ",
+            " AND ?6 <> 0 AND (?6 >> (stream = 'TICK')) & 1 ",
             $rest
         )
     };
@@ -152,6 +152,8 @@ macro_rules! select_events {
 
 /// Events with `?1 < id <= ?2` in log order, at most `?7`.
 pub(super) const SELECT_RANGE: &str = select_events!("id > ?1 AND id <= ?2", "ORDER BY id LIMIT ?7");
+/// The same from the newest to the oldest.
+pub(super) const SELECT_BACK: &str = select_events!("id > ?1 AND id <= ?2", "ORDER BY id DESC LIMIT ?7");
 /// The event with the id `?1` (`?2` is the same).
 pub(super) const SELECT_ONE: &str = select_events!("id = ?1 AND id = ?2", "LIMIT 1");
 

@@ -13,6 +13,7 @@ mod archive_upgrade;
 mod browser;
 mod check;
 mod console;
+mod events;
 mod flat_log;
 mod full_store;
 mod harness;

@@ -130,3 +130,36 @@ async fn stopping_ends_live_streams_and_frees_the_port() {
     tokio::time::timeout(PATIENCE, live.connection.read_to_end(&mut rest)).await.unwrap().unwrap();
     assert!(TcpStream::connect(address).await.is_err());
 }
+
+#[tokio::test]
+async fn a_live_stream_has_only_what_passes_however_rare_it_is() {
+    let daemon = Daemon::start().await;
+    for _ in 0..1000 {
+        daemon.gateway.commit_line(Stream::L3In, "noise");
+    }
+    let old = daemon.gateway.commit_line(Stream::L3In, "wanted before").to_string();
+    let mut live = Live::open(&daemon, "?after=0-0&where=payload+~+WANTED", "").await;
+    live.until("wanted before").await;
+    daemon.gateway.commit_line(Stream::L3In, "noise");
+    let new = daemon.gateway.commit_line(Stream::L3In, "wanted after").to_string();
+    live.until("wanted after").await;
+    assert_eq!(live.ids(), [old, new]);
+}
+
+#[tokio::test]
+async fn a_live_stream_begins_with_the_last_events_that_pass() {
+    let daemon = Daemon::start().await;
+    let commit = |number: usize| {
+        daemon.gateway.commit_line(Stream::L3In, &format!("wanted {number}"));
+        daemon.gateway.commit_line(Stream::L3In, "noise");
+    };
+    (0..300).for_each(commit);
+    let mut live = Live::open(&daemon, "?last=200&where=wanted", "").await;
+    commit(300);
+    live.until("wanted 300").await;
+    assert_eq!(live.ids().len(), 201);
+    assert!(!live.text.contains("wanted 99\"") && live.text.contains("wanted 100\""));
+    let mut all = Live::open(&daemon, "?last=1000&where=wanted", "").await;
+    all.until("wanted 300").await;
+    assert_eq!(all.ids().len(), 301, "fewer, where there are no more");
+}

@@ -2,6 +2,7 @@
 
 mod access;
 mod budgets;
+mod events;
 mod incidents;
 mod ingest;
 mod live;
@@ -29,6 +30,7 @@ use crate::config;
 use crate::event::{Body, Decision, Draft, Event, EventId, Format, Raw, Soc, Stream, Times, Timestamp};
 use crate::parse::built_in;
 use crate::server::gateway::{Gateway, GatewayError, IngestError, Status, StoreStatus};
+use crate::store::{IdSpan, Order, Searched};
 
 /// Long enough for a busy machine; nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -115,6 +117,25 @@ impl Gateway for FakeGateway {
         }
         self.handed_out.fetch_add(found.len(), Ordering::Relaxed);
         Box::pin(async { Ok(found) })
+    }
+
+    fn search(
+        &self,
+        stream: Stream,
+        span: IdSpan,
+        order: Order,
+        count: usize,
+    ) -> BoxFuture<'_, Result<Searched, GatewayError>> {
+        let within = |event: &&Event| event.stream == stream && event.id > span.after && event.id <= span.through;
+        let mut events: Vec<Event> = self.events.lock().unwrap().iter().filter(within).cloned().collect();
+        if order == Order::Newest {
+            events.reverse();
+        }
+        let is_cut = events.len() > count;
+        events.truncate(count);
+        let rest = events.last().filter(|_| is_cut).and_then(|last| span.beyond(last.id, order));
+        self.handed_out.fetch_add(events.len(), Ordering::Relaxed);
+        Box::pin(async move { Ok(Searched { events, rest }) })
     }
 
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {

@@ -1,0 +1,56 @@
+//! A filter of events.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::error::QueryError;
+use super::expr::Expr;
+use super::facts::Facts;
+use super::moment::Moment;
+use super::parser::parse;
+use crate::event::{Event, Timestamp};
+
+/// Printed, it is a text that is read as the same filter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter(pub(super) Expr);
+
+impl Filter {
+    /// What every event passes.
+    pub fn everything() -> Self {
+        Self(Expr::all(Vec::new()))
+    }
+
+    #[must_use]
+    pub fn since(self, moment: Moment) -> Self {
+        Self(Expr::all(vec![self.0, Expr::Since(moment)]))
+    }
+
+    #[must_use]
+    pub fn until(self, moment: Moment) -> Self {
+        Self(Expr::all(vec![self.0, Expr::Until(moment)]))
+    }
+
+    /// Durations count back from `now`.
+    pub fn passes(&self, event: &Event, now: Timestamp) -> bool {
+        self.0.passes(event, &Facts::of(event), now)
+    }
+
+    /// No event that was taken in before this passes.
+    pub fn earliest(&self, now: Timestamp) -> Timestamp {
+        self.0.earliest(now)
+    }
+}
+
+impl FromStr for Filter {
+    type Err = QueryError;
+
+    fn from_str(text: &str) -> Result<Self, QueryError> {
+        parse(text).map(Self)
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}

@@ -1,0 +1,186 @@
+//! Looking through committed events in either direction, a bounded piece of the log at a time.
+
+use std::time::{Duration, Instant};
+
+use super::HotStore;
+use super::error::StoreError;
+use super::read::{FIRST_STRETCH, Page, next_stretch};
+use super::rows::Masks;
+use super::schema;
+use crate::event::{Event, EventId, Interest};
+
+/// After this long a search says how far it is; its last statement may take longer.
+const SEARCH_GOAL: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    Newest,
+    Oldest,
+}
+
+/// The ids with `after < id <= through`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdSpan {
+    pub after: EventId,
+    pub through: EventId,
+}
+
+impl IdSpan {
+    fn of(low: i64, high: i64) -> Option<Self> {
+        (low < high).then(|| Self { after: EventId::from_packed(low), through: EventId::from_packed(high) })
+    }
+
+    /// What is left of it for who has come to this id in this order; `None`: nothing.
+    #[must_use]
+    pub fn beyond(self, id: EventId, order: Order) -> Option<Self> {
+        let (low, high) = (self.after.packed(), self.through.packed());
+        match order {
+            Order::Newest => Self::of(low, high.min(id.before().packed())),
+            Order::Oldest => Self::of(low.max(id.packed()), high),
+        }
+    }
+
+    /// The id that [`beyond`](Self::beyond) leaves this of all ids for.
+    pub fn come_to(self, order: Order) -> EventId {
+        match order {
+            Order::Newest => EventId::from_packed(self.through.packed().saturating_add(1)),
+            Order::Oldest => self.after,
+        }
+    }
+}
+
+/// A piece of the log that was looked through.
+#[derive(Debug, Default)]
+pub struct Searched {
+    /// All events of it that the interest covers, in the order that was asked for.
+    pub events: Vec<Event>,
+    /// What was not looked through; `None`: it was everything that is committed.
+    pub rest: Option<IdSpan>,
+}
+
+impl HotStore {
+    /// Looks through a span of ids until there are `count` events or it has taken its time: how long it takes does not depend
+    /// on how rare such events are.
+    ///
+    /// # Errors
+    /// As [`after`](Self::after).
+    pub async fn search(
+        &self,
+        span: IdSpan,
+        order: Order,
+        interest: Interest,
+        count: usize,
+    ) -> Result<Searched, StoreError> {
+        let masks = Masks::from(interest);
+        let (mut low, mut high) = (span.after.packed(), span.through.min(self.committed()).packed());
+        let mut found = Page::new(self.parser());
+        let (all_begun, mut stretch) = (Instant::now(), FIRST_STRETCH);
+        while low < high && found.has_room(count) && all_begun.elapsed() < SEARCH_GOAL {
+            let (begun, limit) = (Instant::now(), count - found.events.len());
+            let cut = match order {
+                Order::Newest => {
+                    let from = high.saturating_sub(stretch).max(low);
+                    let cut = self.read(schema::SELECT_BACK, (from, high), masks, limit, &mut found).await?;
+                    high = cut.map_or(from, |last| last.saturating_sub(1));
+                    cut
+                }
+                Order::Oldest => {
+                    let to = low.saturating_add(stretch).min(high);
+                    let cut = self.read(schema::SELECT_RANGE, (low, to), masks, limit, &mut found).await?;
+                    low = cut.unwrap_or(to);
+                    cut
+                }
+            };
+            stretch = if cut.is_some() { stretch } else { next_stretch(stretch, begun.elapsed()) };
+        }
+        Ok(Searched { events: found.events, rest: IdSpan::of(low, high) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Stream;
+    use crate::store::tests::{control, ids, new_store, raw, soc, transaction};
+
+    const ALL: IdSpan = IdSpan { after: EventId::ZERO, through: EventId::MAX };
+    const DAY: u64 = 24 * 3600 * 1000;
+
+    /// All that is found in pieces of `count`.
+    async fn searched(
+        store: &HotStore,
+        span: IdSpan,
+        order: Order,
+        interest: Interest,
+        count: usize,
+    ) -> Vec<(u64, u32)> {
+        let (mut rest, mut found) = (Some(span), Vec::new());
+        while let Some(span) = rest {
+            let piece = store.search(span, order, interest, count).await.unwrap();
+            assert!(piece.events.len() <= count);
+            found.extend(ids(&piece.events));
+            rest = piece.rest;
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn a_search_finds_every_event_once_in_either_direction() {
+        let (_folder, store) = new_store().await;
+        let events = vec![
+            raw(1, 0),
+            soc(1, 1, 51),
+            control(2, Stream::Tick),
+            soc(2, 1, 50),
+            raw(3, 0),
+            soc(DAY, 0, 57),
+            raw(DAY, 1),
+        ];
+        store.commit(&[transaction("any", None, events)]).await.unwrap();
+        let socs = Interest::NONE.stream(Stream::SocEvents);
+        for count in [1, 2, 10] {
+            let oldest = searched(&store, ALL, Order::Oldest, socs, count).await;
+            assert_eq!(oldest, [(1, 1), (2, 1), (DAY, 0)], "{count}");
+            let mut newest = searched(&store, ALL, Order::Newest, socs, count).await;
+            newest.reverse();
+            assert_eq!(newest, oldest, "{count}");
+            let all = searched(&store, ALL, Order::Newest, Interest::ALL, count).await;
+            assert_eq!(all, [(DAY, 1), (DAY, 0), (3, 0), (2, 1), (2, 0), (1, 1), (1, 0)]);
+        }
+        let span = IdSpan { after: EventId::new(1, 1), through: EventId::new(3, 0) };
+        assert_eq!(searched(&store, span, Order::Newest, Interest::ALL, 1).await, [(3, 0), (2, 1), (2, 0)]);
+    }
+
+    #[tokio::test]
+    async fn rows_that_cannot_be_read_hide_none_that_can() {
+        let (_folder, store) = new_store().await;
+        let events = vec![soc(1, 0, 51), soc(1, 1, 51), soc(1, 2, 51), soc(DAY, 0, 51)];
+        store.commit(&[transaction("any", None, events)]).await.unwrap();
+        let mut writer = store.inner.writer.lock().await;
+        let mut connection = writer.take().await.unwrap();
+        let damage = "UPDATE model_outputs_fast SET output_json = '{}' WHERE id = ?";
+        sqlx::query(damage).bind(EventId::new(1, 1).packed()).execute(&mut connection).await.unwrap();
+        writer.put(connection);
+        drop(writer);
+        let readable = [(1, 0), (1, 2), (DAY, 0)];
+        assert_eq!(ids(&store.after(EventId::ZERO, Interest::ALL, 2).await.unwrap()), readable[..2]);
+        for count in [1, 2] {
+            assert_eq!(searched(&store, ALL, Order::Oldest, Interest::ALL, count).await, readable);
+            let mut newest = searched(&store, ALL, Order::Newest, Interest::ALL, count).await;
+            newest.reverse();
+            assert_eq!(newest, readable);
+        }
+    }
+
+    #[test]
+    fn where_one_search_ends_the_next_begins() {
+        let [a, b, c] = [1, 5, 9].map(|ms| EventId::new(ms, 0));
+        let span = IdSpan { after: a, through: c };
+        for order in [Order::Newest, Order::Oldest] {
+            let rest = span.beyond(b, order).unwrap();
+            assert_eq!(span.beyond(rest.come_to(order), order), Some(rest));
+        }
+        assert_eq!(span.beyond(a, Order::Newest), None);
+        assert_eq!(span.beyond(c, Order::Oldest), None);
+    }
+}
