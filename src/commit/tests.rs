@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use super::{Announcer, Progress, Resources, run};
 use crate::bus::{Bus, Ledger};
 use crate::config::Config;
-use crate::event::{Body, Draft, Event, EventId, Format, Raw, Soc, Stream, Times, Timestamp};
+use crate::event::{Body, Draft, Event, EventId, Format, Raw, Stream, Times, Timestamp};
 use crate::intake::IntakeLog;
 use crate::observe::metrics;
 use crate::outlet::CommittedLog;

@@ -59,7 +59,7 @@ pub fn gathered_beyond(
 ) -> Option<Decision> {
     let Some(address) = &decision.entity.src_ip else {
         let who = name(&decision.entity);
-        return gathered_by_name((campaigns, single_max), (what, id), who, decision, now);
+        return gathered_by_name((campaigns, single_max), (what, id), &who, decision, now);
     };
     let (who, grade) = (customer(address).into_owned(), grade(decision.verdict, decision.score));
     match campaigns.report(&Report { what, grade, who: &who, id, now, single_max, is_by_name: false }) {
@@ -76,7 +76,7 @@ pub fn gathered_beyond(
 pub fn gathered_by_name(
     (campaigns, single_max): (&mut Campaigns, usize),
     (what, id): (&str, &str),
-    who: String,
+    who: &str,
     decision: Decision,
     now: Timestamp,
 ) -> Option<Decision> {
@@ -84,10 +84,10 @@ pub fn gathered_by_name(
         return Some(decision);
     }
     let grade = grade(decision.verdict, decision.score);
-    match campaigns.report(&Report { what, grade, who: &who, id, now, single_max, is_by_name: true }) {
+    match campaigns.report(&Report { what, grade, who, id, now, single_max, is_by_name: true }) {
         Begun::Alone => Some(decision),
         Begun::Silent => None,
-        Begun::Reported(alarm) => Some(of_campaign(decision, names_summary(what, &who, &alarm), alarm)),
+        Begun::Reported(alarm) => Some(of_campaign(decision, names_summary(what, who, &alarm), alarm)),
     }
 }
 

@@ -199,7 +199,7 @@ impl Alarms {
             let campaigns = (&mut self.campaigns, limits::CAMPAIGN_SINGLE_MAX);
             what = ALERTS.to_owned();
             let id = format!("{ALERTS} {id}");
-            reported = gathered_by_name(campaigns, (&what, &id), who, reported, event.time())?;
+            reported = gathered_by_name(campaigns, (&what, &id), &who, reported, event.time())?;
         }
         let Some(alarm) = reported.alarm.as_deref().filter(|_| is_of_campaign(&reported)) else {
             return Some(reported);

@@ -124,7 +124,7 @@ impl Seen {
         let decision = Decision { alarm, ..decision };
         let (who, id) = (format!("{from}: {}", name(&decision.entity)), reported.id);
         let campaigns = (&mut self.campaigns, limits::CAMPAIGN_SINGLE_MAX);
-        gathered_by_name(campaigns, (&raised.reason, &id), who, decision, ts)
+        gathered_by_name(campaigns, (&raised.reason, &id), &who, decision, ts)
     }
 
     /// What is to be said of alarms that are over by now.
@@ -150,7 +150,7 @@ impl Seen {
         if !raised.is_of_one_source {
             let about = (raised.reason.as_str(), raised.alarm.id.as_str());
             let (campaigns, who) = ((&mut self.campaigns, limits::CAMPAIGN_SINGLE_MAX), name(&decision.entity));
-            return gathered_by_name(campaigns, about, who, decision, ts);
+            return gathered_by_name(campaigns, about, &who, decision, ts);
         }
         gathered(&mut self.campaigns, (&raised.reason, &raised.alarm.id), decision, ts)
     }
@@ -162,7 +162,7 @@ impl Seen {
         let Some(who) = entity.src_ip.as_deref().filter(|_| entity.user.is_none()).map(customer) else {
             let (campaigns, who) = ((&mut self.campaigns, limits::CAMPAIGN_SINGLE_MAX), name(entity));
             let id = format!("{RISK} {who} {}", ts.millis());
-            return gathered_by_name(campaigns, (RISK, &id), who, decision, ts);
+            return gathered_by_name(campaigns, (RISK, &id), &who, decision, ts);
         };
         // Risk that has fallen and rises again is reported again.
         let id = format!("{RISK} {who} {}", ts.millis());
