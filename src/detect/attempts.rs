@@ -161,8 +161,8 @@ fn length(record: &Record) -> Duration {
 fn key(peer: &str, record: &Record) -> Option<String> {
     let host = record.entity.host.as_deref().unwrap_or_default();
     match session(record) {
-        Some(session) => Some(format!("{host} {peer} session {session}")),
-        None => record.pid.map(|pid| format!("{host} {peer} {pid}")),
+        Some(session) => Some([host, " ", peer, " session ", session].concat()),
+        None => record.pid.map(|pid| [host, " ", peer, " ", &pid.to_string()].concat()),
     }
 }
 

@@ -1,6 +1,9 @@
 //! A contact of one machine with another, as firewalls, Zeek and servers log it.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use memchr::memmem;
 
 use super::nets::is_private;
 use super::packet;
@@ -47,12 +50,15 @@ const UNANSWERED_STATES: &[&str] = &["S0", "REJ", "RSTOS0", "SH"];
 const ANSWERED_STATES: &[&str] = &["SF", "S1", "S2", "S3", "RSTO", "RSTR"];
 
 /// What sshd logs about a client that connected and never spoke the protocol.
-const SSH_PROBES: &[&str] = &[
-    "Did not receive identification string from ",
-    "banner exchange: Connection from ",
-    "Bad protocol version identification ",
-    "Unable to negotiate with ",
-];
+static SSH_PROBES: LazyLock<[memmem::Finder<'static>; 4]> = LazyLock::new(|| {
+    [
+        "Did not receive identification string from ",
+        "banner exchange: Connection from ",
+        "Bad protocol version identification ",
+        "Unable to negotiate with ",
+    ]
+    .map(|text| memmem::Finder::new(text))
+});
 const SSH_PORT: u16 = 22;
 
 /// Ports of the network's own upkeep: names, times, addresses and neighbours are asked for on a timer everywhere.
@@ -106,7 +112,7 @@ fn zeek(record: &Record) -> Option<Flow<'_>> {
 
 fn ssh_probe(record: &Record) -> Option<Flow<'_>> {
     let is_sshd = record.program.as_deref().is_some_and(|program| program.starts_with("sshd"));
-    let is_probe = is_sshd && SSH_PROBES.iter().any(|probe| record.message.contains(probe));
+    let is_probe = is_sshd && SSH_PROBES.iter().any(|probe| probe.find(record.message.as_bytes()).is_some());
     is_probe.then_some(())?;
     Some(Flow {
         client: record.entity.src_ip.as_deref()?.parse().ok()?,

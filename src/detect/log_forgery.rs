@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
+use memchr::{memchr2, memchr3, memmem};
 use regex::Regex;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +76,10 @@ static NEWLINE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\n|\r|#0
 static SOURCE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:\bfrom |\brhost=|\brip=)\[?([0-9A-Fa-f:.]{2,45})").ok());
 
+/// What stands before every address that [`SOURCE`] finds.
+static BEFORE_SOURCE: LazyLock<[memmem::Finder<'static>; 3]> =
+    LazyLock::new(|| ["from ", "rhost=", "rip="].map(|text| memmem::Finder::new(text)));
+
 /// Where sshd puts a name straight before the address.
 static NAME_THEN_ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"^(?:Connection (?:closed|reset) by|Disconnected from) (?:authenticating|invalid) user (.*) ([0-9A-Fa-f:.]{2,45}) port \d+").ok()
@@ -90,7 +95,9 @@ pub fn inspect(program: Option<&str>, user: Option<&str>, message: &str) -> Vec<
     if let Some(evidence) = forged_address(program, user, message) {
         add(Forgery::Address, evidence);
     }
-    if let Some(found) = TERMINAL.as_ref().and_then(|terminal| terminal.find(message)) {
+    if may_control(message)
+        && let Some(found) = TERMINAL.as_ref().and_then(|terminal| terminal.find(message))
+    {
         add(Forgery::TerminalControl, found.as_str());
     }
     found
@@ -117,14 +124,26 @@ fn forged_address<'a>(program: Option<&str>, user: Option<&'a str>, message: &'a
     if !authenticates && !message.contains("authentication failure;") {
         return None;
     }
-    if let Some(name) = NAME_THEN_ADDRESS.as_ref()?.captures(message).and_then(|captures| captures.get(1))
+    if message.starts_with(['C', 'D'])
+        && let Some(name) = NAME_THEN_ADDRESS.as_ref()?.captures(message).and_then(|captures| captures.get(1))
         && has_address(name.as_str())
     {
         return Some(name.as_str());
     }
+    // Of one there is no second.
+    let may_be_sources = BEFORE_SOURCE.iter().map(|text| text.find_iter(message.as_bytes()).take(2).count());
+    if may_be_sources.sum::<usize>() < 2 {
+        return None;
+    }
     let mut sources = SOURCE.as_ref()?.captures_iter(message).filter_map(|captures| captures.get(1));
     sources.by_ref().find(|source| is_address(source.as_str()))?;
     sources.find(|source| is_address(source.as_str())).map(|source| source.as_str())
+}
+
+/// Whether one of the bytes with which [`TERMINAL`] begins is there.
+fn may_control(message: &str) -> bool {
+    let bytes = message.as_bytes();
+    memchr3(0x1b, b'#', b'\\', bytes).is_some() || memchr2(0xc2, 0xe2, bytes).is_some()
 }
 
 fn has_address(text: &str) -> bool {
@@ -176,6 +195,9 @@ mod tests {
         assert_eq!(kinds("app", None, "hello \u{1b}[2J world"), [Forgery::TerminalControl]);
         assert_eq!(kinds("app", None, "hello #033]0;title"), [Forgery::TerminalControl]);
         assert_eq!(kinds("app", None, "file\u{202e}gpj.exe"), [Forgery::TerminalControl]);
+        for spelled in ["\\x1b[2J", "\\u001b[2J", "\\033[2J", "\\e[2J", "\u{9b}2J", "a\u{2066}b"] {
+            assert_eq!(kinds("app", None, spelled), [Forgery::TerminalControl], "{spelled}");
+        }
         assert_eq!(kinds("app", None, "\u{1b}[31mred\u{1b}[0m #033[1;32mok#033[0m"), []);
     }
 

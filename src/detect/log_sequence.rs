@@ -2,7 +2,9 @@
 //! twice. A source whose numbers are never contiguous (a filtered one) is learnt to be so and not judged.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 
 /// Numbers in a row that make a source contiguous.
@@ -78,7 +80,9 @@ impl LogSequence {
 
 /// The serial of an audit record: `msg=audit(1700000000.123:4567):`, also behind the kernel's `audit:` prefix.
 pub fn audit_serial(line: &str) -> Option<u64> {
-    let (_, rest) = line.split_once("audit(")?;
+    const BEGINNING: &str = "audit(";
+    static AUDIT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(BEGINNING));
+    let rest = line.get(AUDIT.find(line.as_bytes())? + BEGINNING.len()..)?;
     let (stamp, _) = rest.split_once(')')?;
     let (seconds, serial) = stamp.split_once(':')?;
     let is_time = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');

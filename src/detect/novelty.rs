@@ -48,7 +48,7 @@ impl Novelty {
             habits.since = ts;
         }
         let learnt = habits.observations >= LEARNING_OBSERVATIONS && ts.since(habits.since) >= LEARNING;
-        let chance_of_new = habits.chance_of_new();
+        let surprise = learnt.then(|| 1.0 - habits.chance_of_new());
         habits.observations += 1;
         let value = fingerprint(value);
         if let Some(seen_again) = habits.values.get_mut(&value) {
@@ -59,7 +59,7 @@ impl Novelty {
             return None;
         }
         habits.values.insert(value, false);
-        learnt.then_some(1.0 - chance_of_new)
+        surprise
     }
 }
 

@@ -1,6 +1,8 @@
 //! Known messages, found by the words they must contain: one pass over the line for all of them.
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use aho_corasick::BuildError;
+
+use super::words::Words;
 
 /// A message that means something. All words in lower case.
 #[derive(Debug, Clone, Copy)]
@@ -17,17 +19,14 @@ pub struct Phrase<Meaning: 'static> {
 /// A table of phrases, ready to match.
 pub struct Phrases<Meaning: 'static> {
     table: &'static [Phrase<Meaning>],
-    first_words: AhoCorasick,
+    first_words: Words,
 }
 
 impl<Meaning> Phrases<Meaning> {
     /// # Errors
     /// The table is too large for an automaton.
-    pub fn new(table: &'static [Phrase<Meaning>]) -> Result<Self, aho_corasick::BuildError> {
-        let first_words = AhoCorasickBuilder::new()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .build(table.iter().map(|phrase| phrase.all.first().copied().unwrap_or_default()))?;
+    pub fn new(table: &'static [Phrase<Meaning>]) -> Result<Self, BuildError> {
+        let first_words = Words::new(table.iter().map(|phrase| phrase.all.first().copied().unwrap_or_default()))?;
         Ok(Self { table, first_words })
     }
 
@@ -35,12 +34,11 @@ impl<Meaning> Phrases<Meaning> {
     pub fn find(&self, program: Option<&str>, message: &str) -> Option<&'static Meaning> {
         let mut lower = None;
         let mut best = usize::MAX;
-        for found in self.first_words.find_overlapping_iter(message) {
-            let index = found.pattern().as_usize();
-            if index >= best || !on_word_boundaries(message, found.start(), found.end()) {
-                continue;
+        self.first_words.each(message, |index, place| {
+            if index >= best || !on_word_boundaries(message, place.start, place.end) {
+                return;
             }
-            let Some(phrase) = self.table.get(index) else { continue };
+            let Some(phrase) = self.table.get(index) else { return };
             let lower = lower.get_or_insert_with(|| message.to_ascii_lowercase());
             if logged_by(phrase.programs, program)
                 && phrase.all.iter().all(|word| lower.contains(word))
@@ -48,7 +46,7 @@ impl<Meaning> Phrases<Meaning> {
             {
                 best = index;
             }
-        }
+        });
         self.table.get(best).map(|phrase| &phrase.meaning)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use super::words::Words;
 
 /// What became of the weak algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,13 +167,8 @@ const FIELDS: &[&str] = &[
     "ssl_version",
 ];
 
-static TERMS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasickBuilder::new()
-        .ascii_case_insensitive(true)
-        .match_kind(MatchKind::Standard)
-        .build(WEAKNESSES.iter().map(|weakness| weakness.term))
-        .ok()
-});
+static TERMS: LazyLock<Option<Words>> =
+    LazyLock::new(|| Words::new(WEAKNESSES.iter().map(|weakness| weakness.term)).ok());
 
 /// The worst weak algorithm that a message reports, and what became of it.
 pub fn weak_algorithm(message: &str) -> Option<(Use, &'static Weakness)> {
@@ -191,19 +186,20 @@ pub fn weak_algorithm(message: &str) -> Option<(Use, &'static Weakness)> {
 
 /// The same for a field of a structured log.
 pub fn weak_field(key: &str, value: &str) -> Option<&'static Weakness> {
-    let name = key.rsplit(['.', '/']).next().unwrap_or(key).to_ascii_lowercase();
-    FIELDS.contains(&name.as_str()).then(|| worst_term(value))?
+    let name = key.rsplit_once(['.', '/']).map_or(key, |(_, name)| name);
+    FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name)).then(|| worst_term(value))?
 }
 
 fn worst_term(text: &str) -> Option<&'static Weakness> {
-    TERMS
-        .as_ref()?
-        .find_overlapping_iter(text)
-        .filter_map(|found| {
-            let weakness = WEAKNESSES.get(found.pattern().as_usize())?;
-            stands_alone(text, found.start(), found.end(), weakness.part_of_suite).then_some(weakness)
-        })
-        .reduce(|worst, next| if next.score > worst.score { next } else { worst })
+    let mut worst: Option<&Weakness> = None;
+    TERMS.as_ref()?.each(text, |index, place| {
+        let found = WEAKNESSES.get(index).filter(|it| stands_alone(text, place.start, place.end, it.part_of_suite));
+        // Of equals the first.
+        if let Some(weakness) = found.filter(|it| worst.is_none_or(|known| it.score > known.score)) {
+            worst = Some(weakness);
+        }
+    });
+    worst
 }
 
 /// Whether the range is a whole name: `ssh-rsa` is none in `my-ssh-rsa-tool`, `TLSv1` none in `TLSv1.3`. Part of a

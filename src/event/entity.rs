@@ -52,7 +52,7 @@ impl Entity {
     /// The name under which risk about this entity accumulates: the user where there is one, else the source address,
     /// else the host, else the process.
     pub fn key(&self) -> Option<String> {
-        let of = |kind: &str, value: &Option<String>| value.as_ref().map(|value| format!("{kind}:{value}"));
+        let of = |kind: &str, value: &Option<String>| value.as_ref().map(|value| [kind, ":", value].concat());
         of("user", &self.user)
             .or_else(|| of("src_ip", &self.src_ip))
             .or_else(|| of("host", &self.host))

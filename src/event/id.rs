@@ -51,6 +51,11 @@ impl EventId {
         (self.ms << N_BITS | u64::from(self.n)) as i64
     }
 
+    /// As it is shown. The same as `to_string`, for the way that every decision goes.
+    pub fn text(self) -> String {
+        [&*self.ms.to_string(), "-", &*self.n.to_string()].concat()
+    }
+
     /// Inverse of [`packed`](Self::packed); a negative number is held at zero.
     pub fn from_packed(packed: i64) -> Self {
         let packed = packed.max(0) as u64;

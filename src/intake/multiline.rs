@@ -136,7 +136,7 @@ fn is_of_application(line: &[u8], record: &Record) -> bool {
     if !may_be_time {
         return false;
     }
-    let head = String::from_utf8_lossy(line.get(..STAMP_BYTES_MAX).unwrap_or(line));
+    let head = parse::lossy(line.get(..STAMP_BYTES_MAX).unwrap_or(line));
     let Some((_, rest)) = stamp::any(&head) else { return false };
     let names_host = record.entity.host.as_ref().is_some_and(|host| rest.trim_start().starts_with(host.as_str()));
     !names_host && !rest.starts_with(',')

@@ -28,7 +28,8 @@ impl Pipeline {
     /// which in a replay do not depend on when this runs.
     pub fn push(&mut self, draft: Draft) -> Vec<Event> {
         self.last = self.last.next(draft.times.taken_in().millis());
-        let mut events = vec![with_id(draft, self.last)];
+        let mut events = Vec::with_capacity(4); // a line, its decision, and a little more
+        events.push(with_id(draft, self.last));
         for (spec, stage) in &mut self.stages {
             let before = events.len();
             for index in 0..before {

@@ -84,7 +84,7 @@ pub struct StageSpec {
 /// A summary is for people: whatever a stage took over from a log line, no character in it deceives them.
 fn complete(input_ref: &mut String, summary: &mut String, cause: EventId) {
     if input_ref.is_empty() {
-        *input_ref = cause.to_string();
+        *input_ref = cause.text();
     }
     if let Cow::Owned(text) = escaped(summary) {
         *summary = text;

@@ -26,5 +26,6 @@ mod tests;
 mod time;
 
 pub(crate) use envelope::{auditd, stamp};
+pub(crate) use parser::lossy;
 pub use parser::{Parser, built_in, envelope, parse, record};
 pub use time::{Calendar, LogTime, Parsed};

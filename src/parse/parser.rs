@@ -90,9 +90,14 @@ pub fn record(payload: &[u8], format: Format, attributes: &[(String, String)]) -
     parse(payload, format, attributes).record
 }
 
+/// As [`String::from_utf8_lossy`], which looks at character after character, does; what is UTF-8, as nearly all is, is only checked.
+pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 fn line(payload: &[u8]) -> Cow<'_, str> {
     let payload = payload.get(..limits::LINE_BYTES_MAX).unwrap_or(payload);
-    let text = String::from_utf8_lossy(payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload));
+    let text = lossy(payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload));
     if text.contains('\0') {
         return Cow::Owned(text.replace('\0', "\u{fffd}").trim_end_matches(['\n', '\r']).to_owned());
     }

@@ -1,6 +1,6 @@
 //! Counting: what the lines so far mean to each scenario.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use crate::detect::credential::shows_password;
 use crate::detect::fingerprint::alarm_id;
 use crate::detect::fold::reported_again_at;
 use crate::detect::sigma::normal;
+use crate::detect::sorted;
 use crate::event::{Category, Record, Timestamp};
 
 /// An alarm that has grown by this factor is a grade worse.
@@ -33,7 +34,9 @@ const OF_ANOTHER: f64 = 0.7;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Counters {
-    tables: BTreeMap<String, Table>,
+    /// By the ids of scenarios.
+    #[serde(serialize_with = "sorted::serialize")]
+    tables: HashMap<String, Table>,
 }
 
 /// An alarm that is to be reported now.

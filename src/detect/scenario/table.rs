@@ -1,6 +1,6 @@
 //! The groups of one scenario, the most important of them exactly.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use super::item;
 use super::model::{Measure, Scenario};
 use super::sketch::Sketch;
 use crate::detect::fingerprint::paired;
+use crate::detect::sorted;
 use crate::event::Timestamp;
 
 /// Bounded. When there is no room, the group goes that counts least, among those the one that was seen longest ago; its count
@@ -17,7 +18,8 @@ use crate::event::Timestamp;
 pub struct Table {
     /// How often any group was touched.
     touches: u64,
-    groups: BTreeMap<u64, Place>,
+    #[serde(serialize_with = "sorted::serialize")]
+    groups: HashMap<u64, Place>,
     /// By what they count, then by the touch that was their last.
     by_importance: BTreeSet<(u32, u64, u64)>,
     /// By their newest line.

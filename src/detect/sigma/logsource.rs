@@ -121,9 +121,10 @@ impl<'a> Classes<'a> {
             name.eq_ignore_ascii_case(self.product)
                 || (name.eq_ignore_ascii_case(PRODUCT) && one_of(&ON_LINUX, self.product))
         };
-        rule.product.as_deref().is_none_or(is_product)
-            && rule.category.as_deref().is_none_or(|name| one_of(&self.categories, name))
+        // The product last, which most rules and lines have in common.
+        rule.category.as_deref().is_none_or(|name| one_of(&self.categories, name))
             && rule.service.as_deref().is_none_or(named)
+            && rule.product.as_deref().is_none_or(is_product)
     }
 
     pub fn has_category(&self, name: &str) -> bool {

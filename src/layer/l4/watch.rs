@@ -44,18 +44,18 @@ impl Watch {
             }
         };
         if let Some(program) = &record.program {
-            note("first_program_on_host", format!("program {host}"), program, None);
+            note("first_program_on_host", ["program ", host].concat(), program, None);
         }
         let Some(user) = &entity.user else { return found };
         match (record.action, record.outcome) {
             (Action::Login, Some(true)) => {
                 let address = entity.src_ip.as_deref().unwrap_or("local");
-                note("first_login_from_address", format!("login {host} {user}"), address, Some("T1078"));
+                note("first_login_from_address", ["login ", host, " ", user].concat(), address, Some("T1078"));
             }
             (Action::PrivilegeUse, Some(true)) => {
                 let command = record.command.as_deref().and_then(|command| command.split_whitespace().next());
                 if let Some(program) = command {
-                    note("first_program_of_user", format!("privileged {host} {user}"), program, None);
+                    note("first_program_of_user", ["privileged ", host, " ", user].concat(), program, None);
                 }
             }
             _ => {}
