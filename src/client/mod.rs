@@ -18,7 +18,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-pub use args::{ClientCommand, ConnectionArgs, EventsArgs};
+pub use args::{ClientCommand, ConnectionArgs};
 pub use connection::{Client, ClientError};
 use exit::{EXIT_BAD, EXIT_OK};
 

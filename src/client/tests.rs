@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::args::EventsArgs;
 use super::exit::EXIT_NO_DAEMON;
 use super::*;
 use crate::event::Stream;

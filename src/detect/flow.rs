@@ -57,7 +57,7 @@ static SSH_PROBES: LazyLock<[memmem::Finder<'static>; 4]> = LazyLock::new(|| {
         "Bad protocol version identification ",
         "Unable to negotiate with ",
     ]
-    .map(|text| memmem::Finder::new(text))
+    .map(memmem::Finder::new)
 });
 const SSH_PORT: u16 = 22;
 

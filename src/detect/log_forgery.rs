@@ -78,7 +78,7 @@ static SOURCE: LazyLock<Option<Regex>> =
 
 /// What stands before every address that [`SOURCE`] finds.
 static BEFORE_SOURCE: LazyLock<[memmem::Finder<'static>; 3]> =
-    LazyLock::new(|| ["from ", "rhost=", "rip="].map(|text| memmem::Finder::new(text)));
+    LazyLock::new(|| ["from ", "rhost=", "rip="].map(memmem::Finder::new));
 
 /// Where sshd puts a name straight before the address.
 static NAME_THEN_ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {

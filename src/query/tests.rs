@@ -243,9 +243,9 @@ fn a_filter_has_bounds_in_length_terms_and_depth() {
 fn any_value(kind: Kind) -> BoxedStrategy<Value> {
     let read = move |text: &str| Value::read(kind, text, false, true).unwrap();
     match kind {
-        Kind::Severity => prop::sample::select(vec!["INFO", "LOW", "HIGH"]).prop_map(move |text| read(text)).boxed(),
-        Kind::Verdict => prop::sample::select(vec!["benign", "malicious"]).prop_map(move |text| read(text)).boxed(),
-        Kind::Category => prop::sample::select(vec!["AUTH", "INTEL"]).prop_map(move |text| read(text)).boxed(),
+        Kind::Severity => prop::sample::select(vec!["INFO", "LOW", "HIGH"]).prop_map(read).boxed(),
+        Kind::Verdict => prop::sample::select(vec!["benign", "malicious"]).prop_map(read).boxed(),
+        Kind::Category => prop::sample::select(vec!["AUTH", "INTEL"]).prop_map(read).boxed(),
         Kind::Outcome => any::<bool>().prop_map(Value::Outcome).boxed(),
         Kind::Number => prop::num::f64::NORMAL.prop_map(Value::Number).boxed(),
         Kind::Address => any::<std::net::IpAddr>().prop_map(|it| Value::Address(it.to_canonical())).boxed(),
@@ -308,7 +308,7 @@ proptest! {
 
     #[test]
     fn not_not_is_nothing_and_not_is_the_opposite(expr in any_expr()) {
-        prop_assert_eq!(Expr::not(Expr::not(expr.clone())), expr.clone());
+        prop_assert_eq!(&Expr::not(Expr::not(expr.clone())), &expr);
         let opposite = Filter(Expr::not(expr.clone()));
         prop_assert_ne!(Filter(expr).passes(&event(), now()), opposite.passes(&event(), now()));
     }
