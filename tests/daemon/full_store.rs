@@ -42,7 +42,7 @@ fn a_full_tmpfs_pauses_the_sources_and_loses_nothing() {
     wait_for("the daemon to say that the store is full", || {
         daemon.get("/readyz").is_some_and(|(code, body)| code == 503 && body.contains("no space"))
     });
-    assert!(site.log().contains("sources wait"), "{}", site.log());
+    wait_for("the log to say it as well", || site.log().contains("sources wait"));
     assert!(daemon.get("/healthz").is_some_and(|(code, _)| code == 200));
     let (code, _) =
         daemon.post("/api/v1/streams/L3_IN", &"{\"payload\":\"x\"}\n".repeat(10)).unwrap_or((503, String::new()));

@@ -269,8 +269,11 @@ async function poll() {
   try {
     const status = await get("/api/v1/status");
     if (!last && status.store.last_id) {
-      // The first look goes a quarter of an hour back.
-      last = Math.max(0, parseInt(status.store.last_id, 10) - 900000) + "-0";
+      // The first look is at the newest events, however long ago they were.
+      const newest = (await get("/api/v1/events?count=" + SHOWN)).events.reverse();
+      events.push(...newest);
+      drawn = false;
+      last = newest.length ? newest[newest.length - 1].id : status.store.last_id;
     }
     if (!live) { live = new AbortController(); follow(live.signal); }
     const [open, acknowledged] = await Promise.all(["open", "acknowledged"].map(state => get("/api/v1/incidents?state=" + state)));
