@@ -94,13 +94,14 @@ fn what_a_revived_device_had_lost_to_retention_is_counted_and_its_lag_goes_to_ze
         let faults = Faults::default();
         let short = |config: &mut Config| config.store.retention = Span::from_millis(1000);
         let mut run = Run::start_of(&faults, Components::default(), short).await;
-        faults.set("device-53", PANIC_ALWAYS);
+        // It reads lines, and no ticks.
+        faults.set("device-55", PANIC_ALWAYS);
         run.write_chapter();
-        until_given_up(&mut run, &faults, "device-53").await;
+        until_given_up(&mut run, &faults, "device-55").await;
         run.write_chapter();
         run.until_quiet().await;
         let lag = |status: &Status| {
-            let device = status.actors.iter().find(|actor| actor.name == "device-53");
+            let device = status.actors.iter().find(|actor| actor.name == "device-55");
             device.map_or(u64::MAX, |device| device.lag_events)
         };
         let unread = lag(&run.daemon.status());
@@ -125,15 +126,15 @@ fn what_a_revived_device_had_lost_to_retention_is_counted_and_its_lag_goes_to_ze
             }
             tokio::time::sleep(Duration::from_millis(100)).await; // between two looks
         }
-        reload(&mut run, &faults, &["device-53"]).await;
+        reload(&mut run, &faults, &["device-55"]).await;
         run.until("the device to be through", |daemon| lag(&daemon.status()) == 0).await;
-        let series = format!("dsmil_dropped_total{{where=\"device-53\",reason=\"retention\"}} {unread}");
+        let series = format!("dsmil_dropped_total{{where=\"device-55\",reason=\"retention\"}} {unread}");
         // A lag that is written off is seen before it is counted.
         run.until(&series, |_| metrics::exporter().render().contains(&series)).await;
         run.write_chapter();
         run.until("new lines to be looked at", |daemon| {
             let consumers = daemon.core.bus.consumers();
-            consumers.iter().any(|consumer| consumer.name == "device-53" && consumer.handled >= 20)
+            consumers.iter().any(|consumer| consumer.name == "device-55" && consumer.handled >= 20)
         })
         .await;
         run.daemon.stop().await;
