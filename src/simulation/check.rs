@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::outside::STREAM;
 use super::world::{World, plan};
+use crate::detect::watch_time::WatchTime;
 use crate::event::{Body, Draft, Event, EventId, Soc, Stream};
 use crate::layer::pipeline::Pipeline;
 use crate::server::event_json;
@@ -144,15 +145,20 @@ fn attack_found(world: &World, history: &[Event]) {
 }
 
 /// Where the daemon stood still for long, it waits as long for the next line; and it knows no rhythm of lines that came all at
-/// once while the machine's clock was so wrong that their times were not believed.
+/// once while the machine's clock was so wrong that their times were not believed. How long it stood still is told by the time that
+/// it watched: between two arrivals the machine's clock may have been set.
 fn silence_found(history: &[Event]) {
-    let is_beat = |event: &&Event| matches!(&event.body, Body::Raw(raw) if &*raw.source == "beats");
-    let beats: Vec<&Event> = history.iter().filter(is_beat).collect();
+    let is_beat = |event: &Event| matches!(&event.body, Body::Raw(raw) if &*raw.source == "beats");
+    let mut watch = WatchTime::default();
+    let from_outside = history.iter().filter(|event| event.root == event.id);
+    let watched = from_outside.map(|event| (watch.at(event.times.taken_in()), event));
+    let beats: Vec<(Duration, &Event)> = watched.filter(|(_, event)| is_beat(event)).collect();
     let (mut steady, mut longest) = (0, Duration::ZERO);
     for pair in beats.windows(2) {
-        let waited = pair[1].times.arrival.since(pair[0].times.arrival);
+        let [(before, earlier), (after, later)] = pair else { continue };
+        let waited = after.saturating_sub(*before);
         longest = longest.max(waited);
-        steady += usize::from(waited.max(pair[1].time().since(pair[0].time())) >= Duration::from_secs(2));
+        steady += usize::from(waited.max(later.time().since(earlier.time())) >= Duration::from_secs(2));
     }
     if 3 * steady < 2 * beats.len() || longest > Duration::from_secs(120) {
         return;
