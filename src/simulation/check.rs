@@ -146,7 +146,7 @@ fn attack_found(world: &World, history: &[Event]) {
 
 /// Where the daemon stood still for long, it waits as long for the next line; and it knows no rhythm of lines that came all at
 /// once while the machine's clock was so wrong that their times were not believed. How long it stood still is told by the time that
-/// it watched: between two arrivals the machine's clock may have been set.
+/// it watched as well: between two arrivals the machine's clock may have been set.
 fn silence_found(history: &[Event]) {
     let is_beat = |event: &Event| matches!(&event.body, Body::Raw(raw) if &*raw.source == "beats");
     let mut watch = WatchTime::default();
@@ -156,7 +156,7 @@ fn silence_found(history: &[Event]) {
     let (mut steady, mut longest) = (0, Duration::ZERO);
     for pair in beats.windows(2) {
         let [(before, earlier), (after, later)] = pair else { continue };
-        let waited = after.saturating_sub(*before);
+        let waited = later.times.arrival.since(earlier.times.arrival).max(after.saturating_sub(*before));
         longest = longest.max(waited);
         steady += usize::from(waited.max(later.time().since(earlier.time())) >= Duration::from_secs(2));
     }
