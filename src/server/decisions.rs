@@ -10,9 +10,9 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::gateway::{Gateway, GatewayError};
 use super::problem::Problem;
-use crate::event::{Body, Event, EventId, Stream, Timestamp};
+use super::seen::{Fold, Seen};
+use crate::event::{Body, Event, EventId, Timestamp};
 use crate::limits;
 use crate::locked::locked;
 use crate::named_files;
@@ -27,7 +27,7 @@ const BEGUN_ANEW: &str = "audit.begun_anew";
 
 /// What is known of proposals: those seen on the log, and the decisions in the audit log.
 pub struct Proposals {
-    pub seen: tokio::sync::Mutex<Seen>,
+    pub seen: tokio::sync::Mutex<Seen<Newest>>,
     /// Why nothing can be decided, when the audit log cannot be used.
     pub ledger: Result<Arc<Mutex<Ledger>>, String>,
     /// What is remembered of decisions where the audit log cannot be used: they hold all the same.
@@ -38,12 +38,9 @@ pub struct Proposals {
     pub deciding: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Read from the log when someone asks, and only what is new since the last time.
+/// The newest proposals of the log.
 #[derive(Default)]
-pub struct Seen {
-    cursor: EventId,
-    pub newest: BTreeMap<EventId, Event>,
-}
+pub struct Newest(pub BTreeMap<EventId, Event>);
 
 /// A decision is in both or in neither.
 pub struct Ledger {
@@ -105,17 +102,12 @@ impl Proposals {
     }
 }
 
-impl Seen {
-    pub async fn catch_up(&mut self, gateway: &dyn Gateway) -> Result<(), GatewayError> {
-        loop {
-            let events = gateway.after(Stream::SocEvents, self.cursor, limits::HTTP_PAGE_EVENTS_MAX).await?;
-            let Some(last) = events.last() else { return Ok(()) };
-            self.cursor = last.id;
-            for event in events.into_iter().filter(is_proposal) {
-                self.newest.insert(event.id, event);
-                if self.newest.len() > limits::PROPOSALS_MAX {
-                    self.newest.pop_first();
-                }
+impl Fold for Newest {
+    fn step(&mut self, event: &Event) {
+        if is_proposal(event) {
+            self.0.insert(event.id, event.clone());
+            if self.0.len() > limits::PROPOSALS_MAX {
+                self.0.pop_first();
             }
         }
     }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{Uri, header};
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use axum::http::Uri;
+use axum::response::Response;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::chunked::{self, Chunked, PageState};
 use super::event_json::event_json;
 use super::gateway::GatewayError;
 use super::problem::Problem;
@@ -44,17 +43,7 @@ pub async fn page(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Re
     let after = after.map(|text| id_of("after", &text)).transpose()?;
     let left = count.map_or(Ok(PAGE_EVENTS), |text| count_of("count", &text))?;
     let search = Search::new(shared, Stream::SocEvents, filter, order, after);
-    let mut page = Page { search, left, bytes: 0, state: PageState::Begins };
-    // Read before the head of the answer is sent, which says whether it can be.
-    let first = page.chunk().await?;
-    let rest = stream::unfold((first, page), |(ready, mut page)| async move {
-        let chunk = match ready {
-            Some(chunk) => Ok(chunk),
-            None => page.chunk().await.transpose()?,
-        };
-        Some((chunk.map(Bytes::from), (None, page)))
-    });
-    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(rest)).into_response())
+    chunked::json(Page { search, left, bytes: 0, state: PageState::Begins }).await
 }
 
 /// What the client has not taken yet is not looked for yet.
@@ -67,15 +56,7 @@ struct Page {
     state: PageState,
 }
 
-#[derive(PartialEq)]
-enum PageState {
-    Begins,
-    GoesOn,
-    Ended,
-}
-
-impl Page {
-    /// The next part of the answer; `None` after the last.
+impl Chunked for Page {
     async fn chunk(&mut self) -> Result<Option<String>, GatewayError> {
         if self.state == PageState::Ended {
             return Ok(None);

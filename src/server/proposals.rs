@@ -41,9 +41,9 @@ pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Re
         return Err(Problem::bad_request(format!("state: `{state}` is not pending, approved, rejected or expired")));
     }
     let mut seen = shared.proposals.seen.lock().await;
-    seen.catch_up(&*shared.gateway).await?;
+    let newest = seen.catch_up(&*shared.gateway).await?;
     let now = Timestamp::now();
-    let proposals = seen.newest.values().rev().map(|event| {
+    let proposals = newest.0.values().rev().map(|event| {
         let decision = shared.proposals.decision(event.id);
         let open = if is_expired(event, now) { "expired" } else { "pending" };
         let state = decision.as_ref().map_or(open, |decision| decision.state);

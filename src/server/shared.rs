@@ -10,9 +10,10 @@ use super::access::Access;
 use super::decisions::Proposals;
 use super::door::Door;
 use super::gateway::Gateway;
-use super::incidents::seen::Seen;
+use super::incidents::fold::Incidents;
 use super::metrics_text::MetricsText;
 use super::parts::{Parts, ReadEntry};
+use super::seen::Seen;
 use super::shares::{Amounts, Shares};
 use crate::limits;
 use crate::observe::audit::Kept;
@@ -35,7 +36,7 @@ pub struct Shared {
     pub gateway: Arc<dyn Gateway>,
     pub read_entry: ReadEntry,
     pub proposals: Proposals,
-    pub incidents: tokio::sync::Mutex<Seen>,
+    pub incidents: tokio::sync::Mutex<Seen<Incidents>>,
     /// Event streams.
     pub live: Arc<Shares>,
     pub metrics: MetricsText,

@@ -14,6 +14,7 @@ use futures_util::stream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::chunked::{self, Chunked, PageState};
 use super::event_json::event_json;
 use super::gateway::GatewayError;
 use super::peer::Peer;
@@ -52,18 +53,8 @@ pub async fn page(
         Some(text) => count_of("count", &text)?,
         None => PAGE_EVENTS,
     };
-    let mut page =
-        Page { shared, stream, next, left: count, bytes: 0, asks: Asks::default(), state: PageState::Begins };
-    // Read before the head of the answer is sent, which says whether it can be.
-    let first = page.chunk().await?;
-    let rest = stream::unfold((first, page), |(ready, mut page)| async move {
-        let chunk = match ready {
-            Some(chunk) => Ok(chunk),
-            None => page.chunk().await.transpose()?,
-        };
-        Some((chunk.map(Bytes::from), (None, page)))
-    });
-    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(rest)).into_response())
+    let asks = Asks::default();
+    chunked::json(Page { shared, stream, next, left: count, bytes: 0, asks, state: PageState::Begins }).await
 }
 
 /// One page on its way. As with [`Follower`], what the client has not taken yet is not read yet.
@@ -79,15 +70,7 @@ struct Page {
     state: PageState,
 }
 
-#[derive(PartialEq)]
-enum PageState {
-    Begins,
-    GoesOn,
-    Ended,
-}
-
-impl Page {
-    /// The next part of the answer; `None` after the last.
+impl Chunked for Page {
     async fn chunk(&mut self) -> Result<Option<String>, GatewayError> {
         if self.state == PageState::Ended {
             return Ok(None);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{Action, Change, Resolution, reasons};
 use crate::event::{Body, Category, Entity, Event, EventId, Severity, Soc, Verdict};
 use crate::limits::PROPOSALS_MAX;
+use crate::server::seen::Fold;
 
 /// The device that reports incidents.
 const ANALYTICS_DEVICE: u16 = 52;
@@ -112,8 +113,8 @@ pub struct Incidents {
     unclaimed: BTreeMap<String, Vec<EventId>>,
 }
 
-impl Incidents {
-    pub fn step(&mut self, event: &Event) {
+impl Fold for Incidents {
+    fn step(&mut self, event: &Event) {
         let Body::Soc(soc) = &event.body else { return };
         if soc.proposal.is_some() {
             self.proposal(event.id, soc);
@@ -126,7 +127,9 @@ impl Incidents {
             self.report(id, event.id, soc);
         }
     }
+}
 
+impl Incidents {
     /// It belongs to the incident that it names, or to the one that has its cause, which may not be known to be one yet.
     fn proposal(&mut self, event: EventId, soc: &Soc) {
         let has_cause = |incident: &Incident| incident.members.contains(&soc.input_ref);
@@ -165,17 +168,16 @@ impl Incidents {
         }
         let alarm = soc.alarm.clone().unwrap_or_default();
         let before = self.by_id.remove(id);
-        let is_closed = before.as_ref().is_some_and(|before| before.state == State::Closed);
-        let (events, proposals, changes) = before
-            .as_ref()
-            .map(|before| (before.events.clone(), before.proposals.clone(), before.changes.clone()))
-            .unwrap_or_default();
+        // What goes on after it was closed needs somebody again.
+        let state = before.as_ref().map(|before| before.state).filter(|state| *state != State::Closed);
+        let severity = before.as_ref().map_or(soc.severity, |before| before.severity.max(soc.severity));
+        let kept = before.map(|before| (before.events, before.proposals, before.changes));
+        let (events, proposals, changes) = kept.unwrap_or_default();
         let mut incident = Incident {
             id: id.to_owned(),
-            // What goes on after it was closed needs somebody again.
-            state: before.as_ref().filter(|_| !is_closed).map_or(State::Open, |before| before.state),
+            state: state.unwrap_or(State::Open),
             resolution: None,
-            severity: before.as_ref().map_or(soc.severity, |before| before.severity.max(soc.severity)),
+            severity,
             score: soc.score,
             category: soc.category,
             compartment: soc.compartment.clone(),
