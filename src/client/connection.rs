@@ -106,9 +106,7 @@ impl Client {
     /// # Errors
     /// No daemon is there, or the answer is an error or not such JSON.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let body = self.get_bytes(path).await?;
-        serde_json::from_slice(&body)
-            .map_err(|error| self.bad_answer(&format!("something else than expected ({error})")))
+        self.read(&self.get_bytes(path).await?)
     }
 
     /// The JSON answer to a POST.
@@ -118,7 +116,11 @@ impl Client {
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
         let body = Bytes::from(body.to_string());
         let opened = self.ask(self.request(Request::post(path), RESPOND, body)?).await?;
-        serde_json::from_slice(&self.body_of(opened).await?)
+        self.read(&self.body_of(opened).await?)
+    }
+
+    fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, ClientError> {
+        serde_json::from_slice(body)
             .map_err(|error| self.bad_answer(&format!("something else than expected ({error})")))
     }
 

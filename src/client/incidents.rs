@@ -3,14 +3,16 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::connection::{Client, ClientError};
 use super::exit::EXIT_OK;
 use super::lines::{self, field, time};
+use super::lists;
 use super::subcommands::IncidentCommand;
 use crate::detect::deceptive::escaped;
+
+const LIST: &str = "incidents";
 
 pub async fn incidents(client: &Client, command: &IncidentCommand) -> Result<u8, ClientError> {
     let change = async |id: &str, action: &str, body: Value| {
@@ -19,12 +21,9 @@ pub async fn incidents(client: &Client, command: &IncidentCommand) -> Result<u8,
     };
     let text = match command {
         IncidentCommand::List { state, json } => {
-            let state = state.and_then(|state| state.to_possible_value());
-            let query = state.map_or_else(String::new, |state| format!("?state={}", state.get_name()));
-            let answer: Value = client.get(&format!("/api/v1/incidents{query}")).await?;
-            let list = answer.get("incidents").and_then(Value::as_array).map(Vec::as_slice);
-            let list = list.ok_or_else(|| client.bad_answer("no `incidents`"))?;
-            if *json { format!("{answer:#}\n") } else { table(list) }
+            let answer = lists::ask(client, LIST, *state).await?;
+            let incidents = lists::items(client, LIST, &answer)?;
+            if *json { format!("{answer:#}\n") } else { table(incidents) }
         }
         IncidentCommand::Show { id, json } => {
             let answer: Value = client.get(&path_of(id)?).await?;
@@ -53,10 +52,6 @@ fn path_of(id: &str) -> Result<String, ClientError> {
 }
 
 fn table(incidents: &[Value]) -> String {
-    if incidents.is_empty() {
-        return "no incidents\n".to_owned();
-    }
-    let mut text = String::new();
     let row = |incident: &Value| {
         [
             field(incident, "id"),
@@ -68,12 +63,8 @@ fn table(incidents: &[Value]) -> String {
             field(incident, "summary"),
         ]
     };
-    lines::table(
-        &mut text,
-        ["INCIDENT", "STATE", "SEVERITY", "SINCE", "LAST", "ALERTS", "WHAT"],
-        incidents.iter().map(row),
-    );
-    text.trim_start().to_owned()
+    let heads = ["INCIDENT", "STATE", "SEVERITY", "SINCE", "LAST", "ALERTS", "WHAT"];
+    lines::list(LIST, heads, incidents.iter().map(row))
 }
 
 /// One incident in lines.

@@ -64,9 +64,14 @@ fn sentence(status: &Status) -> String {
 
 /// All sources and nothing else.
 pub fn source_table(sources: &[SourceStatus]) -> String {
+    list("sources", SOURCE_HEADS, sources.iter().map(source_row))
+}
+
+/// A table that stands by itself, or that there are none of these.
+pub fn list<const N: usize>(of: &str, heads: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let mut text = String::new();
-    table(&mut text, SOURCE_HEADS, sources.iter().map(source_row));
-    if text.is_empty() { "no sources\n".to_owned() } else { text.trim_start().to_owned() }
+    table(&mut text, heads, rows);
+    if text.is_empty() { format!("no {of}\n") } else { text.trim_start().to_owned() }
 }
 
 const SOURCE_HEADS: [&str; 7] = ["SOURCE", "STATE", "EVENTS", "LAST", "RATE", "LAG", "LAST ERROR"];
@@ -118,7 +123,7 @@ fn duration(seconds: f64) -> String {
 }
 
 /// Nothing at all when there are no rows.
-pub fn table<const N: usize>(text: &mut String, heads: [&str; N], rows: impl Iterator<Item = [String; N]>) {
+fn table<const N: usize>(text: &mut String, heads: [&str; N], rows: impl Iterator<Item = [String; N]>) {
     let rows: Vec<[String; N]> = rows.map(|row| row.map(|cell| shortened(&cell))).collect();
     if rows.is_empty() {
         return;

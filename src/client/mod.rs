@@ -6,6 +6,7 @@ mod events;
 mod exit;
 mod incidents;
 mod lines;
+mod lists;
 mod output;
 mod proposals;
 mod subcommands;

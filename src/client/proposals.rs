@@ -3,14 +3,16 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::connection::{Client, ClientError};
 use super::exit::EXIT_OK;
 use super::lines::{self, field, time};
-use super::subcommands::ProposalCommand;
+use super::lists;
+use super::subcommands::{ProposalCommand, ProposalState};
 use crate::event::EventId;
+
+const LIST: &str = "proposals";
 
 pub async fn proposals(client: &Client, command: &ProposalCommand) -> Result<u8, ClientError> {
     let decide = async |id: &EventId, decision: &str, note: &str| {
@@ -24,15 +26,13 @@ pub async fn proposals(client: &Client, command: &ProposalCommand) -> Result<u8,
     };
     let text = match command {
         ProposalCommand::List { state, json } => {
-            let state = state.and_then(|state| state.to_possible_value());
-            let query = state.map_or_else(String::new, |state| format!("?state={}", state.get_name()));
-            let answer: Value = client.get(&format!("/api/v1/proposals{query}")).await?;
-            if *json { format!("{answer:#}\n") } else { table(list_in(client, &answer)?) }
+            let answer = lists::ask(client, LIST, *state).await?;
+            if *json { format!("{answer:#}\n") } else { table(lists::items(client, LIST, &answer)?) }
         }
         ProposalCommand::Show { id, json } => {
-            let answer: Value = client.get("/api/v1/proposals").await?;
+            let answer = lists::ask(client, LIST, None::<ProposalState>).await?;
             let id = id.to_string();
-            let found = list_in(client, &answer)?.iter().find(|one| field(one, "id") == id);
+            let found = lists::items(client, LIST, &answer)?.iter().find(|one| field(one, "id") == id);
             let found = found.ok_or_else(|| client.bad_answer(&format!("there is no proposal {id}")))?;
             if *json { format!("{found:#}\n") } else { story(found) }
         }
@@ -43,20 +43,12 @@ pub async fn proposals(client: &Client, command: &ProposalCommand) -> Result<u8,
     Ok(EXIT_OK)
 }
 
-fn list_in<'a>(client: &Client, answer: &'a Value) -> Result<&'a [Value], ClientError> {
-    let list = answer.get("proposals").and_then(Value::as_array).map(Vec::as_slice);
-    list.ok_or_else(|| client.bad_answer("no `proposals`"))
-}
-
 /// The part of the event that has what is proposed.
 fn proposed(one: &Value) -> &Value {
     one.pointer("/event/proposal").unwrap_or(&Value::Null)
 }
 
 fn table(proposals: &[Value]) -> String {
-    if proposals.is_empty() {
-        return "no proposals\n".to_owned();
-    }
     let rows = proposals.iter().map(|one| {
         let event = one.get("event").unwrap_or(&Value::Null);
         [
@@ -68,9 +60,7 @@ fn table(proposals: &[Value]) -> String {
             field(event, "summary"),
         ]
     });
-    let mut text = String::new();
-    lines::table(&mut text, ["PROPOSAL", "STATE", "SEVERITY", "EXPIRES", "INCIDENT", "WHAT"], rows);
-    text.trim_start().to_owned()
+    lines::list(LIST, ["PROPOSAL", "STATE", "SEVERITY", "EXPIRES", "INCIDENT", "WHAT"], rows)
 }
 
 fn story(one: &Value) -> String {
