@@ -43,7 +43,7 @@ impl Alert<'_> {
     /// Whether it is more than that somebody looked for something or was refused.
     fn is_success(&self) -> bool {
         let mut tactics = self.attack.iter().filter_map(|technique| Tactic::of(technique)).peekable();
-        let has_looked = tactics.peek().is_some() && tactics.all(|tactic| tactic <= Tactic::ResourceDevelopment);
+        let has_looked = tactics.peek().is_some() && tactics.all(Tactic::is_preparation);
         matches!(self.evidence, Evidence::Done | Evidence::OfOthers) && !has_looked
     }
 }
@@ -244,8 +244,7 @@ impl Incident {
 
     /// Whether somebody has looked from outside and nothing else: every server is scanned every day, and each scan was reported as one.
     fn has_only_looked(&self) -> bool {
-        let is_looking = |tactic: &Tactic| *tactic <= Tactic::ResourceDevelopment;
-        !self.has_succeeded && !self.tactics.is_empty() && self.tactics.iter().all(is_looking)
+        !self.has_succeeded && !self.tactics.is_empty() && self.tactics.iter().all(|tactic| tactic.is_preparation())
     }
 
     /// Whether the incident is to be reported now: for the first time, or because it became more severe or entered

@@ -74,6 +74,11 @@ impl Tactic {
         TACTICS.iter().map(|(tactic, _)| *tactic).find(|tactic| tactic.name() == name)
     }
 
+    /// Somebody looks, or prepares: nothing of what is looked at has been touched yet.
+    pub fn is_preparation(self) -> bool {
+        self <= ResourceDevelopment
+    }
+
     /// As the matrix writes it.
     pub fn name(self) -> &'static str {
         match self {

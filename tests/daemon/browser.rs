@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{ask, free_port, memory_dir, wait_for};
+use crate::harness::{free_port, memory_dir, send, wait_for};
 
 pub struct Browser {
     driver: Child,
@@ -43,13 +43,7 @@ impl Browser {
     /// The `value` of the answer.
     fn send(&self, method: &str, path: &str, body: &Value) -> Option<Value> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            self.port,
-            body.len()
-        );
-        let (_, body) = ask(self.port, &request)?;
+        let (_, body) = send(self.port, &format!("{method} {path}"), "Content-Type: application/json", &body)?;
         serde_json::from_str::<Value>(&body).ok().map(|mut answer| answer["value"].take())
     }
 

@@ -152,8 +152,14 @@ fn wait_while_it_goes_on(what: &str, goal: u64, mut count: impl FnMut() -> u64, 
     }
 }
 
+/// The answer to a request with a body and one more header; `None` as with [`ask`].
+pub fn send(port: u16, request: &str, header: &str, body: &str) -> Option<(u16, String)> {
+    let head = format!("{request} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{header}\r\n");
+    ask(port, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))
+}
+
 /// The answer to a request on loopback; `None` when nobody listens or the connection breaks.
-pub fn ask(port: u16, request: &str) -> Option<(u16, String)> {
+fn ask(port: u16, request: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.write_all(request.as_bytes()).ok()?;
@@ -196,31 +202,17 @@ impl Daemon {
     }
 
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
-        self.request(&format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port))
+        ask(self.port, &format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port))
     }
 
     pub fn post(&self, path: &str, body: &str) -> Option<(u16, String)> {
-        self.request(&format!(
-            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            self.port,
-            body.len()
-        ))
+        send(self.port, &format!("POST {path}"), "Content-Type: application/x-ndjson", body)
     }
 
     /// As [`post`](Self::post), with a token.
     pub fn post_as(&self, token: &str, path: &str, body: &str) -> (u16, String) {
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            self.port,
-            body.len()
-        );
-        self.request(&request).expect("an answer")
-    }
-
-    fn request(&self, request: &str) -> Option<(u16, String)> {
-        ask(self.port, request)
+        let token = format!("Authorization: Bearer {token}");
+        send(self.port, &format!("POST {path}"), &token, body).expect("an answer")
     }
 
     pub fn status(&self) -> Value {
