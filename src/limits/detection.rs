@@ -1,0 +1,69 @@
+//! What detectors remember and look at.
+
+/// Entities, windows and groups that one detector remembers; the least recently seen go first.
+pub const ENTITIES_PER_DETECTOR_MAX: usize = 10_000;
+/// Addresses of one header that proxies pass on, read from the right.
+pub const PROXY_HOPS_MAX: usize = 32;
+/// Lines that may be about one attempt to log in, and bytes kept of how each begins.
+pub const LINES_PER_ATTEMPT_MAX: usize = 8;
+pub const LINE_BEGINNING_BYTES_MAX: usize = 64;
+/// Attempts to log in that one session may take back.
+pub const ATTEMPTS_PER_SESSION_MAX: usize = 32;
+/// Events of one window of the rate detectors.
+pub const BURST_EVENTS_MAX: usize = 64;
+/// Different values remembered of one entity.
+pub const HABITS_PER_ENTITY_MAX: usize = 128;
+/// Reasons, and techniques, remembered and named with one decision.
+pub const REASONS_MAX: usize = 16;
+/// Characters of a summary.
+pub const SUMMARY_CHARS_MAX: usize = 240;
+
+/// Scenarios of one configuration.
+pub const SCENARIOS_MAX: usize = 512;
+/// Groups of one scenario that are counted exactly; the rest is in a sketch.
+pub const SCENARIO_GROUPS_MAX: usize = 4096;
+/// And of all scenarios: with more than 64 of them, each has fewer.
+pub const SCENARIO_GROUPS_ALL_MAX: usize = 64 * SCENARIO_GROUPS_MAX;
+const _: () =
+    assert!(SCENARIO_GROUPS_ALL_MAX / SCENARIOS_MAX >= 256, "a group is not forgotten before its second line");
+/// Scenarios that have a sketch of the groups that had to go, 1 MiB each, and half of one for sources that were too many; of those
+/// after them in the order of ids such a group is forgotten.
+pub const SCENARIO_SKETCHES_MAX: usize = 64;
+/// Lines remembered of one group, and the largest count that can be asked for.
+pub const SCENARIO_OBSERVATIONS_MAX: usize = 256;
+/// Of a group of many sources, those that are named because they have most of its count.
+pub const SCENARIO_SOURCES_NAMED_MAX: usize = 16;
+/// Alarms of Layer 4 that were reported and whose end will be.
+pub const ALARMS_GOING_ON_MAX: usize = 1024;
+/// So many who do the same within an hour are reported each for itself; the others as one campaign. The few: of those of whom that says
+/// little that is not said elsewhere, or whose names anybody can write.
+pub const CAMPAIGN_SINGLE_MAX: usize = 32;
+pub const CAMPAIGN_SINGLE_FEW_MAX: usize = 8;
+/// Members of one campaign that are named.
+pub const CAMPAIGN_MEMBERS_MAX: usize = 256;
+/// The longest time that a scenario looks back.
+pub const SCENARIO_TIMESPAN_MAX: std::time::Duration = std::time::Duration::from_secs(31 * 24 * 3600);
+
+/// Bytes of each part of a request that are looked at for attacks.
+pub const WEB_TEXT_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of one rule file, files of one configuration, and bytes that the regular expressions of a set of rules take.
+pub const RULE_FILE_BYTES_MAX: u64 = 1024 * 1024;
+pub const RULE_FILES_MAX: usize = 20_000;
+pub const RULE_PATTERNS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Good samples of SHRINK that fusion can look back on.
+pub const SHRINK_SAMPLES_MAX: usize = 64;
+/// Accounts whose habits are learnt; each keeps some kilobytes.
+pub const OPERATORS_MAX: usize = 1000;
+
+/// Indicators of all lists together.
+pub const INDICATORS_MAX: usize = 2_000_000;
+/// Bytes of one playbook that a site brings.
+pub const PLAYBOOK_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes of one list of indicators.
+pub const INDICATOR_LIST_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Lines behind the first of one record of a DNS zone in parentheses: more are an end that is missing.
+pub const ZONE_RECORD_LINES_MAX: u32 = 64;
+/// Bytes read, and entries taken, of one measurement log of the boot.
+pub const BOOT_LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const BOOT_LOG_ENTRIES_MAX: usize = 200_000;

@@ -1,0 +1,47 @@
+//! Requests, answers, and what is found for them.
+
+/// Bytes of one HTTP request, and events of one answer.
+pub const HTTP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const HTTP_PAGE_EVENTS_MAX: usize = 1000;
+/// Open HTTP connections, and those of one address, or of one /64 of IPv6; for a further one the longest idle is closed.
+pub const HTTP_CONNECTIONS_MAX: usize = 256;
+pub const HTTP_CONNECTIONS_PER_PEER_MAX: usize = 128;
+/// Connections beside them when all are busy: for health, readiness and metrics.
+pub const HTTP_CONNECTIONS_RESERVE: usize = 32;
+/// Bytes of the head of a request, and about as many of an answer that wait for the client to take them.
+pub const HTTP_BUFFER_BYTES: usize = 64 * 1024;
+/// Open event streams, and those from one address; the rest of the connections stays free for scrapes and questions.
+pub const HTTP_LIVE_STREAMS_MAX: usize = 64;
+pub const HTTP_LIVE_STREAMS_PER_PEER_MAX: usize = 32;
+/// Event streams open at once on the Unix socket, beside those of the network; and those of one user.
+pub const HTTP_LOCAL_LIVE_STREAMS_MAX: usize = 16;
+pub const HTTP_LOCAL_LIVE_STREAMS_PER_USER_MAX: usize = 8;
+/// Bytes of bodies with events in memory at once; half of it from one address, and half as many on the Unix socket.
+pub const HTTP_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of one line of a request with events: the longest payload, escaped, and its attributes.
+pub const HTTP_LINE_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of lines, and lines, of a request that are turned into events at once.
+pub const HTTP_PORTION_BYTES_MAX: usize = 64 * 1024;
+pub const HTTP_PORTION_LINES_MAX: usize = 64;
+/// About as many bytes of an answer are made at once; the rest is read when the client has taken them.
+pub const HTTP_CHUNK_BYTES: usize = 128 * 1024;
+/// Chunks of answers that are made at the same time.
+pub const HTTP_CHUNKS_MAX: usize = 8;
+/// Lines of one request with events.
+pub const HTTP_INGEST_LINES_MAX: usize = 32_768;
+/// Connections to the Unix socket.
+pub const HTTP_LOCAL_CONNECTIONS_MAX: usize = 64;
+/// Peers whose wrong tokens are remembered.
+pub const HTTP_PEERS_MAX: usize = 1024;
+/// Bytes of a token that cannot be guessed.
+pub const HTTP_TOKEN_BYTES_MIN: usize = 16;
+/// Lines of the tokens file.
+pub const HTTP_TOKENS_MAX: usize = 256;
+/// Bytes of a filter of events, its terms and values, and how deep its parentheses are.
+pub const FILTER_BYTES_MAX: usize = 4096;
+pub const FILTER_TERMS_MAX: usize = 128;
+pub const FILTER_DEPTH_MAX: usize = 32;
+/// Events that one answer of `/api/v1/events` looks through; the next one goes on from there.
+pub const EVENTS_SEARCHED_MAX: usize = 20_000;
+/// Steps followed from an event back to its line.
+pub const EXPLAIN_STEPS_MAX: usize = 32;
