@@ -36,9 +36,10 @@ mod tests;
 mod text;
 #[cfg(test)]
 mod waiting_tests;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -241,6 +242,11 @@ impl FileSet {
         format!(
             "more than {count} files, its share of the {FILES_MAX} of all patterns; the others are not read. Use a narrower pattern"
         )
+    }
+
+    /// The files that stand where they are followed.
+    fn standing(&self) -> impl Iterator<Item = (Identity, &Path)> {
+        self.followed.values().filter_map(|followed| Some((followed.current()?, followed.path.as_path())))
     }
 
     fn identities(&self) -> Vec<Identity> {

@@ -15,7 +15,7 @@ use crate::intake::unpack::{Packing, Unpacked};
 use crate::limits::{FILE_CHUNK_BYTES, FINGERPRINT_BYTES_MAX};
 
 /// What makes a file the same file while it is open, whatever its name is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
     pub dev: u64,
     pub inode: u64,

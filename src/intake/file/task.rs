@@ -5,13 +5,22 @@ use std::time::{Duration, Instant};
 
 use super::FileSet;
 use super::listing::source_of;
+use super::watch::Watches;
 use crate::event::{Body, Draft};
 use crate::intake::{Expected, IntakeLog, Resources, Said, SourceSpec};
 use crate::limits;
 use crate::supervise::TaskContext;
 
 const NAME: &str = "intake-file";
+/// How often files are looked at while there was something to read lately: a record may wait for its end, and not every file
+/// system tells of changes.
 const POLL_EVERY: Duration = Duration::from_millis(100);
+/// How long that is, and how often they are looked at otherwise.
+const LATELY: Duration = Duration::from_secs(1);
+/// Files that change all the time are looked at no more often.
+const PAUSE: Duration = Duration::from_millis(1);
+/// Nor for more than one part of so many of the time.
+const PART: u32 = 4;
 /// How often status hears of them while sources wait for room.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -26,6 +35,8 @@ pub const SOURCE: SourceSpec = SourceSpec {
 
 async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Result<(), String> {
     let mut files = FileSet::open(&config().intake.file, &log.positions());
+    let mut watches = Watches::new();
+    let mut woken = Instant::now();
     loop {
         let room = tokio::time::timeout(LOOK_EVERY, log.bus.admission());
         let Some(room) = task.run_until_stopped(room).await else { break };
@@ -36,13 +47,32 @@ async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Res
             show(&files, &log);
             continue;
         }
+        let looked = Instant::now();
         let polled = files.poll(limits::TRANSACTION_EVENTS_MAX, &|| task.heartbeat());
         polled.problems.iter().for_each(|problem| log.report(problem));
         show(&files, &log);
         note(&polled.batch.drafts, &log);
+        let is_empty = polled.batch.drafts.is_empty();
         log.append(&task, NAME, polled.batch);
-        if !polled.more && task.run_until_stopped(tokio::time::sleep(POLL_EVERY)).await.is_none() {
-            break;
+        let is_new = watches.watch(&files.identities(), files.standing());
+        if polled.more || is_new {
+            continue;
+        }
+        let now = Instant::now();
+        if !is_empty {
+            woken = now;
+        }
+        let idle = if now.duration_since(woken) < LATELY { POLL_EVERY } else { LATELY };
+        let pause = (now.duration_since(looked) * (PART - 1)).clamp(PAUSE, POLL_EVERY);
+        let waited = task.run_until_stopped(async {
+            let is_woken = tokio::time::timeout(idle, watches.changed()).await.is_ok();
+            tokio::time::sleep(pause.saturating_sub(now.elapsed())).await;
+            is_woken
+        });
+        match waited.await {
+            Some(true) => woken = Instant::now(),
+            Some(false) => {}
+            None => break,
         }
     }
     Ok(())
