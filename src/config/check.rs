@@ -150,6 +150,7 @@ pub(crate) mod tests {
             ("l4.malicious_at", "[l4]\nmalicious_at = nan"),
             ("l4.suspicious_at", "[l4]\nsuspicious_at = -1.0"),
             ("supervisor.backoff.min", "[supervisor.backoff]\nmin = \"1h\""),
+            ("supervisor.frozen_after", "[supervisor]\nfrozen_after = \"1999ms\""),
         ];
         for (key, text) in cases {
             assert_eq!(keys(text), [key], "{text}");

@@ -16,7 +16,7 @@ use crate::event::EventId;
 use crate::limits;
 use crate::observe::metrics;
 use crate::store::HotStore;
-use crate::supervise::{ChildSpec, TaskContext, spawn};
+use crate::supervise::{ChildSpec, HEARTBEAT_EVERY, TaskContext, spawn};
 
 /// There may be something to read.
 struct Wake;
@@ -66,7 +66,6 @@ impl Actor for StageActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        const HEARTBEAT_EVERY: Duration = Duration::from_millis(200);
         context.run_interval(HEARTBEAT_EVERY, |actor, _| actor.task.heartbeat());
         let task = self.task.clone();
         context.spawn(async move { task.stopped().await }.into_actor(self).map(|(), actor, context| {

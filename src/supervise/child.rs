@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::config::HEARTBEAT_EVERY;
 use super::policy::{Decision, RestartPolicy};
 use crate::config::Supervisor;
 use crate::observe::metrics;
@@ -228,7 +229,6 @@ impl TaskContext {
     /// Waits for the future, sending heartbeats meanwhile: for waits that are meant, such as for input.
     /// `None` when the actor should end instead.
     pub async fn run_until_stopped<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        const HEARTBEAT_EVERY: Duration = Duration::from_millis(200);
         tokio::pin!(future);
         loop {
             self.heartbeat();

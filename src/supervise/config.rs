@@ -1,8 +1,13 @@
 //! `[supervisor]`: its keys, and what must hold between them.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Judge, Span};
+
+/// How often an actor that has nothing to do says that it is alive: each time costs an idle machine a wake-up.
+pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 
 /// `[supervisor]`: when failed and frozen actors are started again, and when they are given up.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -55,6 +60,15 @@ impl Default for Intensity {
 /// Every relation that does not hold.
 pub fn check(supervisor: &Supervisor, judge: &mut Judge<'_>) {
     let backoff = &supervisor.backoff;
+    judge.expect(
+        supervisor.frozen_after.get() >= 2 * HEARTBEAT_EVERY,
+        &["supervisor.frozen_after"],
+        format!(
+            "{:?} is too short: an actor says that it is alive every {:?}",
+            supervisor.frozen_after, HEARTBEAT_EVERY
+        ),
+        "at least twice as long",
+    );
     judge.expect(
         backoff.min <= backoff.max,
         &["supervisor.backoff.min", "supervisor.backoff.max"],

@@ -17,6 +17,7 @@ mod under_test;
 use std::time::Duration;
 
 pub use child::{Cause, Child, OnFailure, State, TaskContext};
+pub use config::HEARTBEAT_EVERY;
 pub use guard::{GaveUp, spawn};
 pub use policy::{Decision, RestartPolicy};
 pub use task_actor::{NamedTask, Task, TaskActor};
