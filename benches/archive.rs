@@ -1,13 +1,14 @@
 //! Rows a second into Postgres, next to `psql \copy` of the same rows in the same run.
 //!
-//! `cargo bench --bench archive`; PostgreSQL is started in `/dev/shm` (as user `postgres` when run as root).
+//! `cargo bench --bench archive`; PostgreSQL is started in `/dev/shm`.
 
 // A bench is a program of its own: what goes wrong ends it.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use dsmild::config;
@@ -16,11 +17,16 @@ use dsmild::outlet::archive::{Link, Progress, Rows, Window};
 use dsmild::parse::built_in;
 use futures_util::future::join;
 
+use postgres::Server;
+
+mod input;
+mod postgres;
+
 /// As in the daemon.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-const ROWS: usize = 400_000;
+static ROWS: LazyLock<usize> = LazyLock::new(|| input::size(400_000));
 const ROUNDS: usize = 3;
 const BATCH: usize = 5000;
 const NOW_MS: u64 = 1_763_856_000_000;
@@ -46,63 +52,8 @@ fn event(number: usize) -> Event {
     Event { id, stream, times: Times::at(Timestamp::from_millis(id.ms())), root: id, body }
 }
 
-struct Server {
-    dir: tempfile::TempDir,
-    child: Child,
-}
-
-impl Server {
-    fn start() -> Self {
-        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
-        if rustix::process::geteuid().is_root() {
-            assert!(Command::new("chown").arg("postgres").arg(dir.path()).status().unwrap().success());
-        }
-        let data = dir.path().join("data");
-        let mut initdb = as_server("initdb");
-        initdb.args(["--no-sync", "-U", "postgres", "-A", "trust", "-E", "UTF8", "-D"]).arg(&data);
-        assert!(initdb.stdout(Stdio::null()).status().unwrap().success());
-        let child = as_server("postgres")
-            .arg("-D")
-            .arg(&data)
-            .arg("-k")
-            .arg(dir.path())
-            .args(["-p", "54329", "-c", "listen_addresses=", "-c", "max_wal_size=4GB"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self { dir, child }
-    }
-
-    fn psql(&self, sql: &str) -> bool {
-        let mut command = Command::new("psql");
-        command.arg("-h").arg(self.dir.path()).args(["-p", "54329", "-U", "postgres", "-q", "-c", sql]);
-        command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // SIGKILL: nothing in it is to be kept.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn as_server(name: &str) -> Command {
-    let folders = std::fs::read_dir("/usr/lib/postgresql").unwrap().flatten().map(|version| version.path().join("bin"));
-    let binary: PathBuf = folders.map(|folder| folder.join(name)).find(|file| file.is_file()).unwrap();
-    if !rustix::process::geteuid().is_root() {
-        return Command::new(binary);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(binary).current_dir("/");
-    command
-}
-
 async fn archive(server: &Server, events: &[Event]) -> f64 {
-    let url = format!("postgres://postgres@localhost:54329/postgres?host={}", server.dir.path().display());
-    let config: config::Archive = toml::from_str(&format!("url = \"{url}\"")).unwrap();
+    let config: config::Archive = toml::from_str(&format!("url = {:?}", server.url())).unwrap();
     let window = Window::at(Timestamp::from_millis(NOW_MS), Duration::from_secs(86_400));
     let mut link = loop {
         match Link::open(&config, "bench").await {
@@ -136,14 +87,14 @@ fn copy(server: &Server, folder: &Path) -> f64 {
     let file = |table: &str| folder.join(format!("{table}.copy"));
     let tables = ["raw_events_fast", "model_outputs_fast"];
     for table in tables {
-        assert!(server.psql(&format!("\\copy (SELECT * FROM {table}) TO '{}'", file(table).display())));
-        assert!(server.psql(&format!("TRUNCATE {table}")));
+        assert!(psql(server, &format!("\\copy (SELECT * FROM {table}) TO '{}'", file(table).display())));
+        assert!(psql(server, &format!("TRUNCATE {table}")));
     }
     let begun = Instant::now();
     for table in tables {
-        assert!(server.psql(&format!("\\copy {table} FROM '{}'", file(table).display())));
+        assert!(psql(server, &format!("\\copy {table} FROM '{}'", file(table).display())));
     }
-    ROWS as f64 / begun.elapsed().as_secs_f64()
+    *ROWS as f64 / begun.elapsed().as_secs_f64()
 }
 
 fn median(mut rates: Vec<f64>) -> f64 {
@@ -153,9 +104,12 @@ fn median(mut rates: Vec<f64>) -> f64 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let events: Vec<Event> = (0..ROWS).map(event).collect();
+    let events: Vec<Event> = (0..*ROWS).map(event).collect();
     let (mut archived, mut copied) = (Vec::new(), Vec::new());
     // Interleaved, so that what else the machine does falls on both.
+    if !postgres::installed() {
+        return;
+    }
     for _ in 0..ROUNDS {
         let server = Server::start();
         let folder = tempfile::tempdir_in("/dev/shm").unwrap();
@@ -164,7 +118,13 @@ async fn main() {
         std::io::stdout().flush().unwrap();
     }
     let (archived, copied) = (median(archived), median(copied));
-    println!("{ROWS} rows, half lines and half decisions, batches of {BATCH}, median of {ROUNDS} rounds");
+    println!("{} rows, half lines and half decisions, batches of {BATCH}, median of {ROUNDS} rounds", *ROWS);
     println!("psql \\copy  {copied:>9.0} rows/s");
     println!("archive     {archived:>9.0} rows/s, {:.2} of that", archived / copied);
+}
+
+fn psql(server: &Server, sql: &str) -> bool {
+    let mut command = Command::new("psql");
+    command.arg("-h").arg(server.dir.path()).args(["-p", "54329", "-U", "postgres", "-q", "-c", sql]);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
 }

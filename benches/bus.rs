@@ -5,8 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a bench prints and may panic
 
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,7 +15,9 @@ use dsmild::event::{Body, Draft, EventId, Format, Interest, Raw, Stream, Times, 
 use dsmild::limits;
 use dsmild::parse::built_in;
 
-const EVENTS: usize = 8_000_000;
+mod input;
+
+static EVENTS: LazyLock<usize> = LazyLock::new(|| input::size(8_000_000));
 
 fn main() {
     let events_per_second = bus();
@@ -52,7 +54,7 @@ fn bus() -> f64 {
     let (writer, committer) = (Arc::clone(&bus), Arc::clone(&bus));
     let producing = std::thread::spawn(move || {
         let template = template();
-        for _ in 0..EVENTS / limits::TRANSACTION_EVENTS_MAX {
+        for _ in 0..*EVENTS / limits::TRANSACTION_EVENTS_MAX {
             while !writer.has_room() {
                 std::thread::yield_now();
             }
@@ -62,7 +64,7 @@ fn bus() -> f64 {
     let id = bus.consumer("reader").unwrap();
     let (generation, _, mut reader) = bus.begin(id, EventId::ZERO, Arc::new(|| ())).unwrap();
     let mut seen = 0;
-    while seen < EVENTS / limits::TRANSACTION_EVENTS_MAX * limits::TRANSACTION_EVENTS_MAX {
+    while seen < *EVENTS / limits::TRANSACTION_EVENTS_MAX * limits::TRANSACTION_EVENTS_MAX {
         committer.confirm(&committer.pending(limits::COMMIT_EVENTS_MAX));
         match bus.next(&mut reader, limits::COMMIT_EVENTS_MAX) {
             Ready::Batch { events, upto } => {
@@ -82,7 +84,7 @@ fn channel() -> f64 {
     let started = Instant::now();
     let producing = std::thread::spawn(move || {
         let template = template();
-        for _ in 0..EVENTS / limits::TRANSACTION_EVENTS_MAX {
+        for _ in 0..*EVENTS / limits::TRANSACTION_EVENTS_MAX {
             sender.send(batch(&template)).unwrap();
         }
     });

@@ -8,12 +8,15 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use dsmild::config;
 use dsmild::outlet::flat_log::FlatLog;
 
 use journald::Journald;
+
+mod input;
 
 mod harness {
     use std::time::Duration;
@@ -34,7 +37,7 @@ mod journald;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-const ENTRIES: u64 = 300_000;
+static ENTRIES: LazyLock<u64> = LazyLock::new(|| input::size(300_000) as u64);
 const ROUNDS: usize = 3;
 
 /// What everybody else would do.
@@ -56,7 +59,7 @@ async fn flat_log(directory: &Path) -> Duration {
     let mut log = FlatLog::open(&config, folder.path()).unwrap();
     let mut lines = 0;
     let mut size = 0;
-    while lines < ENTRIES {
+    while lines < *ENTRIES {
         let problems = log.collect().await;
         assert!(problems.is_empty(), "{problems:?}");
         log.write().unwrap();
@@ -83,10 +86,10 @@ fn median(mut times: Vec<Duration>) -> f64 {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let Some(mut journald) = Journald::start() else { return };
-    journald.count("dsmil-bench", 1, ENTRIES);
+    journald.count("dsmil-bench", 1, *ENTRIES);
     harness::wait_for("the journal to be filled", || {
         let last = journald.journalctl(&["-o", "cat", "-n", "1", "-t", "dsmil-bench"]);
-        last.trim_end() == format!("number={ENTRIES}")
+        last.trim_end() == format!("number={}", *ENTRIES)
     });
     let directory = journald.directory();
     let (mut theirs, mut ours) = (Vec::new(), Vec::new());
@@ -95,8 +98,8 @@ async fn main() {
         theirs.push(journalctl(&directory));
         ours.push(flat_log(&directory).await);
     }
-    let (theirs, ours) = (ENTRIES as f64 / median(theirs), ENTRIES as f64 / median(ours));
-    println!("{ENTRIES} entries, median of {ROUNDS} rounds");
+    let (theirs, ours) = (*ENTRIES as f64 / median(theirs), *ENTRIES as f64 / median(ours));
+    println!("{} entries, median of {ROUNDS} rounds", *ENTRIES);
     println!("journalctl -o short-iso  {theirs:>9.0} entries/s");
     println!("flat log                 {ours:>9.0} entries/s, {:.2} of that", ours / theirs);
 }

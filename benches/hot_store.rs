@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use dsmild::bus::Transaction;
@@ -23,7 +23,9 @@ use sqlx::{ConnectOptions, QueryBuilder, Sqlite, SqliteConnection};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-const ROWS: usize = 400_000;
+mod input;
+
+static ROWS: LazyLock<usize> = LazyLock::new(|| input::size(400_000));
 const ROUNDS: usize = 5;
 /// Transactions of one commit, as the writer groups them under load.
 const TRANSACTIONS_PER_COMMIT: usize = 4;
@@ -62,7 +64,7 @@ fn event(number: usize, mix: Mix) -> Event {
 }
 
 fn transactions(mix: Mix) -> Vec<Arc<Transaction>> {
-    let events: Vec<Event> = (0..ROWS).map(|number| event(number, mix)).collect();
+    let events: Vec<Event> = (0..*ROWS).map(|number| event(number, mix)).collect();
     let transaction = |events: &[Event]| {
         let (consumer, cursor) = ("bench".to_owned(), events.last().map(|event| event.id));
         Arc::new(Transaction { consumer, cursor, events: events.into(), ..Transaction::default() })
@@ -85,7 +87,7 @@ async fn commit_all(path: &Path, transactions: &[Arc<Transaction>]) -> f64 {
     for group in transactions.chunks(TRANSACTIONS_PER_COMMIT) {
         store.commit(group).await.unwrap();
     }
-    let rate = rate(ROWS, begun);
+    let rate = rate(*ROWS, begun);
     store.close().await;
     rate
 }
@@ -98,7 +100,7 @@ async fn read_all(path: &Path) -> f64 {
         let Some(newest) = page.last() else { break };
         (count, last) = (count + page.len(), newest.id);
     }
-    assert_eq!(count, ROWS);
+    assert_eq!(count, *ROWS);
     let rate = rate(count, begun);
     store.close().await;
     rate
@@ -126,7 +128,7 @@ async fn bare_connection(path: &Path) -> SqliteConnection {
 async fn bare_insert(path: &Path) -> f64 {
     let mut connection = bare_connection(path).await;
     let Body::Raw(raw) = event(0, Mix::Raw).body else { return 0.0 };
-    let ids: Vec<usize> = (0..ROWS).collect();
+    let ids: Vec<usize> = (0..*ROWS).collect();
     let begun = Instant::now();
     for transaction in ids.chunks(TRANSACTION_EVENTS_MAX * TRANSACTIONS_PER_COMMIT) {
         sqlx::query("BEGIN").execute(&mut connection).await.unwrap();
@@ -144,7 +146,7 @@ async fn bare_insert(path: &Path) -> f64 {
         }
         sqlx::query("COMMIT").execute(&mut connection).await.unwrap();
     }
-    rate(ROWS, begun)
+    rate(*ROWS, begun)
 }
 
 fn median(mut rates: Vec<f64>) -> f64 {
@@ -172,7 +174,7 @@ async fn main() {
         }
     }
     let limit = median(limit);
-    println!("{ROWS} rows, median of {ROUNDS} rounds, in {}", folder.display());
+    println!("{} rows, median of {ROUNDS} rounds, in {}", *ROWS, folder.display());
     println!("limit: bare push_values, raw lines   {limit:>9.0} rows/s");
     for ((_, name), (written, read)) in all.into_iter().zip(written.into_iter().zip(read)) {
         let (written, read) = (median(written), median(read));

@@ -7,7 +7,7 @@
 // A bench is a program of its own: what goes wrong ends it.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing)]
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use dsmild::bus::Transaction;
@@ -17,9 +17,10 @@ use dsmild::limits::{MIRROR_BATCH_EVENTS_MAX, TRANSACTION_EVENTS_MAX};
 use dsmild::outlet::mirror::{Batch, Target, Top};
 use dsmild::store::HotStore;
 
+mod input;
 mod redis;
 
-const EVENTS: usize = 1_000_000;
+static EVENTS: LazyLock<usize> = LazyLock::new(|| input::size(1_000_000));
 const ROUNDS: usize = 3;
 
 fn decision(number: usize) -> Event {
@@ -48,7 +49,7 @@ async fn mirror(server: &redis::Server, events: &[Event]) -> f64 {
 
 async fn fill(path: std::path::PathBuf) {
     let (store, _) = HotStore::open(&config::Store { path, ..config::Store::default() }).await.unwrap();
-    for first in (0..EVENTS).step_by(TRANSACTION_EVENTS_MAX) {
+    for first in (0..*EVENTS).step_by(TRANSACTION_EVENTS_MAX) {
         let events: Vec<Event> = (first..EVENTS.min(first + TRANSACTION_EVENTS_MAX)).map(decision).collect();
         let (consumer, cursor) = ("bench".to_owned(), events.last().map(|event| event.id));
         let transaction = Transaction { consumer, cursor, events: events.into(), ..Transaction::default() };
@@ -62,11 +63,12 @@ async fn refill(server: &redis::Server, folder: &std::path::Path) {
     fill(folder.join("hot/hotpath.db")).await;
     let link = server.link().await;
     let daemon = redis::daemon(folder, &server.config).await;
-    let (refill, memory) = redis::until(async || length(&link).await == EVENTS as u64).await;
+    let (refill, memory) = redis::until(async || length(&link).await == *EVENTS as u64).await;
     println!(
-        "refill of {EVENTS} from the hot store  {:>9.1} s, {:.0} entries/s; {memory}",
+        "refill of {} from the hot store  {:>9.1} s, {:.0} entries/s; {memory}",
+        *EVENTS,
         refill.as_secs_f64(),
-        EVENTS as f64 / refill.as_secs_f64()
+        *EVENTS as f64 / refill.as_secs_f64()
     );
     daemon.stop().await;
     link.call("FLUSHALL", "mirror", Vec::new()).await.unwrap();
@@ -77,7 +79,7 @@ async fn bench() {
     let server = redis::Server::start(folder.path(), "{ L3_IN = \"off\", L4_IN = \"off\" }");
     refill(&server, folder.path()).await;
     let link = server.link().await;
-    let events: Vec<Event> = (0..EVENTS).map(decision).collect();
+    let events: Vec<Event> = (0..*EVENTS).map(decision).collect();
     let fields = Fields::of(&events[0]);
     let fields = fields.list();
     let mut command = vec!["XADD", "limit", "*"];
@@ -85,7 +87,7 @@ async fn bench() {
     let (mut limits, mut mirrored) = (Vec::new(), Vec::new());
     // Interleaved, so that what else the machine does falls on both.
     for _ in 0..ROUNDS {
-        limits.push(server.benchmark(EVENTS, &command));
+        limits.push(server.benchmark(*EVENTS, &command));
         mirrored.push(mirror(&server, &events).await);
         link.call("FLUSHALL", "mirror", Vec::new()).await.unwrap();
     }

@@ -1,0 +1,77 @@
+//! A log as several programs write it, and the process that writes it.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// At most so many lines are written at once: of a slow log, those of a millisecond.
+const PORTION: usize = 100;
+/// One of so many lines is an attack of its own, whose SOC event is waited for.
+const PROBE_EVERY: usize = 1000;
+/// What the name of the user of such a line begins with; the microsecond of its write follows.
+pub const PROBE: &str = "probe-";
+
+/// The process that writes the log.
+pub fn write(path: &Path, lines: usize, rate: usize, entities: usize) {
+    let mut file = File::options().create(true).append(true).open(path).unwrap();
+    let (begun, mut random) = (Instant::now(), 7_u64);
+    let mut text = String::new();
+    let portion = if rate > 0 { (rate / 1000).clamp(1, PORTION) } else { PORTION };
+    for first in (0..lines).step_by(portion) {
+        text.clear();
+        for number in first..lines.min(first + portion) {
+            // Of Knuth's linear congruential generator the upper bits.
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            line(&mut text, number, (random >> 33) as usize, entities);
+        }
+        file.write_all(text.as_bytes()).unwrap();
+        if rate > 0 {
+            let due = Duration::from_secs_f64((first + portion) as f64 / rate as f64);
+            std::thread::sleep(due.saturating_sub(begun.elapsed())); // the rate that was asked for
+        }
+    }
+}
+
+fn line(text: &mut String, number: usize, random: usize, entities: usize) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let stamp = jiff::Timestamp::from_microsecond(now.as_micros() as i64).unwrap();
+    let (who, kind) = (random / 100 % entities, random % 100);
+    let (user, pid, port) = (who % 5000, 1000 + who % 30_000, 1024 + who % 60_000);
+    let address = format!("10.{}.{}.{}", who >> 16 & 255, who >> 8 & 255, who & 255);
+    write!(text, "{stamp:.6} host{} ", who % 50).unwrap();
+    let written = match kind {
+        _ if number % PROBE_EVERY == PROBE_EVERY - 1 => writeln!(
+            text,
+            "sudo[{pid}]: {PROBE}{} : TTY=pts/1 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/cat /etc/shadow",
+            now.as_micros()
+        ),
+        0..2 => writeln!(text, "sshd[{pid}]: Failed password for user{user} from {address} port {port} ssh2"),
+        2..25 => writeln!(
+            text,
+            "sshd[{pid}]: Accepted publickey for user{user} from {address} port {port} ssh2: RSA SHA256:a{who}"
+        ),
+        25..45 => writeln!(
+            text,
+            "CRON[{pid}]: pam_unix(cron:session): session opened for user user{user}(uid={port}) by (uid=0)"
+        ),
+        45..60 => writeln!(text, "systemd[1]: Started session-{who}.scope - Session {who} of User user{user}."),
+        60..75 => writeln!(
+            text,
+            "sudo[{pid}]:    user{user} : TTY=pts/{} ; PWD=/home/user{user} ; USER=root ; COMMAND=/usr/bin/systemctl status unit{}",
+            who % 9,
+            who % 97
+        ),
+        75..90 => writeln!(
+            text,
+            "nginx[{}]: {address} - - [{}] \"GET /p/{} HTTP/1.1\" 200 {} \"-\" \"Mozilla/5.0\"",
+            700 + who % 9,
+            stamp.strftime("%d/%b/%Y:%H:%M:%S +0000"),
+            who % 3000,
+            who % 9999
+        ),
+        _ => writeln!(text, "kernel: [{number}.{port:06}] eth0: link becomes ready {}", who % 77),
+    };
+    written.unwrap();
+}
