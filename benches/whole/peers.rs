@@ -33,7 +33,7 @@ fn devices_off() -> String {
 }
 
 /// Until a stream has so many entries; `None` if it stands still.
-async fn until(server: &redis::Server, stream: &str, entries: u64) -> Option<Duration> {
+async fn until(server: &redis::Server, stream: &'static str, entries: u64) -> Option<Duration> {
     let (begun, link) = (Instant::now(), server.link().await);
     let (mut before, mut grew) = (0, Instant::now());
     loop {
