@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use crate::config::{Config, IntakeFile};
 use crate::daemon::Plan;
 use crate::detect::deceptive::escaped_json;
-use crate::event::{Format, Stream, Timestamp};
+use crate::event::{Format, InFile, Stream, Timestamp};
 use crate::intake::Origin;
 use crate::intake::clock::ReplayTicks;
 use crate::intake::multiline::Multiline;
@@ -112,6 +112,7 @@ fn open(config: &Config, path: &Path, stream: Stream) -> io::Result<ReplayInput>
             calendar: Calendar { zone, reference: Timestamp::now() },
             written: None,
             multiline,
+            file: InFile::default(),
             reader: lines_of(BufReader::with_capacity(limits::FILE_CHUNK_BYTES, io::stdin()))?,
         });
     }

@@ -51,7 +51,7 @@ pub enum ClientCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show the chain from an event back to its raw line
+    /// Tell why an event or an incident is there, down to each line that it follows from
     Explain {
         #[command(flatten)]
         connection: ConnectionArgs,

@@ -175,19 +175,6 @@ fn describe(line: &mut String, event: &Value) {
     }
 }
 
-/// The chain of `explain`, the raw line last.
-pub fn chain(answer: &Value) -> String {
-    let mut text = String::new();
-    for (depth, step) in answer.get("steps").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        let arrow = if depth == 0 { "" } else { "└─ from " };
-        let _ = writeln!(text, "{}{arrow}{} {}", "  ".repeat(depth), field(step, "stream"), event(step));
-    }
-    if let Some(reason) = answer.get("ends_because").and_then(Value::as_str) {
-        let _ = writeln!(text, "the chain ends here: {}", escaped(reason));
-    }
-    text
-}
-
 fn score(event: &Value) -> f64 {
     event.get("score").and_then(Value::as_f64).unwrap_or_default()
 }

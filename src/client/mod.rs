@@ -4,6 +4,7 @@ mod args;
 mod connection;
 mod events;
 mod exit;
+mod explain;
 mod incidents;
 mod lines;
 mod lists;
@@ -24,7 +25,6 @@ pub use connection::{Client, ClientError};
 use exit::{EXIT_BAD, EXIT_OK};
 
 use crate::config::Config;
-use crate::event::EventId;
 use crate::server::gateway::{SourceState, SourceStatus, Status};
 
 /// Runs a command to its end and returns the exit code of the process.
@@ -35,7 +35,7 @@ pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
             with(connection, config, async |client| status(client, *json).await).await
         }
         ClientCommand::Explain { connection, id, json } => {
-            with(connection, config, async |client| explain(client, *id, *json).await).await
+            with(connection, config, async |client| explain::explain(client, *id, *json).await).await
         }
         ClientCommand::Events { connection, asked } => {
             with(connection, config, async |client| events::events(client, asked).await).await
@@ -97,18 +97,6 @@ async fn sources(client: &Client, json: bool) -> Result<u8, ClientError> {
     io::stdout().write_all(text.as_bytes())?;
     let is_down = sources.iter().any(|source| source.state == SourceState::Down);
     Ok(if is_down { EXIT_BAD } else { EXIT_OK })
-}
-
-/// The chain from an event back to its line; [`EXIT_BAD`] when it is not complete.
-async fn explain(client: &Client, id: EventId, json: bool) -> Result<u8, ClientError> {
-    let answer: Value = client.get(&format!("/api/v1/events/{id}/explain")).await?;
-    if json {
-        writeln!(io::stdout(), "{answer:#}")?;
-    } else {
-        io::stdout().write_all(lines::chain(&answer).as_bytes())?;
-    }
-    let complete = answer.get("complete").and_then(Value::as_bool);
-    complete.map(|complete| if complete { EXIT_OK } else { EXIT_BAD }).ok_or_else(|| client.bad_answer("no `complete`"))
 }
 
 #[cfg(test)]

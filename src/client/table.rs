@@ -98,7 +98,7 @@ fn columns(text: &str) -> usize {
 }
 
 /// The text, or as much of its beginning as there is room for, with `…` behind it.
-fn fitted(text: &str, width: usize) -> String {
+pub fn fitted(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::args::EventsArgs;
 use super::exit::EXIT_NO_DAEMON;
 use super::*;
+use crate::event::EventId;
 use crate::event::Stream;
 use crate::observe::audit::{Audit, Kept};
 use crate::server::tests::{Daemon, proposal, soc};

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::fingerprint::{alarm_id, fingerprint};
 use super::fold::reported_again_at;
 use super::recent::Recent;
-use crate::event::{Alarm, Timestamp};
+use crate::event::{Alarm, EventId, Timestamp};
 use crate::limits;
 
 /// A campaign that nobody has joined for so long is over.
@@ -61,6 +61,9 @@ struct Member {
     name: String,
     /// How often within a day.
     times: u64,
+    /// The event with which he began.
+    #[serde(default)]
+    event: i64,
 }
 
 /// The report of an alarm.
@@ -75,6 +78,8 @@ pub struct Report<'a> {
     /// Of the alarm.
     pub id: &'a str,
     pub now: Timestamp,
+    /// With which he begins.
+    pub event: EventId,
     /// So many are reported each for itself in an hour.
     pub single_max: usize,
     /// `who` is a name that whoever writes the line can choose, as of users and machines.
@@ -132,6 +137,13 @@ impl Campaigns {
         campaign.begins(fingerprint(&key), name, report)
     }
 
+    /// The events with which those began whom the campaign names that was just reported.
+    pub fn events(&self, report: &Report<'_>) -> Vec<EventId> {
+        let campaign = self.campaigns.get(&key(report.what, report.grade, report.is_by_name));
+        let members = campaign.into_iter().flat_map(|it| it.members.iter().filter(|member| member.at >= it.first));
+        members.map(|member| EventId::from_packed(member.event)).collect()
+    }
+
     /// How far the campaign has grown that was reported under this id.
     pub fn grown(&self, what: &str, grade: u8, id: &str) -> Option<Alarm> {
         [false, true].into_iter().find_map(|is_by_name| {
@@ -151,7 +163,7 @@ impl Campaign {
             (self.count, self.unreported) = (0, 0);
         }
         let times = self.times_before(&name, now) + 1;
-        let member = Member { at: now, name, times };
+        let member = Member { at: now, name, times, event: report.event.packed() };
         self.members.push_back(member);
         if self.members.len() > limits::CAMPAIGN_MEMBERS_MAX {
             self.members.pop_front();
@@ -230,18 +242,15 @@ mod tests {
         Timestamp::from_millis(1_700_000_000_000 + second * 1000)
     }
 
+    fn of<'a>(who: &'a str, now: Timestamp) -> Report<'a> {
+        let (single_max, event) = (limits::CAMPAIGN_SINGLE_MAX, EventId::ZERO);
+        Report { what: "x", grade: 1, who, id: who, now, event, single_max, is_by_name: false }
+    }
+
     /// Somebody new begins to do x.
     fn begins(campaigns: &mut Campaigns, number: u64, second: u64) -> Begun {
         let who = format!("m{number}");
-        campaigns.report(&Report {
-            what: "x",
-            grade: 2,
-            who: &who,
-            id: &who,
-            now: at(second),
-            single_max: limits::CAMPAIGN_SINGLE_MAX,
-            is_by_name: false,
-        })
+        campaigns.report(&Report { grade: 2, ..of(&who, at(second)) })
     }
 
     fn reported(begun: &[Begun]) -> Vec<&Alarm> {
@@ -308,15 +317,7 @@ mod tests {
         (0..60).for_each(|n| drop(begins(&mut campaigns, n, n)));
         let mut again = |number: u64, grade: u8| {
             let who = format!("m{number}");
-            campaigns.report(&Report {
-                what: "x",
-                grade,
-                who: &who,
-                id: &who,
-                now: at(100),
-                single_max: limits::CAMPAIGN_SINGLE_MAX,
-                is_by_name: false,
-            })
+            campaigns.report(&Report { grade, ..of(&who, at(100)) })
         };
         assert_eq!([again(3, 2), again(50, 2), again(50, 2)], [Begun::Alone, Begun::Silent, Begun::Silent]);
         assert_eq!([again(50, 3), again(50, 3), again(50, 2)], [const { Begun::Alone }; 3]);
@@ -328,15 +329,7 @@ mod tests {
         let mut campaigns = Campaigns::default();
         let begun = (0..300).map(|n| {
             let id = format!("a{n}");
-            let report = Report {
-                what: "y",
-                grade: 1,
-                who: "the same",
-                id: &id,
-                now: at(n),
-                single_max: limits::CAMPAIGN_SINGLE_MAX,
-                is_by_name: false,
-            };
+            let report = Report { what: "y", id: &id, ..of("the same", at(n)) };
             campaigns.report(&report)
         });
         assert_eq!(begun.filter(|begun| *begun == Begun::Alone).count(), 9);
@@ -349,15 +342,7 @@ mod tests {
             let who = format!("{n}{}", "x".repeat(1000));
             let what = format!("w{}", n % 700);
             let now = at(n);
-            campaigns.report(&Report {
-                what: &what,
-                grade: 1,
-                who: &who,
-                id: &who,
-                now,
-                single_max: limits::CAMPAIGN_SINGLE_MAX,
-                is_by_name: false,
-            });
+            campaigns.report(&Report { what: &what, ..of(&who, now) });
         }
         assert_eq!(campaigns.campaigns.len(), limits::SCENARIOS_MAX);
         let members = campaigns.campaigns.values().flat_map(|it| &it.members).map(|it| it.name.len());
@@ -369,7 +354,7 @@ mod tests {
         let mut campaigns = Campaigns::default();
         let mut begins = |who: &str, second: u64| {
             let (id, single_max) = (format!("{who} {second}"), limits::CAMPAIGN_SINGLE_MAX);
-            let report = Report { what: "x", grade: 3, who, id: &id, now: at(second), single_max, is_by_name: true };
+            let report = Report { grade: 3, id: &id, single_max, is_by_name: true, ..of(who, at(second)) };
             campaigns.report(&report)
         };
         assert!((0..9).all(|n| begins("atlas", n * 3600) == Begun::Alone));

@@ -84,6 +84,7 @@ impl<About> CampaignEnds<About> {
 mod tests {
     use super::super::campaign::{Begun, Report};
     use super::*;
+    use crate::event::EventId;
 
     fn at(second: u64) -> Timestamp {
         Timestamp::from_millis(1_700_000_000_000 + second * 1000)
@@ -96,6 +97,7 @@ mod tests {
             let who = format!("m{n}");
             let report = Report {
                 what: "x",
+                event: EventId::ZERO,
                 grade: 2,
                 who: &who,
                 id: &who,

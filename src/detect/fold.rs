@@ -1,5 +1,6 @@
 //! One alarm from many judgements that say the same of the same.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::due::Due;
 use super::fingerprint::{alarm_id, fingerprint};
 use super::recent::Recent;
-use crate::event::{Alarm, Timestamp};
+use crate::event::{Alarm, EventId, Timestamp};
 use crate::limits;
 
 /// An alarm that nothing was added to for so long is over.
@@ -42,6 +43,9 @@ struct Fold<About> {
     /// When the newest was taken in.
     heard: Timestamp,
     about: Option<Box<About>>,
+    /// The newest of its events.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    events: VecDeque<i64>,
 }
 
 /// A judgement that is added.
@@ -52,6 +56,8 @@ pub struct Judgement {
     /// It stands for so many.
     pub times: u32,
     pub score: f64,
+    /// The event that it is, to be named; [`EventId::ZERO`]: it is not.
+    pub event: EventId,
 }
 
 /// What is to be reported when a judgement has been added.
@@ -87,7 +93,7 @@ impl<About> Folds<About> {
         judgement: Judgement,
         about: impl FnOnce() -> About,
     ) -> Added<About> {
-        let Judgement { ts, taken_in, times, score } = judgement;
+        let Judgement { ts, taken_in, times, score, event } = judgement;
         let fold = self.alarms.touch(key, Fold::fresh);
         let mut over = None;
         if fold.count == 0 || ts.since(fold.last) > ends_after {
@@ -96,6 +102,7 @@ impl<About> Folds<About> {
             *fold = Fold { id, next: 1, first: ts, last: ts, ..Fold::fresh() };
         }
         fold.count += u64::from(times.max(1));
+        fold.name(event);
         fold.last = fold.last.max(ts);
         fold.heard = fold.heard.max(taken_in);
         if fold.count < fold.next && score <= fold.score {
@@ -111,6 +118,12 @@ impl<About> Folds<About> {
             self.due.note(taken_in.plus(ENDS_AFTER));
         }
         Added { reported: Some(fold.alarm(false)), is_worse, before, over }
+    }
+
+    /// The newest events of the alarm of this key.
+    pub fn events(&self, key: &str) -> Vec<EventId> {
+        let events = self.alarms.get(key).into_iter().flat_map(|fold| fold.events.iter());
+        events.map(|id| EventId::from_packed(*id)).collect()
     }
 
     /// Whether there is an alarm of this key that is not over at this time.
@@ -140,6 +153,16 @@ impl<About> Folds<About> {
 }
 
 impl<About> Fold<About> {
+    fn name(&mut self, event: EventId) {
+        if event == EventId::ZERO {
+            return;
+        }
+        if self.events.len() >= limits::FOLDED_EVENTS_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(event.packed());
+    }
+
     fn fresh() -> Self {
         Self {
             id: String::new(),
@@ -151,6 +174,7 @@ impl<About> Fold<About> {
             last: Timestamp::default(),
             heard: Timestamp::default(),
             about: None,
+            events: VecDeque::new(),
         }
     }
 
@@ -174,7 +198,11 @@ mod tests {
     }
 
     fn added(folds: &mut Folds<u64>, key: &str, second: u64, score: f64) -> Added<u64> {
-        folds.add(key, Judgement { ts: at(second), taken_in: at(second), times: 1, score }, || second)
+        folds.add(
+            key,
+            Judgement { ts: at(second), taken_in: at(second), times: 1, score, event: EventId::ZERO },
+            || second,
+        )
     }
 
     #[test]
@@ -218,7 +246,8 @@ mod tests {
     fn an_old_log_that_is_read_late_ends_its_alarms_by_its_own_time_and_not_between_two_lines() {
         let mut folds = Folds::default();
         let mut add = |second: u64| {
-            let judgement = Judgement { ts: at(second), taken_in: at(1_000_000), times: 1, score: 0.5 };
+            let judgement =
+                Judgement { ts: at(second), taken_in: at(1_000_000), times: 1, score: 0.5, event: EventId::ZERO };
             folds.add("a", judgement, || second).over.map(|(_, alarm)| alarm.count)
         };
         assert_eq!([0, 1800, 3600, 9000].map(&mut add), [None, None, None, Some(3)]);

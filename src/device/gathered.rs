@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::common::{quote, reason_of};
 use crate::detect::campaign::{Begun, Campaigns, Report};
 use crate::detect::campaign_ends::CampaignEnds;
-use crate::event::{Alarm, Category, Event, Soc, Verdict};
+use crate::event::{Alarm, Category, Event, Evidence, Soc, Verdict};
 use crate::layer::severity::grade;
 use crate::layer::stage::Outbox;
 use crate::layer::{CAMPAIGN, campaign_summary, names_summary, over_summary};
@@ -53,7 +53,8 @@ impl Gathered {
             None => format!("{what} {who} {}", event.time().millis()),
         };
         let single_max = if is_by_name { limits::CAMPAIGN_SINGLE_MAX } else { limits::CAMPAIGN_SINGLE_FEW_MAX };
-        let report = Report { what: &what, grade, who, id: &id, now: event.time(), single_max, is_by_name };
+        let report =
+            Report { what: &what, grade, who, id: &id, now: event.time(), event: event.id, single_max, is_by_name };
         let alarm = match self.campaigns.report(&report) {
             Begun::Alone => return Some(soc),
             Begun::Silent => return None,
@@ -69,7 +70,8 @@ impl Gathered {
         self.ends.reported(&alarm, (&what, grade), event.times.taken_in(), about);
         let summary = if is_by_name { names_summary } else { campaign_summary };
         let summary = summary(&reason_of(&what), who, &alarm);
-        Some(of_campaign(soc, summary, alarm))
+        let evidence = Some(Box::new(Evidence::of(self.campaigns.events(&report), alarm.count)));
+        Some(Soc { evidence, ..of_campaign(soc, summary, alarm) })
     }
 
     /// Says which campaigns are over at this tick.

@@ -37,7 +37,7 @@ struct WithOperator {
 impl Stage for WithOperator {
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         if let Body::Shrink(sample) = &event.body {
-            self.readings.take(event.time(), sample);
+            self.readings.take(event.time(), sample, Some(event.id));
             if !self.reads_shrink {
                 return;
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Category, Entity, EventId, Raw, Severity, Verdict};
+use super::{Action, Category, Entity, EventId, Evidence, Raw, Severity, Verdict, evidence};
 
 #[derive(Debug, Clone)]
 pub enum Body {
@@ -40,6 +40,8 @@ pub struct Decision {
     pub summary: String,
     /// Of an alarm that grows.
     pub alarm: Option<Box<Alarm>>,
+    /// What it follows from beside the event judged, where that is more.
+    pub evidence: Option<Box<Evidence>>,
 }
 
 /// An alarm is one from its first report to its last; each report says how far it has grown.
@@ -113,6 +115,9 @@ pub struct Soc {
     /// Of an alarm that grows.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub alarm: Option<Alarm>,
+    /// What it follows from beside `input_ref`, where that does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "evidence::read")]
+    pub evidence: Option<Box<Evidence>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -130,6 +135,9 @@ pub struct ShrinkView {
     pub state: ShrinkState,
     /// Seconds since the last good sample; `None` when there was none.
     pub age_s: Option<f64>,
+    /// The event of the fresh sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_id: Option<EventId>,
     /// The values of a fresh sample, names as on the wire: `crisis_level`, `cognitive_load`, `anomaly_score`, …
     #[serde(flatten)]
     pub values: BTreeMap<String, f64>,
@@ -158,6 +166,7 @@ impl Default for Soc {
             proposal: None,
             incident_id: None,
             alarm: None,
+            evidence: None,
         }
     }
 }
@@ -186,6 +195,7 @@ impl Decision {
             attack: Vec::new(),
             summary: String::new(),
             alarm: None,
+            evidence: None,
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Events: what travels on the one ordered log.
 
+pub(crate) mod base64;
 mod body;
 mod entity;
+pub(crate) mod evidence;
 mod fields;
 mod format;
 pub(crate) mod hex;
 mod id;
 mod judgement;
 mod outcome;
+mod provenance;
 mod raw;
 mod record;
 pub(crate) mod stream;
@@ -17,10 +20,12 @@ pub mod wire;
 
 pub use body::{Alarm, Body, Decision, Happened, ShrinkSample, ShrinkState, ShrinkView, Soc};
 pub use entity::{Entity, cut_name};
+pub use evidence::{Evidence, Rule};
 pub use fields::Fields;
 pub use format::Format;
 pub use id::{EventId, EventIdError};
 pub use judgement::{Category, Severity, Verdict};
+pub use provenance::{InFile, Provenance};
 pub use raw::{Raw, RecordParser, named_source, source_name};
 pub(crate) use record::named;
 pub use record::{Action, LogSource, Record};

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::{Format, Record};
+use super::{Format, Provenance, Record};
 
 /// Reads the named fields of a payload. An event is made with the parser of its time and keeps it, so that formats which
 /// are loaded later never change what an older event says.
@@ -30,6 +30,8 @@ pub struct Raw {
     pub payload: Bytes,
     /// What came beside the payload: journal fields, fields of a stream entry. Sorted by name.
     pub attributes: Vec<(String, String)>,
+    /// Where it was read. Beside what it says: no stage judges by it.
+    pub provenance: Option<Box<Provenance>>,
     parser: Arc<dyn RecordParser>,
     record: OnceLock<Box<Record>>,
 }
@@ -45,8 +47,8 @@ impl Raw {
         parser: Arc<dyn RecordParser>,
     ) -> Self {
         attributes.sort();
-        let (is_named, record) = Default::default();
-        Self { source, is_named, compartment, format, payload, attributes, parser, record }
+        let (is_named, provenance, record) = Default::default();
+        Self { source, is_named, compartment, format, payload, attributes, provenance, parser, record }
     }
 
     /// The same, with the record that the source has already parsed, so that no stage parses it again.
@@ -59,6 +61,12 @@ impl Raw {
     #[must_use]
     pub fn named_by_sender(self, is_named: bool) -> Self {
         Self { is_named, ..self }
+    }
+
+    /// The same, read there.
+    #[must_use]
+    pub fn read_at(self, provenance: Option<Provenance>) -> Self {
+        Self { provenance: provenance.map(Box::new), ..self }
     }
 
     /// What tells its source from all others: names that senders give are apart from those that the daemon gives, so that nobody

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
-    Action, Alarm, Body, Category, Decision, Entity, Event, EventId, Happened, ShrinkSample, Soc, Stream, Times,
-    Timestamp, Verdict, outcome,
+    Action, Alarm, Body, Category, Decision, Entity, Event, EventId, Evidence, Happened, ShrinkSample, Soc, Stream,
+    Times, Timestamp, Verdict, outcome,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +90,8 @@ struct DecisionForm<'event> {
     members: Cow<'event, [String]>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     over: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::evidence::read")]
+    evidence: Option<Box<Evidence>>,
 }
 
 fn is_once(times: &u32) -> bool {
@@ -155,6 +157,7 @@ pub(super) fn form(event: &Event) -> impl Serialize {
             last_ts: decision.alarm.as_ref().map(|alarm| alarm.last_ts),
             members: Cow::Borrowed(decision.alarm.as_ref().map_or(&[], |alarm| &alarm.members)),
             over: decision.alarm.as_ref().is_some_and(|alarm| alarm.is_over),
+            evidence: decision.evidence.clone(),
         })),
         Body::Soc(soc) => Form::Soc { ts, event_id, soc },
         Body::Shrink(sample) => Form::Shrink { ts, event_id, sample },
@@ -216,6 +219,7 @@ fn decision_of(stream: Stream, form: DecisionForm<'_>) -> Result<(Timestamp, Dec
                 is_over: form.over,
             })
         }),
+        evidence: form.evidence,
     };
     Ok((ts, decision))
 }

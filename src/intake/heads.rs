@@ -7,7 +7,7 @@ use super::context::Context;
 use super::lines::Line;
 use super::multiline::{Multiline, Rest};
 use super::{LineTime, Origin};
-use crate::event::{Draft, Timestamp};
+use crate::event::{Body, Draft, InFile, Provenance, Timestamp};
 use crate::parse::Calendar;
 
 pub struct Head {
@@ -18,6 +18,8 @@ pub struct Head {
     pub start: u64,
     /// Of the file, from there to the end of its last line.
     pub bytes: u64,
+    /// Where its text stands in its own file.
+    text: (u64, u64),
     /// It was there when the file was opened.
     pub is_backlog: bool,
     /// Its last lines stand at the beginning of the file that came after its own.
@@ -28,10 +30,20 @@ pub struct Head {
 
 impl Head {
     /// Of a line that stands for itself.
-    pub fn whole(draft: Draft, claim: Timestamp, line: (u64, u64)) -> Self {
+    pub fn whole(draft: Draft, claim: Timestamp, line: &Line) -> Self {
         let time = LineTime { claim: Some(claim), stated: Some(claim) };
-        let (start, end) = line;
-        Self { draft, time, start, bytes: end - start, is_backlog: false, is_carried: false, rest: None }
+        let (start, bytes) = (line.start, line.end - line.start);
+        Self { draft, time, start, bytes, text: line.text, is_backlog: false, is_carried: false, rest: None }
+    }
+
+    /// With where it was read, in this file.
+    fn of(mut self, file: &InFile) -> Self {
+        if let Body::Raw(raw) = &mut self.draft.body {
+            let (offset, end) = self.text;
+            let place = InFile { offset, length: end - offset, is_carried: self.is_carried, ..file.clone() };
+            raw.provenance = Some(Box::new(Provenance::in_file(place)));
+        }
+        self
     }
 }
 
@@ -40,11 +52,18 @@ pub struct Heads {
     rule: Multiline,
     heads: VecDeque<Head>,
     context: Context,
+    /// What they are read from.
+    file: InFile,
 }
 
 impl Heads {
-    pub fn new(rule: Multiline, context: Context) -> Self {
-        Self { rule, heads: VecDeque::with_capacity(CONFIRMING_LINES), context }
+    pub fn new(rule: Multiline, context: Context, file: InFile) -> Self {
+        Self { rule, heads: VecDeque::with_capacity(CONFIRMING_LINES), context, file }
+    }
+
+    /// They stand at the same places in a copy.
+    pub fn move_to(&mut self, file: InFile) {
+        self.file = file;
     }
 
     /// The first is whole, and so many follow that its time can be judged.
@@ -85,21 +104,22 @@ impl Heads {
     }
 
     pub fn pop(&mut self) -> Option<Head> {
-        if self.is_ready() { self.heads.pop_front() } else { None }
+        if self.is_ready() { self.heads.pop_front().map(|head| head.of(&self.file)) } else { None }
     }
 
     /// Takes the next line, as part of the last record or as the first of another.
     pub fn take(&mut self, line: Line, origin: &Origin, calendar: &Calendar, is_backlog: bool) {
-        if let Some(Head { rest: Some(rest), bytes, start, .. }) = self.heads.back_mut()
+        if let Some(Head { rest: Some(rest), bytes, start, text, .. }) = self.heads.back_mut()
             && rest.take(&line.payload)
         {
-            *bytes = line.end - *start;
+            (*bytes, text.1) = (line.end - *start, line.text.1);
             return;
         }
         let (draft, time) = origin.line(line.payload, &mut self.context, calendar);
         let rest = Rest::of(self.rule, origin.format, &draft, time.stated.is_some());
         let bytes = line.end - line.start;
-        self.push(Head { draft, time, start: line.start, bytes, is_backlog, is_carried: false, rest });
+        let (start, text) = (line.start, line.text);
+        self.push(Head { draft, time, start, bytes, text, is_backlog, is_carried: false, rest });
     }
 
     /// Takes the first line of the file that came after this one, if it belongs to the last record here.

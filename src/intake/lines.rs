@@ -17,6 +17,8 @@ pub struct Line {
     pub start: u64,
     /// Offset behind its newline.
     pub end: u64,
+    /// Where its payload itself stands, behind what was passed over and without the line's end.
+    pub text: (u64, u64),
     /// It was longer.
     pub cut: bool,
 }
@@ -34,8 +36,8 @@ pub struct Lines {
     encoding: Option<Utf16>,
     /// The file is an export of the journal: an entry is what stands between blank lines.
     is_export: bool,
-    /// The beginning of a line longer than allowed, while the rest of it is passed over.
-    overlong: Option<Bytes>,
+    /// The beginning of a line longer than allowed, and where it stands, while the rest of it is passed over.
+    overlong: Option<(Bytes, u64)>,
 }
 
 impl Lines {
@@ -126,19 +128,25 @@ impl Lines {
 
     fn line(&mut self, text: Bytes, consumed: usize) -> Option<Line> {
         let start = self.line_at;
+        let text_at = self.overlong.as_ref().map_or(self.pending_at, |(_, at)| *at);
         self.scanned = 0;
         self.pending_at += consumed as u64;
         self.line_at = self.pending_at;
         let overlong = self.overlong.take();
         let is_overlong = overlong.is_some();
-        let mut payload = match (overlong, self.encoding) {
-            (Some(overlong), None) => overlong,
-            (None, None) => without_end(text),
-            (overlong, Some(encoding)) => without_end(Bytes::from(encoding.decode(&overlong.unwrap_or(text)))),
+        let text = overlong.map_or(text, |(beginning, _)| beginning);
+        let encoded = text.len();
+        let mut payload = match self.encoding {
+            None if is_overlong => text,
+            None => without_end(text),
+            Some(encoding) => without_end(Bytes::from(encoding.decode(&text))),
         };
         let cut = is_overlong || payload.len() > LINE_BYTES_MAX;
         payload.truncate(LINE_BYTES_MAX);
-        (!payload.is_empty()).then_some(Line { payload, start, end: self.line_at, cut })
+        // What is not in UTF-8 stands there in its own encoding, with the line's end.
+        let length = if self.encoding.is_some() { encoded } else { payload.len() } as u64;
+        let text = (text_at, text_at + length);
+        (!payload.is_empty()).then_some(Line { payload, start, end: self.line_at, text, cut })
     }
 
     fn pass_over_hole(&mut self) {
@@ -153,7 +161,8 @@ impl Lines {
         self.scanned = self.pending.len();
         // One more for a carriage return, which is not part of the line.
         if self.overlong.is_none() && self.pending.len() > LINE_BYTES_MAX + 1 {
-            self.overlong = self.pending.get(..LINE_BYTES_MAX).map(Bytes::copy_from_slice);
+            let beginning = self.pending.get(..LINE_BYTES_MAX).map(Bytes::copy_from_slice);
+            self.overlong = beginning.map(|beginning| (beginning, self.pending_at));
         }
         if self.overlong.is_some() {
             // Half a code unit waits for its other half.

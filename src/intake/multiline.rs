@@ -159,7 +159,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{Stream, Timestamp};
+    use crate::event::{InFile, Stream, Timestamp};
     use crate::intake::Origin;
     use crate::intake::context::Context;
     use crate::intake::heads::Heads;
@@ -171,7 +171,8 @@ mod tests {
         let origin = Origin { stream: Stream::L3In, source: Arc::from("file:a"), compartment: Arc::from(""), format };
         let reference = Timestamp::from_millis(1_800_000_000_000);
         let calendar = Calendar { zone: jiff::tz::TimeZone::UTC, reference };
-        let (mut lines, mut heads, mut drafts) = (Lines::at(0), Heads::new(rule, Context::default()), Vec::new());
+        let (mut lines, mut heads, mut drafts) =
+            (Lines::at(0), Heads::new(rule, Context::default(), InFile::default()), Vec::new());
         let mut buffer = lines.take(text.len());
         buffer.extend_from_slice(text.as_bytes());
         lines.put(buffer);
@@ -195,7 +196,8 @@ mod tests {
             format: Format::Auto,
         };
         let calendar = Calendar { zone: jiff::tz::TimeZone::UTC, reference: Timestamp::from_millis(1_800_000_000_000) };
-        let (mut lines, mut heads) = (Lines::at(1000), Heads::new(Multiline::Auto, Context::default()));
+        let (mut lines, mut heads) =
+            (Lines::at(1000), Heads::new(Multiline::Auto, Context::default(), InFile::default()));
         let mut buffer = lines.take(text.len());
         buffer.extend_from_slice(text.as_bytes());
         lines.put(buffer);

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use super::lines::{Line, Lines};
 use super::merge::Merge;
 use super::multiline::Multiline;
 use super::unpack::Unpacked;
-use crate::event::{Body, Draft, Format, Stream, Times, Timestamp};
+use crate::event::{Body, Draft, Format, InFile, Stream, Times, Timestamp};
 use crate::limits::{FILE_CHUNK_BYTES, SOURCE_CLOCKS_MAX};
 use crate::parse::Calendar;
 
@@ -31,6 +32,8 @@ pub struct ReplayInput {
     /// When a file was written last.
     pub written: Option<Timestamp>,
     pub multiline: Multiline,
+    /// What is read, as far as it is the same for all lines.
+    pub file: InFile,
     pub reader: Box<dyn BufRead + Send>,
 }
 
@@ -41,7 +44,10 @@ impl ReplayInput {
     /// The file cannot be opened, or has no lines.
     pub fn open(path: &Path, stream: Stream, format: Format, compartment: &str, zone: TimeZone) -> io::Result<Self> {
         let file = File::open(path)?;
-        let reference = super::file::modified(&file.metadata()?);
+        let metadata = file.metadata()?;
+        let reference = super::file::modified(&metadata);
+        let mut reader = BufReader::with_capacity(FILE_CHUNK_BYTES, file);
+        let is_packed = matches!(content::of(reader.fill_buf()?), Content::Packed(_));
         Ok(Self {
             origin: Origin {
                 stream,
@@ -52,7 +58,8 @@ impl ReplayInput {
             calendar: Calendar { zone, reference },
             written: Some(reference),
             multiline: Multiline::Auto,
-            reader: lines_of(BufReader::with_capacity(FILE_CHUNK_BYTES, file))?,
+            file: InFile { inode: Some(metadata.ino()), is_packed, ..InFile::default() },
+            reader: lines_of(reader)?,
         })
     }
 }
@@ -100,7 +107,7 @@ pub fn merged(inputs: Vec<ReplayInput>) -> Replay {
     let mut replay = Replay { inputs: Vec::new(), merge: Merge::default(), errors: VecDeque::new(), bytes_given: 0 };
     for (index, input) in inputs.into_iter().enumerate() {
         let limit = input.written.map(|written| written.plus(clock::skew()));
-        let heads = Heads::new(input.multiline, Context::default());
+        let heads = Heads::new(input.multiline, Context::default(), input.file.clone());
         replay.inputs.push(Reading {
             input,
             lines: Lines::at(0),
@@ -197,7 +204,7 @@ impl Reading {
                     raw.is_named = false;
                 }
                 let claim = draft.times.ts.as_claimed();
-                self.heads.push(Head::whole(draft, claim, (line.start, line.end)));
+                self.heads.push(Head::whole(draft, claim, &line));
             }
             None => self.heads.take(line, origin, calendar, false),
         }
@@ -284,6 +291,7 @@ mod tests {
             calendar: Calendar { zone: TimeZone::UTC, reference: Timestamp::from_millis(5000) },
             written: None,
             multiline: Multiline::Auto,
+            file: InFile::default(),
             reader: Box::new(text.as_bytes()),
         }
     }

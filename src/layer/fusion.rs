@@ -57,7 +57,7 @@ impl Stateful for Fusion {
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         match &event.body {
-            Body::Shrink(sample) => self.state.known.take(event.time(), sample),
+            Body::Shrink(sample) => self.state.known.take(event.time(), sample, Some(event.id)),
             Body::Tick => {
                 for over in self.state.alarms.over(event.times.taken_in()) {
                     out.emit_soc(self.end(event.time(), over));
@@ -71,7 +71,9 @@ impl Stateful for Fusion {
                 }
                 if let Some(reported) = added.reported {
                     let alarm = reported.alarm.as_deref().cloned();
-                    out.emit_soc(Soc { alarm, ..self.fuse(layer, event.time(), &reported) });
+                    // What the decision itself names is found there.
+                    let evidence = reported.evidence.clone().filter(|_| reported.evidence != decision.evidence);
+                    out.emit_soc(Soc { alarm, evidence, ..self.fuse(layer, event.time(), &reported) });
                 }
             }
             _ => {}

@@ -6,7 +6,7 @@ use crate::detect::campaign::{Begun, Campaigns, Report};
 use crate::detect::deceptive::excerpt;
 use crate::detect::scenario::customer;
 use crate::detect::sigma;
-use crate::event::{Alarm, Decision, Entity, Timestamp, Verdict};
+use crate::event::{Alarm, Decision, Entity, EventId, Evidence, Timestamp, Verdict};
 use crate::limits;
 
 /// The score of a Sigma rule of level `low`.
@@ -62,12 +62,14 @@ pub fn gathered_beyond(
         return gathered_by_name((campaigns, single_max), (what, id), &who, decision, now);
     };
     let (who, grade) = (customer(address).into_owned(), grade(decision.verdict, decision.score));
-    match campaigns.report(&Report { what, grade, who: &who, id, now, single_max, is_by_name: false }) {
+    let event = event_of(&decision);
+    let report = Report { what, grade, who: &who, id, now, event, single_max, is_by_name: false };
+    match campaigns.report(&report) {
         Begun::Alone => Some(decision),
         Begun::Silent => None,
         Begun::Reported(alarm) => {
             let summary = campaign_summary(what, decision.entity.src_ip.as_deref().unwrap_or(&who), &alarm);
-            Some(of_campaign(decision, summary, alarm))
+            Some(of_campaign(decision, summary, alarm, campaigns.events(&report)))
         }
     }
 }
@@ -84,11 +86,21 @@ pub fn gathered_by_name(
         return Some(decision);
     }
     let grade = grade(decision.verdict, decision.score);
-    match campaigns.report(&Report { what, grade, who, id, now, single_max, is_by_name: true }) {
+    let event = event_of(&decision);
+    let report = Report { what, grade, who, id, now, event, single_max, is_by_name: true };
+    match campaigns.report(&report) {
         Begun::Alone => Some(decision),
         Begun::Silent => None,
-        Begun::Reported(alarm) => Some(of_campaign(decision, names_summary(what, who, &alarm), alarm)),
+        Begun::Reported(alarm) => {
+            let summary = names_summary(what, who, &alarm);
+            Some(of_campaign(decision, summary, alarm, campaigns.events(&report)))
+        }
     }
+}
+
+/// That it judges, where its writer has named it.
+fn event_of(decision: &Decision) -> EventId {
+    decision.input_ref.parse().unwrap_or_default()
 }
 
 /// User and machine, or what else is known.
@@ -102,10 +114,11 @@ pub fn name(entity: &Entity) -> String {
 }
 
 /// The decision about all of them. It names the one whose alarm made it due, who has been counted himself.
-fn of_campaign(decision: Decision, summary: String, alarm: Alarm) -> Decision {
+fn of_campaign(decision: Decision, summary: String, alarm: Alarm, events: Vec<EventId>) -> Decision {
     let mut reasons = decision.reasons;
     reasons.insert(0, CAMPAIGN.to_owned());
-    Decision { reasons, summary, alarm: Some(Box::new(alarm)), ..decision }
+    let evidence = Some(Box::new(Evidence::of(events, alarm.count)));
+    Decision { reasons, summary, alarm: Some(Box::new(alarm)), evidence, ..decision }
 }
 
 /// Of many who do the same.

@@ -31,6 +31,13 @@ const _: () =
 pub const SCENARIO_SKETCHES_MAX: usize = 64;
 /// Lines remembered of one group, and the largest count that can be asked for.
 pub const SCENARIO_OBSERVATIONS_MAX: usize = 256;
+/// Events named as what one judgement follows from, about 20 bytes each, and bytes of the names of its rule.
+pub const EVIDENCE_EVENTS_MAX: usize = 64;
+pub const EVIDENCE_NAME_BYTES_MAX: usize = 1024;
+/// Of the risk of one entity: the events that it has risen through last.
+pub const RISK_EVENTS_MAX: usize = 16;
+/// Of one alarm of many judgements.
+pub const FOLDED_EVENTS_MAX: usize = 16;
 /// Of a group of many sources, those that are named because they have most of its count.
 pub const SCENARIO_SOURCES_NAMED_MAX: usize = 16;
 /// Alarms of Layer 4 that were reported and whose end will be.

@@ -45,3 +45,8 @@ pub const FILTER_DEPTH_MAX: usize = 32;
 pub const EVENTS_SEARCHED_MAX: usize = 20_000;
 /// Steps followed from an event back to its line.
 pub const EXPLAIN_STEPS_MAX: usize = 32;
+/// Of all that an event follows from: events in one answer, how far back, and bytes that are shown of one line.
+pub const EXPLAIN_NODES_MAX: usize = 512;
+pub const EXPLAIN_DEPTH_MAX: usize = 12;
+pub const EXPLAIN_LINE_BYTES_MAX: usize = 4096;
+const _: () = assert!(EXPLAIN_DEPTH_MAX <= EXPLAIN_STEPS_MAX, "a tree is written by a function that calls itself");

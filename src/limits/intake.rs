@@ -87,3 +87,5 @@ pub const REDIS_DEPTH_MAX: usize = 16;
 pub const REDIS_MOVES_MAX: usize = 5;
 /// Entries taken over from other consumers of which it is remembered that they were.
 pub const REDIS_CLAIMED_MAX: usize = 20_000;
+/// Bytes that an event keeps of where it was read.
+pub const PROVENANCE_BYTES_MAX: usize = 8 * 1024;

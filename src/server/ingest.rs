@@ -22,7 +22,7 @@ use super::problem::Problem;
 use super::request::{MayIngest, PathPart, text_of};
 use super::shared::Shared;
 use super::shares::{Share, Spent};
-use crate::event::{Draft, EventId, Stream};
+use crate::event::{Body as Payload, Draft, EventId, Provenance, Stream};
 use crate::intake::clock::arrival;
 use crate::limits;
 use crate::observe::metrics;
@@ -66,16 +66,16 @@ pub async fn post(
     refuse_other_encodings(&headers)?;
     let (body, _share) = read(&headers, body, shared.bodies.of(peer.origin)).await?;
     let lines = Lines::of(&body)?;
-    take(&shared, stream, lines).await.map(Json)
+    take(&shared, stream, &peer.origin.to_string(), lines).await.map(Json)
 }
 
-async fn take(shared: &Shared, stream: Stream, mut lines: Lines<'_>) -> Result<Answer, Problem> {
+async fn take(shared: &Shared, stream: Stream, peer: &str, mut lines: Lines<'_>) -> Result<Answer, Problem> {
     let arrival = arrival::now();
     let (mut answer, mut last) = (Answer::default(), None);
     while let Some(portion) = lines.portion() {
         let drafts = {
             let _reading = shared.reading.acquire().await;
-            answer.read(&portion, |entry| (shared.read_entry)(stream, entry, arrival))
+            answer.read(&portion, peer, |entry| (shared.read_entry)(stream, entry, arrival))
         };
         answer.accepted += drafts.len();
         if !drafts.is_empty() {
@@ -211,12 +211,18 @@ impl Answer {
     fn read(
         &mut self,
         lines: &[(usize, &[u8])],
+        peer: &str,
         read_entry: impl Fn(Map<String, Value>) -> Result<Draft, String>,
     ) -> Vec<Draft> {
         let mut drafts = Vec::with_capacity(lines.len());
         for (number, line) in lines {
             match object(line).and_then(&read_entry) {
-                Ok(draft) => drafts.push(draft),
+                Ok(mut draft) => {
+                    if let Payload::Raw(raw) = &mut draft.body {
+                        raw.provenance = Some(Box::new(Provenance::Http { peer: peer.into(), line: *number as u64 }));
+                    }
+                    drafts.push(draft);
+                }
                 Err(reason) => self.rejected.push(Rejected { line: *number, reason }),
             }
         }

@@ -83,7 +83,7 @@ fn parsed_anew(mut event: Event) -> Event {
     if let Body::Raw(raw) = &mut event.body {
         let (source, compartment) = (Arc::clone(&raw.source), Arc::clone(&raw.compartment));
         let again = Raw::new(source, compartment, raw.format, raw.payload.clone(), raw.attributes.clone(), built_in());
-        *raw = again.named_by_sender(raw.is_named);
+        *raw = again.named_by_sender(raw.is_named).read_at(raw.provenance.as_deref().cloned());
     }
     event
 }

@@ -131,7 +131,7 @@ impl<'a> Batch<'a> {
     /// under one of our ids does not cost us the event.
     fn event_statements(&self, statements: &mut Vec<Statement>) {
         let raw = "INSERT OR REPLACE INTO raw_events_fast \
-                   (id, ts, arrival, believed, source, compartment, payload, layer, root, format, attributes) ";
+                   (id, ts, arrival, believed, source, compartment, payload, layer, root, format, attributes, provenance) ";
         with_values(statements, raw, "", &self.raw, |mut values, row| {
             values.push_bind(row.id).push_bind(row.ts).push_bind(row.arrival).push_bind(row.believed);
             values
@@ -140,6 +140,7 @@ impl<'a> Batch<'a> {
                 .push_bind(&*row.payload)
                 .push_bind(row.layer);
             values.push_bind(row.root).push_bind(row.format.clone()).push_bind(row.attributes);
+            values.push_bind(row.provenance.as_deref());
         });
         let outputs = "INSERT OR REPLACE INTO model_outputs_fast \
                        (id, ts, arrival, believed, layer, model, input_ref, output_json, score, root, producer) ";

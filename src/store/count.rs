@@ -1,7 +1,7 @@
 //! How many events there are, for those who tell how far behind they are.
 
 use super::error::StoreError;
-use super::rows::Masks;
+use super::masks::Masks;
 use super::{HotStore, schema};
 use crate::event::{EventId, Interest};
 

@@ -8,6 +8,7 @@ mod damage;
 mod error;
 mod files;
 pub(crate) mod handled;
+mod masks;
 mod open;
 mod opened;
 pub(crate) mod positions;

@@ -255,7 +255,8 @@ mod tests {
         let options = SqliteConnectOptions::new().filename(&config.path);
         let mut earlier = options.connect().await.unwrap();
         for (_, addition) in schema::ADDED {
-            let removal = addition.replace(" ADD COLUMN ", " DROP COLUMN ").replace(" INTEGER", "");
+            let removal =
+                addition.replace(" ADD COLUMN ", " DROP COLUMN ").replace(" INTEGER", "").replace(" TEXT", "");
             sqlx::query(sqlx::AssertSqlSafe(removal)).execute(&mut earlier).await.unwrap();
         }
         earlier.close().await.unwrap();

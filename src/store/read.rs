@@ -11,7 +11,8 @@ use sqlx::FromRow;
 
 use super::HotStore;
 use super::error::StoreError;
-use super::rows::{Masks, Rebuilder, RowError, Stored};
+use super::masks::Masks;
+use super::rows::{Rebuilder, RowError, Stored};
 use super::schema::{self, snapshot_version};
 use super::taken::{TakenEntry, unpack};
 use crate::bus::{DeadLetter, Snapshot};

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
 use crate::event::{
-    Body, Claimed, Event, EventId, Format, Interest, Raw, RecordParser, Stream, Times, Timestamp, hex, stream, wire,
+    Body, Claimed, Event, EventId, Format, Provenance, Raw, RecordParser, Stream, Times, Timestamp, hex, stream, wire,
 };
 
 /// How the `payload` column holds a raw event, and whose word the `source` column is.
@@ -42,6 +42,7 @@ pub struct RawRow<'event> {
     pub root: Option<i64>,
     pub format: Arc<str>,
     pub attributes: i64,
+    pub provenance: Option<String>,
 }
 
 /// A row of `model_outputs_fast`.
@@ -101,6 +102,8 @@ pub struct Stored<'row> {
     /// None in what was stored before they were.
     pub arrival: Option<i64>,
     pub believed: Option<i64>,
+    /// Of a raw event, see [`Provenance`].
+    pub provenance: Option<&'row str>,
 }
 
 impl<'row, AnyRow: sqlx::Row> FromRow<'row, AnyRow> for Stored<'row>
@@ -127,6 +130,7 @@ where
             attributes: form >> 16,
             arrival: row.try_get(8)?,
             believed: row.try_get(9)?,
+            provenance: row.try_get(10)?,
         })
     }
 }
@@ -183,6 +187,7 @@ pub fn row<'event>(event: &'event Event, formats: &mut FormatNames) -> Result<Ro
                 root,
                 format,
                 attributes,
+                provenance: raw.provenance.as_ref().map(ToString::to_string),
             }))
         }
         (Body::Decision(decision), Stream::L3Out | Stream::L4Out) => Ok(Row::Output(OutputRow {
@@ -306,7 +311,9 @@ impl Rebuilder {
         };
         let format = stored.format.map_or(Format::Auto, format_of);
         let parser = Arc::clone(&self.parser);
-        Ok(Raw::new(source, compartment, format, payload.into(), attributes, parser).named_by_sender(is_named))
+        let provenance = stored.provenance.and_then(Provenance::read);
+        let raw = Raw::new(source, compartment, format, payload.into(), attributes, parser);
+        Ok(raw.named_by_sender(is_named).read_at(provenance))
     }
 }
 
@@ -364,34 +371,6 @@ fn payload_and_attributes(body: &[u8], form: i64) -> Result<(Vec<u8>, Attributes
         text.into_bytes()
     };
     Ok((payload, attributes))
-}
-
-/// An interest as the bit masks that the SELECTs test rows against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Masks {
-    /// Bit 3: `L3_IN`; bit 4: `L4_IN`.
-    pub raw: i64,
-    /// Bit 3: `L3_OUT`; bit 4: `L4_OUT`; bit 8: some of `SOC_EVENTS`.
-    pub outputs: i64,
-    /// Bit `n`: SOC events of producer `50 + n`.
-    pub producers: i64,
-    /// Bit 0: `SHRINK`; bit 1: `TICK`.
-    pub control: i64,
-}
-
-impl From<Interest> for Masks {
-    fn from(interest: Interest) -> Self {
-        let bit = |stream, bit: u32| i64::from(interest.overlaps(Interest::of(stream, 0))) << bit;
-        let producers = (0..=stream::DEVICE_MAX - stream::FUSION)
-            .filter(|n| interest.overlaps(Interest::of(Stream::SocEvents, stream::FUSION + n)))
-            .fold(0, |mask, n| mask | 1 << n);
-        Self {
-            raw: bit(Stream::L3In, 3) | bit(Stream::L4In, 4),
-            outputs: bit(Stream::L3Out, 3) | bit(Stream::L4Out, 4) | i64::from(producers != 0) << 8,
-            producers,
-            control: bit(Stream::Shrink, 0) | bit(Stream::Tick, 1),
-        }
-    }
 }
 
 #[cfg(test)]

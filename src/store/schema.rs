@@ -7,16 +7,16 @@ pub(super) const APPLICATION_ID: i64 = 0x6473_6d6c;
 pub(super) const SCHEMA_VERSION: i64 = 1;
 
 /// Goes up when the bytes of snapshots change their meaning without the crate's version changing.
-const SNAPSHOT_FORMAT: u32 = 2;
+const SNAPSHOT_FORMAT: u32 = 3;
 
 /// `layer` of raw events: 3 is `L3_IN`, 4 is `L4_IN`. `root` is NULL for an event that is its own. A NULL `format` or a
 /// NULL `root` of an output marks a row that another program inserted: it never was on the log and is never read as an
 /// event. `attributes`: how `payload` is to be read, and 8 where the sender has named the source, see `rows::attribute_form`. `arrival` and `believed`: microseconds
-/// since the epoch, NULL in rows of versions that did not keep them.
+/// since the epoch, NULL in rows of versions that did not keep them. `provenance`: where it was read, see `event::Provenance`.
 const RAW_EVENTS: &str = "CREATE TABLE IF NOT EXISTS raw_events_fast (
     ts REAL NOT NULL, source TEXT NOT NULL, compartment TEXT NOT NULL, payload BLOB NOT NULL,
     id INTEGER PRIMARY KEY, layer INTEGER NOT NULL DEFAULT 3, root INTEGER, format TEXT,
-    attributes INTEGER NOT NULL DEFAULT 0, arrival INTEGER, believed INTEGER)";
+    attributes INTEGER NOT NULL DEFAULT 0, arrival INTEGER, believed INTEGER, provenance TEXT)";
 /// `producer` of SOC events: 50 is fusion, 51 and up the devices.
 const MODEL_OUTPUTS: &str = "CREATE TABLE IF NOT EXISTS model_outputs_fast (
     ts REAL NOT NULL, layer INTEGER NOT NULL, model TEXT NOT NULL, input_ref TEXT, output_json TEXT NOT NULL, score REAL,
@@ -37,10 +37,10 @@ const TAKEN_ENTRIES: &str = "CREATE TABLE IF NOT EXISTS taken_entries (
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, stream TEXT NOT NULL, keys BLOB NOT NULL)";
 
 macro_rules! added {
-    ($table:literal, $column:literal) => {
+    ($table:literal, $column:literal, $kind:literal) => {
         (
             concat!("SELECT count(*) FROM pragma_table_info('", $table, "') WHERE name = '", $column, "'"),
-            concat!("ALTER TABLE ", $table, " ADD COLUMN ", $column, " INTEGER"),
+            concat!("ALTER TABLE ", $table, " ADD COLUMN ", $column, " ", $kind),
         )
     };
 }
@@ -62,13 +62,14 @@ pub(super) const CREATE: [&str; 10] = [
 
 /// For each column that an earlier version did not have: whether it is there, and the statement that adds it. One by one, for
 /// the process may end in between.
-pub(super) const ADDED: [(&str, &str); 6] = [
-    added!("raw_events_fast", "arrival"),
-    added!("raw_events_fast", "believed"),
-    added!("model_outputs_fast", "arrival"),
-    added!("model_outputs_fast", "believed"),
-    added!("control_events_fast", "arrival"),
-    added!("control_events_fast", "believed"),
+pub(super) const ADDED: [(&str, &str); 7] = [
+    added!("raw_events_fast", "arrival", "INTEGER"),
+    added!("raw_events_fast", "believed", "INTEGER"),
+    added!("model_outputs_fast", "arrival", "INTEGER"),
+    added!("model_outputs_fast", "believed", "INTEGER"),
+    added!("control_events_fast", "arrival", "INTEGER"),
+    added!("control_events_fast", "believed", "INTEGER"),
+    added!("raw_events_fast", "provenance", "TEXT"),
 ];
 
 /// For each table of events: how many ids are beyond `?1`, their copy to the dead letters with the reason `?2`, their
@@ -126,22 +127,22 @@ pub(super) const DELETE_THROUGH: [&str; 4] = [
 ];
 
 /// The columns of one event, whichever table it comes from: see `rows::Stored`. `?3` to `?6` are the masks of
-/// `rows::Masks`. A table whose mask is empty is not read.
+/// `masks::Masks`. A table whose mask is empty is not read.
 macro_rules! select_events {
     ($range:literal, $rest:literal) => {
         concat!(
             "SELECT id, ts, root, attributes << 16 | layer AS form, payload AS body, source, compartment, format, \
-             arrival, believed \
+             arrival, believed, provenance \
              FROM raw_events_fast WHERE ",
             $range,
             " AND ?3 <> 0 AND format IS NOT NULL AND (?3 >> layer) & 1 \
              UNION ALL \
-             SELECT id, ts, root, 1 << 8 | layer, output_json, NULL, NULL, NULL, arrival, believed \
+             SELECT id, ts, root, 1 << 8 | layer, output_json, NULL, NULL, NULL, arrival, believed, NULL \
              FROM model_outputs_fast WHERE ",
             $range,
             " AND ?4 <> 0 AND root IS NOT NULL AND (?4 >> layer) & 1 AND (layer <> 8 OR (?5 >> (producer - 50)) & 1) \
              UNION ALL \
-             SELECT id, ts, root, 2 << 8 | (stream = 'TICK'), body_json, NULL, NULL, NULL, arrival, believed \
+             SELECT id, ts, root, 2 << 8 | (stream = 'TICK'), body_json, NULL, NULL, NULL, arrival, believed, NULL \
              FROM control_events_fast WHERE ",
             $range,
             " AND ?6 <> 0 AND (?6 >> (stream = 'TICK')) & 1 ",

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::HotStore;
 use super::error::StoreError;
+use super::masks::Masks;
 use super::read::{FIRST_STRETCH, Page, next_stretch};
-use super::rows::Masks;
 use super::schema;
 use crate::event::{Event, EventId, Interest};
 

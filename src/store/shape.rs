@@ -10,6 +10,16 @@ pub(super) const VERSION: &str = "PRAGMA schema_version";
 /// As much of a statement of others as a line of the log has room for.
 const SAID_CHARS: usize = 200;
 
+/// What versions before this one did not have at the end of a table.
+const BEFORE: [&str; 6] = [
+    "",
+    ", believed INTEGER",
+    ", arrival INTEGER, believed INTEGER",
+    ", provenance TEXT",
+    ", believed INTEGER, provenance TEXT",
+    ", arrival INTEGER, believed INTEGER, provenance TEXT",
+];
+
 /// A table, an index, a trigger or a view.
 #[derive(Debug)]
 pub(super) struct Object {
@@ -26,7 +36,7 @@ impl Object {
         let create = words(&create.replacen("IF NOT EXISTS ", "", 1));
         let there = words(self.sql.as_deref().unwrap_or_default());
         let (create, there) = (create.strip_suffix(')'), there.strip_suffix(')'));
-        let mut added = ["", ", believed INTEGER", ", arrival INTEGER, believed INTEGER"].into_iter();
+        let mut added = BEFORE.into_iter();
         there.is_some() && added.any(|added| create.and_then(|create| create.strip_suffix(added)) == there)
     }
 

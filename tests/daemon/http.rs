@@ -47,6 +47,7 @@ fn every_route_answers() {
         ("/api/v1/incidents/1-1", 404, "\"status\":404"),
         ("/api/v1/streams/NO_SUCH", 400, "SOC_EVENTS"),
         ("/api/v1/events/1-1/explain", 404, "\"status\":404"),
+        ("/api/v1/incidents/1-1/explain", 404, "\"status\":404"),
         ("/api/v1/events/nonsense/explain", 400, "1763856000123-4"),
         ("/no/such/route", 404, "\"status\":404"),
     ] {

@@ -14,6 +14,7 @@ mod browser;
 mod check;
 mod console;
 mod events;
+mod explain;
 mod flat_log;
 mod full_store;
 mod harness;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::item;
+use super::kept_lines::KeptLines;
 use super::model::{Measure, Scenario};
 use crate::detect::top::Top;
 use crate::event::Timestamp;
@@ -37,6 +38,9 @@ pub struct Count {
     /// Who has most of the count, of a group that is not of one source.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     sources: Option<Box<Top>>,
+    /// The events that were counted.
+    #[serde(rename = "e", default, skip_serializing_if = "KeptLines::is_empty")]
+    pub lines: KeptLines,
 }
 
 /// Characters of a source's name; an address has fewer.
@@ -121,6 +125,7 @@ impl Count {
             self.total = self.carried(scenario, ts) as u64;
             self.settled = 0;
             self.sources = None;
+            self.lines.clear();
         }
         self.total += u64::from(times);
         let memory = scenario.memory();
@@ -172,6 +177,7 @@ impl Count {
     /// Somebody has succeeded: what was counted has led to that. The alarm goes on.
     pub fn settle(&mut self) {
         self.seen.clear();
+        self.lines.clear();
         self.carried = 0;
         self.settled = self.total;
     }
@@ -236,6 +242,7 @@ impl Count {
         kept.reverse();
         self.seen = kept.into();
         let taken = before - self.seen.len();
+        self.lines.take_back(item, most);
         self.total = self.total.saturating_sub(taken as u64);
         self.settled = self.settled.min(self.total);
         taken

@@ -1,7 +1,6 @@
 //! Counting: what the lines so far mean to each scenario.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +8,7 @@ use super::count::{Count, Open, Reporter};
 use super::group;
 use super::item::{self, NOTHING};
 use super::model::{Masks, Measure, Scenario};
+use super::raised::{Grown, Observation, Raised};
 use super::says::filled;
 use super::set::{Role, ScenarioSet};
 use super::table::{Line, Table};
@@ -17,7 +17,7 @@ use crate::detect::fingerprint::alarm_id;
 use crate::detect::fold::reported_again_at;
 use crate::detect::sigma::normal;
 use crate::detect::sorted;
-use crate::event::{Category, Record, Timestamp};
+use crate::event::{Evidence, Record, Timestamp};
 
 /// An alarm that has grown by this factor is a grade worse.
 const GRADE: u64 = 10;
@@ -37,61 +37,6 @@ pub struct Counters {
     /// By the ids of scenarios.
     #[serde(serialize_with = "sorted::serialize")]
     tables: HashMap<String, Table>,
-}
-
-/// An alarm that is to be reported now.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Raised {
-    /// Of the scenario, and what it counted.
-    pub scenario: String,
-    pub group: u64,
-    /// It is over when nothing came for so long; none of an alarm that does not grow.
-    pub ends_after: Option<Duration>,
-    pub reason: String,
-    pub score: f64,
-    pub techniques: Vec<String>,
-    pub summary: String,
-    pub category: Category,
-    /// It is about where lines come from; the user that they name is only the target.
-    pub is_of_source: bool,
-    /// It is about one address, or the network of one customer. Otherwise the one that its newest line names is not to blame.
-    pub is_of_one_source: bool,
-    /// Its lines come from somewhere, and it is about many such places.
-    pub is_of_many: bool,
-    /// It is about a user, who then is more than a target.
-    pub is_of_user: bool,
-    /// It is about the order of things rather than their number.
-    pub is_sequence: bool,
-    /// It is about a line that came after what was counted.
-    pub is_after: bool,
-    /// It comes from one of many that were counted likely, not certainly: they were too many to remember each.
-    pub is_likely: bool,
-    /// It has rested for long and goes on.
-    pub is_resumed: bool,
-    /// Of what is not of one source: who has most of the count.
-    pub sources: Vec<String>,
-    pub alarm: Grown,
-}
-
-/// How far an alarm has grown: the same from its first report to its last, but for the count and the newest line.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Grown {
-    pub id: String,
-    /// 1 when it begins.
-    pub reports: u32,
-    pub count: u64,
-    pub first: Timestamp,
-    pub last: Timestamp,
-}
-
-/// One line as it comes.
-pub struct Observation<'a> {
-    pub record: &'a Record,
-    pub ts: Timestamp,
-    /// It is about an attempt that was counted already.
-    pub is_repeated: bool,
-    /// Users of failures that belong to the same session as this success.
-    pub own: &'a [String],
 }
 
 impl Counters {
@@ -153,10 +98,10 @@ impl Counters {
     }
 
     /// How far an alarm that was reported has grown; nothing when it is over or another has begun since.
-    pub fn grown(&self, scenario: &str, group: u64, id: &str) -> Option<(u64, Timestamp)> {
+    pub fn grown(&self, scenario: &str, group: u64, id: &str) -> Option<(u64, Timestamp, Evidence)> {
         let count = self.tables.get(scenario)?.get(group)?;
         let is_meant = count.alarm.as_ref().is_some_and(|open| alarm_id(group, open.first) == id);
-        is_meant.then_some((count.total, count.last))
+        is_meant.then(|| (count.total, count.last, Evidence::of(count.lines.events(), count.total)))
     }
 
     /// Who reports this alarm: once it has reported itself, it goes on to.
@@ -225,7 +170,7 @@ fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: 
         Measure::Lines { .. } => item::of(scenario, record).unwrap_or(NOTHING),
         Measure::Values { .. } => item::of(scenario, record)?,
     };
-    let (count, measured) = table.count(scenario, Line { group, item, ts, times })?;
+    let (count, measured) = table.count(scenario, Line { id: line.id, group, item, ts, times })?;
     if let Some(source) = normal::field(record, "source.address").filter(|_| !scenario.is_of_one_source()) {
         count.name_source(&source);
     }
@@ -239,6 +184,7 @@ fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: 
         return None;
     }
     let (distinct, first, sources) = (count.distinct(scenario, ts), count.first(scenario, ts), count.sources());
+    let evidence = scenario.evidence(count.lines.events(), (total, measured));
     let open = count.alarm.get_or_insert_with(|| Open { first, ..Open::default() });
     // What another has reported is reported by this one when it is worse, or it would be reported twice.
     let grade = grade(scenario, total);
@@ -253,7 +199,7 @@ fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: 
         Grown { id: alarm_id(group, open.first), reports: open.reports, count: total, first: open.first, last: ts };
     let is_sequence = matches!(scenario.measure, Measure::All { .. });
     let is_of_many = !scenario.is_of_one_source() && !is_sequence && normal::field(record, "source.address").is_some();
-    Some(Raised { is_resumed, is_of_many, sources, ..report(scenario, group, record, distinct, alarm) })
+    Some(Raised { is_resumed, is_of_many, sources, evidence, ..report(scenario, group, record, distinct, alarm) })
 }
 
 fn report(scenario: &Scenario, group: u64, record: &Record, distinct: usize, alarm: Grown) -> Raised {
@@ -308,7 +254,7 @@ fn source_among(table: &mut Table, scenario: &Scenario, group: u64, line: &Obser
     if table.get(group)?.has_value(scenario, item) {
         return Some(Among::Counted);
     }
-    let asked = Line { group, item, ts: line.ts, times: 1 };
+    let asked = Line { id: line.id, group, item, ts: line.ts, times: 1 };
     table.was_likely_counted(scenario, asked).then_some(Among::Likely)
 }
 
@@ -324,6 +270,8 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observati
     // What one session alone has guessed, it has guessed.
     let led = after.or(before.filter(|_| line.own.len() >= scenario.at))?;
     let Led { lines, distinct, first, is_of_another } = led;
+    let counted = table.get(group).map(|count| count.lines.events()).unwrap_or_default();
+    let evidence = scenario.evidence(counted, (lines, usize::try_from(lines).unwrap_or(usize::MAX)));
     table.settle(scenario, group, line.ts);
     let [doubtful, certain] = then.scores;
     let score = match () {
@@ -341,7 +289,7 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observati
     let alarm = Grown { id: alarm_id(!group, first), reports: 1, count: lines, first, last: line.ts };
     let found = raised(scenario, group, then.reason.clone(), (score, summary), alarm);
     let techniques = if then.techniques.is_empty() { found.techniques.clone() } else { then.techniques.clone() };
-    Some(Raised { is_of_source: false, is_after: true, is_likely, techniques, ends_after: None, ..found })
+    Some(Raised { is_of_source: false, is_after: true, is_likely, techniques, ends_after: None, evidence, ..found })
 }
 
 /// The failures of a session that ends in a login were the user's own.
@@ -372,6 +320,7 @@ fn raised(scenario: &Scenario, group: u64, reason: String, (score, summary): (f6
         is_resumed: false,
         sources: Vec::new(),
         alarm,
+        evidence: Evidence::default(),
     }
 }
 

@@ -112,6 +112,7 @@ pub fn scenario(rule: &CorrelationRule) -> Result<(Scenario, Extension), String>
         spread,
         unless: extension.unless.clone(),
         then,
+        file: String::new(),
     };
     Ok((scenario, extension))
 }

@@ -6,7 +6,9 @@ mod counters;
 mod file;
 mod group;
 mod item;
+mod kept_lines;
 mod model;
+mod raised;
 pub(crate) mod sample;
 mod says;
 mod set;
@@ -15,6 +17,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use counters::{Counters, Grown, Observation, Raised};
+pub use counters::Counters;
 pub use group::customer;
+pub use raised::{Grown, Observation, Raised};
 pub use set::ScenarioSet;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event::Category;
+use crate::event::{Category, EventId, Evidence, Rule, cut_name};
 use crate::limits;
 
 /// What is counted.
@@ -63,6 +63,8 @@ pub struct Scenario {
     pub spread: Option<Spread>,
     /// Ids of scenarios that have said it already where they go on about the same.
     pub unless: Vec<String>,
+    /// The file that it stands in.
+    pub file: String,
     /// What it means when the line of `followed_by` comes.
     pub then: Option<Then>,
 }
@@ -129,6 +131,23 @@ impl Scenario {
     pub fn ends_after(&self) -> Duration {
         const SHORTEST: Duration = Duration::from_secs(600);
         self.timespan.max(SHORTEST)
+    }
+
+    /// That it has measured so much, by these lines of so many that it has counted.
+    pub fn evidence(&self, lines: Vec<EventId>, (counted, measured): (u64, usize)) -> Evidence {
+        let field = match &self.measure {
+            Measure::Values { field } => Some(field.clone()),
+            Measure::Lines { .. } | Measure::All { .. } => None,
+        };
+        let [id, title, file] = [&self.id, &self.title, &self.file].map(|name| cut_name(name.clone()));
+        Evidence {
+            rule: Some(Rule { id, title, file }),
+            value: Some(measured as f64),
+            threshold: Some(self.at as f64),
+            field,
+            timespan_s: Some(self.timespan.as_secs_f64()),
+            ..Evidence::of(lines, counted)
+        }
     }
 
     /// Observations remembered of one group.

@@ -56,7 +56,7 @@ impl ScenarioSet {
         for (file, rule) in read.correlations.values() {
             let compiled = file::scenario(rule).and_then(|(scenario, extension)| {
                 let uses = read.uses(rule, &extension)?;
-                Ok((scenario, uses))
+                Ok((Scenario { file: file.clone(), ..scenario }, uses))
             });
             match compiled {
                 Ok(_) if set.scenarios.len() >= limits::SCENARIOS_MAX => {

@@ -10,7 +10,7 @@ use super::model::{Measure, Scenario};
 use super::sketch::Sketch;
 use crate::detect::fingerprint::paired;
 use crate::detect::sorted;
-use crate::event::Timestamp;
+use crate::event::{EventId, Timestamp};
 
 /// Bounded. When there is no room, the group goes that counts least, among those the one that was seen longest ago; its count
 /// goes into a sketch, from which it comes back. However many strangers come with one line each, a group with more lines stays.
@@ -46,6 +46,7 @@ struct Place {
 /// One observation of a group.
 #[derive(Debug, Clone, Copy)]
 pub struct Line {
+    pub id: EventId,
     pub group: u64,
     pub item: u64,
     pub ts: Timestamp,
@@ -61,6 +62,7 @@ impl Table {
         let is_known = self.is_known_value(scenario, line);
         let place = self.groups.get_mut(&line.group)?;
         let pushed_out = (!is_known).then(|| place.count.add(scenario, line.ts, line.item, line.times)).flatten();
+        place.count.lines.add(line.id, line.item);
         if let Some(item) = pushed_out.filter(|_| scenario.is_sketched && scenario.asks_for_sources()) {
             let sources = self.pushed_out.get_or_insert_with(|| Box::new(Sketch::new(line.ts)));
             sources.add(of_group(scenario, line.group, item), 1, line.ts, scenario.timespan);

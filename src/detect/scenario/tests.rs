@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::detect::sigma::RuleText;
-use crate::event::{Action, Entity, Record, Timestamp};
+use crate::event::{Action, Entity, EventId, Record, Timestamp};
 use crate::limits;
 
 const RULES: &str = "title: F\nname: failed\nlogsource: {category: authentication}\ndetection:\n  s: {event.outcome: failure}\n  \
@@ -46,7 +46,9 @@ fn second(number: u64) -> Timestamp {
 }
 
 fn step(counters: &mut Counters, set: &ScenarioSet, record: &Record, at: u64) -> usize {
-    counters.observe(set, &Observation { record, ts: second(at), is_repeated: false, own: &[] }).len()
+    counters
+        .observe(set, &Observation { id: EventId::ZERO, record, ts: second(at), is_repeated: false, own: &[] })
+        .len()
 }
 
 #[test]
@@ -59,7 +61,8 @@ fn an_alarm_is_worse_with_each_power_of_ten_and_says_whether_it_is_of_many() {
         let record = failed(1, 1);
         let raised: Vec<Raised> = (0..500)
             .flat_map(|at| {
-                let line = Observation { record: &record, ts: second(at), is_repeated: false, own: &[] };
+                let line =
+                    Observation { id: EventId::ZERO, record: &record, ts: second(at), is_repeated: false, own: &[] };
                 counters.observe(&set, &line)
             })
             .collect();
@@ -341,7 +344,7 @@ fn the_failures_of_the_session_that_gets_in_are_its_own_and_lead_to_nothing() {
         }
         let own: Vec<String> = own.iter().map(|user| (*user).to_owned()).collect();
         let record = Record { outcome: Some(true), ..failed(1, 0) };
-        let line = Observation { record: &record, ts: second(9), is_repeated: false, own: &own };
+        let line = Observation { id: EventId::ZERO, record: &record, ts: second(9), is_repeated: false, own: &own };
         counters.observe(&set, &line).iter().any(|raised| raised.reason == "got_in")
     };
     assert!(got_in(&[]), "five of others");

@@ -10,7 +10,7 @@ use super::logsource::{Classes, can_fit, shown};
 use super::patterns::Room;
 use super::yaml;
 use crate::detect::attack::technique_of_tag;
-use crate::event::Record;
+use crate::event::{Record, Rule, cut_name};
 
 /// One rule file.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ impl Problem {
 /// A rule that matched.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleMatch {
-    pub title: String,
+    pub rule: Rule,
     /// 0 to 1, after the rule's level.
     pub score: f64,
     /// ATT&CK techniques, as the rule's tags name them.
@@ -57,6 +57,8 @@ pub struct RuleMatch {
 #[derive(Default)]
 pub struct RuleSet {
     groups: Vec<Group>,
+    /// By id, else by title: the file that a rule stands in.
+    files: BTreeMap<String, String>,
 }
 
 struct Group {
@@ -83,7 +85,9 @@ impl RuleSet {
             filters.extend(collection.filters.into_iter().map(|filter| (text.file.clone(), filter)));
         }
         let mut room = Room::default();
-        let mut set = Self { groups: groups(rules.into_values(), &mut room, &mut problems) };
+        let name = |rule: &SigmaRule| rule.id.clone().unwrap_or_else(|| rule.title.clone());
+        let files = rules.values().map(|(file, rule)| (name(rule), file.clone())).collect();
+        let mut set = Self { groups: groups(rules.into_values(), &mut room, &mut problems), files };
         for (file, filter) in &filters {
             match room.take(&filter.detection) {
                 Ok(()) => set.filter(file, filter, &mut problems),
@@ -109,13 +113,19 @@ impl RuleSet {
             .filter(|group| classes.fit(&group.logsource))
             .flat_map(|group| group.engine.evaluate(&view))
             .map(|result| RuleMatch {
-                title: result.header.rule_title,
                 score: score(result.header.level),
                 techniques: result.header.tags.iter().filter_map(|tag| technique_of_tag(tag)).collect(),
+                rule: self.rule(result.header.rule_id.unwrap_or_default(), result.header.rule_title),
             })
             .collect();
-        matches.sort_by(|left, right| right.score.total_cmp(&left.score).then_with(|| left.title.cmp(&right.title)));
+        let by_title = |left: &RuleMatch, right: &RuleMatch| left.rule.title.cmp(&right.rule.title);
+        matches.sort_by(|left, right| right.score.total_cmp(&left.score).then_with(|| by_title(left, right)));
         matches
+    }
+
+    fn rule(&self, id: String, title: String) -> Rule {
+        let file = self.files.get(&id).or_else(|| self.files.get(&title)).cloned().unwrap_or_default();
+        Rule { id: cut_name(id), title, file: cut_name(file) }
     }
 
     /// The ids of the rules that match, by the normal fields of the record, in order.
@@ -131,7 +141,7 @@ impl RuleSet {
 
     /// Rules that were read elsewhere, each with its file.
     pub fn of_rules(rules: Vec<(String, SigmaRule)>, problems: &mut Vec<Problem>) -> Self {
-        Self { groups: groups(rules.into_iter(), &mut Room::default(), problems) }
+        Self { groups: groups(rules.into_iter(), &mut Room::default(), problems), files: BTreeMap::new() }
     }
 
     fn filter(&mut self, file: &str, filter: &FilterRule, problems: &mut Vec<Problem>) {
@@ -259,7 +269,7 @@ mod tests {
         ]);
         assert_eq!(problems, []);
         let matches = set.matches(&web("404"));
-        assert_eq!(matches.iter().map(|hit| hit.title.as_str()).collect::<Vec<_>>(), ["High", "Low"]);
+        assert_eq!(matches.iter().map(|hit| hit.rule.title.as_str()).collect::<Vec<_>>(), ["High", "Low"]);
         assert_eq!((matches[0].score, matches[1].score), (0.8, 0.35));
         assert_eq!(matches[1].techniques, ["T1595.003"]);
         assert_eq!(set.matches(&web("200")).len(), 1);
@@ -314,7 +324,7 @@ mod tests {
         let theirs = rule("same", "Theirs", "product: linux", "user: eve", "");
         let (set, _) = RuleSet::compile(&[ours, theirs]);
         let record = Record { entity: Entity { user: Some("eve".into()), ..Entity::default() }, ..Record::default() };
-        assert_eq!(set.matches(&record).iter().map(|hit| hit.title.as_str()).collect::<Vec<_>>(), ["Theirs"]);
+        assert_eq!(set.matches(&record).iter().map(|hit| hit.rule.title.as_str()).collect::<Vec<_>>(), ["Theirs"]);
     }
 
     #[test]

@@ -70,11 +70,11 @@ impl Followed {
             format: config.format,
         };
         Self {
+            lines: LinesOf { path: Arc::from(path.as_path()), zone, multiline: config.multiline },
             path,
             is_found,
             name,
             origin,
-            lines: LinesOf { zone, multiline: config.multiline },
             tails: Vec::new(),
             finished: VecDeque::new(),
             clock: SourceClock::default(),

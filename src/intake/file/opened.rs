@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::chain::{self, Ending};
 use super::links;
-use crate::event::Timestamp;
+use crate::event::{InFile, Timestamp};
 use crate::intake::unpack::{Packing, Unpacked};
 use crate::limits::{FILE_CHUNK_BYTES, FINGERPRINT_BYTES_MAX};
 
@@ -100,6 +100,12 @@ impl Opened {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let changed = Duration::from_secs(u64::try_from(self.changed.0).unwrap_or_default());
         changed + quiet_after > now
+    }
+
+    /// Where its lines are read, as far as it is the same for all of them. `source`: the path that their source names.
+    pub fn place(&self, source: &Path) -> InFile {
+        let path = (self.path != source).then(|| Arc::from(self.path.to_string_lossy()));
+        InFile { inode: Some(self.identity.inode), is_packed: self.packing.is_some(), path, ..InFile::default() }
     }
 
     /// The first bytes of its text, at most `length`.

@@ -45,6 +45,8 @@ pub struct Poll {
 /// What is known beforehand of the lines of a file.
 #[derive(Debug, Clone)]
 pub struct LinesOf {
+    /// That their source names.
+    pub path: Arc<Path>,
     pub zone: TimeZone,
     pub multiline: Multiline,
 }
@@ -68,6 +70,8 @@ pub struct Tail {
     beginning: Vec<u8>,
     lines: Lines,
     heads: Heads,
+    /// That its source names.
+    path: Arc<Path>,
     size: u64,
     changed: (i64, i64),
     pub modified: Timestamp,
@@ -111,7 +115,8 @@ impl Tail {
             identity: opened.identity,
             lines: Lines::of_file(offset, &beginning),
             beginning,
-            heads: Heads::new(lines.multiline, context),
+            heads: Heads::new(lines.multiline, context, opened.place(&lines.path)),
+            path: Arc::clone(&lines.path),
             size,
             changed: opened.changed,
             modified: opened.modified,
@@ -225,6 +230,7 @@ impl Tail {
         let text = copy.map(Text::of);
         if let (Some(copy), Some(text)) = (copy, &text) {
             self.identity = copy.identity;
+            self.heads.move_to(copy.place(&self.path));
             (self.size, self.changed, self.born) = (text.size(copy), copy.changed, copy.born);
         } else if self.unread > 0 {
             self.complaint = Some(format!(

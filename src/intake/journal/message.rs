@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::event::{Draft, Times, Timestamp};
+use crate::event::{Body, Draft, Provenance, Times, Timestamp};
 use crate::intake::Origin;
 use crate::intake::context::Context;
 use crate::journal::Entry;
@@ -46,7 +46,11 @@ pub fn draft(entry: &Entry, origin: &Origin, context: &mut Context, arrival: Tim
     let is_kept = |name: &str| name != "MESSAGE" && !name.starts_with("__") && !LEFT_OUT.contains(&name);
     let attributes = entry.fields.iter().filter(|(name, _)| is_kept(name) && !name.ends_with("_TIMESTAMP"));
     let attributes = attributes.map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned()));
-    origin.message_after(payload, attributes.collect(), Times::claimed(time(entry), arrival), context)
+    let mut draft = origin.message_after(payload, attributes.collect(), Times::claimed(time(entry), arrival), context);
+    if let Body::Raw(raw) = &mut draft.body {
+        raw.provenance = entry.text("__CURSOR").and_then(Provenance::in_journal).map(Box::new);
+    }
+    draft
 }
 
 fn time(entry: &Entry) -> Timestamp {
@@ -60,7 +64,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::event::{Body, Format, Record, Stream};
+    use crate::event::{Format, Record, Stream};
 
     fn entry(fields: &[(&str, &'static str)]) -> Entry {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), Bytes::from_static(value.as_bytes())));

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 
 use crate::bus::EntryKey;
+use crate::event::Provenance;
 use crate::limits::{REDIS_ENTRY_BYTES_MAX, REDIS_REPLY_BYTES_MAX};
 use crate::redis::{NO_ROOM, Reply};
 
@@ -32,6 +33,10 @@ impl EntryId {
             Some(n) => Self { n, ..self },
             None => Self { ms: self.ms.saturating_add(1), n: 0 },
         }
+    }
+
+    pub fn provenance(self) -> Provenance {
+        Provenance::Redis { ms: self.ms, n: self.n }
     }
 
     /// What tells this entry from every other one, also from one that is given the id when this one is gone.

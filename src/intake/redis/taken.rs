@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Content, Entry, EntryId, Member};
 use crate::bus::{DeadLetter, EntryKey};
-use crate::event::{Draft, EventId, Stream, Timestamp};
+use crate::event::{Body, Draft, EventId, Stream, Timestamp};
 use crate::intake::entry::from_fields;
 use crate::limits::LINE_BYTES_MAX;
 
@@ -64,7 +64,10 @@ impl Taken {
                 }
             };
             match from_fields(&fields, stream, source, arrival) {
-                Ok(draft) => {
+                Ok(mut draft) => {
+                    if let Body::Raw(raw) = &mut draft.body {
+                        raw.provenance = Some(Box::new(entry.id.provenance()));
+                    }
                     taken.drafts.push(draft);
                     taken.keys.push(entry.id.key(&fields));
                 }

@@ -32,7 +32,7 @@ impl Latest {
 
     pub fn note(&self, at: Timestamp, sample: &ShrinkSample) {
         let mut known = locked(&self.known);
-        known.readings.take(at, sample);
+        known.readings.take(at, sample, None);
         if sample.failure.is_none() {
             known.good = Some(at);
         }

@@ -12,7 +12,7 @@ use super::config::IntakeSyslog;
 use super::framing::Message;
 use super::peers::Peers;
 use crate::detect::client_network;
-use crate::event::{Draft, EventId, Format, Stream, Times};
+use crate::event::{Body, Draft, EventId, Format, Provenance, Stream, Times};
 use crate::intake::clock::arrival;
 use crate::intake::context::Context;
 use crate::intake::{IntakeLog, Origin, Problem};
@@ -76,6 +76,9 @@ impl Inlet {
         let beside = vec![(PEER.to_owned(), peer.to_canonical().to_string())];
         let (mut draft, time) = self.origin.line_with(message.text, beside, context, &calendar);
         draft.times = Times::claimed(time.stated.unwrap_or(arrival), arrival);
+        if let Body::Raw(raw) = &mut draft.body {
+            raw.provenance = Some(Box::new(Provenance::Syslog(peer.to_canonical())));
+        }
         draft
     }
 

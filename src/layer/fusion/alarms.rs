@@ -11,7 +11,9 @@ use crate::detect::fold::{Folds, Judgement};
 use crate::detect::known_sources::KnownSources;
 use crate::detect::recent::Recent;
 use crate::detect::scenario::customer;
-use crate::event::{Action, Alarm, Category, Decision, Entity, Event, Severity, Soc, Stream, Timestamp, Verdict};
+use crate::event::{
+    Action, Alarm, Category, Decision, Entity, Event, Evidence, Severity, Soc, Stream, Timestamp, Verdict,
+};
 use crate::layer::reasons::{CAMPAIGN, RESUMED, is_of_what_happened};
 use crate::layer::severity::grade;
 use crate::layer::{SOURCE_NOT_PROVEN, gathered, gathered_by_name, name, over_summary, says};
@@ -153,6 +155,7 @@ impl Alarms {
             taken_in: event.times.taken_in(),
             times: decision.happened.times,
             score: decision.score,
+            event: event.id,
         };
         let reason = self.new_reason(decision, event.time());
         let added = self.folds.add(&key(reason, &decision.entity), judgement, || about(event, decision));
@@ -165,7 +168,13 @@ impl Alarms {
         let over = added.over.and_then(|over| self.end(over));
         let is_few = |alarm: &Alarm| (2..REPORTED_AGAIN_FROM).contains(&alarm.count);
         let reported = added.reported.filter(|alarm| added.is_worse || !is_few(alarm));
-        let reported = reported.map(|alarm| Decision { alarm: Some(Box::new(alarm)), ..decision.clone() });
+        let key = key(reason, &decision.entity);
+        let reported = reported.map(|alarm| {
+            // Of a single one its own decision says what it follows from.
+            let events = if alarm.count > 1 { self.folds.events(&key) } else { Vec::new() };
+            let evidence = (alarm.count > 1).then(|| Box::new(Evidence::of(events, alarm.count)));
+            Decision { alarm: Some(Box::new(alarm)), evidence, ..decision.clone() }
+        });
         Added { reported: reported.and_then(|reported| self.gathered(event, reason, reported)), over }
     }
 

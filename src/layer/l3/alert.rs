@@ -21,6 +21,7 @@ pub fn detection(record: &Record) -> Option<Detection> {
         techniques: record.field("technique").map(techniques).unwrap_or_default(),
         summary: format!("{program} reports {rule}"),
         is_of_address: false,
+        rule: None,
     })
 }
 

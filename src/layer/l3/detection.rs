@@ -1,5 +1,7 @@
 //! What Layer 3 found in a line.
 
+use crate::event::Rule;
+
 /// What detected something in a line: its name in `model` and its device, of which 15 to 22 are Layer 3's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Model {
@@ -18,6 +20,8 @@ pub struct Detection {
     pub summary: String,
     /// It is about the address; the user that the line names is only the target.
     pub is_of_address: bool,
+    /// That matched.
+    pub rule: Option<Rule>,
 }
 
 impl Detection {
@@ -30,6 +34,7 @@ impl Detection {
             techniques: Vec::new(),
             summary: String::new(),
             is_of_address: false,
+            rule: None,
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::config::Finding;
 use crate::detect::packet;
 use crate::detect::sigma::{Problem, RuleMatch, RuleSet};
 use crate::detect::{web, web_login};
-use crate::event::{Action, Body, Category, Decision, Event, Happened, Raw, Record, Stream, Verdict};
+use crate::event::{Action, Body, Category, Decision, Event, Evidence, Happened, Raw, Record, Stream, Verdict};
 use crate::limits;
 
 /// Reads and compiles the rules; which bad ones are errors [`RuleFiles::judge`](rule_files::RuleFiles::judge) says.
@@ -120,6 +120,8 @@ impl L3 {
         if detections.first().is_some_and(|detection| detection.is_of_address) {
             entity.user = None;
         }
+        let rule = detections.first().and_then(|it| it.rule.clone()).filter(|_| verdict != Verdict::Benign);
+        let evidence = rule.map(|rule| Box::new(Evidence { rule: Some(rule), ..Evidence::default() }));
         let mut attack: Vec<String> =
             detections.iter().flat_map(|detection| detection.techniques.iter().cloned()).collect();
         attack.sort();
@@ -150,6 +152,7 @@ impl L3 {
             attack,
             summary,
             alarm: None,
+            evidence,
         }
     }
 }
@@ -169,14 +172,15 @@ impl Models {
 }
 
 fn of_rule(hit: RuleMatch, record: &Record) -> Detection {
-    let summary = format!("{}: {}", hit.title, record.message.trim_start());
+    let summary = format!("{}: {}", hit.rule.title, record.message.trim_start());
     Detection {
         model: Model::Sigma,
         score: hit.score,
-        reason: hit.title,
+        reason: hit.rule.title.clone(),
         techniques: hit.techniques,
         summary,
         is_of_address: false,
+        rule: Some(hit.rule),
     }
 }
 

@@ -25,6 +25,7 @@ pub fn detections(patterns: &Patterns, record: &Record) -> Vec<Detection> {
             reason: attack.name,
             techniques: vec![technique(attack.attack, &request)],
             is_of_address: record.entity.src_ip.is_some(),
+            rule: None,
         }
     };
     patterns.find(&request).into_iter().map(detection).collect()

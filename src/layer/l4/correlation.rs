@@ -14,7 +14,7 @@ use crate::detect::fold::{Folds, Judgement};
 use crate::detect::packet;
 use crate::detect::scenario::{Counters, Grown, Observation, Raised, ScenarioSet, customer};
 use crate::detect::sigma::normal;
-use crate::event::{Action, Alarm, Category, Decision, Entity, Happened, Raw, Record, Timestamp};
+use crate::event::{Action, Alarm, Category, Decision, Entity, EventId, Evidence, Happened, Raw, Record, Timestamp};
 use crate::layer::reasons::{RESUMED, SOURCE_LIKELY};
 use crate::layer::severity::grade;
 use crate::layer::{
@@ -55,7 +55,7 @@ impl Default for Models {
 
 impl Seen {
     /// The alarms that the line leads to.
-    pub fn observe(&mut self, set: &ScenarioSet, raw: &Raw, ts: Timestamp) -> Vec<Raised> {
+    pub fn observe(&mut self, set: &ScenarioSet, (id, raw): (EventId, &Raw), ts: Timestamp) -> Vec<Raised> {
         let record = raw.record();
         let (mut is_repeated, mut own) = (false, Vec::new());
         if matches!(record.action, Action::Login | Action::PrivilegeUse | Action::HttpRequest) {
@@ -73,7 +73,7 @@ impl Seen {
                 _ => {}
             }
         }
-        self.counters.observe(set, &Observation { record, ts, is_repeated, own: &own })
+        self.counters.observe(set, &Observation { id, record, ts, is_repeated, own: &own })
     }
 }
 
@@ -116,7 +116,7 @@ impl Seen {
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
         let from = customer(&part(&entity.src_ip)).into_owned();
         let key = format!("{} {from}\0{}\0{}", raised.reason, part(&entity.user), part(&entity.host));
-        let judgement = Judgement { ts, taken_in, times: 1, score: decision.score };
+        let judgement = Judgement { ts, taken_in, times: 1, score: decision.score, event: EventId::ZERO };
         let reported = self.successes.add_within(ALL_DAY, &key, judgement, || ()).reported?;
         let alarm = decision
             .alarm
@@ -132,13 +132,13 @@ impl Seen {
         let (counters, campaigns) = (&self.counters, &self.campaigns);
         self.ongoing.over(now, |counted, id| match counted {
             Counted::ByScenario { scenario, group } => {
-                let (count, last) = counters.grown(scenario, *group, id)?;
-                Some(ongoing::Grown { count, last, members: Vec::new() })
+                let (count, last, evidence) = counters.grown(scenario, *group, id)?;
+                Some(ongoing::Grown { count, last, members: Vec::new(), evidence })
             }
             Counted::AsCampaign { reason, grade } => {
                 let alarm = campaigns.grown(reason, *grade, id)?;
                 let last = Timestamp::from_seconds(alarm.last_ts).unwrap_or_default();
-                Some(ongoing::Grown { count: alarm.count, last, members: alarm.members })
+                Some(ongoing::Grown { count: alarm.count, last, members: alarm.members, evidence: Evidence::default() })
             }
         })
     }
@@ -176,7 +176,7 @@ const RISK: &str = "risk";
 const ALL_DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Models {
-    pub fn decision(&self, raised: &Raised, raw: &Raw) -> Decision {
+    pub fn decision(&self, raised: &Raised, (id, raw): (EventId, &Raw)) -> Decision {
         let verdict = verdict(raised.score);
         let model = if raised.is_sequence { &self.sequences } else { &self.counts };
         Decision {
@@ -185,7 +185,7 @@ impl Models {
             model: Arc::clone(model),
             device_id: if raised.is_sequence { SEQUENCES } else { COUNTS },
             compartment: Arc::clone(&raw.compartment),
-            input_ref: String::new(),
+            input_ref: id.text(),
             entity: entity(raised, raw.record()),
             category: raised.category,
             happened: Happened { outcome: outcome(raised, raw.record()), ..Happened::default() },
@@ -193,6 +193,7 @@ impl Models {
             attack: raised.techniques.clone(),
             summary: one_line(&raised.summary),
             alarm: Some(Box::new(alarm(&raised.alarm, &raised.sources))),
+            evidence: Some(Box::new(raised.evidence.clone())),
         }
     }
 }

@@ -128,6 +128,7 @@ impl Detection {
             attack: self.techniques.clone(),
             summary,
             alarm: None,
+            evidence: None,
         }
     }
 }

@@ -21,6 +21,7 @@ mod ongoing_tests;
 mod tests;
 mod watch;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +40,9 @@ use crate::detect::recent::Recent;
 use crate::detect::risk::{Risk, Signal};
 use crate::detect::scenario::{ScenarioSet, builtin};
 use crate::detect::sigma::RuleText;
-use crate::event::{Alarm, Body, Decision, Event, Happened, Interest, Raw, Stream, Timestamp, Verdict};
+use crate::event::{
+    Alarm, Body, Decision, Event, EventId, Evidence, Happened, Interest, Raw, Stream, Timestamp, Verdict,
+};
 use crate::limits;
 
 const MODEL: &str = "risk";
@@ -126,6 +129,9 @@ struct Watched {
     risk: Risk,
     /// The highest verdict that has been announced of it and still holds.
     announced: Option<Verdict>,
+    /// The events that it has risen through last.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    events: VecDeque<i64>,
 }
 
 impl Stateful for L4 {
@@ -142,14 +148,13 @@ impl Stateful for L4 {
             Body::Decision(decision) if event.stream == Stream::L3Out => {
                 let Some(times) = self.heard_times(event, decision) else { return };
                 let detection = Detection { times, ..Detection::from_decision(decision) };
-                let tipped = self.weigh(event.time(), &detection, decision.verdict);
+                let tipped = self.weigh(event, &detection, decision.verdict);
                 self.report_risk(tipped, event.time(), out);
             }
             Body::Raw(raw) if event.stream == Stream::L4In => {
                 let detection = Detection::from_context(raw);
                 let own = detection.decision(Arc::from("l4"));
-                let tipped =
-                    self.weigh(event.time(), &detection, own.verdict).filter(|tipped| tipped.score >= own.score);
+                let tipped = self.weigh(event, &detection, own.verdict).filter(|tipped| tipped.score >= own.score);
                 out.emit(Stream::L4Out, Body::Decision(Box::new(tipped.unwrap_or(own))));
             }
             _ => {}
@@ -180,7 +185,7 @@ impl L4 {
         self.state.seen.watch.heard_times(
             reason,
             &decision.entity,
-            Judgement { ts, taken_in, times, score: decision.score },
+            Judgement { ts, taken_in, times, score: decision.score, event: EventId::ZERO },
         )
     }
 
@@ -194,8 +199,8 @@ impl L4 {
     /// Counts a line of a log. An alarm is a decision, and a signal of risk; what is new is a signal alone.
     fn count(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
         let (ts, now) = (event.time(), event.times.taken_in());
-        for raised in self.state.seen.observe(&self.set, raw, ts) {
-            let decision = self.models.decision(&raised, raw);
+        for raised in self.state.seen.observe(&self.set, (event.id, raw), ts) {
+            let decision = self.models.decision(&raised, (event.id, raw));
             // An alarm that has grown is no further signal, one about many is none about the last of them, and what anybody
             // can have sent none about anybody.
             let is_of_nobody = says(&decision.reasons, SOURCE_NOT_PROVEN);
@@ -206,7 +211,7 @@ impl L4 {
             let begins = |alarm: &Alarm| alarm.first_ts >= alarm.last_ts;
             let is_first = reported.as_ref().is_some_and(|it| it.alarm.as_deref().is_none_or(begins));
             let is_new = is_new && (is_first || !raised.is_after);
-            let tipped = is_new.then(|| self.weigh(ts, &signal, verdict)).flatten();
+            let tipped = is_new.then(|| self.weigh(event, &signal, verdict)).flatten();
             if let Some(reported) = reported {
                 out.emit(Stream::L4Out, Body::Decision(Box::new(reported)));
             }
@@ -214,7 +219,7 @@ impl L4 {
         }
         for first in self.state.seen.watch.first_times(raw.record(), ts) {
             let detection = Detection::of_first_time(&first, raw);
-            let tipped = self.weigh(ts, &detection, Verdict::Benign);
+            let tipped = self.weigh(event, &detection, Verdict::Benign);
             self.report_risk(tipped, ts, out);
         }
     }
@@ -223,7 +228,8 @@ impl L4 {
     /// over a threshold: a single one, about the subject with the highest risk, because one event has one cause; and
     /// none about an address or host when that much has been announced of the user or address that its risk comes from.
     /// `own` is the verdict of the event itself.
-    fn weigh(&mut self, ts: Timestamp, detection: &Detection, own: Verdict) -> Option<Decision> {
+    fn weigh(&mut self, event: &Event, detection: &Detection, own: Verdict) -> Option<Decision> {
+        let ts = event.time();
         if detection.score < SIGNAL_FROM && own == Verdict::Benign {
             return None;
         }
@@ -231,7 +237,7 @@ impl L4 {
         let mut already_announced = Verdict::Benign;
         for subject in subjects(detection) {
             let watched = self.state.touch(&subject.key);
-            let risen = watched.weigh(&self.thresholds, ts, detection, subject.share, own);
+            let risen = watched.weigh(&self.thresholds, (event.id, ts), detection, subject.share, own);
             let higher = |risk| highest.as_ref().is_none_or(|(_, other, _)| risk > *other);
             match risen {
                 Some((risk, reached)) if reached > already_announced && higher(risk) => {
@@ -248,12 +254,12 @@ impl L4 {
             watched.announced = watched.announced.max(Some(reached));
         }
         let watched = self.state.known(&subject.key)?;
-        Some(self.decide(&subject, risk, reached, watched, detection))
+        Some(self.decide((&subject, event.id), risk, reached, watched, detection))
     }
 
     fn decide(
         &self,
-        subject: &Subject,
+        (subject, input): (&Subject, EventId),
         value: f64,
         reached: Verdict,
         watched: &Watched,
@@ -268,7 +274,7 @@ impl L4 {
             model: Arc::clone(&self.model),
             device_id: DEVICE,
             compartment: Arc::clone(&detection.compartment),
-            input_ref: String::new(),
+            input_ref: input.text(),
             entity: subject.entity.clone(),
             category: detection.category,
             happened: Happened::default(),
@@ -276,6 +282,7 @@ impl L4 {
             attack: watched.risk.techniques(),
             summary: one_line(&summary),
             alarm: None,
+            evidence: Some(Box::new(self.thresholds.evidence(value, reached, &watched.events))),
         }
     }
 }
@@ -285,13 +292,20 @@ impl Watched {
     fn weigh(
         &mut self,
         thresholds: &Thresholds,
-        ts: Timestamp,
+        (id, ts): (EventId, Timestamp),
         detection: &Detection,
         share: f64,
         own: Verdict,
     ) -> Option<(f64, Verdict)> {
         self.risk.fade(ts, thresholds.half_life);
         self.rearm(thresholds);
+        if self.risk.value() == 0.0 {
+            self.events.clear();
+        }
+        if self.events.len() >= limits::RISK_EVENTS_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(id.packed());
         let score = detection.score * share;
         let (reasons, techniques) = (&detection.reasons, &detection.techniques);
         let risk = self.risk.add(&Signal { score, reasons, techniques, times: detection.times });
@@ -311,6 +325,13 @@ impl Watched {
 }
 
 impl Thresholds {
+    /// That a risk has reached a threshold through these events.
+    fn evidence(&self, value: f64, reached: Verdict, events: &VecDeque<i64>) -> Evidence {
+        let threshold = if reached == Verdict::Malicious { self.malicious_at } else { self.suspicious_at };
+        let events = events.iter().map(|id| EventId::from_packed(*id)).collect();
+        Evidence { value: Some(value), threshold: Some(threshold), ..Evidence::of(events, 0) }
+    }
+
     fn verdict(&self, risk: f64) -> Verdict {
         if risk >= self.malicious_at {
             Verdict::Malicious

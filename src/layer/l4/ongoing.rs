@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::detect::due::Due;
-use crate::event::{Alarm, Category, Decision, Entity, Happened, Timestamp, Verdict};
+use crate::event::{Alarm, Category, Decision, Entity, Evidence, Happened, Timestamp, Verdict};
 use crate::layer::over_summary;
 use crate::limits;
 
@@ -63,6 +63,7 @@ pub struct Grown {
     pub count: u64,
     pub last: Timestamp,
     pub members: Vec<String>,
+    pub evidence: Evidence,
 }
 
 impl Ongoing {
@@ -112,7 +113,7 @@ impl Ongoing {
             reported.look(now, &grown);
             let end = reported.heard.plus(reported.ends_after);
             if now > end {
-                over.extend(reported.end(id, grown.members));
+                over.extend(reported.end(id, grown));
                 return false;
             }
             due.note(end);
@@ -136,7 +137,8 @@ impl Reported {
 
     /// What was reported once and has not grown so far that it was reported again was over with that; of a campaign, everybody has
     /// to be named.
-    fn end(&self, id: &str, members: Vec<String>) -> Option<Decision> {
+    fn end(&self, id: &str, grown: Grown) -> Option<Decision> {
+        let Grown { members, evidence, .. } = grown;
         let is_of_scenario = matches!(self.counted, Counted::ByScenario { .. });
         if self.reports == 1 && (is_of_scenario || self.seen == self.reported) {
             return None;
@@ -164,6 +166,7 @@ impl Reported {
             attack: Vec::new(),
             summary: over_summary(&self.reasons, about.map(String::as_str), &alarm),
             alarm: Some(Box::new(alarm)),
+            evidence: (evidence != Evidence::default()).then(|| Box::new(evidence)),
         })
     }
 }

@@ -79,7 +79,12 @@ fn what_is_remembered_of_alarms_is_bounded() {
         ongoing.reported(&decision, "", (counted, Duration::from_secs(600)), Timestamp::from_millis(number as u64));
     }
     let over = ongoing.over(Timestamp::from_millis(10_000_000), |_, _| {
-        Some(ongoing::Grown { count: 3, last: Timestamp::from_millis(1), members: Vec::new() })
+        Some(ongoing::Grown {
+            count: 3,
+            last: Timestamp::from_millis(1),
+            members: Vec::new(),
+            evidence: crate::event::Evidence::default(),
+        })
     });
     assert_eq!(over.len(), 0, "each has grown just now");
     let over = ongoing.over(Timestamp::from_millis(20_000_000), |_, _| None);

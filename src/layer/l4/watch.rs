@@ -100,7 +100,13 @@ mod tests {
         let mut watch = Watch::default();
         let entity = login("root", "203.0.113.7", false).entity;
         let mut heard = |rule: &str, at: u64| {
-            let judgement = Judgement { ts: second(at), taken_in: second(at), times: 1, score: 0.5 };
+            let judgement = Judgement {
+                ts: second(at),
+                taken_in: second(at),
+                times: 1,
+                score: 0.5,
+                event: crate::event::EventId::ZERO,
+            };
             watch.heard_times(rule, &entity, judgement)
         };
         let counted: Vec<(u64, u32)> = (1..=100).filter_map(|at| Some((at, heard("rule", at)?))).collect();

@@ -22,6 +22,7 @@ pub struct RawColumns {
     pub root: Vec<Option<i64>>,
     pub format: Vec<String>,
     pub attributes: Vec<i16>,
+    pub provenance: Vec<Option<String>>,
 }
 
 /// Rows of `model_outputs_fast`, column by column.
@@ -99,6 +100,7 @@ impl Rows {
                 raw.root.push(row.root);
                 raw.format.push(clean(&row.format));
                 raw.attributes.push(small(row.attributes));
+                raw.provenance.push(row.provenance.as_deref().map(clean));
                 Table::RawEvents
             }
             Row::Output(row) => {

@@ -26,7 +26,7 @@ impl Table {
 ///
 /// The columns are those of the hot store and `instance`, `ts_shift` (microseconds that were added to `ts` because the
 /// key was taken). JSON is TEXT: JSONB changes numbers and refuses `\u0000`, which senders can write.
-pub const MIGRATIONS: [&str; 4] = [
+pub const MIGRATIONS: [&str; 5] = [
     "
 CREATE TABLE raw_events_fast (
     ts DOUBLE PRECISION NOT NULL, source TEXT NOT NULL, compartment TEXT NOT NULL, payload BYTEA NOT NULL,
@@ -75,6 +75,9 @@ ALTER TABLE control_events_fast ADD COLUMN arrival BIGINT, ADD COLUMN believed B
 CREATE TABLE dsmil_audit_heads (
     instance TEXT NOT NULL, lines BIGINT NOT NULL, hash TEXT NOT NULL, archived_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     PRIMARY KEY (instance, lines));
+",
+    "
+ALTER TABLE raw_events_fast ADD COLUMN provenance TEXT;
 ",
 ];
 
@@ -141,13 +144,13 @@ pub const FORGET_ENTRIES: [&str; 2] =
 pub const TAKE_BACK: &str = "UPDATE dsmil_archive_state SET rows_through = $2, letters_through = 0 WHERE instance = $1";
 /// The columns of the hot store's `Stored`, for ids with `$2 < id <= $3`.
 pub const SELECT_RANGE: &str = "SELECT id, ts - ts_shift * 1e-6 AS ts, root, attributes::bigint << 16 | layer::bigint AS form,
-        payload AS body, source, compartment, format, arrival, believed
+        payload AS body, source, compartment, format, arrival, believed, provenance
     FROM raw_events_fast WHERE instance = $1 AND id > $2 AND id <= $3
     UNION ALL
-    SELECT id, ts - ts_shift * 1e-6, root, 1::bigint << 8 | layer::bigint, convert_to(output_json, 'UTF8'), NULL, NULL, NULL, arrival, believed
+    SELECT id, ts - ts_shift * 1e-6, root, 1::bigint << 8 | layer::bigint, convert_to(output_json, 'UTF8'), NULL, NULL, NULL, arrival, believed, NULL
     FROM model_outputs_fast WHERE instance = $1 AND id > $2 AND id <= $3
     UNION ALL
-    SELECT id, ts - ts_shift * 1e-6, root, 2::bigint << 8 | (stream = 'TICK')::int, convert_to(body_json, 'UTF8'), NULL, NULL, NULL, arrival, believed
+    SELECT id, ts - ts_shift * 1e-6, root, 2::bigint << 8 | (stream = 'TICK')::int, convert_to(body_json, 'UTF8'), NULL, NULL, NULL, arrival, believed, NULL
     FROM control_events_fast WHERE instance = $1 AND id > $2 AND id <= $3
     ORDER BY id LIMIT $4";
 
@@ -213,9 +216,9 @@ macro_rules! insert {
 
 pub const INSERT_RAW: Insert = insert!(
     "raw_events_fast",
-    "source, compartment, payload, layer, root, format, attributes, arrival, believed",
-    "u.source, u.compartment, u.payload, u.layer, u.root, u.format, u.attributes, u.arrival, u.believed",
-    "$3::float8[], $4::int8[], $5::text[], $6::text[], $7::bytea[], $8::int2[], $9::int8[], $10::text[], $11::int2[], $12::int8[], $13::int8[]",
+    "source, compartment, payload, layer, root, format, attributes, arrival, believed, provenance",
+    "u.source, u.compartment, u.payload, u.layer, u.root, u.format, u.attributes, u.arrival, u.believed, u.provenance",
+    "$3::float8[], $4::int8[], $5::text[], $6::text[], $7::bytea[], $8::int2[], $9::int8[], $10::text[], $11::int2[], $12::int8[], $13::int8[], $14::text[]",
     ""
 );
 pub const INSERT_OUTPUTS: Insert = insert!(

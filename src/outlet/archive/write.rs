@@ -55,7 +55,7 @@ impl Transaction<'_> {
         self.insert(WRITING, sql::INSERT_RAW, raw.id.len(), |query| {
             let query = query.bind(&raw.ts).bind(&raw.id).bind(&raw.source).bind(&raw.compartment).bind(&raw.payload);
             let query = query.bind(&raw.layer).bind(&raw.root).bind(&raw.format).bind(&raw.attributes);
-            query.bind(&raw.arrival).bind(&raw.believed)
+            query.bind(&raw.arrival).bind(&raw.believed).bind(&raw.provenance)
         })
         .await?;
         self.insert(WRITING, sql::INSERT_OUTPUTS, outputs.id.len(), |query| {

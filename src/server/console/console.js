@@ -142,7 +142,7 @@ function incidentRow(incident) {
   head.append(what);
   if (incident.state === "open") head.append(button("acknowledge", () => act(incident, "acknowledge")));
   if (incident.state !== "closed") head.append(button("close", () => act(incident, "close")));
-  head.append(button("note", () => act(incident, "note")));
+  head.append(button("note", () => act(incident, "note")), button("explain", () => explain(incident.id, "incidents")));
   row.append(head);
   if (incident.tactics.length) row.append(make("p", incident.tactics.join(" → ")));
   const state = incident.resolution ? incident.state + " as " + incident.resolution : incident.state;
@@ -196,15 +196,51 @@ function showProposals(list) {
   if (!list.length) at("proposals").append(make("li", "none", "dim"));
 }
 
-async function explain(id) {
-  at("chain-head").textContent = "Chain of " + shown(id);
+// Where a line was read, as one would look it up.
+function placeOf(line) {
+  const place = line.read_at || {};
+  switch (place.kind) {
+    case "file": return place.path + " at byte " + place.offset + (place.unpacked ? " unpacked" : "");
+    case "journal": return line.source + " at " + place.cursor;
+    case "redis": return line.source + ", entry " + place.entry;
+    case "syslog": return line.source + " from " + place.peer;
+    case "http": return line.source + " from " + place.peer + ", line " + place.line + " of a request";
+    default: return line.source;
+  }
+}
+
+// A node of the tree with all that it follows from; whatever it holds is text.
+function story(node) {
+  const row = make("li");
+  if (node.line) {
+    row.append(make("span", placeOf(node.line), "dim"), make("pre", node.line.text + (node.line.cut_at ? "…" : "")));
+    if (node.line.base64) row.append(make("p", "not UTF-8, in base64: " + node.line.base64, "dim"));
+  } else if (node.event) {
+    const event = node.event;
+    row.append(when(node.ts, " " + node.id), make("b", " " + node.stream + " " + (event.severity || event.decision || "") + " "), short(event.summary || ""));
+    if (node.because) row.append(make("p", "because " + node.because));
+  } else row.append(make("span", node.id + ": " + (node.missing || "as above"), node.missing ? "bad" : "dim"));
+  const remarks = [...(node.unknown || []), node.unnamed && "and " + node.unnamed + " more that were counted and are not named",
+    node.left_out && "and " + node.left_out + " more that are left out here"].filter(Boolean);
+  const below = [...(node.children || []).map(story), ...remarks.map(remark => make("li", remark, "dim"))];
+  if (below.length) {
+    const list = make("ul");
+    list.append(...below);
+    row.append(list);
+  }
+  return row;
+}
+
+async function explain(id, kind = "events") {
+  at("chain-head").textContent = "Why " + shown(id);
   at("steps").replaceChildren(make("p", "…"));
   at("chain").showModal();
   try {
-    const answer = await get("/api/v1/events/" + encodeURIComponent(id) + "/explain");
-    at("steps").replaceChildren(...answer.steps.flatMap((step, index) => [
-      make("b", (index ? "from " : "") + step.stream + " " + step.id), make("pre", JSON.stringify(step, null, 1)),
-    ]));
+    const answer = await get("/api/v1/" + kind + "/" + encodeURIComponent(id) + "/explain");
+    const tree = make("ul", undefined, "tree"), whole = make("details");
+    tree.append(story(answer.tree));
+    whole.append(make("summary", "as JSON"), make("pre", JSON.stringify(answer.steps, null, 1)));
+    at("steps").replaceChildren(tree, whole);
     if (answer.ends_because) at("steps").append(make("p", answer.ends_because, "bad"));
   } catch (error) { at("steps").replaceChildren(make("p", error.message, "bad")); }
 }

@@ -109,7 +109,7 @@ async fn change(shared: Arc<Shared>, id: String, wanted: Wanted) -> Result<Json<
 }
 
 impl Shared {
-    async fn incident(&self, id: &str) -> Result<Incident, Problem> {
+    pub async fn incident(&self, id: &str) -> Result<Incident, Problem> {
         let mut seen = self.incidents.lock().await;
         let found = seen.catch_up(&*self.gateway).await?.get(id).cloned();
         found.ok_or_else(|| {

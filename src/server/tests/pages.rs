@@ -1,4 +1,8 @@
+use serde_json::json;
+
 use super::*;
+use crate::event::Evidence;
+use crate::limits;
 
 #[tokio::test]
 async fn health_needs_nothing_and_readiness_says_what_is_missing() {
@@ -122,6 +126,69 @@ async fn an_event_is_explained_back_to_its_line() {
     let streams: Vec<_> = answer["steps"].as_array().unwrap().iter().map(|step| step["stream"].clone()).collect();
     assert_eq!(streams, ["SOC_EVENTS", "L3_OUT", "L3_IN"]);
     assert_eq!(answer["steps"][2]["payload"], "<script>alert(1)</script>");
+}
+
+#[tokio::test]
+async fn all_that_an_event_follows_from_is_in_one_tree() {
+    let daemon = Daemon::start().await;
+    let lines: Vec<EventId> = (0..5).map(|n| daemon.gateway.commit_line(Stream::L3In, &format!("line {n}"))).collect();
+    let named =
+        Evidence { events: [lines.clone(), vec![EventId::new(1, 1)]].concat(), unnamed: 3, ..Evidence::default() };
+    let Body::Decision(judged) = decision(lines[4]) else { panic!("a decision") };
+    let judged = Body::Decision(Box::new(Decision { evidence: Some(Box::new(named)), ..*judged }));
+    let judged = daemon.gateway.commit(Stream::L4Out, judged);
+    let fused = daemon.gateway.commit(Stream::SocEvents, soc(&judged.to_string()));
+    let answer = daemon.get(&format!("/api/v1/events/{fused}/explain")).await.json();
+    let decision = &answer["tree"]["children"][0];
+    assert_eq!((&answer["tree"]["id"], &decision["id"]), (&json!(fused), &json!(judged)));
+    let leaves = decision["children"].as_array().unwrap();
+    assert_eq!(leaves[0]["missing"], "it is not in the store any more");
+    let texts: Vec<_> = leaves[1..].iter().map(|leaf| leaf["line"]["text"].as_str().unwrap()).collect();
+    assert_eq!(
+        texts,
+        ["line 0", "line 1", "line 2", "line 3", "line 4"],
+        "the line that it is about stands there once"
+    );
+    assert_eq!(decision["unnamed"], 3);
+    assert_eq!(answer["extent"], json!({ "nodes": 8, "lines": 5, "left_out": 0, "missing": 1 }));
+}
+
+#[tokio::test]
+async fn a_tree_is_bounded_in_width_and_depth_and_says_what_it_leaves_out() {
+    let daemon = Daemon::start().await;
+    let line = daemon.gateway.commit_line(Stream::L3In, "x");
+    let mut levels = vec![line];
+    for _ in 0..2 * limits::EXPLAIN_DEPTH_MAX {
+        let named = Evidence { events: levels.clone(), ..Evidence::default() };
+        let Body::Soc(event) = soc(&levels.last().unwrap().to_string()) else { panic!("a SOC event") };
+        let event = Body::Soc(Box::new(Soc { evidence: Some(Box::new(named)), ..*event }));
+        levels.push(daemon.gateway.commit(Stream::SocEvents, event));
+    }
+    let deepest = |tree: &Value| {
+        let (mut level, mut depth) = (vec![tree.clone()], 0);
+        while !level.is_empty() {
+            level = level.iter().flat_map(|node| node["children"].as_array().cloned().unwrap_or_default()).collect();
+            depth += 1;
+        }
+        depth - 1
+    };
+    for id in &levels[1..] {
+        let answer = daemon.get(&format!("/api/v1/events/{id}/explain")).await.json();
+        assert!(answer["extent"]["nodes"].as_u64().unwrap() <= limits::EXPLAIN_NODES_MAX as u64);
+        assert!(deepest(&answer["tree"]) <= limits::EXPLAIN_DEPTH_MAX);
+    }
+    let wide: Vec<EventId> =
+        (0..limits::EXPLAIN_NODES_MAX + 10).map(|_| daemon.gateway.commit_line(Stream::L3In, "y")).collect();
+    let Body::Soc(event) = soc(&wide[0].to_string()) else { panic!("a SOC event") };
+    let named = Evidence { events: wide, ..Evidence::default() };
+    let id = daemon
+        .gateway
+        .commit(Stream::SocEvents, Body::Soc(Box::new(Soc { evidence: Some(Box::new(named)), ..*event })));
+    let answer = daemon.get(&format!("/api/v1/events/{id}/explain")).await.json();
+    assert_eq!(
+        (&answer["extent"]["nodes"], &answer["tree"]["left_out"]),
+        (&json!(limits::EXPLAIN_NODES_MAX), &json!(11))
+    );
 }
 
 #[tokio::test]

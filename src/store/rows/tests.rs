@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::{
-    Action, Alarm, Category, Decision, Entity, Happened, Severity, ShrinkSample, ShrinkState, ShrinkView, Soc, Verdict,
+    Action, Alarm, Category, Decision, Entity, Evidence, Happened, InFile, Rule, Severity, ShrinkSample, ShrinkState,
+    ShrinkView, Soc, Verdict,
 };
 use crate::parse::built_in;
 
@@ -25,6 +26,7 @@ fn stored<'row>(row: &'row Row<'_>) -> Stored<'row> {
         attributes: 0,
         arrival: None,
         believed: None,
+        provenance: None,
     };
     match row {
         Row::Raw(row) => Stored {
@@ -38,6 +40,7 @@ fn stored<'row>(row: &'row Row<'_>) -> Stored<'row> {
             source: Some(&row.source),
             compartment: Some(&row.compartment),
             format: Some(&row.format),
+            provenance: row.provenance.as_deref(),
             attributes: row.attributes,
             ..empty
         },
@@ -107,7 +110,10 @@ fn raw() -> impl Strategy<Value = (Stream, Body)> {
     (stream, name(), any::<bool>(), name(), format(), payload, vec((text(), text()), 0..5)).prop_map(
         |(stream, source, is_named, compartment, format, payload, attributes)| {
             let raw = Raw::new(source, compartment, format, payload.into(), attributes, built_in());
-            (stream, Body::Raw(raw.named_by_sender(is_named)))
+            // Any place will do: that each is read back, its own tests ask.
+            let place = InFile { inode: Some(7), offset: raw.payload.len() as u64, ..InFile::default() };
+            let provenance = is_named.then(|| Provenance::in_file(place));
+            (stream, Body::Raw(raw.named_by_sender(is_named).read_at(provenance)))
         },
     )
 }
@@ -117,10 +123,10 @@ fn decision() -> impl Strategy<Value = (Stream, Body)> {
     let actions = vec![Action::Other, Action::Login, Action::ServiceStop, Action::Alert];
     let happened = (proptest::option::of(text()), prop::sample::select(actions), any::<Option<bool>>(), 2..2000_u32)
         .prop_map(|(program, action, outcome, times)| Happened { program, action, outcome, times });
-    let lists = (vec(text(), 0..3), vec(text(), 0..3), text(), text(), happened, alarm());
+    let lists = (vec(text(), 0..3), vec(text(), 0..3), text(), text(), happened, alarm(), evidence());
     (stream, verdict(), unit(), name(), any::<u16>(), name(), entity(), category(), lists).prop_map(
         |(stream, verdict, score, model, device_id, compartment, entity, category, lists)| {
-            let (reasons, attack, summary, input_ref, happened, alarm) = lists;
+            let (reasons, attack, summary, input_ref, happened, alarm, evidence) = lists;
             let decision = Decision {
                 verdict,
                 score,
@@ -135,10 +141,23 @@ fn decision() -> impl Strategy<Value = (Stream, Body)> {
                 attack,
                 summary,
                 alarm: alarm.map(Box::new),
+                evidence,
             };
             (stream, Body::Decision(Box::new(decision)))
         },
     )
+}
+
+fn evidence() -> impl Strategy<Value = Option<Box<Evidence>>> {
+    let events = vec(any::<u32>().prop_map(|ms| EventId::new(ms.into(), 0)), 0..5);
+    let evidence = (events, any::<u32>(), prop::option::of(text()), prop::option::of(finite())).prop_map(
+        |(events, unnamed, name, value)| {
+            let rule = name.clone().map(|name| Rule { id: name.clone(), title: name.clone(), file: name });
+            let (threshold, timespan_s) = (value, value);
+            Box::new(Evidence { events, unnamed: unnamed.into(), rule, value, threshold, field: name, timespan_s })
+        },
+    );
+    prop::option::of(evidence)
 }
 
 fn alarm() -> impl Strategy<Value = Option<Alarm>> {
@@ -161,7 +180,13 @@ fn values() -> impl Strategy<Value = BTreeMap<String, f64>> {
 
 fn view() -> impl Strategy<Value = ShrinkView> {
     let state = prop::sample::select(vec![ShrinkState::Fresh, ShrinkState::Stale, ShrinkState::Down]);
-    (state, prop::option::of(finite()), values()).prop_map(|(state, age_s, values)| ShrinkView { state, age_s, values })
+    let sample_id = prop::option::of(any::<u32>().prop_map(|n| EventId::new(n.into(), n)));
+    (state, prop::option::of(finite()), sample_id, values()).prop_map(|(state, age_s, sample_id, values)| ShrinkView {
+        state,
+        age_s,
+        sample_id,
+        values,
+    })
 }
 
 fn proposal() -> impl Strategy<Value = Option<Value>> {
@@ -185,14 +210,14 @@ fn proposal() -> impl Strategy<Value = Option<Value>> {
 fn soc() -> impl Strategy<Value = (Stream, Body)> {
     let severity = prop::sample::select(vec![Severity::Info, Severity::Low, Severity::High, Severity::Critical]);
     let texts = (prop::sample::select(vec!["3", "4", "8"]), text(), text(), text());
-    let lists =
-        (vec(text(), 0..3), vec(text(), 0..3), vec(text(), 0..3), proposal(), prop::option::of(text()), alarm());
+    let alarm = (alarm(), evidence());
+    let lists = (vec(text(), 0..3), vec(text(), 0..3), vec(text(), 0..3), proposal(), prop::option::of(text()), alarm);
     let numbers = (unit(), prop::option::of(unit()), 50..=105_u16, prop::option::of(any::<bool>()));
     (verdict(), numbers, severity, category(), texts, entity(), view(), lists).prop_map(
         |(decision, numbers, severity, category, texts, entity, shrink, lists)| {
             let (score, shrink_risk, src_device, outcome) = numbers;
             let (src_layer, input_ref, compartment, summary) = texts;
-            let (flags, attack, reasons, proposal, incident_id, alarm) = lists;
+            let (flags, attack, reasons, proposal, incident_id, (alarm, evidence)) = lists;
             let soc = Soc {
                 src_layer: src_layer.to_owned(),
                 decision,
@@ -213,6 +238,7 @@ fn soc() -> impl Strategy<Value = (Stream, Body)> {
                 proposal,
                 incident_id,
                 alarm,
+                evidence,
             };
             (Stream::SocEvents, Body::Soc(Box::new(soc)))
         },
@@ -271,25 +297,6 @@ proptest! {
         let row = row(&plain, &mut FormatNames::default()).unwrap();
         let result = Rebuilder::new(built_in()).event(Stored { body, attributes: form, ..stored(&row) });
         prop_assert!(form != attribute_form::BYTES || result.is_ok());
-    }
-
-    #[test]
-    fn the_masks_let_exactly_the_interest_through(bits in vec(0..64_usize, 0..6), producer in 50..=105_u16) {
-        let interest = Stream::ALL
-            .into_iter()
-            .filter(|stream| *stream != Stream::SocEvents && bits.contains(&(*stream as usize)))
-            .fold(Interest::NONE, Interest::stream);
-        let interest = bits.iter().filter(|bit| **bit >= 8).fold(interest, |all, bit| all.soc(42 + *bit as u16));
-        let masks = Masks::from(interest);
-        let covers = |stream| interest.overlaps(Interest::of(stream, producer));
-        prop_assert_eq!(masks.raw >> 3 & 1 == 1, covers(Stream::L3In));
-        prop_assert_eq!(masks.raw >> 4 & 1 == 1, covers(Stream::L4In));
-        prop_assert_eq!(masks.outputs >> 3 & 1 == 1, covers(Stream::L3Out));
-        prop_assert_eq!(masks.outputs >> 4 & 1 == 1, covers(Stream::L4Out));
-        let soc = masks.outputs >> 8 & 1 == 1 && masks.producers >> (producer - 50) & 1 == 1;
-        prop_assert_eq!(soc, covers(Stream::SocEvents));
-        prop_assert_eq!(masks.control & 1 == 1, covers(Stream::Shrink));
-        prop_assert_eq!(masks.control >> 1 & 1 == 1, covers(Stream::Tick));
     }
 }
 
