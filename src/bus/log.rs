@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::event::{Body, Decision, Draft, Entity, Event, EventId, Record, Soc};
+use crate::event::{Body, Decision, Draft, Entity, Event, EventId, Evidence, Provenance, Record, Soc};
 use crate::limits;
 
 /// One event of a chunk, shared: cheap to keep and to pass on.
@@ -154,7 +154,8 @@ fn memory(event: &Event) -> usize {
         Body::Raw(raw) => {
             let read =
                 raw.parsed().map_or(0, |record| size_of::<Record>() + record.message.len() + pairs(&record.fields));
-            raw.source.len() + raw.compartment.len() + raw.payload.len() + pairs(&raw.attributes) + read
+            let place = raw.provenance.as_ref().map_or(0, |_| size_of::<Provenance>());
+            place + raw.source.len() + raw.compartment.len() + raw.payload.len() + pairs(&raw.attributes) + read
         }
         body => weight(body),
     };
@@ -175,12 +176,15 @@ pub fn weight(body: &Body) -> usize {
                 + raw.attributes.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
         }
         Body::Decision(decision) => {
-            let Decision { model, compartment, input_ref, entity, reasons, attack, summary, .. } = &**decision;
-            model.len() + judged([compartment, input_ref, summary], entity, [reasons, attack])
+            let Decision { model, compartment, input_ref, entity, reasons, attack, summary, evidence, .. } =
+                &**decision;
+            let named = evidence.as_deref().map_or(0, Evidence::bytes);
+            named + model.len() + judged([compartment, input_ref, summary], entity, [reasons, attack])
         }
         Body::Soc(soc) => {
-            let Soc { compartment, input_ref, entity, reasons, attack, summary, .. } = &**soc;
-            judged([compartment, input_ref, summary], entity, [reasons, attack])
+            let Soc { compartment, input_ref, entity, reasons, attack, summary, evidence, .. } = &**soc;
+            evidence.as_deref().map_or(0, Evidence::bytes)
+                + judged([compartment, input_ref, summary], entity, [reasons, attack])
         }
         Body::Shrink(_) | Body::Tick => FIXED,
     }

@@ -17,8 +17,8 @@ const ATTACKER: &str = "203.0.113.7";
 fn attack(from: usize, count: usize) -> Vec<u8> {
     let mut text = Vec::new();
     for n in from..from + count {
-        let (minute, second) = (n / 60, n % 60);
-        let name = ["root", "admin", "git", "oracle"][n % 4];
+        let (minute, second) = (n / 6, n % 6 * 10);
+        let name = ["root", "admin", "git", "oracle"][n / 11];
         let head = format!("2026-11-20T10:{minute:02}:{second:02}Z atlas");
         text.extend_from_slice(format!("{head} cron[{n}]: (root) CMD (true {n})\n").as_bytes());
         text.extend_from_slice(head.as_bytes());

@@ -133,3 +133,49 @@ impl Tree {
         Value::Object(object)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::{Evidence, Soc, Stream};
+    use crate::server::tests::{FakeGateway, soc};
+
+    /// Events that each name any others, earlier and later ones and ones that there are not; the last of them.
+    fn committed(gateway: &FakeGateway, references: &[Vec<u64>]) -> Event {
+        let mut last = gateway.commit_line(Stream::L3In, "line");
+        for named in references {
+            let events = named.iter().map(|n| EventId::new(1000, *n as u32)).collect();
+            let Body::Soc(event) = soc(&last.to_string()) else { panic!("a SOC event") };
+            let evidence = Some(Box::new(Evidence { events, ..Evidence::default() }));
+            last = gateway.commit(Stream::SocEvents, Body::Soc(Box::new(Soc { evidence, ..*event })));
+        }
+        futures_util::FutureExt::now_or_never(gateway.event(last)).unwrap().unwrap().unwrap()
+    }
+
+    fn deepest(node: &Value) -> usize {
+        let children = node["children"].as_array().into_iter().flatten();
+        children.map(|child| 1 + deepest(child)).max().unwrap_or_default()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_names_whatever_the_tree_is_bounded_and_nothing_is_passed_over_in_silence(
+            references in vec(vec(0..60_u64, 0..40), 0..50),
+        ) {
+            let gateway = FakeGateway::new();
+            let root = committed(&gateway, &references);
+            let tree = futures_util::FutureExt::now_or_never(Tree::of(root, &*gateway)).unwrap().unwrap();
+            let extent = tree.extent();
+            prop_assert!(extent.nodes <= EXPLAIN_NODES_MAX && deepest(&tree.to_json()) <= EXPLAIN_DEPTH_MAX);
+            for node in &tree.nodes {
+                prop_assert_eq!(node.children.len() + node.left_out, node.causes.events.len());
+            }
+            let events: BTreeSet<EventId> = tree.nodes.iter().filter(|node| !matches!(node.found, Found::Above)).map(|node| node.id).collect();
+            let above = tree.nodes.iter().filter(|node| matches!(node.found, Found::Above)).count();
+            prop_assert_eq!(events.len() + above, extent.nodes, "no event is shown twice");
+        }
+    }
+}

@@ -31,14 +31,15 @@ fn of_decision(decision: &Decision) -> String {
     }
 }
 
-/// Behind what was found: within which time, by which rule, and how far beyond what is enough.
+/// Behind what was found: the rule, what it measured within which time, and from where on that is enough.
 fn by_rule(evidence: &Evidence) -> String {
-    let within = evidence.timespan_s.map(|seconds| format!(" within {}", span(seconds))).unwrap_or_default();
-    let mut facts: Vec<String> = evidence.rule.iter().map(named).collect();
     let of = evidence.field.as_ref().map(|field| format!(" different {field}")).unwrap_or_default();
-    facts.extend(evidence.value.map(|value| format!("measured {}{of}", number(value))));
-    facts.extend(evidence.threshold.map(|threshold| format!("threshold {}", number(threshold))));
-    if facts.is_empty() { within } else { format!("{within} ({})", facts.join(", ")) }
+    let within = evidence.timespan_s.map(|seconds| format!(" within {}", span(seconds))).unwrap_or_default();
+    let measured = evidence.value.map(|value| format!("{}{of}{within}", number(value)));
+    let threshold = evidence.threshold.map(|threshold| format!("threshold {}", number(threshold)));
+    let found = [measured, threshold].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let facts: Vec<String> = evidence.rule.iter().map(named).chain((!found.is_empty()).then_some(found)).collect();
+    if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(": ")) }
 }
 
 fn named(rule: &Rule) -> String {
@@ -112,7 +113,7 @@ mod tests {
         };
         assert_eq!(
             of_decision(&decision),
-            "41 failed logins within 10 min (rule \"Guessing\" 7 of built-in ssh.yml, measured 4 different user.name, threshold 3.50)"
+            "41 failed logins (rule \"Guessing\" 7 of built-in ssh.yml: 4 different user.name within 10 min, threshold 3.50)"
         );
     }
 

@@ -50,7 +50,7 @@ pub(crate) struct FakeGateway {
 }
 
 impl FakeGateway {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             events: Mutex::default(),
             committed: watch::Sender::new(EventId::ZERO),
