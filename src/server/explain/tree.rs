@@ -31,13 +31,18 @@ struct Node {
     id: EventId,
     depth: usize,
     found: Found,
+    /// As it is shown: a long line is not held as a whole.
+    shown: Map<String, Value>,
     causes: Causes,
     children: Vec<usize>,
     left_out: usize,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Found {
-    Event(Box<Event>),
+    Event,
+    /// A line or message from outside.
+    Line,
     /// It stands elsewhere in the tree.
     Above,
     Missing,
@@ -54,7 +59,7 @@ impl Tree {
     pub async fn of(root: Event, gateway: &dyn Gateway) -> Result<Self, GatewayError> {
         let mut seen = BTreeSet::from([root.id]);
         let mut tree = Self { nodes: Vec::new() };
-        tree.add(root.id, 0, Found::Event(Box::new(root)));
+        tree.add_event(0, &root);
         let mut next = VecDeque::from([0]);
         while let Some(place) = next.pop_front() {
             let Some(node) = tree.nodes.get(place) else { continue };
@@ -65,11 +70,12 @@ impl Tree {
                 if tree.nodes.len() >= EXPLAIN_NODES_MAX || depth > EXPLAIN_DEPTH_MAX {
                     break;
                 }
-                let found = match seen.insert(cause) {
-                    true => gateway.event(cause).await?.map_or(Found::Missing, |event| Found::Event(Box::new(event))),
-                    false => Found::Above,
+                let found = if seen.insert(cause) { Some(gateway.event(cause).await?) } else { None };
+                let child = match found {
+                    Some(Some(event)) => tree.add_event(depth, &event),
+                    Some(None) => tree.add(cause, depth, Found::Missing, Map::new(), Causes::default()),
+                    None => tree.add(cause, depth, Found::Above, Map::new(), Causes::default()),
                 };
-                let child = tree.add(cause, depth, found);
                 children.push(child);
                 next.push_back(child);
             }
@@ -81,19 +87,36 @@ impl Tree {
         Ok(tree)
     }
 
-    fn add(&mut self, id: EventId, depth: usize, found: Found) -> usize {
-        let causes = if let Found::Event(event) = &found { Causes::of(event) } else { Causes::default() };
-        self.nodes.push(Node { id, depth, found, causes, children: Vec::new(), left_out: 0 });
+    fn add_event(&mut self, depth: usize, event: &Event) -> usize {
+        let mut shown = Map::new();
+        shown.insert("stream".to_owned(), json!(event.stream));
+        shown.insert("ts".to_owned(), json!(event.ts().seconds()));
+        because(event).map(|because| shown.insert("because".to_owned(), json!(because)));
+        let found = match &event.body {
+            Body::Raw(raw) => {
+                shown.insert("line".to_owned(), line(raw));
+                Found::Line
+            }
+            _ => {
+                shown.insert("event".to_owned(), event_json(event));
+                Found::Event
+            }
+        };
+        self.add(event.id, depth, found, shown, Causes::of(event))
+    }
+
+    fn add(&mut self, id: EventId, depth: usize, found: Found, shown: Map<String, Value>, causes: Causes) -> usize {
+        self.nodes.push(Node { id, depth, found, shown, causes, children: Vec::new(), left_out: 0 });
         self.nodes.len() - 1
     }
 
     pub fn extent(&self) -> Extent {
-        let is_line = |node: &&Node| matches!(&node.found, Found::Event(event) if matches!(event.body, Body::Raw(_)));
+        let count = |found: Found| self.nodes.iter().filter(|node| node.found == found).count();
         Extent {
             nodes: self.nodes.len(),
-            lines: self.nodes.iter().filter(is_line).count(),
+            lines: count(Found::Line),
             left_out: self.nodes.iter().map(|node| node.left_out).sum(),
-            missing: self.nodes.iter().filter(|node| matches!(node.found, Found::Missing)).count(),
+            missing: count(Found::Missing),
         }
     }
 
@@ -105,19 +128,12 @@ impl Tree {
     fn branch(&self, place: usize) -> Value {
         let Some(node) = self.nodes.get(place) else { return Value::Null };
         let mut object = Map::from_iter([("id".to_owned(), json!(node.id))]);
+        object.extend(node.shown.clone());
         let mut say = |name: &str, value: Value| object.insert(name.to_owned(), value);
-        match &node.found {
+        match node.found {
             Found::Missing => drop(say("missing", json!("it is not in the store any more"))),
             Found::Above => drop(say("above", json!(true))),
-            Found::Event(event) => {
-                say("stream", json!(event.stream));
-                say("ts", json!(event.ts().seconds()));
-                because(event).map(|because| say("because", json!(because)));
-                match &event.body {
-                    Body::Raw(raw) => say("line", line(raw)),
-                    _ => say("event", event_json(event)),
-                };
-            }
+            Found::Event | Found::Line => {}
         }
         for (name, count) in [("left_out", node.left_out as u64), ("unnamed", node.causes.unnamed)] {
             if count > 0 {
