@@ -148,12 +148,15 @@ fn outlet(spec: &'static OutletSpec) -> Component {
     let about = &spec.about;
     let run = Run::tasks(move |core, io| {
         let resources = core.for_outlets(io);
-        let task = NamedTask::new(about.name, move |context| (spec.run)(context, resources.clone()));
-        (spec.is_wanted)(&core.config()).then_some(task).into_iter().collect()
+        let task = |name: String| {
+            let (resources, task_name) = (resources.clone(), name.clone());
+            NamedTask::new(task_name, move |context| (spec.run)(context, resources.clone(), name.clone()))
+        };
+        (spec.names)(&core.config()).into_iter().map(task).collect()
     });
     // After the outside has had its time, the outlet saves how far it is.
     let drain = about.drain + DRAIN / 2;
-    Component { drain, ..Component::new(about.name, about.identifier, Phase::Outlet, sections(spec.sections), run) }
+    Component { drain, ..Component::new(spec.name, about.identifier, Phase::Outlet, sections(spec.sections), run) }
 }
 
 fn store() -> Component {

@@ -8,8 +8,7 @@ use crate::bus::Bus;
 use crate::commit::{self, Announcer, Progress};
 use crate::config::{Config, CurrentConfig};
 use crate::intake::{self, IntakeLog};
-use crate::outlet::archive::Archive;
-use crate::outlet::driver::Outlet;
+use crate::outlet::archive;
 use crate::outlet::{self, CommittedLog};
 use crate::server::{Board, Live, Server};
 use crate::store::HotStore;
@@ -67,7 +66,7 @@ impl Core {
             outlets: Arc::clone(&self.outlets),
             board: Arc::clone(&self.board),
             config: self.config.getter(),
-            needs: self.is_power_durable.then_some(Archive::ABOUT.name),
+            needs: self.is_power_durable.then_some(archive::NAME),
         }
     }
 }

@@ -20,8 +20,8 @@ use crate::layer::stage::StageSpec;
 use crate::limits;
 use crate::observe::memory::Memory;
 use crate::observe::metrics;
-use crate::outlet::archive::{self, Archive};
-use crate::outlet::driver::{Log, Outlet};
+use crate::outlet::archive;
+use crate::outlet::driver::Log;
 use crate::outlet::{CommittedLog, OUTLETS};
 use crate::retry::OutsideError;
 use crate::server::gateway::{ConfigStatus, Gateway, Status};
@@ -162,12 +162,11 @@ impl Daemon {
             running_files: plan.files,
         };
         // Before the writer, which removes what is old.
-        let wanted = OUTLETS.iter().filter(|spec| spec.about.has_cursor() && (spec.is_wanted)(&config));
-        for about in wanted.map(|spec| &spec.about) {
-            let cursor = recovery.cursors.get(about.name).copied().unwrap_or_default();
-            daemon.core.outlets.acknowledge(about, cursor);
+        for about in OUTLETS.iter().filter(|spec| spec.about.has_cursor()).flat_map(|spec| spec.wanted(&config)) {
+            let cursor = recovery.cursors.get(&*about.name).copied().unwrap_or_default();
+            daemon.core.outlets.acknowledge(&about, cursor);
         }
-        daemon.core.outlets.set_archived(recovery.cursors.get(Archive::ABOUT.name).copied().unwrap_or_default());
+        daemon.core.outlets.set_archived(recovery.cursors.get(archive::NAME).copied().unwrap_or_default());
         for place in daemon.components.places() {
             if let Err(error) = daemon.start_component(place, &plan.stages, &mut snapshots).await {
                 // In order, so that the reason is all that is said.

@@ -272,17 +272,17 @@ pub fn dropped(place: impl Into<SharedString>, reason: &'static str) -> Counter 
     counter!("dsmil_dropped_total", "where" => place.into(), "reason" => reason)
 }
 
-pub fn outlet_up(outlet: &'static str) -> Gauge {
-    gauge!("dsmil_outlet_up", "outlet" => outlet)
+pub fn outlet_up(outlet: impl Into<SharedString>) -> Gauge {
+    gauge!("dsmil_outlet_up", "outlet" => outlet.into())
 }
 
 /// `lane`: what an outlet calls one of several wants, else empty.
-pub fn outlet_lag_events(outlet: &'static str, lane: &'static str) -> Gauge {
-    gauge!("dsmil_outlet_lag_events", "outlet" => outlet, "stream" => lane)
+pub fn outlet_lag_events(outlet: impl Into<SharedString>, lane: &'static str) -> Gauge {
+    gauge!("dsmil_outlet_lag_events", "outlet" => outlet.into(), "stream" => lane)
 }
 
-pub fn outlet_events(outlet: &'static str) -> Counter {
-    counter!("dsmil_outlet_events_total", "outlet" => outlet)
+pub fn outlet_events(outlet: impl Into<SharedString>) -> Counter {
+    counter!("dsmil_outlet_events_total", "outlet" => outlet.into())
 }
 
 pub fn mirror_lag_events(stream: &'static str) -> Gauge {

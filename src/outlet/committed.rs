@@ -22,7 +22,7 @@ pub struct CommittedLog {
     /// The checkpoints from which hot stores were filled after losses of power.
     pub restored: Vec<EventId>,
     /// By outlet: the outside has everything up to there, and how long the rest is kept.
-    acknowledged: Mutex<BTreeMap<&'static str, (Keep, EventId)>>,
+    acknowledged: Mutex<BTreeMap<String, (Keep, EventId)>>,
     archived: watch::Sender<EventId>,
     shown: Mutex<BTreeMap<String, OutletStatus>>,
 }
@@ -115,24 +115,24 @@ impl Log for Arc<CommittedLog> {
     }
 
     fn acknowledged(&self, about: &About) -> Option<EventId> {
-        locked(&self.acknowledged).get(about.name).map(|(_, id)| *id)
+        locked(&self.acknowledged).get(&*about.name).map(|(_, id)| *id)
     }
 
     fn acknowledge(&self, about: &About, id: EventId) {
-        locked(&self.acknowledged).insert(about.name, (about.keep, id));
+        locked(&self.acknowledged).insert(about.name.to_string(), (about.keep, id));
     }
 
     fn forget(&self, about: &About) {
-        locked(&self.acknowledged).remove(about.name);
+        locked(&self.acknowledged).remove(&*about.name);
     }
 
     async fn saved(&self, about: &About) -> Result<Option<EventId>, StoreError> {
-        Ok(self.store.checkpoint(false).await?.cursors.get(about.name).copied())
+        Ok(self.store.checkpoint(false).await?.cursors.get(&*about.name).copied())
     }
 
     async fn save(&self, about: &About, cursor: EventId) -> Result<(), StoreError> {
         let transaction =
-            Transaction { consumer: about.name.to_owned(), cursor: Some(cursor), ..Transaction::default() };
+            Transaction { consumer: about.name.to_string(), cursor: Some(cursor), ..Transaction::default() };
         let store = self.store.clone();
         match self.io.spawn(async move { store.commit(&[Arc::new(transaction)]).await }).await {
             Ok(committed) => committed.map(|_| ()),
@@ -146,7 +146,7 @@ impl Log for Arc<CommittedLog> {
     }
 
     fn hide(&self, about: &About) {
-        locked(&self.shown).remove(about.name);
+        locked(&self.shown).remove(&*about.name);
     }
 }
 
@@ -166,11 +166,11 @@ mod tests {
         let log = Arc::new(CommittedLog::new(bus, store, Handle::current(), Vec::new()));
         let name = Loki::ABOUT.name;
         for up in [true, false, true] {
-            let status = OutletStatus { name: name.to_owned(), up, lag_events: 7, ..OutletStatus::default() };
+            let status = OutletStatus { name: name.to_string(), up, lag_events: 7, ..OutletStatus::default() };
             log.show(status.clone());
-            assert_eq!((log.shown(), log.is_up(name)), (vec![status], up));
+            assert_eq!((log.shown(), log.is_up(&name)), (vec![status], up));
         }
         log.hide(&Loki::ABOUT);
-        assert_eq!((log.shown(), log.is_up(name)), (Vec::new(), false));
+        assert_eq!((log.shown(), log.is_up(&name)), (Vec::new(), false));
     }
 }

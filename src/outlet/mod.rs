@@ -12,5 +12,5 @@ pub(crate) mod stdout;
 mod table;
 
 pub(crate) use committed::CommittedLog;
-pub(crate) use configured::{Configured, OutletSpec, Resources};
+pub(crate) use configured::{Configured, ConfiguredEach, OutletSpec, Resources};
 pub(crate) use table::OUTLETS;

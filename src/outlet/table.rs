@@ -17,9 +17,12 @@ mod tests {
 
     #[test]
     fn no_two_outlets_have_one_name() {
-        let mut names: Vec<_> = OUTLETS.iter().map(|outlet| outlet.about.name).collect();
+        let mut names: Vec<_> = OUTLETS.iter().map(|outlet| outlet.name).collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), OUTLETS.len());
+        for outlet in OUTLETS {
+            assert_eq!(outlet.about.name, outlet.name);
+        }
     }
 }

@@ -14,8 +14,7 @@ use crate::config::Config;
 use crate::event::{Draft, Event, EventId, Stream};
 use crate::locked::locked;
 use crate::observe::{audit, metrics, systemd};
-use crate::outlet::archive::Archive;
-use crate::outlet::driver::Outlet;
+use crate::outlet::archive;
 use crate::retry::OutsideError;
 use crate::store::positions::Positions;
 use crate::store::{IdSpan, Order, Searched};
@@ -85,7 +84,7 @@ impl Gateway for Notice {
     fn status(&self) -> Status {
         let reason = locked(&self.reason).clone();
         let archive = OutletStatus {
-            name: Archive::ABOUT.name.to_owned(),
+            name: archive::NAME.to_owned(),
             up: false,
             lag_events: 0,
             last_error: reason.clone(),

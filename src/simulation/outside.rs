@@ -1,5 +1,6 @@
 //! What is outside of the daemon, and the outlet that leads there, over the driver of all outlets.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -56,7 +57,7 @@ impl Outside {
 pub struct SeenLog {
     pub bus: Arc<Bus>,
     pub disk: Rc<RefCell<Disk>>,
-    acknowledged: Rc<RefCell<BTreeMap<&'static str, EventId>>>,
+    acknowledged: Rc<RefCell<BTreeMap<String, EventId>>>,
 }
 
 impl SeenLog {
@@ -87,23 +88,23 @@ impl Log for SeenLog {
     }
 
     fn acknowledged(&self, about: &About) -> Option<EventId> {
-        self.acknowledged.borrow().get(about.name).copied()
+        self.acknowledged.borrow().get(&*about.name).copied()
     }
 
     fn acknowledge(&self, about: &About, id: EventId) {
-        self.acknowledged.borrow_mut().insert(about.name, id);
+        self.acknowledged.borrow_mut().insert(about.name.to_string(), id);
     }
 
     fn forget(&self, about: &About) {
-        self.acknowledged.borrow_mut().remove(about.name);
+        self.acknowledged.borrow_mut().remove(&*about.name);
     }
 
     async fn saved(&self, about: &About) -> Result<Option<EventId>, StoreError> {
-        Ok(self.disk.borrow().cursors.get(about.name).copied())
+        Ok(self.disk.borrow().cursors.get(&*about.name).copied())
     }
 
     async fn save(&self, about: &About, cursor: EventId) -> Result<(), StoreError> {
-        self.disk.borrow_mut().cursors.insert(about.name.to_owned(), cursor);
+        self.disk.borrow_mut().cursors.insert(about.name.to_string(), cursor);
         Ok(())
     }
 
@@ -120,9 +121,9 @@ pub struct Way {
 
 impl Outlet for Way {
     const ABOUT: About = About {
-        name: "simulated",
+        name: Cow::Borrowed("simulated"),
         identifier: "dsmil-simulated",
-        outside: "the outside",
+        outside: Cow::Borrowed("the outside"),
         takes: "events",
         meanwhile: "events wait",
         level: log::Level::Debug,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::state::ABOUT;
+use super::state::NAME;
 use super::{Config, Link};
 use crate::bus::{Snapshot, Transaction};
 use crate::config::{self, Durability};
@@ -62,7 +62,7 @@ pub async fn begin(
     let Some(archive) = config.archive.as_ref().filter(|_| config.store.durability == Durability::Power) else {
         return Ok(found.or_saved(&saved, here.as_ref()));
     };
-    if found.cursors.contains_key(ABOUT.name) {
+    if found.cursors.contains_key(NAME) {
         return Ok(found.or_saved(&saved, here.as_ref()));
     }
     let restore = Restore { config: archive, instance: &config.daemon.instance, store, stages, here: here.as_ref() };
@@ -135,7 +135,7 @@ impl Restore<'_> {
         {
             (after, count) = (scanned, count + events.len());
             let transaction =
-                Transaction { consumer: ABOUT.name.to_owned(), events: events.into(), ..Transaction::default() };
+                Transaction { consumer: NAME.to_owned(), events: events.into(), ..Transaction::default() };
             self.store.commit(&[Arc::new(transaction)]).await?;
         }
         let transactions = checkpoint.cursors.iter().map(|(consumer, cursor)| {
@@ -179,7 +179,7 @@ impl Restore<'_> {
         positions: Vec<(String, Value)>,
         mut transactions: Vec<Arc<Transaction>>,
     ) -> Result<(), StoreError> {
-        let (consumer, cursor) = (ABOUT.name.to_owned(), Some(archived));
+        let (consumer, cursor) = (NAME.to_owned(), Some(archived));
         transactions.push(Arc::new(Transaction { consumer, cursor, positions, ..Transaction::default() }));
         self.store.commit(&transactions).await.map(|_| ())
     }

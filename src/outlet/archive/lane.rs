@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::state::{ABOUT, Settings, State};
+use super::state::{ABOUT, NAME, Settings, State};
 use super::stretch::Stretch;
 use super::{Link, Progress};
 use crate::event::Timestamp;
@@ -134,7 +134,7 @@ impl Lane for ArchiveLane {
             self.state.audit_head.replace(head);
         }
         if left_out > 0 {
-            metrics::dropped(ABOUT.name, "duplicate").increment(left_out);
+            metrics::dropped(NAME, "duplicate").increment(left_out);
             log::info!(
                 target: "dsmil-archive",
                 "{left_out} events are left out: another daemon took their stream entries first and archived them"

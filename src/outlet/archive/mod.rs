@@ -37,5 +37,5 @@ pub use link::{Link, Progress};
 pub use outlet::Archive;
 pub use restore::Restored;
 pub use rows::Rows;
-pub use state::ABOUT;
+pub use state::{ABOUT, NAME};
 pub use write::Transaction;

@@ -27,6 +27,7 @@ pub struct Archive {
 }
 
 impl Configured for Archive {
+    const NAME: &'static str = super::NAME;
     const SECTIONS: &'static [&'static str] = &["archive"];
 
     fn is_wanted(config: &Config) -> bool {

@@ -1,5 +1,6 @@
 //! What the archive is called, what it is configured with, and what its reading and its writing side know of each other.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -14,10 +15,12 @@ use crate::observe::metrics;
 use crate::outlet::driver::{About, Keep};
 use crate::store::Checkpoint;
 
+pub const NAME: &str = "archive";
+
 pub const ABOUT: About = About {
-    name: "archive",
+    name: Cow::Borrowed(NAME),
     identifier: "dsmil-archive",
-    outside: "Postgres",
+    outside: Cow::Borrowed("Postgres"),
     takes: "events",
     meanwhile: "events wait in the hot store, nothing else does",
     level: log::Level::Warn,

@@ -1,5 +1,6 @@
-//! What is fixed about an outlet.
+//! What is fixed about an outlet while it runs.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use metrics::Gauge;
@@ -7,14 +8,14 @@ use metrics::Gauge;
 use crate::event::Interest;
 
 /// Names, words and durations of one outlet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct About {
     /// Of its actor, its cursor in the hot store, its line in status and its metrics.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// SYSLOG_IDENTIFIER of what is said about it.
     pub identifier: &'static str,
     /// What is outside, as messages call it: `Redis`.
-    pub outside: &'static str,
+    pub outside: Cow<'static, str>,
     /// What it takes, as messages call it: `events`.
     pub takes: &'static str,
     /// What becomes of that while the outside does not take it.

@@ -91,7 +91,7 @@ impl<O: Outlet, L: Log> Driver<O, L> {
     async fn position(&self, lane: &mut O::Lane, meter: &LaneMeter) -> Result<EventId, OutsideError> {
         let at = match lane.position().await? {
             Position::At(id) => id,
-            Position::AtCursor => self.log.acknowledged(&O::ABOUT).unwrap_or_default(),
+            Position::AtCursor => self.log.acknowledged(&self.about).unwrap_or_default(),
         };
         self.meter.locate(&self.log, meter, at).await?;
         self.acknowledge();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::about::{About, Want};
 use super::backlog::Backlog;
 use super::log::Log;
+use super::protocol::Aside;
 use super::progress::Progress;
 use crate::event::EventId;
 use crate::observe::metrics;
@@ -25,6 +26,8 @@ pub struct Meter {
     notice: RefCell<Notice>,
     /// The log has heard that the outside takes something.
     introduced: Cell<bool>,
+    /// What the outlet says of itself.
+    aside: RefCell<Aside>,
     /// Something was written since [`connected`](Self::connected) was set.
     pub wrote: Cell<bool>,
 }
@@ -65,14 +68,15 @@ impl Meter {
             want,
         });
         // Series that are there before the first event show the change from 0 to 1.
-        metrics::outlet_events(about.name).increment(0);
-        metrics::dropped(about.name, "retention").increment(0);
+        metrics::outlet_events(about.name.clone()).increment(0);
+        metrics::dropped(about.name.clone(), "retention").increment(0);
         Self {
             about,
             lanes: lanes.collect(),
             connected: Cell::new(false),
             notice: RefCell::default(),
             introduced: Cell::new(false),
+            aside: RefCell::default(),
             wrote: Cell::new(false),
         }
     }
@@ -119,7 +123,7 @@ impl Meter {
         let recovered = lane.notice.borrow_mut().recovers() | self.notice.borrow_mut().recovers();
         let is_news = !self.introduced.replace(true) || recovered;
         if is_news {
-            let (outside, takes) = (about.outside, about.takes);
+            let (outside, takes) = (&about.outside, about.takes);
             log::info!(target: about.identifier, "{}{outside} takes {takes}, {waiting} wait", lane.prefix());
         }
         is_news
@@ -137,7 +141,7 @@ impl Meter {
         lane.located.set(true);
         let waiting = lane.backlog.events();
         if let Some(progress) = Progress::begin(waiting, now()) {
-            let (outside, takes) = (self.about.outside, self.about.takes);
+            let (outside, takes) = (&self.about.outside, self.about.takes);
             log::info!(
                 target: self.about.identifier,
                 "{}{outside} is at {position}: {waiting} {takes} are written there now",
@@ -164,7 +168,7 @@ impl Meter {
         }
         self.wrote.set(true);
         lane.backlog.took(events);
-        metrics::outlet_events(self.about.name).increment(events);
+        metrics::outlet_events(self.about.name.clone()).increment(events);
         if let Some(progress) = lane.progress.borrow_mut().as_mut() {
             progress.wrote(events);
         }
@@ -172,9 +176,9 @@ impl Meter {
 
     /// The outside will never take these.
     pub fn refused(&self, lane: &LaneMeter, events: u64, kind: &'static str, said: &str) {
-        metrics::dropped(self.about.name, kind).increment(events);
+        metrics::dropped(self.about.name.clone(), kind).increment(events);
         if let Some(events) = lane.refusals.borrow_mut().add(events, now()) {
-            let (outside, takes) = (self.about.outside, self.about.takes);
+            let (outside, takes) = (&self.about.outside, self.about.takes);
             log::error!(
                 target: self.about.identifier,
                 "{outside} refused {events} {takes} and does not have them, the others go on: {said} (what is refused \
@@ -215,8 +219,8 @@ impl Meter {
 
     fn say_lost(&self, lost: u64) {
         if lost > 0 {
-            metrics::dropped(self.about.name, "retention").increment(lost);
-            let (outside, takes) = (self.about.outside, self.about.takes);
+            metrics::dropped(self.about.name.clone(), "retention").increment(lost);
+            let (outside, takes) = (&self.about.outside, self.about.takes);
             log::error!(
                 target: self.about.identifier,
                 "{lost} {takes} were removed from the hot store before {outside} took them; raise store.max_size or \
@@ -233,19 +237,30 @@ impl Meter {
         }
     }
 
+    /// What the outlet says of itself, to be shown with the rest.
+    pub fn note(&self, aside: Aside) {
+        self.aside.replace(aside);
+    }
+
     /// Shows everything in status and metrics.
     pub fn report(&self, log: &impl Log) {
         let about = &self.about;
         let mut notices = std::iter::once(&self.notice).chain(self.lanes.iter().map(|lane| &lane.notice));
+        let aside = self.aside.borrow();
         let last_error = notices.find_map(|notice| notice.borrow().error().map(ToString::to_string));
+        let last_error = last_error.or_else(|| aside.complaint.clone());
         let up = self.connected.get() && last_error.is_none() && self.lanes.iter().all(|lane| lane.located.get());
         let progress: Vec<String> =
             self.lanes.iter().filter_map(|lane| lane.progress_line(up, about.identifier)).collect();
         set_gauges(about, up, &self.lanes);
+        if let Some(lane) = self.lanes.first().filter(|_| aside.waiting > 0) {
+            let events = lane.backlog.events() + aside.waiting;
+            metrics::outlet_lag_events(about.name.clone(), lane.label.unwrap_or_default()).set(events as f64);
+        }
         log.show(OutletStatus {
-            name: about.name.to_owned(),
+            name: about.name.clone().into_owned(),
             up,
-            lag_events: self.waiting(),
+            lag_events: self.waiting() + aside.waiting,
             last_error,
             progress: (!progress.is_empty()).then(|| progress.join("; ")),
         });
@@ -263,7 +278,7 @@ impl Meter {
 
 fn set_gauges(about: &About, up: bool, lanes: &[LaneMeter]) {
     let value = if up { 1.0 } else { 0.0 };
-    metrics::outlet_up(about.name).set(value);
+    metrics::outlet_up(about.name.clone()).set(value);
     if let Some(gauge) = about.up {
         gauge().set(value);
     }
@@ -273,7 +288,7 @@ fn set_gauges(about: &About, up: bool, lanes: &[LaneMeter]) {
 }
 
 fn set_lag(about: &About, lane: &LaneMeter, events: u64) {
-    metrics::outlet_lag_events(about.name, lane.label.unwrap_or_default()).set(events as f64);
+    metrics::outlet_lag_events(about.name.clone(), lane.label.unwrap_or_default()).set(events as f64);
     if let Some(gauge) = about.lag {
         gauge(&lane.want).set(events as f64);
     }

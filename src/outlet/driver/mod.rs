@@ -16,5 +16,5 @@ mod tests;
 
 pub use about::{About, Keep, Want};
 pub use log::Log;
-pub use protocol::{Batch, Lane, Look, Outlet, Pace, Portion, Position, Written};
+pub use protocol::{Aside, Batch, Lane, Look, Outlet, Pace, Portion, Position, Written};
 pub use run::run;

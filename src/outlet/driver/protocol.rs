@@ -11,6 +11,12 @@ use crate::retry::OutsideError;
 pub trait Outlet {
     /// What is known of it before the configuration is.
     const ABOUT: About;
+
+    /// The same with its own name, where the configuration has several of its kind.
+    fn about(&self) -> About {
+        Self::ABOUT
+    }
+
     type Batch: Batch;
     type Lane: Lane<Batch = Self::Batch>;
 
@@ -32,6 +38,11 @@ pub trait Outlet {
     /// How it waits for more when everything is outside.
     fn pace(&self) -> Pace {
         Pace::default()
+    }
+
+    /// What it knows of itself that the driver cannot see.
+    fn aside(&self) -> Aside {
+        Aside::default()
     }
 
     /// Resolves when there is something to write that is not on the log.
@@ -71,6 +82,15 @@ pub trait Lane {
     {
         ready(())
     }
+}
+
+/// What status shows of an outlet besides what the driver knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Aside {
+    /// What waits to be taken outside beside events of the log.
+    pub waiting: u64,
+    /// Why it is not up although the outside answers.
+    pub complaint: Option<String>,
 }
 
 /// Events made ready for one write.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::{select, try_join_all};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::about::About;
 use super::log::Log;
 use super::meter::{Meter, now};
 use super::protocol::{Lane, Outlet};
@@ -25,6 +26,7 @@ const CURSOR_PATIENCE: Duration = Duration::from_millis(500);
 /// One run: the outlet, the log that it follows, and what is known of both.
 pub struct Driver<O, L> {
     pub(super) context: TaskContext,
+    pub(super) about: About,
     pub(super) outlet: O,
     pub(super) log: L,
     pub(super) meter: Meter,
@@ -34,12 +36,13 @@ pub struct Driver<O, L> {
 }
 
 /// Takes committed events outside until it is asked to stop; then what is committed goes outside first, if the outside
-/// takes it within [`About::drain`](super::About::drain). What does not, waits for the next start where it is kept.
+/// takes it within [`About::drain`]. What does not, waits for the next start where it is kept.
 /// `is_wanted` tells whether the configuration still asks for the outlet.
 pub async fn run<O: Outlet, L: Log>(context: TaskContext, outlet: O, log: L, is_wanted: impl Fn() -> bool) {
-    let meter = Meter::new(O::ABOUT, outlet.wants(), *log.committed().borrow());
-    let backoff = RefCell::new(Backoff::of(O::ABOUT.name));
-    let driver = Driver { context: context.clone(), outlet, log, meter, backoff, saved: Cell::default() };
+    let about = outlet.about();
+    let meter = Meter::new(about.clone(), outlet.wants(), *log.committed().borrow());
+    let backoff = RefCell::new(Backoff::of(&about.name));
+    let driver = Driver { context: context.clone(), about, outlet, log, meter, backoff, saved: Cell::default() };
     let Some(()) = context.run_until_stopped(driver.begin()).await else { return };
     {
         let work = select(Box::pin(driver.stay_connected()), Box::pin(driver.keep_reporting()));
@@ -50,8 +53,8 @@ pub async fn run<O: Outlet, L: Log>(context: TaskContext, outlet: O, log: L, is_
             return;
         }
         let waiting = || driver.meter.waiting();
-        if !has_ended && timeout(O::ABOUT.drain, work).await.is_err() && waiting() > 0 {
-            let (about, waiting) = (O::ABOUT, waiting());
+        if !has_ended && timeout(driver.about.drain, work).await.is_err() && waiting() > 0 {
+            let (about, waiting) = (&driver.about, waiting());
             log::info!(
                 target: about.identifier,
                 "stopping with {waiting} {} that {} does not have", about.takes, about.outside
@@ -73,13 +76,13 @@ impl<O: Outlet, L: Log> Driver<O, L> {
     }
 
     async fn find_cursor(&self) -> Result<(), OutsideError> {
-        if !O::ABOUT.has_cursor() {
+        if !self.about.has_cursor() {
             return Ok(());
         }
-        let saved = self.log.saved(&O::ABOUT).await?.unwrap_or_default();
+        let saved = self.log.saved(&self.about).await?.unwrap_or_default();
         self.saved.set(saved);
         // What this process knows is newer than what it has saved.
-        let cursor = self.log.acknowledged(&O::ABOUT).unwrap_or_default().max(saved);
+        let cursor = self.log.acknowledged(&self.about).unwrap_or_default().max(saved);
         for lane in &self.meter.lanes {
             lane.backlog.recount(&self.log, cursor).await?;
             lane.position.set(Some(cursor));
@@ -124,11 +127,11 @@ impl<O: Outlet, L: Log> Driver<O, L> {
     /// How far all lanes are: what the hot store need not keep any more.
     pub(super) fn acknowledge(&self) {
         let positions = self.meter.lanes.iter().map(|lane| lane.position.get());
-        if O::ABOUT.has_cursor()
+        if self.about.has_cursor()
             && !self.context.is_superseded()
             && let Some(Some(through)) = positions.min()
         {
-            self.log.acknowledge(&O::ABOUT, through);
+            self.log.acknowledge(&self.about, through);
         }
     }
 
@@ -140,6 +143,7 @@ impl<O: Outlet, L: Log> Driver<O, L> {
                 looked = now();
                 self.meter.look_for_loss(&self.log).await;
             }
+            self.meter.note(self.outlet.aside());
             self.meter.report(&self.log);
             if now().duration_since(saved) >= CURSOR_EVERY {
                 saved = now();
@@ -155,14 +159,14 @@ impl<O: Outlet, L: Log> Driver<O, L> {
     }
 
     async fn save_cursor(&self) {
-        let Some(cursor) = self.log.acknowledged(&O::ABOUT).filter(|_| O::ABOUT.has_cursor()) else { return };
+        let Some(cursor) = self.log.acknowledged(&self.about).filter(|_| self.about.has_cursor()) else { return };
         if cursor == self.saved.get() || self.context.is_superseded() {
             return;
         }
-        match self.log.save(&O::ABOUT, cursor).await {
+        match self.log.save(&self.about, cursor).await {
             Ok(()) => self.saved.set(cursor),
             // A full store takes it later; the price is that more is sent again after a crash.
-            Err(error) => log::debug!(target: O::ABOUT.identifier, "the cursor could not be saved: {error}"),
+            Err(error) => log::debug!(target: self.about.identifier, "the cursor could not be saved: {error}"),
         }
     }
 
@@ -174,7 +178,7 @@ impl<O: Outlet, L: Log> Driver<O, L> {
         let _ = timeout(CURSOR_PATIENCE, self.save_cursor()).await;
         self.meter.end(&self.log);
         if !is_wanted {
-            self.log.forget(&O::ABOUT);
+            self.log.forget(&self.about);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The flat log as an outlet: its events are the entries of the journal, so that it wants nothing of the log.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -27,6 +28,7 @@ pub struct FlatLogOutlet {
 }
 
 impl Configured for FlatLogOutlet {
+    const NAME: &'static str = "flat-log";
     const SECTIONS: &'static [&'static str] = &["flat_log"];
 
     fn is_wanted(config: &config::Config) -> bool {
@@ -41,9 +43,9 @@ impl Configured for FlatLogOutlet {
 
 impl Outlet for FlatLogOutlet {
     const ABOUT: About = About {
-        name: "flat-log",
+        name: Cow::Borrowed("flat-log"),
         identifier: "dsmil-tail",
-        outside: "the flat log",
+        outside: Cow::Borrowed("the flat log"),
         takes: "lines",
         meanwhile: "lines wait in the journal",
         level: log::Level::Error,

@@ -1,5 +1,6 @@
 //! Loki as an outlet: what it wants of the log, and one push.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub struct Loki {
 }
 
 impl Configured for Loki {
+    const NAME: &'static str = "loki";
     const SECTIONS: &'static [&'static str] = &["loki"];
 
     fn is_wanted(config: &config::Config) -> bool {
@@ -37,9 +39,9 @@ impl Configured for Loki {
 
 impl Outlet for Loki {
     const ABOUT: About = About {
-        name: "loki",
+        name: Cow::Borrowed("loki"),
         identifier: "dsmil-loki",
-        outside: "Loki",
+        outside: Cow::Borrowed("Loki"),
         takes: "SOC events",
         meanwhile: "SOC events wait in the hot store, nothing else does",
         level: log::Level::Warn,

@@ -1,5 +1,6 @@
 //! Redis as an outlet: several streams over one connection, each asked by itself where it ends.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ fn mirrored(config: &config::Redis) -> impl Iterator<Item = Stream> {
 }
 
 impl Configured for Mirror {
+    const NAME: &'static str = "mirror";
     const SECTIONS: &'static [&'static str] = &["redis"];
 
     fn is_wanted(config: &config::Config) -> bool {
@@ -67,9 +69,9 @@ impl Mirrored {
 
 impl Outlet for Mirror {
     const ABOUT: About = About {
-        name: "mirror",
+        name: Cow::Borrowed("mirror"),
         identifier: "dsmil-mirror",
-        outside: "Redis",
+        outside: Cow::Borrowed("Redis"),
         takes: "events",
         meanwhile: "events stay in the hot store, not in Redis",
         level: log::Level::Warn,

@@ -1,5 +1,6 @@
 //! Standard output as an outlet. Who reads it may be slow: events wait in the hot store meanwhile.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub struct Stdout {
 }
 
 impl Configured for Stdout {
+    const NAME: &'static str = "stdout";
     const SECTIONS: &'static [&'static str] = &["stdout", "daemon.print_events"];
 
     fn is_wanted(config: &Config) -> bool {
@@ -41,9 +43,9 @@ impl Stdout {
 
 impl Outlet for Stdout {
     const ABOUT: About = About {
-        name: "stdout",
+        name: Cow::Borrowed("stdout"),
         identifier: "dsmild",
-        outside: "standard output",
+        outside: Cow::Borrowed("standard output"),
         takes: "events",
         meanwhile: "events wait in the hot store, nothing else does",
         level: log::Level::Warn,

@@ -1,5 +1,6 @@
 //! A log in memory and an outside that does what each test wants, on a clock that jumps.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -177,9 +178,9 @@ pub struct Fake<const CURSOR: bool> {
 
 impl<const CURSOR: bool> Outlet for Fake<CURSOR> {
     const ABOUT: About = About {
-        name: "fake",
+        name: Cow::Borrowed("fake"),
         identifier: "dsmil-fake",
-        outside: "the fake",
+        outside: Cow::Borrowed("the fake"),
         takes: "events",
         meanwhile: "events wait",
         level: log::Level::Warn,
