@@ -12,6 +12,7 @@ use crate::daemon::{self, Plan};
 use crate::event::Stream;
 use crate::knowledge;
 use crate::observe::reload_mark;
+use crate::outlet::notify;
 use crate::replay;
 
 /// Security-operations daemon for one Linux machine: raw log lines in, fused SOC events out.
@@ -35,6 +36,9 @@ pub enum Command {
     Formats(knowledge::FormatsCommand),
     /// Print what each Sigma rule of the configuration needs of a line, and what of it no format ever fills; test scenarios.
     Rules(Rules),
+    /// Try notifications out.
+    #[command(subcommand)]
+    Notify(Notify),
     #[command(flatten)]
     Client(client::ClientCommand),
     /// Tell the daemon to reload its configuration and wait until it has: what systemd runs. Ends with 1 when it was refused.
@@ -66,6 +70,19 @@ pub struct Rules {
     command: Option<knowledge::RulesCommand>,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum Notify {
+    /// Send a test message the way that a notifier of the configuration does, without the daemon, and print what the other side
+    /// answered. Ends with 0 when it took the message, 1 when it did not, 78 for a bad configuration.
+    Test {
+        /// The name of the notifier; one without a name is called after its kind and number, like webhook1.
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
 #[derive(Debug, clap::Args)]
 pub struct Replay {
     #[command(flatten)]
@@ -93,6 +110,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
                 knowledge::print(|out| knowledge::scenarios::test(&paths, strangers, out))
             }
         },
+        Command::Notify(Notify::Test { name, config }) => test_notifier(&name, &config),
         Command::Client(command) => run_client(&command),
         Command::Reload { pid } => match reload_mark::ask(pid) {
             // The daemon's own line says the rest.
@@ -143,6 +161,33 @@ fn list_rules(file: &ConfigFile) -> ExitCode {
             knowledge::print(|out| knowledge::rules::list(&loaded.config.l3, plan.parser.library(), out))
         }
         Err(error) => daemon::refuse(&error),
+    }
+}
+
+fn test_notifier(name: &str, file: &ConfigFile) -> ExitCode {
+    let config = match prepared(file) {
+        Ok((loaded, _)) => loaded.config,
+        Err(error) => return daemon::refuse(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("dsmild: starting failed: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(notify::trial(name, &config)) {
+        Ok(said) => {
+            eprintln!(
+                "dsmild: {name} took the test message, and answered: {}",
+                if said.is_empty() { "nothing" } else { &said }
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("dsmild: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

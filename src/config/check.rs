@@ -7,7 +7,7 @@ use super::judge::{Judge, plain};
 use super::schema::Config;
 use super::{Finding, daemon};
 use crate::event::Stream;
-use crate::outlet::{archive, flat_log, loki, stdout};
+use crate::outlet::{archive, flat_log, loki, notify, stdout};
 use crate::redis::config::StreamRole;
 use crate::store::config::Durability;
 use crate::{intake, layer, redis, server, store, supervise};
@@ -53,6 +53,7 @@ fn outlets(config: &Config, judge: &mut Judge<'_>) {
     if let Some(section) = &config.stdout {
         stdout::check(section, judge);
     }
+    notify::check(&config.notify, judge);
 }
 
 fn state_and_store(config: &Config, judge: &mut Judge<'_>) {

@@ -13,7 +13,7 @@ use crate::layer::fusion::config::Fusion;
 use crate::layer::l3::config::L3;
 use crate::layer::l4::config::L4;
 use crate::observe::log::config::Log;
-use crate::outlet::{archive, flat_log, loki, stdout};
+use crate::outlet::{archive, flat_log, loki, notify, stdout};
 use crate::parse::config::Parse;
 use crate::redis::config::Redis;
 use crate::server::config::Http;
@@ -35,6 +35,7 @@ pub struct Config {
     pub flat_log: Option<flat_log::Config>,
     pub loki: Option<loki::Config>,
     pub stdout: Option<stdout::Config>,
+    pub notify: Vec<notify::Notify>,
     pub l3: L3,
     pub l4: L4,
     pub fusion: Fusion,

@@ -14,6 +14,7 @@ use crate::intake::file::absent;
 use crate::intake::{clock, expected, parser};
 use crate::knowledge::configured;
 use crate::layer::stage::StageSpec;
+use crate::outlet::notify;
 use crate::parse::{Parser, built_in};
 use crate::server;
 use crate::store::{HotStore, Recovery};
@@ -108,6 +109,7 @@ pub fn prepare_with(components: Arc<Components>, config: &Config) -> Result<Plan
     // A reload that reads other sources starts this stage again.
     files.entry(knows_sources).or_default().push_str(&sources.join("\n"));
     findings.extend(server::findings(&config.http));
+    findings.extend(notify::findings(&config.notify));
     warnings.extend(absent::warnings(&config.intake.file));
     let parser = match configured::parser(&config.parse) {
         Ok((parser, diagnostics)) => {

@@ -41,3 +41,31 @@ pub const MIRROR_BATCH_EVENTS_MAX: usize = 1000;
 pub const MIRROR_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Events of one write to standard output.
 pub const STDOUT_EVENTS_MAX: usize = 1000;
+/// Cases that a notifier remembers, messages of it that wait, and the lines of a summary.
+pub const NOTIFY_CASES_MAX: usize = 1000;
+pub const NOTIFY_WAITING_MAX: usize = 500;
+pub const NOTIFY_SUMMARY_LINES_MAX: usize = 20;
+/// Characters of a sentence and of a name in a message; names of one kind, and proposals.
+pub const NOTIFY_TEXT_CHARS_MAX: usize = 300;
+pub const NOTIFY_WORD_CHARS_MAX: usize = 200;
+pub const NOTIFY_NAMES_MAX: usize = 16;
+pub const NOTIFY_PROPOSALS_MAX: usize = 4;
+/// Notifiers of a configuration, headers and parameters and recipients of one.
+pub const NOTIFIERS_MAX: usize = 16;
+pub const NOTIFY_LIST_MAX: usize = 32;
+/// Bytes of a template, of what it makes, and steps that it takes for that.
+pub const NOTIFY_TEMPLATE_BYTES_MAX: u64 = 64 * 1024;
+pub const NOTIFY_BODY_BYTES_MAX: usize = 256 * 1024;
+pub const NOTIFY_TEMPLATE_STEPS_MAX: u64 = 100_000;
+/// Bytes read of an answer to a message, and of what a command prints.
+pub const NOTIFY_ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// The longest wait that the other side may ask for with Retry-After.
+pub const NOTIFY_RETRY_AFTER_MAX: std::time::Duration = std::time::Duration::from_secs(3600);
+/// Times that a command may fail with one message before that is a dead letter.
+pub const NOTIFY_COMMAND_TRIES_MAX: u32 = 5;
+/// Events that a notifier looks at at once.
+pub const NOTIFY_EVENTS_MAX: usize = 1000;
+/// How far back a notifier that nothing is known of begins.
+pub const NOTIFY_LOOKS_BACK: std::time::Duration = std::time::Duration::from_secs(3600);
+
+const _: () = assert!(NOTIFY_WAITING_MAX <= NOTIFY_CASES_MAX);

@@ -94,6 +94,13 @@ pub const METRICS: &[Metric] = &[
     ),
     metric("dsmil_outlet_events_total", C, Unit::Count, &["outlet"], "Events that each outlet has taken outside."),
     metric(
+        "dsmil_notifications_total",
+        C,
+        Unit::Count,
+        &["notifier", "result"],
+        "Messages of each notifier: told, refused for good, over the rate, or replaced by a newer one before they were told.",
+    ),
+    metric(
         "dsmil_mirror_lag_events",
         G,
         Unit::Count,
@@ -279,6 +286,11 @@ pub fn outlet_up(outlet: impl Into<SharedString>) -> Gauge {
 /// `lane`: what an outlet calls one of several wants, else empty.
 pub fn outlet_lag_events(outlet: impl Into<SharedString>, lane: &'static str) -> Gauge {
     gauge!("dsmil_outlet_lag_events", "outlet" => outlet.into(), "stream" => lane)
+}
+
+/// `result`: `told`, `refused`, `over_rate` or `replaced`.
+pub fn notifications(notifier: impl Into<SharedString>, result: &'static str) -> Counter {
+    counter!("dsmil_notifications_total", "notifier" => notifier.into(), "result" => result)
 }
 
 pub fn outlet_events(outlet: impl Into<SharedString>) -> Counter {

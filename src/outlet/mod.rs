@@ -8,6 +8,7 @@ pub(crate) mod driver;
 pub mod flat_log;
 pub(crate) mod loki;
 pub mod mirror;
+pub(crate) mod notify;
 pub(crate) mod stdout;
 mod table;
 

@@ -1,6 +1,6 @@
 //! The table of outlets.
 
-use super::{OutletSpec, archive, flat_log, loki, mirror, stdout};
+use super::{OutletSpec, archive, flat_log, loki, mirror, notify, stdout};
 
 /// Every outlet, in the order in which they are started.
 pub static OUTLETS: &[OutletSpec] = &[
@@ -9,6 +9,7 @@ pub static OUTLETS: &[OutletSpec] = &[
     OutletSpec::of::<flat_log::FlatLogOutlet>(),
     OutletSpec::of::<loki::Loki>(),
     OutletSpec::of::<stdout::Stdout>(),
+    OutletSpec::each::<notify::Notifier>(),
 ];
 
 #[cfg(test)]

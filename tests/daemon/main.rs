@@ -26,6 +26,8 @@ mod kill;
 mod loki;
 mod loki_server;
 mod named_files;
+mod notify;
+mod notify_server;
 mod oracle;
 mod oracle_writer;
 mod places;

@@ -1,5 +1,5 @@
 //! Incidents as objects: the fold of what the log tells of them, and what people do with them.
 
-mod change;
+pub mod change;
 pub mod fold;
 pub mod handlers;
