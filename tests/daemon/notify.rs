@@ -197,7 +197,7 @@ fn a_notifier_that_does_not_work_is_shown_so_and_what_is_refused_for_good_is_a_d
     is_down("no such channel");
     let letters = || {
         crate::kill::read(&site, "SELECT reason FROM dead_letters WHERE stream = 'notify-hook'", |row| {
-            sqlx::Row::get::<String, _>(row, "reason")
+            sqlx::Row::get::<String, _>(&row, "reason")
         })
     };
     wait_for("the dead letter", || letters().iter().any(|reason| reason.contains("no such channel")));

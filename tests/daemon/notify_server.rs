@@ -212,7 +212,7 @@ impl MailServer {
 
     fn talk(&self, stream: Box<dyn Io>, is_secret: bool, greets: bool) -> Option<()> {
         let mut stream = BufReader::new(stream);
-        let mut say = |stream: &mut BufReader<Box<dyn Io>>, text: &str| {
+        let say = |stream: &mut BufReader<Box<dyn Io>>, text: &str| {
             stream.get_mut().write_all(format!("{text}\r\n").as_bytes()).and_then(|()| stream.get_mut().flush()).ok()
         };
         if greets {

@@ -7,10 +7,12 @@
 
 mod answer;
 mod case;
+mod check;
 mod command;
 mod config;
 mod email;
 mod examples;
+mod keeper;
 mod message;
 mod outlet;
 mod queue;
@@ -25,7 +27,8 @@ mod trial;
 mod way;
 mod webhook;
 
-pub use config::{Notify, check};
+pub use check::check;
+pub use config::Notify;
 pub use outlet::Notifier;
 pub use trial::{findings, trial};
 
