@@ -14,6 +14,7 @@ use crate::knowledge;
 use crate::observe::reload_mark;
 use crate::outlet::notify;
 use crate::replay;
+use crate::respond::helper;
 
 /// Security-operations daemon for one Linux machine: raw log lines in, fused SOC events out.
 #[derive(Debug, Parser)]
@@ -47,6 +48,9 @@ pub enum Command {
         #[arg(value_name = "PID")]
         pid: i32,
     },
+    /// Do what the daemon may not do by itself; systemd runs it when the daemon asks.
+    #[command(hide = true)]
+    RespondHelper(helper::Options),
     /// Write the manual pages and shell completions into a folder, for packages.
     #[command(hide = true)]
     Generate {
@@ -120,6 +124,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        Command::RespondHelper(options) => helper::run(&options),
         Command::Generate { folder } => match generate(&folder) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -47,6 +47,7 @@ pub mod parse;
 pub mod query;
 pub mod redis;
 mod replay;
+pub(crate) mod respond;
 mod retry;
 pub mod server;
 #[cfg(test)]

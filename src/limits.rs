@@ -5,12 +5,14 @@ mod formats;
 mod http;
 mod intake;
 mod outlets;
+mod respond;
 
 pub use detection::*;
 pub use formats::*;
 pub use http::*;
 pub use intake::*;
 pub use outlets::*;
+pub use respond::*;
 
 /// Events that the bus keeps in memory behind the last commit, for readers that are not far behind.
 pub const BUS_EVENTS_MAX: usize = 131_072;

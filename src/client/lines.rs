@@ -30,6 +30,7 @@ pub fn status_table(status: &Status) -> String {
     let _ = writeln!(text, "\nstore   {bytes} of {max}, newest event {last}");
     let age = status.shrink.age_s.map_or_else(|| "never seen".to_owned(), |age| format!("{} old", duration(age)));
     let _ = writeln!(text, "shrink  {}, {age}", format!("{:?}", status.shrink.state).to_lowercase());
+    let _ = writeln!(text, "respond mode {}", status.respond.name());
     let path = status.config.path.as_deref().unwrap_or("built-in defaults");
     let reload = status.config.last_reload.as_deref().unwrap_or("none");
     let _ = writeln!(

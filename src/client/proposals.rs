@@ -18,16 +18,16 @@ pub async fn proposals(client: &Client, command: &ProposalCommand) -> Result<u8,
     let decide = async |id: &EventId, decision: &str, note: &str| {
         let path = format!("/api/v1/proposals/{id}/{decision}");
         let answer = client.post(&path, &json!({ "note": note })).await?;
-        Ok::<String, ClientError>(format!(
-            "proposal {id} is {} by {}\n",
-            field(&answer, "state"),
-            field(&answer, "who")
-        ))
+        Ok::<String, ClientError>(decided(id, &answer))
     };
     let text = match command {
         ProposalCommand::List { state, json } => {
             let answer = lists::ask(client, LIST, *state).await?;
-            if *json { format!("{answer:#}\n") } else { table(lists::items(client, LIST, &answer)?) }
+            if *json {
+                format!("{answer:#}\n")
+            } else {
+                table(lists::items(client, LIST, &answer)?) + approving(&field(&answer, "mode"))
+            }
         }
         ProposalCommand::Show { id, json } => {
             let answer = lists::ask(client, LIST, None::<ProposalState>).await?;
@@ -38,9 +38,51 @@ pub async fn proposals(client: &Client, command: &ProposalCommand) -> Result<u8,
         }
         ProposalCommand::Approve { id, note } => decide(id, "approve", note).await?,
         ProposalCommand::Reject { id, note } => decide(id, "reject", note).await?,
+        ProposalCommand::Undo { id, note } => decide(id, "undo", note).await?,
     };
     io::stdout().write_all(text.as_bytes())?;
     Ok(EXIT_OK)
+}
+
+/// Who decided what, what that leads to, and what became of it.
+fn decided(id: &EventId, answer: &Value) -> String {
+    let mut text = format!("proposal {id} is {} by {}\n", field(answer, "state"), field(answer, "who"));
+    match happened(answer) {
+        Some(happened) => _ = writeln!(text, "  {happened}"),
+        None => _ = writeln!(text, "  {}", field(answer, "effect")),
+    }
+    text
+}
+
+/// What became of it, in a sentence; `None` while nothing did.
+fn happened(one: &Value) -> Option<String> {
+    let response = one.get("response").filter(|response| !response.is_null())?;
+    let is = |key: &str| response.get(key).and_then(Value::as_bool).unwrap_or_default();
+    let (state, said) = (field(response, "state"), field(response, "said"));
+    let mut text = format!("{state} at {}", field(response, "ts"));
+    if !said.is_empty() {
+        let _ = write!(text, ": {said}");
+    }
+    if is("retried") {
+        text += "; it is tried again";
+    }
+    if is("in_force") {
+        let _ = write!(text, "; in force until {} (undo takes it back)", field(response, "ends"));
+    }
+    Some(text)
+}
+
+/// What approving leads to.
+fn approving(mode: &str) -> &'static str {
+    match mode {
+        "propose" => "\nrespond.mode is propose: approving is recorded, and nothing acts\n",
+        "simulate" => {
+            "\nrespond.mode is simulate: approving asks the kernel whether it would take it, and changes nothing\n"
+        }
+        "approve" => "\nrespond.mode is approve: what is approved is carried out\n",
+        "automatic" => "\nrespond.mode is automatic: what is approved is carried out, some of it without anybody\n",
+        _ => "",
+    }
 }
 
 /// The part of the event that has what is proposed.
@@ -56,11 +98,12 @@ fn table(proposals: &[Value]) -> String {
             field(one, "state"),
             field(event, "severity"),
             time(proposed(one), "expires"),
+            one.get("response").map(|response| field(response, "state")).unwrap_or_default(),
             field(event, "incident_id"),
             field(event, "summary"),
         ]
     });
-    lines::list(LIST, ["PROPOSAL", "STATE", "SEVERITY", "EXPIRES", "INCIDENT", "WHAT"], rows)
+    lines::list(LIST, ["PROPOSAL", "STATE", "SEVERITY", "EXPIRES", "RESPONSE", "INCIDENT", "WHAT"], rows)
 }
 
 fn story(one: &Value) -> String {
@@ -73,6 +116,7 @@ fn story(one: &Value) -> String {
         ("caution", field(proposal, "caution")),
         ("refused", field(proposal, "refused")),
         ("expires", time(proposal, "expires")),
+        ("if approved", field(one, "effect")),
     ] {
         if !value.is_empty() {
             let _ = writeln!(text, "  {name}: {value}");
@@ -98,6 +142,9 @@ fn story(one: &Value) -> String {
             field(decision, "ts")
         );
     }
+    if let Some(happened) = happened(one) {
+        let _ = writeln!(text, "  {happened}");
+    }
     text
 }
 
@@ -110,14 +157,23 @@ mod tests {
         let one = json!({
             "id": "9-0", "state": "approved",
             "decision": { "state": "approved", "who": "alice", "ts": "2026-01-01T00:00:00Z", "note": "go" },
+            "response": { "state": "executed", "ts": "2026-01-01T00:00:01Z", "in_force": true, "retried": false,
+                "ends": "2026-01-01T01:00:00Z", "said": "the kernel blocks 203.0.113.7\u{1b}[2J" },
             "event": { "severity": "HIGH", "summary": "proposal: block address\u{1b}[2J", "incident_id": "1-0",
                 "proposal": { "commands": ["nft add …"], "undo": ["nft delete …"], "rationale": "HIGH APP: scans",
                     "expires": 1_700_000_000.0, "caution": null, "refused": null } },
         });
         let text = story(&one);
-        for expected in
-            ["nft add", "nft delete", "because HIGH APP: scans", "approved by alice", ": go", "incident: 1-0"]
-        {
+        for expected in [
+            "nft add",
+            "nft delete",
+            "because HIGH APP: scans",
+            "approved by alice",
+            ": go",
+            "incident: 1-0",
+            "executed at 2026-01-01T00:00:01Z: the kernel blocks",
+            "in force until 2026-01-01T01:00:00Z",
+        ] {
             assert!(text.contains(expected), "{expected}: {text}");
         }
         assert!(!text.contains("caution") && !text.contains('\u{1b}'), "{text}");

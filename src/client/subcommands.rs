@@ -84,7 +84,7 @@ pub enum ProposalCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Record that it is to be done; whoever approves carries it out
+    /// Approve it; what that leads to is in the list and in the answer, and respond.mode says it
     Approve {
         id: EventId,
         #[arg(long, default_value = "")]
@@ -92,6 +92,12 @@ pub enum ProposalCommand {
     },
     /// Record that it is not to be done
     Reject {
+        id: EventId,
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Take back what was carried out
+    Undo {
         id: EventId,
         #[arg(long, default_value = "")]
         note: String,

@@ -10,7 +10,7 @@ use crate::event::Stream;
 use crate::outlet::{archive, flat_log, loki, notify, stdout};
 use crate::redis::config::StreamRole;
 use crate::store::config::Durability;
-use crate::{intake, layer, redis, server, store, supervise};
+use crate::{intake, layer, redis, respond, server, store, supervise};
 
 /// Every relation that does not hold. `broken` names keys whose value is not what the operator wrote: a relation with
 /// one of them is not judged.
@@ -38,6 +38,7 @@ fn sections(config: &Config, judge: &mut Judge<'_>) {
     intake::config::check(&config.intake, flat_log, judge);
     layer::l4::config::check(&config.l4, judge);
     supervise::config::check(&config.supervisor, judge);
+    respond::config::check(&config.respond, judge);
 }
 
 fn outlets(config: &Config, judge: &mut Judge<'_>) {
@@ -150,6 +151,14 @@ pub(crate) mod tests {
             ("l4.malicious_at", "[l4]\nmalicious_at = 1.0"),
             ("l4.malicious_at", "[l4]\nmalicious_at = nan"),
             ("l4.suspicious_at", "[l4]\nsuspicious_at = -1.0"),
+            ("respond.budget", "[respond]\nbudget = 0"),
+            ("respond.prefix_v4", "[respond]\nprefix_v4 = 8"),
+            ("respond.prefix_v6", "[respond]\nprefix_v6 = 129"),
+            ("respond.ttl_max", "[respond]\nttl_max = \"31d\""),
+            ("respond.socket", "[respond]\nsocket = \"x.sock\""),
+            ("respond.socket", "[respond]\nsocket = \"\""),
+            ("respond.automatic.actions", "[respond]\nmode = \"automatic\"\nautomatic = { actions = [] }"),
+            ("respond.automatic.severity", "[respond]\nmode = \"automatic\"\nautomatic = { severity = \"LOW\" }"),
             ("supervisor.backoff.min", "[supervisor.backoff]\nmin = \"1h\""),
             ("supervisor.frozen_after", "[supervisor]\nfrozen_after = \"1999ms\""),
         ];

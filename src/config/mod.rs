@@ -43,6 +43,7 @@ pub use crate::outlet::flat_log::Config as FlatLog;
 pub use crate::outlet::loki::Config as Loki;
 pub use crate::parse::config::Parse;
 pub use crate::redis::config::{Redis, StreamRole};
+pub use crate::respond::config::Respond;
 pub use crate::server::config::Http;
 pub use crate::store::config::{Durability, Store};
 pub use crate::supervise::config::{Backoff, Intensity, Supervisor};

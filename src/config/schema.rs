@@ -16,6 +16,7 @@ use crate::observe::log::config::Log;
 use crate::outlet::{archive, flat_log, loki, notify, stdout};
 use crate::parse::config::Parse;
 use crate::redis::config::Redis;
+use crate::respond::config::Respond;
 use crate::server::config::Http;
 use crate::store::config::Store;
 use crate::supervise::config::Supervisor;
@@ -41,6 +42,7 @@ pub struct Config {
     pub fusion: Fusion,
     /// By number; each device reads its own table.
     pub device: BTreeMap<String, toml::Table>,
+    pub respond: Respond,
     pub supervisor: Supervisor,
 }
 

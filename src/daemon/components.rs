@@ -15,7 +15,9 @@ use crate::intake::{SOURCES, SourceSpec};
 use crate::layer::graph::{Cycle, Node, ordered};
 use crate::layer::row::StageRow;
 use crate::layer::table::{FUSION_IDENTIFIER, LayerSpec, layers};
+use crate::locked::locked;
 use crate::outlet::{OUTLETS, OutletSpec};
+use crate::server::{self, Server};
 use crate::supervise::NamedTask;
 
 /// Where a component stands in the start order.
@@ -42,7 +44,11 @@ impl Components {
     /// The usual ones with these devices.
     pub fn with_devices(devices: &[DeviceSpec]) -> Self {
         let rows = settings().into_iter().chain(OUTLETS.iter().map(outlet)).chain([store()]).chain(layers().map(layer));
-        let rows = rows.chain(devices.iter().map(device)).chain([server()]).chain(SOURCES.iter().map(source));
+        let rows = rows
+            .chain(devices.iter().map(device))
+            .chain([server()])
+            .chain(SOURCES.iter().map(source))
+            .chain([respond()]);
         Self::new(rows.collect(), devices.to_vec())
     }
 
@@ -191,6 +197,17 @@ fn server() -> Component {
     Component::new("http", "dsmil-http", Phase::Server, touched, Run::Tasks(Arc::new(web::tasks)))
 }
 
+/// Writes to the log, so that it ends with the sources.
+fn respond() -> Component {
+    let run = Run::tasks(|core, _| {
+        let (finder, outlets) = (Arc::clone(core), Arc::clone(&core.outlets));
+        let find = Arc::new(move || locked(&finder.server).as_ref().map(Server::responder));
+        let show = Arc::new(move |status| outlets.show_beside(server::RESPOND, status));
+        vec![NamedTask::new(server::RESPOND, move |context| server::respond(context, find.clone(), show.clone()))]
+    });
+    Component::new(server::RESPOND, "dsmil-respond", Phase::Source, keys([("respond", TakenOver)]), run)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -244,8 +261,20 @@ mod tests {
     /// Another value of the same type, where there is one that the key accepts.
     fn other(tree: &Value, key: &str) -> Config {
         let pointer: Vec<&str> = key.split('.').collect();
-        let texts =
-            ["77s", "77MiB", "127.0.0.1:77", "debug", "stderr", "power", "off", "mirror", "text", "HIGH", "zzz"];
+        let texts = [
+            "77s",
+            "77MiB",
+            "127.0.0.1:77",
+            "debug",
+            "stderr",
+            "power",
+            "off",
+            "mirror",
+            "approve",
+            "text",
+            "HIGH",
+            "zzz",
+        ];
         let candidates = texts.iter().map(|text| Value::from(*text)).chain([
             Value::from(77),
             Value::from(77.5),

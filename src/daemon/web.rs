@@ -72,6 +72,10 @@ async fn serve(core: Arc<Core>) -> Result<Server, HttpError> {
         read_entry: |stream, fields, arrival| {
             entry::from_entry(fields, stream, &Arc::from("http"), arrival).map_err(|error| error.to_string())
         },
+        respond: {
+            let config = core.config.getter();
+            Arc::new(move || config().respond.clone())
+        },
         ingest_enabled: config.intake.http.enabled,
         socket: config.api_socket(),
         audit_file: config.daemon.state_dir.join("audit.log"),

@@ -126,7 +126,7 @@ pub fn block_address(text: &str, protected: &Protected, time: Duration) -> Respo
 
 /// Networks without machines that could attack, beside those that the standard library knows: this network, shared addresses of
 /// providers, protocol assignments, reserved; discard, site-local.
-const RESERVED: &[(IpAddr, u8)] = &[
+pub const RESERVED: &[(IpAddr, u8)] = &[
     (IpAddr::V4(Ipv4Addr::new(0, 0, 0, 0)), 8),
     (IpAddr::V4(Ipv4Addr::new(100, 64, 0, 0)), 10),
     (IpAddr::V4(Ipv4Addr::new(192, 0, 0, 0)), 24),

@@ -11,7 +11,7 @@ mod enclave;
 mod gathered;
 mod intel;
 mod intel_lists;
-mod machine;
+pub(crate) mod machine;
 mod network;
 mod network_findings;
 mod offender;

@@ -92,6 +92,14 @@ impl CommittedLog {
         locked(&self.shown).values().cloned().collect()
     }
 
+    /// Shows what is no outlet, but something that the daemon asks outside, beside them; or takes it from there.
+    pub fn show_beside(&self, name: &str, status: Option<OutletStatus>) {
+        match status {
+            Some(status) => locked(&self.shown).insert(name.to_owned(), status),
+            None => locked(&self.shown).remove(name),
+        };
+    }
+
     /// Whether the outlet of this name runs and its outside answers.
     pub fn is_up(&self, outlet: &str) -> bool {
         locked(&self.shown).get(outlet).is_some_and(|status| status.up)

@@ -1,7 +1,7 @@
-//! What is known of proposals: those seen on the log, and what people decided on them. Deciding only records: nothing is
-//! ever carried out.
+//! What is known of proposals: those seen on the log, what people decided on them, and what became of that. Deciding only records;
+//! what carries it out is in `responses`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,11 +17,17 @@ use crate::limits;
 use crate::locked::locked;
 use crate::named_files;
 use crate::observe::audit::{ACCEPT_FILE, Audit, AuditError, Entry, Head, Kept};
+use crate::respond::config::Mode;
+use crate::respond::history::History;
+use crate::respond::plan::Decided;
+use crate::respond::step::{SOAR_DEVICE, Step};
 
-/// The device whose SOC events carry proposals.
-const SOAR_DEVICE: u16 = 58;
-pub const APPROVE: &str = "proposal.approve";
+/// Approvals, by what each leads to.
+const APPROVE: &str = "proposal.approve";
+const APPROVE_DRY_RUN: &str = "proposal.approve.simulate";
+const APPROVE_ACTION: &str = "proposal.approve.execute";
 pub const REJECT: &str = "proposal.reject";
+pub const UNDO: &str = "proposal.undo";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const BEGUN_ANEW: &str = "audit.begun_anew";
 
@@ -36,16 +42,25 @@ pub struct Proposals {
     looked: tokio::sync::Mutex<Option<(Instant, Option<String>)>>,
     /// One decision at a time, until it is remembered as well.
     pub deciding: Arc<tokio::sync::Mutex<()>>,
+    /// Something was decided.
+    pub changed: tokio::sync::Notify,
 }
 
-/// The newest proposals of the log.
+/// The newest proposals of the log, and what became of them.
 #[derive(Default)]
-pub struct Newest(pub BTreeMap<EventId, Event>);
+pub struct Newest {
+    pub proposals: BTreeMap<EventId, Event>,
+    pub history: History,
+}
 
 /// A decision is in both or in neither.
 pub struct Ledger {
     audit: Audit,
     decisions: BTreeMap<EventId, Entry>,
+    /// Those that somebody wants taken back.
+    undone: BTreeMap<EventId, Entry>,
+    /// Steps of what was carried out that are on record.
+    steps: BTreeSet<(String, String)>,
     /// What the hot store is to remember of it.
     kept: Kept,
 }
@@ -68,8 +83,8 @@ impl Proposals {
             log::error!(target: "dsmil-http", "no proposal can be decided: {error}");
             error.to_string()
         });
-        let (seen, deciding, looked) = Default::default();
-        Self { seen, ledger, remembered, looked, deciding }
+        let (seen, deciding, looked, changed) = Default::default();
+        Self { seen, ledger, remembered, looked, deciding, changed }
     }
 
     pub fn decision(&self, id: EventId) -> Option<Decision> {
@@ -77,6 +92,13 @@ impl Proposals {
             Ok(ledger) => locked(ledger).decisions.get(&id).map(|entry| decision_of(id, entry)),
             Err(_) => self.remembered.get(&id).map(|entry| decision_of(id, entry)),
         }
+    }
+
+    /// What was decided, and who wants it taken back, as the audit log has it; nothing where it cannot be used.
+    pub fn on_record(&self, id: EventId) -> (Option<Entry>, Option<Entry>) {
+        let Ok(ledger) = &self.ledger else { return (None, None) };
+        let ledger = locked(ledger);
+        (ledger.decisions.get(&id).cloned(), ledger.undone.get(&id).cloned())
     }
 
     /// Why nothing can be decided now; looked at once a second at most.
@@ -105,10 +127,12 @@ impl Proposals {
 impl Fold for Newest {
     fn step(&mut self, event: &Event) {
         if is_proposal(event) {
-            self.0.insert(event.id, event.clone());
-            if self.0.len() > limits::PROPOSALS_MAX {
-                self.0.pop_first();
+            self.proposals.insert(event.id, event.clone());
+            if self.proposals.len() > limits::PROPOSALS_MAX {
+                self.proposals.pop_first();
             }
+        } else if let Body::Soc(soc) = &event.body {
+            self.history.step(Timestamp::from_millis(event.id.ms()), soc);
         }
     }
 }
@@ -134,10 +158,12 @@ impl Ledger {
         }
         // What was decided stays decided, by either of them.
         let decisions = decisions_in(kept.entries.iter().chain(&entries));
+        let undone = on_proposals(kept.entries.iter().chain(&entries), |entry| entry.action == UNDO);
+        let steps = entries.iter().map(|entry| (entry.action.clone(), entry.subject.clone())).collect();
         let unkept = entries.iter().filter(|entry| entry.seq > kept.head.lines).cloned().collect::<Vec<_>>();
         unkept.iter().for_each(|entry| kept.add(entry));
         kept.head = head;
-        Ok(Self { audit, decisions, kept })
+        Ok(Self { audit, decisions, undone, steps, kept })
     }
 
     /// What is to be remembered of the log as it is now.
@@ -160,6 +186,30 @@ impl Ledger {
         Ok(entry)
     }
 
+    /// Takes back what was decided.
+    pub fn undo(&mut self, id: EventId, who: &str, note: &str) -> Result<Entry, Problem> {
+        if let Some(Entry { who, ts, .. }) = self.undone.get(&id) {
+            let detail = format!("proposal {id} was taken back by {who} at {ts}");
+            return Err(Problem::new(StatusCode::CONFLICT, detail));
+        }
+        let entry = self.record(UNDO, &id.to_string(), who, note)?;
+        self.undone.insert(id, entry.clone());
+        self.kept.add(&entry);
+        Ok(entry)
+    }
+
+    /// Adds a line about what became of a proposal. What happens once is on record once, also when the daemon was killed in the middle
+    /// of it.
+    pub fn step(&mut self, step: Step, id: EventId, who: &str, note: &str) -> Result<(), Problem> {
+        let line = (step.audited().to_owned(), id.to_string());
+        if step != Step::Failed && self.steps.contains(&line) {
+            return Ok(());
+        }
+        self.record(step.audited(), &line.1, who, note)?;
+        self.steps.insert(line);
+        Ok(())
+    }
+
     /// Adds a line, which is on disk when this returns.
     pub fn record(&mut self, action: &str, subject: &str, who: &str, note: &str) -> Result<Entry, Problem> {
         let entry = self.audit.append(action, subject, who, note).map_err(|error| {
@@ -172,8 +222,34 @@ impl Ledger {
 }
 
 fn decisions_in<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<EventId, Entry> {
-    let decided = entries.filter(|entry| entry.action == APPROVE || entry.action == REJECT);
-    decided.filter_map(|entry| Some((entry.subject.parse().ok()?, entry.clone()))).collect()
+    on_proposals(entries, |entry| entry.action == REJECT || mode_of(&entry.action).is_some())
+}
+
+fn on_proposals<'a>(
+    entries: impl Iterator<Item = &'a Entry>,
+    is_wanted: impl Fn(&Entry) -> bool,
+) -> BTreeMap<EventId, Entry> {
+    let wanted = entries.filter(|entry| is_wanted(entry));
+    wanted.filter_map(|entry| Some((entry.subject.parse().ok()?, entry.clone()))).collect()
+}
+
+/// How the audit log calls an approval that leads to this.
+pub fn approval(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Propose => APPROVE,
+        Mode::Simulate => APPROVE_DRY_RUN,
+        Mode::Approve | Mode::Automatic => APPROVE_ACTION,
+    }
+}
+
+/// What an approval leads to; `None` for what is none.
+fn mode_of(action: &str) -> Option<Mode> {
+    [Mode::Propose, Mode::Simulate, Mode::Approve].into_iter().find(|mode| approval(*mode) == action)
+}
+
+/// A decision as what is to be done follows from it.
+pub fn decided(entry: &Entry) -> Decided<'_> {
+    Decided { who: &entry.who, mode: mode_of(&entry.action) }
 }
 
 /// A person wrote the remembered hash into the file beside the log.
@@ -194,12 +270,17 @@ fn begin_anew(path: &Path, given_up: &Head, error: &AuditError) -> Result<Audit,
     Ok(audit)
 }
 
-/// Whether a proposal can no longer be approved: past what it says itself, and after as much time as it was made for.
-pub fn is_expired(event: &Event, now: Timestamp) -> bool {
-    let Body::Soc(soc) = &event.body else { return false };
+/// When a proposal can no longer be approved: past what it says itself, or after as much time as it was made for.
+pub fn expires(event: &Event) -> Option<Timestamp> {
+    let Body::Soc(soc) = &event.body else { return None };
     let seconds = |key: &str| soc.proposal.as_ref().and_then(|proposal| proposal.get(key)).and_then(Value::as_f64);
-    let (Some(created), Some(expires)) = (seconds("created"), seconds("expires")) else { return false };
-    now.seconds() >= expires.min(event.id.ms() as f64 / 1000.0 + (expires - created))
+    let (created, expires) = (seconds("created")?, seconds("expires")?);
+    Timestamp::from_seconds(expires.min(event.id.ms() as f64 / 1000.0 + (expires - created)))
+}
+
+/// Whether it can no longer be approved.
+pub fn is_expired(event: &Event, now: Timestamp) -> bool {
+    expires(event).is_some_and(|expires| now >= expires)
 }
 
 pub fn is_proposal(event: &Event) -> bool {
@@ -207,7 +288,11 @@ pub fn is_proposal(event: &Event) -> bool {
 }
 
 pub fn decision_of(id: EventId, entry: &Entry) -> Decision {
-    let state = if entry.action == APPROVE { "approved" } else { "rejected" };
+    let state = match entry.action.as_str() {
+        REJECT => "rejected",
+        UNDO => "undone",
+        _ => "approved",
+    };
     Decision { id, state, ts: entry.ts.clone(), who: entry.who.clone(), note: entry.note.clone() }
 }
 

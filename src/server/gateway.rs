@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::event::{Draft, Event, EventId, ShrinkState, Stream};
+use crate::respond::config::Mode;
 use crate::store::{IdSpan, Order, Searched};
 
 /// Implemented by the daemon, and by a list in memory in tests.
@@ -93,6 +94,8 @@ pub struct Status {
     pub store: StoreStatus,
     pub shrink: ShrinkStatus,
     pub config: ConfigStatus,
+    /// What approving a proposal leads to: `respond.mode`.
+    pub respond: Mode,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

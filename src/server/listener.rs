@@ -25,6 +25,7 @@ use super::listen::Listen;
 use super::made_token::made_token;
 use super::parts::Parts;
 use super::peer::Peer;
+use super::responses::Responder;
 use super::shared::{Shared, stopped};
 use super::socket::{self, SocketFile};
 use super::stall::StallGuard;
@@ -159,6 +160,11 @@ impl Server {
             address.set_ip([127, 0, 0, 1].into());
         }
         Some(format!("{}://{address}/#token={token}", if secure { "https" } else { "http" }))
+    }
+
+    /// The way to it for what carries out what is approved.
+    pub fn responder(&self) -> Responder {
+        Responder(Arc::clone(&self.shared))
     }
 
     /// Takes tokens, certificate and key from new files; open connections go on. A changed `listen` needs a new server.

@@ -127,6 +127,7 @@ impl Gateway for Live {
                 .shrink
                 .status(arrival::now(), config.shrink.clone().unwrap_or_default().stale_after.get()),
             config: self.board.config(),
+            respond: config.respond.mode,
         }
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::gateway::Gateway;
 use crate::event::{Draft, Stream, Timestamp};
+use crate::respond::config::Respond;
 
 /// Turns the fields of one entry that arrived at a time into an event, or says why it cannot.
 pub type ReadEntry = fn(Stream, Map<String, Value>, Timestamp) -> Result<Draft, String>;
@@ -18,6 +19,8 @@ pub struct Parts {
     pub ingest_enabled: bool,
     /// Where the Unix socket is to be.
     pub socket: PathBuf,
+    /// `[respond]` as it is now; a reload changes it.
+    pub respond: Arc<dyn Fn() -> Respond + Send + Sync>,
     /// `audit.log` in `daemon.state_dir`.
     pub audit_file: PathBuf,
 }

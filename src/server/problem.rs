@@ -38,6 +38,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).header(header::RETRY_AFTER, HeaderValue::from(retry_after_s))
     }
 
+    /// What was wrong, and what would be right.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// A member besides those of the RFC.
     #[must_use]
     pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {

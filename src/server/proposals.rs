@@ -1,6 +1,7 @@
 //! `/api/v1/proposals`: lists proposals of the SOAR device, and records what people decide on them.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -9,17 +10,25 @@ use axum::http::{StatusCode, Uri};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::decisions::{APPROVE, Decision, Ledger, REJECT, decision_of, is_expired, is_proposal};
+use super::decisions::{Decision, Ledger, REJECT, approval, decision_of, expires, is_expired, is_proposal};
 use super::event_json::event_json;
 use super::note::{Noted, small_body};
 use super::problem::Problem;
 use super::request::{MayRead, MayRespond, PathPart, parameters};
 use super::shared::Shared;
-use crate::event::{EventId, Timestamp};
+use crate::event::{Body as EventBody, Event, EventId, Timestamp};
 use crate::observe::audit::{Entry, Kept};
+use crate::respond::config::{Mode, Respond};
+use crate::respond::effect::effect;
+use crate::respond::history::Progress;
+use crate::respond::plan::executable;
+use crate::respond::protocol::Approver;
+use crate::respond::step::Step;
 
 #[derive(Serialize)]
 pub struct List {
+    /// What approving leads to.
+    mode: Mode,
     /// The newest first.
     proposals: Vec<Proposal>,
 }
@@ -29,8 +38,53 @@ struct Proposal {
     id: EventId,
     state: &'static str,
     decision: Option<Decision>,
+    /// What approving it leads to, in words; of a pending one.
+    effect: Option<String>,
+    /// What became of it.
+    response: Option<Response>,
     event: Value,
 }
+
+/// What became of an approved proposal.
+#[derive(Serialize)]
+struct Response {
+    state: Step,
+    ts: String,
+    /// It is in force now.
+    in_force: bool,
+    /// When it ends, or has ended, by itself.
+    ends: Option<String>,
+    said: String,
+    /// It failed, and is tried again.
+    retried: bool,
+}
+
+impl Response {
+    fn of(progress: &Progress, now: Timestamp) -> Self {
+        Self {
+            state: progress.last.step,
+            ts: progress.at.to_string(),
+            in_force: progress.is_in_force(now),
+            ends: progress.ends.map(|ends| ends.to_string()),
+            said: progress.last.said.clone(),
+            retried: progress.last.is_retried,
+        }
+    }
+}
+
+/// The answer to a decision.
+#[derive(Serialize)]
+pub struct Decided {
+    #[serde(flatten)]
+    decision: Decision,
+    /// What it leads to, in words.
+    effect: String,
+    /// What became of it, where that is known already.
+    response: Option<Response>,
+}
+
+/// Until a step is on record that an answer tells of.
+const RESPONSE_PATIENCE: Duration = Duration::from_secs(5);
 
 const STATES: [&str; 4] = ["pending", "approved", "rejected", "expired"];
 
@@ -42,15 +96,17 @@ pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Re
     }
     let mut seen = shared.proposals.seen.lock().await;
     let newest = seen.catch_up(&*shared.gateway).await?;
-    let now = Timestamp::now();
-    let proposals = newest.0.values().rev().map(|event| {
+    let (now, respond) = (Timestamp::now(), (shared.respond)());
+    let proposals = newest.proposals.values().rev().map(|event| {
         let decision = shared.proposals.decision(event.id);
         let open = if is_expired(event, now) { "expired" } else { "pending" };
         let state = decision.as_ref().map_or(open, |decision| decision.state);
-        Proposal { id: event.id, state, decision, event: event_json(event) }
+        let effect = (state == "pending").then(|| effect_of(event, &respond));
+        let response = newest.history.of(event.id).map(|progress| Response::of(progress, now));
+        Proposal { id: event.id, state, decision, effect, response, event: event_json(event) }
     });
     let wanted = |proposal: &Proposal| wanted.as_deref().is_none_or(|wanted| proposal.state == wanted);
-    Ok(Json(List { proposals: proposals.filter(wanted).collect() }))
+    Ok(Json(List { mode: respond.mode, proposals: proposals.filter(wanted).collect() }))
 }
 
 pub async fn approve(
@@ -58,8 +114,8 @@ pub async fn approve(
     id: PathPart<EventId>,
     shared: State<Arc<Shared>>,
     body: Body,
-) -> Result<Json<Decision>, Problem> {
-    decide(APPROVE, who, id, shared, body).await
+) -> Result<Json<Decided>, Problem> {
+    decide(true, who, id, shared, body).await
 }
 
 pub async fn reject(
@@ -67,28 +123,126 @@ pub async fn reject(
     id: PathPart<EventId>,
     shared: State<Arc<Shared>>,
     body: Body,
-) -> Result<Json<Decision>, Problem> {
-    decide(REJECT, who, id, shared, body).await
+) -> Result<Json<Decided>, Problem> {
+    decide(false, who, id, shared, body).await
 }
 
 async fn decide(
-    action: &'static str,
+    approves: bool,
     MayRespond(who): MayRespond,
     PathPart(id): PathPart<EventId>,
     State(shared): State<Arc<Shared>>,
     body: Body,
-) -> Result<Json<Decision>, Problem> {
+) -> Result<Json<Decided>, Problem> {
     let Noted { note } = small_body(body, Noted::SHAPE).await?.unwrap_or_default();
     let Some(event) = shared.gateway.event(id).await?.filter(is_proposal) else {
-        return Err(Problem::not_found(format!("there is no proposal {id}; GET /api/v1/proposals lists them")));
+        return Err(no_proposal(id));
     };
-    if action == APPROVE && shared.proposals.decision(id).is_none() && is_expired(&event, Timestamp::now()) {
-        return Err(Problem::new(StatusCode::CONFLICT, format!("proposal {id} has expired: it can only be rejected")));
+    let respond = (shared.respond)();
+    if approves && shared.proposals.decision(id).is_none() {
+        refuse_late(&event)?;
+        refuse_own_address(&event, &respond, &who)?;
     }
+    let action = if approves { approval(respond.mode) } else { REJECT };
     // It runs to its end when the client goes away meanwhile.
-    let recorded = tokio::spawn(record(shared, id, action, who, note.0)).await;
+    let recorded = tokio::spawn(record(Arc::clone(&shared), id, action, who, note.0)).await;
     let entry = recorded.map_err(|error| Problem::busy(format!("the decision was not recorded: {error}"), 5))??;
-    Ok(Json(decision_of(id, &entry)))
+    let decision = decision_of(id, &entry);
+    if !approves {
+        return Ok(Json(Decided { decision, effect: "nothing is done".to_owned(), response: None }));
+    }
+    let is_over = |step| matches!(step, Step::Executed | Step::Simulated | Step::Failed);
+    let acts = respond.mode != Mode::Propose && matches!(&event.body, EventBody::Soc(soc) if executable(soc).is_ok());
+    let response = if acts { shared.response(id, is_over).await } else { None };
+    Ok(Json(Decided { decision, effect: effect_of(&event, &respond), response }))
+}
+
+/// Takes back what is in force.
+pub async fn undo(
+    MayRespond(who): MayRespond,
+    PathPart(id): PathPart<EventId>,
+    State(shared): State<Arc<Shared>>,
+    body: Body,
+) -> Result<Json<Decided>, Problem> {
+    let Noted { note } = small_body(body, Noted::SHAPE).await?.unwrap_or_default();
+    shared.gateway.event(id).await?.filter(is_proposal).ok_or_else(|| no_proposal(id))?;
+    let conflict = |why: String| Problem::new(StatusCode::CONFLICT, format!("there is nothing to take back: {why}"));
+    let (approved, undone) = shared.proposals.on_record(id);
+    let Some(Response { state, in_force, ts, .. }) = shared.response(id, |_| true).await else {
+        let decided = approved.map(|entry| decision_of(id, &entry).state).unwrap_or("not decided");
+        return Err(conflict(format!("proposal {id} is {decided}, and was not carried out")));
+    };
+    if undone.is_none() && !in_force {
+        return Err(conflict(format!("the response to proposal {id} is {} since {ts}", state.word())));
+    }
+    let recorded = tokio::spawn(record_undo(Arc::clone(&shared), id, who, note.0)).await;
+    let entry = recorded.map_err(|error| Problem::busy(format!("it was not recorded: {error}"), 5))??;
+    let response = shared.response(id, |step| matches!(step, Step::Undone | Step::Failed)).await;
+    let decision = decision_of(id, &entry);
+    Ok(Json(Decided { decision, effect: "what was blocked is let through".to_owned(), response }))
+}
+
+async fn record_undo(shared: Arc<Shared>, id: EventId, who: String, note: String) -> Result<Entry, Problem> {
+    let deciding = Arc::clone(&shared.proposals.deciding).lock_owned().await;
+    let entry = on_record(&shared, move |ledger| ledger.undo(id, &who, &note)).await?;
+    drop(deciding);
+    shared.proposals.changed.notify_one();
+    remember(shared).await;
+    Ok(entry)
+}
+
+fn no_proposal(id: EventId) -> Problem {
+    Problem::not_found(format!("there is no proposal {id}; GET /api/v1/proposals lists them"))
+}
+
+fn effect_of(event: &Event, respond: &Respond) -> String {
+    match &event.body {
+        EventBody::Soc(soc) => effect(soc, respond),
+        _ => String::new(),
+    }
+}
+
+fn refuse_late(event: &Event) -> Result<(), Problem> {
+    let Some(expired) = expires(event).filter(|_| is_expired(event, Timestamp::now())) else { return Ok(()) };
+    let detail = format!("proposal {} has expired at {expired}: it can only be rejected", event.id);
+    Err(Problem::new(StatusCode::CONFLICT, detail).member("expired", expired.to_string()))
+}
+
+/// Nobody locks himself out. The helper looks at this as well.
+fn refuse_own_address(event: &Event, respond: &Respond, who: &str) -> Result<(), Problem> {
+    let EventBody::Soc(soc) = &event.body else { return Ok(()) };
+    let (Approver::Address(address), Ok((_, target))) = (Approver::of(who), executable(soc)) else { return Ok(()) };
+    let is_own = target.net().contains(&address.to_canonical());
+    if respond.mode == Mode::Propose || !is_own {
+        return Ok(());
+    }
+    let detail = format!("you are at {address}, which would be blocked: approve it from somewhere else");
+    Err(Problem::new(StatusCode::CONFLICT, detail))
+}
+
+impl Shared {
+    /// What has become of a proposal, waited for a little until it is such a step.
+    async fn response(&self, id: EventId, is_wanted: impl Fn(Step) -> bool) -> Option<Response> {
+        let mut committed = self.gateway.committed();
+        let deadline = tokio::time::sleep(RESPONSE_PATIENCE);
+        tokio::pin!(deadline);
+        loop {
+            committed.mark_unchanged();
+            let mut seen = self.proposals.seen.lock().await;
+            let newest = seen.catch_up(&*self.gateway).await.ok()?;
+            let progress = newest.history.of(id);
+            let found = progress.map(|progress| Response::of(progress, Timestamp::now()));
+            let is_wanted = progress.is_some_and(|progress| is_wanted(progress.last.step));
+            drop(seen);
+            if is_wanted {
+                return found;
+            }
+            tokio::select! {
+                Ok(()) = committed.changed() => {}
+                () = &mut deadline => return found,
+            }
+        }
+    }
 }
 
 async fn record(
@@ -101,6 +255,7 @@ async fn record(
     let deciding = Arc::clone(&shared.proposals.deciding).lock_owned().await;
     let entry = on_record(&shared, move |ledger| ledger.decide(id, action, &who, &note)).await?;
     drop(deciding);
+    shared.proposals.changed.notify_one();
     remember(shared).await;
     Ok(entry)
 }

@@ -17,6 +17,7 @@ use super::seen::Seen;
 use super::shares::{Amounts, Shares};
 use crate::limits;
 use crate::observe::audit::Kept;
+use crate::respond::config::Respond;
 use crate::retry::Notices;
 
 const LIVE_STREAMS: Amounts = Amounts {
@@ -35,6 +36,7 @@ const BODIES_BYTES: Amounts = Amounts {
 pub struct Shared {
     pub gateway: Arc<dyn Gateway>,
     pub read_entry: ReadEntry,
+    pub respond: Arc<dyn Fn() -> Respond + Send + Sync>,
     pub proposals: Proposals,
     pub incidents: tokio::sync::Mutex<Seen<Incidents>>,
     /// Event streams.
@@ -61,6 +63,7 @@ impl Shared {
             incidents: tokio::sync::Mutex::default(),
             gateway: parts.gateway,
             read_entry: parts.read_entry,
+            respond: parts.respond,
             live: Shares::new(LIVE_STREAMS),
             metrics: MetricsText::default(),
             bodies: Shares::new(BODIES_BYTES),

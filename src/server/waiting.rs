@@ -15,6 +15,7 @@ use crate::event::{Draft, Event, EventId, Stream};
 use crate::locked::locked;
 use crate::observe::{audit, metrics, systemd};
 use crate::outlet::archive;
+use crate::respond::config::Respond;
 use crate::retry::OutsideError;
 use crate::store::positions::Positions;
 use crate::store::{IdSpan, Order, Searched};
@@ -61,6 +62,7 @@ impl Waiting {
             gateway: Arc::clone(&self.shown) as Arc<dyn Gateway>,
             read_entry: |_, _, _| Err("the daemon has not started yet".to_owned()),
             ingest_enabled: false,
+            respond: Arc::new(Respond::default),
             socket: self.config.api_socket(),
             audit_file: self.config.daemon.state_dir.join(audit::FILE),
         };

@@ -167,8 +167,15 @@ function showIncidents(place, incidents, none) {
   if (!incidents.length) at(place).append(make("p", none, "dim"));
 }
 
-async function decide(id, verb) {
-  if (!confirm(verb + " proposal " + id + "? A decision is final.")) return;
+const MODES = {
+  propose: "Nothing is carried out (respond.mode is propose).",
+  simulate: "What is approved is tried without changing anything (respond.mode is simulate).",
+  approve: "What is approved is carried out (respond.mode is approve).",
+  automatic: "What is approved is carried out, some of it without anybody (respond.mode is automatic).",
+};
+
+async function decide(id, verb, effect) {
+  if (!confirm(verb + " proposal " + id + "? A decision is final." + (effect ? "\n\n" + shown(effect) : ""))) return;
   try {
     await ask("/api/v1/proposals/" + encodeURIComponent(id) + "/" + verb, { method: "POST" });
   } catch (error) { alert(error.message); }
@@ -185,12 +192,16 @@ function showProposals(list) {
       make("p", what.caution || "", "bad"), button("explain", () => explain(proposal.id)));
     row.append(text);
     if (proposal.state === "pending") {
-      for (const verb of ["approve", "reject"]) row.append(button(verb, () => decide(proposal.id, verb)));
+      for (const verb of ["approve", "reject"]) row.append(button(verb, () => decide(proposal.id, verb, verb === "approve" && proposal.effect)));
     } else if (!proposal.decision) {
       row.append(make("span", proposal.state, "dim"));
     } else {
       row.append(make("span", proposal.state + " by " + proposal.decision.who + ", " + proposal.decision.ts, "dim"));
     }
+    const response = proposal.response;
+    if (response) more.append(make("p", response.state + " at " + response.ts + ": " + response.said));
+    if (response) row.append(make("span", response.state + (response.in_force ? " until " + response.ends : ""), response.state === "failed" ? "bad" : "dim"));
+    if (response && response.in_force) row.append(button("undo", () => decide(proposal.id, "undo")));
     return row;
   }));
   if (!list.length) at("proposals").append(make("li", "none", "dim"));
@@ -314,7 +325,8 @@ async function poll() {
     if (!live) { live = new AbortController(); follow(live.signal); }
     const [open, acknowledged] = await Promise.all(["open", "acknowledged"].map(state => get("/api/v1/incidents?state=" + state)));
     const incidents = [open, acknowledged].flatMap(answer => answer.incidents.sort(worstFirst));
-    const proposals = (await get("/api/v1/proposals")).proposals;
+    const { mode, proposals } = await get("/api/v1/proposals");
+    at("proposals-mode").textContent = MODES[mode] || "";
     showParts(status);
     showIncidents("incidents", incidents, "none");
     if (at("closed").open) showIncidents("closed-incidents", (await get("/api/v1/incidents?state=closed")).incidents, "none");

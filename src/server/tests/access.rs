@@ -161,6 +161,7 @@ async fn an_exposed_listener_is_not_opened() {
         gateway: FakeGateway::new(),
         read_entry,
         ingest_enabled: true,
+        respond: std::sync::Arc::new(crate::config::Respond::default),
         socket: "/nonexistent/api.sock".into(),
         audit_file: "/nonexistent/audit.log".into(),
     };

@@ -212,6 +212,7 @@ impl Daemon {
             gateway: gateway.clone(),
             read_entry,
             ingest_enabled: true,
+            respond: std::sync::Arc::new(crate::config::Respond::default),
             socket: folder.path().join("api.sock"),
             audit_file: folder.path().join("audit.log"),
         };

@@ -75,6 +75,7 @@ async fn restarted(daemon: &Daemon) -> Server {
         gateway: daemon.gateway.clone(),
         read_entry,
         ingest_enabled: true,
+        respond: std::sync::Arc::new(crate::config::Respond::default),
         socket: daemon.folder.path().join("api.sock"),
         audit_file: daemon.folder.path().join("audit.log"),
     };

@@ -1,0 +1,32 @@
+//! What approved proposals may do to the machine, and what the helper that does it reads and says.
+
+use std::time::Duration;
+
+/// Actions that `respond.budget` may allow in an hour.
+pub const RESPOND_BUDGET_MAX: u64 = 1000;
+/// The longest that `respond.ttl_max` may be.
+pub const RESPOND_TTL_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The largest networks that `respond.prefix_v4` and `respond.prefix_v6` may allow to block.
+pub const RESPOND_PREFIX_V4_MIN: u8 = 16;
+pub const RESPOND_PREFIX_V6_MIN: u8 = 32;
+/// Bytes of one request to the helper, and requests over one connection.
+pub const RESPOND_REQUEST_BYTES_MAX: usize = 1024;
+pub const RESPOND_REQUESTS_MAX: usize = 64;
+/// Networks that a set of nftables holds; the kernel refuses one more.
+pub const RESPOND_BLOCKED_MAX: usize = 4096;
+/// Bytes of one answer of the helper.
+pub const RESPOND_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes read of what nft says.
+pub const RESPOND_NFT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Characters of what a step tells of why it went as it did.
+pub const RESPOND_SAID_CHARS_MAX: usize = 400;
+/// Sessions of logged-in users that are looked at.
+pub const RESPOND_SESSIONS_MAX: usize = 1024;
+/// Bytes of one file about a session, and of the file that says what the last hour's actions were.
+pub const RESPOND_FILE_BYTES_MAX: u64 = 256 * 1024;
+
+// Both sets, each network with how long it stays blocked, as JSON.
+const _: () = assert!(2 * RESPOND_BLOCKED_MAX * 112 < RESPOND_ANSWER_BYTES_MAX);
+const _: () = assert!(RESPOND_ANSWER_BYTES_MAX < RESPOND_NFT_BYTES_MAX);
+// An entry of the last hour's actions is far shorter than 200 bytes.
+const _: () = assert!(RESPOND_BUDGET_MAX * 200 <= RESPOND_FILE_BYTES_MAX);

@@ -1,0 +1,143 @@
+//! `[respond]`: what approving a proposal does, and within which bounds.
+
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Judge, Span};
+use crate::event::Severity;
+use crate::limits;
+
+/// What approving a proposal leads to; each does more than the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// It is recorded, and nothing else: whoever approves carries it out.
+    #[default]
+    Propose,
+    /// The kernel is asked whether it would take it, and nothing changes.
+    Simulate,
+    /// It is carried out.
+    Approve,
+    /// As `approve`; and what `[respond.automatic]` names is approved by the daemon itself.
+    Automatic,
+}
+
+impl Mode {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Propose => "propose",
+            Self::Simulate => "simulate",
+            Self::Approve => "approve",
+            Self::Automatic => "automatic",
+        }
+    }
+}
+
+/// `[respond]`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Respond {
+    pub mode: Mode,
+    /// Networks of which nothing is ever blocked, besides those of `[device.58]`.
+    pub protected: Vec<IpNet>,
+    /// Actions in any hour. The helper counts for itself.
+    pub budget: u64,
+    /// The largest networks that are blocked, as lengths of their prefixes.
+    pub prefix_v4: u8,
+    pub prefix_v6: u8,
+    /// No block lasts longer.
+    pub ttl_max: Span,
+    /// Where the helper listens.
+    pub socket: PathBuf,
+    pub automatic: Automatic,
+}
+
+/// `[respond.automatic]`: what needs nobody's approval in the mode `automatic`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Automatic {
+    /// Of this severity or worse.
+    pub severity: Severity,
+    pub actions: Vec<Action>,
+}
+
+/// What can be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    BlockAddress,
+}
+
+impl Action {
+    /// As a proposal calls it.
+    pub fn named(name: &str) -> Option<Self> {
+        (name == "block_address").then_some(Self::BlockAddress)
+    }
+}
+
+impl Default for Respond {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            protected: Vec::new(),
+            budget: 20,
+            prefix_v4: 32,
+            prefix_v6: 64,
+            ttl_max: Span::from_millis(24 * 3600 * 1000),
+            socket: PathBuf::from("/run/dsmil-respond/helper.sock"),
+            automatic: Automatic::default(),
+        }
+    }
+}
+
+impl Default for Automatic {
+    fn default() -> Self {
+        Self { severity: Severity::Critical, actions: vec![Action::BlockAddress] }
+    }
+}
+
+/// Every relation that does not hold.
+pub fn check(respond: &Respond, judge: &mut Judge<'_>) {
+    let budget = 1..=limits::RESPOND_BUDGET_MAX;
+    judge.expect(
+        budget.contains(&respond.budget),
+        &["respond.budget"],
+        "is no number of actions in an hour",
+        format!("from 1 to {}; with mode = \"propose\" there are none", limits::RESPOND_BUDGET_MAX),
+    );
+    let lengths = [
+        ("respond.prefix_v4", respond.prefix_v4, limits::RESPOND_PREFIX_V4_MIN, 32),
+        ("respond.prefix_v6", respond.prefix_v6, limits::RESPOND_PREFIX_V6_MIN, 128),
+    ];
+    for (key, length, shortest, longest) in lengths {
+        let remedy = format!("from {shortest} to {longest}: with less, many who did nothing are blocked along");
+        judge.expect((shortest..=longest).contains(&length), &[key], "is no such length of a prefix", remedy);
+    }
+    judge.expect(
+        respond.ttl_max.get() <= limits::RESPOND_TTL_MAX && respond.ttl_max.get().as_secs() >= 1,
+        &["respond.ttl_max"],
+        "is not how long a block may last",
+        "from \"1s\" to \"30d\"",
+    );
+    judge.expect_path("respond.socket", &respond.socket);
+    judge.expect(
+        respond.socket.is_absolute() || respond.socket == Path::new(""),
+        &["respond.socket"],
+        "is relative",
+        "write where dsmil-respond.socket listens, from the root on",
+    );
+    judge.expect(
+        respond.mode != Mode::Automatic || !respond.automatic.actions.is_empty(),
+        &["respond.automatic.actions", "respond.mode"],
+        "is empty although the mode is \"automatic\"",
+        "name what needs nobody's approval, as [\"block_address\"], or write mode = \"approve\"",
+    );
+    judge.expect(
+        respond.mode != Mode::Automatic || respond.automatic.severity >= Severity::High,
+        &["respond.automatic.severity", "respond.mode"],
+        "is too little to act on without anybody",
+        "HIGH or CRITICAL",
+    );
+}

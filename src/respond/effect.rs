@@ -1,0 +1,25 @@
+//! What approving a proposal leads to, in words for whoever decides.
+
+use super::config::{Mode, Respond};
+use super::plan::{executable, time_to_live};
+use crate::event::Soc;
+
+/// A sentence without its end.
+pub fn effect(proposed: &Soc, respond: &Respond) -> String {
+    let target = match executable(proposed) {
+        Ok((_, target)) => target,
+        Err(why) => return format!("approving is recorded, and nothing acts: {why}"),
+    };
+    let time = humantime::format_duration(time_to_live(proposed, respond));
+    match respond.mode {
+        Mode::Propose => {
+            "approving is recorded, and nothing acts (respond.mode = \"propose\"): carry it out yourself".to_owned()
+        }
+        Mode::Simulate => {
+            format!("the kernel is asked whether it would block {target} for {time}, and nothing changes")
+        }
+        Mode::Approve | Mode::Automatic => {
+            format!("the kernel blocks {target} for {time}; it ends by itself, and can be undone")
+        }
+    }
+}
