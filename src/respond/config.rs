@@ -86,7 +86,7 @@ impl Default for Respond {
             prefix_v4: 32,
             prefix_v6: 64,
             ttl_max: Span::from_millis(24 * 3600 * 1000),
-            socket: PathBuf::from("/run/dsmil-respond/helper.sock"),
+            socket: PathBuf::from("/run/dsmil-respond.sock"),
             automatic: Automatic::default(),
         }
     }

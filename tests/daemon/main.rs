@@ -46,6 +46,7 @@ mod redis_server;
 mod redis_variants;
 mod reload;
 mod replay;
+mod respond;
 mod sources;
 mod stdout;
 mod store_lost;

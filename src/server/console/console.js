@@ -326,7 +326,7 @@ async function poll() {
     const [open, acknowledged] = await Promise.all(["open", "acknowledged"].map(state => get("/api/v1/incidents?state=" + state)));
     const incidents = [open, acknowledged].flatMap(answer => answer.incidents.sort(worstFirst));
     const { mode, proposals } = await get("/api/v1/proposals");
-    at("proposals-mode").textContent = MODES[mode] || "";
+    at("proposals-mode").textContent = shown(MODES[mode] || "");
     showParts(status);
     showIncidents("incidents", incidents, "none");
     if (at("closed").open) showIncidents("closed-incidents", (await get("/api/v1/incidents?state=closed")).incidents, "none");
