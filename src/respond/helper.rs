@@ -135,8 +135,9 @@ async fn act(request: &Request, options: &Options) -> Result<Answer, (Outcome, S
             Ok(Answer::new(Outcome::Done, format!("the kernel lets {target} through")))
         }
         Request::List {} => {
+            kernel::nft(&nft::prepare(), false).await.map_err(failed)?;
             let listed = kernel::nft(&nft::list(), false).await.map_err(failed)?;
-            let blocked = nft::blocked(&listed);
+            let blocked: Vec<_> = listed.iter().flat_map(nft::blocked).collect();
             let said = format!("{} networks are blocked", blocked.len());
             Ok(Answer { blocked, ..Answer::new(Outcome::Done, said) })
         }

@@ -13,11 +13,11 @@ use crate::limits;
 pub const NFT: &str = "/usr/sbin/nft";
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What nft says to a document.
+/// What nft says to a document: one value for each command that asks something.
 ///
 /// # Errors
 /// It is not there, it takes too long, or the kernel does not take it: in nft's words.
-pub async fn nft(document: &str, is_dry_run: bool) -> Result<Value, String> {
+pub async fn nft(document: &str, is_dry_run: bool) -> Result<Vec<Value>, String> {
     let failed = |what: &str, why: &dyn std::fmt::Display| format!("{what} {NFT}: {why}");
     let mut command = Command::new(NFT);
     command.arg("-j").args(is_dry_run.then_some("--check")).args(["-f", "-"]).env_clear().kill_on_drop(true);
@@ -42,10 +42,8 @@ pub async fn nft(document: &str, is_dry_run: bool) -> Result<Value, String> {
         let said = if said.is_empty() { format!("it ended with {status}") } else { said };
         return Err(failed("asking", &said));
     }
-    if out.trim_ascii().is_empty() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_slice(&out).map_err(|error| failed("reading the answer of", &error))
+    let values = serde_json::Deserializer::from_slice(&out).into_iter().collect::<Result<_, _>>();
+    values.map_err(|error| failed("reading the answer of", &error))
 }
 
 async fn read(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {

@@ -71,11 +71,10 @@ pub fn unblock(target: Target) -> String {
     document(commands)
 }
 
-/// Makes the table, and has both sets listed.
+/// Has both sets listed. Not in one document with [`prepare`]: nft then lists them without what is in them.
 pub fn list() -> String {
-    let mut commands = table();
-    commands.extend(SETS.map(|(set, ..)| json!({"list": {"set": {"family": FAMILY, "table": TABLE, "name": set}}})));
-    document(commands)
+    let one = |set: &str| json!({"list": {"set": {"family": FAMILY, "table": TABLE, "name": set}}});
+    document(SETS.iter().map(|(set, ..)| one(set)).collect())
 }
 
 fn element(command: &str, target: Target, elements: Value) -> Value {

@@ -19,8 +19,9 @@ const OTHER: &str = "203.0.113.8";
 /// Who attacks in the log of the demo.
 const ATTACKER_OF_THE_DEMO: &str = "203.0.113.66";
 const SERVES: &str = "$s=IO::Socket::INET->new(LocalAddr=>'0.0.0.0',LocalPort=>8080,Listen=>50,ReuseAddr=>1) or die; \
-                      print qq(up\\n); $|=1; print qq(\\n); while($c=$s->accept){close $c}";
-const CONNECTS: &str = "exit(IO::Socket::INET->new(PeerAddr=>$ARGV[1],PeerPort=>8080,LocalAddr=>$ARGV[0],Timeout=>2)?0:1)";
+                      $|=1; print qq(up\\n); while($c=$s->accept){close $c}";
+const CONNECTS: &str =
+    "exit(IO::Socket::INET->new(PeerAddr=>$ARGV[1],PeerPort=>8080,LocalAddr=>$ARGV[0],Timeout=>2)?0:1)";
 const ASKS: &str = "$s=IO::Socket::UNIX->new(Peer=>$ARGV[0]) or exit 3; print $s qq({\"verb\":\"list\"}\\n); $s->flush; \
                     exit(defined(<$s>)?0:7)";
 
@@ -76,7 +77,17 @@ impl Cable {
     /// Whether a connection from there to the machine of the daemon is made.
     fn passes(&self, from: &str) -> bool {
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.there, "/usr/bin/perl", "-MIO::Socket::INET", "-e", CONNECTS, from, SERVER]);
+        command.args([
+            "netns",
+            "exec",
+            &self.there,
+            "/usr/bin/perl",
+            "-MIO::Socket::INET",
+            "-e",
+            CONNECTS,
+            from,
+            SERVER,
+        ]);
         command.status().unwrap().success()
     }
 
@@ -214,7 +225,10 @@ fn what_is_approved_is_dropped_by_the_kernel_taken_back_at_once_and_over_in_time
     assert_eq!(command(&site, &["proposals", "undo", &id]).0, Some(0));
     wait_for("it to be taken back", || response(&site, &id)["state"] == "undone");
     assert!(cable.passes(ATTACKER));
-    assert_eq!(audit(&site), "proposal.approve.execute\nresponse.requested\nresponse.executed\nproposal.undo\nresponse.undone\n");
+    assert_eq!(
+        audit(&site),
+        "proposal.approve.execute\nresponse.requested\nresponse.executed\nproposal.undo\nresponse.undone\n"
+    );
     let (code, _, error) = command(&site, &["proposals", "undo", &id]);
     assert!(code == Some(1) && error.contains("409"), "{error}");
     daemon.kill();
@@ -283,7 +297,10 @@ fn the_helper_refuses_by_itself_what_must_not_be_blocked_and_more_than_the_budge
         ("::1", "loopback"),
     ] {
         let answer = helper.block(1, target);
-        assert!(answer["outcome"] == "refused" && answer["said"].as_str().unwrap().contains(said), "{target}: {answer}");
+        assert!(
+            answer["outcome"] == "refused" && answer["said"].as_str().unwrap().contains(said),
+            "{target}: {answer}"
+        );
     }
     for wrong in ["", "{", r#"{"verb":"flush"}"#, r#"{"verb":"unblock","target":"@blocked4"}"#] {
         assert_eq!(helper.ask(wrong)["outcome"], "refused", "{wrong}");
