@@ -136,8 +136,11 @@ async fn act(request: &Request, options: &Options) -> Result<Answer, (Outcome, S
         }
         Request::List {} => {
             kernel::nft(&nft::prepare(), false).await.map_err(failed)?;
-            let listed = kernel::nft(&nft::list(), false).await.map_err(failed)?;
-            let blocked: Vec<_> = listed.iter().flat_map(nft::blocked).collect();
+            let mut blocked = Vec::new();
+            for list in nft::lists() {
+                let listed = kernel::nft(&list, false).await.map_err(failed)?;
+                blocked.extend(listed.iter().flat_map(nft::blocked));
+            }
             let said = format!("{} networks are blocked", blocked.len());
             Ok(Answer { blocked, ..Answer::new(Outcome::Done, said) })
         }

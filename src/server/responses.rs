@@ -21,10 +21,12 @@ use crate::supervise::TaskContext;
 /// The name in status, and of its backoff.
 pub const NAME: &str = "respond";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The same while nothing is to be done but to see that the configuration has changed.
+const REST: Duration = Duration::from_secs(5);
 /// Commits that come together are looked at together.
 const GATHER: Duration = Duration::from_millis(100);
 /// Between two attempts at what did not work.
-const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// Between two questions whether the helper is there, while it is.
 const CHECK_EVERY: Duration = Duration::from_secs(300);
 
@@ -51,7 +53,8 @@ pub async fn run(
                 responder.round(&respond, &mut helper).await;
             }
             show(helper.status(&respond));
-            is_told = responder.wait(respond.mode != Mode::Propose).await;
+            let is_at_rest = respond.mode == Mode::Propose && !helper.has_work;
+            is_told = responder.wait(is_at_rest).await;
         };
         if context.run_until_stopped(round).await.is_none() {
             return Ok(());
@@ -118,7 +121,7 @@ impl Helper {
     }
 
     fn pause(&mut self) {
-        self.next = Instant::now() + self.backoff.delay(PAUSES[0], PAUSES[1]);
+        self.next = Instant::now() + self.backoff.delay(PAUSES.0, PAUSES.1);
     }
 
     fn is_left_alone(&self) -> bool {
@@ -128,16 +131,16 @@ impl Helper {
 
 impl Responder {
     /// Until something may be to do; whether somebody has decided something.
-    async fn wait(&self, follows_log: bool) -> bool {
+    async fn wait(&self, is_at_rest: bool) -> bool {
         let mut committed = self.0.gateway.committed();
         committed.mark_unchanged();
         tokio::select! {
             () = self.0.proposals.changed.notified() => true,
-            _ = committed.changed(), if follows_log => {
+            _ = committed.changed(), if !is_at_rest => {
                 tokio::time::sleep(GATHER).await;
                 false
             }
-            () = tokio::time::sleep(LOOK_EVERY) => false,
+            () = tokio::time::sleep(if is_at_rest { REST } else { LOOK_EVERY }) => false,
         }
     }
 
