@@ -1,4 +1,4 @@
-//! Device 58, response: proposes what could be done about HIGH and CRITICAL events. It never acts; a person approves.
+//! Device 58, response: proposes what could be done about HIGH and CRITICAL events. It never acts: what approving leads to is `[respond]`.
 
 mod backlog;
 mod budget;
