@@ -45,38 +45,38 @@ fn table() -> Vec<Value> {
     commands
 }
 
-fn document(commands: Vec<Value>) -> String {
+fn document(commands: &[Value]) -> String {
     json!({ "nftables": commands }).to_string()
 }
 
 /// Makes the table.
 pub fn prepare() -> String {
-    document(table())
+    document(&table())
 }
 
 /// Makes the table, and blocks the target for so long: also where it is blocked already, for longer or shorter.
 pub fn block(target: Target, ttl_s: u64) -> String {
-    let add = |ttl_s: u64| element("add", target, json!([{"elem": {"val": value(target), "timeout": ttl_s}}]));
+    let add = |ttl_s: u64| element("add", target, &json!([{"elem": {"val": value(target), "timeout": ttl_s}}]));
     let mut commands = table();
     // The kernel keeps the time of what is there already; and deletes only what is there.
-    commands.extend([add(ttl_s), element("delete", target, json!([value(target)])), add(ttl_s)]);
-    document(commands)
+    commands.extend([add(ttl_s), element("delete", target, &json!([value(target)])), add(ttl_s)]);
+    document(&commands)
 }
 
 /// Makes the table, and takes the block away, if there is one.
 pub fn unblock(target: Target) -> String {
     let mut commands = table();
-    commands.push(element("add", target, json!([{"elem": {"val": value(target), "timeout": 1}}])));
-    commands.push(element("delete", target, json!([value(target)])));
-    document(commands)
+    commands.push(element("add", target, &json!([{"elem": {"val": value(target), "timeout": 1}}])));
+    commands.push(element("delete", target, &json!([value(target)])));
+    document(&commands)
 }
 
 /// Each has one set listed. By itself: nft 1.0.6 finds one of two sets only, and without what is in it where the document changes something.
 pub fn lists() -> [String; 2] {
-    SETS.map(|(set, ..)| document(vec![json!({"list": {"set": {"family": FAMILY, "table": TABLE, "name": set}}})]))
+    SETS.map(|(set, ..)| document(&[json!({"list": {"set": {"family": FAMILY, "table": TABLE, "name": set}}})]))
 }
 
-fn element(command: &str, target: Target, elements: Value) -> Value {
+fn element(command: &str, target: Target, elements: &Value) -> Value {
     let set = if matches!(target.net(), IpNet::V4(_)) { "blocked4" } else { "blocked6" };
     json!({command: {"element": {"family": FAMILY, "table": TABLE, "name": set, "elem": elements}}})
 }

@@ -22,7 +22,7 @@ const SERVES: &str = "$s=IO::Socket::INET->new(LocalAddr=>'0.0.0.0',LocalPort=>8
                       $|=1; print qq(up\\n); while($c=$s->accept){close $c}";
 const CONNECTS: &str =
     "exit(IO::Socket::INET->new(PeerAddr=>$ARGV[1],PeerPort=>8080,LocalAddr=>$ARGV[0],Timeout=>2)?0:1)";
-const ASKS: &str = "$s=IO::Socket::UNIX->new(Peer=>$ARGV[0]) or exit 3; print $s qq({\"verb\":\"list\"}\\n); $s->flush; \
+const ASKS: &str = "$SIG{PIPE}=q(IGNORE); $s=IO::Socket::UNIX->new(Peer=>$ARGV[0]) or exit 3; print $s qq({\"verb\":\"list\"}\\n); $s->flush; \
                     exit(defined(<$s>)?0:7)";
 
 /// The two namespaces; they go with it.
