@@ -44,6 +44,7 @@ mod named_files;
 pub mod observe;
 pub mod outlet;
 pub mod parse;
+pub mod pool;
 pub mod query;
 pub mod redis;
 mod replay;

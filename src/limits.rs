@@ -55,6 +55,16 @@ pub const PRUNE_PART_OF_STORE: u64 = 32;
 /// Dead letters kept; the oldest go first.
 pub const DEAD_LETTERS_MAX: usize = 10_000;
 
+/// Pieces of work that wait for a thread of a pool; then whoever hands in more waits too.
+pub const POOL_JOBS_MAX: usize = 256;
+/// Lines of one such piece in `replay`, and bytes after which a piece ends.
+pub const REPLAY_BATCH_LINES: usize = 128;
+pub const REPLAY_BATCH_BYTES: usize = LINE_BYTES_MAX;
+/// Pieces that `replay` has read of all its inputs together before it needs them; each input has two at least, and the more
+/// inputs there are, the smaller they are.
+pub const REPLAY_AHEAD_MAX: usize = 64;
+const _: () = assert!(REPLAY_AHEAD_MAX < POOL_JOBS_MAX);
+
 /// Bytes of a file with tokens or a password, and of one with certificates or a key.
 pub const SECRET_FILE_BYTES_MAX: u64 = 256 * 1024;
 pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;

@@ -1,5 +1,7 @@
 //! `dsmild replay`: files through the whole pipeline in memory. The same input leads to the same bytes.
 
+mod flow;
+
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,16 +12,15 @@ use jiff::tz::TimeZone;
 
 use crate::config::{Config, IntakeFile};
 use crate::daemon::Plan;
-use crate::detect::deceptive::escaped_json;
 use crate::event::{Format, InFile, Stream, Timestamp};
 use crate::intake::Origin;
-use crate::intake::clock::ReplayTicks;
 use crate::intake::multiline::Multiline;
-use crate::intake::replay::{ReplayError, ReplayInput, lines_of, merged};
-use crate::layer::pipeline::Pipeline;
+use crate::intake::replay::{ReplayError, ReplayInput, lines_of};
 use crate::limits;
 use crate::parse::Calendar;
-use crate::server::event_json;
+use crate::pool::Pool;
+
+use self::flow::Printed;
 
 /// Exit code for input that could not be read or used (EX_DATAERR of sysexits.h).
 pub const EXIT_INPUT: u8 = 65;
@@ -71,32 +72,22 @@ pub fn run(config: &Config, plan: Plan, options: &Options) -> ExitCode {
 
 /// Returns how many lines or files could not be used.
 fn print(inputs: Vec<ReplayInput>, plan: Plan, stream: Stream, progress: &ProgressBar) -> io::Result<u64> {
-    let mut pipeline = Pipeline::new(plan.stages);
+    let mut flow = flow::start(inputs, plan.stages, stream, Pool::of_all_cores())?;
     let mut out = BufWriter::new(io::stdout().lock());
-    let (mut refused, mut ticks) = (0, ReplayTicks::default());
-    let mut lines = merged(inputs);
-    while let Some(line) = lines.next() {
-        match line {
-            Ok(draft) => {
-                for draft in ticks.before(draft.times.believed).chain([draft]) {
-                    for event in pipeline.push(draft).iter().filter(|event| event.stream == stream) {
-                        let text = event_json(event).to_string();
-                        writeln!(out, "{}", escaped_json(&text))?;
-                    }
-                }
-                progress.set_position(lines.bytes_given());
-            }
-            Err(error) => {
-                progress.suspend(|| eprintln!("dsmild: {error}"));
-                refused += u64::from(!matches!(error, ReplayError::Cut { .. }));
-            }
+    let mut unused = 0;
+    while let Some(Printed { text, errors, bytes_given }) = flow.next() {
+        out.write_all(text.as_bytes())?;
+        for error in errors {
+            progress.suspend(|| eprintln!("dsmild: {error}"));
+            unused += u64::from(!matches!(error, ReplayError::Cut { .. }));
         }
+        progress.set_position(bytes_given);
     }
     out.flush()?;
-    if let Some(remark) = remark(pipeline.refused()) {
+    if let Some(remark) = remark(flow.refused()) {
         eprintln!("dsmild: {remark}");
     }
-    Ok(refused)
+    Ok(unused)
 }
 
 /// A file that the configuration names is read as the daemon would.
@@ -139,12 +130,4 @@ fn remark(refused: u64) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refused_outputs_are_reported_at_the_end_and_none_are_not() {
-        assert_eq!(remark(0), None);
-        assert!(remark(3).unwrap().starts_with("3 outputs were refused"));
-    }
-}
+mod tests;

@@ -75,6 +75,10 @@ impl Stage for WithOperator {
         self.readings = readings;
         Ok(())
     }
+
+    fn has_memory(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

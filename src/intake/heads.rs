@@ -6,6 +6,7 @@ use super::clock::CONFIRMING_LINES;
 use super::context::Context;
 use super::lines::Line;
 use super::multiline::{Multiline, Rest};
+use super::raw::ParsedAhead;
 use super::{LineTime, Origin};
 use crate::event::{Body, Draft, InFile, Provenance, Timestamp};
 use crate::parse::Calendar;
@@ -109,13 +110,29 @@ impl Heads {
 
     /// Takes the next line, as part of the last record or as the first of another.
     pub fn take(&mut self, line: Line, origin: &Origin, calendar: &Calendar, is_backlog: bool) {
+        self.take_line(line, None, origin, calendar, is_backlog);
+    }
+
+    /// The same of a line that has been parsed.
+    pub fn take_parsed(&mut self, line: Line, ahead: Option<ParsedAhead>, origin: &Origin, calendar: &Calendar) {
+        self.take_line(line, ahead, origin, calendar, false);
+    }
+
+    fn take_line(
+        &mut self,
+        line: Line,
+        ahead: Option<ParsedAhead>,
+        origin: &Origin,
+        calendar: &Calendar,
+        is_backlog: bool,
+    ) {
         if let Some(Head { rest: Some(rest), bytes, start, text, .. }) = self.heads.back_mut()
             && rest.take(&line.payload)
         {
             (*bytes, text.1) = (line.end - *start, line.text.1);
             return;
         }
-        let (draft, time) = origin.line(line.payload, &mut self.context, calendar);
+        let (draft, time) = origin.line_parsed(line.payload, ahead, &mut self.context, calendar);
         let rest = Rest::of(self.rule, origin.format, &draft, time.stated.is_some());
         let bytes = line.end - line.start;
         let (start, text) = (line.start, line.text);

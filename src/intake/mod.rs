@@ -1,6 +1,9 @@
 //! Where events come from. Every source hands out [`Batch`]es and the positions that belong to them; the daemon commits
 //! both together and hands the positions back at the next start.
 
+mod ahead;
+#[cfg(test)]
+mod ahead_tests;
 mod board;
 pub(crate) mod boot;
 pub(crate) mod clock;

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::parser;
 use crate::event::{Body, Draft, Format, Raw, Record, Stream, Times, Timestamp};
 use crate::parse::joined::LINES;
-use crate::parse::{Calendar, Parser};
+use crate::parse::{Calendar, Parsed, Parser};
 
 /// What a line says of its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +29,44 @@ pub struct Origin {
     pub format: Format,
 }
 
+/// A line that was parsed before it was known what those before it say.
+pub struct ParsedAhead {
+    parser: Arc<Parser>,
+    attributes: Vec<(String, String)>,
+    parsed: Parsed,
+}
+
+impl ParsedAhead {
+    /// What was parsed, if it would be the same now.
+    fn like(self, parser: &Arc<Parser>, attributes: &[(String, String)]) -> Option<Parsed> {
+        (Arc::ptr_eq(&self.parser, parser) && self.attributes == attributes).then_some(self.parsed)
+    }
+}
+
 impl Origin {
+    /// Parses a line with what is likely to come beside it.
+    pub fn parse_ahead(&self, payload: &[u8], attributes: Vec<(String, String)>) -> ParsedAhead {
+        let parser = parser::current();
+        let parsed = parser.parse(payload, self.format, &attributes);
+        ParsedAhead { parser, attributes, parsed }
+    }
+
     /// The event of one line of a file, and the time that the line tells, completed by the calendar; its record is what the
     /// line says after those before it.
     pub fn line(&self, payload: Bytes, context: &mut Context, calendar: &Calendar) -> (Draft, LineTime) {
-        self.line_with(payload, Vec::new(), context, calendar)
+        self.line_parsed(payload, None, context, calendar)
+    }
+
+    /// The same of a line that may have been parsed ahead.
+    pub fn line_parsed(
+        &self,
+        payload: Bytes,
+        ahead: Option<ParsedAhead>,
+        context: &mut Context,
+        calendar: &Calendar,
+    ) -> (Draft, LineTime) {
+        let attributes = context.columns(&payload);
+        self.follow(payload, attributes, ahead, context, calendar)
     }
 
     /// The same with what came beside the line.
@@ -44,11 +77,23 @@ impl Origin {
         context: &mut Context,
         calendar: &Calendar,
     ) -> (Draft, LineTime) {
-        let parser = parser::current();
         let mut attributes = context.columns(&payload);
         attributes.extend(beside);
         attributes.sort();
-        let mut parsed = parser.parse(&payload, self.format, &attributes);
+        self.follow(payload, attributes, None, context, calendar)
+    }
+
+    fn follow(
+        &self,
+        payload: Bytes,
+        mut attributes: Vec<(String, String)>,
+        ahead: Option<ParsedAhead>,
+        context: &mut Context,
+        calendar: &Calendar,
+    ) -> (Draft, LineTime) {
+        let parser = parser::current();
+        let ahead = ahead.and_then(|ahead| ahead.like(&parser, &attributes));
+        let mut parsed = ahead.unwrap_or_else(|| parser.parse(&payload, self.format, &attributes));
         if let Some(before) = context.follow(&payload, &parsed.record) {
             attributes.push(before);
             attributes.sort();

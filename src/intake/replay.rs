@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,18 +11,20 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::Origin;
+use super::ahead::{Input, Meaning, ReadAhead};
 use super::clock::{self, SourceClock, TimedLine};
 use super::content::{self, Content};
 use super::context::Context;
 use super::entry::{self, EntryError};
 use super::heads::{Head, Heads};
-use super::lines::{Line, Lines};
+use super::lines::Line;
 use super::merge::Merge;
 use super::multiline::Multiline;
 use super::unpack::Unpacked;
 use crate::event::{Body, Draft, Format, InFile, Stream, Times, Timestamp};
 use crate::limits::{FILE_CHUNK_BYTES, SOURCE_CLOCKS_MAX};
 use crate::parse::Calendar;
+use crate::pool::Pool;
 
 /// One file or stream to be replayed.
 pub struct ReplayInput {
@@ -104,15 +106,21 @@ pub enum ReplayError {
 /// All lines of all inputs in order of time (see `merge.rs`). A line that is a JSON object with `payload`, as
 /// the daemon shows raw events, is taken as such an entry. An error is said where it stands; the sequence goes on after it.
 pub fn merged(inputs: Vec<ReplayInput>) -> Replay {
+    merged_on(inputs, &Arc::new(Pool::new(0)))
+}
+
+/// The same, each line parsed by whichever thread of the pool is free.
+pub fn merged_on(inputs: Vec<ReplayInput>, pool: &Arc<Pool>) -> Replay {
+    let count = inputs.len();
     let mut replay = Replay { inputs: Vec::new(), merge: Merge::default(), errors: VecDeque::new(), bytes_given: 0 };
     for (index, input) in inputs.into_iter().enumerate() {
-        let limit = input.written.map(|written| written.plus(clock::skew()));
-        let heads = Heads::new(input.multiline, Context::default(), input.file.clone());
+        let ReplayInput { origin, calendar, written, multiline, file, reader } = input;
+        let limit = written.map(|written| written.plus(clock::skew()));
         replay.inputs.push(Reading {
-            input,
-            lines: Lines::at(0),
-            ended: false,
-            heads,
+            origin,
+            calendar,
+            ahead: ReadAhead::new(reader, Arc::clone(pool), count),
+            heads: Heads::new(multiline, Context::default(), file),
             given: 0,
             clocks: BTreeMap::new(),
             limit,
@@ -131,9 +139,9 @@ pub struct Replay {
 }
 
 struct Reading {
-    input: ReplayInput,
-    lines: Lines,
-    ended: bool,
+    origin: Origin,
+    calendar: Calendar,
+    ahead: ReadAhead,
     heads: Heads,
     /// Where the last record that was handed out ends.
     given: u64,
@@ -178,13 +186,20 @@ impl Reading {
     /// Reads on until the next record is known and its time can be judged. Returns that time.
     fn read_head(&mut self, errors: &mut VecDeque<ReplayError>) -> Option<Timestamp> {
         while !self.heads.is_full()
-            && let Some(line) = self.next_line(errors)
+            && let Some(input) = self.ahead.next(&self.origin)
         {
-            let (input, offset) = (Arc::clone(&self.input.origin.source), line.start);
+            let (line, meaning) = match input {
+                Input::Line(line, meaning) => (line, meaning),
+                Input::Failed(error) => {
+                    errors.push_back(ReplayError::Read { input: Arc::clone(&self.origin.source), error });
+                    continue;
+                }
+            };
+            let (input, offset) = (Arc::clone(&self.origin.source), line.start);
             if line.cut {
                 errors.push_back(ReplayError::Cut { input: Arc::clone(&input), offset });
             }
-            if let Err(error) = self.take(line) {
+            if let Err(error) = self.take(line, meaning) {
                 errors.push_back(ReplayError::Entry { input, offset, error });
             }
         }
@@ -194,19 +209,20 @@ impl Reading {
         self.judge_head()
     }
 
-    fn take(&mut self, line: Line) -> Result<(), EntryError> {
-        let ReplayInput { origin, calendar, .. } = &self.input;
-        match entry_of(&line.payload) {
-            Some(entry) => {
+    fn take(&mut self, line: Line, meaning: Meaning) -> Result<(), EntryError> {
+        let Self { origin, calendar, heads, .. } = self;
+        match meaning {
+            Meaning::Entry(entry) => {
                 let mut draft = entry::from_entry(entry, origin.stream, &origin.source, calendar.reference)?;
                 // Whoever replays what was recorded vouches for what it says of its sources.
                 if let Body::Raw(raw) = &mut draft.body {
                     raw.is_named = false;
                 }
                 let claim = draft.times.ts.as_claimed();
-                self.heads.push(Head::whole(draft, claim, &line));
+                heads.push(Head::whole(draft, claim, &line));
             }
-            None => self.heads.take(line, origin, calendar, false),
+            Meaning::Line(ahead) => heads.take_parsed(line, Some(ahead), origin, calendar),
+            Meaning::NotParsed => heads.take_parsed(line, None, origin, calendar),
         }
         Ok(())
     }
@@ -243,37 +259,6 @@ impl Reading {
         head.draft.times = Times::replayed(head.draft.times.ts, believed).judged(head.time.stated, believed);
         Some(believed)
     }
-
-    fn next_line(&mut self, errors: &mut VecDeque<ReplayError>) -> Option<Line> {
-        loop {
-            if let Some(line) = self.lines.next_line() {
-                return Some(line);
-            }
-            if self.ended {
-                return self.lines.finish();
-            }
-            let mut buffer = self.lines.take(FILE_CHUNK_BYTES);
-            let held_back = buffer.len();
-            let read = (&mut self.input.reader).take(FILE_CHUNK_BYTES as u64).read_to_end(&mut buffer);
-            self.ended = read.is_err() || buffer.len() == held_back;
-            self.lines.put(buffer);
-            if let Err(error) = read {
-                errors.push_back(ReplayError::Read { input: Arc::clone(&self.input.origin.source), error });
-            }
-        }
-    }
-}
-
-fn entry_of(line: &[u8]) -> Option<serde_json::Map<String, serde_json::Value>> {
-    if line.first() != Some(&b'{') || memchr::memmem::find(line, b"\"payload\"").is_none() {
-        return None;
-    }
-    let object: serde_json::Map<_, _> = serde_json::from_slice(line).ok()?;
-    // The attributes of an entry are texts and numbers. A sensor's own line may have a `payload` as well, beside objects that
-    // say what it has seen.
-    let is_attribute =
-        |(name, value): (&String, &serde_json::Value)| name == "payload" || !(value.is_object() || value.is_array());
-    (object.contains_key("payload") && object.iter().all(is_attribute)).then_some(object)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Layer 3, Layer 4 and fusion, and what makes any of them an actor.
 
 pub(crate) mod actor;
+pub mod foresight;
 pub(crate) mod fusion;
 pub(crate) mod graph;
 mod judgement;

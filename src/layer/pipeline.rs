@@ -1,9 +1,10 @@
-//! All stages on one thread, in memory: what `replay` runs. One root after the other goes through the whole graph, so
+//! All stages in memory, in one order: what `replay` runs. One root after the other goes through the whole graph, so
 //! it returns the same events as the actors do, in one fixed order.
 
 use crate::event::{Draft, Event, EventId};
 
-use super::stage::{Outbox, Stage, StageSpec};
+use super::foresight::Foreseen;
+use super::stage::{Ahead, Outbox, Stage, StageSpec};
 
 pub struct Pipeline {
     stages: Vec<(StageSpec, Box<dyn Stage>)>,
@@ -27,15 +28,25 @@ impl Pipeline {
     /// One event from outside and all that follows from it, in order of id. Ids are taken from the arrivals,
     /// which in a replay do not depend on when this runs.
     pub fn push(&mut self, draft: Draft) -> Vec<Event> {
+        self.push_foreseen(Foreseen::nothing(draft))
+    }
+
+    /// The same of an event of which stages without memory have said already what they have to say.
+    pub fn push_foreseen(&mut self, foreseen: Foreseen) -> Vec<Event> {
+        let Foreseen { draft, mut said } = foreseen;
         self.last = self.last.next(draft.times.taken_in().millis());
         let mut events = Vec::with_capacity(4); // a line, its decision, and a little more
         events.push(with_id(draft, self.last));
-        for (spec, stage) in &mut self.stages {
+        for (place, (spec, stage)) in self.stages.iter_mut().enumerate() {
             let before = events.len();
             for index in 0..before {
                 let Some(event) = events.get(index).filter(|event| spec.reads.overlaps(event.kind())) else { continue };
                 self.out.begin(event);
-                stage.step(event, &mut self.out);
+                let said = if index == 0 { said_of(&mut said, place) } else { None };
+                match said {
+                    Some(ahead) => self.out.adopt(ahead),
+                    None => stage.step(event, &mut self.out),
+                }
                 for draft in self.out.take() {
                     self.last = self.last.next(self.last.ms());
                     events.push(with_id(draft, self.last));
@@ -50,6 +61,12 @@ impl Pipeline {
     pub fn refused(&self) -> u64 {
         self.out.refused()
     }
+}
+
+/// What was said of the event itself by the stage at this place.
+fn said_of(said: &mut Vec<(usize, Ahead)>, place: usize) -> Option<Ahead> {
+    let at = said.iter().position(|(of, _)| *of == place)?;
+    Some(said.swap_remove(at).1)
 }
 
 fn with_id(draft: Draft, id: EventId) -> Event {

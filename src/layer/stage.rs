@@ -25,6 +25,9 @@ pub trait Stage: Send {
     /// # Errors
     /// The bytes are not such a state; the stage is as before.
     fn load(&mut self, bytes: &[u8]) -> Result<(), StateError>;
+
+    /// Whether it remembers anything. What does not is a function of the event alone, whichever came before it.
+    fn has_memory(&self) -> bool;
 }
 
 /// A pure function over the log, with state. No IO, no clock, no randomness, no iteration over unordered maps: time is
@@ -54,6 +57,10 @@ impl<S: Stateful> Stage for S {
     fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         *self.state_mut() = message_pack::read(bytes)?;
         Ok(())
+    }
+
+    fn has_memory(&self) -> bool {
+        size_of::<S::State>() > 0
     }
 }
 
@@ -100,15 +107,44 @@ pub struct Outbox {
     times: Times,
     emitted_for_event: usize,
     refused: u64,
+    /// The event has no id yet, see [`begin_ahead`](Self::begin_ahead).
+    is_ahead: bool,
+}
+
+/// What follows from an event that has no id yet.
+#[derive(Debug, Default)]
+pub struct Ahead {
+    drafts: Vec<Draft>,
+    refused: u64,
 }
 
 impl Outbox {
+    /// From now on, outputs follow from an event that has no id yet. They are complete when they are [adopted](Self::adopt).
+    pub fn begin_ahead(&mut self, times: Times) {
+        self.begin(&Event { id: EventId::ZERO, stream: Stream::Tick, times, root: EventId::ZERO, body: Body::Tick });
+        self.is_ahead = true;
+    }
+
+    /// Takes what was collected since [`begin_ahead`](Self::begin_ahead).
+    pub fn take_ahead(&mut self) -> Ahead {
+        Ahead { drafts: self.take(), refused: self.take_refused() }
+    }
+
+    /// Writes what was collected ahead of the event that is being handled.
+    pub fn adopt(&mut self, ahead: Ahead) {
+        self.refused += ahead.refused;
+        for draft in ahead.drafts {
+            self.write(draft.stream, draft.times, draft.body);
+        }
+    }
+
     /// For the shell and for tests: from now on, outputs follow from this event.
     pub fn begin(&mut self, event: &Event) {
         self.cause = event.id;
         self.root = event.root;
         self.times = event.times;
         self.emitted_for_event = 0;
+        self.is_ahead = false;
     }
 
     /// A decision or SOC event with the times of the event being handled. An empty `input_ref` is filled with its id.
@@ -134,6 +170,10 @@ impl Outbox {
             return;
         }
         self.emitted_for_event += 1;
+        if self.is_ahead {
+            self.drafts.push(Draft { stream, times, root: None, body });
+            return;
+        }
         match &mut body {
             Body::Decision(decision) => complete(&mut decision.input_ref, &mut decision.summary, self.cause),
             Body::Soc(soc) => complete(&mut soc.input_ref, &mut soc.summary, self.cause),
