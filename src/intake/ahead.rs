@@ -26,7 +26,7 @@ pub enum Input {
 pub enum Meaning {
     /// A raw event, as the daemon shows it.
     Entry(Map<String, Value>),
-    Line(ParsedAhead),
+    Line(Box<ParsedAhead>),
     /// It is likely to be part of the record before it.
     NotParsed,
 }
@@ -136,7 +136,7 @@ fn parsed(line: Unparsed, origin: &Origin) -> Input {
     }
     let meaning = match line.payload.first() {
         Some(b' ' | b'\t') => Meaning::NotParsed,
-        _ => Meaning::Line(origin.parse_ahead(&line.payload, columns)),
+        _ => Meaning::Line(Box::new(origin.parse_ahead(&line.payload, columns))),
     };
     Input::Line(line, meaning)
 }

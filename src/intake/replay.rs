@@ -221,7 +221,7 @@ impl Reading {
                 let claim = draft.times.ts.as_claimed();
                 heads.push(Head::whole(draft, claim, &line));
             }
-            Meaning::Line(ahead) => heads.take_parsed(line, Some(ahead), origin, calendar),
+            Meaning::Line(ahead) => heads.take_parsed(line, Some(*ahead), origin, calendar),
             Meaning::NotParsed => heads.take_parsed(line, None, origin, calendar),
         }
         Ok(())
