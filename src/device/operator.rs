@@ -75,10 +75,6 @@ impl Stage for WithOperator {
         self.readings = readings;
         Ok(())
     }
-
-    fn has_memory(&self) -> bool {
-        true
-    }
 }
 
 #[cfg(test)]

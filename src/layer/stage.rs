@@ -27,7 +27,9 @@ pub trait Stage: Send {
     fn load(&mut self, bytes: &[u8]) -> Result<(), StateError>;
 
     /// Whether it remembers anything. What does not is a function of the event alone, whichever came before it.
-    fn has_memory(&self) -> bool;
+    fn has_memory(&self) -> bool {
+        true
+    }
 }
 
 /// A pure function over the log, with state. No IO, no clock, no randomness, no iteration over unordered maps: time is
