@@ -10,7 +10,7 @@ use super::heads::Heads;
 use super::lines::Lines;
 use super::multiline::Multiline;
 use super::replay::{ReplayInput, merged_on};
-use crate::event::{Body, Draft, Format, Stream, Timestamp};
+use crate::event::{Body, Draft, Format, InFile, Stream, Timestamp};
 use crate::parse::Calendar;
 use crate::pool::Pool;
 
@@ -55,7 +55,8 @@ fn meant(draft: &Draft) -> String {
 
 /// Each in its turn.
 fn one_by_one(rule: Multiline, text: &str) -> Vec<String> {
-    let (mut lines, mut heads, mut drafts) = (Lines::at(0), Heads::new(rule, Context::default()), Vec::new());
+    let (mut lines, mut heads, mut drafts) =
+        (Lines::at(0), Heads::new(rule, Context::default(), InFile::default()), Vec::new());
     lines.put(text.as_bytes().to_vec());
     while let Some(line) = lines.next_line() {
         heads.take(line, &origin(), &calendar(), false);
@@ -72,6 +73,7 @@ fn ahead(multiline: Multiline, text: &str, pool: &Arc<Pool>, beside: usize) -> V
         calendar: calendar(),
         written: None,
         multiline,
+        file: InFile::default(),
         reader: Box::new(std::io::Cursor::new(text)),
     };
     // Others that are empty leave less room for this one.

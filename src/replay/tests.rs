@@ -11,7 +11,7 @@ use super::remark;
 use crate::config::Config;
 use crate::daemon::prepare;
 use crate::detect::deceptive::escaped_json;
-use crate::event::{Format, Stream, Timestamp};
+use crate::event::{Format, InFile, Stream, Timestamp};
 use crate::intake::Origin;
 use crate::intake::clock::ReplayTicks;
 use crate::intake::multiline::Multiline;
@@ -56,6 +56,7 @@ fn inputs(texts: &[String]) -> Vec<ReplayInput> {
         calendar: Calendar { zone: TimeZone::UTC, reference: Timestamp::from_millis(1_796_000_000_000) },
         written: None,
         multiline: Multiline::Auto,
+        file: InFile::default(),
         reader: Box::new(Cursor::new(text.clone())),
     };
     texts.iter().enumerate().map(input).collect()
