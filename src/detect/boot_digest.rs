@@ -103,6 +103,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn banks_have_the_numbers_of_the_tcg_algorithm_registry() {
+        let known: Vec<_> =
+            (0..=u16::MAX).filter_map(|number| Some((number, Bank::from_tcg(number)?.name()))).collect();
+        assert_eq!(known, [(4, "sha1"), (11, "sha256"), (12, "sha384"), (13, "sha512")]);
+    }
+
+    #[test]
     fn an_extended_register_is_the_hash_of_old_value_and_digest() {
         let mut register = Register::new(Bank::Sha256, 0);
         let digest = Bank::Sha256.digest(b"boot");

@@ -214,6 +214,16 @@ mod tests {
     }
 
     #[test]
+    fn a_place_that_was_not_used_for_a_year_is_new_again() {
+        let mut places = Places::default();
+        places.see("192.0.2.0/24", at(0, 9));
+        for day in 1..400 {
+            places.see("198.51.100.0/24", at(day, 9));
+        }
+        assert!(places.see("192.0.2.0/24", at(400, 9)));
+    }
+
+    #[test]
     fn no_place_is_new_before_enough_uses_on_enough_days_are_known() {
         let is_noticed = |uses: u64, days: u64| {
             let mut places = Places::default();

@@ -151,7 +151,32 @@ impl HotStore {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
+    use crate::bus::{DeadLetter, Transaction};
+    use crate::store::tests::{new_store, raw};
+
+    #[tokio::test]
+    async fn dead_letters_are_kept_as_long_as_events() {
+        let (_folder, store) = new_store().await;
+        let id = EventId::new(Timestamp::now().millis(), 0);
+        let letter =
+            DeadLetter { id, stream: "l3".into(), reason: "test".into(), payload: bytes::Bytes::from_static(b"x") };
+        let transaction = Transaction {
+            consumer: "l3".into(),
+            events: vec![raw(id.ms(), 0)].into(),
+            dead_letters: vec![letter],
+            ..Transaction::default()
+        };
+        store.commit(&[Arc::new(transaction)]).await.unwrap();
+        let kept = Duration::from_millis(store.inner.retention_ms.load(Ordering::Relaxed));
+        for (after, left) in [(kept - Duration::from_secs(60), 1), (kept + Duration::from_secs(60), 0)] {
+            store.prune(Timestamp::now().plus(after), EventId::ZERO).await.unwrap();
+            assert_eq!(store.dead_letters(0, 10).await.unwrap().len(), left, "after {after:?}");
+        }
+    }
 
     #[test]
     fn deletion_begins_at_eight_tenths_of_what_rows_may_take_and_ends_at_seven_the_log_beside_it_left_out() {

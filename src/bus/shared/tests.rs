@@ -62,6 +62,20 @@ fn what_a_consumer_cannot_be_given_after_it_was_given_up_is_written_off() {
 }
 
 #[test]
+fn of_what_was_there_at_the_start_what_it_reads_and_has_not_handled_is_in_flight_for_a_consumer() {
+    let (bus, id) = bus();
+    let event = |n, stream| Event {
+        id: EventId::new(1, n),
+        stream,
+        times: Times::default(),
+        root: if n == 0 { EventId::ZERO } else { EventId::new(1, n) },
+        body: Body::Tick,
+    };
+    bus.recover(id, &[event(0, Stream::Tick), event(1, Stream::L3In), event(2, Stream::Tick)]);
+    assert_eq!(bus.consumers()[0].in_flight(), 1, "not what its cursor is past, nor what others read");
+}
+
+#[test]
 fn whoever_may_have_something_to_read_is_woken() {
     let (bus, id) = bus();
     let woken = Arc::new(std::sync::atomic::AtomicUsize::new(0));

@@ -44,6 +44,14 @@ fn a_file_is_down_while_it_is_missing_a_folder_or_deleted_and_up_again_by_itself
 }
 
 #[test]
+fn a_path_that_cannot_be_examined_is_not_taken_for_one_at_which_nothing_stands() {
+    let mut bench = Bench::new(&["app.log/inner.log"]);
+    bench.append("app.log", "one\n");
+    assert!(is_down(&mut bench, "file:app.log/inner.log"));
+    assert_eq!(bench.problems.iter().map(|problem| problem.reason).collect::<Vec<_>>(), ["unreadable"]);
+}
+
+#[test]
 fn a_rotation_that_makes_the_new_file_at_once_is_not_reported() {
     let mut bench = Bench::new(&["app.log"]);
     bench.append("app.log", "one\n");
