@@ -31,6 +31,20 @@ fn exists(name: &str) -> bool {
 }
 
 #[test]
+fn whoever_is_woken_by_an_alert_finds_what_it_means_and_what_to_do() {
+    let (rules, page) = (text("prometheus/dsmil.rules.yml"), std::fs::read_to_string("OPERATING.md").unwrap());
+    let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(alerts.len() > 10, "{alerts:?}");
+    let row = |alert: &str| page.lines().find(|line| line.starts_with(&format!("| {alert} |"))).map(str::to_owned);
+    let untold: Vec<_> =
+        alerts.iter().filter(|alert| row(alert).is_none_or(|row| row.split(" | ").count() < 3)).collect();
+    assert!(untold.is_empty(), "{untold:?}");
+    let told = page.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |")).map(|(name, _)| name);
+    let gone: Vec<_> = told.filter(|name| name.starts_with("Dsmil") && !alerts.contains(name)).collect();
+    assert!(gone.is_empty(), "{gone:?}");
+}
+
+#[test]
 fn rules_and_dashboard_name_only_metrics_that_exist() {
     for file in ["prometheus/dsmil.rules.yml", "grafana/dsmild.json"] {
         let names = named(&text(file));
