@@ -36,6 +36,13 @@ impl Retry {
     const SOON: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(3)];
     const SLOWLY: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(60)];
 
+    /// What the header Retry-After asks for, at most `most`: seconds; its other form, a date, is for pages that come back at a known
+    /// time.
+    pub fn asked(header: Option<&str>, most: Duration) -> Self {
+        let seconds = header.and_then(|text| text.trim().parse().ok());
+        seconds.map_or(Self::Soon, |seconds| Self::After(Duration::from_secs(seconds).min(most)))
+    }
+
     /// The delay before the next attempt.
     pub fn delay(self, backoff: &mut Backoff) -> Duration {
         let within = |[min, max]: [Duration; 2], backoff: &mut Backoff| backoff.delay(min, max);

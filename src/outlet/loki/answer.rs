@@ -1,7 +1,5 @@
 //! What an answer of Loki to a push means. Pure.
 
-use std::time::Duration;
-
 use crate::config::redact;
 use crate::layer::one_line;
 use crate::limits;
@@ -32,8 +30,16 @@ impl Answer {
             204 => Self::Taken,
             400 | 422 => Self::Refused { reason: "refused", said },
             413 => Self::Refused { reason: "too_large", said },
-            429 => error("limited", after(retry_after), "Loki takes no more at the moment: see its limits_config"),
-            408 | 500.. => error("failing", after(retry_after), "the log of Loki, or of what is before it, says more"),
+            429 => error(
+                "limited",
+                Retry::asked(retry_after, limits::LOKI_RETRY_AFTER_MAX),
+                "Loki takes no more at the moment: see its limits_config",
+            ),
+            408 | 500.. => error(
+                "failing",
+                Retry::asked(retry_after, limits::LOKI_RETRY_AFTER_MAX),
+                "the log of Loki, or of what is before it, says more",
+            ),
             401 | 403 => {
                 let remedy = "set what this Loki asks for: loki.tenant, loki.username and loki.password_file, or \
                               loki.token_file";
@@ -47,14 +53,6 @@ impl Answer {
     }
 }
 
-/// Seconds; the other form, a date, is for pages that come back at a known time.
-fn after(header: Option<&str>) -> Retry {
-    match header.and_then(|text| text.trim().parse().ok()) {
-        Some(seconds) => Retry::After(Duration::from_secs(seconds).min(limits::LOKI_RETRY_AFTER_MAX)),
-        None => Retry::Soon,
-    }
-}
-
 fn is_html(said: &str) -> bool {
     let start = said.trim_start().as_bytes();
     [&b"<!doctype"[..], b"<html"].iter().any(|tag| start.get(..tag.len()).is_some_and(|s| s.eq_ignore_ascii_case(tag)))
@@ -62,6 +60,8 @@ fn is_html(said: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn error(status: u16, retry_after: Option<&str>, said: &str) -> OutsideError {

@@ -1,7 +1,5 @@
 //! What the other side's answer to a message means. Pure.
 
-use std::time::Duration;
-
 use crate::config::redact;
 use crate::layer::one_line;
 use crate::limits;
@@ -27,10 +25,14 @@ pub fn read(tried: &str, status: u16, retry_after: Option<&str>, said: &str, sec
         200..=299 => return None,
         429 => Failure::Down(error(
             "limited",
-            after(retry_after),
+            Retry::asked(retry_after, limits::NOTIFY_RETRY_AFTER_MAX),
             "it takes no more at the moment; lower `rate`, or raise `every`",
         )),
-        408 | 500.. => Failure::PutOff(error("failing", after(retry_after), "the log of the other side says more")),
+        408 | 500.. => Failure::PutOff(error(
+            "failing",
+            Retry::asked(retry_after, limits::NOTIFY_RETRY_AFTER_MAX),
+            "the log of the other side says more",
+        )),
         400..=499 => Failure::Refused(cause),
         _ => Failure::PutOff(error(
             "redirected",
@@ -40,16 +42,10 @@ pub fn read(tried: &str, status: u16, retry_after: Option<&str>, said: &str, sec
     })
 }
 
-/// Seconds; the other form, a date, is for pages that come back at a known time.
-fn after(header: Option<&str>) -> Retry {
-    match header.and_then(|text| text.trim().parse().ok()) {
-        Some(seconds) => Retry::After(Duration::from_secs(seconds).min(limits::NOTIFY_RETRY_AFTER_MAX)),
-        None => Retry::Soon,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn failure(status: u16, retry_after: Option<&str>) -> Failure {
