@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command as Program;
 
@@ -59,7 +60,8 @@ impl Command {
     /// # Errors
     /// The program cannot be started, did not end in time or ended with another code than 0.
     pub async fn send(&mut self, message: &Message) -> Result<String, Failure> {
-        let context = message.context(&self.sender).to_string();
+        let context = message.context(&self.sender);
+        let kind = context.get("kind").and_then(Value::as_str).unwrap_or_default();
         let Some((program, arguments)) = self.command.split_first() else {
             return Err(Failure::Refused("no program".to_owned()));
         };
@@ -67,7 +69,7 @@ impl Command {
             .args(arguments)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .env("DSMIL_KIND", message_kind(message))
+            .env("DSMIL_KIND", kind)
             .env("DSMIL_KEY", message.key())
             .env("DSMIL_ID", &message.case.id)
             .env("DSMIL_SEVERITY", message.case.severity.name())
@@ -85,7 +87,7 @@ impl Command {
         let give = async move {
             if let Some(mut stdin) = stdin {
                 // A program that does not read is no error: its code decides.
-                let _ = stdin.write_all(escaped_json(&context).as_bytes()).await;
+                let _ = stdin.write_all(escaped_json(&context.to_string()).as_bytes()).await;
                 let _ = stdin.write_all(b"\n").await;
             }
         };
@@ -123,17 +125,6 @@ impl Command {
     fn error(&self, kind: &'static str, retry: Retry, cause: &str) -> OutsideError {
         let remedy = "run it by hand as the daemon's user, with a message on its standard input";
         OutsideError::new(kind, retry, &self.tried, cause, remedy)
-    }
-}
-
-fn message_kind(message: &Message) -> &'static str {
-    use super::message::Kind;
-    match message.kind {
-        Kind::New => "new",
-        Kind::Update => "update",
-        Kind::Closed => "closed",
-        Kind::Summary => "summary",
-        Kind::Test => "test",
     }
 }
 
