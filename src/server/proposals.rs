@@ -144,9 +144,7 @@ async fn decide(
         refuse_own_address(&event, &respond, &who)?;
     }
     let action = if approves { approval(respond.mode) } else { REJECT };
-    // It runs to its end when the client goes away meanwhile.
-    let recorded = tokio::spawn(record(Arc::clone(&shared), id, action, who, note.0)).await;
-    let entry = recorded.map_err(|error| Problem::busy(format!("the decision was not recorded: {error}"), 5))??;
+    let entry = record(Arc::clone(&shared), move |ledger| ledger.decide(id, action, &who, &note.0)).await?;
     let decision = decision_of(id, &entry);
     if !approves {
         return Ok(Json(Decided { decision, effect: "nothing is done".to_owned(), response: None }));
@@ -175,20 +173,10 @@ pub async fn undo(
     if undone.is_none() && !in_force {
         return Err(conflict(format!("the response to proposal {id} is {} since {ts}", state.word())));
     }
-    let recorded = tokio::spawn(record_undo(Arc::clone(&shared), id, who, note.0)).await;
-    let entry = recorded.map_err(|error| Problem::busy(format!("it was not recorded: {error}"), 5))??;
+    let entry = record(Arc::clone(&shared), move |ledger| ledger.undo(id, &who, &note.0)).await?;
     let response = shared.response(id, |step| matches!(step, Step::Undone | Step::Failed)).await;
     let decision = decision_of(id, &entry);
     Ok(Json(Decided { decision, effect: "what was blocked is let through".to_owned(), response }))
-}
-
-async fn record_undo(shared: Arc<Shared>, id: EventId, who: String, note: String) -> Result<Entry, Problem> {
-    let deciding = Arc::clone(&shared.proposals.deciding).lock_owned().await;
-    let entry = on_record(&shared, move |ledger| ledger.undo(id, &who, &note)).await?;
-    drop(deciding);
-    shared.proposals.changed.notify_one();
-    remember(shared).await;
-    Ok(entry)
 }
 
 fn no_proposal(id: EventId) -> Problem {
@@ -245,19 +233,20 @@ impl Shared {
     }
 }
 
+/// To its end, also when the client goes away meanwhile.
 async fn record(
     shared: Arc<Shared>,
-    id: EventId,
-    action: &'static str,
-    who: String,
-    note: String,
+    write: impl FnOnce(&mut Ledger) -> Result<Entry, Problem> + Send + 'static,
 ) -> Result<Entry, Problem> {
-    let deciding = Arc::clone(&shared.proposals.deciding).lock_owned().await;
-    let entry = on_record(&shared, move |ledger| ledger.decide(id, action, &who, &note)).await?;
-    drop(deciding);
-    shared.proposals.changed.notify_one();
-    remember(shared).await;
-    Ok(entry)
+    let recorded = tokio::spawn(async move {
+        let deciding = Arc::clone(&shared.proposals.deciding).lock_owned().await;
+        let entry = on_record(&shared, write).await?;
+        drop(deciding);
+        shared.proposals.changed.notify_one();
+        remember(shared).await;
+        Ok(entry)
+    });
+    recorded.await.map_err(|error| Problem::busy(format!("the decision was not recorded: {error}"), 5))?
 }
 
 /// Writes into the audit log, on a thread of its own: it waits for the disk. Whoever calls it is the one who decides now.
