@@ -54,7 +54,7 @@ async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Res
         note(&polled.batch.drafts, &log);
         let is_empty = polled.batch.drafts.is_empty();
         log.append(&task, NAME, polled.batch);
-        let is_new = watches.watch(&files.identities(), files.standing());
+        let is_new = watches.watch(&files.identities().into_iter().collect(), files.standing());
         if polled.more || is_new {
             continue;
         }

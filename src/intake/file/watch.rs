@@ -1,7 +1,7 @@
 //! Wakes the source when one of its files changes (inotify(7)). Nothing depends on it: file systems of other machines and of user
 //! space tell nothing, and the kernel may refuse a watch, so that files are looked at now and then all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -35,7 +35,11 @@ impl Watches {
 
     /// Watches these files and no others: those that are read and, with its path, each that stands where it is followed. True if
     /// one is new: what was written to it after it was looked at woke nobody.
-    pub fn watch<'a>(&mut self, read: &[Identity], standing: impl Iterator<Item = (Identity, &'a Path)>) -> bool {
+    pub fn watch<'a>(
+        &mut self,
+        read: &BTreeSet<Identity>,
+        standing: impl Iterator<Item = (Identity, &'a Path)>,
+    ) -> bool {
         let Some(kernel) = &self.kernel else { return false };
         let mut is_new = false;
         for (file, path) in standing {
@@ -114,8 +118,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ((one, path), (other, _)) = (file(&folder, "one"), file(&folder, "other"));
         let mut watches = Watches::new();
-        assert!(watches.watch(&[one], [(one, path.as_path())].into_iter()), "somebody may have written meanwhile");
-        assert!(!watches.watch(&[one], [(one, path.as_path())].into_iter()));
+        assert!(
+            watches.watch(&BTreeSet::from([one]), [(one, path.as_path())].into_iter()),
+            "somebody may have written meanwhile"
+        );
+        assert!(!watches.watch(&BTreeSet::from([one]), [(one, path.as_path())].into_iter()));
         append(&path);
         watches.changed().await;
         assert!(!has_changed(&watches), "once");
@@ -124,7 +131,7 @@ mod tests {
         watches.changed().await;
         append(&moved);
         watches.changed().await;
-        assert!(!watches.watch(&[other], std::iter::empty()));
+        assert!(!watches.watch(&BTreeSet::from([other]), std::iter::empty()));
         while has_changed(&watches) {}
         append(&moved);
         assert!(!has_changed(&watches), "nobody reads it any more");
@@ -136,8 +143,8 @@ mod tests {
         let ((one, first), (other, path)) = (file(&folder, "first"), file(&folder, "log"));
         // `one` stood at the path when it was looked at, `other` when it was watched.
         let mut watches = Watches::new();
-        watches.watch(&[one], [(one, path.as_path())].into_iter());
-        watches.watch(&[other], [(other, path.as_path())].into_iter());
+        watches.watch(&BTreeSet::from([one]), [(one, path.as_path())].into_iter());
+        watches.watch(&BTreeSet::from([other]), [(other, path.as_path())].into_iter());
         while has_changed(&watches) {}
         append(&path);
         watches.changed().await;
