@@ -152,6 +152,22 @@ fn wait_while_it_goes_on(what: &str, goal: u64, mut count: impl FnMut() -> u64, 
     }
 }
 
+/// The next request of a connection to a server of the test: its head, and its body. `None` at the end.
+pub fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let lower = head.to_ascii_lowercase();
+    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).ok()?;
+    Some((head, body))
+}
+
 /// The answer to a request with a body and one more header; `None` as with [`ask`].
 pub fn send(port: u16, request: &str, header: &str, body: &str) -> Option<(u16, String)> {
     let head = format!("{request} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{header}\r\n");

@@ -1,13 +1,15 @@
 //! A Loki that keeps what it is given and misbehaves on request.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
+
+use super::harness::request;
 
 /// What is done with each push from now on.
 #[derive(Clone)]
@@ -136,6 +138,8 @@ fn listen(port: u16) -> TcpListener {
 
 fn serve(mut stream: TcpStream, shared: &Shared) {
     while let Some((head, body)) = request(&mut stream) {
+        let head = head.to_ascii_lowercase();
+        assert!(head.contains("\r\ncontent-length: "), "{head}");
         let behaviour = {
             let mut state = shared.0.lock().unwrap();
             state.heads.push(head);
@@ -204,20 +208,6 @@ fn with_body(head: &str, body: &[u8]) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
     bytes.extend_from_slice(body);
     bytes
-}
-
-fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).ok()?;
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-    let mut body = vec![0; length.parse().unwrap()];
-    stream.read_exact(&mut body).ok()?;
-    Some((head, body))
 }
 
 /// What Loki checks of a push; the reason when it is none.
