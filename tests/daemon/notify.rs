@@ -188,11 +188,10 @@ fn a_notifier_that_does_not_work_is_shown_so_and_what_is_refused_for_good_is_a_d
     hook.now(Behaviour::Say("500 Internal Server Error", vec![b'x'; 10_000_000]));
     attack(&site, 1);
     is_down("500");
-    assert!(outlet(&daemon, "notify-hook")["lag_events"].as_u64().unwrap() > 0);
+    wait_for("what waits to be shown", || outlet(&daemon, "notify-hook")["lag_events"].as_u64().unwrap() > 0);
     hook.now(Behaviour::Say("302 Found\r\nLocation: http://127.0.0.1:1/", Vec::new()));
     is_down("redirects");
-    let (_, metrics) = daemon.get("/metrics").unwrap();
-    assert!(metrics.contains("dsmil_outlet_up{outlet=\"notify-hook\"} 0"), "{metrics}");
+    wait_for("the metric", || daemon.get("/metrics").unwrap().1.contains("dsmil_outlet_up{outlet=\"notify-hook\"} 0"));
     let (_, summary) = daemon.get("/api/v1/status").unwrap();
     assert!(summary.contains("notify-hook"), "{summary}");
     hook.now(Behaviour::Say("400 Bad Request", b"no such channel".to_vec()));
