@@ -33,6 +33,7 @@ pub mod event;
 pub mod formats;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzzed;
+mod hash_map;
 mod http_client;
 pub mod intake;
 mod journal;

@@ -1,6 +1,5 @@
 //! Indicators of compromise: a set that answers for one observable whether it is known to be bad.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use super::nets::Nets;
 use super::observable::{Observable, url_host};
 use super::public_suffix::{is_public_suffix, names_of_owner};
 use crate::event::Timestamp;
+use crate::hash_map::HashMap;
 
 /// Where an indicator was read, and until when it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]

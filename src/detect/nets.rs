@@ -1,9 +1,10 @@
 //! Networks: whose an address is, and networks with a value each, looked up by the addresses in them.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+
+use crate::hash_map::HashMap;
 
 /// Addresses that only their owner routes.
 pub fn is_private(address: IpAddr) -> bool {
@@ -40,7 +41,7 @@ impl<Value> Nets<Value> {
         let at = match self.by_length.binary_search_by(|(other, _)| length.cmp(other)) {
             Ok(at) => at,
             Err(at) => {
-                self.by_length.insert(at, (length, HashMap::new()));
+                self.by_length.insert(at, (length, HashMap::default()));
                 at
             }
         };

@@ -1,7 +1,8 @@
 //! Under which names the public registers names of its own: `com`, `co.uk`, `dyndns.org`.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use crate::hash_map::HashMap;
 
 const LIST: &str = include_str!("../../config/public_suffix/list.txt");
 
@@ -21,7 +22,7 @@ struct Rules(HashMap<&'static str, Entry>);
 
 impl Rules {
     fn read(text: &'static str) -> Self {
-        let mut entries: HashMap<&'static str, Entry> = HashMap::new();
+        let mut entries: HashMap<&'static str, Entry> = HashMap::default();
         for rule in text.lines().filter(|line| !line.starts_with("//")) {
             let name = rule.trim_start_matches("*.").trim_start_matches('!');
             for (dot, _) in name.match_indices('.') {

@@ -1,10 +1,12 @@
 //! A map that never grows past its capacity: what was seen least recently goes first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Deserialize, Serialize, Serializer};
+
+use crate::hash_map::HashMap;
 
 /// Bytes kept of a key. Keys come out of log lines, so an attacker chooses their length.
 const KEY_BYTES_MAX: usize = 192;
@@ -24,7 +26,7 @@ pub struct Recent<Value> {
 
 impl<Value> Recent<Value> {
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), touches: 0, entries: HashMap::new(), order: BTreeMap::new() }
+        Self { capacity: capacity.max(1), touches: 0, entries: HashMap::default(), order: BTreeMap::new() }
     }
 
     /// The value under this key, made by `fresh` where there is none; it becomes the most recently seen.

@@ -4,7 +4,7 @@
 //! that some program has, places that the same text leads to are joined (`Failed password for ` and `Failed none for ` differ
 //! from their eighth byte on), as in the construction of a deterministic automaton; equal sets of places are one node again.
 
-use std::collections::HashMap;
+use crate::hash_map::HashMap;
 use std::sync::Arc;
 
 use super::expand::{Element, Expansion};

@@ -1,7 +1,7 @@
 //! The keys of a line's pairs, each found at once however many there are.
 
+use crate::hash_map::{HashMap, RandomState};
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use super::value::{Fields, says};
 
@@ -19,7 +19,7 @@ pub struct Keys<'p> {
 impl<'p> Keys<'p> {
     pub fn of(pairs: &'p Fields<'_>) -> Self {
         let mut keys = Self {
-            by_name: HashMap::with_capacity(pairs.len()),
+            by_name: HashMap::with_capacity_and_hasher(pairs.len(), RandomState::default()),
             firsts: Vec::with_capacity(pairs.len()),
             disputed: vec![false; pairs.len()],
         };

@@ -1,7 +1,7 @@
 //! All formats together, compiled.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::compile::{Compiler, Place};
 use super::expand::Expansion;
@@ -13,6 +13,7 @@ use super::records::{self, Entry, Records};
 use super::tree::{NodeId, Tree};
 use super::understood::{Collected, Understood};
 use super::value::says;
+use crate::hash_map::HashMap;
 
 /// The text of one file of formats.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Lines whose fields are known by name: which formats speak of them.
 
-use std::collections::HashMap;
+use crate::hash_map::HashMap;
 
 use super::file::{Format, Record};
 
@@ -22,7 +22,7 @@ impl Records {
     pub fn new(formats: &[Format]) -> Self {
         let mut entries = Vec::new();
         let mut keys = Vec::new();
-        let mut uses: HashMap<&str, usize> = HashMap::new();
+        let mut uses: HashMap<&str, usize> = HashMap::default();
         for (format, records) in formats.iter().map(|format| &format.records).enumerate() {
             for (record, conditions) in records.iter().enumerate() {
                 entries.push(Entry { format, record });
@@ -33,7 +33,7 @@ impl Records {
                 keys.push(own);
             }
         }
-        let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_key: HashMap<String, Vec<usize>> = HashMap::default();
         for (index, own) in keys.iter().enumerate() {
             // The key that fewest records share is looked for, so that a line meets few that it does not fit.
             if let Some(key) = own.iter().min_by_key(|key| uses.get(**key)) {

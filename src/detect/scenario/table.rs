@@ -1,6 +1,6 @@
 //! The groups of one scenario, the most important of them exactly.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,7 @@ use super::sketch::Sketch;
 use crate::detect::fingerprint::paired;
 use crate::detect::sorted;
 use crate::event::{EventId, Timestamp};
+use crate::hash_map::HashMap;
 
 /// Bounded. When there is no room, the group goes that counts least, among those the one that was seen longest ago; its count
 /// goes into a sketch, from which it comes back. However many strangers come with one line each, a group with more lines stays.
