@@ -103,6 +103,11 @@ const ACTIONS: [(&str, Action); 19] = [
 ];
 
 impl Action {
+    /// Every [`name`](Self::name) that there is.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        ACTIONS.iter().map(|(name, _)| *name).filter(|name| *name != "other")
+    }
+
     /// What consumers read; empty for [`Action::Other`].
     pub fn name(self) -> &'static str {
         ACTIONS.iter().find(|(_, action)| *action == self).map_or("", |(name, _)| name)

@@ -1,23 +1,22 @@
 //! Counting: what the lines so far mean to each scenario.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::count::{Count, Open, Reporter};
 use super::group;
 use super::item::{self, NOTHING};
+use super::marks::Marked;
 use super::model::{Masks, Measure, Scenario};
 use super::raised::{Grown, Observation, Raised};
 use super::says::filled;
 use super::set::{Role, ScenarioSet};
 use super::table::{Line, Table};
-use crate::detect::credential::shows_password;
 use crate::detect::fingerprint::alarm_id;
 use crate::detect::fold::reported_again_at;
 use crate::detect::sigma::normal;
 use crate::detect::sorted;
 use crate::event::{Evidence, Record, Timestamp};
+use crate::hash_map::HashMap;
 
 /// An alarm that has grown by this factor is a grade worse.
 const GRADE: u64 = 10;
@@ -43,7 +42,12 @@ impl Counters {
     /// Takes the line in. Returns what is to be reported.
     pub fn observe(&mut self, set: &ScenarioSet, line: &Observation<'_>) -> Vec<Raised> {
         let (mut reported, mut begun): (Vec<Raised>, Vec<_>) = (Vec::new(), Vec::new());
-        for (index, role) in set.concerned(line.record) {
+        let concerned = set.concerned(line.record);
+        if concerned.is_empty() {
+            return reported;
+        }
+        let line = &Marked::new(line, set.sizes);
+        for (index, role) in concerned {
             let Some(scenario) = set.scenarios.get(index) else { continue };
             match role {
                 Role::Follows | Role::Cancels => {
@@ -57,7 +61,7 @@ impl Counters {
                 }
                 Role::Counts(_) if line.is_repeated => {}
                 Role::Counts(step) => {
-                    let Some(group) = group::of(scenario, line.record) else { continue };
+                    let Some(group) = line.group(scenario) else { continue };
                     let raised = counted(self.table(set, scenario), scenario, group, step, line);
                     begun.extend(raised.map(|raised| (scenario, raised)));
                 }
@@ -77,19 +81,19 @@ impl Counters {
     }
 
     /// A line that counts nothing: it takes back, or comes after what was counted. Where nothing was, it costs nothing.
-    fn succeeded(&mut self, scenario: &Scenario, role: Role, line: &Observation<'_>) -> Option<Raised> {
+    fn succeeded(&mut self, scenario: &Scenario, role: Role, line: &Marked<'_>) -> Option<Raised> {
         let table = self.tables.get_mut(&scenario.id).filter(|table| !table.is_empty())?;
-        let group = group::of(scenario, line.record)?;
+        let group = line.group(scenario).filter(|group| table.get(*group).is_some())?;
         if role == Role::Follows {
             return followed(table, scenario, group, line);
         }
         // Who gets in by a key says nothing of who has typed passwords from there, but for what failed in the same session.
-        if !shows_password(line.record) {
+        if !line.shows_password() {
             take_own_back(table, scenario, group, line);
             let is_own_value = !line.own.is_empty() && matches!(scenario.measure, Measure::Values { .. });
             is_own_value.then_some(())?;
         }
-        let item = item::of(scenario, line.record).unwrap_or(NOTHING);
+        let item = line.item(scenario).unwrap_or(NOTHING);
         table.take_back(scenario, group, line.ts, (item, usize::MAX));
         if scenario.tells_users() {
             table.take_back(scenario, group, line.ts, (item::of_nobody(scenario, item), usize::MAX));
@@ -105,7 +109,7 @@ impl Counters {
     }
 
     /// Who reports this alarm: once it has reported itself, it goes on to.
-    fn reporter_of(&self, set: &ScenarioSet, scenario: &Scenario, group: u64, line: &Observation<'_>) -> Reporter {
+    fn reporter_of(&self, set: &ScenarioSet, scenario: &Scenario, group: u64, line: &Marked<'_>) -> Reporter {
         if self.reporter(scenario, group, line.ts) == Reporter::Itself {
             return Reporter::Itself;
         }
@@ -123,7 +127,7 @@ impl Counters {
         &self,
         set: &'set ScenarioSet,
         id: &'set str,
-        line: &Observation<'_>,
+        line: &Marked<'_>,
         asked: &mut Vec<&'set str>,
     ) -> bool {
         if asked.contains(&id) {
@@ -131,7 +135,7 @@ impl Counters {
         }
         asked.push(id);
         let Some(scenario) = set.named(id) else { return false };
-        let Some(group) = group::of(scenario, line.record) else { return false };
+        let Some(group) = line.group(scenario) else { return false };
         match self.reporter(scenario, group, line.ts) {
             Reporter::Nobody => false,
             Reporter::Itself => true,
@@ -163,12 +167,12 @@ impl Counters {
 }
 
 /// One more line that the scenario counts.
-fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: &Observation<'_>) -> Option<Raised> {
+fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: &Marked<'_>) -> Option<Raised> {
     let (record, ts, times) = (line.record, line.ts, line.record.times());
     let item = match scenario.measure {
         Measure::All { .. } => step,
-        Measure::Lines { .. } => item::of(scenario, record).unwrap_or(NOTHING),
-        Measure::Values { .. } => item::of(scenario, record)?,
+        Measure::Lines { .. } => line.item(scenario).unwrap_or(NOTHING),
+        Measure::Values { .. } => line.item(scenario)?,
     };
     let (count, measured) = table.count(scenario, Line { id: line.id, group, item, ts, times })?;
     if let Some(source) = normal::field(record, "source.address").filter(|_| !scenario.is_of_one_source()) {
@@ -225,7 +229,7 @@ struct Led {
     is_of_another: bool,
 }
 
-fn led(scenario: &Scenario, count: &Count, line: &Observation<'_>) -> Option<Led> {
+fn led(scenario: &Scenario, count: &Count, line: &Marked<'_>) -> Option<Led> {
     if count.measure(scenario, line.ts) < scenario.at {
         return None;
     }
@@ -249,8 +253,8 @@ enum Among {
     Likely,
 }
 
-fn source_among(table: &mut Table, scenario: &Scenario, group: u64, line: &Observation<'_>) -> Option<Among> {
-    let item = item::of(scenario, line.record)?;
+fn source_among(table: &mut Table, scenario: &Scenario, group: u64, line: &Marked<'_>) -> Option<Among> {
+    let item = line.item(scenario)?;
     if table.get(group)?.has_value(scenario, item) {
         return Some(Among::Counted);
     }
@@ -259,7 +263,7 @@ fn source_among(table: &mut Table, scenario: &Scenario, group: u64, line: &Obser
 }
 
 /// What comes after a scenario whose count has been reached: what was counted has led to it.
-fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observation<'_>) -> Option<Raised> {
+fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Marked<'_>) -> Option<Raised> {
     let then = scenario.then.as_ref()?;
     // Of many sources only one of those that were counted comes after itself; the others have nothing to do with it.
     let source = if scenario.asks_for_sources() { source_among(table, scenario, group, line)? } else { Among::Counted };
@@ -275,7 +279,7 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observati
     table.settle(scenario, group, line.ts);
     let [doubtful, certain] = then.scores;
     let score = match () {
-        () if is_of_another || !shows_password(line.record) => doubtful.min(OF_ANOTHER),
+        () if is_of_another || !line.shows_password() => doubtful.min(OF_ANOTHER),
         () if source == Among::Likely => doubtful,
         () if lines >= DOUBTLESS || distinct > 1 => certain,
         () => doubtful,
@@ -293,7 +297,7 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Observati
 }
 
 /// The failures of a session that ends in a login were the user's own.
-fn take_own_back(table: &mut Table, scenario: &Scenario, group: u64, line: &Observation<'_>) {
+fn take_own_back(table: &mut Table, scenario: &Scenario, group: u64, line: &Marked<'_>) {
     for user in line.own {
         let user = if user.is_empty() { NOTHING } else { group::value_of(user) };
         table.take_back(scenario, group, line.ts, (user, 1));

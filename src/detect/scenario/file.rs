@@ -5,8 +5,9 @@ use std::time::Duration;
 use rsigma_parser::{ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType, Level, WindowMode};
 use serde::Deserialize;
 
-use super::model::{Masks, Measure, Scenario, Spread, Then};
+use super::model::{Masks, Measure, Places, Scenario, Spread, Then};
 use crate::detect::attack::technique_of_tag;
+use crate::detect::fingerprint::fingerprint;
 use crate::detect::sigma;
 use crate::event::Category;
 use crate::limits;
@@ -93,8 +94,10 @@ pub fn scenario(rule: &CorrelationRule) -> Result<(Scenario, Extension), String>
         techniques: techniques(&many.tags),
         says: many.says.clone(),
     });
+    let id = rule.id.clone().unwrap_or_else(|| rule.title.clone());
     let scenario = Scenario {
-        id: rule.id.clone().unwrap_or_else(|| rule.title.clone()),
+        salt: fingerprint(&id),
+        id,
         title: rule.title.clone(),
         name: rule.name.clone(),
         reason: extension.reason.clone().unwrap_or_else(|| rule.title.clone()),
@@ -105,6 +108,7 @@ pub fn scenario(rule: &CorrelationRule) -> Result<(Scenario, Extension), String>
         at,
         timespan,
         group_by: rule.group_by.clone(),
+        places: Places::default(),
         groups_max: limits::SCENARIO_GROUPS_MAX,
         is_sketched: true,
         masks: Masks { v4, v6 },

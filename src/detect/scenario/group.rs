@@ -11,13 +11,12 @@ use crate::detect::fingerprint::fingerprint;
 use crate::detect::sigma::normal;
 use crate::event::Record;
 
-/// Room for the id of a scenario and what it groups by, as they mostly are.
-const KEY_BYTES: usize = 160;
+/// Room for what is grouped by, as it mostly is.
+const KEY_BYTES: usize = 128;
 
-/// The fingerprint of the values that the scenario groups by; none when one of them is missing.
-pub fn of(scenario: &Scenario, record: &Record) -> Option<u64> {
+/// The fingerprint of the values that the scenario groups by; none when one of them is missing. The same for all that group alike.
+pub fn values(scenario: &Scenario, record: &Record) -> Option<u64> {
     let mut key = String::with_capacity(KEY_BYTES);
-    key.push_str(&scenario.id);
     for name in &scenario.group_by {
         let value = normal::field(record, name).filter(|value| !value.is_empty())?;
         key.push('\0');

@@ -1,8 +1,6 @@
 //! What one observation of a group differs by from others.
 
-use super::group;
 use super::model::Scenario;
-use crate::event::Record;
 
 /// The value of a line that has none.
 pub const NOTHING: u64 = 0;
@@ -13,14 +11,10 @@ const WHOSE: u64 = 0xffff;
 /// Of no user that is known.
 const NOBODY: u64 = 1;
 
-/// The item of a line; of a value that is counted, with the user where the scenario tells them apart.
-pub fn of(scenario: &Scenario, record: &Record) -> Option<u64> {
-    let item = group::item(record, scenario.item())?;
-    if !scenario.tells_users() {
-        return Some(item);
-    }
-    let whose = group::account_of(record).map_or(NOBODY, |user| (user & WHOSE).max(NOBODY + 1));
-    Some(value(scenario, item) | whose)
+/// A value that is counted, with the account that the line names.
+pub fn with_user(scenario: &Scenario, item: u64, account: Option<u64>) -> u64 {
+    let whose = account.map_or(NOBODY, |user| (user & WHOSE).max(NOBODY + 1));
+    value(scenario, item) | whose
 }
 
 /// What differs, whosever it was.

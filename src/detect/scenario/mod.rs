@@ -7,6 +7,7 @@ mod file;
 mod group;
 mod item;
 mod kept_lines;
+mod marks;
 mod model;
 mod raised;
 pub(crate) mod sample;

@@ -34,6 +34,13 @@ impl Default for Masks {
     }
 }
 
+/// Numbers for each way to group and each item, among those that the scenarios of a set have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Places {
+    pub group: usize,
+    pub item: usize,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
     /// The same for good: what was counted for it is kept by it.
@@ -52,6 +59,10 @@ pub struct Scenario {
     pub at: usize,
     pub timespan: Duration,
     pub group_by: Vec<String>,
+    /// What others group by or count as well has the same place.
+    pub places: Places,
+    /// Its groups differ by this from those of others, for alarms are named after them.
+    pub salt: u64,
     /// Groups that are counted exactly.
     pub groups_max: usize,
     /// What has to make room is remembered in a sketch.
@@ -91,6 +102,15 @@ pub struct Then {
 }
 
 impl Scenario {
+    /// The field by whose value an observation differs from others.
+    pub fn item(&self) -> &str {
+        match &self.measure {
+            Measure::Lines { item } => item,
+            Measure::Values { field } => field,
+            Measure::All { .. } => "",
+        }
+    }
+
     /// What it counts comes from somewhere that it tells apart.
     pub fn is_of_source(&self) -> bool {
         self.group_by.iter().any(|field| field.starts_with("source."))

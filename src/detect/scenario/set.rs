@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rsigma_parser::{CorrelationRule, SigmaRule};
 
 use super::file;
-use super::model::{Measure, Scenario};
-use crate::detect::sigma::{self, Problem, RuleSet, RuleText};
+use super::model::{Masks, Places, Scenario};
+use crate::detect::sigma::{self, NormalRules, Problem, RuleText};
 use crate::event::Record;
 use crate::limits;
 
@@ -24,10 +24,12 @@ pub enum Role {
 /// Compiled once and shared.
 #[derive(Default)]
 pub struct ScenarioSet {
-    rules: RuleSet,
+    rules: NormalRules,
     pub(super) scenarios: Vec<Scenario>,
+    /// How many different groups and items they have.
+    pub(super) sizes: Places,
     /// By base rule.
-    uses: BTreeMap<String, Vec<(usize, Role)>>,
+    uses: BTreeMap<usize, Vec<(usize, Role)>>,
 }
 
 /// Everything that was read, before rules are looked for by name.
@@ -68,10 +70,10 @@ impl ScenarioSet {
             }
         }
         set.share_memory();
-        let used = read.rules.into_iter().enumerate().filter(|(place, _)| set.uses.contains_key(&place.to_string()));
-        let used =
-            used.map(|(place, (file, rule))| (file, SigmaRule { id: Some(place.to_string()), ..rule })).collect();
-        set.rules = RuleSet::of_rules(used, &mut problems);
+        set.find_places();
+        let placed = read.rules.into_iter().enumerate().map(|(place, (file, rule))| (place, file, rule));
+        let used = placed.filter(|(place, ..)| set.uses.contains_key(place)).collect();
+        set.rules = NormalRules::compile(used, &mut problems);
         problems.sort();
         (set, problems)
     }
@@ -79,7 +81,7 @@ impl ScenarioSet {
     fn add(&mut self, scenario: Scenario, uses: Vec<(usize, Role)>) {
         let index = self.scenarios.len();
         for (rule, role) in uses {
-            self.uses.entry(rule.to_string()).or_default().push((index, role));
+            self.uses.entry(rule).or_default().push((index, role));
         }
         self.scenarios.push(scenario);
     }
@@ -91,6 +93,17 @@ impl ScenarioSet {
             scenario.groups_max = groups_max;
             scenario.is_sketched = index < limits::SCENARIO_SKETCHES_MAX;
         }
+    }
+
+    /// What two scenarios group by or differ by in the same way is looked up once in a line.
+    fn find_places(&mut self) {
+        let (mut groups, mut items): (Vec<(Vec<String>, Masks)>, Vec<String>) = (Vec::new(), Vec::new());
+        for scenario in &mut self.scenarios {
+            let group = place(&mut groups, (scenario.group_by.clone(), scenario.masks));
+            let item = place(&mut items, scenario.item().to_owned());
+            scenario.places = Places { group, item };
+        }
+        self.sizes = Places { group: groups.len(), item: items.len() };
     }
 
     /// The scenarios that the line means something to, in a fixed order: what follows before what is taken back, that before what
@@ -168,13 +181,10 @@ impl Read {
     }
 }
 
-impl Scenario {
-    /// The field by whose value an observation differs from others.
-    pub(super) fn item(&self) -> &str {
-        match &self.measure {
-            Measure::Lines { item } => item,
-            Measure::Values { field } => field,
-            Measure::All { .. } => "",
-        }
-    }
+/// Where it stands; at the end, if it is not there yet.
+fn place<Item: PartialEq>(known: &mut Vec<Item>, item: Item) -> usize {
+    known.iter().position(|other| *other == item).unwrap_or_else(|| {
+        known.push(item);
+        known.len() - 1
+    })
 }

@@ -5,10 +5,13 @@ mod fields;
 mod logsource;
 mod needs;
 pub mod normal;
+mod normal_rules;
+mod only;
 mod patterns;
 mod rules;
 mod yaml;
 
 pub use needs::{Needs, needs};
+pub use normal_rules::NormalRules;
 pub use rules::{CRITICAL, HIGH, INFORMATIONAL, LOW, MEDIUM, Problem, RuleMatch, RuleSet, RuleText};
 pub use yaml::parse;

@@ -41,6 +41,23 @@ pub fn field<'a>(record: &'a Record, name: &str) -> Option<Cow<'a, str>> {
     }
 }
 
+/// Action and outcome, each empty where there is none; nothing where the line may have one in a field of its own.
+pub fn kind(record: &Record) -> Option<Kind> {
+    let kind = (action(record), outcome(record).unwrap_or_default());
+    let has_own = |name: &str| record.fields.iter().any(|(key, _)| key.ends_with(name));
+    let is_known =
+        (!kind.0.is_empty() || !has_own("event.action")) && (!kind.1.is_empty() || !has_own("event.outcome"));
+    is_known.then_some(kind)
+}
+
+/// Action and outcome.
+pub type Kind = (&'static str, &'static str);
+
+/// Every kind that there is.
+pub fn kinds() -> impl Iterator<Item = Kind> {
+    Action::names().flat_map(|action| ["", "success", "failure"].map(|outcome| (action, outcome)))
+}
+
 /// A login that a web server refused is a login.
 fn action(record: &Record) -> &'static str {
     if web_login::is_failed(record) { Action::Login.name() } else { record.action.name() }

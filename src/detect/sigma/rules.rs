@@ -128,22 +128,6 @@ impl RuleSet {
         Rule { id: cut_name(id), title, file: cut_name(file) }
     }
 
-    /// The ids of the rules that match, by the normal fields of the record, in order.
-    pub fn hits(&self, record: &Record) -> Vec<String> {
-        let classes = Classes::of(record);
-        let view = SigmaRecord::normal(record, &classes);
-        let groups = self.groups.iter().filter(|group| classes.fit(&group.logsource));
-        let mut hits: Vec<String> =
-            groups.flat_map(|group| group.engine.evaluate(&view)).filter_map(|result| result.header.rule_id).collect();
-        hits.sort();
-        hits
-    }
-
-    /// Rules that were read elsewhere, each with its file.
-    pub fn of_rules(rules: Vec<(String, SigmaRule)>, problems: &mut Vec<Problem>) -> Self {
-        Self { groups: groups(rules.into_iter(), &mut Room::default(), problems), files: BTreeMap::new() }
-    }
-
     fn filter(&mut self, file: &str, filter: &FilterRule, problems: &mut Vec<Problem>) {
         let mut applied = false;
         for group in self.groups.iter_mut().filter(|group| concerns(filter, &group.engine)) {
@@ -233,7 +217,7 @@ fn groups(
     groups
 }
 
-fn never_matches(file: &str, logsource: &LogSource) -> Problem {
+pub(super) fn never_matches(file: &str, logsource: &LogSource) -> Problem {
     let reason = format!("no event here is of its log source ({})", shown(logsource));
     Problem { file: file.to_owned(), reason, is_loaded: true }
 }

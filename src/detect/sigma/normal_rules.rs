@@ -1,0 +1,195 @@
+//! Rules about the normal fields, which what counts lines asks of every line.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rsigma_eval::Engine;
+use rsigma_parser::{LogSource, SigmaRule};
+
+use super::fields::SigmaRecord;
+use super::logsource::{Classes, can_fit};
+use super::normal::{self, Kind};
+use super::only::Only;
+use super::patterns::Room;
+use super::rules::{Problem, never_matches};
+use crate::event::Record;
+use crate::hash_map::HashMap;
+
+/// By the kind of a line, what is to be asked of it. Compiled once and shared.
+#[derive(Default)]
+pub struct NormalRules {
+    of_kind: HashMap<Kind, Vec<Part>>,
+    /// Of a line of no certain kind.
+    all: Vec<Part>,
+}
+
+/// Rules of one log source.
+#[derive(Clone)]
+struct Part {
+    logsource: Arc<LogSource>,
+    /// The places of rules that every line of this kind and log source matches.
+    decided: Vec<usize>,
+    /// Those that ask for more.
+    rest: Option<Arc<Engine>>,
+}
+
+/// A rule with its place among all, which is what it is called by here.
+struct Placed {
+    place: usize,
+    file: String,
+    rule: SigmaRule,
+    only: Only,
+}
+
+type Source = (Option<String>, Option<String>, Option<String>);
+
+impl NormalRules {
+    /// Each rule with its place and the file that it stands in. What is wrong with one is added to the problems; the others are compiled.
+    pub fn compile(rules: Vec<(usize, String, SigmaRule)>, problems: &mut Vec<Problem>) -> Self {
+        let mut room = Room::default();
+        let mut by_source: BTreeMap<Source, Vec<Placed>> = BTreeMap::new();
+        for (place, file, rule) in rules {
+            if let Err(reason) = room.take(&rule.detection) {
+                problems.push(Problem::not_loaded(&file, reason));
+                continue;
+            }
+            if !can_fit(&rule.logsource) {
+                problems.push(never_matches(&file, &rule.logsource));
+            }
+            let LogSource { product, category, service, .. } = rule.logsource.clone();
+            let only = Only::of(&rule);
+            let rule = SigmaRule { id: Some(place.to_string()), ..rule };
+            by_source.entry((product, category, service)).or_default().push(Placed { place, file, rule, only });
+        }
+        let mut set = Self::default();
+        for ((product, category, service), mut rules) in by_source {
+            let logsource = Arc::new(LogSource { product, category, service, ..LogSource::default() });
+            let all = compile_all(&mut rules, problems);
+            set.all.push(Part { logsource: Arc::clone(&logsource), decided: Vec::new(), rest: Some(Arc::clone(&all)) });
+            // Many kinds are asked the same.
+            let mut engines = BTreeMap::from([(rules.iter().map(|rule| rule.place).collect(), all)]);
+            for kind in normal::kinds() {
+                let allowed = rules.iter().filter(|rule| rule.only.allows(kind));
+                let (decided, asked): (Vec<&Placed>, Vec<&Placed>) = allowed.partition(|rule| rule.only.is_all);
+                set.of_kind.entry(kind).or_default().extend(part(&logsource, &decided, &asked, &mut engines));
+            }
+        }
+        set
+    }
+
+    /// The places of the rules that match.
+    pub fn hits(&self, record: &Record) -> Vec<usize> {
+        let parts = match normal::kind(record) {
+            Some(kind) => self.of_kind.get(&kind),
+            None => Some(&self.all),
+        };
+        let Some(parts) = parts.filter(|parts| !parts.is_empty()) else { return Vec::new() };
+        let classes = Classes::of(record);
+        let view = SigmaRecord::normal(record, &classes);
+        let mut hits = Vec::new();
+        for part in parts.iter().filter(|part| classes.fit(&part.logsource)) {
+            hits.extend(&part.decided);
+            if let Some(engine) = &part.rest {
+                let found = engine.evaluate(&view).into_iter();
+                hits.extend(found.filter_map(|result| result.header.rule_id?.parse::<usize>().ok()));
+            }
+        }
+        hits
+    }
+}
+
+/// By the places of its rules.
+type Engines = BTreeMap<Vec<usize>, Arc<Engine>>;
+
+/// Nothing, where there is no rule.
+fn part(logsource: &Arc<LogSource>, decided: &[&Placed], asked: &[&Placed], engines: &mut Engines) -> Option<Part> {
+    if decided.is_empty() && asked.is_empty() {
+        return None;
+    }
+    let key: Vec<usize> = asked.iter().map(|rule| rule.place).collect();
+    let compile = || {
+        let mut engine = Engine::new();
+        // Each can be compiled.
+        engine.add_rules(asked.iter().map(|rule| &rule.rule));
+        Arc::new(engine)
+    };
+    let rest = (!key.is_empty()).then(|| Arc::clone(engines.entry(key).or_insert_with(compile)));
+    Some(Part { logsource: Arc::clone(logsource), decided: decided.iter().map(|rule| rule.place).collect(), rest })
+}
+
+/// All that can be compiled; the others are taken out.
+fn compile_all(rules: &mut Vec<Placed>, problems: &mut Vec<Problem>) -> Arc<Engine> {
+    let mut engine = Engine::new();
+    let failed: BTreeMap<usize, String> = engine
+        .add_rules(rules.iter().map(|rule| &rule.rule))
+        .into_iter()
+        .map(|(at, error)| (at, error.to_string()))
+        .collect();
+    let mut at = 0..;
+    rules.retain(|rule| match at.next().and_then(|at| failed.get(&at)) {
+        Some(error) => {
+            problems.push(Problem::not_loaded(&rule.file, error.clone()));
+            false
+        }
+        None => true,
+    });
+    Arc::new(engine)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::yaml;
+    use super::*;
+    use crate::event::Action;
+
+    const DETECTIONS: [&str; 9] = [
+        "a: {event.action: login}, condition: a",
+        "a: {event.action: login, event.outcome: failure}, condition: a",
+        "a: {event.action: [login, request], event.outcome: null}, condition: a",
+        "a: {event.action: login}, b: {user.name: x}, condition: a and not b",
+        "a: {user.name: x}, condition: a",
+        "a: {event.action: other}, condition: a",
+        "a: {event.outcome: success}, b: {event.action: session}, condition: a or b",
+        "a: {event.action: null}, condition: a",
+        "a: {event.outcome: unknown}, condition: not a",
+    ];
+    const SOURCES: [&str; 3] = ["category: authentication", "product: linux", "service: cron"];
+
+    fn rules() -> Vec<(usize, String, SigmaRule)> {
+        let texts = DETECTIONS.iter().flat_map(|detection| SOURCES.map(|source| (source, detection)));
+        let yaml = texts
+            .map(|(source, detection)| format!("{{title: T, logsource: {{{source}}}, detection: {{{detection}}}}}"));
+        yaml.enumerate()
+            .map(|(place, yaml)| (place, String::new(), yaml::parse(&yaml).unwrap().rules.remove(0)))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_of_any_kind_matches_what_it_matches_when_every_rule_is_asked(
+            action in prop::sample::select(vec![Action::Login, Action::Session, Action::HttpRequest, Action::Other]),
+            outcome in prop::option::of(any::<bool>()),
+            user in prop::option::of("[xy]"),
+            own in prop::collection::vec(("(x\\.)?event\\.(action|outcome)", "login|failure|unknown|other"), 0..3),
+            program in prop::option::of("CRON|sshd"),
+        ) {
+            let mut record = Record { action, outcome, fields: own, program, ..Record::default() };
+            record.entity.user = user;
+            let mut problems = Vec::new();
+            let mut hits = NormalRules::compile(rules(), &mut problems).hits(&record);
+            hits.sort_unstable();
+            prop_assert!(problems.is_empty(), "{problems:?}");
+            let classes = Classes::of(&record);
+            let view = SigmaRecord::normal(&record, &classes);
+            let alone = |rule: &SigmaRule| {
+                let mut engine = Engine::new();
+                engine.add_rule(rule).unwrap();
+                classes.fit(&rule.logsource) && !engine.evaluate(&view).is_empty()
+            };
+            let expected: Vec<usize> = rules().iter().filter(|(.., rule)| alone(rule)).map(|(place, ..)| *place).collect();
+            prop_assert_eq!(hits, expected);
+        }
+    }
+}
