@@ -72,15 +72,15 @@ impl Bus {
         let inner = self.lock();
         let committed = inner.committed;
         let mut found = Vec::new();
-        for event in inner.log.chunks_after(after)?.flat_map(EventRef::all) {
-            if event.id > committed {
-                break;
-            }
-            if event.id > after && reads.overlaps(event.kind()) {
-                if found.len() == count {
-                    return Some((found, event.id_before()));
+        for chunk in inner.log.chunks_after(after)? {
+            for (index, event) in chunk.iter().enumerate().take_while(|(_, event)| event.id <= committed) {
+                if event.id > after && reads.overlaps(event.kind()) {
+                    let event = EventRef::of(chunk, index);
+                    if found.len() == count {
+                        return Some((found, event.id_before()));
+                    }
+                    found.push(event);
                 }
-                found.push(event);
             }
         }
         Some((found, committed.max(after)))

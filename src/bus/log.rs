@@ -17,7 +17,12 @@ pub struct EventRef {
 impl EventRef {
     /// Every event of a chunk.
     pub fn all(chunk: &Arc<[Event]>) -> impl Iterator<Item = Self> + '_ {
-        (0..chunk.len()).map(|index| Self { chunk: Arc::clone(chunk), index })
+        (0..chunk.len()).map(|index| Self::of(chunk, index))
+    }
+
+    /// The event at this place of a chunk, where there is one.
+    pub(super) fn of(chunk: &Arc<[Event]>, index: usize) -> Self {
+        Self { chunk: Arc::clone(chunk), index }
     }
 }
 
@@ -33,7 +38,7 @@ impl Deref for EventRef {
     type Target = Event;
 
     fn deref(&self) -> &Event {
-        // `all` is the only maker and stays within the chunk.
+        // Whoever calls `of` has seen the event there.
         #[allow(clippy::indexing_slicing)]
         &self.chunk[self.index]
     }

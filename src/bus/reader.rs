@@ -1,6 +1,6 @@
 //! A consumer's place in the log, and the order in which it gets its events.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{ConsumerId, EventRef};
@@ -16,7 +16,7 @@ pub struct Reader {
     at: EventId,
     /// The log has been looked through up to here.
     pub(super) scanned: EventId,
-    held: BTreeMap<(EventId, u8, EventId), EventRef>,
+    held: Held,
     /// Nothing was kept for it for a time: what it finds may not be all that was counted for it.
     pub(super) may_have_lost: bool,
 }
@@ -38,7 +38,7 @@ pub enum Ready {
 impl Reader {
     /// `at`: what follows from events up to here has been handled already.
     pub(super) fn new(consumer: ConsumerId, reads: Interest, at: EventId) -> Self {
-        Self { consumer, reads, at, scanned: at, held: BTreeMap::new(), may_have_lost: false }
+        Self { consumer, reads, at, scanned: at, held: Held::default(), may_have_lost: false }
     }
 
     /// The kinds of events that it hands out.
@@ -66,34 +66,67 @@ impl Reader {
     /// Keeps those events of the chunk that it reads and has not handed out. `rank` is the place of the writer of a kind in
     /// the graph.
     pub(super) fn look_through(&mut self, chunk: &Arc<[Event]>, rank: impl Fn(Interest) -> u8) {
-        for event in EventRef::all(chunk) {
+        for (index, event) in chunk.iter().enumerate() {
             let kind = event.kind();
             if event.id > self.scanned && event.root > self.at && self.reads.overlaps(kind) {
-                self.held.insert((event.root, rank(kind), event.id), event);
+                self.held.insert(rank(kind), EventRef::of(chunk, index));
             }
         }
     }
 
     /// Everything up to the frontier, at most about `count` events but never half of a root's.
     pub(super) fn take(&mut self, frontier: EventId, count: usize) -> Ready {
-        let mut events = Vec::new();
+        let mut events: Vec<EventRef> = Vec::new();
         let mut upto = frontier.max(self.at);
-        while let Some(entry) = self.held.first_entry() {
-            let root = entry.key().0;
-            if root > frontier {
-                break;
-            }
-            if events.len() >= count && events.last().is_some_and(|last: &EventRef| last.root != root) {
+        while let Some((root, queue)) = self.held.first(frontier) {
+            if events.len() >= count && events.last().is_some_and(|last| last.root != root) {
                 upto = events.last().map_or(upto, |last| last.root);
                 break;
             }
-            events.push(entry.remove());
+            events.extend(queue.pop_front());
         }
         if events.is_empty() && upto == self.at {
             return Ready::Nothing;
         }
         self.at = upto;
         Ready::Batch { events, upto }
+    }
+}
+
+/// Events that wait for their turn: for each place in the graph a queue in order of root, then of id. What one writer writes mostly
+/// comes in this order, so that an event is put at the end of its queue.
+#[derive(Debug, Default)]
+struct Held {
+    queues: Vec<VecDeque<EventRef>>,
+}
+
+impl Held {
+    fn insert(&mut self, rank: u8, event: EventRef) {
+        let rank = usize::from(rank);
+        if self.queues.len() <= rank {
+            self.queues.resize_with(rank + 1, VecDeque::new);
+        }
+        let Some(queue) = self.queues.get_mut(rank) else { return };
+        let key = |event: &EventRef| (event.root, event.id);
+        if queue.back().is_none_or(|last| key(last) < key(&event)) {
+            queue.push_back(event);
+            return;
+        }
+        let place = queue.partition_point(|other| key(other) < key(&event));
+        if queue.get(place).is_none_or(|other| other.id != event.id) {
+            queue.insert(place, event);
+        }
+    }
+
+    /// The queue whose first event is the next one, with the root of that; if it is within the frontier.
+    fn first(&mut self, frontier: EventId) -> Option<(EventId, &mut VecDeque<EventRef>)> {
+        let firsts = self.queues.iter_mut().filter_map(|queue| Some((queue.front()?.root, queue)));
+        // Of equal ones the first, which is that of the first writer.
+        firsts.min_by_key(|(root, _)| *root).filter(|(root, _)| *root <= frontier)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.queues.iter().all(VecDeque::is_empty)
     }
 }
 
@@ -164,7 +197,7 @@ mod tests {
             while let Ready::Batch { events, upto } = reader.take(EventId::new(30, 0), count) {
                 prop_assert!(events.iter().all(|event| event.root <= upto));
                 prop_assert_eq!(reader.at(), upto);
-                prop_assert!(reader.held.keys().all(|(root, ..)| *root > upto), "what is held is yet to come");
+                prop_assert!(reader.held.queues.iter().flatten().all(|event| event.root > upto), "what is held is yet to come");
                 prop_assert!(seen.last().is_none_or(|&(root, _)| events.iter().all(|event| event.root.ms() > root)));
                 seen.extend(events.iter().map(|event| (event.root.ms(), event.id.ms())));
             }

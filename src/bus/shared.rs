@@ -162,7 +162,7 @@ impl Bus {
         let transaction = Transaction { consumer, events, positions, dead_letters, entries, ..Transaction::default() };
         inner.hold(&transaction);
         inner.enqueue(transaction);
-        let wakes = inner.wakes.clone();
+        let wakes = inner.movable();
         drop(inner);
         self.wake(&wakes);
         last
@@ -228,7 +228,7 @@ impl Bus {
             consumer.generation += 1;
         }
         inner.let_go();
-        let wakes = inner.wakes.clone();
+        let wakes = inner.movable();
         drop(inner);
         self.wake(&wakes);
     }
@@ -285,22 +285,32 @@ impl Bus {
             dead_letters: step.dead_letters,
             ..Transaction::default()
         });
-        let wakes = inner.wakes.clone();
+        let wakes = inner.movable();
         drop(inner);
         self.wake(&wakes);
         Ok(())
     }
 
-    fn wake(&self, wakes: &[Option<Wake>]) {
-        for wake in wakes.iter().flatten() {
-            wake();
-        }
+    fn wake(&self, wakes: &[Wake]) {
+        wakes.iter().for_each(|wake| wake());
         self.to_commit.notify_one();
         self.room.send_replace(());
     }
 }
 
 impl Inner {
+    /// Of all who have not handled everything that they may: nobody else would find anything.
+    fn movable(&self) -> Vec<Wake> {
+        let last_root = self.log.last_root();
+        let consumers = self.ledger.all().iter().zip(&self.wakes).enumerate();
+        let can_move =
+            |place, consumer: &Consumer| self.ledger.frontier(ConsumerId(place), last_root) > consumer.cursor;
+        consumers
+            .filter(|(place, (consumer, _))| can_move(*place, consumer))
+            .filter_map(|(_, (_, wake))| wake.clone())
+            .collect()
+    }
+
     fn append(&mut self, drafts: Vec<Draft>) -> Arc<[Event]> {
         let chunk = self.log.append(drafts, (self.clock)().millis());
         self.ledger.receive(chunk.iter());
