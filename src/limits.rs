@@ -30,15 +30,21 @@ pub const IN_FLIGHT_PART_OF_STORE: u64 = 8;
 pub const MEMORY_BYTES_MIN: u64 = 512 * 1024 * 1024;
 /// One transaction of a source or a stage.
 pub const TRANSACTION_EVENTS_MAX: usize = 1024;
+/// A device that was given fewer events than this at once waits for so long before it looks for more.
+pub const SMALL_BATCH_EVENTS: usize = 64;
+pub const DEVICE_PAUSE: std::time::Duration = std::time::Duration::from_millis(4);
 /// Outputs of one stage for one event.
 pub const OUTPUTS_PER_EVENT_MAX: usize = 16;
 /// Events of one transaction of the hot store.
 pub const COMMIT_EVENTS_MAX: usize = 16_384;
 /// Events of one page read back from the hot store.
 pub const STORE_PAGE_EVENTS_MAX: usize = 4096;
-/// A stage's state is saved after this many events or this much time, whichever comes first.
-pub const SNAPSHOT_EVENTS_MAX: usize = 50_000;
+/// A stage's state is saved after this many events or this much time, whichever comes first …
+pub const SNAPSHOT_EVENTS: usize = 50_000;
 pub const SNAPSHOT_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+/// … but takes no larger part of the time than this, unless so many events have come: they are handled again at a start.
+pub const SNAPSHOT_PART_OF_TIME: u32 = 100;
+pub const SNAPSHOT_EVENTS_MAX: usize = 300_000;
 /// Events that crashed a stage and are remembered for it.
 pub const REMEMBERED_CRASHES_MAX: usize = 256;
 /// Rows of one INSERT statement.

@@ -25,6 +25,9 @@ use crate::supervise::TaskContext;
 
 /// Between two attempts while the store is full or fails.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
+/// From the beginning of a commit to that of the next: what comes meanwhile goes with that. Each costs as much as some tens of events. After
+/// a longer rest a commit is made at once.
+const COMMIT_EVERY: Duration = Duration::from_millis(1);
 const PRUNE_EVERY: Duration = Duration::from_secs(1);
 const POSITIONS_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_CLOCK_EVERY: Duration = Duration::from_secs(60);
@@ -51,7 +54,7 @@ pub struct Resources {
 /// The task of the writer's actor. When it is asked to stop, everybody else has stopped: it commits what is left.
 pub async fn run(task: TaskContext, resources: Resources) -> Result<(), String> {
     let mut writer = Writer::new(resources);
-    while task.run_until_stopped(writer.has.bus.wait_pending()).await.is_some() {
+    while task.run_until_stopped(writer.due()).await.is_some() {
         writer.commit(&task).await?;
         writer.upkeep(false).await;
     }
@@ -80,6 +83,8 @@ struct Writer {
     unpruned: u64,
     /// Events of one transaction; fewer after it did not fit, so that little space is enough to go on.
     batch: usize,
+    /// The last commit.
+    begun: Instant,
     /// Of the commit itself.
     notice: Notice,
     /// Of what else is done now and then.
@@ -109,8 +114,18 @@ impl Writer {
             pruned: now,
             unpruned: 0,
             batch: limits::COMMIT_EVENTS_MAX,
+            begun: now,
             notice: Notice::default(),
             notices: Notices::default(),
+        }
+    }
+
+    /// Waits until there is something to commit, and until it is time to.
+    async fn due(&self) {
+        self.has.bus.wait_pending().await;
+        let rest = COMMIT_EVERY.saturating_sub(self.begun.elapsed());
+        if !rest.is_zero() {
+            tokio::time::sleep(rest).await;
         }
     }
 
@@ -121,6 +136,7 @@ impl Writer {
             return Ok(true);
         }
         let started = Instant::now();
+        self.begun = started;
         task.heartbeat();
         let (store, batch) = (self.has.store.clone(), transactions.clone());
         let committed = self.has.io.spawn(async move { store.commit(&batch).await });

@@ -37,6 +37,8 @@ pub struct StageActor {
 struct Running {
     run: StageRun,
     saved_at: Instant,
+    /// How long the last batch with which the state was saved took: nearly all of it is the state.
+    save_took: Duration,
     /// That the state cannot be saved has been logged.
     save_failed: bool,
 }
@@ -103,7 +105,11 @@ impl Handler<Wake> for StageActor {
             }
             Ready::Batch { events, upto } => {
                 self.handle_batch(&events, upto);
-                context.notify(Wake);
+                if self.shell.spec.critical || events.len() >= limits::SMALL_BATCH_EVENTS {
+                    context.notify(Wake);
+                } else {
+                    self.pause(context);
+                }
             }
             Ready::Behind { after, window } => self.catch_up(after, window, context),
         }
@@ -124,7 +130,13 @@ impl StageActor {
         if let Some(error) = unread {
             log::warn!(target: self.shell.spec.identifier, "{}: {error}", self.shell.spec.name);
         }
-        self.running = Some(Running { run, saved_at: Instant::now(), save_failed: false });
+        self.running = Some(Running { run, saved_at: Instant::now(), save_took: Duration::ZERO, save_failed: false });
+    }
+
+    /// Lets a few events gather: nothing waits for a device but other devices, and each turn costs as much as some events.
+    fn pause(&self, context: &mut Context<Self>) {
+        self.awake.store(true, Ordering::Release);
+        context.notify_later(Wake, limits::DEVICE_PAUSE);
     }
 
     fn handle_batch(&mut self, events: &[EventRef], upto: EventId) {
@@ -133,6 +145,7 @@ impl StageActor {
         let is_due = running.is_due();
         let done = running.run.handle(events, upto, &self.shell, is_due);
         if let Some(saved) = done.saved {
+            running.save_took = started.elapsed();
             running.was_saved(saved, &self.shell, &self.meters);
         }
         if done.is_taken {
@@ -192,8 +205,11 @@ impl StageActor {
 }
 
 impl Running {
+    /// Nothing is handled while the state is saved, so that a large one is saved less often.
     fn is_due(&self) -> bool {
-        self.saved_at.elapsed() >= limits::SNAPSHOT_EVERY
+        let since = self.saved_at.elapsed();
+        let is_time = since >= limits::SNAPSHOT_EVERY || self.run.handled_since_save() >= limits::SNAPSHOT_EVENTS;
+        is_time && since >= self.save_took * limits::SNAPSHOT_PART_OF_TIME
     }
 
     /// A state that could not be saved is counted and logged: then the one that was saved before stays, and the hot store
