@@ -52,6 +52,7 @@ mod replay;
 pub(crate) mod respond;
 mod retry;
 pub mod server;
+pub(crate) mod silence;
 #[cfg(test)]
 mod simulation;
 pub mod store;

@@ -6,6 +6,7 @@ mod http;
 mod intake;
 mod outlets;
 mod respond;
+mod silences;
 
 pub use detection::*;
 pub use formats::*;
@@ -13,6 +14,7 @@ pub use http::*;
 pub use intake::*;
 pub use outlets::*;
 pub use respond::*;
+pub use silences::*;
 
 /// Events that the bus keeps in memory behind the last commit, for readers that are not far behind.
 pub const BUS_EVENTS_MAX: usize = 131_072;

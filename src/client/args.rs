@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::subcommands::{IncidentCommand, ProposalCommand};
+use super::subcommands::{IncidentCommand, ProposalCommand, SilenceCommand};
 use crate::event::{EventId, Stream};
 
 #[derive(Debug, Subcommand)]
@@ -75,6 +75,13 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: ProposalCommand,
     },
+    /// List what is silenced, silence something for a time, and end that: it is stored and counted, and nobody is told of it
+    Silence {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        #[command(subcommand)]
+        command: SilenceCommand,
+    },
     /// Check the hash chain of the audit log, and that it ends as the daemon remembers; --url asks a running one
     Verify {
         #[command(flatten)]
@@ -139,6 +146,7 @@ impl ClientCommand {
         | Self::Explain { connection, .. }
         | Self::Incidents { connection, .. }
         | Self::Proposals { connection, .. }
+        | Self::Silence { connection, .. }
         | Self::Verify { connection, .. }
         | Self::Top { connection }) = self;
         connection.config.as_deref()

@@ -119,6 +119,16 @@ impl Client {
         self.read(&self.body_of(opened).await?)
     }
 
+    /// The JSON answer to a DELETE.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn delete(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        let body = Bytes::from(body.to_string());
+        let opened = self.ask(self.request(Request::delete(path), RESPOND, body)?).await?;
+        self.read(&self.body_of(opened).await?)
+    }
+
     fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, ClientError> {
         serde_json::from_slice(body)
             .map_err(|error| self.bad_answer(&format!("something else than expected ({error})")))

@@ -1,4 +1,4 @@
-//! The commands that talk to a running daemon: `status`, `sources`, `events`, `tail`, `explain`, `incidents`, `proposals`, `verify`, `top`.
+//! The commands that talk to a running daemon: `status`, `sources`, `events`, `tail`, `explain`, `incidents`, `proposals`, `silence`, `verify`, `top`.
 
 mod args;
 mod connection;
@@ -10,6 +10,7 @@ mod lines;
 mod lists;
 mod output;
 mod proposals;
+mod silences;
 mod subcommands;
 mod table;
 mod tail;
@@ -52,6 +53,9 @@ pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
         }
         ClientCommand::Proposals { connection, command } => {
             with(connection, config, async |client| proposals::proposals(client, command).await).await
+        }
+        ClientCommand::Silence { connection, command } => {
+            with(connection, config, async |client| silences::silences(client, command).await).await
         }
         ClientCommand::Top { connection } => with(connection, config, top::top).await,
     };

@@ -1,6 +1,6 @@
-//! What can be asked of incidents and proposals.
+//! What can be asked of incidents, proposals and silences.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::event::EventId;
 
@@ -110,4 +110,67 @@ pub enum ProposalState {
     Approved,
     Rejected,
     Expired,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SilenceCommand {
+    /// Those in force first, and of these the one that ends first
+    List {
+        /// Only those in this state
+        #[arg(long)]
+        state: Option<SilenceState>,
+        /// The answer as it came
+        #[arg(long)]
+        json: bool,
+    },
+    /// Silence what all that is named covers, until a time that must be named
+    Add(Wanted),
+    /// End one before its time
+    #[command(visible_alias = "remove")]
+    End {
+        id: String,
+        #[arg(long, default_value = "")]
+        note: String,
+        /// The answer as it came
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Wanted {
+    /// The name of a rule or detector, as in the reasons of an event, or a flag
+    #[arg(long)]
+    pub rule: Option<String>,
+    /// Like user=backup; a kind is user, host, ip, src_ip, dst_ip, process, domain or file
+    #[arg(long, value_name = "KIND=VALUE")]
+    pub entity: Option<String>,
+    /// Of an address on either side, like 192.0.2.0/28
+    #[arg(long)]
+    pub network: Option<String>,
+    /// In the language of `dsmild events --where`, without times
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// How long, like 8h or 7d
+    #[arg(long = "for", value_name = "DURATION", required_unless_present = "until", conflicts_with = "until")]
+    pub span: Option<String>,
+    /// Until when, like 2026-11-18T02:00Z
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// From when; without it from now on
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    #[arg(long, default_value = "")]
+    pub comment: String,
+    /// The answer as it came
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SilenceState {
+    Active,
+    Pending,
+    Expired,
+    Ended,
 }

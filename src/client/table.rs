@@ -37,7 +37,10 @@ impl Table {
         let layer = field(event, "src_layer");
         let device = event.get("src_device").and_then(Value::as_u64).filter(|device| *device > 0);
         let from = device.map_or_else(|| format!("L{layer}"), |device| format!("L{layer}/{device}"));
-        let [id, severity, summary] = ["id", "severity", "summary"].map(|name| field(event, name));
+        let [id, severity, mut summary] = ["id", "severity", "summary"].map(|name| field(event, name));
+        if event.get("silence_id").is_some_and(Value::is_string) {
+            summary.insert_str(0, "[silenced] ");
+        }
         self.line(&id, &time(event), &severity, &from, &who(event), &summary)
     }
 
@@ -152,6 +155,14 @@ mod tests {
         );
         assert!(row.ends_with(summary.trim_end()), "{row}");
         assert_eq!(table(None, false).head().find("SEVERITY"), row.find("HIGH"));
+    }
+
+    #[test]
+    fn what_is_silenced_is_shown_as_that() {
+        let mut silenced = event("x");
+        silenced["silence_id"] = "1-0".into();
+        assert!(table(None, false).row(&silenced).ends_with("  [silenced] x"));
+        assert!(!table(None, false).row(&event("x")).contains("silenced"));
     }
 
     #[test]

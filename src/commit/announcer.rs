@@ -57,6 +57,9 @@ impl Announcer {
 
 fn count_soc(event: &Event, soc: &Soc, now_ms: u64) {
     metrics::soc_events(soc.severity, soc.category).increment(1);
+    if soc.is_silenced() {
+        metrics::silenced_events(soc.severity).increment(1);
+    }
     metrics::end_to_end_seconds().record(now_ms.saturating_sub(event.root.ms()) as f64 / 1000.0);
     if soc.producer() == stream::FUSION {
         // That an alarm is over is nothing that was found.

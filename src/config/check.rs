@@ -10,7 +10,7 @@ use crate::event::Stream;
 use crate::outlet::{archive, flat_log, loki, notify, stdout};
 use crate::redis::config::StreamRole;
 use crate::store::config::Durability;
-use crate::{intake, layer, redis, respond, server, store, supervise};
+use crate::{intake, layer, redis, respond, server, silence, store, supervise};
 
 /// Every relation that does not hold. `broken` names keys whose value is not what the operator wrote: a relation with
 /// one of them is not judged.
@@ -39,6 +39,7 @@ fn sections(config: &Config, judge: &mut Judge<'_>) {
     layer::l4::config::check(&config.l4, judge);
     supervise::config::check(&config.supervisor, judge);
     respond::config::check(&config.respond, judge);
+    silence::config::check(&config.silence, judge);
 }
 
 fn outlets(config: &Config, judge: &mut Judge<'_>) {

@@ -18,6 +18,7 @@ use crate::parse::config::Parse;
 use crate::redis::config::Redis;
 use crate::respond::config::Respond;
 use crate::server::config::Http;
+use crate::silence;
 use crate::store::config::Store;
 use crate::supervise::config::Supervisor;
 
@@ -43,6 +44,7 @@ pub struct Config {
     /// By number; each device reads its own table.
     pub device: BTreeMap<String, toml::Table>,
     pub respond: Respond,
+    pub silence: Vec<silence::config::Configured>,
     pub supervisor: Supervisor,
 }
 

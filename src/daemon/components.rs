@@ -188,7 +188,11 @@ fn layer(spec: LayerSpec) -> Component {
 }
 
 fn device(spec: &DeviceSpec) -> Component {
-    let touched = vec![(format!("device.{}", spec.number).into(), Restarts), ("shrink.stale_after".into(), Restarts)];
+    let touched = vec![
+        (format!("device.{}", spec.number).into(), Restarts),
+        ("shrink.stale_after".into(), Restarts),
+        ("silence".into(), Restarts),
+    ];
     Component::new(spec.stage, spec.identifier, Phase::Stage, touched, Run::Stage(spec.row()))
 }
 

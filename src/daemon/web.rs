@@ -76,9 +76,15 @@ async fn serve(core: Arc<Core>) -> Result<Server, HttpError> {
             let config = core.config.getter();
             Arc::new(move || config().respond.clone())
         },
+        silences: {
+            let config = core.config.getter();
+            Arc::new(move || config().silence.clone())
+        },
         ingest_enabled: config.intake.http.enabled,
         socket: config.api_socket(),
         audit_file: config.daemon.state_dir.join("audit.log"),
     };
-    start(&config.http, parts).await
+    let server = start(&config.http, parts).await?;
+    server.restore_silences();
+    Ok(server)
 }

@@ -83,7 +83,7 @@ impl Stateful for Analytics {
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         let Body::Soc(soc) = &event.body else { return };
-        if soc.decision == Verdict::Benign {
+        if soc.decision == Verdict::Benign || soc.is_silenced() {
             return;
         }
         if let Some((end, account)) = self.state.hour.count(event.times, soc).filter(|_| self.settings.hourly) {

@@ -7,6 +7,7 @@ use super::{operator, settings};
 use crate::config::Finding;
 use crate::event::Interest;
 use crate::layer::row::{PreparedStage, StageRow};
+use crate::layer::silenced::silenced;
 
 /// What the daemon needs to know of a device.
 #[derive(Clone, Copy)]
@@ -27,7 +28,7 @@ impl DeviceSpec {
     /// Its row in the table of components.
     pub fn row(&self) -> StageRow {
         let spec = *self;
-        StageRow {
+        silenced(StageRow {
             reads: operator::reads(spec.reads),
             writes: Interest::NONE.soc(spec.number),
             prepare: Arc::new(move |config| {
@@ -36,7 +37,7 @@ impl DeviceSpec {
                 Ok(prepared.map(|prepared| operator::with_operator(prepared, spec.reads, stale_after)))
             }),
             files: Arc::new(move |config| toml::Value::Table(spec.table(&config.device))),
-        }
+        })
     }
 
     /// Its table of the configuration; without one it runs with its defaults.

@@ -112,6 +112,12 @@ pub struct Soc {
     /// The incident that it reports, that it follows from, or that a person has changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident_id: Option<String>,
+    /// The silence that covers it: then it is stored and counted, and nothing else follows from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_id: Option<String>,
+    /// Of what somebody has done about a silence, as `silence::change` reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<serde_json::Value>,
     /// Of an alarm that grows.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub alarm: Option<Alarm>,
@@ -165,6 +171,8 @@ impl Default for Soc {
             outcome: None,
             proposal: None,
             incident_id: None,
+            silence_id: None,
+            silence: None,
             alarm: None,
             evidence: None,
         }
@@ -172,6 +180,11 @@ impl Default for Soc {
 }
 
 impl Soc {
+    /// Whether nothing follows from it but that it is stored and counted.
+    pub fn is_silenced(&self) -> bool {
+        self.silence_id.is_some()
+    }
+
     /// Who wrote it: [`FUSION`](super::stream::FUSION) or a device's number.
     pub fn producer(&self) -> u16 {
         if self.src_layer == "8" { self.src_device } else { super::stream::FUSION }

@@ -72,8 +72,12 @@ impl TryFrom<String> for Stream {
 
 /// Who wrote a SOC event: 50 stands for fusion, 51 and up for the devices.
 pub const FUSION: u16 = 50;
+/// What people do that stages must know of, such as silences: no device has this number.
+pub const OPERATORS: u16 = 100;
 /// Devices are numbered from 51; an `Interest` has room for them up to this one.
 pub const DEVICE_MAX: u16 = FUSION + 55;
+
+const _: () = assert!(OPERATORS < DEVICE_MAX, "it has a place of its own in an interest");
 
 /// What a consumer reads: whole streams, and of `SOC_EVENTS` the part written by chosen producers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -16,6 +16,9 @@ pub(crate) mod rule_files;
 pub(crate) mod run;
 pub(crate) mod severity;
 pub(crate) mod shell;
+pub mod silenced;
+#[cfg(test)]
+mod silenced_tests;
 pub mod stage;
 #[cfg(test)]
 mod story_tests;

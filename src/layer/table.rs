@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::row::{PreparedStage, StageRow};
+use super::silenced::silenced;
 use super::{fusion, l3, l4, rule_files};
 use crate::config::Config;
 use crate::event::stream::FUSION;
@@ -27,7 +28,7 @@ pub fn layers() -> [LayerSpec; 3] {
     let fusion = LayerSpec {
         name: "fusion",
         identifier: FUSION_IDENTIFIER,
-        sections: &["fusion", "shrink.stale_after"],
+        sections: &["fusion", "shrink.stale_after", "silence"],
         stage: fusion(),
     };
     [
@@ -76,12 +77,12 @@ fn paths<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> toml::Value {
 
 fn fusion() -> StageRow {
     let prepare = |config: &Config| fusion::prepare(&config.fusion, config.shrink.as_ref()).make;
-    StageRow {
+    silenced(StageRow {
         reads: fusion::READS,
         writes: Interest::NONE.soc(FUSION),
         prepare: Arc::new(move |config| Ok(config.fusion.enabled.then(|| PreparedStage::quiet(prepare(config))))),
         files: no_files(),
-    }
+    })
 }
 
 fn no_files() -> Arc<dyn Fn(&Config) -> toml::Value + Send + Sync> {

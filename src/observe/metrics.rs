@@ -122,6 +122,7 @@ pub const METRICS: &[Metric] = &[
         &["severity", "category"],
         "SOC events committed, by severity and category.",
     ),
+    metric("dsmil_silenced_events_total", C, Unit::Count, &["severity"], "SOC events that a silence covers."),
     metric(
         "dsmil_detector_events_total",
         C,
@@ -207,6 +208,7 @@ fn register_known() {
         mirror_lag_events(stream.name()).set(0.0);
     }
     for severity in SEVERITIES {
+        silenced_events(severity).increment(0);
         for category in CATEGORIES {
             soc_events(severity, category).increment(0);
         }
@@ -336,6 +338,10 @@ pub fn shrink_age_seconds() -> Gauge {
 
 pub fn soc_events(severity: Severity, category: Category) -> Counter {
     counter!("dsmil_soc_events_total", "severity" => severity.name(), "category" => category.name())
+}
+
+pub fn silenced_events(severity: Severity) -> Counter {
+    counter!("dsmil_silenced_events_total", "severity" => severity.name())
 }
 
 /// Devices 15 to 22 are detectors of Layer 3, 23 to 30 of Layer 4. What a writer outside calls itself is counted for none.

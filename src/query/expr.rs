@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use super::facts::Facts;
-use super::field::{FIELDS, Field};
+use super::field::{FIELDS, Field, Name};
 use super::kind::Kind;
 use super::moment::Moment;
 use super::value::{Value, quote};
@@ -116,6 +116,17 @@ impl Expr {
             Self::Since(moment) => happened(event) >= moment.seen_from(now),
             Self::Until(moment) => happened(event) < moment.seen_from(now),
             Self::Anywhere(text) => FIELDS.iter().any(|field| contains(facts, field, text)),
+        }
+    }
+
+    /// Whether it asks when something happened, or for an event by its id.
+    pub fn is_of_a_moment(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_of_a_moment),
+            Self::Not(inner) => inner.is_of_a_moment(),
+            Self::Is(field, _) => field.name == Name::Id,
+            Self::Since(_) | Self::Until(_) => true,
+            Self::Anywhere(_) => false,
         }
     }
 

@@ -53,6 +53,7 @@ pub struct Facts<'a> {
     summary: &'a str,
     alarm: Option<&'a Alarm>,
     incident_id: &'a str,
+    silence_id: &'a str,
     input_ref: &'a str,
     model: &'a str,
     program: &'a str,
@@ -86,6 +87,7 @@ impl<'a> Facts<'a> {
                 summary: &soc.summary,
                 alarm: soc.alarm.as_ref(),
                 incident_id: soc.incident_id.as_deref().unwrap_or_default(),
+                silence_id: soc.silence_id.as_deref().unwrap_or_default(),
                 input_ref: &soc.input_ref,
                 ..of
             },
@@ -137,6 +139,7 @@ impl<'a> Facts<'a> {
             Name::Summary => text(self.summary),
             Name::AlertId => self.alarm.is_some_and(|alarm| text(&alarm.id)),
             Name::IncidentId => text(self.incident_id),
+            Name::Silence => text(self.silence_id),
             Name::InputRef => text(self.input_ref),
             Name::Model => text(self.model),
             Name::Program => text(self.program),

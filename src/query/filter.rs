@@ -35,6 +35,12 @@ impl Filter {
         self.0.passes(event, &Facts::of(event), now)
     }
 
+    /// Whether it asks when something happened, or for an event by its id: one that does not can be asked of an event that has no
+    /// id yet, at any time.
+    pub fn is_of_a_moment(&self) -> bool {
+        self.0.is_of_a_moment()
+    }
+
     /// No event that was taken in before this passes.
     pub fn earliest(&self, now: Timestamp) -> Timestamp {
         self.0.earliest(now)

@@ -36,6 +36,7 @@ fn soc() -> Soc {
         outcome: Some(false),
         input_ref: "1699999999000-1".into(),
         incident_id: Some("i7".into()),
+        silence_id: Some("s3".into()),
         alarm: Some(Alarm { id: "a1".into(), count: 12, ..Alarm::default() }),
         ..Soc::default()
     }
@@ -84,6 +85,7 @@ fn each_field_is_compared_by_what_it_is() {
         "outcome = failure and outcome != success",
         "summary ~ \"port scan\"",
         "alert_id = a1 and incident_id = i7 and count > 10 and input_ref = 1699999999000-1 and id = 1700000000000-0",
+        "silence = s3",
         "scan",
         "\"by 203\" critical or high",
         "dst_ip != 192.0.2.1",

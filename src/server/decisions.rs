@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::problem::Problem;
 use super::seen::{Fold, Seen};
+use super::silences::book::Book;
 use crate::event::{Body, Event, EventId, Timestamp};
 use crate::limits;
 use crate::locked::locked;
@@ -59,6 +60,8 @@ pub struct Ledger {
     decisions: BTreeMap<EventId, Entry>,
     /// Those that somebody wants taken back.
     undone: BTreeMap<EventId, Entry>,
+    /// Silences that people have made.
+    pub silences: Book,
     /// Steps of what was carried out that are on record.
     steps: BTreeSet<(String, String)>,
     /// What the hot store is to remember of it.
@@ -160,10 +163,11 @@ impl Ledger {
         let decisions = decisions_in(kept.entries.iter().chain(&entries));
         let undone = on_proposals(kept.entries.iter().chain(&entries), |entry| entry.action == UNDO);
         let steps = entries.iter().map(|entry| (entry.action.clone(), entry.subject.clone())).collect();
+        let silences = Book::of_audit(&entries);
         let unkept = entries.iter().filter(|entry| entry.seq > kept.head.lines).cloned().collect::<Vec<_>>();
         unkept.iter().for_each(|entry| kept.add(entry));
         kept.head = head;
-        Ok(Self { audit, decisions, undone, steps, kept })
+        Ok(Self { audit, decisions, undone, silences, steps, kept })
     }
 
     /// What is to be remembered of the log as it is now.

@@ -27,6 +27,7 @@ use super::parts::Parts;
 use super::peer::Peer;
 use super::responses::Responder;
 use super::shared::{Shared, stopped};
+use super::silences::handlers as silences;
 use super::socket::{self, SocketFile};
 use super::stall::StallGuard;
 use super::{proposals, routes};
@@ -165,6 +166,11 @@ impl Server {
     /// The way to it for what carries out what is approved.
     pub fn responder(&self) -> Responder {
         Responder(Arc::clone(&self.shared))
+    }
+
+    /// Has the log say which silences are on record, where it does not. Tried until it is done.
+    pub fn restore_silences(&self) {
+        tokio::spawn(silences::restore(Arc::clone(&self.shared)));
     }
 
     /// Takes tokens, certificate and key from new files; open connections go on. A changed `listen` needs a new server.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::gateway::Gateway;
 use crate::event::{Draft, Stream, Timestamp};
 use crate::respond::config::Respond;
+use crate::silence::config::Configured;
 
 /// Turns the fields of one entry that arrived at a time into an event, or says why it cannot.
 pub type ReadEntry = fn(Stream, Map<String, Value>, Timestamp) -> Result<Draft, String>;
@@ -21,6 +22,8 @@ pub struct Parts {
     pub socket: PathBuf,
     /// `[respond]` as it is now; a reload changes it.
     pub respond: Arc<dyn Fn() -> Respond + Send + Sync>,
+    /// `[[silence]]` as it is now.
+    pub silences: Arc<dyn Fn() -> Vec<Configured> + Send + Sync>,
     /// `audit.log` in `daemon.state_dir`.
     pub audit_file: PathBuf,
 }

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
@@ -19,6 +19,7 @@ use super::peer::Peer;
 use super::problem::Problem;
 use super::request::{MayRead, MayScrape};
 use super::shared::Shared;
+use super::silences::handlers as silences;
 use super::tracked::Tracked;
 use super::{console, events, explain, ingest, proposals, streams};
 use crate::observe::metrics;
@@ -51,6 +52,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/proposals/{id}/approve", post(proposals::approve))
         .route("/api/v1/proposals/{id}/reject", post(proposals::reject))
         .route("/api/v1/proposals/{id}/undo", post(proposals::undo))
+        .route("/api/v1/silences", get(silences::list).post(silences::add))
+        .route("/api/v1/silences/{id}", delete(silences::end))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard))

@@ -15,10 +15,12 @@ use super::metrics_text::MetricsText;
 use super::parts::{Parts, ReadEntry};
 use super::seen::Seen;
 use super::shares::{Amounts, Shares};
+use super::silences::heard::Heard;
 use crate::limits;
 use crate::observe::audit::Kept;
 use crate::respond::config::Respond;
 use crate::retry::Notices;
+use crate::silence::config::Configured;
 
 const LIVE_STREAMS: Amounts = Amounts {
     network: limits::HTTP_LIVE_STREAMS_MAX,
@@ -39,6 +41,8 @@ pub struct Shared {
     pub respond: Arc<dyn Fn() -> Respond + Send + Sync>,
     pub proposals: Proposals,
     pub incidents: tokio::sync::Mutex<Seen<Incidents>>,
+    pub heard: tokio::sync::Mutex<Seen<Heard>>,
+    pub configured_silences: Arc<dyn Fn() -> Vec<Configured> + Send + Sync>,
     /// Event streams.
     pub live: Arc<Shares>,
     pub metrics: MetricsText,
@@ -61,6 +65,8 @@ impl Shared {
         Self {
             proposals: Proposals::open(&parts.audit_file, kept),
             incidents: tokio::sync::Mutex::default(),
+            heard: tokio::sync::Mutex::default(),
+            configured_silences: parts.silences,
             gateway: parts.gateway,
             read_entry: parts.read_entry,
             respond: parts.respond,

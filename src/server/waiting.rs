@@ -63,6 +63,7 @@ impl Waiting {
             read_entry: |_, _, _| Err("the daemon has not started yet".to_owned()),
             ingest_enabled: false,
             respond: Arc::new(Respond::default),
+            silences: Arc::new(Vec::new),
             socket: self.config.api_socket(),
             audit_file: self.config.daemon.state_dir.join(audit::FILE),
         };

@@ -47,6 +47,7 @@ mod redis_variants;
 mod reload;
 mod replay;
 mod respond;
+mod silences;
 mod sources;
 mod stdout;
 mod store_lost;

@@ -267,7 +267,7 @@ impl Stateful for Soar {
             Body::Raw(raw) if !self.protected.users.is_empty() => {
                 self.state.sessions.line(raw, &self.protected.users, now);
             }
-            Body::Soc(soc) if soc.severity >= Severity::High && !is_of_nobody(soc) => {
+            Body::Soc(soc) if soc.severity >= Severity::High && !is_of_nobody(soc) && !soc.is_silenced() => {
                 if let Some(Offender::Address(address)) = offender(soc) {
                     self.state.sessions.accuse(address, is_in_use(soc) || is_compromised(soc), now);
                 }

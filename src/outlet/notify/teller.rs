@@ -56,6 +56,8 @@ impl Teller {
     pub fn step(&mut self, rules: &Rules, event: &Event) -> Step {
         let now = Timestamp::from_millis(event.id.ms());
         match &event.body {
+            // Of what is silenced nobody is told.
+            Body::Soc(soc) if soc.is_silenced() => Step::default(),
             Body::Soc(soc) => {
                 self.hear(rules, event, soc, now);
                 Step::default()

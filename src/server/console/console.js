@@ -143,6 +143,7 @@ function incidentRow(incident) {
   if (incident.state === "open") head.append(button("acknowledge", () => act(incident, "acknowledge")));
   if (incident.state !== "closed") head.append(button("close", () => act(incident, "close")));
   head.append(button("note", () => act(incident, "note")), button("explain", () => explain(incident.id, "incidents")));
+  if (incident.resolution === "false_positive") head.append(button("silence…", () => hush(incident)));
   row.append(head);
   if (incident.tactics.length) row.append(make("p", incident.tactics.join(" → ")));
   const state = incident.resolution ? incident.state + " as " + incident.resolution : incident.state;
@@ -260,6 +261,7 @@ function eventRow(event) {
   const row = make("button", undefined, "event", severityOf(event)), summary = short(event.summary);
   const about = Object.entries(event.entity || {}).map(([key, value]) => key + "=" + value).concat(event.flags || [], event.reasons || []);
   if (about.length) summary.append(make("span", " " + about.join(" "), "dim"));
+  if (event.silence_id) summary.prepend(make("b", "silenced "));
   row.append(when(event.ts, " " + event.id), make("b", severityOf(event)), make("span", event.category + " " + event.src_device, "dim"), summary);
   row.addEventListener("click", () => explain(event.id));
   const item = make("li");
@@ -331,6 +333,7 @@ async function poll() {
     showIncidents("incidents", incidents, "none");
     if (at("closed").open) showIncidents("closed-incidents", (await get("/api/v1/incidents?state=closed")).incidents, "none");
     showProposals(proposals);
+    showSilences((await get("/api/v1/silences")).silences);
     verdict(status, incidents, proposals.filter(proposal => proposal.state === "pending").length);
     lost = null;
   } catch (error) {
@@ -363,4 +366,3 @@ if (brought) {
   token = brought;
   history.replaceState(null, "", location.pathname);
 }
-polling();

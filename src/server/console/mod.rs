@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("console.css");
-const SCRIPT: &str = include_str!("console.js");
+const SCRIPT: &str = concat!(include_str!("console.js"), include_str!("silences.js"), "\npolling();\n");
 
 pub async fn page() -> Response {
     let nonce = nonce();

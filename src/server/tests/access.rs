@@ -162,6 +162,7 @@ async fn an_exposed_listener_is_not_opened() {
         read_entry,
         ingest_enabled: true,
         respond: std::sync::Arc::new(crate::config::Respond::default),
+        silences: std::sync::Arc::new(Vec::new),
         socket: "/nonexistent/api.sock".into(),
         audit_file: "/nonexistent/audit.log".into(),
     };

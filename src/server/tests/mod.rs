@@ -8,6 +8,7 @@ mod ingest;
 mod live;
 mod pages;
 mod proposals;
+mod silences;
 
 use std::collections::BTreeMap;
 use std::fs::Permissions;
@@ -213,6 +214,7 @@ impl Daemon {
             read_entry,
             ingest_enabled: true,
             respond: std::sync::Arc::new(crate::config::Respond::default),
+            silences: std::sync::Arc::new(Vec::new),
             socket: folder.path().join("api.sock"),
             audit_file: folder.path().join("audit.log"),
         };

@@ -211,13 +211,15 @@ fn soc() -> impl Strategy<Value = (Stream, Body)> {
     let severity = prop::sample::select(vec![Severity::Info, Severity::Low, Severity::High, Severity::Critical]);
     let texts = (prop::sample::select(vec!["3", "4", "8"]), text(), text(), text());
     let alarm = (alarm(), evidence());
-    let lists = (vec(text(), 0..3), vec(text(), 0..3), vec(text(), 0..3), proposal(), prop::option::of(text()), alarm);
+    let ids = (prop::option::of(text()), prop::option::of(text()), proposal());
+    let lists = (vec(text(), 0..3), vec(text(), 0..3), vec(text(), 0..3), proposal(), ids, alarm);
     let numbers = (unit(), prop::option::of(unit()), 50..=105_u16, prop::option::of(any::<bool>()));
     (verdict(), numbers, severity, category(), texts, entity(), view(), lists).prop_map(
         |(decision, numbers, severity, category, texts, entity, shrink, lists)| {
             let (score, shrink_risk, src_device, outcome) = numbers;
             let (src_layer, input_ref, compartment, summary) = texts;
-            let (flags, attack, reasons, proposal, incident_id, (alarm, evidence)) = lists;
+            let (flags, attack, reasons, proposal, ids, (alarm, evidence)) = lists;
+            let (incident_id, silence_id, silence) = ids;
             let soc = Soc {
                 src_layer: src_layer.to_owned(),
                 decision,
@@ -237,6 +239,8 @@ fn soc() -> impl Strategy<Value = (Stream, Body)> {
                 outcome,
                 proposal,
                 incident_id,
+                silence_id,
+                silence,
                 alarm,
                 evidence,
             };

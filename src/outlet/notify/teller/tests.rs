@@ -77,6 +77,18 @@ fn an_incident_is_told_at_once_again_when_it_is_worse_or_goes_further_and_when_i
 }
 
 #[test]
+fn of_an_event_that_a_silence_covers_nobody_is_told() {
+    let alarm = |silence_id: Option<&str>| Soc {
+        severity: Severity::Critical,
+        silence_id: silence_id.map(str::to_owned),
+        ..Soc::default()
+    };
+    let rules = rules("of = \"events\"");
+    assert_eq!(told(&rules, &[(0, alarm(Some("1-0")))], 10), []);
+    assert_eq!(told(&rules, &[(0, alarm(None))], 10).len(), 1);
+}
+
+#[test]
 fn what_becomes_urgent_does_not_wait_for_the_next_update() {
     let events = [(0, report("a", Severity::High, &[])), (5, report("a", Severity::Critical, &[]))];
     assert_eq!(told(&rules("every = \"1h\""), &events, 10), [of(1, Kind::New, "a"), of(5, Kind::Update, "a")]);
