@@ -1,5 +1,6 @@
 //! Detectors: pure, each usable alone, none knows of the daemon.
 
+pub(crate) mod acquainted;
 pub(crate) mod allow_list;
 pub(crate) mod attack;
 pub(crate) mod attempts;
@@ -9,6 +10,7 @@ pub(crate) mod boot_messages;
 pub(crate) mod boot_versions;
 pub(crate) mod burst;
 pub mod cacao;
+pub mod call_habits;
 pub(crate) mod campaign;
 pub(crate) mod campaign_ends;
 pub(crate) mod client_network;
@@ -48,6 +50,7 @@ pub(crate) mod playbook;
 mod policy_zone;
 pub(crate) mod public_suffix;
 pub(crate) mod recent;
+pub(crate) mod record_high;
 pub(crate) mod response;
 pub(crate) mod risk;
 pub(crate) mod scan;
@@ -62,6 +65,7 @@ pub(crate) mod tactic;
 pub mod tcg_log;
 pub(crate) mod top;
 pub(crate) mod trust_failures;
+pub mod typing;
 pub(crate) mod watch_time;
 pub(crate) mod weak_crypto;
 pub(crate) mod web;

@@ -1,14 +1,15 @@
-//! Device 55, behavioural biometrics: an account used at hours, from places or with commands that are not its owner's.
+//! Device 55, behavioural biometrics: an account used at hours, from places, with commands or by hands that are not its owner's.
 
 use serde::{Deserialize, Serialize};
 
 use super::common::{Finding, quote};
+use super::keystrokes::Keyboards;
 use super::{DeviceSpec, settings};
 use crate::detect::burst::Bursts;
 use crate::detect::command_habits::{CommandHabits, command_name};
 use crate::detect::habits::{Hours, Places, network_of};
 use crate::detect::recent::Recent;
-use crate::event::{Action, Body, Category, Event, Interest, Raw, Record, Stream};
+use crate::event::{Action, Body, Category, Event, Interest, Raw, Record, Soc, Stream};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::{ENTITIES_PER_DETECTOR_MAX, OPERATORS_MAX};
 
@@ -18,7 +19,7 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-55",
     identifier: "dsmil-soc-biometrics",
-    reads: Interest::NONE.stream(Stream::L3In),
+    reads: Interest::NONE.stream(Stream::L3In).stream(Stream::L4In),
     prepare: |table| settings::factory(table, Biometrics::new),
 };
 
@@ -39,6 +40,8 @@ impl Default for Settings {
 struct State {
     users: Recent<Profile>,
     bursts: Bursts,
+    #[serde(default)]
+    keyboards: Keyboards,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -56,7 +59,8 @@ struct Biometrics {
 
 impl Biometrics {
     fn new(settings: Settings) -> Self {
-        let state = State { users: Recent::new(OPERATORS_MAX), bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX) };
+        let (bursts, keyboards) = (Bursts::new(ENTITIES_PER_DETECTOR_MAX), Keyboards::default());
+        let state = State { users: Recent::new(OPERATORS_MAX), bursts, keyboards };
         Self { settings, state }
     }
 
@@ -90,6 +94,17 @@ impl Biometrics {
                 finding.entity = record.entity.clone();
                 out.emit_soc(finding.into_soc(NUMBER, Category::Operator, &raw.compartment));
             }
+        }
+    }
+}
+
+impl Biometrics {
+    fn typed(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
+        let Some((finding, evidence)) = self.state.keyboards.see(raw) else { return };
+        let key = format!("{}\0{}", finding.flag, finding.entity.user.as_deref().unwrap_or_default());
+        if self.state.bursts.count(&key, event.time()).is_some() {
+            let soc = finding.into_soc(NUMBER, Category::Operator, &raw.compartment);
+            out.emit_soc(Soc { evidence: Some(Box::new(evidence)), ..soc });
         }
     }
 }
@@ -134,10 +149,10 @@ impl Stateful for Biometrics {
     type State = State;
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
-        if let Body::Raw(raw) = &event.body
-            && event.stream == Stream::L3In
-        {
-            self.line(event, raw, out);
+        match &event.body {
+            Body::Raw(raw) if event.stream == Stream::L3In => self.line(event, raw, out),
+            Body::Raw(raw) if event.stream == Stream::L4In => self.typed(event, raw, out),
+            _ => {}
         }
     }
 
@@ -152,9 +167,13 @@ impl Stateful for Biometrics {
 
 #[cfg(test)]
 mod tests {
-    use super::super::common::testing::{Line, flags};
+    use super::super::common::testing::{Line, at, event, flags};
     use super::*;
+    use crate::event::Format;
     use crate::layer::stage::Stage;
+    use crate::layer::testing::soc_events;
+    use crate::limits::SUMMARY_CHARS_MAX;
+    use crate::parse::built_in;
 
     const DAY: u64 = 86_400;
 
@@ -210,6 +229,28 @@ mod tests {
         lines.push(login(7 * DAY + 3 * 3600, "203.0.113.9", true));
         lines.retain(|line| line.second > 4 * DAY);
         assert_eq!(flags(&mut *device(), &lines), [""; 0]);
+    }
+
+    #[test]
+    fn another_hand_on_the_keyboard_is_told_with_what_is_unlike_the_owner() {
+        let sample = |second: u64, slower: u64| {
+            let keys: Vec<u64> =
+                (0..8).map(|key| 80 + slower * (key % 3 + 1) * 15 + (second * 7 + key * 5) % 11).collect();
+            let flights: Vec<u64> = keys.iter().take(7).map(|key| key * 2).collect();
+            let text = format!(
+                r#"{{"kind":"keystrokes","user":"alice","host":"desk","text":"login","dwell_ms":{keys:?},"flight_ms":{flights:?}}}"#
+            );
+            let raw = Raw::new("kbd".into(), "ops".into(), Format::Auto, text.into(), Vec::new(), built_in());
+            event(at(second), Stream::L4In, Body::Raw(raw))
+        };
+        let events: Vec<Event> = (0..60).map(|turn| sample(turn * 3600, u64::from(turn >= 50))).collect();
+        let said = soc_events(&mut *device(), &events);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!(said[0].flags, ["UNUSUAL_TYPING"]);
+        assert_eq!((said[0].entity.user.as_deref(), said[0].entity.host.as_deref()), (Some("alice"), Some("desk")));
+        let evidence = said[0].evidence.as_ref().unwrap();
+        assert!(evidence.value > evidence.threshold && said[0].summary.contains("dwell"), "{}", said[0].summary);
+        assert!(said[0].summary.chars().count() <= SUMMARY_CHARS_MAX, "{}", said[0].summary);
     }
 
     #[test]

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::Origin;
+use super::entry_time::{NotATime, time};
 use crate::event::wire::{self, WireError};
-use crate::event::{Body, Decision, Draft, Format, Stream, Times, Timestamp, cut_name};
+use crate::event::{Body, Decision, Draft, Format, Measured, MeasuredError, Stream, Times, Timestamp, cut_name};
 use crate::limits::{FIELDS_PER_RECORD_MAX, LINE_BYTES_MAX, SENDER_NAME_BYTES_MAX, SUMMARY_CHARS_MAX};
 
 /// Bytes of all names and values of a decision that another program made.
@@ -20,10 +21,8 @@ pub enum EntryError {
     NoPayload,
     #[error("`payload` has {0} bytes; at most {LINE_BYTES_MAX} are taken")]
     PayloadTooLong(usize),
-    #[error(
-        "`ts` is {0}, which is neither epoch seconds nor RFC 3339 between 1970 and 2248; leave it out for the arrival"
-    )]
-    Time(String),
+    #[error(transparent)]
+    Time(#[from] NotATime),
     #[error("`{0}` is not text")]
     NotText(&'static str),
     #[error("`{0}` has {1} bytes; at most {SENDER_NAME_BYTES_MAX} are taken")]
@@ -32,6 +31,8 @@ pub enum EntryError {
     DecisionTooLong(usize),
     #[error("the entry has {0} fields; at most {FIELDS_PER_RECORD_MAX} are taken")]
     TooManyFields(usize),
+    #[error("`payload`: {0}")]
+    Measured(#[from] MeasuredError),
     #[error(transparent)]
     Decision(#[from] WireError),
     #[error("{0} is not taken from outside; write to L3_IN, L4_IN, L3_OUT or L4_OUT")]
@@ -132,6 +133,9 @@ fn raw(
     if payload.len() > LINE_BYTES_MAX {
         return Err(EntryError::PayloadTooLong(payload.len()));
     }
+    if stream == Stream::L4In {
+        Measured::read(&payload)?;
+    }
     let ts = time(own.ts, arrival)?;
     let named = text(own.source, "source")?;
     let is_named = named.is_some();
@@ -166,28 +170,6 @@ fn text(value: Option<Value>, name: &'static str) -> Result<Option<String>, Entr
         Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
         Some(_) => Err(EntryError::NotText(name)),
     }
-}
-
-fn time(value: Option<Value>, arrival: Timestamp) -> Result<Timestamp, EntryError> {
-    let read = match &value {
-        None | Some(Value::Null) => return Ok(arrival),
-        Some(Value::String(text)) if text.is_empty() => return Ok(arrival),
-        Some(Value::Number(seconds)) => seconds.as_f64().and_then(Timestamp::from_seconds),
-        Some(Value::String(text)) => match text.parse::<f64>() {
-            Ok(seconds) => Timestamp::from_seconds(seconds),
-            Err(_) => rfc_3339(text),
-        },
-        Some(_) => None,
-    };
-    read.ok_or_else(|| {
-        EntryError::Time(value.map(|value| value.to_string().chars().take(64).collect()).unwrap_or_default())
-    })
-}
-
-fn rfc_3339(text: &str) -> Option<Timestamp> {
-    let micros = text.parse::<jiff::Timestamp>().ok()?.as_microsecond();
-    let time = Timestamp::from_micros(micros);
-    (time.micros() == micros).then_some(time)
 }
 
 /// What is text in Redis becomes what it stands for; [`wire::decision_from_json`] judges the rest.

@@ -11,6 +11,7 @@ pub(crate) mod config;
 mod content;
 mod context;
 pub(crate) mod entry;
+mod entry_time;
 pub(crate) mod file;
 mod heads;
 pub(crate) mod journal;

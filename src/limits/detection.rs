@@ -74,3 +74,17 @@ pub const ZONE_RECORD_LINES_MAX: u32 = 64;
 /// Bytes read, and entries taken, of one measurement log of the boot.
 pub const BOOT_LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const BOOT_LOG_ENTRIES_MAX: usize = 200_000;
+
+/// Of what programs elsewhere measure: the largest value, keys of one text typed, and values kept of a sample of it (dwell, flight, press to
+/// press, pressure, area).
+pub const MEASURED_ABS_MAX: f64 = 1e15;
+pub const KEYS_PER_SAMPLE_MAX: usize = 64;
+/// Texts, by who types them, whose typing is learnt; each keeps some ten kilobytes.
+pub const TYPED_TEXTS_MAX: usize = 400;
+/// Of system calls: of one event, names, rows and sets that are remembered of one program, and programs, by machine. A program takes at most
+/// about a megabyte.
+pub const CALLS_PER_EVENT_MAX: usize = 8192;
+pub const CALL_NAMES_MAX: usize = 512;
+pub const CALL_GRAMS_MAX: usize = 16_384;
+pub const CALL_SETS_MAX: usize = 640;
+pub const CALL_PROGRAMS_MAX: usize = 48;

@@ -11,6 +11,7 @@ mod crowdsec;
 mod dga_weights;
 mod fail2ban;
 mod intel;
+mod keystrokes;
 mod log_integrity;
 mod loghub;
 mod masquerade;
@@ -19,6 +20,7 @@ mod parse_speed;
 mod playbooks;
 mod quiet;
 mod replayed;
+mod syscalls;
 mod table;
 mod wazuh;
 

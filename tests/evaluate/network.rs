@@ -13,7 +13,7 @@ use dsmild::parse::built_in;
 use crate::data;
 
 /// Chance that a positive scores above a negative; ties count half.
-fn auroc(positives: &[f64], negatives: &[f64]) -> f64 {
+pub fn auroc(positives: &[f64], negatives: &[f64]) -> f64 {
     let mut all: Vec<(f64, bool)> =
         positives.iter().map(|score| (*score, true)).chain(negatives.iter().map(|score| (*score, false))).collect();
     all.sort_by(|left, right| left.0.total_cmp(&right.0));

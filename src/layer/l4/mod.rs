@@ -4,7 +4,7 @@
 //! alarm where one is fulfilled. Reads the decisions of Layer 3 and the events of `L4_IN`, adds their scores to the risk of every entity they concern
 //! (see [`crate::detect::risk`]), and decides when an entity's risk rises over a threshold: once, and again only after
 //! the risk has fallen below half of it. An `L4_IN` event may carry a score, reasons and techniques of its own (a model
-//! elsewhere found them); each gets a decision. Risk fades with the time of the events themselves; ticks are for alarms
+//! elsewhere found them); each gets a decision. What it measured itself is judged by the models of [`measured`]. Risk fades with the time of the events themselves; ticks are for alarms
 //! that are over.
 
 #[cfg(test)]
@@ -14,6 +14,7 @@ mod correlation;
 mod detection;
 #[cfg(test)]
 mod guessing_tests;
+mod measured;
 mod ongoing;
 #[cfg(test)]
 mod ongoing_tests;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use self::correlation::{Models, Seen};
 use self::detection::{ADDRESS, DEVICE, Detection, HOST, Subject, subjects};
+use self::measured::Measurements;
 use super::judgement::MALICIOUS_FROM;
 use super::row::PreparedStage;
 use super::rule_files::{Wanted, YAML};
@@ -77,7 +79,8 @@ pub fn prepare(config: &config::L4, rules: &[RuleText]) -> Result<PreparedStage,
     let warnings = files.judge(KEY, problems)?;
     let set = Arc::new(set);
     let make = move || -> Box<dyn super::stage::Stage> {
-        let state = State { watched: watched(), addresses: watched(), seen: Seen::default() };
+        let (seen, measured) = (Seen::default(), Measurements::default());
+        let state = State { watched: watched(), addresses: watched(), seen, measured };
         Box::new(L4 { thresholds, model: MODEL.into(), set: Arc::clone(&set), models: Models::default(), state })
     };
     Ok(PreparedStage { make: Arc::new(make), warnings })
@@ -111,6 +114,8 @@ struct State {
     #[serde(default = "watched")]
     addresses: Recent<Watched>,
     seen: Seen,
+    #[serde(default)]
+    measured: Measurements,
 }
 
 impl State {
@@ -152,8 +157,13 @@ impl Stateful for L4 {
                 self.report_risk(tipped, event.time(), out);
             }
             Body::Raw(raw) if event.stream == Stream::L4In => {
-                let detection = Detection::from_context(raw);
-                let own = detection.decision(Arc::from("l4"));
+                let found = self.state.measured.see(raw, event.time());
+                let told = Detection::from_context(raw);
+                // What the sender itself says of it goes first, where that is more.
+                let (detection, own) = match found {
+                    Some((detection, decision)) if detection.score > told.score => (detection, decision),
+                    _ => (told.clone(), told.decision(Arc::from("l4"))),
+                };
                 let tipped = self.weigh(event, &detection, own.verdict).filter(|tipped| tipped.score >= own.score);
                 out.emit(Stream::L4Out, Body::Decision(Box::new(tipped.unwrap_or(own))));
             }

@@ -1,0 +1,191 @@
+//! What programs elsewhere measure and send to `L4_IN` for the models of this daemon: the payload is a JSON object with a `kind`.
+//! `examples/README.md` has each kind with its fields.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::cut_name;
+use crate::limits::{CALLS_PER_EVENT_MAX, KEYS_PER_SAMPLE_MAX, MEASURED_ABS_MAX};
+
+/// A payload of a kind that is known here.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Measured {
+    Keystrokes(Keystrokes),
+    Syscalls(Syscalls),
+}
+
+/// How one text was typed once. The text itself is not among it, and must not be: it may be a password.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+pub struct Keystrokes {
+    pub user: String,
+    /// What the text is called, the same each time that it is typed.
+    pub text: String,
+    /// Milliseconds that each key was held.
+    pub dwell_ms: Vec<f64>,
+    /// Milliseconds from the release of each key to the press of the next, one fewer than keys; negative where they overlap.
+    pub flight_ms: Vec<f64>,
+    /// Of each key, where the device measures it.
+    pub pressure: Vec<f64>,
+    /// Of the finger on each key, where the device measures it.
+    pub area: Vec<f64>,
+}
+
+/// System calls of one process, in their order.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+pub struct Syscalls {
+    /// The program that the process runs; `user` will do where that is not known.
+    pub process: String,
+    pub user: String,
+    /// Names or numbers.
+    pub calls: Vec<Call>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Call {
+    Name(String),
+    Number(u32),
+}
+
+/// What is wrong with a payload of a known kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MeasuredError {
+    #[error("it says that it is of the kind `{0}` and cannot be read as that: {1}")]
+    Shape(String, String),
+    #[error("`{0}` is missing; write whose or what it was")]
+    Missing(&'static str),
+    #[error("`{0}` has {1} values; {2} are expected")]
+    Count(&'static str, usize, String),
+    #[error("a value of `{0}` is not between -{MEASURED_ABS_MAX} and {MEASURED_ABS_MAX}")]
+    Range(&'static str),
+}
+
+impl Measured {
+    /// `None`: the payload is something else.
+    ///
+    /// # Errors
+    /// It is of a known kind, and its fields are not those of that kind.
+    pub fn read(payload: &[u8]) -> Result<Option<Self>, MeasuredError> {
+        if !payload.trim_ascii_start().starts_with(b"{") {
+            return Ok(None);
+        }
+        let Ok(value) = serde_json::from_slice::<Value>(payload) else { return Ok(None) };
+        match value.get("kind").and_then(Value::as_str) {
+            Some("keystrokes") => Ok(Some(Self::Keystrokes(shape::<Keystrokes>("keystrokes", value)?.checked()?))),
+            Some("syscalls") => Ok(Some(Self::Syscalls(shape::<Syscalls>("syscalls", value)?.checked()?))),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn shape<Shape: serde::de::DeserializeOwned>(kind: &str, value: Value) -> Result<Shape, MeasuredError> {
+    serde_json::from_value(value).map_err(|error| MeasuredError::Shape(kind.to_owned(), error.to_string()))
+}
+
+fn in_range(name: &'static str, values: &[f64]) -> Result<(), MeasuredError> {
+    let holds = values.iter().all(|value| value.abs() <= MEASURED_ABS_MAX);
+    if holds { Ok(()) } else { Err(MeasuredError::Range(name)) }
+}
+
+fn counted(name: &'static str, is: usize, expected: usize) -> Result<(), MeasuredError> {
+    if is == expected { Ok(()) } else { Err(MeasuredError::Count(name, is, expected.to_string())) }
+}
+
+impl Keystrokes {
+    fn checked(self) -> Result<Self, MeasuredError> {
+        if self.user.is_empty() {
+            return Err(MeasuredError::Missing("user"));
+        }
+        let keys = self.dwell_ms.len();
+        if !(2..=KEYS_PER_SAMPLE_MAX).contains(&keys) {
+            return Err(MeasuredError::Count("dwell_ms", keys, format!("2 to {KEYS_PER_SAMPLE_MAX}")));
+        }
+        counted("flight_ms", self.flight_ms.len(), keys - 1)?;
+        for (name, values) in [("pressure", &self.pressure), ("area", &self.area)] {
+            if !values.is_empty() {
+                counted(name, values.len(), keys)?;
+            }
+            in_range(name, values)?;
+        }
+        in_range("dwell_ms", &self.dwell_ms)?;
+        in_range("flight_ms", &self.flight_ms)?;
+        Ok(self)
+    }
+}
+
+impl Syscalls {
+    fn checked(self) -> Result<Self, MeasuredError> {
+        if self.process.is_empty() && self.user.is_empty() {
+            return Err(MeasuredError::Missing("process"));
+        }
+        let calls = self.calls.len();
+        if !(1..=CALLS_PER_EVENT_MAX).contains(&calls) {
+            return Err(MeasuredError::Count("calls", calls, format!("1 to {CALLS_PER_EVENT_MAX}")));
+        }
+        Ok(self)
+    }
+
+    /// Names and numbers alike, cut to what a name may have.
+    pub fn names(self) -> Vec<String> {
+        let name = |call| match call {
+            Call::Name(name) => cut_name(name),
+            Call::Number(number) => number.to_string(),
+        };
+        self.calls.into_iter().map(name).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<Measured>, MeasuredError> {
+        Measured::read(text.as_bytes())
+    }
+
+    #[test]
+    fn what_has_no_known_kind_is_something_else() {
+        for text in ["", "failed login", "{", "[1]", "{\"kind\":5}", "{\"kind\":\"alert\"}", "{\"user\":\"a\"}"] {
+            assert_eq!(read(text), Ok(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn keystrokes_have_a_user_and_a_flight_between_every_two_keys() {
+        let good = r#"{"kind":"keystrokes","user":"alice","text":"login","dwell_ms":[80,90,70],"flight_ms":[120,-15]}"#;
+        let Ok(Some(Measured::Keystrokes(typed))) = read(good) else { panic!("{:?}", read(good)) };
+        assert_eq!((&*typed.user, &*typed.text, typed.flight_ms), ("alice", "login", vec![120.0, -15.0]));
+        for (bad, says) in [
+            (r#"{"kind":"keystrokes","dwell_ms":[80,90],"flight_ms":[1]}"#, "`user` is missing"),
+            (r#"{"kind":"keystrokes","user":"a","dwell_ms":[80],"flight_ms":[]}"#, "`dwell_ms` has 1 values"),
+            (r#"{"kind":"keystrokes","user":"a","dwell_ms":[80,90],"flight_ms":[1,2]}"#, "1 are expected"),
+            (r#"{"kind":"keystrokes","user":"a","dwell_ms":[80,1e300],"flight_ms":[1]}"#, "a value of `dwell_ms`"),
+            (r#"{"kind":"keystrokes","user":"a","dwell_ms":"x","flight_ms":[1]}"#, "invalid type"),
+            (
+                r#"{"kind":"keystrokes","user":"a","dwell_ms":[8,9],"flight_ms":[1],"area":[1]}"#,
+                "`area` has 1 values; 2",
+            ),
+        ] {
+            let error = read(bad).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn syscalls_are_names_or_numbers_of_a_process_or_user() {
+        let good = r#"{"kind":"syscalls","process":"nginx","calls":["read",1,"close"]}"#;
+        let Ok(Some(Measured::Syscalls(calls))) = read(good) else { panic!("{:?}", read(good)) };
+        assert_eq!(calls.names(), ["read", "1", "close"]);
+        for (bad, says) in [
+            (r#"{"kind":"syscalls","calls":["read"]}"#, "`process` is missing"),
+            (r#"{"kind":"syscalls","process":"a"}"#, "`calls` has 0 values"),
+            (r#"{"kind":"syscalls","process":"a","calls":[-1]}"#, "cannot be read as that"),
+            (r#"{"kind":"syscalls","process":"a","calls":"read write"}"#, "cannot be read as that"),
+        ] {
+            let error = read(bad).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}
