@@ -1,7 +1,7 @@
 //! What a program usually asks of the kernel: which calls come after which, and which of them one process uses together.
 //!
-//! Two measures of a sequence, multiplied: how surprising each call is after the two before it, by counts of one, two and three calls
-//! in a row that are interpolated as I. Witten and T. Bell have it (IEEE Trans. Information Theory 37, 1991); and how far its set of
+//! Two measures of a sequence, multiplied: how surprising each call is after the three before it, by counts of one to four calls in a
+//! row that are interpolated as I. Witten and T. Bell have it (IEEE Trans. Information Theory 37, 1991); and how far its set of
 //! calls is from the nearest set that was seen, by L. Dice (Ecology 26, 1945). The second sees what the program never does at all, the
 //! first what it does in another order.
 
@@ -13,7 +13,7 @@ use super::acquainted::Learnt;
 use crate::limits::{CALL_GRAMS_MAX, CALL_NAMES_MAX, CALL_SETS_MAX};
 
 /// Calls in a row that are counted.
-const ORDER: usize = 3;
+const ORDER: usize = 4;
 /// Bits of a call in the key of a row.
 const CALL_BITS: u32 = 9;
 const _: () = assert!(1 << CALL_BITS == CALL_NAMES_MAX && CALL_NAMES_MAX == SET_WORDS * 64);
@@ -157,7 +157,7 @@ impl CallHabits {
     }
 }
 
-/// Each call with up to two before it.
+/// Each call with up to three before it.
 fn rows(numbers: &[u16]) -> impl Iterator<Item = &[u16]> {
     (1..=numbers.len()).filter_map(|end| numbers.get(end.saturating_sub(ORDER)..end))
 }

@@ -264,6 +264,15 @@ mod tests {
     }
 
     #[test]
+    fn a_measurement_of_a_known_kind_that_cannot_be_read_is_refused_on_l4_in() {
+        let entry = json!({"payload": {"kind": "syscalls", "process": "nginx", "calls": []}});
+        let read = |stream| from_entry(entry.as_object().unwrap().clone(), stream, &Arc::from("http"), ARRIVAL);
+        assert!(read(Stream::L3In).is_ok());
+        let reason = read(Stream::L4In).unwrap_err().to_string();
+        assert_eq!(reason, "`payload`: `calls` has 0 values; 1 to 8192 are expected");
+    }
+
+    #[test]
     fn what_cannot_be_read_has_a_reason() {
         let many: Map<_, _> = (0..=FIELDS_PER_RECORD_MAX)
             .map(|n| (format!("k{n}"), json!(n)))

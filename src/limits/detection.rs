@@ -82,9 +82,9 @@ pub const KEYS_PER_SAMPLE_MAX: usize = 64;
 /// Texts, by who types them, whose typing is learnt; each keeps some ten kilobytes.
 pub const TYPED_TEXTS_MAX: usize = 400;
 /// Of system calls: of one event, names, rows and sets that are remembered of one program, and programs, by machine. A program takes at most
-/// about a megabyte.
+/// about two megabytes.
 pub const CALLS_PER_EVENT_MAX: usize = 8192;
 pub const CALL_NAMES_MAX: usize = 512;
-pub const CALL_GRAMS_MAX: usize = 16_384;
+pub const CALL_GRAMS_MAX: usize = 40_960;
 pub const CALL_SETS_MAX: usize = 640;
-pub const CALL_PROGRAMS_MAX: usize = 48;
+pub const CALL_PROGRAMS_MAX: usize = 32;

@@ -25,7 +25,6 @@ pub struct Subject {
 }
 
 /// A detection as it reaches Layer 4.
-#[derive(Debug, Clone)]
 pub struct Detection {
     pub score: f64,
     pub reasons: Vec<String>,

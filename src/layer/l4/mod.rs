@@ -162,7 +162,10 @@ impl Stateful for L4 {
                 // What the sender itself says of it goes first, where that is more.
                 let (detection, own) = match found {
                     Some((detection, decision)) if detection.score > told.score => (detection, decision),
-                    _ => (told.clone(), told.decision(Arc::from("l4"))),
+                    _ => {
+                        let own = told.decision(Arc::from("l4"));
+                        (told, own)
+                    }
                 };
                 let tipped = self.weigh(event, &detection, own.verdict).filter(|tipped| tipped.score >= own.score);
                 out.emit(Stream::L4Out, Body::Decision(Box::new(tipped.unwrap_or(own))));
