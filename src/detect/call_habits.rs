@@ -203,7 +203,7 @@ mod tests {
     fn usual(turn: usize) -> Vec<String> {
         let rounds = 3 + turn % 4;
         let mut calls: Vec<&str> = (0..rounds).flat_map(|_| ["epoll_wait", "read", "write"]).collect();
-        if turn % 3 == 0 {
+        if turn.is_multiple_of(3) {
             calls.extend(["openat", "fstat", "read", "close"]);
         }
         calls.into_iter().map(str::to_owned).collect()
@@ -261,7 +261,7 @@ mod tests {
         let mut habits = CallHabits::default();
         for turn in 0..400_usize {
             let calls: Vec<String> = (0..200)
-                .map(|place| (turn.wrapping_mul(7919) ^ place * place * 31).wrapping_mul(2_654_435_761) % 2000)
+                .map(|place| (turn.wrapping_mul(7919) ^ (place * place * 31)).wrapping_mul(2_654_435_761) % 2000)
                 .map(|call| call.to_string())
                 .collect();
             habits.see(&calls);
