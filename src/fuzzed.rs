@@ -13,7 +13,7 @@ use crate::detect::ima_log::{AllowedFiles, measurement};
 use crate::detect::indicator_list::{read_allowed, read_indicators};
 use crate::detect::indicators::Indicators;
 use crate::detect::tcg_log::{TcgLog, efi_switch};
-use crate::detect::{cacao, web, zeek};
+use crate::detect::{cacao, stix, web, zeek};
 use crate::event::{Body, Event, EventId, Format, Stream, Times, Timestamp};
 use crate::intake::redis::{Content, Entry};
 use crate::intake::syslog::{framing, relp};
@@ -39,6 +39,7 @@ pub const PARSERS: &[Parser] = &[
     ("relp", relp),
     ("packed", packed),
     ("indicator_lists", indicator_lists),
+    ("stix_pattern", stix_pattern),
     ("web_request", web_request),
     ("cacao", cacao),
     ("tcg_log", tcg_log),
@@ -199,6 +200,16 @@ pub fn indicator_lists(data: &[u8]) {
     let (parts, _) = read_allowed(&text, &mut allow);
     drop(allow.set_parts(&parts));
     read_indicators(&"list".into(), &text, &mut Indicators::new(allow));
+}
+
+/// A pattern in the first line, and what was observed in the others, a JSON object in each.
+pub fn stix_pattern(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (pattern, observed) = text.split_once('\n').unwrap_or((&text, ""));
+    let Ok(pattern) = stix::Pattern::parse(pattern) else { return };
+    let observed = observed.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let observations = observed.filter_map(|json| stix::observation::read(&json).ok()).flatten();
+    drop(pattern.matches(&observations.collect::<Vec<_>>()));
 }
 
 /// Request line, agent and referrer, each on a line.

@@ -7,6 +7,7 @@ mod intake;
 mod outlets;
 mod respond;
 mod silences;
+mod stix;
 
 pub use detection::*;
 pub use formats::*;
@@ -15,6 +16,7 @@ pub use intake::*;
 pub use outlets::*;
 pub use respond::*;
 pub use silences::*;
+pub use stix::*;
 
 /// Events that the bus keeps in memory behind the last commit, for readers that are not far behind.
 pub const BUS_EVENTS_MAX: usize = 131_072;

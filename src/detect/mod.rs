@@ -61,6 +61,7 @@ pub(crate) mod sigma;
 pub(crate) mod silence;
 mod sorted;
 pub(crate) mod source_table;
+pub mod stix;
 pub(crate) mod tactic;
 pub mod tcg_log;
 pub(crate) mod top;

@@ -20,6 +20,7 @@ mod parse_speed;
 mod playbooks;
 mod quiet;
 mod replayed;
+mod stix;
 mod syscalls;
 mod table;
 mod wazuh;
