@@ -28,7 +28,13 @@ impl AllowList {
             Observable::Ip(address) => self.nets.insert(IpNet::from(address), ()),
             Observable::Net(net) => self.nets.insert(net, ()),
             Observable::Domain(name) => drop(self.names.insert(name.into())),
-            Observable::Url(text) | Observable::Hash(text) => self.insert_exact(&text),
+            Observable::Url(text)
+            | Observable::Hash(text)
+            | Observable::Email(text)
+            | Observable::Fingerprint(text) => {
+                self.insert_exact(&text);
+            }
+            Observable::Endpoint(endpoint) => self.insert_exact(&endpoint.to_string()),
         }
     }
 
@@ -69,7 +75,16 @@ impl AllowList {
                 }
                 name
             }
-            Observable::Url(text) | Observable::Hash(text) => text,
+            Observable::Endpoint(endpoint) => {
+                if self.nets.longest(endpoint.ip()).is_some() {
+                    return true;
+                }
+                &endpoint.to_string()
+            }
+            Observable::Url(text)
+            | Observable::Hash(text)
+            | Observable::Email(text)
+            | Observable::Fingerprint(text) => text,
         };
         self.exact.contains(text.as_str()) || self.parts.as_ref().is_some_and(|parts| parts.is_match(text.as_str()))
     }

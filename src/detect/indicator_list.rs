@@ -1,17 +1,20 @@
-//! Lists of indicators and allow lists as they are published: text with one value a line, CSV with the value in the
-//! first column, hosts files, response policy zones, STIX 2.1 bundles, MISP warninglists.
+//! Lists of indicators and allow lists as they are published: text with one value a line, CSV, hosts files, response policy
+//! zones, STIX 2.1 bundles, MISP events and warninglists. How a list begins tells which it is.
 
-use std::sync::{Arc, LazyLock};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::allow_list::AllowList;
+use super::indicator_csv::{self, Columns};
+use super::indicator_item::{Item, Taken, Terms};
 use super::indicators::{Indicators, Origin};
 use super::observable::Observable;
 use super::policy_zone::{Policy, is_policy_zone, rules};
-use crate::event::Timestamp;
+use super::stix_rules::StixRule;
+use super::{misp, stix_bundle};
 
 /// Something in a list that was left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,36 +24,62 @@ pub struct Problem {
     pub text: String,
 }
 
-/// Adds every good value of the list to `indicators`. Returns what was left out.
-pub fn read_indicators(name: &Arc<str>, content: &str, indicators: &mut Indicators) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut take = |line: u32, value: Result<(Observable, Option<Timestamp>), String>| {
-        let inserted = value.and_then(|(value, until)| {
-            let shown = value.to_string();
-            let origin = Origin { list: Arc::clone(name), line, until };
-            indicators.insert(value, origin).map_err(|refused| format!("`{shown}` is left out: {refused}"))
-        });
+/// What of a list is not used.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Unused {
+    /// What cannot be used.
+    pub problems: Vec<Problem>,
+    /// What is not to be used: how many, and why, in words that follow the number.
+    pub left_out: BTreeMap<&'static str, usize>,
+}
+
+/// Adds every good value of the list to `indicators`.
+pub fn read_indicators(name: &Arc<str>, content: &str, indicators: &mut Indicators) -> Unused {
+    let mut unused = Unused::default();
+    let mut take = |line: u32, taken: Taken| {
+        let inserted = match taken {
+            Ok(Item::LeftOut(why)) => {
+                *unused.left_out.entry(why).or_default() += 1;
+                Ok(())
+            }
+            Ok(item) => insert(indicators, name, line, item),
+            Err(problem) => Err(problem),
+        };
         if let Err(text) = inserted {
-            problems.push(Problem { line, text });
+            unused.problems.push(Problem { line, text });
         }
     };
+    let plain = |value: Result<Observable, String>| value.map(|value| Item::Value(value, Terms::default()));
     match recognise(content) {
-        Ok(List::Text(content)) => {
-            lines(content).for_each(|(line, text)| take(line, observable(text).map(|value| (value, None))));
-        }
+        Ok(List::Text(content)) => lines(content).for_each(|(line, text)| take(line, plain(observable(text)))),
+        Ok(List::Csv(content, columns)) => indicator_csv::read(content, columns, take),
         Ok(List::PolicyZone(content)) => rules(content, |line, rule| match rule {
             Ok(rule) if rule.policy == Policy::LetThrough => {}
-            rule => take(line, rule.map(|rule| (rule.about, None))),
+            rule => take(line, plain(rule.map(|rule| rule.about))),
         }),
-        Ok(List::Stix(objects)) => {
-            for (object, line) in objects.iter().zip(1..) {
-                stix_object(object, &mut |value| take(line, value));
-            }
-        }
+        Ok(List::Stix(objects)) => stix_bundle::read(&objects, take),
+        Ok(List::MispEvents(json)) => misp::read(&json, take),
         Ok(List::Misp(_)) => take(1, Err("a MISP warninglist is an allow list, not indicators".to_owned())),
         Err(text) => take(1, Err(text)),
     }
-    problems
+    unused
+}
+
+fn insert(indicators: &mut Indicators, list: &Arc<str>, line: u32, item: Item) -> Result<(), String> {
+    let list = Arc::clone(list);
+    match item {
+        Item::Value(value, terms) => {
+            let shown = value.to_string();
+            let terms = (!terms.is_always()).then(|| Box::new(terms));
+            let inserted = indicators.insert(value, Origin { list, line, terms });
+            inserted.map_err(|refused| format!("`{shown}` is left out: {refused}"))
+        }
+        Item::Pattern { name, pattern, terms } => {
+            let key = format!("{list} {line} {name}");
+            indicators.insert_pattern(StixRule { key, name, pattern: *pattern, list, line, terms })
+        }
+        Item::LeftOut(_) => Ok(()),
+    }
 }
 
 /// Adds every good value of the list to `allow`. Returns the substrings of a MISP list of that type, and what was left
@@ -60,8 +89,10 @@ pub fn read_allowed(content: &str, allow: &mut AllowList) -> (Vec<String>, Vec<P
     let problems = match recognise(content) {
         Ok(List::Text(content)) => allowed_lines(content, allow),
         Ok(List::PolicyZone(content)) => allowed_names(content, allow),
+        Ok(List::Csv(..)) => problem("CSV with names of columns holds indicators; an allow list has one value a line"),
         Ok(List::Stix(_)) => problem("a STIX bundle holds indicators, not an allow list"),
-        Ok(List::Misp(list)) => return misp(list, allow),
+        Ok(List::MispEvents(_)) => problem("a MISP event holds indicators, not an allow list"),
+        Ok(List::Misp(list)) => return warninglist(list, allow),
         Err(text) => problem(&text),
     };
     (Vec::new(), problems)
@@ -103,7 +134,7 @@ fn allowed_names(content: &str, allow: &mut AllowList) -> Vec<Problem> {
 fn observable(text: &str) -> Result<Observable, String> {
     let shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
     Observable::read(text)
-        .ok_or_else(|| format!("`{shown}` is no address, network, domain, url or hash (MD5, SHA-1, SHA-256)"))
+        .ok_or_else(|| format!("`{shown}` is no address (with or without port), network, domain, url, e-mail address, hash (MD5, SHA-1, SHA-256) or JA4"))
 }
 
 /// Values with their line numbers: no comments, no empty lines, no CSV header, the name of a hosts line.
@@ -136,10 +167,13 @@ fn value_of(line: &str) -> &str {
 
 /// The forms in which lists are published, told apart by how they begin.
 enum List<'a> {
-    /// One value a line: text, CSV, hosts files.
+    /// One value a line: text, CSV with the value in the first column, hosts files.
     Text(&'a str),
     PolicyZone(&'a str),
+    /// The first line names the columns.
+    Csv(&'a str, Columns),
     Stix(Vec<Value>),
+    MispEvents(Value),
     Misp(MispList),
 }
 
@@ -152,10 +186,19 @@ struct MispList {
 
 fn recognise(content: &str) -> Result<List<'_>, String> {
     let content = content.strip_prefix('\u{feff}').unwrap_or(content);
-    if content.trim_start().starts_with('{') {
+    // A line may begin with an IPv6 address in brackets.
+    if content.trim_start().starts_with('{')
+        || content.trim_start_matches(|c: char| c == '[' || c.is_whitespace()).starts_with('{')
+    {
         return json(content);
     }
-    Ok(if is_policy_zone(content) { List::PolicyZone(content) } else { List::Text(content) })
+    if is_policy_zone(content) {
+        return Ok(List::PolicyZone(content));
+    }
+    Ok(match indicator_csv::columns(content) {
+        Some(columns) => List::Csv(content, columns),
+        None => List::Text(content),
+    })
 }
 
 fn json(content: &str) -> Result<List<'_>, String> {
@@ -165,63 +208,21 @@ fn json(content: &str) -> Result<List<'_>, String> {
         let list = serde_json::from_value(value);
         return list.map(List::Misp).map_err(|error| format!("it is no MISP warninglist: {error}"));
     }
-    match value.get("objects").and_then(Value::as_array) {
-        Some(objects) => Ok(List::Stix(objects.clone())),
-        None => Err("it is neither a STIX 2.1 bundle (`objects`) nor a MISP warninglist (`list`)".to_owned()),
+    if value.is_array() || misp::is_events(&value) {
+        return Ok(List::MispEvents(value));
+    }
+    match value {
+        Value::Object(mut map) if map.get("objects").is_some_and(Value::is_array) => match map.remove("objects") {
+            Some(Value::Array(objects)) => Ok(List::Stix(objects)),
+            _ => Ok(List::Stix(Vec::new())),
+        },
+        _ => Err("it is neither a STIX 2.1 bundle (`objects`) nor a MISP event (`Event`), search (`response`) or \
+                  warninglist (`list`)"
+            .to_owned()),
     }
 }
 
-/// One comparison of a STIX pattern: object type, property, value.
-static COMPARISON: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"([a-z0-9-]+):([A-Za-z0-9_.'-]+)\s*=\s*'((?:[^'\\]|\\.)*)'").ok());
-/// What joins or changes comparisons, so that one value alone is not what the pattern means.
-static COMPLEX: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"\b(?:AND|FOLLOWEDBY|NOT|LIKE|MATCHES|ISSUBSET|ISSUPERSET|EXISTS|REPEATS|WITHIN)\b|!=|<|>").ok()
-});
-
-type Taken = Result<(Observable, Option<Timestamp>), String>;
-
-fn stix_object(object: &Value, take: &mut dyn FnMut(Taken)) {
-    let text = |key: &str| object.get(key).and_then(Value::as_str);
-    if text("type") != Some("indicator") || object.get("revoked").and_then(Value::as_bool) == Some(true) {
-        return;
-    }
-    let Some(pattern) = text("pattern") else { return take(Err("the indicator has no pattern".to_owned())) };
-    if !matches!(text("pattern_type"), None | Some("stix")) {
-        return take(Err("its pattern_type is not `stix`".to_owned()));
-    }
-    let until = text("valid_until").and_then(|time| time.parse::<jiff::Timestamp>().ok());
-    let until = until.map(|time| Timestamp::from_micros(time.as_microsecond()));
-    for value in stix_pattern(pattern) {
-        take(value.map(|value| (value, until)));
-    }
-}
-
-/// The values of a pattern like `[ipv4-addr:value = '203.0.113.9' OR domain-name:value = 'evil.example']`.
-fn stix_pattern(pattern: &str) -> Vec<Result<Observable, String>> {
-    let (Some(comparison), Some(complex)) = (COMPARISON.as_ref(), COMPLEX.as_ref()) else { return Vec::new() };
-    let shown: String = pattern.chars().take(120).flat_map(char::escape_debug).collect();
-    let without_values = comparison.replace_all(pattern, "");
-    if complex.is_match(&without_values) || !comparison.is_match(pattern) {
-        return vec![Err(format!("the pattern `{shown}` is more than equal values joined by OR"))];
-    }
-    let is_known = |object: &str, property: &str| {
-        matches!((object, property), ("ipv4-addr" | "ipv6-addr" | "domain-name" | "url", "value"))
-            || (object == "file" && property.starts_with("hashes."))
-    };
-    comparison
-        .captures_iter(pattern)
-        .map(|part| {
-            let get = |index: usize| part.get(index).map_or("", |part| part.as_str());
-            if !is_known(get(1), get(2)) {
-                return Err(format!("`{}:{}` is not compared with anything here", get(1), get(2)));
-            }
-            observable(&get(3).replace("\\'", "'").replace("\\\\", "\\"))
-        })
-        .collect()
-}
-
-fn misp(list: MispList, allow: &mut AllowList) -> (Vec<String>, Vec<Problem>) {
+fn warninglist(list: MispList, allow: &mut AllowList) -> (Vec<String>, Vec<Problem>) {
     let mut problems = Vec::new();
     match list.kind.as_str() {
         "substring" => return (list.list, problems),
@@ -250,11 +251,12 @@ fn misp(list: MispList, allow: &mut AllowList) -> (Vec<String>, Vec<Problem>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Timestamp;
 
     fn read(content: &str) -> (Indicators, Vec<Problem>) {
         let mut indicators = Indicators::default();
-        let problems = read_indicators(&"test".into(), content, &mut indicators);
-        (indicators, problems)
+        let unused = read_indicators(&"test".into(), content, &mut indicators);
+        (indicators, unused.problems)
     }
 
     fn hits(indicators: &Indicators, value: &str) -> Option<u32> {
@@ -281,13 +283,14 @@ mod tests {
     }
 
     #[test]
-    fn a_stix_bundle_gives_its_simple_patterns_and_says_which_it_cannot_use() {
+    fn a_stix_bundle_gives_values_and_patterns_and_says_which_it_cannot_use() {
         let bundle = r#"{"type":"bundle","id":"bundle--1","objects":[
             {"type":"indicator","pattern":"[ipv4-addr:value = '203.0.113.9' OR domain-name:value = 'evil.example']"},
             {"type":"identity","name":"x"},
             {"type":"indicator","pattern":"[file:hashes.'SHA-256' = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855']"},
             {"type":"indicator","pattern":"[url:value = 'http://a.example/AND/LIKE']","valid_until":"1970-01-01T00:00:01Z"},
-            {"type":"indicator","pattern":"[process:name = 'x' AND ipv4-addr:value = '198.51.100.1']"},
+            {"type":"indicator","pattern":"[process:name = 'x' AND process:pid = 1]"},
+            {"type":"indicator","pattern":"[process:name = 'x' AND ipv4-addr:value = '198.51.100.1'"},
             {"type":"indicator","revoked":true,"pattern":"[ipv4-addr:value = '198.51.100.2']"}]}"#;
         let (indicators, problems) = read(bundle);
         for (value, line) in [
@@ -300,7 +303,22 @@ mod tests {
         ] {
             assert_eq!(hits(&indicators, value), line, "{value}");
         }
-        assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [5]);
+        assert_eq!((indicators.patterns().len(), indicators.len()), (1, 5));
+        assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [6]);
+        let unused = read_indicators(&"test".into(), bundle, &mut Indicators::default());
+        assert_eq!(unused.left_out, BTreeMap::from([("are revoked", 1)]));
+    }
+
+    #[test]
+    fn events_of_misp_and_csv_with_columns_are_read() {
+        let event = r#"{"Event":{"Attribute":[{"type":"domain","value":"evil.example","to_ids":true}]}}"#;
+        let csv = "uuid,type,value,to_ids\n1,domain,evil.example,1\n";
+        for list in [event, &format!("[{event}]"), &format!("{{\"response\":[{event}]}}"), csv] {
+            let (indicators, problems) = read(list);
+            assert_eq!((indicators.len(), problems), (1, vec![]), "{list}");
+            let (_, problems) = read_allowed(list, &mut AllowList::default());
+            assert_eq!(problems.len(), 1, "{list}");
+        }
     }
 
     #[test]

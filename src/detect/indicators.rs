@@ -1,26 +1,45 @@
 //! Indicators of compromise: a set that answers for one observable whether it is known to be bad.
 
-use std::net::IpAddr;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::allow_list::AllowList;
+use super::indicator_item::Terms;
 use super::nets::Nets;
 use super::observable::{Observable, url_host};
 use super::public_suffix::{is_public_suffix, names_of_owner};
+use super::stix_rules::{StixRule, StixRules};
 use crate::event::Timestamp;
 use crate::hash_map::HashMap;
 
-/// Where an indicator was read, and until when it holds.
+/// Where an indicator was read, and when it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// Name of the list.
     pub list: Arc<str>,
     /// From 1; the number of the object in a bundle.
     pub line: u32,
-    /// `valid_until` of STIX.
-    pub until: Option<Timestamp>,
+    /// `None`: it holds always.
+    pub terms: Option<Box<Terms>>,
+}
+
+impl Origin {
+    /// How sure the author is, from 0 to 100, where that is said.
+    pub fn confidence(&self) -> Option<u8> {
+        self.terms.as_ref()?.confidence
+    }
+
+    /// Another entry says the same: the first names the place, and it holds as long as either.
+    fn join(&mut self, other: &Self) {
+        match (&mut self.terms, &other.terms) {
+            (Some(mine), Some(other)) => mine.join(other),
+            (mine, _) => *mine = None,
+        }
+    }
 }
 
 /// Why a value cannot be an indicator.
@@ -46,6 +65,10 @@ pub struct Indicators {
     names: HashMap<Box<str>, Origin>,
     urls: HashMap<Box<str>, Origin>,
     hashes: HashMap<Box<str>, Origin>,
+    endpoints: HashMap<SocketAddr, Origin>,
+    emails: HashMap<Box<str>, Origin>,
+    fingerprints: HashMap<Box<str>, Origin>,
+    patterns: StixRules,
     allow: AllowList,
 }
 
@@ -56,14 +79,26 @@ impl Indicators {
     }
 
     pub fn len(&self) -> usize {
-        self.nets.count() + self.names.len() + self.urls.len() + self.hashes.len()
+        let texts = [&self.names, &self.urls, &self.hashes, &self.emails, &self.fingerprints];
+        let texts: usize = texts.into_iter().map(HashMap::len).sum();
+        self.nets.count() + self.endpoints.len() + texts + self.patterns.len()
+    }
+
+    pub fn patterns(&self) -> &StixRules {
+        &self.patterns
+    }
+
+    /// # Errors
+    /// There are as many patterns as are taken.
+    pub fn insert_pattern(&mut self, rule: StixRule) -> Result<(), String> {
+        self.patterns.insert(rule)
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The first list that names a value keeps it.
+    /// The first list that names a value keeps it; it holds as long as one of them says.
     ///
     /// # Errors
     /// The value would accuse the innocent, or the set is full.
@@ -72,15 +107,22 @@ impl Indicators {
             return Err(Refused::Full);
         }
         match value {
-            Observable::Ip(address) => self.nets.insert(IpNet::from(address), origin),
+            Observable::Ip(address) => self.insert_net(IpNet::from(address), origin),
             Observable::Net(net) if is_too_wide(&net) => return Err(Refused::TooWide),
-            Observable::Net(net) => self.nets.insert(net, origin),
+            Observable::Net(net) => self.insert_net(net, origin),
+            Observable::Endpoint(endpoint) => insert(&mut self.endpoints, endpoint, origin),
             Observable::Domain(name) if is_public_suffix(&name) => return Err(Refused::PublicSuffix),
-            Observable::Domain(name) => drop(self.names.entry(name.into()).or_insert(origin)),
-            Observable::Url(url) => drop(self.urls.entry(url.into()).or_insert(origin)),
-            Observable::Hash(hash) => drop(self.hashes.entry(hash.into()).or_insert(origin)),
+            Observable::Domain(name) => insert(&mut self.names, name.into(), origin),
+            Observable::Url(url) => insert(&mut self.urls, url.into(), origin),
+            Observable::Hash(hash) => insert(&mut self.hashes, hash.into(), origin),
+            Observable::Email(address) => insert(&mut self.emails, address.into(), origin),
+            Observable::Fingerprint(text) => insert(&mut self.fingerprints, text.into(), origin),
         }
         Ok(())
+    }
+
+    fn insert_net(&mut self, net: IpNet, origin: Origin) {
+        self.nets.insert_or(net, origin, |known, origin| known.join(&origin));
     }
 
     /// The indicator that this observable is or lies under, unless it is allowed or has expired by `now`.
@@ -92,12 +134,19 @@ impl Indicators {
             Observable::Domain(name) => names_of_owner(name).find_map(|name| self.names.get(name)),
             Observable::Url(url) => self.urls.get(url.as_str()),
             Observable::Hash(hash) => self.hashes.get(hash.as_str()),
+            Observable::Endpoint(endpoint) if is_local(endpoint.ip()) => None,
+            Observable::Endpoint(endpoint) => self.endpoints.get(endpoint),
+            Observable::Email(address) => self.emails.get(address.as_str()),
+            // Lists without types cannot tell a JA3 from another MD5.
+            Observable::Fingerprint(text) => {
+                self.fingerprints.get(text.as_str()).or_else(|| self.hashes.get(text.as_str()))
+            }
         }?;
-        let holds = origin.until.is_none_or(|until| now <= until);
+        let holds = origin.terms.as_ref().is_none_or(|terms| terms.hold_at(now));
         (holds && !self.is_allowed(value)).then_some(origin)
     }
 
-    fn is_allowed(&self, value: &Observable) -> bool {
+    pub fn is_allowed(&self, value: &Observable) -> bool {
         if self.allow.covers(value) {
             return true;
         }
@@ -105,6 +154,13 @@ impl Indicators {
         // An indicator for one page of an allowed site is what URL indicators are for; a whole site is not.
         let is_whole_site = url.split_once("://").is_some_and(|(_, rest)| rest.find('/') == Some(rest.len() - 1));
         is_whole_site && url_host(url).and_then(Observable::read).is_some_and(|host| self.allow.covers(&host))
+    }
+}
+
+fn insert<Key: Eq + Hash>(known: &mut HashMap<Key, Origin>, key: Key, origin: Origin) {
+    match known.entry(key) {
+        Entry::Occupied(mut known) => known.get_mut().join(&origin),
+        Entry::Vacant(place) => drop(place.insert(origin)),
     }
 }
 
@@ -147,7 +203,7 @@ mod tests {
         }
         let mut indicators = Indicators::new(allowed);
         for value in values {
-            let origin = Origin { list: "test".into(), line: 1, until: None };
+            let origin = Origin { list: "test".into(), line: 1, terms: None };
             indicators.insert(Observable::read(value).unwrap(), origin).unwrap();
         }
         indicators
@@ -212,7 +268,7 @@ mod tests {
     #[test]
     fn what_would_accuse_everybody_is_refused() {
         let mut indicators = Indicators::default();
-        let origin = Origin { list: "test".into(), line: 1, until: None };
+        let origin = Origin { list: "test".into(), line: 1, terms: None };
         for (value, refused) in [
             ("co.uk", Refused::PublicSuffix),
             ("github.io", Refused::PublicSuffix),
@@ -231,12 +287,38 @@ mod tests {
     }
 
     #[test]
-    fn an_indicator_ends_with_its_validity() {
+    fn an_indicator_holds_from_when_to_when_it_is_valid_and_as_long_as_one_list_says() {
         let mut indicators = Indicators::default();
-        let until = Some(Timestamp::from_millis(1000));
-        let value = Observable::read("evil.example").unwrap();
-        indicators.insert(value.clone(), Origin { list: "test".into(), line: 1, until }).unwrap();
-        assert!(indicators.look_up(&value, Timestamp::from_millis(1000)).is_some());
-        assert!(indicators.look_up(&value, Timestamp::from_millis(1001)).is_none());
+        let at = |millis: u64| Some(Timestamp::from_millis(millis));
+        let mut insert = |value: &Observable, from: Option<Timestamp>, until: Option<Timestamp>| {
+            let terms = Some(Box::new(Terms { from, until, confidence: None }));
+            indicators.insert(value.clone(), Origin { list: "test".into(), line: 1, terms }).unwrap();
+        };
+        let values = ["evil.example", "203.0.113.9"].map(|value| Observable::read(value).unwrap());
+        for value in &values {
+            insert(value, at(500), at(1000));
+        }
+        insert(&values[1], at(700), at(2000));
+        for (value, last) in values.iter().zip([1000, 2000]) {
+            let holds = [499, 500, last, last + 1]
+                .map(|millis| indicators.look_up(value, Timestamp::from_millis(millis)).is_some());
+            assert_eq!(holds, [false, true, true, false], "{value}");
+        }
+    }
+
+    #[test]
+    fn a_port_of_an_address_is_not_the_address_and_a_fingerprint_not_a_file() {
+        let md5 = "6734f37431670b3ab4292b8f60f29984";
+        let indicators = set(&["203.0.113.9:443", md5, "x@evil.example"], &[]);
+        let look_up = |value: Observable| indicators.look_up(&value, Timestamp::ZERO).is_some();
+        assert!(hits(&indicators, "203.0.113.9:443") && hits(&indicators, "x@evil.example"));
+        for miss in ["203.0.113.9", "203.0.113.9:80", "evil.example", "y@evil.example"] {
+            assert!(!hits(&indicators, miss), "{miss}");
+        }
+        assert!(look_up(Observable::fingerprint(md5).unwrap()), "of a list without types");
+        let mut typed = Indicators::default();
+        let origin = Origin { list: "test".into(), line: 1, terms: None };
+        typed.insert(Observable::fingerprint(md5).unwrap(), origin).unwrap();
+        assert!(typed.look_up(&Observable::read(md5).unwrap(), Timestamp::ZERO).is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! Networks: whose an address is, and networks with a value each, looked up by the addresses in them.
 
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -36,6 +37,11 @@ impl<Value> Nets<Value> {
 
     /// The first value for a network stays.
     pub fn insert(&mut self, net: IpNet, value: Value) {
+        self.insert_or(net, value, |_, _| {});
+    }
+
+    /// Where there is a value for this network already, `join` says what becomes of it.
+    pub fn insert_or(&mut self, net: IpNet, value: Value, join: impl FnOnce(&mut Value, Value)) {
         let net = net.trunc();
         let length = net.prefix_len();
         let at = match self.by_length.binary_search_by(|(other, _)| length.cmp(other)) {
@@ -46,9 +52,13 @@ impl<Value> Nets<Value> {
             }
         };
         if let Some((_, nets)) = self.by_length.get_mut(at) {
-            let before = nets.len();
-            nets.entry(net).or_insert(value);
-            self.len += nets.len() - before;
+            match nets.entry(net) {
+                Entry::Occupied(mut known) => join(known.get_mut(), value),
+                Entry::Vacant(place) => {
+                    place.insert(value);
+                    self.len += 1;
+                }
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Observables: addresses, names, URLs and file hashes, in one normal form each, and where they stand in a text.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -14,10 +14,15 @@ const LABEL_BYTES_MAX: usize = 63;
 pub enum Observable {
     Ip(IpAddr),
     Net(IpNet),
+    /// One port of an address.
+    Endpoint(SocketAddr),
     Domain(String),
     Url(String),
     /// MD5, SHA-1 or SHA-256 in hexadecimal.
     Hash(String),
+    Email(String),
+    /// How a program greets in TLS or SSH: JA3, JA4, HASSH, JARM.
+    Fingerprint(String),
 }
 
 impl Observable {
@@ -34,10 +39,27 @@ impl Observable {
             let whole = net.prefix_len() == net.max_prefix_len();
             return Some(if whole { Self::Ip(net.addr()) } else { Self::Net(net.trunc()) });
         }
+        if let Ok(endpoint) = text.parse::<SocketAddr>() {
+            return Some(Self::endpoint(endpoint.ip(), endpoint.port()));
+        }
         if is_hash(&text) {
             return Some(Self::Hash(text.to_ascii_lowercase()));
         }
-        normal_domain(&text).map(Self::Domain)
+        if is_ja4(&text) {
+            return Some(Self::Fingerprint(text));
+        }
+        normal_email(&text).map(Self::Email).or_else(|| normal_domain(&text).map(Self::Domain))
+    }
+
+    pub fn endpoint(address: IpAddr, port: u16) -> Self {
+        Self::Endpoint(SocketAddr::new(unmapped(address), port))
+    }
+
+    /// A fingerprint by what holds it: JA3 and HASSH look like any MD5.
+    pub fn fingerprint(text: &str) -> Option<Self> {
+        let is_jarm = text.len() == 62 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_fingerprint = is_ja4(text) || is_jarm || (text.len() == 32 && is_hash(text));
+        is_fingerprint.then(|| Self::Fingerprint(text.to_ascii_lowercase()))
     }
 
     pub fn kind(&self) -> &'static str {
@@ -47,6 +69,9 @@ impl Observable {
             Self::Domain(_) => "domain",
             Self::Url(_) => "url",
             Self::Hash(_) => "hash",
+            Self::Endpoint(_) => "endpoint",
+            Self::Email(_) => "e-mail address",
+            Self::Fingerprint(_) => "fingerprint",
         }
     }
 }
@@ -56,7 +81,10 @@ impl std::fmt::Display for Observable {
         match self {
             Self::Ip(address) => address.fmt(formatter),
             Self::Net(net) => net.fmt(formatter),
-            Self::Domain(text) | Self::Url(text) | Self::Hash(text) => formatter.write_str(text),
+            Self::Endpoint(endpoint) => endpoint.fmt(formatter),
+            Self::Domain(text) | Self::Url(text) | Self::Hash(text) | Self::Email(text) | Self::Fingerprint(text) => {
+                formatter.write_str(text)
+            }
         }
     }
 }
@@ -84,6 +112,31 @@ fn unmapped(address: IpAddr) -> IpAddr {
 
 fn is_hash(text: &str) -> bool {
     matches!(text.len(), 32 | 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// `t13d1516h2_8daaf6152771_02713d6af862`
+fn is_ja4(text: &str) -> bool {
+    let is_hex = |part: &str| part.len() == 12 && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_first = |part: &str| {
+        part.len() == 10
+            && part.starts_with(['t', 'q', 'd'])
+            && matches!(part.as_bytes().get(3), Some(b'd' | b'i'))
+            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    let mut parts = text.split('_');
+    parts.next().is_some_and(is_first)
+        && parts.next().is_some_and(is_hex)
+        && parts.next().is_some_and(is_hex)
+        && parts.next().is_none()
+}
+
+/// In lower case; without display name and angle brackets.
+fn normal_email(text: &str) -> Option<String> {
+    let (local, domain) = text.split_once('@')?;
+    let is_local = (1..=LABEL_BYTES_MAX + 1).contains(&local.len())
+        && local.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte));
+    is_local.then_some(())?;
+    Some(format!("{}@{}", local.to_lowercase(), normal_domain(domain)?))
 }
 
 /// Lower case, no final dot. `None` for what is no name of at least two labels.
@@ -150,6 +203,15 @@ fn in_word(word: &str, take: &mut impl FnMut(Observable)) {
         }
         return;
     }
+    if word.contains('@') {
+        let address = word.rsplit(['=', ':']).next().unwrap_or_default();
+        normal_email(address.trim_end_matches(['.', '?', '!'])).map(Observable::Email).into_iter().for_each(&mut *take);
+    }
+    if let Some(endpoint) =
+        word.rsplit('=').next().and_then(|word| word.trim_end_matches('.').parse::<SocketAddr>().ok())
+    {
+        take(Observable::endpoint(endpoint.ip(), endpoint.port()));
+    }
     for part in word.split(['=', '@', '/', '[', ']']) {
         let part = part.trim_matches(['.', ':', '?', '!', '*']);
         if part.len() < 3 {
@@ -172,6 +234,9 @@ fn single(part: &str) -> Option<Observable> {
     }
     if is_hash(part) {
         return Some(Observable::Hash(part.to_ascii_lowercase()));
+    }
+    if is_ja4(part) {
+        return Some(Observable::Fingerprint(part.to_owned()));
     }
     normal_domain(part).map(Observable::Domain)
 }
@@ -211,7 +276,10 @@ mod tests {
     #[test]
     fn every_kind_is_found_where_log_lines_put_it() {
         assert_eq!(found("Failed password for root from 203.0.113.9 port 22 ssh2"), ["address 203.0.113.9"]);
-        assert_eq!(found("SRC=203.0.113.9 DST=[2001:db8::1]:443"), ["address 203.0.113.9", "address 2001:db8::1"]);
+        assert_eq!(
+            found("SRC=203.0.113.9 DST=[2001:db8::1]:443"),
+            ["address 203.0.113.9", "endpoint [2001:db8::1]:443", "address 2001:db8::1"]
+        );
         assert_eq!(found("query[A] Evil.Example. from ::ffff:192.0.2.7"), ["domain evil.example", "address 192.0.2.7"]);
         assert_eq!(
             found(r#""GET http://evil.example/x?y=1 HTTP/1.1" 200"#),
@@ -223,8 +291,30 @@ mod tests {
         );
         assert_eq!(
             found("connect to 192.0.2.1:8080, mail from x@evil.example"),
-            ["address 192.0.2.1", "domain evil.example"]
+            ["endpoint 192.0.2.1:8080", "address 192.0.2.1", "e-mail address x@evil.example", "domain evil.example"]
         );
+        assert_eq!(found("from=<X@Evil.example>,"), ["e-mail address x@evil.example", "domain evil.example"]);
+        assert_eq!(
+            found("ja4=t13d1516h2_8daaf6152771_02713d6af862"),
+            ["fingerprint t13d1516h2_8daaf6152771_02713d6af862"]
+        );
+    }
+
+    #[test]
+    fn endpoints_mail_addresses_and_fingerprints_are_read() {
+        let kind = |text: &str| Observable::read(text).map(|value| (value.kind(), value.to_string()));
+        for (text, kind_of, normal) in [
+            ("203.0.113.9:4444", "endpoint", "203.0.113.9:4444"),
+            ("[2001:DB8::1]:443", "endpoint", "[2001:db8::1]:443"),
+            ("Bad.Actor@Evil[.]example", "e-mail address", "bad.actor@evil.example"),
+            ("q13d0310h3_55b375c5d22e_cd85d2d88918", "fingerprint", "q13d0310h3_55b375c5d22e_cd85d2d88918"),
+        ] {
+            assert_eq!(kind(text), Some((kind_of, normal.to_owned())), "{text}");
+        }
+        assert_eq!(Observable::fingerprint("6734f37431670b3ab4292b8f60f29984").unwrap().kind(), "fingerprint");
+        for text in ["203.0.113.9:70000", "a b@evil.example", "@evil.example", "x@evil", "t13d1516h2_8daaf6152771"] {
+            assert_eq!(kind(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! Device 54, threat intelligence: addresses, names, URLs and hashes in log lines that a local list knows to be bad.
+//! Device 54, threat intelligence: addresses, names, URLs, hashes and fingerprints in log lines that a local list knows to be bad,
+//! and events that are what STIX patterns describe.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{Finding, quote};
 use super::gathered::Gathered;
+use super::intel_patterns::GoingOn;
 use super::{DeviceSpec, intel_lists, settings};
 use crate::detect::burst::Bursts;
-use crate::detect::indicators::Indicators;
-use crate::detect::observable::{Observable, find_in};
+use crate::detect::cyber_observables::objects;
+use crate::detect::indicators::{Indicators, Origin};
+use crate::detect::observable::{Observable, find_in, url_host};
 use crate::event::{Action, Body, Category, Entity, Event, Interest, Raw, Record, Stream};
 use crate::layer::row::PreparedStage;
 use crate::layer::stage::{Outbox, StageFactory, Stateful};
@@ -37,7 +41,8 @@ pub const SPEC: DeviceSpec = DeviceSpec {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// Lists of indicators: text, CSV, hosts files, response policy zones, STIX 2.1 bundles.
+    /// Lists of indicators: text, CSV, hosts files, response policy zones, STIX 2.1 bundles, MISP events, searches and
+    /// manifests of feeds.
     indicators: Vec<PathBuf>,
     /// Lists that win over the indicators: text, CSV, MISP warninglists, what response policy zones let through.
     allow: Vec<PathBuf>,
@@ -53,6 +58,8 @@ struct State {
     bursts: Bursts,
     /// Sources that lists know: whoever writes in their names has as many as the lists.
     gathered: Gathered,
+    #[serde(default)]
+    patterns: GoingOn,
 }
 
 /// How an indicator takes part in what the line reports.
@@ -66,36 +73,45 @@ enum Role {
 
 impl Intel {
     fn new(indicators: Arc<Indicators>) -> Self {
-        let state = State { bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX), gathered: Gathered::default() };
+        let bursts = Bursts::new(ENTITIES_PER_DETECTOR_MAX);
+        let state = State { bursts, gathered: Gathered::default(), patterns: GoingOn::default() };
         Self { indicators, state }
     }
 
-    /// What the line names and a list knows, each once, in the order of the line.
-    fn hits(&self, event: &Event, raw: &Raw) -> Vec<(Observable, String)> {
+    /// Reports the STIX patterns that the event matches, perhaps together with earlier ones.
+    fn match_patterns(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
+        let indicators = Arc::clone(&self.indicators);
+        if indicators.patterns().is_empty() {
+            return;
+        }
         let record = raw.record();
-        let mut hits: Vec<(Observable, String)> = Vec::new();
-        let mut look_up = |value: Observable| {
-            let seen = hits.len() >= HITS_PER_LINE_MAX || hits.iter().any(|(hit, _)| *hit == value);
-            if let Some(origin) = self.indicators.look_up(&value, event.time()).filter(|_| !seen) {
-                hits.push((value, format!("{} line {}", origin.list, origin.line)));
+        let objects = objects(record, |value| indicators.is_allowed(value));
+        let mut reported = 0;
+        for (rule, holds) in indicators.patterns().holding(&objects, event.time()) {
+            let Some(evidence) = self.state.patterns.matched(rule, holds, event, record.times()) else { continue };
+            let Some(count) = self.state.bursts.count(&rule.key, event.time()) else { continue };
+            reported += 1;
+            if reported > HITS_PER_LINE_MAX {
+                return;
             }
-        };
-        let entity = &record.entity;
-        for text in [&entity.src_ip, &entity.dst_ip, &entity.domain].into_iter().flatten() {
-            find_in(text, &mut look_up);
+            let name = quote(&rule.name);
+            let place = format!("{} line {}", rule.list, rule.line);
+            let finding = Finding {
+                flag: "IOC_PATTERN",
+                score: score(0.85, Role::Target, record.outcome, rule.terms.confidence),
+                summary: format!(
+                    "what the STIX pattern {name} describes was seen: the list {}{}",
+                    quote(&place),
+                    said_of(record, count)
+                ),
+                entity: record.entity.clone(),
+                attack: &[],
+                reasons: vec![format!("pattern:{name}"), format!("list:{}", quote(&place))],
+            };
+            let mut soc = finding.into_soc(NUMBER, Category::Intel, &raw.compartment);
+            soc.evidence = (!evidence.events.is_empty()).then(|| Box::new(evidence));
+            out.emit_soc(soc);
         }
-        find_in(&record.message, &mut look_up);
-        for (_, value) in &record.fields {
-            // A field that the message holds as well was seen there.
-            if !record.message.contains(value.as_str()) {
-                find_in(value, &mut look_up);
-            }
-        }
-        // The page says more than its host.
-        let pages: Vec<Observable> =
-            hits.iter().map(|(hit, _)| hit).filter(|hit| matches!(hit, Observable::Url(_))).cloned().collect();
-        hits.retain(|(hit, _)| !pages.iter().any(|page| is_host_of(hit, page)));
-        hits
     }
 
     /// How many times so far, when that is to be reported: for each client, and for lines that name none if no client
@@ -109,9 +125,66 @@ impl Intel {
     }
 }
 
-fn is_host_of(hit: &Observable, page: &Observable) -> bool {
-    let Observable::Url(url) = page else { return false };
-    hit != page && crate::detect::observable::url_host(url) == Some(hit.to_string().as_str())
+/// What the line names and a list knows, each once, in the order of the line.
+fn hits<'a>(indicators: &'a Indicators, event: &Event, raw: &Raw) -> Vec<(Observable, &'a Origin)> {
+    let record = raw.record();
+    let mut hits: Vec<(Observable, &'a Origin)> = Vec::new();
+    let mut look_up = |value: Observable| {
+        // A fingerprint may look like a hash.
+        let is_seen = |hit: &Observable| *hit == value || hit.to_string() == value.to_string();
+        let seen = hits.len() >= HITS_PER_LINE_MAX || hits.iter().any(|(hit, _)| is_seen(hit));
+        if let Some(origin) = indicators.look_up(&value, event.time()).filter(|_| !seen) {
+            hits.push((value, origin));
+        }
+    };
+    endpoints(record).for_each(&mut look_up);
+    let fingerprints = record.fields.iter().filter(|(name, _)| holds_fingerprint(name));
+    fingerprints.filter_map(|(_, value)| Observable::fingerprint(value)).for_each(&mut look_up);
+    let entity = &record.entity;
+    for text in [&entity.src_ip, &entity.dst_ip, &entity.domain].into_iter().flatten() {
+        find_in(text, &mut look_up);
+    }
+    find_in(&record.message, &mut look_up);
+    for (_, value) in &record.fields {
+        // A field that the message holds as well was seen there.
+        if !record.message.contains(value.as_str()) {
+            find_in(value, &mut look_up);
+        }
+    }
+    // The page says more than its host, and the port more than its address.
+    let narrow: Vec<Observable> = hits
+        .iter()
+        .map(|(hit, _)| hit)
+        .filter(|hit| matches!(hit, Observable::Url(_) | Observable::Endpoint(_)))
+        .cloned()
+        .collect();
+    hits.retain(|(hit, _)| !narrow.iter().any(|narrow| is_part_of(hit, narrow)));
+    hits
+}
+
+/// Whether the host or the address is that of what is listed more narrowly.
+fn is_part_of(hit: &Observable, narrow: &Observable) -> bool {
+    match (hit, narrow) {
+        (Observable::Ip(address), Observable::Endpoint(endpoint)) => endpoint.ip() == *address,
+        (_, Observable::Url(url)) if hit != narrow => url_host(url) == Some(hit.to_string().as_str()),
+        _ => false,
+    }
+}
+
+/// Addresses with the ports that stand in fields of their own.
+fn endpoints(record: &Record) -> impl Iterator<Item = Observable> {
+    let entity = &record.entity;
+    let pairs = [(&entity.dst_ip, entity.dst_port), (&entity.src_ip, record.src_port)];
+    pairs.into_iter().filter_map(|(address, port)| {
+        let address: IpAddr = address.as_ref()?.parse().ok()?;
+        Some(Observable::endpoint(address, port?))
+    })
+}
+
+/// Whether a field of this name holds a JA3, JA4, HASSH or JARM.
+fn holds_fingerprint(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["ja3", "ja4", "hassh", "jarm"].iter().any(|kind| name.contains(kind))
 }
 
 impl Stateful for Intel {
@@ -125,10 +198,12 @@ impl Stateful for Intel {
         if self.indicators.is_empty() {
             return;
         }
-        for (value, origin) in self.hits(event, raw) {
+        self.match_patterns(event, raw, out);
+        let indicators = Arc::clone(&self.indicators);
+        for (value, origin) in hits(&indicators, event, raw) {
             let Some(count) = self.due(&value, raw.record(), event) else { continue };
             let role = role(&value, raw.record());
-            let finding = describe((&value, role), &origin, count, raw.record());
+            let finding = describe((&value, role), origin, count, raw.record());
             let soc = finding.into_soc(NUMBER, Category::Intel, &raw.compartment);
             match role {
                 Role::Source => self.state.gathered.report(soc, &value.to_string(), event, out),
@@ -147,20 +222,43 @@ impl Stateful for Intel {
 }
 
 fn role(value: &Observable, record: &Record) -> Role {
-    match value {
-        Observable::Ip(address) if record.entity.src_ip.as_deref() == Some(address.to_string().as_str()) => {
-            Role::Source
-        }
-        _ => Role::Target,
-    }
+    let address = match value {
+        Observable::Ip(address) => *address,
+        Observable::Endpoint(endpoint) => endpoint.ip(),
+        _ => return Role::Target,
+    };
+    let is_source = record.entity.src_ip.as_deref() == Some(address.to_string().as_str());
+    if is_source { Role::Source } else { Role::Target }
 }
 
-fn describe((value, role): (&Observable, Role), origin: &str, count: u64, record: &Record) -> Finding {
+/// Lower where it was prevented, and where the author of the indicator is less sure of it.
+fn score(base: f64, role: Role, outcome: Option<bool>, confidence: Option<u8>) -> f64 {
+    let prevented = if outcome == Some(false) && role == Role::Target { 0.15 } else { 0.0 };
+    // The scale of STIX 2.1, appendix A: none and low, medium, high.
+    let unsure = match confidence {
+        Some(0..=29) => 0.3,
+        Some(30..=69) => 0.15,
+        _ => 0.0,
+    };
+    base - prevented - unsure
+}
+
+/// In a line of which program, and how many times.
+fn said_of(record: &Record, count: u64) -> String {
+    let program = record.program.as_deref().map(|program| format!(" in a line of {}", quote(program)));
+    let times = if count > 1 { format!(", {count} times") } else { String::new() };
+    program.unwrap_or_default() + &times
+}
+
+fn describe((value, role): (&Observable, Role), origin: &Origin, count: u64, record: &Record) -> Finding {
     let shown = quote(&value.to_string());
-    let prevented = record.outcome == Some(false);
+    let place = quote(&format!("{} line {}", origin.list, origin.line));
     let (flag, base, attack): (_, _, &[&str]) = match (value, role) {
         (Observable::Hash(_), _) => ("IOC_HASH", 0.9, &["T1204"]),
         (Observable::Url(_), _) => ("IOC_URL", 0.85, &["T1071.001"]),
+        (Observable::Email(_), _) => ("IOC_EMAIL", 0.75, &["T1566"]),
+        // Other programs that use the same library greet in the same way.
+        (Observable::Fingerprint(_), _) => ("IOC_FINGERPRINT", 0.7, &["T1071"]),
         (Observable::Domain(_), _) => {
             ("IOC_DOMAIN", 0.85, if record.action == Action::DnsQuery { &["T1071.004"] } else { &["T1071"] })
         }
@@ -168,32 +266,31 @@ fn describe((value, role): (&Observable, Role), origin: &str, count: u64, record
         (_, Role::Source) => ("IOC_ADDRESS", if record.outcome == Some(true) { 0.8 } else { 0.6 }, &[]),
         (_, Role::Target) => ("IOC_ADDRESS", 0.85, &["T1071"]),
     };
-    let score = if prevented && role == Role::Target { base - 0.15 } else { base };
-    let times = if count > 1 { format!(", {count} times") } else { String::new() };
-    let program =
-        record.program.as_deref().map(|program| format!(" in a line of {}", quote(program))).unwrap_or_default();
+    let confidence = origin.confidence();
+    let sure = confidence.map(|confidence| format!(" (confidence {confidence})")).unwrap_or_default();
     let mut entity = record.entity.clone();
     add_to(&mut entity, value, role);
     Finding {
         flag,
-        score,
-        summary: format!("{} {shown} is on the list {}{program}{times}", value.kind(), quote(origin)),
+        score: score(base, role, record.outcome, confidence),
+        summary: format!("{} {shown} is on the list {place}{sure}{}", value.kind(), said_of(record, count)),
         entity,
         attack,
-        reasons: vec![format!("indicator:{shown}"), format!("list:{}", quote(origin))],
+        reasons: vec![format!("indicator:{shown}"), format!("list:{place}")],
     }
 }
 
 /// The indicator where the line's parser had found nothing.
 fn add_to(entity: &mut Entity, value: &Observable, role: Role) {
     let place = match (value, role) {
-        (Observable::Ip(_), Role::Source) => &mut entity.src_ip,
-        (Observable::Ip(_), Role::Target) => &mut entity.dst_ip,
+        (Observable::Ip(_) | Observable::Endpoint(_), Role::Source) => &mut entity.src_ip,
+        (Observable::Ip(_) | Observable::Endpoint(_), Role::Target) => &mut entity.dst_ip,
         (Observable::Domain(_) | Observable::Url(_), _) => &mut entity.domain,
         _ => return,
     };
     let text = match value {
-        Observable::Url(url) => crate::detect::observable::url_host(url).unwrap_or_default().to_owned(),
+        Observable::Url(url) => url_host(url).unwrap_or_default().to_owned(),
+        Observable::Endpoint(endpoint) => endpoint.ip().to_string(),
         _ => value.to_string(),
     };
     place.get_or_insert(text);
@@ -245,7 +342,8 @@ mod tests {
     fn what_was_prevented_weighs_less_where_it_was_to_reach_out() {
         let value = Observable::read("203.0.113.9").unwrap();
         let score = |role: Role, outcome| {
-            describe((&value, role), "own.txt line 1", 1, &Record { outcome, ..Record::default() }).score
+            let origin = Origin { list: "own.txt".into(), line: 1, terms: None };
+            describe((&value, role), &origin, 1, &Record { outcome, ..Record::default() }).score
         };
         assert!(score(Role::Target, Some(false)) < score(Role::Target, None));
         assert!(score(Role::Source, Some(false)) >= score(Role::Source, None));

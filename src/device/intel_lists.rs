@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::config::Finding;
 use crate::detect::allow_list::AllowList;
-use crate::detect::indicator_list::{Problem, read_allowed, read_indicators};
+use crate::detect::indicator_list::{Problem, Unused, read_allowed, read_indicators};
 use crate::detect::indicators::Indicators;
+use crate::detect::misp;
 use crate::limits::INDICATOR_LIST_BYTES_MAX;
 use crate::named_files;
 
@@ -31,16 +32,78 @@ pub fn load(indicators: &[PathBuf], allow: &[PathBuf]) -> Result<(Indicators, Ve
     }
     let mut set = Indicators::new(allowed);
     for (key, path, content) in contents("indicators", indicators, &mut findings) {
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         let before = set.len();
-        let problems = read_indicators(&Arc::from(&*name), &content, &mut set);
-        warnings.extend(unusable(&key, path, &problems));
+        let unused = match misp::manifest(&content) {
+            Some(events) => read_feed(path, events, &mut set),
+            None => read_indicators(&name_of(path), &content, &mut set),
+        };
+        warnings.extend(unusable(&key, path, &unused.problems));
+        warnings.extend(left_out(&key, path, &unused));
         if set.len() == before {
-            let problem = format!("the list {} adds no indicator: it detects nothing", path.display());
-            warnings.push(Finding::new(key, problem, "name a list with addresses, names, pages or digests in it"));
+            warnings.push(comes_to_nothing(key, path, &unused));
         }
     }
     if findings.is_empty() { Ok((set, warnings)) } else { Err(findings) }
+}
+
+fn name_of(path: &Path) -> Arc<str> {
+    Arc::from(&*path.file_name().unwrap_or(path.as_os_str()).to_string_lossy())
+}
+
+/// The events of a MISP feed, which lie beside its manifest, as one list. A problem of one is that of the line that its place in the
+/// manifest is.
+fn read_feed(manifest: &Path, events: Result<Vec<String>, String>, set: &mut Indicators) -> Unused {
+    let mut unused = Unused::default();
+    let events = match events {
+        Ok(events) => events,
+        Err(text) => {
+            unused.problems.push(Problem { line: 1, text });
+            return unused;
+        }
+    };
+    let mut bytes_left = INDICATOR_LIST_BYTES_MAX;
+    for (event, line) in events.into_iter().zip(1..) {
+        let content = match named_files::bytes(&manifest.with_file_name(&event), bytes_left) {
+            Ok(content) => content,
+            Err(error) => {
+                let text = format!("the event {event} of this feed cannot be read: {error}");
+                unused.problems.push(Problem { line, text });
+                continue;
+            }
+        };
+        bytes_left = bytes_left.saturating_sub(content.len() as u64);
+        let of_event = read_indicators(&Arc::from(event.as_str()), &String::from_utf8_lossy(&content), set);
+        for (why, count) in of_event.left_out {
+            *unused.left_out.entry(why).or_default() += count;
+        }
+        let named = of_event.problems.into_iter();
+        unused
+            .problems
+            .extend(named.map(|problem| Problem { line, text: format!("{event}:{}: {}", problem.line, problem.text) }));
+    }
+    unused
+}
+
+/// `3 are revoked, 12 are deleted`
+fn counts(unused: &Unused) -> String {
+    let counts: Vec<String> = unused.left_out.iter().map(|(why, count)| format!("{count} {why}")).collect();
+    counts.join(", ")
+}
+
+fn left_out(key: &str, path: &Path, unused: &Unused) -> Option<Finding> {
+    let remedy = "nothing needs to be done if that is meant";
+    let problem = || format!("{}: of what the list holds, {}: left out", path.display(), counts(unused));
+    (!unused.left_out.is_empty()).then(|| Finding::new(key, problem(), remedy))
+}
+
+fn comes_to_nothing(key: String, path: &Path, unused: &Unused) -> Finding {
+    let why = match (unused.problems.first(), unused.left_out.is_empty()) {
+        (_, false) => format!(" ({})", counts(unused)),
+        (Some(first), true) => format!(" ({} cannot be used, the first: {})", unused.problems.len(), first.text),
+        (None, true) => " (nothing in it looks like one, or all of it is in lists before it)".to_owned(),
+    };
+    let problem = format!("the list {} adds no indicator{why}: it detects nothing", path.display());
+    Finding::new(key, problem, "name a list with addresses, names, pages, digests or STIX patterns in it")
 }
 
 fn contents<'a>(key: &str, paths: &'a [PathBuf], findings: &mut Vec<Finding>) -> Vec<(String, &'a Path, String)> {

@@ -11,6 +11,7 @@ mod enclave;
 mod gathered;
 mod intel;
 mod intel_lists;
+mod intel_patterns;
 mod keystrokes;
 pub(crate) mod machine;
 mod network;

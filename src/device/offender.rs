@@ -17,6 +17,12 @@ pub fn offender(soc: &Soc) -> Option<Offender<'_>> {
         match Observable::read(indicator) {
             Some(Observable::Ip(_)) => return Some(Offender::Address(indicator)),
             Some(Observable::Domain(_)) => return Some(Offender::Domain(indicator)),
+            Some(Observable::Endpoint(_)) => {
+                let address = indicator.rsplit_once(':').map(|(address, _)| address.trim_matches(['[', ']']));
+                return address.map(Offender::Address);
+            }
+            // Many programs greet like the one that is listed, and who writes a mail is not where it comes from.
+            Some(Observable::Fingerprint(_) | Observable::Email(_)) => return None,
             _ => {}
         }
     }
@@ -24,8 +30,8 @@ pub fn offender(soc: &Soc) -> Option<Offender<'_>> {
     if is_incident(soc) {
         return soc.reasons.iter().find_map(|reason| reason.strip_prefix("attacker:")).map(Offender::Address);
     }
-    // The next name that the algorithm makes is another one.
-    if soc.flags.iter().any(|flag| flag == "DGA_NAME") {
+    // The next name that the algorithm makes is another one. Nor does a pattern say which of those that it is about is the bad one.
+    if soc.flags.iter().any(|flag| matches!(flag.as_str(), "DGA_NAME" | "IOC_PATTERN")) {
         return None;
     }
     let reaches_out = soc.flags.iter().any(|flag| matches!(flag.as_str(), "BEACON" | "DNS_TUNNEL" | "IOC_URL"));

@@ -88,3 +88,8 @@ pub const CALL_NAMES_MAX: usize = 512;
 pub const CALL_GRAMS_MAX: usize = 40_960;
 pub const CALL_SETS_MAX: usize = 640;
 pub const CALL_PROGRAMS_MAX: usize = 32;
+
+/// Events of one MISP feed.
+pub const MISP_FEED_EVENTS_MAX: usize = 20_000;
+/// Lines of one record of CSV: more are a quotation mark that is missing.
+pub const CSV_RECORD_LINES_MAX: usize = 64;

@@ -73,12 +73,15 @@ fn texts(comparison: &Comparison) -> Option<Vec<&str>> {
     if comparison.is_negated || property.ends_with("_hex") || property.ends_with("_bin") {
         return None;
     }
-    let text = |literal| if let Literal::Text(text) = literal { Some(text) } else { None };
     match &comparison.test {
         Test::Equal(literal) => Some(vec![text(literal)?]),
-        Test::In(set) => set.iter().map(|literal| text(literal).map(String::as_str)).collect(),
+        Test::In(set) => set.iter().map(text).collect(),
         _ => None,
     }
+}
+
+fn text(literal: &Literal) -> Option<&str> {
+    if let Literal::Text(text) = literal { Some(text) } else { None }
 }
 
 fn key(step: &Step) -> Option<&str> {
