@@ -193,7 +193,7 @@ pub fn http_entries(data: &[u8]) {
     }
 }
 
-/// Text, hosts files, CSV, response policy zones, STIX bundles, MISP warninglists; as indicators and as an allow list.
+/// Text, hosts files, CSV, response policy zones, STIX bundles, MISP events, CSV and warninglists; as indicators and as an allow list.
 pub fn indicator_lists(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut allow = AllowList::default();

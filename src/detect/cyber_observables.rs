@@ -22,7 +22,7 @@ pub fn objects(record: &Record, is_left_out: impl Fn(&Observable) -> bool) -> BT
         .as_deref()
         .map(|user| objects.add("user", json!({"type": "user-account", "user_id": user, "account_login": user})));
     objects.traffic(record, source, target.or(name));
-    let file = entity.file.as_deref().map(|path| objects.file("file", path, BTreeMap::new()));
+    let file = entity.file.as_deref().map(|path| objects.file("file", path, &BTreeMap::new()));
     objects.process(record, user);
     objects.found(record, file.as_deref());
     objects.by_id
@@ -96,12 +96,12 @@ impl Objects<'_> {
         if let Some(name) = name {
             // STIX 2.0 has the name at the process itself.
             process.insert("name".to_owned(), name.rsplit('/').next().unwrap_or(name).into());
-            process.insert("image_ref".to_owned(), self.file("image", name, BTreeMap::new()).into());
+            process.insert("image_ref".to_owned(), self.file("image", name, &BTreeMap::new()).into());
         }
         self.add("process", process.into());
     }
 
-    fn file(&mut self, id: &str, path: &str, hashes: BTreeMap<&'static str, String>) -> String {
+    fn file(&mut self, id: &str, path: &str, hashes: &BTreeMap<&'static str, String>) -> String {
         let mut file = Map::from_iter([("type".to_owned(), "file".into())]);
         if !path.is_empty() {
             let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -134,14 +134,14 @@ impl Objects<'_> {
                 hashes.into_iter().filter_map(|(name, values)| Some((name, values.into_iter().next()?))).collect();
             match file.and_then(|file| self.by_id.get_mut(file)) {
                 Some(Value::Object(file)) => drop(file.insert("hashes".to_owned(), json!(hashes))),
-                _ => drop(self.file("file", "", hashes)),
+                _ => drop(self.file("file", "", &hashes)),
             }
             return;
         }
         for (name, hash) in
             hashes.into_iter().flat_map(|(name, hashes)| hashes.into_iter().map(move |hash| (name, hash)))
         {
-            self.file(&format!("file--{hash}"), "", BTreeMap::from([(name, hash)]));
+            self.file(&format!("file--{hash}"), "", &BTreeMap::from([(name, hash)]));
         }
     }
 }

@@ -134,7 +134,7 @@ mod tests {
             "7 abababababababababababababababababababab",
             "8 t13d1516h2_8daaf6152771_02713d6af862",
         ];
-        for json in [event.clone(), json!({"response": [event.clone()]}), json!([event])] {
+        for json in [json!({"response": [event]}), json!([event]), event] {
             let mut said = Vec::new();
             read(&json, |line, taken| {
                 said.push(match taken {

@@ -1,7 +1,6 @@
 //! Device 54, threat intelligence: addresses, names, URLs, hashes and fingerprints in log lines that a local list knows to be bad,
 //! and events that are what STIX patterns describe.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,21 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{Finding, quote};
 use super::gathered::Gathered;
+use super::intel_hits::{HITS_PER_LINE_MAX, hits};
 use super::intel_patterns::GoingOn;
 use super::{DeviceSpec, intel_lists, settings};
 use crate::detect::burst::Bursts;
 use crate::detect::cyber_observables::objects;
 use crate::detect::indicators::{Indicators, Origin};
-use crate::detect::observable::{Observable, find_in, url_host};
+use crate::detect::observable::{Observable, url_host};
 use crate::event::{Action, Body, Category, Entity, Event, Interest, Raw, Record, Stream};
 use crate::layer::row::PreparedStage;
 use crate::layer::stage::{Outbox, StageFactory, Stateful};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 
 const NUMBER: u16 = 54;
-/// Hits reported of one line; more than these are one list of indicators being logged.
-const HITS_PER_LINE_MAX: usize = 4;
-
 pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-54",
@@ -123,68 +120,6 @@ impl Intel {
             None => of_all.filter(|count| *count == 1),
         }
     }
-}
-
-/// What the line names and a list knows, each once, in the order of the line.
-fn hits<'a>(indicators: &'a Indicators, event: &Event, raw: &Raw) -> Vec<(Observable, &'a Origin)> {
-    let record = raw.record();
-    let mut hits: Vec<(Observable, &'a Origin)> = Vec::new();
-    let mut look_up = |value: Observable| {
-        // A fingerprint may look like a hash.
-        let is_seen = |hit: &Observable| *hit == value || hit.to_string() == value.to_string();
-        let seen = hits.len() >= HITS_PER_LINE_MAX || hits.iter().any(|(hit, _)| is_seen(hit));
-        if let Some(origin) = indicators.look_up(&value, event.time()).filter(|_| !seen) {
-            hits.push((value, origin));
-        }
-    };
-    endpoints(record).for_each(&mut look_up);
-    let fingerprints = record.fields.iter().filter(|(name, _)| holds_fingerprint(name));
-    fingerprints.filter_map(|(_, value)| Observable::fingerprint(value)).for_each(&mut look_up);
-    let entity = &record.entity;
-    for text in [&entity.src_ip, &entity.dst_ip, &entity.domain].into_iter().flatten() {
-        find_in(text, &mut look_up);
-    }
-    find_in(&record.message, &mut look_up);
-    for (_, value) in &record.fields {
-        // A field that the message holds as well was seen there.
-        if !record.message.contains(value.as_str()) {
-            find_in(value, &mut look_up);
-        }
-    }
-    // The page says more than its host, and the port more than its address.
-    let narrow: Vec<Observable> = hits
-        .iter()
-        .map(|(hit, _)| hit)
-        .filter(|hit| matches!(hit, Observable::Url(_) | Observable::Endpoint(_)))
-        .cloned()
-        .collect();
-    hits.retain(|(hit, _)| !narrow.iter().any(|narrow| is_part_of(hit, narrow)));
-    hits
-}
-
-/// Whether the host or the address is that of what is listed more narrowly.
-fn is_part_of(hit: &Observable, narrow: &Observable) -> bool {
-    match (hit, narrow) {
-        (Observable::Ip(address), Observable::Endpoint(endpoint)) => endpoint.ip() == *address,
-        (_, Observable::Url(url)) if hit != narrow => url_host(url) == Some(hit.to_string().as_str()),
-        _ => false,
-    }
-}
-
-/// Addresses with the ports that stand in fields of their own.
-fn endpoints(record: &Record) -> impl Iterator<Item = Observable> {
-    let entity = &record.entity;
-    let pairs = [(&entity.dst_ip, entity.dst_port), (&entity.src_ip, record.src_port)];
-    pairs.into_iter().filter_map(|(address, port)| {
-        let address: IpAddr = address.as_ref()?.parse().ok()?;
-        Some(Observable::endpoint(address, port?))
-    })
-}
-
-/// Whether a field of this name holds a JA3, JA4, HASSH or JARM.
-fn holds_fingerprint(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["ja3", "ja4", "hassh", "jarm"].iter().any(|kind| name.contains(kind))
 }
 
 impl Stateful for Intel {
@@ -398,6 +333,58 @@ mod tests {
         let mut stage = stage("evil.example\nhttp://evil.example/x\n");
         let written = soc_events(stage.as_mut(), &[event(0, message("GET http://evil.example/x"))]);
         assert_eq!(written.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["IOC_URL"]);
+    }
+
+    fn bundle(pattern: &str, more: &str) -> String {
+        format!(r#"{{"type":"bundle","objects":[{{"type":"indicator","name":"n"{more},"pattern":"{pattern}"}}]}}"#)
+    }
+
+    fn by(user: &str, outcome: bool) -> Record {
+        let entity = Entity { user: Some(user.into()), src_ip: Some("192.0.2.7".into()), ..Entity::default() };
+        Record { entity, outcome: Some(outcome), ..message("login") }
+    }
+
+    #[test]
+    fn a_pattern_of_one_event_is_matched_with_what_the_event_names() {
+        let pattern = "[user-account:account_login = 'root' AND user-account:user_id LIKE 'r%']";
+        let written =
+            soc_events(stage(&bundle(pattern, "")).as_mut(), &[event(0, by("eve", true)), event(1, by("root", true))]);
+        assert_eq!(written.len(), 1, "{written:#?}");
+        assert_eq!((&written[0].flags[0][..], written[0].severity), ("IOC_PATTERN", Severity::High));
+        assert_eq!(written[0].reasons, ["pattern:n", "list:own.txt line 1"]);
+    }
+
+    #[test]
+    fn a_pattern_of_several_events_is_matched_over_a_restart_and_names_them() {
+        let pattern = "([user-account:user_id = 'eve'] FOLLOWEDBY [user-account:user_id = 'root']) WITHIN 10 SECONDS";
+        let mut stage = stage(&bundle(pattern, ""));
+        let lines = [(0, "root"), (1, "eve"), (20, "root"), (30, "eve"), (40, "root"), (41, "root")];
+        let events: Vec<Event> = lines.map(|(second, user)| event(second, by(user, true))).into();
+        let written = soc_events(stage.as_mut(), &events);
+        assert_eq!(written.len(), 1, "{written:#?}");
+        let named = &written[0].evidence.as_ref().unwrap().events;
+        assert!(named.contains(&events[3].id) && !named.contains(&events[5].id), "{named:?}");
+    }
+
+    #[test]
+    fn an_indicator_that_its_author_is_less_sure_of_weighs_less() {
+        let severity = |more: &str| {
+            let mut stage = stage(&bundle("[domain-name:value = 'evil.example']", more));
+            soc_events(stage.as_mut(), &[event(0, message("evil.example"))])[0].severity
+        };
+        let of = [r#","confidence":85"#, r#","confidence":50"#, r#","confidence":10"#].map(severity);
+        assert_eq!((severity(""), of), (Severity::High, [Severity::High, Severity::Medium, Severity::Medium]));
+    }
+
+    #[test]
+    fn a_port_and_a_fingerprint_on_a_list_are_found_in_their_fields() {
+        let md5 = "6734f37431670b3ab4292b8f60f29984";
+        let entity = Entity { dst_ip: Some("203.0.113.9".into()), dst_port: Some(443), ..Entity::default() };
+        let line = Record { entity, fields: vec![("tls.ja3.hash".into(), md5.into())], ..message("flow") };
+        let list = format!("203.0.113.9\n203.0.113.9:443\n203.0.113.9:80\n{md5}\n");
+        let written = soc_events(stage(&list).as_mut(), &[event(0, line)]);
+        assert_eq!(written.iter().flat_map(|soc| &soc.flags).collect::<Vec<_>>(), ["IOC_ADDRESS", "IOC_FINGERPRINT"]);
+        assert!(written[0].reasons.contains(&"indicator:203.0.113.9:443".to_owned()), "{written:#?}");
     }
 
     #[test]

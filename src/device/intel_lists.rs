@@ -185,4 +185,29 @@ mod tests {
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].key == "indicators[0]" && warnings[0].problem.contains("adds no indicator"));
     }
+
+    #[test]
+    fn a_list_of_which_nothing_is_for_detection_says_why_it_adds_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("event.json");
+        let event = r#"{"Event":{"Attribute":[{"type":"domain","value":"a.example","to_ids":false}]}}"#;
+        std::fs::write(&path, event).unwrap();
+        let (_, warnings) = load(&[path], &[]).unwrap();
+        let last = &warnings.last().unwrap().problem;
+        assert!(last.contains("adds no indicator (1 are not meant for detection (`to_ids`))"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_feed_is_read_by_its_manifest_and_an_event_that_is_missing_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let ids = ["56c0cc2b-1a2c-4e5f-9d0a-0123456789ab", "56c0cc2b-1a2c-4e5f-9d0a-0123456789ac"];
+        let about = serde_json::json!({"info": "x", "timestamp": "1"});
+        let manifest = folder.path().join("manifest.json");
+        std::fs::write(&manifest, serde_json::json!({ids[0]: about, ids[1]: about}).to_string()).unwrap();
+        let event = r#"{"Event":{"Attribute":[{"type":"domain","value":"evil.example","to_ids":true}]}}"#;
+        std::fs::write(folder.path().join(format!("{}.json", ids[0])), event).unwrap();
+        let (set, warnings) = load(&[manifest], &[]).unwrap();
+        assert_eq!(set.len(), 1);
+        assert!(warnings.len() == 1 && warnings[0].problem.contains(ids[1]), "{warnings:?}");
+    }
 }

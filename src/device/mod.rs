@@ -10,6 +10,7 @@ mod crypto;
 mod enclave;
 mod gathered;
 mod intel;
+mod intel_hits;
 mod intel_lists;
 mod intel_patterns;
 mod keystrokes;
