@@ -75,7 +75,7 @@ fn insert(indicators: &mut Indicators, list: &Arc<str>, line: u32, item: Item) -
             inserted.map_err(|refused| format!("`{shown}` is left out: {refused}"))
         }
         Item::Pattern { name, pattern, terms } => {
-            let key = format!("{list} {line} {name}");
+            let key = format!("{line} {list} {name}");
             indicators.insert_pattern(StixRule { key, name, pattern: *pattern, list, line, terms })
         }
         Item::LeftOut(_) => Ok(()),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{Finding, quote};
 use super::gathered::Gathered;
-use super::intel_hits::{HITS_PER_LINE_MAX, hits};
+use super::intel_hits::hits;
 use super::intel_patterns::GoingOn;
 use super::{DeviceSpec, intel_lists, settings};
 use crate::detect::burst::Bursts;
@@ -18,7 +18,7 @@ use crate::detect::observable::{Observable, url_host};
 use crate::event::{Action, Body, Category, Entity, Event, Interest, Raw, Record, Stream};
 use crate::layer::row::PreparedStage;
 use crate::layer::stage::{Outbox, StageFactory, Stateful};
-use crate::limits::ENTITIES_PER_DETECTOR_MAX;
+use crate::limits::{ENTITIES_PER_DETECTOR_MAX, INDICATOR_HITS_PER_LINE_MAX};
 
 const NUMBER: u16 = 54;
 pub const SPEC: DeviceSpec = DeviceSpec {
@@ -88,7 +88,7 @@ impl Intel {
             let Some(evidence) = self.state.patterns.matched(rule, holds, event, record.times()) else { continue };
             let Some(count) = self.state.bursts.count(&rule.key, event.time()) else { continue };
             reported += 1;
-            if reported > HITS_PER_LINE_MAX {
+            if reported > INDICATOR_HITS_PER_LINE_MAX {
                 return;
             }
             let name = quote(&rule.name);

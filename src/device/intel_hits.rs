@@ -5,9 +5,7 @@ use std::net::IpAddr;
 use crate::detect::indicators::{Indicators, Origin};
 use crate::detect::observable::{Observable, find_in, url_host};
 use crate::event::{Event, Raw, Record};
-
-/// Hits reported of one line; more than these are one list of indicators being logged.
-pub const HITS_PER_LINE_MAX: usize = 4;
+use crate::limits::INDICATOR_HITS_PER_LINE_MAX;
 
 /// What the line names and a list knows, each once, in the order of the line.
 pub fn hits<'a>(indicators: &'a Indicators, event: &Event, raw: &Raw) -> Vec<(Observable, &'a Origin)> {
@@ -16,7 +14,7 @@ pub fn hits<'a>(indicators: &'a Indicators, event: &Event, raw: &Raw) -> Vec<(Ob
     let mut look_up = |value: Observable| {
         // A fingerprint may look like a hash.
         let is_seen = |hit: &Observable| *hit == value || hit.to_string() == value.to_string();
-        let seen = hits.len() >= HITS_PER_LINE_MAX || hits.iter().any(|(hit, _)| is_seen(hit));
+        let seen = hits.len() >= INDICATOR_HITS_PER_LINE_MAX || hits.iter().any(|(hit, _)| is_seen(hit));
         if let Some(origin) = indicators.look_up(&value, event.time()).filter(|_| !seen) {
             hits.push((value, origin));
         }

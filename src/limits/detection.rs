@@ -63,6 +63,8 @@ pub const SHRINK_SAMPLES_MAX: usize = 64;
 /// Accounts whose habits are learnt; each keeps some kilobytes.
 pub const OPERATORS_MAX: usize = 1000;
 
+/// Hits reported of one line; more than these are one list of indicators being logged.
+pub const INDICATOR_HITS_PER_LINE_MAX: usize = 4;
 /// Indicators of all lists together.
 pub const INDICATORS_MAX: usize = 2_000_000;
 /// Bytes of one playbook that a site brings.
