@@ -1,6 +1,6 @@
 //! STIX patterns to be matched with events: which of them an event can be about is found by the texts that they need.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::indicator_item::Terms;
 use super::stix::Pattern;
 use crate::event::Timestamp;
+use crate::hash_map::HashMap;
 use crate::limits::{STIX_PATTERNS_MAX, STIX_PATTERNS_TRIED_MAX};
 
 #[derive(Debug)]
