@@ -124,7 +124,7 @@ pub enum SilenceCommand {
         json: bool,
     },
     /// Silence what all that is named covers, until a time that must be named
-    Add(Wanted),
+    Add(Box<Wanted>),
     /// End one before its time
     #[command(visible_alias = "remove")]
     End {

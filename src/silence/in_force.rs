@@ -20,8 +20,7 @@ impl Made {
     pub fn step(&mut self, change: Change, arrival: Timestamp) {
         match change {
             Change::Add(silence) => {
-                self.0
-                    .retain(|_, silence| !silence.until.is_some_and(|until| until.plus(SILENCE_KEPT_AFTER) < arrival));
+                self.0.retain(|_, silence| silence.until.is_none_or(|until| until.plus(SILENCE_KEPT_AFTER) >= arrival));
                 self.0.insert(silence.id.clone(), silence);
                 while self.0.len() > SILENCES_MAX {
                     let first = self.0.values().min_by_key(|silence| (silence.until, silence.id.clone()));

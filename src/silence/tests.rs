@@ -89,7 +89,7 @@ fn incidents_proposals_and_what_people_have_done_are_never_covered() {
     assert!(covers(&bob, soc("203.0.113.7")));
     assert!(!covers(&bob, Soc { incident_id: Some("1-0".into()), ..soc("203.0.113.7") }));
     assert!(!covers(&bob, Soc { proposal: Some(serde_json::json!({})), ..soc("203.0.113.7") }));
-    let change = Change::Add(bob.clone()).event();
+    let change = Change::Add(bob).event();
     assert!(!covers(&silence(Some("SILENCE_ADDED")), change));
 }
 

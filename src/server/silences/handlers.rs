@@ -58,7 +58,7 @@ pub async fn add(
     let asked = asked.ok_or_else(|| Problem::bad_request(format!("the body is missing; send {SHAPE}")))?;
     // It runs to its end when the client goes away meanwhile.
     let added = tokio::spawn(async move { shared.add_silence(asked, &who).await }).await;
-    Ok((StatusCode::CREATED, Json(added.map_err(not_recorded)??)))
+    Ok((StatusCode::CREATED, Json(added.map_err(|error| not_recorded(&error))??)))
 }
 
 pub async fn end(
@@ -69,10 +69,10 @@ pub async fn end(
 ) -> Result<Json<View>, Problem> {
     let Noted { note } = small_body(body, Noted::SHAPE).await?.unwrap_or_default();
     let ended = tokio::spawn(async move { shared.end_silence(id, who, note.0).await }).await;
-    Ok(Json(ended.map_err(not_recorded)??))
+    Ok(Json(ended.map_err(|error| not_recorded(&error))??))
 }
 
-fn not_recorded(error: tokio::task::JoinError) -> Problem {
+fn not_recorded(error: &tokio::task::JoinError) -> Problem {
     Problem::busy(format!("the change was not recorded: {error}"), 5)
 }
 
