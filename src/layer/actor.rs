@@ -37,7 +37,7 @@ pub struct StageActor {
 struct Running {
     run: StageRun,
     saved_at: Instant,
-    /// How long the last batch with which the state was saved took: nearly all of it is the state.
+    /// How long it took to save the state last.
     save_took: Duration,
     /// That the state cannot be saved has been logged.
     save_failed: bool,
@@ -145,7 +145,7 @@ impl StageActor {
         let is_due = running.is_due();
         let done = running.run.handle(events, upto, &self.shell, is_due);
         if let Some(saved) = done.saved {
-            running.save_took = started.elapsed();
+            running.save_took = done.save_took;
             running.was_saved(saved, &self.shell, &self.meters);
         }
         if done.is_taken {

@@ -1,6 +1,8 @@
 //! One run of a stage, whoever drives it: takes events off the log, steps the stage, hands in outputs and cursor as one
 //! transaction.
 
+use std::time::{Duration, Instant};
+
 use super::shell::Shell;
 use super::stage::{Outbox, Stage, StateError};
 use crate::bus::{DeadLetter, EventRef, Reader, Ready, Snapshot, Step, Wake};
@@ -26,8 +28,9 @@ pub struct Handled {
     pub refused: u64,
     /// The log has taken it; not when another run has taken this one's place meanwhile.
     pub is_taken: bool,
-    /// Whether the state was to be saved, and could be.
+    /// Whether the state was to be saved, and could be; and how long that took.
     pub saved: Option<Result<(), StateError>>,
+    pub save_took: Duration,
 }
 
 impl StageRun {
@@ -98,7 +101,9 @@ impl StageRun {
         self.handled_since_save += events.len();
         done.quarantined = dead_letters.len() as u64;
         let save = done.quarantined > 0 || is_due || self.handled_since_save >= limits::SNAPSHOT_EVENTS_MAX;
+        let begun = Instant::now();
         let state = save.then(|| self.state(upto));
+        done.save_took = begun.elapsed();
         let (handled, refused) = (done.handled, done.refused);
         let (snapshot, saved) = split(state);
         let step = Step { cursor: upto, outputs, handled, refused, dead_letters, snapshot };

@@ -46,6 +46,9 @@ use crate::bus::Transaction;
 use crate::event::{EventId, RecordParser};
 use writer::Writer;
 
+/// As long as a statement of a reader may run.
+const READERS_CLOSE_MAX: Duration = Duration::from_secs(10);
+
 /// One writer connection and a few readers on the file; clones share them.
 #[derive(Clone)]
 pub struct HotStore {
@@ -165,7 +168,8 @@ impl HotStore {
         if self.inner.damage.get().is_some() {
             writer.abandon();
         }
-        self.inner.readers.close().await;
+        // What an actor reads that is frozen is never given back.
+        let _ = tokio::time::timeout(READERS_CLOSE_MAX, self.inner.readers.close()).await;
         writer.close().await;
     }
 }

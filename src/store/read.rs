@@ -238,4 +238,15 @@ mod tests {
         let page = store.after(EventId::ZERO, Interest::ALL, 2 * full as usize).await.unwrap();
         assert!((full / 2..=full + 1).contains(&(page.len() as u64)), "{} of {full}", page.len());
     }
+
+    #[tokio::test]
+    async fn the_store_is_closed_though_somebody_who_is_frozen_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = HotStore::open(&config(&folder)).await.unwrap();
+        let _held = store.inner.readers.acquire().await.unwrap();
+        tokio::time::pause();
+        store.close().await;
+        tokio::time::resume();
+        HotStore::open(&config(&folder)).await.unwrap().0.close().await;
+    }
 }
