@@ -108,10 +108,11 @@ fn nobody_is_told_of_what_is_silenced_also_after_a_kill_and_a_lost_store_until_s
     daemon.kill();
 
     std::fs::remove_dir_all(site.path("hot")).unwrap();
+    // Or it would be read again from its beginning.
+    std::fs::write(site.path("in.log"), "").unwrap();
     let daemon = site.start_ready();
     let restored = || daemon.stream("SOC_EVENTS").iter().any(|event| event["flags"][0] == "SILENCE_ADDED");
     wait_for("the log to say again what is silenced", restored);
-    std::fs::write(site.path("in.log"), "").unwrap();
     attack(&site, "ours", 30);
     settle(&daemon, &site);
     let said = daemon.stream("SOC_EVENTS");
@@ -158,7 +159,8 @@ fn a_silence_ends_by_the_time_of_the_events_in_the_daemon_and_in_a_replay() {
     let output = dsmild().arg("replay").arg("-c").arg(site.path("dsmil.toml")).arg(site.path("in.log")).output();
     let output = String::from_utf8(output.unwrap().stdout).unwrap();
     let replayed: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let is_of_lines = |(ts, _): &&(u64, String)| *ts < end + 3600;
+    // That an alarm is over is said at a tick, and a replay has others.
+    let is_of_lines = |(ts, _): &&(u64, String)| (ts + 600 - end) % 1200 < 60;
     assert_eq!(
         told(&replayed).iter().filter(is_of_lines).collect::<Vec<_>>(),
         said.iter().filter(is_of_lines).collect::<Vec<_>>()
