@@ -79,7 +79,11 @@ fn events_are_a_table_for_people_and_exit_codes_for_scripts() {
     let text = String::from_utf8(table.stdout).unwrap();
     assert_eq!((table.status.code(), text.lines().count()), (Some(0), 6), "{text}");
     assert!(text.starts_with("ID ") && !text.contains('\u{1b}'), "{text}");
-    let newest: Vec<&str> = text.lines().skip(1).map(|line| line.split_whitespace().next().unwrap()).collect();
+    let id = |line: &str| -> (u64, u64) {
+        let (ms, count) = line.split_whitespace().next().unwrap().split_once('-').unwrap();
+        (ms.parse().unwrap(), count.parse().unwrap())
+    };
+    let newest: Vec<(u64, u64)> = text.lines().skip(1).map(id).collect();
     assert!(newest.windows(2).all(|pair| pair[0] > pair[1]), "{newest:?}");
 
     let wrong = ask(&site, &["events", "--where", "severity >= BIG"]);
