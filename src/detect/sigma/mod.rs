@@ -8,10 +8,13 @@ pub mod normal;
 mod normal_rules;
 mod only;
 mod patterns;
+mod problem;
 mod rules;
+mod sources;
 mod yaml;
 
 pub use needs::{Needs, needs};
 pub use normal_rules::NormalRules;
-pub use rules::{CRITICAL, HIGH, INFORMATIONAL, LOW, MEDIUM, Problem, RuleMatch, RuleSet, RuleText};
+pub use problem::Problem;
+pub use rules::{CRITICAL, HIGH, INFORMATIONAL, LOW, MEDIUM, RuleMatch, RuleSet, RuleText};
 pub use yaml::parse;

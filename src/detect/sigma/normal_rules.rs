@@ -7,11 +7,12 @@ use rsigma_eval::Engine;
 use rsigma_parser::{LogSource, SigmaRule};
 
 use super::fields::SigmaRecord;
-use super::logsource::{Classes, can_fit};
+use super::logsource::Classes;
 use super::normal::{self, Kind};
 use super::only::Only;
 use super::patterns::Room;
-use super::rules::{Problem, never_matches};
+use super::problem::Problem;
+use super::sources::{by_source, compile};
 use crate::event::Record;
 use crate::hash_map::HashMap;
 
@@ -36,35 +37,18 @@ struct Part {
 /// A rule with its place among all, which is what it is called by here.
 struct Placed {
     place: usize,
-    file: String,
     rule: SigmaRule,
     only: Only,
 }
 
-type Source = (Option<String>, Option<String>, Option<String>);
-
 impl NormalRules {
     /// Each rule with its place and the file that it stands in. What is wrong with one is added to the problems; the others are compiled.
     pub fn compile(rules: Vec<(usize, String, SigmaRule)>, problems: &mut Vec<Problem>) -> Self {
-        let mut room = Room::default();
-        let mut by_source: BTreeMap<Source, Vec<Placed>> = BTreeMap::new();
-        for (place, file, rule) in rules {
-            if let Err(reason) = room.take(&rule.detection) {
-                problems.push(Problem::not_loaded(&file, reason));
-                continue;
-            }
-            if !can_fit(&rule.logsource) {
-                problems.push(never_matches(&file, &rule.logsource));
-            }
-            let LogSource { product, category, service, .. } = rule.logsource.clone();
-            let only = Only::of(&rule);
-            let rule = SigmaRule { id: Some(place.to_string()), ..rule };
-            by_source.entry((product, category, service)).or_default().push(Placed { place, file, rule, only });
-        }
+        let named = |(place, file, rule): (usize, _, _)| (file, SigmaRule { id: Some(place.to_string()), ..rule });
         let mut set = Self::default();
-        for ((product, category, service), mut rules) in by_source {
-            let logsource = Arc::new(LogSource { product, category, service, ..LogSource::default() });
-            let all = compile_all(&mut rules, problems);
+        for (logsource, mut rules) in by_source(rules.into_iter().map(named), &mut Room::default(), problems) {
+            let (logsource, all) = (Arc::new(logsource), Arc::new(compile(&mut rules, problems)));
+            let rules: Vec<Placed> = rules.into_iter().filter_map(|(_, rule)| Placed::of(rule)).collect();
             set.all.push(Part { logsource: Arc::clone(&logsource), decided: Vec::new(), rest: Some(Arc::clone(&all)) });
             // Many kinds are asked the same.
             let mut engines = BTreeMap::from([(rules.iter().map(|rule| rule.place).collect(), all)]);
@@ -91,7 +75,7 @@ impl NormalRules {
             hits.extend(&part.decided);
             if let Some(engine) = &part.rest {
                 let found = engine.evaluate(&view).into_iter();
-                hits.extend(found.filter_map(|result| result.header.rule_id?.parse::<usize>().ok()));
+                hits.extend(found.filter_map(|result| place_of(&result.header.rule_id?)));
             }
         }
         hits
@@ -117,23 +101,14 @@ fn part(logsource: &Arc<LogSource>, decided: &[&Placed], asked: &[&Placed], engi
     Some(Part { logsource: Arc::clone(logsource), decided: decided.iter().map(|rule| rule.place).collect(), rest })
 }
 
-/// All that can be compiled; the others are taken out.
-fn compile_all(rules: &mut Vec<Placed>, problems: &mut Vec<Problem>) -> Arc<Engine> {
-    let mut engine = Engine::new();
-    let failed: BTreeMap<usize, String> = engine
-        .add_rules(rules.iter().map(|rule| &rule.rule))
-        .into_iter()
-        .map(|(at, error)| (at, error.to_string()))
-        .collect();
-    let mut at = 0..;
-    rules.retain(|rule| match at.next().and_then(|at| failed.get(&at)) {
-        Some(error) => {
-            problems.push(Problem::not_loaded(&rule.file, error.clone()));
-            false
-        }
-        None => true,
-    });
-    Arc::new(engine)
+impl Placed {
+    fn of(rule: SigmaRule) -> Option<Self> {
+        Some(Self { place: place_of(rule.id.as_deref()?)?, only: Only::of(&rule), rule })
+    }
+}
+
+fn place_of(id: &str) -> Option<usize> {
+    id.parse().ok()
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@ use rsigma_eval::Engine;
 use rsigma_parser::{FilterRule, FilterRuleTarget, Level, LogSource, SigmaCollection, SigmaRule};
 
 use super::fields::SigmaRecord;
-use super::logsource::{Classes, can_fit, shown};
+use super::logsource::Classes;
 use super::patterns::Room;
+use super::problem::Problem;
+use super::sources::{Filed, by_source, compile};
 use super::yaml;
 use crate::detect::attack::technique_of_tag;
 use crate::event::{Record, Rule, cut_name};
@@ -25,21 +27,6 @@ impl RuleText {
     pub fn built_in(files: &[(&str, &str)]) -> Vec<Self> {
         let text = |(file, yaml): &(&str, &str)| Self { file: format!("built-in {file}"), yaml: (*yaml).to_owned() };
         files.iter().map(text).collect()
-    }
-}
-
-/// A rule that was not loaded, or can never match.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
-    pub file: String,
-    pub reason: String,
-    /// The rule is there, but no event of this machine can be of its log source.
-    pub is_loaded: bool,
-}
-
-impl Problem {
-    pub fn not_loaded(file: &str, reason: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), reason: reason.into(), is_loaded: false }
     }
 }
 
@@ -65,9 +52,6 @@ struct Group {
     logsource: LogSource,
     engine: Engine,
 }
-
-/// What identifies a group: product, category and service.
-type Source = (Option<String>, Option<String>, Option<String>);
 
 impl RuleSet {
     /// Compiles all rules that can be; returns why not for every other one. Of two rules with the same id the later one
@@ -187,39 +171,9 @@ fn parse(text: &RuleText, problems: &mut Vec<Problem>) -> SigmaCollection {
     collection
 }
 
-fn groups(
-    rules: impl Iterator<Item = (String, SigmaRule)>,
-    room: &mut Room,
-    problems: &mut Vec<Problem>,
-) -> Vec<Group> {
-    let mut by_source: BTreeMap<Source, Vec<(String, SigmaRule)>> = BTreeMap::new();
-    for (file, rule) in rules {
-        if let Err(reason) = room.take(&rule.detection) {
-            problems.push(Problem::not_loaded(&file, reason));
-            continue;
-        }
-        let LogSource { product, category, service, .. } = &rule.logsource;
-        by_source.entry((product.clone(), category.clone(), service.clone())).or_default().push((file, rule));
-    }
-    let mut groups = Vec::new();
-    for ((product, category, service), rules) in by_source {
-        let logsource = LogSource { product, category, service, ..LogSource::default() };
-        if !can_fit(&logsource) {
-            problems.extend(rules.iter().map(|(file, _)| never_matches(file, &logsource)));
-        }
-        let mut engine = Engine::new();
-        for (index, error) in engine.add_rules(rules.iter().map(|(_, rule)| rule)) {
-            let file = rules.get(index).map_or("", |(file, _)| file.as_str());
-            problems.push(Problem::not_loaded(file, error.to_string()));
-        }
-        groups.push(Group { logsource, engine });
-    }
-    groups
-}
-
-pub(super) fn never_matches(file: &str, logsource: &LogSource) -> Problem {
-    let reason = format!("no event here is of its log source ({})", shown(logsource));
-    Problem { file: file.to_owned(), reason, is_loaded: true }
+fn groups(rules: impl Iterator<Item = Filed>, room: &mut Room, problems: &mut Vec<Problem>) -> Vec<Group> {
+    let of_source = by_source(rules, room, problems).into_iter();
+    of_source.map(|(logsource, mut rules)| Group { logsource, engine: compile(&mut rules, problems) }).collect()
 }
 
 #[cfg(test)]
