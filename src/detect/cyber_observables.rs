@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::observable::{Observable, find_in};
+use super::observable::{Observable, find_in_record};
 use super::sigma::normal::field;
 use crate::event::Record;
 use crate::limits::STIX_OBJECTS_MAX;
@@ -120,14 +120,10 @@ impl Objects<'_> {
     /// What the text and the other fields name. Hashes are those of the file, where there is one and only one of each kind.
     fn found(&mut self, record: &Record, file: Option<&str>) {
         let mut hashes: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-        let mut take = |value: Observable| match value {
+        find_in_record(record, |value| match value {
             Observable::Hash(hash) => hashes.entry(hash_name(&hash)).or_default().push(hash),
             value => drop(self.observable(&value)),
-        };
-        find_in(&record.message, &mut take);
-        for (_, value) in record.fields.iter().filter(|(_, value)| !record.message.contains(value.as_str())) {
-            find_in(value, &mut take);
-        }
+        });
         hashes.values_mut().for_each(|values| values.dedup());
         if hashes.values().all(|values| values.len() == 1) && !hashes.is_empty() {
             let hashes: BTreeMap<&'static str, String> =

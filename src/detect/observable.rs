@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
+use crate::event::Record;
+
 /// Longest URL that is compared; longer ones are left out.
 const URL_BYTES_MAX: usize = 2048;
 const DOMAIN_BYTES_MAX: usize = 253;
@@ -188,6 +190,14 @@ pub fn url_host(url: &str) -> Option<&str> {
 pub fn find_in(text: &str, mut take: impl FnMut(Observable)) {
     for word in text.split(|character: char| character.is_whitespace() || "\"'`<>(){},;|\\".contains(character)) {
         in_word(word, &mut take);
+    }
+}
+
+/// Everything in the message of a record, and in its fields as far as the message does not hold them.
+pub fn find_in_record(record: &Record, mut take: impl FnMut(Observable)) {
+    find_in(&record.message, &mut take);
+    for (_, value) in record.fields.iter().filter(|(_, value)| !record.message.contains(value.as_str())) {
+        find_in(value, &mut take);
     }
 }
 

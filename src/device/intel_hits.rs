@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::detect::indicators::{Indicators, Origin};
-use crate::detect::observable::{Observable, find_in, url_host};
+use crate::detect::observable::{Observable, find_in, find_in_record, url_host};
 use crate::event::{Event, Raw, Record};
 use crate::limits::INDICATOR_HITS_PER_LINE_MAX;
 
@@ -26,13 +26,7 @@ pub fn hits<'a>(indicators: &'a Indicators, event: &Event, raw: &Raw) -> Vec<(Ob
     for text in [&entity.src_ip, &entity.dst_ip, &entity.domain].into_iter().flatten() {
         find_in(text, &mut look_up);
     }
-    find_in(&record.message, &mut look_up);
-    for (_, value) in &record.fields {
-        // A field that the message holds as well was seen there.
-        if !record.message.contains(value.as_str()) {
-            find_in(value, &mut look_up);
-        }
-    }
+    find_in_record(record, &mut look_up);
     // The page says more than its host, and the port more than its address.
     let narrow: Vec<Observable> = hits
         .iter()
@@ -65,6 +59,6 @@ fn endpoints(record: &Record) -> impl Iterator<Item = Observable> {
 
 /// Whether a field of this name holds a JA3, JA4, HASSH or JARM.
 fn holds_fingerprint(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["ja3", "ja4", "hassh", "jarm"].iter().any(|kind| name.contains(kind))
+    let contains = |kind: &&[u8]| name.as_bytes().windows(kind.len()).any(|part| part.eq_ignore_ascii_case(kind));
+    [b"ja3".as_slice(), b"ja4", b"hassh", b"jarm"].iter().any(contains)
 }

@@ -15,6 +15,33 @@ pub fn encode(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes; `None` where the text has other characters, or not the padding that it needs.
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    let padding = text.bytes().rev().take_while(|byte| *byte == b'=').count();
+    if !text.len().is_multiple_of(4) || padding > 2 {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut held) = (0_u32, 0_u32);
+    for character in text.bytes().take(text.len() - padding) {
+        let value = match character {
+            b'A'..=b'Z' => character - b'A',
+            b'a'..=b'z' => character - b'a' + 26,
+            b'0'..=b'9' => character - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(value)) & 0xff_ffff;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held & 0xff) as u8);
+        }
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,7 +57,14 @@ mod tests {
             ("Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
         ] {
             assert_eq!(encode(bytes.as_bytes()), text);
+            assert_eq!(decode(text).as_deref(), Some(bytes.as_bytes()), "{text}");
         }
         assert_eq!(encode(&[0xfb, 0xff]), "+/8=");
+        for (text, bytes) in [("YQ==", &b"a"[..]), ("YWI=", b"ab"), ("AQIDBA==", &[1, 2, 3, 4])] {
+            assert_eq!(decode(text).as_deref(), Some(bytes), "{text}");
+        }
+        for text in ["Y", "YQ=", "=", "====", "Y Q=", "é=="] {
+            assert_eq!(decode(text), None, "{text}");
+        }
     }
 }

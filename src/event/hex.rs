@@ -28,8 +28,9 @@ mod tests {
     fn hexadecimal_goes_both_ways_and_other_text_is_refused() {
         assert_eq!(encode(&[0, 15, 255]), "000fff");
         assert_eq!(decode("000FFf"), Some(vec![0, 15, 255]));
+        assert_eq!(decode("616C69"), Some(b"ali".to_vec()));
         assert_eq!(decode(""), Some(Vec::new()));
-        for text in ["0", "0g", "+f", "0é"] {
+        for text in ["0", "616", "0g", "+f", "0é", "6é"] {
             assert_eq!(decode(text), None, "{text}");
         }
     }

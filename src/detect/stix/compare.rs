@@ -11,7 +11,8 @@ use unicode_normalization::UnicodeNormalization;
 use super::error::MatchError;
 use super::expression::Test;
 use super::lexer::excerpt;
-use super::literal::{Literal, from_base64, from_hex, from_latin1, latin1, time};
+use super::literal::{Literal, from_latin1, latin1, time};
+use crate::event::{base64, hex};
 
 /// `property` is the last name on the way to the value: it tells how bytes are written.
 ///
@@ -65,8 +66,8 @@ impl<'a> Actual<'a> {
         Ok(match value {
             Value::String(text) => {
                 let decode = match property.get(property.len().saturating_sub(4)..) {
-                    Some("_hex") => from_hex,
-                    Some("_bin") => from_base64,
+                    Some("_hex") => hex::decode,
+                    Some("_bin") => base64::decode,
                     _ => return Ok(Self::Text(text)),
                 };
                 Self::Bytes(decode(text).ok_or_else(|| MatchError::NoBytes(excerpt(text)))?)

@@ -2,6 +2,7 @@
 
 use super::error::PatternError;
 use super::literal::{self, Literal};
+use crate::event::{base64, hex};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Token {
@@ -150,8 +151,8 @@ impl<'a> Lexer<'a> {
         let text = self.quoted(start)?;
         let (read, problem) = match kind {
             't' => (literal::time(&text).map(Literal::Time), "is no timestamp like t'2024-01-31T12:00:00Z'"),
-            'h' => (literal::from_hex(&text).map(Literal::Bytes), "is no hexadecimal with two digits a byte"),
-            _ => (literal::from_base64(&text).map(Literal::Bytes), "is no base64"),
+            'h' => (hex::decode(&text).map(Literal::Bytes), "is no hexadecimal with two digits a byte"),
+            _ => (base64::decode(&text).map(Literal::Bytes), "is no base64"),
         };
         read.ok_or_else(|| self.error(start, format!("`{}` {problem}", excerpt(&text))))
     }

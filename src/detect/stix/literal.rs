@@ -21,42 +21,6 @@ impl Literal {
     }
 }
 
-/// `616c` is two bytes.
-pub fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> =
-        text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
-    let pair = |pair: &[u8]| pair.iter().fold(0, |byte, digit| byte << 4 | digit);
-    Some(digits.chunks(2).map(pair).collect())
-}
-
-/// Base64 with the alphabet and the padding of RFC 4648, section 4.
-pub fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let padding = text.bytes().rev().take_while(|byte| *byte == b'=').count();
-    if !text.len().is_multiple_of(4) || padding > 2 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut held) = (0_u32, 0_u32);
-    for character in text.bytes().take(text.len() - padding) {
-        let value = match character {
-            b'A'..=b'Z' => character - b'A',
-            b'a'..=b'z' => character - b'a' + 26,
-            b'0'..=b'9' => character - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(value)) & 0xff_ffff;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held & 0xff) as u8);
-        }
-    }
-    Some(bytes)
-}
-
 /// RFC 3339 as STIX has it: `T` and `Z` in upper case, UTC, seconds with or without a fraction.
 pub fn time(text: &str) -> Option<Timestamp> {
     let shape = "0000-00-00T00:00:00";
@@ -89,19 +53,6 @@ pub fn from_latin1(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_are_read_from_hexadecimal_and_base64_and_from_nothing_else() {
-        assert_eq!(from_hex("616C69"), Some(b"ali".to_vec()));
-        assert_eq!(from_hex("616"), None);
-        assert_eq!(from_hex("6é"), None);
-        for (text, bytes) in [("", &b""[..]), ("YQ==", b"a"), ("YWI=", b"ab"), ("AQIDBA==", &[1, 2, 3, 4])] {
-            assert_eq!(from_base64(text).as_deref(), Some(bytes), "{text}");
-        }
-        for text in ["Y", "YQ=", "=", "====", "Y Q=", "é=="] {
-            assert_eq!(from_base64(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn times_are_those_of_stix_and_no_others() {
