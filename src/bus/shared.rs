@@ -162,9 +162,7 @@ impl Bus {
         let transaction = Transaction { consumer, events, positions, dead_letters, entries, ..Transaction::default() };
         inner.hold(&transaction);
         inner.enqueue(transaction);
-        let wakes = inner.movable();
-        drop(inner);
-        self.wake(&wakes);
+        self.wake(inner);
         last
     }
 
@@ -228,9 +226,7 @@ impl Bus {
             consumer.generation += 1;
         }
         inner.let_go();
-        let wakes = inner.movable();
-        drop(inner);
-        self.wake(&wakes);
+        self.wake(inner);
     }
 
     /// What this reader may handle next.
@@ -285,13 +281,14 @@ impl Bus {
             dead_letters: step.dead_letters,
             ..Transaction::default()
         });
-        let wakes = inner.movable();
-        drop(inner);
-        self.wake(&wakes);
+        self.wake(inner);
         Ok(())
     }
 
-    fn wake(&self, wakes: &[Wake]) {
+    /// Lets go of the lock, and wakes whoever may go on by what was done under it.
+    fn wake(&self, inner: MutexGuard<'_, Inner>) {
+        let wakes = inner.movable();
+        drop(inner);
         wakes.iter().for_each(|wake| wake());
         self.to_commit.notify_one();
         self.room.send_replace(());

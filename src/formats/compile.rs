@@ -4,13 +4,13 @@
 //! that some program has, places that the same text leads to are joined (`Failed password for ` and `Failed none for ` differ
 //! from their eighth byte on), as in the construction of a deterministic automaton; equal sets of places are one node again.
 
-use crate::hash_map::HashMap;
 use std::sync::Arc;
 
 use super::expand::{Element, Expansion};
 use super::field::Field;
 use super::kind::Kind;
 use super::tree::{NodeId, Tree};
+use crate::hash_map::HashMap;
 
 /// A place in the graph of a format.
 pub type Place = u32;

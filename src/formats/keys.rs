@@ -1,9 +1,9 @@
 //! The keys of a line's pairs, each found at once however many there are.
 
-use crate::hash_map::{HashMap, RandomState};
 use std::borrow::Cow;
 
 use super::value::{Fields, says};
+use crate::hash_map::{HashMap, RandomState};
 
 /// Which pairs have the same key.
 #[derive(Debug)]

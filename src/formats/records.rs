@@ -1,8 +1,7 @@
 //! Lines whose fields are known by name: which formats speak of them.
 
-use crate::hash_map::HashMap;
-
 use super::file::{Format, Record};
+use crate::hash_map::HashMap;
 
 /// The records of all formats, found by a key that a line must have.
 #[derive(Debug, Default)]

@@ -37,8 +37,6 @@ pub struct StageActor {
 struct Running {
     run: StageRun,
     saved_at: Instant,
-    /// How long it took to save the state last.
-    save_took: Duration,
     /// That the state cannot be saved has been logged.
     save_failed: bool,
 }
@@ -130,7 +128,7 @@ impl StageActor {
         if let Some(error) = unread {
             log::warn!(target: self.shell.spec.identifier, "{}: {error}", self.shell.spec.name);
         }
-        self.running = Some(Running { run, saved_at: Instant::now(), save_took: Duration::ZERO, save_failed: false });
+        self.running = Some(Running { run, saved_at: Instant::now(), save_failed: false });
     }
 
     /// Lets a few events gather: nothing waits for a device but other devices, and each turn costs as much as some events.
@@ -145,7 +143,6 @@ impl StageActor {
         let is_due = running.is_due();
         let done = running.run.handle(events, upto, &self.shell, is_due);
         if let Some(saved) = done.saved {
-            running.save_took = done.save_took;
             running.was_saved(saved, &self.shell, &self.meters);
         }
         if done.is_taken {
@@ -209,7 +206,7 @@ impl Running {
     fn is_due(&self) -> bool {
         let since = self.saved_at.elapsed();
         let is_time = since >= limits::SNAPSHOT_EVERY || self.run.handled_since_save() >= limits::SNAPSHOT_EVENTS;
-        is_time && since >= self.save_took * limits::SNAPSHOT_PART_OF_TIME
+        is_time && since >= self.run.save_took() * limits::SNAPSHOT_PART_OF_TIME
     }
 
     /// A state that could not be saved is counted and logged: then the one that was saved before stays, and the hot store

@@ -18,6 +18,7 @@ pub struct StageRun {
     live_after: EventId,
     out: Outbox,
     handled_since_save: usize,
+    save_took: Duration,
 }
 
 /// What became of a batch.
@@ -28,9 +29,8 @@ pub struct Handled {
     pub refused: u64,
     /// The log has taken it; not when another run has taken this one's place meanwhile.
     pub is_taken: bool,
-    /// Whether the state was to be saved, and could be; and how long that took.
+    /// Whether the state was to be saved, and could be.
     pub saved: Option<Result<(), StateError>>,
-    pub save_took: Duration,
 }
 
 impl StageRun {
@@ -51,7 +51,8 @@ impl StageRun {
         }
         let (generation, live_after, reader) = shell.bus.begin(shell.consumer, at, wake)?;
         let (out, handled_since_save) = (Outbox::default(), 0);
-        Some((Self { stage, reader, generation, live_after, out, handled_since_save }, unread))
+        let save_took = Duration::ZERO;
+        Some((Self { stage, reader, generation, live_after, out, handled_since_save, save_took }, unread))
     }
 
     /// What it may handle next.
@@ -72,6 +73,11 @@ impl StageRun {
     /// How many events its saved state does not know.
     pub fn handled_since_save(&self) -> usize {
         self.handled_since_save
+    }
+
+    /// How long it took to save the state last.
+    pub fn save_took(&self) -> Duration {
+        self.save_took
     }
 
     /// Handles a batch that [`next`](Self::next) returned. With `is_due` the state is saved with it.
@@ -101,9 +107,7 @@ impl StageRun {
         self.handled_since_save += events.len();
         done.quarantined = dead_letters.len() as u64;
         let save = done.quarantined > 0 || is_due || self.handled_since_save >= limits::SNAPSHOT_EVENTS_MAX;
-        let begun = Instant::now();
         let state = save.then(|| self.state(upto));
-        done.save_took = begun.elapsed();
         let (handled, refused) = (done.handled, done.refused);
         let (snapshot, saved) = split(state);
         let step = Step { cursor: upto, outputs, handled, refused, dead_letters, snapshot };
@@ -126,7 +130,10 @@ impl StageRun {
     /// The state after everything up to `cursor`.
     fn state(&mut self, cursor: EventId) -> Result<Snapshot, StateError> {
         self.handled_since_save = 0;
-        Ok(Snapshot { cursor, state: self.stage.save()?.into() })
+        let begun = Instant::now();
+        let state = self.stage.save();
+        self.save_took = begun.elapsed();
+        Ok(Snapshot { cursor, state: state?.into() })
     }
 
     /// Whether the transaction was taken; not when another run has taken this one's place meanwhile.
