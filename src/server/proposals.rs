@@ -233,20 +233,28 @@ impl Shared {
     }
 }
 
-/// To its end, also when the client goes away meanwhile.
+/// Also when the client goes away meanwhile. `what` is not recorded when it ends otherwise.
+pub async fn to_its_end<Out: Send + 'static>(
+    what: &str,
+    work: impl Future<Output = Result<Out, Problem>> + Send + 'static,
+) -> Result<Out, Problem> {
+    let done = tokio::spawn(work).await;
+    done.map_err(|error| Problem::busy(format!("the {what} was not recorded: {error}"), 5))?
+}
+
 async fn record(
     shared: Arc<Shared>,
     write: impl FnOnce(&mut Ledger) -> Result<Entry, Problem> + Send + 'static,
 ) -> Result<Entry, Problem> {
-    let recorded = tokio::spawn(async move {
+    to_its_end("decision", async move {
         let deciding = Arc::clone(&shared.proposals.deciding).lock_owned().await;
         let entry = on_record(&shared, write).await?;
         drop(deciding);
         shared.proposals.changed.notify_one();
         remember(shared).await;
         Ok(entry)
-    });
-    recorded.await.map_err(|error| Problem::busy(format!("the decision was not recorded: {error}"), 5))?
+    })
+    .await
 }
 
 /// Writes into the audit log, on a thread of its own: it waits for the disk. Whoever calls it is the one who decides now.

@@ -8,8 +8,7 @@ use super::decisions::{approval, decided, expires};
 use super::gateway::OutletStatus;
 use super::proposals::{on_record, remember};
 use super::shared::Shared;
-use crate::event::{Body, Draft, EventId, Soc, Stream, Times, Timestamp};
-use crate::intake::clock::arrival;
+use crate::event::{Body, EventId, Soc, Timestamp};
 use crate::respond::ask::ask;
 use crate::respond::config::{Mode, Respond};
 use crate::respond::plan::{Case, Task, tasks};
@@ -276,10 +275,7 @@ impl Responder {
         let (step, id, who, said) = (told.step, told.proposal, told.who.clone(), told.said.clone());
         let recorded = on_record(shared, move |ledger| ledger.step(step, id, &who, &said)).await;
         recorded.map_err(|problem| problem.detail().to_owned())?;
-        let body = Body::Soc(Box::new(told.event(&proposed)));
-        let draft = Draft { stream: Stream::SocEvents, times: Times::at(arrival::now()), root: None, body };
-        let written = shared.gateway.ingest(vec![draft]).map_err(|error| error.to_string())?;
-        shared.gateway.durable(written).await.map_err(|error| error.to_string())?;
+        shared.say(vec![told.event(&proposed)]).await.map_err(|problem| problem.detail().to_owned())?;
         drop(deciding);
         remember(Arc::clone(shared)).await;
         Ok(())

@@ -9,13 +9,16 @@ use tokio::sync::{Semaphore, watch};
 use super::access::Access;
 use super::decisions::Proposals;
 use super::door::Door;
-use super::gateway::Gateway;
+use super::gateway::{Gateway, IngestError};
 use super::incidents::fold::Incidents;
 use super::metrics_text::MetricsText;
 use super::parts::{Parts, ReadEntry};
+use super::problem::Problem;
 use super::seen::Seen;
 use super::shares::{Amounts, Shares};
 use super::silences::heard::Heard;
+use crate::event::{Body, Draft, Soc, Stream, Times};
+use crate::intake::clock::arrival;
 use crate::limits;
 use crate::observe::audit::Kept;
 use crate::respond::config::Respond;
@@ -81,6 +84,15 @@ impl Shared {
             ingest_enabled: AtomicBool::new(parts.ingest_enabled),
             notices: Mutex::default(),
         }
+    }
+
+    /// Puts what was done on the event log. Returns when it is committed.
+    pub async fn say(&self, done: Vec<Soc>) -> Result<(), Problem> {
+        let times = Times::at(arrival::now());
+        let draft = |soc| Draft { stream: Stream::SocEvents, times, root: None, body: Body::Soc(Box::new(soc)) };
+        let failed = |error: IngestError| Problem::busy(error.to_string(), 5);
+        let written = self.gateway.ingest(done.into_iter().map(draft).collect()).map_err(failed)?;
+        self.gateway.durable(written).await.map_err(failed)
     }
 
     pub fn reload(&self, access: Access, ingest_enabled: bool) {

@@ -11,12 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Action, Resolution};
 use super::fold::{Incident, State as IncidentState};
-use crate::event::{Body as EventBody, Draft, Stream, Times};
-use crate::intake::clock::arrival;
-use crate::server::gateway::IngestError;
 use crate::server::note::{Note, Noted, small_body};
 use crate::server::problem::Problem;
-use crate::server::proposals::{on_record, remember};
+use crate::server::proposals::{on_record, remember, to_its_end};
 use crate::server::request::{MayRead, MayRespond, parameters};
 use crate::server::shared::Shared;
 
@@ -102,10 +99,7 @@ struct Wanted {
 }
 
 async fn change(shared: Arc<Shared>, id: String, wanted: Wanted) -> Result<Json<Incident>, Problem> {
-    // It runs to its end when the client goes away meanwhile.
-    let changed = tokio::spawn(async move { shared.change_incident(&id, wanted).await }).await;
-    let failed = |error| Problem::busy(format!("the change was not recorded: {error}"), 5);
-    Ok(Json(changed.map_err(failed)??))
+    to_its_end("change", async move { shared.change_incident(&id, wanted).await }).await.map(Json)
 }
 
 impl Shared {
@@ -124,12 +118,9 @@ impl Shared {
         let deciding = Arc::clone(&self.proposals.deciding).lock_owned().await;
         let incident = self.incident(id).await?;
         refuse_in_vain(&incident, action)?;
-        let body = EventBody::Soc(Box::new(incident.changed(action, resolution, &who, &note)));
+        let changed = incident.changed(action, resolution, &who, &note);
         on_record(&self, move |ledger| ledger.record(action.audited(), &incident.id, &who, &note)).await?;
-        let draft = Draft { stream: Stream::SocEvents, times: Times::at(arrival::now()), root: None, body };
-        let failed = |error: IngestError| Problem::busy(error.to_string(), 5);
-        let written = self.gateway.ingest(vec![draft]).map_err(failed)?;
-        self.gateway.durable(written).await.map_err(failed)?;
+        self.say(vec![changed]).await?;
         drop(deciding);
         remember(Arc::clone(&self)).await;
         self.incident(id).await

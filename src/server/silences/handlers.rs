@@ -13,13 +13,11 @@ use serde::Serialize;
 use super::asked::{Asked, SHAPE};
 use super::book::{ADD, Book, END, Recorded};
 use super::view::{State, View};
-use crate::event::{Body as EventBody, Draft, EventId, Stream, Times, Timestamp};
-use crate::intake::clock::arrival;
+use crate::event::{EventId, Timestamp};
 use crate::limits::SILENCES_MAX;
-use crate::server::gateway::IngestError;
 use crate::server::note::{Noted, small_body};
 use crate::server::problem::Problem;
-use crate::server::proposals::{on_record, remember};
+use crate::server::proposals::{on_record, remember, to_its_end};
 use crate::server::request::{MayRead, MayRespond, parameters};
 use crate::server::shared::{Shared, stopped};
 use crate::silence::change::Change;
@@ -56,9 +54,8 @@ pub async fn add(
 ) -> Result<(StatusCode, Json<View>), Problem> {
     let asked: Option<Asked> = small_body(body, SHAPE).await?;
     let asked = asked.ok_or_else(|| Problem::bad_request(format!("the body is missing; send {SHAPE}")))?;
-    // It runs to its end when the client goes away meanwhile.
-    let added = tokio::spawn(async move { shared.add_silence(asked, &who).await }).await;
-    Ok((StatusCode::CREATED, Json(added.map_err(|error| not_recorded(&error))??)))
+    let added = to_its_end("change", async move { shared.add_silence(asked, &who).await }).await?;
+    Ok((StatusCode::CREATED, Json(added)))
 }
 
 pub async fn end(
@@ -68,12 +65,7 @@ pub async fn end(
     body: Body,
 ) -> Result<Json<View>, Problem> {
     let Noted { note } = small_body(body, Noted::SHAPE).await?.unwrap_or_default();
-    let ended = tokio::spawn(async move { shared.end_silence(id, who, note.0).await }).await;
-    Ok(Json(ended.map_err(|error| not_recorded(&error))??))
-}
-
-fn not_recorded(error: &tokio::task::JoinError) -> Problem {
-    Problem::busy(format!("the change was not recorded: {error}"), 5)
+    to_its_end("change", async move { shared.end_silence(id, who, note.0).await }).await.map(Json)
 }
 
 impl Shared {
@@ -156,16 +148,7 @@ impl Shared {
             Ok(())
         })
         .await?;
-        self.say_silences(&[change]).await
-    }
-
-    async fn say_silences(&self, changes: &[Change]) -> Result<(), Problem> {
-        let times = Times::at(arrival::now());
-        let body = |change: &Change| EventBody::Soc(Box::new(change.event()));
-        let draft = |change| Draft { stream: Stream::SocEvents, times, root: None, body: body(change) };
-        let failed = |error: IngestError| Problem::busy(error.to_string(), 5);
-        let written = self.gateway.ingest(changes.iter().map(draft).collect()).map_err(failed)?;
-        self.gateway.durable(written).await.map_err(failed)
+        self.say(vec![change.event()]).await
     }
 
     /// What is on record and in force, and not on the event log: the daemon was killed in between, or the log is another one since.
@@ -178,15 +161,16 @@ impl Shared {
             let heard = heard.catch_up(&*self.gateway).await?;
             for Recorded { silence, ended } in recorded.iter().filter(|it| !it.silence.is_over(now)) {
                 match (heard.book.get(&silence.id), ended) {
-                    (None, None) => missing.push(Change::Add(silence.clone())),
+                    (None, None) => missing.push(Change::Add(silence.clone()).event()),
                     (Some(Recorded { ended: None, .. }), Some((who, note))) => {
-                        missing.push(Change::End { id: silence.id.clone(), who: who.clone(), note: note.clone() });
+                        let end = Change::End { id: silence.id.clone(), who: who.clone(), note: note.clone() };
+                        missing.push(end.event());
                     }
                     _ => {}
                 }
             }
         }
-        if missing.is_empty() { Ok(()) } else { self.say_silences(&missing).await }
+        if missing.is_empty() { Ok(()) } else { self.say(missing).await }
     }
 }
 
