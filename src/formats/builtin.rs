@@ -2,15 +2,19 @@
 
 use std::sync::OnceLock;
 
-use super::file::Diagnostic;
-use super::library::{FormatText, Library};
+use super::file::{Diagnostic, FormatText};
+use super::library::Library;
 
 /// Name and text of each file of `config/formats`, listed by the build script.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/formats.rs"));
 
 /// Their texts.
 pub fn texts() -> Vec<FormatText> {
-    let text = |(file, toml): &(&str, &str)| FormatText { file: format!("built-in {file}"), toml: (*toml).to_owned() };
+    let text = |(file, toml): &(&str, &str)| FormatText {
+        file: format!("built-in {file}"),
+        toml: (*toml).to_owned(),
+        is_tried: true,
+    };
     FILES.iter().map(text).collect()
 }
 

@@ -20,14 +20,13 @@ impl Library {
     /// As [`Library::understand`] reads the message, with the places of its fields.
     pub fn explain<'a>(&'a self, line: Line<'a>) -> Option<Explained<'a>> {
         let text = Text::new(line.message);
-        let tree = self.tree();
-        self.starts(line.program).find_map(|(start, is_fallback)| {
-            let readings = self.readings(start, is_fallback, &text);
+        self.starts(line.program).find_map(|start| {
+            let readings = self.readings(start, &text);
             let best = readings.best.as_ref()?;
             let (format, message) = self.owner(best.owner)?;
             let templates = self.message(format, message)?.templates.iter().map(|it| it.text.as_str()).collect();
             let bytes = best.spans.iter().map(|span| {
-                let name = tree.field(span.field).and_then(|field| field.name.as_deref());
+                let name = start.0.field(span.field).and_then(|field| field.name.as_deref());
                 (name.unwrap_or("_"), span.start, span.end, span.of(line.message))
             });
             Some(Explained {

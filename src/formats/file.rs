@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::expand::{Expansion, expand};
+use super::expand::expand;
 use super::log_source::LogSource;
 use super::meaning::{Action, Meaning, Outcome, OutcomeRule, Pattern, Severity, SeverityRule};
 use super::raw;
@@ -101,21 +101,24 @@ pub enum Input {
     Whole(String),
 }
 
-/// A format as it was read.
-#[derive(Debug)]
-pub struct Source {
-    pub format: Format,
-    /// What the templates of each of its messages stand for. It is large, and nobody needs it once it is compiled.
-    pub expansions: Vec<Vec<Expansion>>,
+/// The text of one file of formats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormatText {
+    /// Its name in diagnostics.
+    pub file: String,
+    pub toml: String,
+    /// It comes with the daemon: a test has tried its templates, which takes a third of the time that reading them does.
+    pub is_tried: bool,
 }
 
-/// Reads a file's text; `file` is its name in diagnostics.
+/// Reads a file's text.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn read(file: &str, text: &str) -> Result<Source, Vec<Diagnostic>> {
-    let mut reader = Reader { file, text, found: Vec::new(), expansions: Vec::new() };
-    let raw: raw::File = match toml::from_str(text) {
+pub fn read(text: &FormatText) -> Result<Format, Vec<Diagnostic>> {
+    let lines = memchr::memchr_iter(b'\n', text.toml.as_bytes()).collect();
+    let mut reader = Reader { file: &text.file, text: &text.toml, is_tried: text.is_tried, lines, found: Vec::new() };
+    let raw: raw::File = match toml::from_str(&text.toml) {
         Ok(raw) => raw,
         Err(error) => {
             let at = error.span().map_or(0, |span| span.start);
@@ -124,20 +127,21 @@ pub fn read(file: &str, text: &str) -> Result<Source, Vec<Diagnostic>> {
         }
     };
     let format = reader.format(raw);
-    let Reader { found, expansions, .. } = reader;
-    if found.is_empty() { Ok(Source { format, expansions }) } else { Err(found) }
+    if reader.found.is_empty() { Ok(format) } else { Err(reader.found) }
 }
 
 struct Reader<'a> {
     file: &'a str,
     text: &'a str,
+    is_tried: bool,
+    /// Where each line ends.
+    lines: Vec<usize>,
     found: Vec<Diagnostic>,
-    expansions: Vec<Vec<Expansion>>,
 }
 
 impl Reader<'_> {
     fn line(&self, at: usize) -> usize {
-        self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1
+        self.lines.partition_point(|end| *end < at) + 1
     }
 
     fn complain(&mut self, at: usize, text: String) {
@@ -174,18 +178,15 @@ impl Reader<'_> {
     fn message(&mut self, raw: raw::Message) -> Message {
         let span = raw.is.span();
         let mut from = span.start;
-        let (mut templates, mut expansions) = (Vec::new(), Vec::new());
+        let mut templates = Vec::new();
         for text in raw.is.into_inner().into_vec() {
             // In a list, the template itself is looked for; one with escapes of TOML is not found, which costs the column.
             let verbatim = self.text.get(from..span.end).and_then(|source| source.find(&text)).map(|at| from + at);
             let at = verbatim.unwrap_or(from);
             from = verbatim.map_or(from, |at| at + text.len());
-            if let Some(found) = self.template(at, &text) {
-                expansions.extend(found);
-                templates.push(Template { line: self.line(at), text });
-            }
+            self.try_template(at, &text);
+            templates.push(Template { line: self.line(at), text });
         }
-        self.expansions.push(expansions);
         Message {
             line: self.line(span.start),
             templates,
@@ -196,20 +197,18 @@ impl Reader<'_> {
         }
     }
 
-    fn template(&mut self, at: usize, text: &str) -> Option<Vec<Expansion>> {
+    fn try_template(&mut self, at: usize, text: &str) {
+        if self.is_tried {
+            return;
+        }
         if text.len() > limits::FORMAT_TEMPLATE_BYTES_MAX {
             self.complain(at, format!("a template is longer than {} bytes", limits::FORMAT_TEMPLATE_BYTES_MAX));
-            return None;
+            return;
         }
-        let problem = match template::read(text) {
-            Ok(parts) => match expand(&parts) {
-                Ok(expansions) => return Some(expansions),
-                Err(problem) => problem,
-            },
-            Err(error) => error.to_string(),
-        };
-        self.complain(at, format!("template `{text}`: {problem}"));
-        None
+        let parts = template::read(text).map_err(|error| error.to_string());
+        if let Err(problem) = parts.and_then(|parts| expand(&parts)) {
+            self.complain(at, format!("template `{text}`: {problem}"));
+        }
     }
 
     fn record(&mut self, raw: raw::Record) -> Record {

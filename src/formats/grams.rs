@@ -16,6 +16,7 @@ const NEEDED_PAIRS: usize = 2;
 /// Ends of fields that are remembered, and places from which nothing goes on.
 const ENDS: usize = 64;
 const DEAD_ENDS: usize = 128;
+const NOWHERE: (u32, u32) = (u32::MAX, u32::MAX);
 
 /// A message, with what has been found out about it so far.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Text<'a> {
     /// Which pairs it has, once somebody has asked.
     pairs: [Cell<bool>; GRAMS],
     is_paired: Cell<bool>,
+    /// Which templates the nodes and the types of fields below are of.
+    walked: Cell<usize>,
     ends: [Cell<Known>; ENDS],
     /// Nodes and places.
     dead_ends: [Cell<(u32, u32)>; DEAD_ENDS],
@@ -130,8 +133,17 @@ impl<'a> Text<'a> {
             steps: Cell::new(steps),
             pairs: [const { Cell::new(false) }; GRAMS],
             is_paired: Cell::new(false),
+            walked: Cell::new(0),
             ends: [const { Cell::new(Known::NOTHING) }; ENDS],
-            dead_ends: [const { Cell::new((u32::MAX, u32::MAX)) }; DEAD_ENDS],
+            dead_ends: [const { Cell::new(NOWHERE) }; DEAD_ENDS],
+        }
+    }
+
+    /// Forgets what has been found out by other templates than these.
+    pub fn walk(&self, templates: usize) {
+        if ![0, templates].contains(&self.walked.replace(templates)) {
+            self.ends.iter().for_each(|place| place.set(Known::NOTHING));
+            self.dead_ends.iter().for_each(|place| place.set(NOWHERE));
         }
     }
 

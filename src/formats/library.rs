@@ -3,24 +3,16 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::compile::{Compiler, Place};
-use super::expand::Expansion;
-use super::file::{Diagnostic, Format, Message, Program, Record, Source, read};
+use super::file::{Diagnostic, Format, FormatText, Message, Program, Record, read};
 use super::grams::Text;
 use super::meaning::{Action, Outcome, OutcomeRule};
 use super::reading::Readings;
 use super::records::{self, Entry, Records};
-use super::tree::{NodeId, Tree};
+use super::set::{Compiled, Set, Start};
+use super::template;
 use super::understood::{Collected, Understood};
 use super::value::says;
 use crate::hash_map::HashMap;
-
-/// The text of one file of formats.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FormatText {
-    pub file: String,
-    pub toml: String,
-}
 
 /// What a line is after its envelope.
 #[derive(Debug, Clone, Copy)]
@@ -37,24 +29,19 @@ pub struct Library {
     formats: Vec<Format>,
     /// The format and the message of each owner of a template.
     owners: Vec<(usize, usize)>,
-    programs: HashMap<String, Starts>,
+    sets: Vec<Set>,
+    programs: HashMap<String, SetId>,
     /// By their first byte, the longest first.
-    prefixes: BTreeMap<Option<u8>, Vec<(String, Starts)>>,
-    any: Starts,
-    untagged: Starts,
+    prefixes: BTreeMap<Option<u8>, Vec<(String, SetId)>>,
+    any: SetId,
+    untagged: SetId,
     /// Of formats with a record that holds free text, by number.
-    own: BTreeMap<usize, Starts>,
-    tree: Tree,
+    own: BTreeMap<usize, SetId>,
     records: Records,
 }
 
-/// Where the walk begins for a set of formats; `None`: they have no such templates.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Starts {
-    main: Option<NodeId>,
-    /// Asked where nothing else fits.
-    fallback: Option<NodeId>,
-}
+/// Index of a set.
+type SetId = usize;
 
 /// What the library says of a line.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,65 +58,39 @@ pub struct Answer<'a> {
 impl Library {
     /// Compiles what can be read; a broken file is left out and reported, its neighbours stay.
     pub fn new(texts: &[FormatText]) -> (Self, Vec<Diagnostic>) {
-        let mut sources: Vec<Source> = Vec::new();
+        let mut formats: Vec<Format> = Vec::new();
         let mut diagnostics = Vec::new();
         for text in texts {
-            match read(&text.file, &text.toml) {
+            match read(text) {
                 // A later file takes the place of an earlier one of the same name: an operator's of ours.
-                Ok(source) => match sources.iter_mut().find(|other| other.format.name == source.format.name) {
-                    Some(other) => *other = source,
-                    None => sources.push(source),
+                Ok(format) => match formats.iter_mut().find(|other| other.name == format.name) {
+                    Some(other) => *other = format,
+                    None => formats.push(format),
                 },
                 Err(found) => diagnostics.extend(found),
             }
         }
-        (Self::of(sources), diagnostics)
+        (Self::of(formats), diagnostics)
     }
 
-    fn of(sources: Vec<Source>) -> Self {
-        let (formats, expansions): (Vec<Format>, Vec<_>) =
-            sources.into_iter().map(|source| (source.format, source.expansions)).unzip();
+    fn of(formats: Vec<Format>) -> Self {
         let mut library = Self { records: Records::new(&formats), ..Self::default() };
         for (index, format) in formats.iter().enumerate() {
             library.owners.extend((0..format.messages.len()).map(|message| (index, message)));
         }
         library.formats = formats;
-        let mut compiler = Compiler::default();
-        let places = library.places(&mut compiler, &expansions);
-        let mut start = |formats: &[usize]| join(&mut compiler, &places, formats);
-        library.any = start(&library.indices(|format| format.programs.contains(&Program::Any)));
-        library.untagged = start(&library.indices(|format| format.untagged));
-        for (index, format) in library.formats.iter().enumerate() {
-            if format.records.iter().any(|record| record.message.is_some()) {
-                library.own.insert(index, start(&[index]));
-            }
-        }
-        library.by_program(start);
-        library.tree = compiler.finish();
-        drop(expansions);
+        let mut sets = Sets::default();
+        library.any = sets.of(library.indices(|format| format.programs.contains(&Program::Any)));
+        library.untagged = sets.of(library.indices(|format| format.untagged));
+        let own = library.indices(|format| format.records.iter().any(|record| record.message.is_some()));
+        library.own = own.into_iter().map(|index| (index, sets.of(vec![index]))).collect();
+        library.by_program(&mut sets);
+        library.sets = sets.all;
         library
     }
 
-    /// For each format its templates, and its fallbacks.
-    fn places(&self, compiler: &mut Compiler, expansions: &[Vec<Vec<Expansion>>]) -> Vec<[Option<Place>; 2]> {
-        let mut owner = 0_u32;
-        let mut places = Vec::with_capacity(self.formats.len());
-        for (format, expansions) in self.formats.iter().zip(expansions) {
-            let first = owner;
-            owner += format.messages.len() as u32;
-            places.push([false, true].map(|is_fallback| {
-                let messages = (first..).zip(&format.messages).zip(expansions);
-                let messages = messages.filter(|((_, message), _)| message.is_fallback == is_fallback);
-                let all = messages.flat_map(|((owner, _), expansions)| expansions.iter().map(move |it| (owner, it)));
-                let mut all = all.peekable();
-                all.peek().is_some().then(|| compiler.format(all))
-            }));
-        }
-        places
-    }
-
-    /// One start for each set of formats that some program has.
-    fn by_program(&mut self, mut start: impl FnMut(&[usize]) -> Starts) {
+    /// One set for all formats that some program has.
+    fn by_program(&mut self, sets: &mut Sets) {
         let mut exact: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         let mut prefixed: Vec<(&str, usize)> = Vec::new();
         for (index, format) in self.formats.iter().enumerate() {
@@ -144,13 +105,13 @@ impl Library {
         let mut for_program = |program: &str| {
             let alike = prefixed.iter().filter(|(prefix, _)| program.starts_with(prefix)).map(|(_, index)| *index);
             let all: BTreeSet<usize> = exact.get(program).into_iter().flatten().copied().chain(alike).collect();
-            start(&Vec::from_iter(all))
+            sets.of(Vec::from_iter(all))
         };
         let programs = exact.keys().map(|name| ((*name).to_owned(), for_program(name))).collect();
         let mut prefixes: Vec<&str> = prefixed.iter().map(|(prefix, _)| *prefix).collect();
         prefixes.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
         prefixes.dedup();
-        let mut by_first: BTreeMap<Option<u8>, Vec<(String, Starts)>> = BTreeMap::new();
+        let mut by_first: BTreeMap<Option<u8>, Vec<(String, SetId)>> = BTreeMap::new();
         for prefix in prefixes {
             by_first.entry(prefix.bytes().next()).or_default().push((prefix.to_owned(), for_program(prefix)));
         }
@@ -166,8 +127,13 @@ impl Library {
     }
 
     /// The names of all fields of all templates.
-    pub fn field_names(&self) -> impl Iterator<Item = &str> {
-        self.tree.fields().filter_map(|field| field.name.as_deref())
+    pub fn field_names(&self) -> BTreeSet<String> {
+        let templates = self.formats.iter().flat_map(|format| &format.messages).flat_map(|message| &message.templates);
+        let mut names = BTreeSet::new();
+        for parts in templates.filter_map(|it| template::read(&it.text).ok()) {
+            template::names(&parts, &mut names);
+        }
+        names
     }
 
     pub fn message(&self, format: usize, message: usize) -> Option<&Message> {
@@ -183,11 +149,11 @@ impl Library {
         self.program(program).is_some()
     }
 
-    fn program(&self, program: &str) -> Option<Starts> {
+    fn program(&self, program: &str) -> Option<SetId> {
         let known = self.programs.get(program).copied();
         known.or_else(|| {
             let alike = self.prefixes.get(&program.bytes().next())?;
-            alike.iter().find(|(prefix, _)| program.starts_with(prefix.as_str())).map(|(_, starts)| *starts)
+            alike.iter().find(|(prefix, _)| program.starts_with(prefix.as_str())).map(|(_, set)| *set)
         })
     }
 
@@ -199,26 +165,28 @@ impl Library {
             self.by_fields(line, &mut answer);
         }
         let text = Text::new(line.message);
-        for (start, is_fallback) in self.starts(line.program) {
-            if answer.understood.is_some() || answer.is_exhausted {
-                break;
-            }
-            self.by_message(start, is_fallback, &text, &mut answer);
+        // What is not asked is not compiled.
+        let mut starts = self.starts(line.program);
+        while answer.understood.is_none()
+            && !answer.is_exhausted
+            && let Some(start) = starts.next()
+        {
+            self.by_message(start, &text, &mut answer);
         }
         answer
     }
 
     /// In the order in which they are asked.
-    pub(super) fn starts(&self, program: Option<&str>) -> impl Iterator<Item = (NodeId, bool)> {
+    pub(super) fn starts(&self, program: Option<&str>) -> impl Iterator<Item = Start<'_>> {
         let own = program.and_then(|program| self.program(program));
         let untagged = own.is_none().then_some(self.untagged);
         let all = [own, Some(self.any), untagged];
-        let main = all.into_iter().flatten().filter_map(|starts| Some((starts.main?, false)));
-        main.chain(all.into_iter().flatten().filter_map(|starts| Some((starts.fallback?, true))))
+        let compiled = move || all.into_iter().flatten().filter_map(|set| self.compiled(set));
+        compiled().filter_map(Compiled::main).chain(compiled().filter_map(Compiled::fallback))
     }
 
-    pub(super) fn tree(&self) -> &Tree {
-        &self.tree
+    fn compiled(&self, set: SetId) -> Option<&Compiled> {
+        Some(self.sets.get(set)?.compiled(&self.formats, &self.owners))
     }
 
     /// Whether a format is asked about a program's messages.
@@ -232,17 +200,17 @@ impl Library {
         self.owners.get(number as usize).copied()
     }
 
-    fn by_message<'a>(&'a self, start: NodeId, is_fallback: bool, message: &Text<'a>, answer: &mut Answer<'a>) {
-        let readings = self.readings(start, is_fallback, message);
+    fn by_message<'a>(&'a self, start: Start<'a>, message: &Text<'a>, answer: &mut Answer<'a>) {
+        let readings = self.readings(start, message);
         answer.is_exhausted |= readings.is_exhausted;
         answer.fitting = readings.owners.iter().filter_map(|owner| self.owner(*owner)).collect();
-        answer.understood = self.understood(&readings, message.text);
+        answer.understood = self.understood(start, &readings, message.text);
     }
 
-    pub(super) fn readings(&self, start: NodeId, is_fallback: bool, message: &Text<'_>) -> Readings {
+    pub(super) fn readings(&self, (tree, start, is_fallback): Start<'_>, message: &Text<'_>) -> Readings {
         match is_fallback {
-            true => Readings::of_first_owner(&self.tree, start, message, &|one, other| self.are_rivals(one, other)),
-            false => Readings::of(&self.tree, start, message),
+            true => Readings::of_first_owner(tree, start, message, &|one, other| self.are_rivals(one, other)),
+            false => Readings::of(tree, start, message),
         }
     }
 
@@ -256,10 +224,10 @@ impl Library {
         one.action != other.action || (is_either(Outcome::Success) && is_either(Outcome::Failure))
     }
 
-    fn understood<'a>(&'a self, readings: &Readings, text: &'a str) -> Option<Understood<'a>> {
+    fn understood<'a>(&'a self, (tree, ..): Start<'a>, readings: &Readings, text: &'a str) -> Option<Understood<'a>> {
         let (format, index) = self.owner(readings.best.as_ref()?.owner)?;
         let (format, message) = (self.formats.get(format)?, self.message(format, index)?);
-        let collected = Collected::of_message(&self.tree, readings, text, &message.map)?;
+        let collected = Collected::of_message(tree, readings, text, &message.map)?;
         let understood = collected.finish(format, &message.meaning, &[], readings.is_exhausted);
         Some(self.doubted(Understood { message: Some(index), ..understood }, readings))
     }
@@ -296,12 +264,15 @@ impl Library {
             }
         }
         let text = record.message.as_ref().and_then(|name| records::get(line.fields, name));
-        let inner = text.zip(self.own.get(&entry.format)).and_then(|(text, starts)| {
-            let searched = Text::new(text);
-            let main = starts.main.map(|start| self.readings(start, false, &searched));
-            answer.is_exhausted |= main.as_ref().is_some_and(|readings| readings.is_exhausted);
-            main.and_then(|readings| self.understood(&readings, text))
-                .or_else(|| self.understood(&self.readings(starts.fallback?, true, &searched), text))
+        let inner = text.zip(self.own.get(&entry.format)).and_then(|(text, set)| {
+            let (searched, compiled) = (Text::new(text), self.compiled(*set)?);
+            let main = compiled.main().map(|start| (start, self.readings(start, &searched)));
+            answer.is_exhausted |= main.as_ref().is_some_and(|(_, readings)| readings.is_exhausted);
+            let understood = main.and_then(|(start, readings)| self.understood(start, &readings, text));
+            understood.or_else(|| {
+                let start = compiled.fallback()?;
+                self.understood(start, &self.readings(start, &searched), text)
+            })
         });
         let mut understood = collected.finish(format, &record.meaning, line.fields, answer.is_exhausted);
         if let Some(inner) = inner {
@@ -311,14 +282,21 @@ impl Library {
     }
 }
 
-fn join(compiler: &mut Compiler, places: &[[Option<Place>; 2]], formats: &[usize]) -> Starts {
-    let mut join = |of: fn(&[Option<Place>; 2]) -> Option<Place>| {
-        let places: Vec<Place> = formats.iter().filter_map(|format| places.get(*format).and_then(of)).collect();
-        (!places.is_empty()).then(|| compiler.join(&places))
-    };
-    Starts { main: join(|[main, _]| *main), fallback: join(|[_, fallback]| *fallback) }
+/// Equal sets are one.
+#[derive(Default)]
+struct Sets {
+    all: Vec<Set>,
+    numbers: BTreeMap<Vec<usize>, SetId>,
 }
 
+impl Sets {
+    fn of(&mut self, formats: Vec<usize>) -> SetId {
+        *self.numbers.entry(formats).or_insert_with_key(|formats| {
+            self.all.push(Set::of(formats.clone()));
+            self.all.len() - 1
+        })
+    }
+}
 impl<'a> Understood<'a> {
     /// Adds what the free text of a record says; what it means wins, the record's own fields stay.
     fn merge(&mut self, inner: Understood<'a>) {

@@ -30,6 +30,7 @@ mod raw;
 mod reading;
 mod records;
 mod sample;
+mod set;
 mod strict;
 mod template;
 mod texts;
@@ -39,8 +40,8 @@ mod value;
 mod walk;
 
 pub use explained::Explained;
-pub use file::{Diagnostic, Format, Input, Message, Program, Record, Sample, Template, read};
-pub use library::{Answer, FormatText, Library, Line};
+pub use file::{Diagnostic, Format, FormatText, Input, Message, Program, Record, Sample, Template, read};
+pub use library::{Answer, Library, Line};
 pub use log_source::LogSource;
 pub use meaning::{Action, Meaning, Outcome, OutcomeRule, Severity};
 pub use names::{Identity, ecs};

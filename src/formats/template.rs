@@ -1,5 +1,7 @@
 //! The syntax of templates: literal text, `{name:type}`, `{?optional}`, `{one|or|another}`.
 
+use std::collections::BTreeSet;
+
 use super::kind::Kind;
 use crate::limits;
 
@@ -28,6 +30,17 @@ pub struct SyntaxError {
     /// In characters from the template's start, the first is 1.
     pub column: usize,
     pub problem: String,
+}
+
+/// Adds the names of all fields.
+pub fn names(parts: &[Part], to: &mut BTreeSet<String>) {
+    for part in parts {
+        match part {
+            Part::Text(_) => {}
+            Part::Field(field) => to.extend(field.name.as_deref().map(str::to_owned)),
+            Part::Either(all) => all.iter().for_each(|parts| names(parts, to)),
+        }
+    }
 }
 
 /// Reads a template.

@@ -154,10 +154,6 @@ impl Tree {
         }
     }
 
-    pub fn fields(&self) -> impl Iterator<Item = &Field> {
-        self.fields.iter()
-    }
-
     pub fn field(&self, index: u32) -> Option<&Field> {
         self.fields.get(index as usize)
     }

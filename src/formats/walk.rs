@@ -40,6 +40,7 @@ pub fn walk(tree: &Tree, start: NodeId, text: &Text<'_>, visit: &mut impl Visit)
     if u32::try_from(message.len()).is_err() {
         return false;
     }
+    text.walk(std::ptr::from_ref(tree).addr());
     let spans = [Span::default(); limits::FORMAT_FIELDS_MAX];
     let mut walk = Walk { tree, text, message, readings: 0, spans, visit };
     walk.node(start, Place { at: 0, depth: 0, literal_bytes: 0 });

@@ -147,7 +147,8 @@ mod tests {
     #[test]
     fn what_has_no_template_is_shown_by_its_shape_the_most_frequent_first() {
         use crate::formats::FormatText;
-        let (library, problems) = Library::new(&[FormatText { file: "x.toml".into(), toml: FORMAT.into() }]);
+        let (library, problems) =
+            Library::new(&[FormatText { file: "x.toml".into(), toml: FORMAT.into(), is_tried: false }]);
         assert!(problems.is_empty(), "{problems:?}");
         let file = tempfile::NamedTempFile::new().unwrap();
         let tagged = |message: &str| format!("Jan  2 03:04:05 web exampled[1]: {message}\n");

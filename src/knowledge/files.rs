@@ -20,7 +20,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<FormatText>, String> {
         for file in files {
             let toml = named_files::text(&file, limits::FORMAT_FILE_BYTES_MAX)
                 .map_err(|error| format!("{}: cannot be read ({error})", file.display()))?;
-            texts.push(FormatText { file: file.display().to_string(), toml });
+            texts.push(FormatText { file: file.display().to_string(), toml, is_tried: false });
         }
         if texts.len() > limits::FORMAT_FILES_MAX {
             return Err(format!("{}: brings the files above {}", path.display(), limits::FORMAT_FILES_MAX));

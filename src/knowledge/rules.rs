@@ -21,7 +21,8 @@ pub fn list(config: &L3, library: &Library, out: &mut impl Write) -> io::Result<
             return Ok(EXIT_CONFIG);
         }
     };
-    let filled = filled(library);
+    let names = library.field_names();
+    let filled = filled(library, &names);
     let rules = needs(&files.texts, &filled);
     let (mut never, mut partly) = (0, 0);
     for rule in &rules {
@@ -51,7 +52,7 @@ fn verdict(rule: &Needs) -> String {
 }
 
 /// Every name that a format gives to a part of a line, or that a line must have for a format to speak of it.
-fn filled(library: &Library) -> BTreeSet<&str> {
+fn filled<'a>(library: &'a Library, fields: &'a BTreeSet<String>) -> BTreeSet<&'a str> {
     let mut names = BTreeSet::new();
     for format in library.formats() {
         for message in &format.messages {
@@ -64,7 +65,7 @@ fn filled(library: &Library) -> BTreeSet<&str> {
             names.extend(record.has.iter().chain(record.when.iter().map(|(key, _)| key)).map(String::as_str));
         }
     }
-    names.extend(library.field_names());
+    names.extend(fields.iter().map(String::as_str));
     names
 }
 

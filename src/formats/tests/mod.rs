@@ -8,7 +8,7 @@ const SSHD: &str = include_str!("sshd.toml");
 const PAM: &str = include_str!("pam.toml");
 
 fn text(file: &str, toml: &str) -> FormatText {
-    FormatText { file: file.to_owned(), toml: toml.to_owned() }
+    FormatText { file: file.to_owned(), toml: toml.to_owned(), is_tried: false }
 }
 
 fn library(texts: &[FormatText]) -> Library {
@@ -321,6 +321,14 @@ fn quotes_round_a_name_and_the_root_of_a_host_are_no_part_of_them() {
         let answer = library.understand(Line { program: None, message: "", fields: &fields });
         assert_eq!(answer.understood.unwrap().field(name), Some(expected), "{value}");
     }
+}
+
+/// When the daemon starts, their templates are not tried again.
+#[test]
+fn every_built_in_file_would_be_taken_from_an_operator() {
+    let texts = super::builtin::texts().into_iter();
+    let texts: Vec<FormatText> = texts.map(|text| FormatText { is_tried: false, ..text }).collect();
+    assert_eq!(Library::new(&texts).1, []);
 }
 
 /// A name may begin and end with a blank, which `text` does not: then the line would have a forged reading alone. PAM writes blanks where it
