@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem;
 
+use super::conversation::Conversation;
 use super::nets::is_private;
 use super::packet;
 use crate::event::{Action, Record};
@@ -42,6 +43,7 @@ pub struct Flow<'a> {
     pub begun: Side,
     /// Client and server have spoken with each other: nobody else can have written the client's address there.
     pub proves_client: bool,
+    pub conversation: Conversation,
 }
 
 /// Zeek's `conn_state` of an attempt without an answer: no reply, refused, ended after the first packet.
@@ -89,6 +91,8 @@ impl<'a> Flow<'a> {
 fn zeek(record: &Record) -> Option<Flow<'_>> {
     let client = record.field("id.orig_h")?.parse().ok()?;
     let state = record.field("conn_state");
+    // Its other logs name both ends as well, and tell of no contact of its own.
+    state.or_else(|| record.first_of(&["server_name", "established", "method"]))?;
     let of = |states: &[&str]| state.is_some_and(|state| states.contains(&state));
     let is_own = |name: &str| record.field(name).map(|value| matches!(value, "T" | "true"));
     let begun = match (is_own("local_orig"), is_own("local_resp")) {
@@ -107,6 +111,7 @@ fn zeek(record: &Record) -> Option<Flow<'_>> {
         begun,
         proves_client: answered == Some(true),
         domain: record.field("server_name").or_else(|| record.field("host")).or(record.entity.domain.as_deref()),
+        conversation: Conversation::of(record),
     })
 }
 
@@ -123,6 +128,7 @@ fn ssh_probe(record: &Record) -> Option<Flow<'_>> {
         domain: None,
         begun: Side::Outside,
         proves_client: true,
+        conversation: Conversation::default(),
     })
 }
 
@@ -147,27 +153,40 @@ fn side(record: &Record, client: IpAddr) -> Side {
 
 /// A firewall's or a proxy's line.
 fn connection(record: &Record) -> Option<Flow<'_>> {
-    matches!(record.action, Action::Connection | Action::HttpRequest).then_some(())?;
     let entity = &record.entity;
+    let conversation = Conversation::of(record);
+    let is_counted = record.action == Action::Other && entity.dst_port.is_some() && conversation.packets_sent.is_some();
+    (is_counted || matches!(record.action, Action::Connection | Action::HttpRequest)).then_some(())?;
     let server = entity.dst_ip.as_deref().or(entity.domain.as_deref())?;
-    let proto = record.field("protocol").or_else(|| record.field("proto"));
+    let proto = record.first_of(&["protocol", "proto", "network.transport", "netflow.protocol"]);
     let client = entity.src_ip.as_deref()?.parse().ok()?;
+    let transport = proto.map_or(Transport::Tcp, transport);
     Some(Flow {
         client,
         server,
         port: entity.dst_port.unwrap_or(0),
-        transport: proto.map_or(Transport::Tcp, transport),
-        answered: record.outcome,
+        transport,
+        answered: record.outcome.or_else(|| answered(transport, &conversation)),
         domain: entity.domain.as_deref(),
         begun: side(record, client),
         proves_client: packet::proves_source(record) && record.outcome == Some(true),
+        conversation,
     })
+}
+
+/// By the packets that came back: one alone over TCP may have refused it.
+fn answered(transport: Transport, conversation: &Conversation) -> Option<bool> {
+    match (conversation.packets_received?, transport) {
+        (0, _) => Some(false),
+        (1, Transport::Tcp) => None,
+        _ => Some(true),
+    }
 }
 
 fn transport(name: &str) -> Transport {
     match name {
-        "tcp" | "TCP" | "6" => Transport::Tcp,
-        "udp" | "UDP" | "17" => Transport::Udp,
+        "tcp" | "TCP" | "Tcp" | "6" => Transport::Tcp,
+        "udp" | "UDP" | "Udp" | "17" => Transport::Udp,
         _ => Transport::Other,
     }
 }
@@ -200,7 +219,8 @@ mod tests {
     #[test]
     fn what_goes_to_many_or_to_oneself_is_upkeep() {
         let is_upkeep = |client: &str, server: &str, port: &str, proto: &str| {
-            let fields = [("id.orig_h", client), ("id.resp_h", server), ("id.resp_p", port), ("proto", proto)];
+            let ends = [("id.orig_h", client), ("id.resp_h", server), ("id.resp_p", port)];
+            let fields = [&ends[..], &[("proto", proto), ("conn_state", "SF")]].concat();
             Flow::of(&record(&fields)).unwrap().is_upkeep()
         };
         let many = ["224.0.0.251", "255.255.255.255", "169.254.1.2", "192.0.2.255", "ff02::fb", "fe80::1"];
@@ -224,7 +244,8 @@ mod tests {
             ("192.0.2.255", "9999", "udp"),
             ("203.0.113.9", "123", "udp"),
         ] {
-            let fields = [("id.orig_h", "192.0.2.7"), ("id.resp_h", server), ("id.resp_p", port), ("proto", proto)];
+            let ends = [("id.orig_h", "192.0.2.7"), ("id.resp_h", server), ("id.resp_p", port)];
+            let fields = [&ends[..], &[("proto", proto), ("conn_state", "OTH")]].concat();
             assert!(Flow::of(&record(&fields)).unwrap().is_upkeep(), "{server} {port}");
         }
     }

@@ -1,6 +1,8 @@
 //! Device 57, network: scans, beacons, names made by an algorithm and data carried in names.
 
 #[cfg(test)]
+mod periodic_tests;
+#[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;
@@ -13,6 +15,7 @@ use super::network_findings::{Found, Link, member, name_finding, page_finding, s
 use super::{DeviceSpec, settings};
 use crate::config::Span;
 use crate::detect::beacon::{Beacon, Beacons, Contact};
+use crate::detect::conversation::Conversation;
 use crate::detect::dga;
 use crate::detect::dns_names::{DnsNames, Question};
 use crate::detect::doer::doer;
@@ -200,6 +203,8 @@ impl Network {
             algorithmic: flow.domain.map_or(0.0, dga::score),
             is_internal: is_private(flow.client) && flow.server.parse().is_ok_and(is_private),
             is_own: flow.begun == Side::Inside,
+            is_question: false,
+            conversation: flow.conversation,
         };
         let key = format!("{}>{peer}:{}", flow.client, flow.port);
         self.state.beacons.contact(&key, contact, now, self.settings.beacon_contacts)
@@ -231,6 +236,8 @@ impl Network {
             algorithmic: dga::score(question.name),
             is_internal: false,
             is_own,
+            is_question: true,
+            conversation: Conversation::default(),
         };
         let key = format!("{client}?{}", question.name);
         self.state.beacons.contact(&key, contact, now, QUESTIONS_OF_A_BEACON.max(self.settings.beacon_contacts))

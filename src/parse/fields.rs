@@ -46,7 +46,8 @@ fn role(key: &str) -> Option<Role> {
         length += 1;
     }
     Some(match buffer.get(..length)? {
-        b"srcip" | b"sourceip" | b"srcaddr" | b"sourceaddress" | b"sourceipaddress" | b"idorigh" => Role::Source(0),
+        b"srcip" | b"sourceip" | b"srcaddr" | b"sourceaddress" | b"sourceipaddress" | b"idorigh" | b"ipv4srcaddr"
+        | b"ipv6srcaddr" => Role::Source(0),
         b"clientip" | b"clientaddr" | b"clientaddress" | b"clienthost" | b"cip" => Role::Source(CLAIMED),
         b"downstreamremoteaddress"
         | b"remoteip"
@@ -60,9 +61,16 @@ fn role(key: &str) -> Option<Role> {
         b"ip" | b"ipaddress" if parent == "destination" || parent == "server" => Role::Destination,
         b"ip" | b"ipaddress" if parent.is_empty() => Role::Source(3),
         b"addr" | b"client" | b"remote" if !parent.contains("local") => Role::Source(4),
-        b"srcport" | b"sourceport" | b"clientport" | b"remoteport" | b"idorigp" => Role::SourcePort,
-        b"dstip" | b"destip" | b"destinationip" | b"destinationaddress" | b"dstaddr" | b"idresph" => Role::Destination,
-        b"dstport" | b"destport" | b"destinationport" | b"idrespp" => Role::DestinationPort,
+        b"srcport" | b"sourceport" | b"clientport" | b"remoteport" | b"idorigp" | b"l4srcport" => Role::SourcePort,
+        b"dstip"
+        | b"destip"
+        | b"destinationip"
+        | b"destinationaddress"
+        | b"dstaddr"
+        | b"idresph"
+        | b"ipv4dstaddr"
+        | b"ipv6dstaddr" => Role::Destination,
+        b"dstport" | b"destport" | b"destinationport" | b"idrespp" | b"l4dstport" => Role::DestinationPort,
         b"user" | b"username" | b"acct" | b"targetuser" | b"remoteuser" | b"principalname" | b"login" => Role::User,
         b"exe" | b"image" | b"processname" | b"comm" => Role::Process,
         b"commandline" | b"cmdline" => Role::Command,

@@ -15,6 +15,7 @@ fn flow(client: [u8; 4], server: &str, port: u16, answered: bool) -> Flow<'_> {
         domain: None,
         begun: Side::Unknown,
         proves_client: answered,
+        conversation: crate::detect::conversation::Conversation::default(),
     }
 }
 
