@@ -66,8 +66,10 @@ pub(super) fn of_words(text: &str, words_max: usize) -> Option<(Tag<'_>, &str)> 
             && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b'+'))
     };
     let count = program.split(' ').count();
-    let are_words = program.split(' ').all(is_word) && is_name(program);
-    if count > words_max || !are_words || (count > 1 && name.ends_with(' ')) {
+    if count > words_max || (count > 1 && name.ends_with(' ')) {
+        return None;
+    }
+    if !program.split(' ').all(is_word) || !is_name(program) {
         return None;
     }
     let rest = text.get(name.len() + 1 + digits.len() + 1..)?.strip_prefix(':')?;
