@@ -1,6 +1,7 @@
 //! Every bound of the daemon, with the relations that must hold between them.
 
 mod detection;
+mod feeds;
 mod formats;
 mod http;
 mod intake;
@@ -10,6 +11,7 @@ mod silences;
 mod stix;
 
 pub use detection::*;
+pub use feeds::*;
 pub use formats::*;
 pub use http::*;
 pub use intake::*;

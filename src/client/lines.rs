@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::detect::deceptive::escaped;
 use crate::event::Timestamp;
-use crate::server::gateway::{ActorStatus, OutletStatus, SourceState, SourceStatus, Status};
+use crate::server::gateway::{ActorStatus, FeedStatus, OutletStatus, SourceState, SourceStatus, Status};
 
 /// Longest summary or payload on a line.
 const TEXT_CHARS_MAX: usize = 300;
@@ -89,6 +89,9 @@ fn actor_row(actor: &ActorStatus) -> [String; 5] {
 }
 
 fn source_row(source: &SourceStatus) -> [String; 7] {
+    if let Some(feed) = &source.feed {
+        return feed_row(source, feed);
+    }
     [
         source.name.clone(),
         source.state.name().to_owned(),
@@ -96,6 +99,21 @@ fn source_row(source: &SourceStatus) -> [String; 7] {
         source.last_event.clone().unwrap_or_default(),
         format!("{:.1}/s", source.rate),
         source.lag_s.map(duration).unwrap_or_default(),
+        source.last_error.clone().unwrap_or_default(),
+    ]
+}
+
+/// Of a list that is fetched: its indicators, when it came, and how long ago the server last confirmed it.
+fn feed_row(source: &SourceStatus, feed: &FeedStatus) -> [String; 7] {
+    let confirmed = feed.confirmed.as_ref().and_then(|time| time.parse::<jiff::Timestamp>().ok());
+    let age = confirmed.map(|time| jiff::Timestamp::now().duration_since(time).as_secs_f64().max(0.0));
+    [
+        source.name.clone(),
+        source.state.name().to_owned(),
+        feed.entries.to_string(),
+        feed.fetched.clone().unwrap_or_default(),
+        String::new(),
+        age.map(duration).unwrap_or_default(),
         source.last_error.clone().unwrap_or_default(),
     ]
 }

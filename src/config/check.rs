@@ -36,6 +36,7 @@ fn sections(config: &Config, judge: &mut Judge<'_>) {
     outlets(config, judge);
     let flat_log = config.flat_log.as_ref().map(|flat_log| flat_log.path.as_path());
     intake::config::check(&config.intake, flat_log, judge);
+    intake::feed::config::check(&config.intel, judge);
     layer::l4::config::check(&config.l4, judge);
     supervise::config::check(&config.supervisor, judge);
     respond::config::check(&config.respond, judge);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::daemon::Daemon;
 use crate::intake::config::Intake;
+use crate::intake::feed::config::Intel;
 use crate::intake::shrink::config::Shrink;
 use crate::layer::fusion::config::Fusion;
 use crate::layer::l3::config::L3;
@@ -33,6 +34,7 @@ pub struct Config {
     pub archive: Option<archive::Config>,
     pub shrink: Option<Shrink>,
     pub intake: Intake,
+    pub intel: Intel,
     pub parse: Parse,
     pub flat_log: Option<flat_log::Config>,
     pub loki: Option<loki::Config>,

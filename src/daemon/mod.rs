@@ -98,6 +98,9 @@ async fn until_stopped(mut daemon: Daemon, mut signals: Signals, path: Option<Pa
     let mut memory = Memory::default();
     // One reload at a time; a signal that comes meanwhile is remembered and starts the next.
     let (mut reloading, mut again) = (None, false);
+    // The same of lists that were fetched; not while a reload goes on, which may read what is being replaced.
+    let (mut renewing, mut renew) = (None, false);
+    let intake = Arc::clone(&daemon.core.intake);
     let code = loop {
         tokio::select! {
             order = signals.next() => match order {
@@ -112,13 +115,23 @@ async fn until_stopped(mut daemon: Daemon, mut signals: Signals, path: Option<Pa
                 systemd::ready(&said);
                 mark.end(&result);
             }
+            () = intake.renewed.notified() => renew = true,
+            prepared = ready(&mut renewing) => {
+                renewing = None;
+                daemon.renew(prepared).await;
+            }
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        if again && reloading.is_none() {
+        if again && reloading.is_none() && renewing.is_none() {
             again = false;
             mark.begin();
             systemd::reloading();
             reloading = Some(Box::pin(reload::prepare(Arc::clone(&daemon.components), path.clone())));
+        }
+        if renew && reloading.is_none() && renewing.is_none() {
+            renew = false;
+            let (components, config) = (Arc::clone(&daemon.components), daemon.core.config());
+            renewing = Some(Box::pin(reload::prepare_for_feeds(components, config)));
         }
         daemon.tree.look();
         watchdog.feed(daemon.tree.healthy(LATE_AFTER));

@@ -1,9 +1,11 @@
 //! From a configuration to the stages that run: everything that can be wrong is found here, before anything starts.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::component::Component;
 use super::components::Components;
 use crate::bus::{Ledger, Snapshot};
 use crate::commit::{ConsumerProgress, Progress};
@@ -11,9 +13,10 @@ use crate::config::{Config, Finding, files};
 use crate::device;
 use crate::event::EventId;
 use crate::intake::file::absent;
-use crate::intake::{clock, expected, parser};
+use crate::intake::{clock, expected, feed, parser};
 use crate::knowledge::configured;
-use crate::layer::stage::StageSpec;
+use crate::layer::row::StageRow;
+use crate::layer::stage::{StageFactory, StageSpec};
 use crate::outlet::notify;
 use crate::parse::{Parser, built_in};
 use crate::server;
@@ -85,6 +88,7 @@ pub fn prepare_with(components: Arc<Components>, config: &Config) -> Result<Plan
     let sources: Vec<String> = expected(config).into_iter().map(|source| source.name).collect();
     let mut informed = config.clone();
     let knows_sources = device::know_sources(&mut informed.device, &sources);
+    inform_of_feeds(&mut informed);
     let config = &informed;
     let (mut stages, mut files, mut warnings) = (Vec::new(), BTreeMap::<_, String>::new(), Vec::new());
     let mut findings = device::unknown(&config.device, components.devices());
@@ -94,13 +98,7 @@ pub fn prepare_with(components: Arc<Components>, config: &Config) -> Result<Plan
             Ok(None) => {}
             Ok(Some(prepared)) => {
                 warnings.extend(prepared.warnings);
-                stages.push(StageSpec {
-                    name: row.name,
-                    identifier: row.identifier,
-                    reads: stage.reads,
-                    critical: row.is_critical,
-                    make: prepared.make,
-                });
+                stages.push(spec(row, stage, prepared.make));
                 files.extend(files::digest(&(stage.files)(config)).map(|digest| (row.name, digest)));
             }
             Err(found) => findings.extend(found),
@@ -123,6 +121,36 @@ pub fn prepare_with(components: Arc<Components>, config: &Config) -> Result<Plan
     };
     let skew = config.parse.skew_max.get();
     if findings.is_empty() { Ok(Plan { components, stages, files, warnings, parser, skew }) } else { Err(findings) }
+}
+
+/// Has the device that reads lists read those that are fetched.
+fn inform_of_feeds(config: &mut Config) {
+    let names = config.intel.feed.iter().map(|feed| feed.name.as_str());
+    let lists: Vec<PathBuf> = names.map(|name| feed::list_path(&config.daemon.state_dir, name)).collect();
+    device::know_feeds(&mut config.device, &lists);
+}
+
+/// The stage that reads fetched lists, prepared from them as they are now; everything else of the plan is left as it is.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_for_feeds(components: Arc<Components>, config: &Config) -> Result<Plan, Vec<Finding>> {
+    let mut informed = config.clone();
+    inform_of_feeds(&mut informed);
+    let (mut stages, mut files, mut warnings) = (Vec::new(), BTreeMap::new(), Vec::new());
+    for (_, row, stage) in components.stages().filter(|(_, row, _)| row.name == device::READS_FEEDS) {
+        if let Some(prepared) = (stage.prepare)(&informed)? {
+            warnings.extend(prepared.warnings);
+            stages.push(spec(row, stage, prepared.make));
+            files.extend(files::digest(&(stage.files)(&informed)).map(|digest| (row.name, digest)));
+        }
+    }
+    let (parser, skew) = (parser::current(), config.parse.skew_max.get());
+    Ok(Plan { components, stages, files, warnings, parser, skew })
+}
+
+fn spec(row: &Component, stage: &StageRow, make: StageFactory) -> StageSpec {
+    StageSpec { name: row.name, identifier: row.identifier, reads: stage.reads, critical: row.is_critical, make }
 }
 
 /// As [`prepare_with`], for the machine that it runs on: what its network cannot do without is never proposed to be blocked.

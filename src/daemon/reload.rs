@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::component::{Component, Run};
 use super::components::{Components, Place};
 use super::load::{load_here, warnings};
-use super::plan::Plan;
+use super::plan::{self, Plan};
 use super::start::{Daemon, StartError};
-use crate::config::{self, Change, ConfigError, Effect, Loaded};
+use crate::config::{self, Change, Config, ConfigError, Effect, Loaded};
 use crate::event::Timestamp;
 use crate::intake::expected;
 use crate::locked::locked;
@@ -38,6 +38,13 @@ pub async fn prepare(components: Arc<Components>, path: Option<PathBuf>) -> Resu
         Ok(loaded) => loaded,
         Err(problem) => failed(problem, "look at the files that it names, and at the file systems that they are on"),
     }
+}
+
+/// Prepares what reads fetched lists, on a thread of its own as well.
+pub async fn prepare_for_feeds(components: Arc<Components>, config: Arc<Config>) -> Result<Plan, Vec<config::Finding>> {
+    let read = within(READ_WITHIN, move || plan::prepare_for_feeds(components, &config));
+    let failed = |problem| vec![config::Finding::new("intel.feed", problem, "the lists before it stay in use")];
+    read.await.unwrap_or_else(|problem| Err(failed(problem)))
 }
 
 /// The result of reading something on a thread of its own, which is left behind if it takes too long.
@@ -82,6 +89,19 @@ impl Daemon {
         log::info!(target: "dsmild", "reload {said}");
         self.core.board.change_config(|shown| shown.last_reload = Some(format!("{} {said}", Timestamp::now())));
         result
+    }
+
+    /// Takes fetched lists over; where that is not possible, those before them stay in use.
+    pub async fn renew(&mut self, prepared: Result<Plan, Vec<config::Finding>>) {
+        match prepared {
+            Ok(plan) => {
+                plan.warnings.iter().for_each(|warning| log::warn!(target: "dsmild", "{warning}"));
+                self.swap_stages_with_new_files(&plan).await;
+            }
+            Err(findings) => {
+                findings.iter().for_each(|finding| log::error!(target: "dsmild", "fetched lists: {finding}"));
+            }
+        }
     }
 
     async fn take_over(&mut self, loaded: Loaded, plan: Plan) -> Result<String, String> {
@@ -157,7 +177,7 @@ impl Daemon {
         for (place, row, _) in components.stages() {
             let runs = plan.stages.iter().any(|spec| spec.name == row.name);
             if runs && self.running_files.get(row.name) != plan.files.get(row.name) {
-                log::info!(target: "dsmild", "reload: {} reads changed files", row.name);
+                log::info!(target: "dsmild", "{} reads changed files", row.name);
                 if let Err(error) = self.swap_stage(place, row, plan).await {
                     log::error!(target: "dsmild", "reload: {} could not be changed: {error}", row.name);
                 }

@@ -1,7 +1,6 @@
 //! Device 54, threat intelligence: addresses, names, URLs, hashes and fingerprints in log lines that a local list knows to be bad,
 //! and events that are what STIX patterns describe.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -27,23 +26,13 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     identifier: "dsmil-soc-intel",
     reads: Interest::NONE.stream(Stream::L3In).stream(Stream::Tick),
     prepare: |table| {
-        let settings: Settings = settings::read(table)?;
-        let (indicators, warnings) = intel_lists::load(&settings.indicators, &settings.allow)?;
+        let settings: intel_lists::Settings = settings::read(table)?;
+        let (indicators, warnings) = intel_lists::load(&settings)?;
         let indicators = Arc::new(indicators);
         let make: StageFactory = Arc::new(move || Box::new(Intel::new(Arc::clone(&indicators))));
         Ok(PreparedStage { make, warnings })
     },
 };
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Settings {
-    /// Lists of indicators: text, CSV, hosts files, response policy zones, STIX 2.1 bundles, MISP events, searches and
-    /// manifests of feeds.
-    indicators: Vec<PathBuf>,
-    /// Lists that win over the indicators: text, CSV, MISP warninglists, what response policy zones let through.
-    allow: Vec<PathBuf>,
-}
 
 struct Intel {
     indicators: Arc<Indicators>,

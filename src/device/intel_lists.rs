@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use crate::config::Finding;
 use crate::detect::allow_list::AllowList;
 use crate::detect::indicator_list::{Problem, Unused, read_allowed, read_indicators};
@@ -14,11 +16,24 @@ use crate::named_files;
 /// Lines of one list that are named; the rest is counted.
 const PROBLEMS_NAMED_MAX: usize = 5;
 
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Lists of indicators: text, CSV, hosts files, response policy zones, STIX 2.1 bundles, MISP events, searches and
+    /// manifests of feeds.
+    pub indicators: Vec<PathBuf>,
+    /// Lists that are fetched and may not be there yet; the daemon adds those of `[[intel.feed]]`.
+    pub feeds: Vec<PathBuf>,
+    /// Lists that win over the indicators: text, CSV, MISP warninglists, what response policy zones let through.
+    pub allow: Vec<PathBuf>,
+}
+
 /// Everything in these files, and warnings about lines that cannot be used and lists that come to nothing.
 ///
 /// # Errors
-/// One finding for each file that cannot be read.
-pub fn load(indicators: &[PathBuf], allow: &[PathBuf]) -> Result<(Indicators, Vec<Finding>), Vec<Finding>> {
+/// One finding for each file that cannot be read, but for those that are fetched.
+pub fn load(settings: &Settings) -> Result<(Indicators, Vec<Finding>), Vec<Finding>> {
+    let Settings { indicators, feeds, allow } = settings;
     let (mut findings, mut warnings) = (Vec::new(), Vec::new());
     let mut allowed = AllowList::default();
     let mut parts = Vec::new();
@@ -31,7 +46,11 @@ pub fn load(indicators: &[PathBuf], allow: &[PathBuf]) -> Result<(Indicators, Ve
         findings.push(Finding::new("allow", problem, "leave out lists of type `substring`"));
     }
     let mut set = Indicators::new(allowed);
-    for (key, path, content) in contents("indicators", indicators, &mut findings) {
+    let lists = contents("indicators", indicators, &mut findings);
+    // No reason to refuse the configuration: the next fetch mends it.
+    let there: Vec<PathBuf> = feeds.iter().filter(|path| path.exists()).cloned().collect();
+    let fetched = contents("feeds", &there, &mut warnings);
+    for (key, path, content) in lists.into_iter().chain(fetched) {
         let before = set.len();
         let unused = match misp::manifest(&content) {
             Some(events) => read_feed(path, events, &mut set),
@@ -146,10 +165,27 @@ mod tests {
     use crate::detect::observable::Observable;
     use crate::event::Timestamp;
 
+    fn with(indicators: &[PathBuf], allow: &[PathBuf]) -> Result<(Indicators, Vec<Finding>), Vec<Finding>> {
+        load(&Settings { indicators: indicators.to_vec(), allow: allow.to_vec(), feeds: Vec::new() })
+    }
+
+    #[test]
+    fn a_fetched_list_that_is_not_there_yet_or_damaged_keeps_nothing_from_starting() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("good"), "203.0.113.9\n").unwrap();
+        std::fs::create_dir(path("damaged")).unwrap();
+        let feeds = vec![path("absent"), path("damaged"), path("good")];
+        let (set, warnings) = load(&Settings { feeds, ..Settings::default() }).unwrap();
+        assert_eq!((set.len(), warnings.len()), (1, 1), "{warnings:?}");
+        let origin = set.look_up(&Observable::read("203.0.113.9").unwrap(), Timestamp::ZERO).unwrap();
+        assert_eq!(&*origin.list, "good", "the name of the feed");
+    }
+
     #[test]
     fn every_unreadable_list_is_a_finding_at_its_key() {
         let missing = [PathBuf::from("/nonexistent/a"), PathBuf::from("/nonexistent/b")];
-        let Err(findings) = load(&missing, &missing[..1]) else { panic!("nothing is there to be read") };
+        let Err(findings) = with(&missing, &missing[..1]) else { panic!("nothing is there to be read") };
         let keys: Vec<&str> = findings.iter().map(|finding| finding.key.as_str()).collect();
         assert_eq!(keys, ["allow[0]", "indicators[0]", "indicators[1]"]);
     }
@@ -159,7 +195,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("list.txt");
         std::fs::write(&path, b"\xff\xfe nonsense\n203.0.113.9\n").unwrap();
-        let (set, warnings) = load(&[path], &[]).unwrap();
+        let (set, warnings) = with(&[path], &[]).unwrap();
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(set.look_up(&Observable::read("203.0.113.9").unwrap(), Timestamp::ZERO).is_some());
     }
@@ -169,7 +205,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rpz.zone");
         std::fs::write(&path, "@ SOA a. b. 1\nevil.example CNAME .\nworse.example CNA\nx TXT (\n").unwrap();
-        let (set, warnings) = load(&[path], &[]).unwrap();
+        let (set, warnings) = with(&[path], &[]).unwrap();
         for (warning, place) in warnings.iter().zip(["rpz.zone:3: ", "rpz.zone:4: "]) {
             assert!(warning.key == "indicators[0]" && warning.problem.contains(place), "{warning:?}");
         }
@@ -181,7 +217,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("list.txt");
         std::fs::write(&path, "# nothing yet\n").unwrap();
-        let (_, warnings) = load(&[path], &[]).unwrap();
+        let (_, warnings) = with(&[path], &[]).unwrap();
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].key == "indicators[0]" && warnings[0].problem.contains("adds no indicator"));
     }
@@ -192,7 +228,7 @@ mod tests {
         let path = folder.path().join("event.json");
         let event = r#"{"Event":{"Attribute":[{"type":"domain","value":"a.example","to_ids":false}]}}"#;
         std::fs::write(&path, event).unwrap();
-        let (_, warnings) = load(&[path], &[]).unwrap();
+        let (_, warnings) = with(&[path], &[]).unwrap();
         let last = &warnings.last().unwrap().problem;
         assert!(last.contains("adds no indicator (1 are not meant for detection (`to_ids`))"), "{warnings:?}");
     }
@@ -206,7 +242,7 @@ mod tests {
         std::fs::write(&manifest, serde_json::json!({ids[0]: about, ids[1]: about}).to_string()).unwrap();
         let event = r#"{"Event":{"Attribute":[{"type":"domain","value":"evil.example","to_ids":true}]}}"#;
         std::fs::write(folder.path().join(format!("{}.json", ids[0])), event).unwrap();
-        let (set, warnings) = load(&[manifest], &[]).unwrap();
+        let (set, warnings) = with(&[manifest], &[]).unwrap();
         assert_eq!(set.len(), 1);
         assert!(warnings.len() == 1 && warnings[0].problem.contains(ids[1]), "{warnings:?}");
     }

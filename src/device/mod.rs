@@ -25,6 +25,7 @@ mod soar;
 mod spec;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 pub use spec::DeviceSpec;
 
@@ -64,6 +65,17 @@ pub fn know_sources(tables: &mut BTreeMap<String, toml::Table>, names: &[String]
     }
     advml::SPEC.stage
 }
+
+/// Has device 54 read these lists as well, which are fetched and may not be there yet.
+pub fn know_feeds(tables: &mut BTreeMap<String, toml::Table>, lists: &[PathBuf]) {
+    let table = tables.entry(intel::SPEC.number.to_string()).or_default();
+    if let toml::Value::Array(feeds) = table.entry("feeds").or_insert_with(|| toml::Value::Array(Vec::new())) {
+        feeds.extend(lists.iter().map(|list| toml::Value::from(list.display().to_string())));
+    }
+}
+
+/// The stage that reads what is fetched.
+pub const READS_FEEDS: &str = intel::SPEC.stage;
 
 /// A finding for each table of a device that does not exist.
 pub fn unknown(tables: &BTreeMap<String, toml::Table>, devices: &[DeviceSpec]) -> Vec<Finding> {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::event::Timestamp;
-use crate::server::gateway::{SourceState, SourceStatus};
+use crate::server::gateway::{FeedStatus, SourceState, SourceStatus};
 
 /// A reader that has not looked at its source after this long does not read it.
 const READ_WITHIN: Duration = Duration::from_secs(10);
@@ -75,6 +75,8 @@ struct Row {
     /// Events a second at `rated`.
     rate: f64,
     rated: Instant,
+    /// Of a list that is fetched.
+    feed: Option<FeedStatus>,
 }
 
 impl Row {
@@ -93,6 +95,7 @@ impl Row {
             waits_since: None,
             rate: 0.0,
             rated: now,
+            feed: None,
         }
     }
 
@@ -195,6 +198,15 @@ impl SourceBoard {
         }
     }
 
+    /// Of a list that is fetched; `remark` is what went wrong last, if anything.
+    pub fn say_of_feed(&mut self, name: &str, said: Said, feed: FeedStatus, remark: Option<String>) {
+        if let Some(row) = self.0.get_mut(name) {
+            row.said = Some(said);
+            row.feed = Some(feed);
+            row.remark = remark;
+        }
+    }
+
     /// So many events came, the newest of which arrived at `arrival`, this late.
     pub fn note(&mut self, name: &str, events: u64, arrival: Timestamp, lag: Duration, now: Instant) {
         let Some(row) = self.0.get_mut(name) else { return };
@@ -219,6 +231,7 @@ impl SourceBoard {
                 rate: row.rate(now),
                 lag_s: row.lag_s(now),
                 last_error: error.or_else(|| row.remark.clone()),
+                feed: row.feed.clone(),
             }
         });
         shown.collect()

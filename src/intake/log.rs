@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::clock::{self, SourceClocks};
 use super::meters::SourceMeters;
@@ -31,6 +31,8 @@ pub struct IntakeLog {
     notices: Mutex<Notices>,
     crowd: Mutex<Crowd>,
     clocks: Mutex<SourceClocks>,
+    /// Lists that device 54 reads were replaced: it is to take them over.
+    pub renewed: Notify,
 }
 
 impl IntakeLog {
@@ -38,8 +40,8 @@ impl IntakeLog {
     /// `store.durability` speaks of.
     pub fn new(bus: Arc<Bus>, positions: BTreeMap<String, Value>, durable: watch::Receiver<EventId>) -> Self {
         let clocks = Mutex::new(SourceClocks::load(&positions));
-        let (board, meters, shrink, notices, crowd) = Default::default();
-        Self { bus, positions: Mutex::new(positions), board, meters, durable, shrink, notices, crowd, clocks }
+        let (board, meters, shrink, notices, crowd, renewed) = Default::default();
+        Self { bus, positions: Mutex::new(positions), board, meters, durable, shrink, notices, crowd, clocks, renewed }
     }
 
     /// Whoever sent an event up to here may be told that it is safe, and a source's outside position may move.

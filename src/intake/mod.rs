@@ -12,6 +12,7 @@ mod content;
 mod context;
 pub(crate) mod entry;
 mod entry_time;
+pub(crate) mod feed;
 pub(crate) mod file;
 mod heads;
 pub(crate) mod journal;

@@ -148,6 +148,21 @@ pub const METRICS: &[Metric] = &[
         &["source"],
         "Between the time an event names and its arrival, for the newest event of each source.",
     ),
+    metric("dsmil_feed_entries", G, Unit::Count, &["feed"], "Indicators of each list that is fetched."),
+    metric(
+        "dsmil_feed_last_success_timestamp_seconds",
+        G,
+        Unit::Seconds,
+        &["feed"],
+        "When the server of each list last sent it, or said that it is the newest.",
+    ),
+    metric(
+        "dsmil_feed_fetches_total",
+        C,
+        Unit::Count,
+        &["feed", "result"],
+        "Fetches of each list: changed, unchanged, or failure with the old one kept.",
+    ),
     metric(
         "dsmil_end_to_end_seconds",
         H(SECONDS_LONG),
@@ -374,6 +389,18 @@ pub fn intake_up(source: impl Into<SharedString>) -> Gauge {
 
 pub fn memory_bytes() -> Gauge {
     gauge!("dsmil_memory_bytes")
+}
+
+pub fn feed_entries(feed: impl Into<SharedString>) -> Gauge {
+    gauge!("dsmil_feed_entries", "feed" => feed.into())
+}
+
+pub fn feed_last_success(feed: impl Into<SharedString>) -> Gauge {
+    gauge!("dsmil_feed_last_success_timestamp_seconds", "feed" => feed.into())
+}
+
+pub fn feed_fetches(feed: impl Into<SharedString>, result: &'static str) -> Counter {
+    counter!("dsmil_feed_fetches_total", "feed" => feed.into(), "result" => result)
 }
 
 pub fn intake_lag_seconds(source: impl Into<SharedString>) -> Gauge {

@@ -169,7 +169,8 @@ impl SourceState {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SourceStatus {
-    /// `journal`, `file:/var/log/auth.log`, `file:/var/log/app/*.log`, `redis:L3_IN`, `http`, `shrink`, `boot`.
+    /// `journal`, `file:/var/log/auth.log`, `file:/var/log/app/*.log`, `redis:L3_IN`, `http`, `shrink`, `boot`,
+    /// `feed:NAME`.
     pub name: String,
     pub state: SourceState,
     /// It is not down.
@@ -183,6 +184,20 @@ pub struct SourceStatus {
     pub lag_s: Option<f64>,
     /// Why it is down, or what went wrong last.
     pub last_error: Option<String>,
+    /// Of `feed:NAME`, a list that is fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feed: Option<FeedStatus>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FeedStatus {
+    /// Indicators of the list that is used.
+    pub entries: u64,
+    /// When it came, RFC 3339; `None` before the first.
+    pub fetched: Option<String>,
+    /// When the server last said that it is the newest, RFC 3339.
+    pub confirmed: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -16,6 +16,8 @@ mod check;
 mod console;
 mod events;
 mod explain;
+mod feed_server;
+mod feeds;
 mod flat_log;
 mod full_store;
 mod harness;

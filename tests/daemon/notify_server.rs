@@ -247,7 +247,8 @@ impl MailServer {
     }
 }
 
-fn certified(folder: &Path) -> Option<ServerConfig> {
+/// Makes certificates in the folder, whose authority is `ca.pem`; `None` where openssl is not installed.
+pub fn certified(folder: &Path) -> Option<ServerConfig> {
     let openssl = |arguments: &str| {
         let status =
             Command::new("openssl").args(arguments.split(' ')).current_dir(folder).stderr(Stdio::null()).status();

@@ -1,42 +1,23 @@
 //! What is shown to Loki, or to what is before it, to be let in.
 
-use std::path::Path;
-
 use hyper::header::HeaderValue;
 
 use super::Config;
 use super::errors::file as unusable;
-use crate::event::base64;
-use crate::named_files;
+use crate::http_client::Credentials;
 use crate::retry::OutsideError;
 
-/// The header, if the configuration asks for one. The files are read anew each time, so that a changed secret needs no
-/// restart.
+/// The header, if the configuration asks for one.
 ///
 /// # Errors
 /// A file cannot be read, or holds what no header can; the secret is not in the words.
 pub fn authorization(config: &Config) -> Result<Option<HeaderValue>, OutsideError> {
-    let (key, text) = match (&config.username, &config.password_file, &config.token_file) {
-        (Some(user), Some(file), _) => {
-            let pair = format!("{user}:{}", secret("loki.password_file", file)?);
-            ("loki.password_file", format!("Basic {}", base64::encode(pair.as_bytes())))
-        }
-        (_, _, Some(file)) => ("loki.token_file", format!("Bearer {}", secret("loki.token_file", file)?)),
-        _ => return Ok(None),
+    let credentials = Credentials {
+        username: config.username.as_deref(),
+        password_file: config.password_file.as_deref(),
+        token_file: config.token_file.as_deref(),
     };
-    let mut header = HeaderValue::from_str(&text)
-        .map_err(|_| unusable(key, "it holds characters that cannot be sent; it should be one line of text"))?;
-    header.set_sensitive(true);
-    Ok(Some(header))
-}
-
-fn secret(key: &str, file: &Path) -> Result<String, OutsideError> {
-    let text = named_files::secret(file).map_err(|error| unusable(key, &format!("{}: {error}", file.display())))?;
-    let secret = text.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() {
-        return Err(unusable(key, &format!("{} is empty", file.display())));
-    }
-    Ok(secret.to_owned())
+    credentials.header().map_err(|error| unusable(&format!("loki.{}", error.key), &error.cause))
 }
 
 #[cfg(test)]
