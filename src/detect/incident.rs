@@ -86,6 +86,9 @@ pub struct Incident {
     #[serde(default)]
     attackers: BTreeMap<String, f64>,
     targets: BTreeSet<String>,
+    /// Machines on which something was done and not only tried.
+    #[serde(default)]
+    hosts: BTreeSet<String>,
     pub(super) keys: BTreeSet<String>,
     /// Whether its alerts follow from more than one line.
     several_roots: bool,
@@ -130,6 +133,7 @@ impl Incident {
             merged: Vec::new(),
             attackers: BTreeMap::new(),
             targets: BTreeSet::new(),
+            hosts: BTreeSet::new(),
             keys: BTreeSet::new(),
             several_roots: false,
             is_proven: false,
@@ -151,6 +155,7 @@ impl Incident {
         self.tactics.extend(other.tactics);
         other.attackers.into_iter().for_each(|(source, score)| self.add_attacker(&source, score));
         self.targets.extend(other.targets);
+        self.hosts.extend(other.hosts);
         self.entity.fill(&other.entity);
         self.merged.extend(other.merged.into_iter().chain(other.reported.is_some().then_some(other.id)));
         self.merged.truncate(KINDS_MAX);
@@ -210,6 +215,19 @@ impl Incident {
         }
     }
 
+    pub(super) fn is_reported(&self) -> bool {
+        self.reported.is_some()
+    }
+
+    pub(super) fn has_got_in(&self, host: &str) -> bool {
+        self.hosts.contains(host)
+    }
+
+    /// Whether what comes from this address comes from a machine that was taken over.
+    pub(super) fn goes_on_from(&self, address: &str) -> bool {
+        self.has_succeeded && self.targets.contains(address)
+    }
+
     pub(super) fn is_near(&self, now: Timestamp, window: Duration) -> bool {
         now.since(self.last).max(self.first.since(now)) <= window
     }
@@ -219,7 +237,11 @@ impl Incident {
         self.alerts += 1;
         self.several_roots |= self.root != alert.root;
         self.is_proven |= alert.evidence != Evidence::OfNobody;
-        self.has_succeeded |= alert.is_success();
+        if alert.is_success() {
+            self.has_succeeded = true;
+            let host = alert.entity.host.as_ref().filter(|_| self.hosts.len() < KEYS_MAX);
+            self.hosts.extend(host.cloned());
+        }
         self.add_kind(alert.kind.clone(), alert.score);
         for technique in alert.attack {
             if self.techniques.len() < KINDS_MAX {

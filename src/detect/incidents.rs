@@ -1,66 +1,64 @@
 //! Incidents: related alerts of different kinds become one story that grows.
 //!
 //! Alerts are related when they share a user, an address or a name within a window of event time. A key that many
-//! sources share (the account that all guess, the server that all probe) relates nothing.
+//! sources share (the account that all guess, the server that all probe) relates nothing. What happened on a machine under a name that
+//! everybody has belongs to the incident that has got in there last, and makes no two incidents one.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::incident::{Alert, Incident, KEYS_MAX};
-use super::recent::Recent;
-use super::scenario::customer;
-use crate::event::{Entity, Timestamp};
+use super::relation::{Related, Relations};
+use crate::event::Timestamp;
 
 const INCIDENTS_MAX: usize = 1024;
-const KEYS_WATCHED_MAX: usize = 8192;
-/// A key with more sources than this relates nothing.
-const SOURCES_OF_A_KEY_MAX: usize = 3;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// How long an incident takes in what is related to it, since its last alert.
+#[derive(Debug, Clone, Copy)]
+pub struct Windows {
+    pub usual: Duration,
+    /// Of one that was reported.
+    pub reported: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Incidents {
     open: BTreeMap<u64, Incident>,
     by_key: BTreeMap<String, u64>,
     next: u64,
     touches: u64,
-    /// Who was seen with each key, up to one more than may be.
-    sources: Recent<BTreeSet<String>>,
-}
-
-impl Default for Incidents {
-    fn default() -> Self {
-        Self {
-            open: BTreeMap::new(),
-            by_key: BTreeMap::new(),
-            next: 0,
-            touches: 0,
-            sources: Recent::new(KEYS_WATCHED_MAX),
-        }
-    }
+    #[serde(default)]
+    relations: Relations,
 }
 
 impl Incidents {
+    /// An ordinary login that succeeded: from it follows who shares an address.
+    pub fn login(&mut self, user: &str, address: &str, now: Timestamp) {
+        self.relations.login(user, address, now);
+    }
+
     /// Takes in one alert. Returns the incident that it belongs to when that is to be reported: when it opens, when it
     /// enters another tactic, and when `step_of` its score rises. `step_of` maps a score to its severity's rank.
     pub fn alert(
         &mut self,
         alert: &Alert<'_>,
         now: Timestamp,
-        window: Duration,
+        windows: Windows,
         step_of: fn(f64) -> u8,
     ) -> Option<&Incident> {
-        let keys = self.relating_keys(alert.entity);
-        if keys.is_empty() {
+        let related = self.relations.of(alert.entity, alert.attack);
+        if related.keys.is_empty() {
             return None;
         }
-        let number = self.find_or_open(&keys, alert, now, window);
+        let (number, is_its_own) = self.find_or_open(&related, alert, now, windows);
         let incident = self.open.get_mut(&number)?;
         incident.add(alert, now);
         self.touches += 1;
         incident.touched = self.touches;
-        for key in keys {
+        // What belongs to it by the machine alone does not make the names in it those of the story.
+        for key in related.keys.into_iter().filter(|_| is_its_own) {
             if incident.keys.len() < KEYS_MAX && !self.by_key.contains_key(&key) {
                 incident.keys.insert(key.clone());
                 self.by_key.insert(key, number);
@@ -69,57 +67,36 @@ impl Incidents {
         incident.is_due(step_of).then_some(&*incident)
     }
 
-    /// Names under which alerts about this entity are related, without those that too many sources share. Addresses are those of one
-    /// customer, who has a /64 of IPv6.
-    fn relating_keys(&mut self, entity: &Entity) -> Vec<String> {
-        let source = entity.src_ip.as_deref().map(customer).or(entity.host.as_deref().map(Cow::Borrowed));
-        let source = source.unwrap_or_default();
-        let mut keys = Vec::new();
-        for (kind, value) in [
-            ("user", &entity.user),
-            ("ip", &entity.src_ip),
-            ("ip", &entity.dst_ip),
-            ("domain", &entity.domain),
-            ("file", &entity.file),
-        ] {
-            let Some(value) = value else { continue };
-            let value = if kind == "ip" { customer(value) } else { Cow::Borrowed(value.as_str()) };
-            let key = format!("{kind}:{value}");
-            let is_source = kind == "ip" && value == source;
-            if is_source || self.is_particular(&key, &source) {
-                keys.push(key);
-            }
-        }
-        if keys.is_empty()
-            && let Some(host) = &entity.host
-        {
-            keys.push(format!("host:{host}"));
-        }
-        keys.sort();
-        keys.dedup();
-        keys
-    }
-
-    fn is_particular(&mut self, key: &str, source: &str) -> bool {
-        let sources = self.sources.touch(key, BTreeSet::new);
-        if sources.len() <= SOURCES_OF_A_KEY_MAX {
-            sources.insert(source.to_owned());
-        }
-        sources.len() <= SOURCES_OF_A_KEY_MAX
-    }
-
-    fn find_or_open(&mut self, keys: &[String], alert: &Alert<'_>, now: Timestamp, window: Duration) -> u64 {
-        let known: BTreeSet<u64> = keys.iter().filter_map(|key| self.by_key.get(key).copied()).collect();
+    /// The incident that the alert belongs to, and whether by a name of its own.
+    fn find_or_open(&mut self, related: &Related, alert: &Alert<'_>, now: Timestamp, windows: Windows) -> (u64, bool) {
+        let known: BTreeSet<u64> = related.keys.iter().filter_map(|key| self.by_key.get(key).copied()).collect();
         let mut found: Option<u64> = None;
         for number in known {
-            let is_open = self.open.get(&number).is_some_and(|incident| incident.is_near(now, window));
+            let is_open = self.open.get(&number).is_some_and(|incident| incident.is_near(now, windows.of(incident)));
             match (is_open, found) {
                 (false, _) => drop(self.close(number)),
                 (true, None) => found = Some(number),
                 (true, Some(first)) => self.merge(first, number),
             }
         }
-        found.unwrap_or_else(|| self.open(alert, now))
+        if let Some(number) = found {
+            return (number, true);
+        }
+        match self.got_in(related, now, windows) {
+            Some(number) => (number, false),
+            None => (self.open(alert, now), true),
+        }
+    }
+
+    /// The incident that has got in last where this happened, or where it came from.
+    fn got_in(&self, related: &Related, now: Timestamp, windows: Windows) -> Option<u64> {
+        let is_there = |incident: &Incident| {
+            related.local.as_ref().is_some_and(|host| incident.has_got_in(host))
+                || related.source.as_ref().is_some_and(|address| incident.goes_on_from(address))
+        };
+        let open = self.open.iter().filter(|(_, incident)| incident.is_reported() && is_there(incident));
+        let near = open.filter(|(_, incident)| incident.is_near(now, windows.reported));
+        near.max_by_key(|(_, incident)| incident.touched).map(|(number, _)| *number)
     }
 
     fn open(&mut self, alert: &Alert<'_>, now: Timestamp) -> u64 {
@@ -155,12 +132,19 @@ impl Incidents {
     }
 }
 
+impl Windows {
+    fn of(&self, incident: &Incident) -> Duration {
+        if incident.is_reported() { self.reported } else { self.usual }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::incident::Evidence;
     use super::*;
+    use crate::event::Entity;
 
-    const WINDOW: Duration = Duration::from_secs(3600);
+    const WINDOW: Windows = Windows { usual: Duration::from_secs(3600), reported: Duration::from_secs(12 * 3600) };
 
     struct Log {
         incidents: Incidents,

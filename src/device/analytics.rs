@@ -1,34 +1,31 @@
 //! Device 52, security analytics: incidents out of the SOC events of fusion and the other devices, and an hourly
 //! account.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::common::{quote, severity_of_score};
+use super::hourly::Hour;
 use super::offender::{is_of_nobody, was_refused};
 use super::{DeviceSpec, settings};
 use crate::config::Span;
+use crate::detect::earlier::{Earlier, Likeness};
 use crate::detect::incident::{Alert, Evidence, Incident};
-use crate::detect::incidents::Incidents;
+use crate::detect::incidents::{Incidents, Windows};
 use crate::detect::tactic::Tactic;
-use crate::detect::top::Top;
-use crate::event::{Alarm, Body, Category, Entity, Event, Interest, Severity, Soc, Stream, Times, Timestamp, Verdict};
+use crate::event::{
+    Action, Alarm, Body, Category, Entity, Event, Interest, Record, Severity, Soc, Stream, Times, Timestamp, Verdict,
+};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, says, verdict};
 
 const NUMBER: u16 = 52;
-const HOUR: Duration = Duration::from_secs(3600);
-/// Names counted for the account.
-const NAMES_COUNTED: usize = 256;
-const NAMES_SHOWN: usize = 3;
 
 pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-52",
     identifier: "dsmil-soc-analytics",
     // Also of devices that are yet to come. Device 58 speaks of what this one says.
-    reads: Interest::NONE.stream(Stream::SocEvents).without_soc(NUMBER).without_soc(58),
+    reads: Interest::NONE.stream(Stream::L3In).stream(Stream::SocEvents).without_soc(NUMBER).without_soc(58),
     prepare: |table| settings::factory(table, Analytics::new),
 };
 
@@ -37,32 +34,25 @@ pub const SPEC: DeviceSpec = DeviceSpec {
 struct Settings {
     /// Related alerts further apart than this are different incidents.
     window: Span,
+    /// The same of what is related to an incident that was reported.
+    reported_window: Span,
     /// Write an account of each hour that had events other than benign ones.
     hourly: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { window: Span::from_millis(3600 * 1000), hourly: true }
+        let (window, reported_window) = (Span::from_millis(3600 * 1000), Span::from_millis(12 * 3600 * 1000));
+        Self { window, reported_window, hourly: true }
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct State {
     incidents: Incidents,
     hour: Hour,
-}
-
-/// What one hour of event time had.
-#[derive(Serialize, Deserialize)]
-struct Hour {
-    /// Number of the hour since the epoch.
-    number: u64,
-    events: u64,
-    /// From HIGH on.
-    severe: u64,
-    entities: Top,
-    kinds: Top,
+    #[serde(default)]
+    earlier: Earlier,
 }
 
 struct Analytics {
@@ -72,9 +62,18 @@ struct Analytics {
 
 impl Analytics {
     fn new(settings: Settings) -> Self {
-        let hour =
-            Hour { number: 0, events: 0, severe: 0, entities: Top::new(NAMES_COUNTED), kinds: Top::new(NAMES_COUNTED) };
-        Self { settings, state: State { incidents: Incidents::default(), hour } }
+        Self { settings, state: State::default() }
+    }
+}
+
+impl Analytics {
+    /// Who comes from where, for what people share.
+    fn login(&mut self, record: &Record, now: Timestamp) {
+        if let (Action::Login, Some(true), Some(user), Some(address)) =
+            (record.action, record.outcome, &record.entity.user, &record.entity.src_ip)
+        {
+            self.state.incidents.login(user, address, now);
+        }
     }
 }
 
@@ -82,12 +81,16 @@ impl Stateful for Analytics {
     type State = State;
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
+        if let Body::Raw(raw) = &event.body {
+            self.login(raw.record(), event.time());
+        }
         let Body::Soc(soc) = &event.body else { return };
         if soc.decision == Verdict::Benign || soc.is_silenced() {
             return;
         }
-        if let Some((end, account)) = self.state.hour.count(event.times, soc).filter(|_| self.settings.hourly) {
-            out.emit_at(Stream::SocEvents, end, Body::Soc(Box::new(account)));
+        let ended = self.state.hour.count(event.times, soc, &kind(soc));
+        if let Some((end, account)) = ended.filter(|_| self.settings.hourly) {
+            out.emit_at(Stream::SocEvents, end, Body::Soc(Box::new(Soc { src_device: NUMBER, ..account })));
         }
         let alert = Alert {
             id: event.id.to_string(),
@@ -99,8 +102,10 @@ impl Stateful for Analytics {
             evidence: evidence(soc),
         };
         let step_of = |score: f64| severity_of_score(score) as u8;
-        if let Some(incident) = self.state.incidents.alert(&alert, event.time(), self.settings.window.get(), step_of) {
-            out.emit_soc(describe(incident, soc));
+        let windows = Windows { usual: self.settings.window.get(), reported: self.settings.reported_window.get() };
+        if let Some(incident) = self.state.incidents.alert(&alert, event.time(), windows, step_of) {
+            let alike = self.state.earlier.compare(incident);
+            out.emit_soc(describe(incident, soc, &alike));
         }
     }
 
@@ -113,9 +118,12 @@ impl Stateful for Analytics {
     }
 }
 
-/// What is new about an event: its flag, else its technique, else its category.
+/// What is new about an event: its flag, else its technique, and whether that succeeded, else its category.
 fn kind(soc: &Soc) -> String {
-    let technique = soc.attack.first().map(|id| id.split('.').next().unwrap_or(id).to_owned());
+    let technique = soc.attack.first().map(|id| {
+        let id = id.split('.').next().unwrap_or(id);
+        if soc.outcome == Some(true) { format!("{id} succeeded") } else { id.to_owned() }
+    });
     soc.flags.first().cloned().or(technique).unwrap_or_else(|| soc.category.name().to_owned())
 }
 
@@ -131,56 +139,7 @@ fn evidence(soc: &Soc) -> Evidence {
     }
 }
 
-impl Hour {
-    /// Counts one event. When it is the first of a later hour, returns the end of the hour before and its account.
-    fn count(&mut self, times: Times, soc: &Soc) -> Option<(Timestamp, Soc)> {
-        let hour_of = |time: Timestamp| time.millis() / 1000 / HOUR.as_secs();
-        let number = hour_of(times.believed);
-        // No hour is so far ahead of the arrival, unless the machine's clock was set back.
-        let is_next = number > self.number || self.number > hour_of(times.taken_in()) + 1;
-        let ended = (is_next && self.events > 0).then(|| self.account());
-        if is_next {
-            self.number = number;
-            self.events = 0;
-            self.severe = 0;
-            self.entities.clear();
-            self.kinds.clear();
-        }
-        self.events += 1;
-        self.severe += u64::from(soc.severity >= Severity::High);
-        self.kinds.count(&kind(soc));
-        if let Some(key) = soc.entity.key() {
-            self.entities.count(&key);
-        }
-        ended
-    }
-
-    fn account(&self) -> (Timestamp, Soc) {
-        let list = |top: &Top| {
-            let largest = top.largest(NAMES_SHOWN).into_iter();
-            largest.map(|(name, count)| format!("{} {count}", quote(name))).collect::<Vec<_>>().join(", ")
-        };
-        let start = Timestamp::from_millis(self.number * HOUR.as_secs() * 1000);
-        let soc = Soc {
-            src_device: NUMBER,
-            decision: Verdict::Benign,
-            severity: Severity::Info,
-            category: Category::System,
-            summary: format!(
-                "hour from {start}: {} events, {} of them HIGH or CRITICAL; most: {}; about: {}",
-                self.events,
-                self.severe,
-                list(&self.kinds),
-                list(&self.entities)
-            ),
-            flags: vec!["HOURLY_ACCOUNT".to_owned()],
-            ..Soc::default()
-        };
-        (start.plus(HOUR), soc)
-    }
-}
-
-fn describe(incident: &Incident, cause: &Soc) -> Soc {
+fn describe(incident: &Incident, cause: &Soc, alike: &[Likeness]) -> Soc {
     let score = incident.score();
     let severity = severity_of_score(score);
     let tactics: Vec<&str> = incident.tactics.iter().map(|tactic| tactic.name()).collect();
@@ -192,6 +151,10 @@ fn describe(incident: &Incident, cause: &Soc) -> Soc {
     reasons.extend((!incident.is_proven).then(|| SOURCE_NOT_PROVEN.to_owned()));
     reasons.extend(tactics.iter().map(|tactic| format!("tactic:{tactic}")));
     reasons.extend(kinds.iter().map(|kind| format!("kind:{kind}")));
+    reasons.extend(alike.iter().map(|alike| {
+        let shared: Vec<String> = alike.shared.iter().map(|name| quote(name)).collect();
+        format!("similar:{} {} %: {}", alike.id, alike.percent, shared.join(", "))
+    }));
     Soc {
         src_device: NUMBER,
         decision: verdict(score).max(Verdict::Suspicious),

@@ -9,6 +9,7 @@ mod common;
 mod crypto;
 mod enclave;
 mod gathered;
+mod hourly;
 mod intel;
 mod intel_hits;
 mod intel_lists;

@@ -48,6 +48,11 @@ pub const CAMPAIGN_SINGLE_MAX: usize = 32;
 pub const CAMPAIGN_SINGLE_FEW_MAX: usize = 8;
 /// Members of one campaign that are named.
 pub const CAMPAIGN_MEMBERS_MAX: usize = 256;
+/// Incidents that later ones are compared with.
+pub const EARLIER_INCIDENTS_MAX: usize = 256;
+/// Addresses of which it is known who logs in from there, and users of one.
+pub const SHARED_ADDRESSES_MAX: usize = 4096;
+pub const USERS_OF_AN_ADDRESS_MAX: usize = 16;
 /// The longest time that a scenario looks back.
 pub const SCENARIO_TIMESPAN_MAX: std::time::Duration = std::time::Duration::from_secs(31 * 24 * 3600);
 

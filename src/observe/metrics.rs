@@ -1,12 +1,15 @@
 //! Every metric of the daemon: one table, and a function for each that returns the handle to hold on to.
 //! A look-up costs several times an increment, so hot paths ask for their handles once.
 
+mod feeds;
+
 use std::sync::OnceLock;
 
 use metrics::{Counter, Gauge, Histogram, SharedString, Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::event::{Category, Severity, Stream};
+pub use feeds::{feed_entries, feed_fetches, feed_last_success};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
@@ -149,20 +152,8 @@ pub const METRICS: &[Metric] = &[
         "Between the time an event names and its arrival, for the newest event of each source.",
     ),
     metric("dsmil_feed_entries", G, Unit::Count, &["feed"], "Indicators of each list that is fetched."),
-    metric(
-        "dsmil_feed_last_success_timestamp_seconds",
-        G,
-        Unit::Seconds,
-        &["feed"],
-        "When the server of each list last sent it, or said that it is the newest.",
-    ),
-    metric(
-        "dsmil_feed_fetches_total",
-        C,
-        Unit::Count,
-        &["feed", "result"],
-        "Fetches of each list: changed, unchanged, or failure with the old one kept.",
-    ),
+    metric("dsmil_feed_last_success_timestamp_seconds", G, Unit::Seconds, &["feed"], "Of the last good answer."),
+    metric("dsmil_feed_fetches_total", C, Unit::Count, &["feed", "result"], "Fetches: changed, unchanged or failure."),
     metric(
         "dsmil_end_to_end_seconds",
         H(SECONDS_LONG),
@@ -389,18 +380,6 @@ pub fn intake_up(source: impl Into<SharedString>) -> Gauge {
 
 pub fn memory_bytes() -> Gauge {
     gauge!("dsmil_memory_bytes")
-}
-
-pub fn feed_entries(feed: impl Into<SharedString>) -> Gauge {
-    gauge!("dsmil_feed_entries", "feed" => feed.into())
-}
-
-pub fn feed_last_success(feed: impl Into<SharedString>) -> Gauge {
-    gauge!("dsmil_feed_last_success_timestamp_seconds", "feed" => feed.into())
-}
-
-pub fn feed_fetches(feed: impl Into<SharedString>, result: &'static str) -> Counter {
-    counter!("dsmil_feed_fetches_total", "feed" => feed.into(), "result" => result)
 }
 
 pub fn intake_lag_seconds(source: impl Into<SharedString>) -> Gauge {

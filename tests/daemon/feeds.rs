@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::feed_server::{FeedServer, list, status};
+use crate::feed_server::{Answer, FeedServer, list, status};
 use crate::harness::{Daemon, Site, dsmild, wait_for};
 
 const SECRET: &str = "hunter2-hunter2-hunter2";
@@ -95,7 +95,7 @@ fn whatever_a_server_sends_instead_of_a_list_what_was_good_last_stays_in_use_and
     let site = site(&server, "timeout = \"1s\"\nmax_size = \"64KiB\"");
     let daemon = site.start_ready();
     wait_for_entries(&daemon, 2);
-    let bad: [(&str, fn() -> Option<Vec<u8>>); 12] = [
+    let bad: [(&str, fn() -> Answer); 12] = [
         ("no whole answer within 1s", || None),
         ("more than max_size", || Some(list("", "203.0.113.1\n".repeat(10_000).as_bytes()))),
         ("more than max_size", || Some(list("Content-Encoding: gzip\r\n", &gzip(&vec![b'\n'; 1_000_000])))),

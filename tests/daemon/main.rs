@@ -12,6 +12,7 @@ mod archive_slow;
 mod archive_upgrade;
 mod break_in;
 mod browser;
+mod campaigns;
 mod check;
 mod console;
 mod events;

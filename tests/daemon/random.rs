@@ -12,6 +12,11 @@ impl Random {
         Self(seed)
     }
 
+    /// As this seed has it each time.
+    pub fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound

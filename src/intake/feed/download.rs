@@ -25,16 +25,12 @@ pub struct Question<'a> {
     pub validators: Option<&'a Validators>,
 }
 
-pub enum Got {
-    /// What there is already is still the answer.
-    Unchanged,
-    New {
-        /// As it was sent, perhaps packed.
-        body: Bytes,
-        headers: HeaderMap,
-        /// Where redirects have led to.
-        url: Url,
-    },
+pub struct Sent {
+    /// As it was sent, perhaps packed.
+    pub body: Bytes,
+    pub headers: HeaderMap,
+    /// Where redirects have led to.
+    pub url: Url,
 }
 
 /// Asks for one feed. Keeps the connection for the next question to the same server.
@@ -60,9 +56,11 @@ impl<'a> Downloader<'a> {
         Ok(Self { feed, authorization, kept: None })
     }
 
+    /// `None`: what there is already is still the answer.
+    ///
     /// # Errors
     /// Nobody answers in time, or not with what was asked for.
-    pub async fn get(&mut self, question: Question<'_>) -> Result<Got, OutsideError> {
+    pub async fn get(&mut self, question: Question<'_>) -> Result<Option<Sent>, OutsideError> {
         let within = self.feed.timeout.get();
         match tokio::time::timeout(within, self.follow(question)).await {
             Ok(got) => got,
@@ -70,7 +68,7 @@ impl<'a> Downloader<'a> {
         }
     }
 
-    async fn follow(&mut self, question: Question<'_>) -> Result<Got, OutsideError> {
+    async fn follow(&mut self, question: Question<'_>) -> Result<Option<Sent>, OutsideError> {
         let mut url = question.url.clone();
         for _ in 0..=FEED_REDIRECTS_MAX {
             let answer = self.ask(&url, &question).await?;
@@ -140,11 +138,11 @@ impl<'a> Downloader<'a> {
         Ok(Client::new(Peer::at_port(host.to_owned(), port, tls), limits))
     }
 
-    fn judge(&self, answer: Answer, url: Url, validators: Option<&Validators>) -> Result<Got, OutsideError> {
+    fn judge(&self, answer: Answer, url: Url, validators: Option<&Validators>) -> Result<Option<Sent>, OutsideError> {
         let Answer { status, headers, body, end } = answer;
         match status {
             StatusCode::OK => {}
-            StatusCode::NOT_MODIFIED if validators.is_some() => return Ok(Got::Unchanged),
+            StatusCode::NOT_MODIFIED if validators.is_some() => return Ok(None),
             _ => return Err(self.refused(status, &headers)),
         }
         let encoding = text(&headers, &CONTENT_ENCODING).unwrap_or_default().to_ascii_lowercase();
@@ -153,7 +151,7 @@ impl<'a> Downloader<'a> {
             return Err(self.wrong("encoding", &cause, "the server should send gzip or none"));
         }
         match end {
-            End::Whole => Ok(Got::New { body, headers, url }),
+            End::Whole => Ok(Some(Sent { body, headers, url })),
             End::TooLong => {
                 Err(self.wrong("too_large", &too_large(self.feed.max_size.get()), "raise max_size if that is meant"))
             }

@@ -9,7 +9,7 @@ use url::Url;
 use super::collection::{Envelope, merged, objects_of, path};
 use super::config::Feed;
 use super::content::{text as as_text, too_large, unpacked};
-use super::download::{Downloader, Got, Question, text, validators};
+use super::download::{Downloader, Question, Sent, text, validators};
 use super::kept::{Kept, Remembered, Validators};
 use super::misp_feed;
 use crate::detect::misp;
@@ -45,8 +45,8 @@ pub async fn fetch(feed: &Feed, kept: &Kept, before: &Remembered) -> Result<Fetc
     }
     let question = Question { url: &url, accept: ANY, validators: Some(&before.validators) };
     match downloader.get(question).await? {
-        Got::Unchanged => Ok(Fetched::Unchanged),
-        Got::New { body, headers, url } => {
+        None => Ok(Fetched::Unchanged),
+        Some(Sent { body, headers, url }) => {
             let list = plain(&downloader, feed, body.into())?;
             let validators = validators(&headers);
             let manifest = as_text(&list).ok().and_then(|text| Some((misp::manifest(&text)?, text)));
@@ -86,7 +86,7 @@ async fn pages(
             }
         }
         let question = Question { url: &url, accept: TAXII, validators: None };
-        let Got::New { body, headers, .. } = downloader.get(question).await? else { break };
+        let Some(Sent { body, headers, .. }) = downloader.get(question).await? else { break };
         let page = plain(downloader, feed, body.into())?;
         bytes = bytes.saturating_add(page.len() as u64);
         if bytes > feed.max_size.get() {
@@ -164,7 +164,7 @@ async fn event(
     let not_there = |downloader: &Downloader<'_>, cause: &str| downloader.wrong("event", cause, "the others are used");
     let url = manifest.join(file).map_err(|_| not_there(downloader, &format!("{file} is no name of a file")))?;
     let question = Question { url: &url, accept: ANY, validators: None };
-    let Got::New { body, .. } = downloader.get(question).await? else {
+    let Some(Sent { body, .. }) = downloader.get(question).await? else {
         return Err(not_there(downloader, &format!("{file} was not sent")));
     };
     let content = plain(downloader, feed, body.into())?;

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use super::*;
 
-/// The series whose labels only events, or the outlets that run, can name.
-const UNKNOWN_LABELS: [&str; 8] = [
+/// The series whose labels only events, or the outlets and feeds that run, can name.
+const UNKNOWN_LABELS: [&str; 11] = [
     "dsmil_shrink_value",
     "dsmil_device_flags_total",
     "dsmil_intake_up",
@@ -15,6 +15,9 @@ const UNKNOWN_LABELS: [&str; 8] = [
     "dsmil_outlet_lag_events",
     "dsmil_outlet_events_total",
     "dsmil_notifications_total",
+    "dsmil_feed_entries",
+    "dsmil_feed_last_success_timestamp_seconds",
+    "dsmil_feed_fetches_total",
 ];
 
 #[test]
