@@ -12,9 +12,7 @@ use crate::detect::earlier::{Earlier, Likeness};
 use crate::detect::incident::{Alert, Evidence, Incident};
 use crate::detect::incidents::{Incidents, Windows};
 use crate::detect::tactic::Tactic;
-use crate::event::{
-    Action, Alarm, Body, Category, Entity, Event, Interest, Record, Severity, Soc, Stream, Times, Timestamp, Verdict,
-};
+use crate::event::{Action, Alarm, Body, Category, Entity, Event, Interest, Record, Soc, Stream, Timestamp, Verdict};
 use crate::layer::stage::{Outbox, Stateful};
 use crate::layer::{SOURCE_NOT_COUNTED, SOURCE_NOT_PROVEN, says, verdict};
 
@@ -208,7 +206,7 @@ fn about(entity: &Entity) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventId;
+    use crate::event::{EventId, Severity, Times};
     use crate::layer::stage::Stage;
     use crate::layer::testing::soc_events;
 
