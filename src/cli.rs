@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::client;
-use crate::config::{self, ConfigError, Loaded};
+use crate::config::{self, Config, ConfigError, Loaded};
 use crate::daemon::{self, Plan};
 use crate::event::Stream;
 use crate::knowledge;
@@ -35,7 +36,8 @@ pub enum Command {
     /// Test and explain the formats that lines are understood by.
     #[command(subcommand)]
     Formats(knowledge::FormatsCommand),
-    /// Print what each Sigma rule of the configuration needs of a line, and what of it no format ever fills; test scenarios.
+    /// Print what each Sigma rule of the configuration needs of a line, what of it no format ever fills, and how often each has
+    /// matched; test scenarios and lines.
     Rules(Rules),
     /// Try notifications out.
     #[command(subcommand)]
@@ -62,7 +64,7 @@ pub enum Command {
 #[derive(Debug, Clone, clap::Args)]
 pub struct ConfigFile {
     /// Configuration; without it $DSMIL_CONFIG, then /etc/dsmil/dsmil.toml, then the built-in defaults.
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
 
@@ -71,7 +73,21 @@ pub struct Rules {
     #[command(flatten)]
     config: ConfigFile,
     #[command(subcommand)]
-    command: Option<knowledge::RulesCommand>,
+    command: Option<RulesCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    #[command(flatten)]
+    Here(knowledge::RulesCommand),
+    /// Ask a running daemon how often each rule has matched, and when it did last. Ends with 69 when there is no daemon.
+    Hits {
+        #[command(flatten)]
+        connection: client::ConnectionArgs,
+        /// The answer as it came.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,12 +124,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Check(file) => check(&file),
         Command::Replay(options) => run_replay(options),
         Command::Formats(command) => knowledge::run(&command),
-        Command::Rules(rules) => match rules.command {
-            None | Some(knowledge::RulesCommand::List) => list_rules(&rules.config),
-            Some(knowledge::RulesCommand::Test { paths, strangers }) => {
-                knowledge::print(|out| knowledge::scenarios::test(&paths, strangers, out))
-            }
-        },
+        Command::Rules(rules) => run_rules(rules),
         Command::Notify(Notify::Test { name, config }) => test_notifier(&name, &config),
         Command::Client(command) => run_client(&command),
         Command::Reload { pid } => match reload_mark::ask(pid) {
@@ -196,14 +207,47 @@ fn test_notifier(name: &str, file: &ConfigFile) -> ExitCode {
     }
 }
 
-/// Asks a running daemon. Its address is in the configuration; `--url` needs none.
+fn run_rules(rules: Rules) -> ExitCode {
+    match rules.command {
+        None | Some(RulesCommand::Here(knowledge::RulesCommand::List)) => list_rules(&rules.config),
+        Some(RulesCommand::Here(knowledge::RulesCommand::Explain { line, json })) => {
+            explain_line(&rules.config, &line, json)
+        }
+        Some(RulesCommand::Here(knowledge::RulesCommand::Test { paths, strangers })) => {
+            knowledge::print(|out| knowledge::scenarios::test(&paths, strangers, out))
+        }
+        Some(RulesCommand::Hits { connection, json }) => {
+            let file = connection.config.clone().or(rules.config.config);
+            ask(file.as_deref(), async |config| client::rule_hits(&connection, config, json).await)
+        }
+    }
+}
+
+fn explain_line(file: &ConfigFile, line: &str, json: bool) -> ExitCode {
+    match prepared(file) {
+        Ok((_, plan)) => {
+            let tried = plan.rules.try_line(line);
+            knowledge::print(|out| match json {
+                true => writeln!(out, "{:#}", serde_json::json!(tried)).map(|()| 0),
+                false => knowledge::loaded_rules::print(&tried, out),
+            })
+        }
+        Err(error) => daemon::refuse(&error),
+    }
+}
+
 fn run_client(command: &client::ClientCommand) -> ExitCode {
-    let config = match config::load(command.config()) {
+    ask(command.config(), async |config| client::run(command, config).await)
+}
+
+/// Asks a running daemon. Its address is in the configuration; `--url` needs none.
+fn ask(file: Option<&Path>, question: impl AsyncFnOnce(&Config) -> u8) -> ExitCode {
+    let config = match config::load(file) {
         Ok(loaded) => loaded.config,
         Err(error) => return daemon::refuse(&error),
     };
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => ExitCode::from(runtime.block_on(client::run(command, &config))),
+        Ok(runtime) => ExitCode::from(runtime.block_on(question(&config))),
         Err(error) => {
             eprintln!("dsmild: starting failed: {error}");
             ExitCode::FAILURE

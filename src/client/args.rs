@@ -32,6 +32,18 @@ pub enum ClientCommand {
         #[command(flatten)]
         asked: EventsArgs,
     },
+    /// Show all that is known of one user, address or machine: how bad it is, since when, what it touched, and what was done about it
+    Entity {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        /// address, user, host, process, domain, file or hash
+        kind: String,
+        /// Like 203.0.113.7
+        value: String,
+        /// The answer as it came
+        #[arg(long)]
+        json: bool,
+    },
     /// Follow a stream, one line an event
     Tail {
         #[command(flatten)]
@@ -142,6 +154,7 @@ impl ClientCommand {
         let (Self::Status { connection, .. }
         | Self::Sources { connection, .. }
         | Self::Events { connection, .. }
+        | Self::Entity { connection, .. }
         | Self::Tail { connection, .. }
         | Self::Explain { connection, .. }
         | Self::Incidents { connection, .. }

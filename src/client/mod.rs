@@ -1,7 +1,8 @@
-//! The commands that talk to a running daemon: `status`, `sources`, `events`, `tail`, `explain`, `incidents`, `proposals`, `silence`, `verify`, `top`.
+//! The commands that talk to a running daemon: `status`, `sources`, `events`, `entity`, `rules hits`, `tail`, `explain`, `incidents`, `proposals`, `silence`, `verify`, `top`.
 
 mod args;
 mod connection;
+mod entity;
 mod events;
 mod exit;
 mod explain;
@@ -10,6 +11,7 @@ mod lines;
 mod lists;
 mod output;
 mod proposals;
+mod rules;
 mod silences;
 mod subcommands;
 mod table;
@@ -41,6 +43,9 @@ pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
         ClientCommand::Events { connection, asked } => {
             with(connection, config, async |client| events::events(client, asked).await).await
         }
+        ClientCommand::Entity { connection, kind, value, json } => {
+            with(connection, config, async |client| entity::entity(client, kind, value, *json).await).await
+        }
         ClientCommand::Tail { connection, stream, after, filter, last, json } => {
             let (filter, begin) = (filter.as_deref(), tail::Begin { after: *after, last: *last });
             with(connection, config, async |client| tail::tail(client, *stream, filter, begin, *json).await).await
@@ -59,6 +64,15 @@ pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
         }
         ClientCommand::Top { connection } => with(connection, config, top::top).await,
     };
+    exit_code(result)
+}
+
+/// `dsmild rules hits`.
+pub async fn rule_hits(connection: &ConnectionArgs, config: &Config, json: bool) -> u8 {
+    exit_code(with(connection, config, async |client| rules::hits(client, json).await).await)
+}
+
+fn exit_code(result: Result<u8, ClientError>) -> u8 {
     match result {
         Ok(code) => code,
         // Whoever reads has read enough, as in `dsmild tail | head`.

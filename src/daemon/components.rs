@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(restarted("redis.maxlen"), ["mirror"]);
         let names = restarted("shrink.stale_after");
         assert_eq!((names.len(), names.last()), (1 + components.devices().len() + 1, Some(&"shrink")), "{names:?}");
-        assert_eq!(restarted("l3.builtin_rules"), ["l3", "l4"]);
+        assert_eq!(restarted("l3.builtin_rules"), ["l3", "l4", "fusion"]);
         assert_eq!(restarted("l4.half_life"), ["l4"]);
         assert_eq!(restarted("archive.url"), ["archive"]);
     }

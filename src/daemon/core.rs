@@ -1,6 +1,6 @@
 //! What the daemon's components share, and what each kind of them is given of it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::runtime::Handle;
 
@@ -8,6 +8,7 @@ use crate::bus::Bus;
 use crate::commit::{self, Announcer, Progress};
 use crate::config::{Config, CurrentConfig};
 use crate::intake::{self, IntakeLog};
+use crate::knowledge::loaded_rules::LoadedRules;
 use crate::outlet::archive;
 use crate::outlet::{self, CommittedLog};
 use crate::server::{Board, Live, Server};
@@ -26,6 +27,8 @@ pub struct Core {
     /// The HTTP server that runs.
     pub server: Mutex<Option<Server>>,
     pub config: CurrentConfig,
+    /// What is looked for by it.
+    pub rules: Arc<RwLock<Arc<LoadedRules>>>,
     /// As the daemon was started: a reload does not change it.
     pub is_power_durable: bool,
 }
@@ -33,6 +36,20 @@ pub struct Core {
 impl Core {
     pub fn config(&self) -> Arc<Config> {
         self.config.get()
+    }
+
+    pub fn rules(&self) -> Arc<LoadedRules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn set_rules(&self, rules: Arc<LoadedRules>) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+
+    /// For those who do not know this type.
+    pub fn rules_getter(&self) -> Arc<dyn Fn() -> Option<Arc<LoadedRules>> + Send + Sync> {
+        let current = Arc::clone(&self.rules);
+        Arc::new(move || Some(Arc::clone(&current.read().unwrap_or_else(PoisonError::into_inner))))
     }
 
     pub fn for_sources(&self, io: &Handle) -> intake::Resources {

@@ -130,8 +130,8 @@ async fn until_stopped(mut daemon: Daemon, mut signals: Signals, path: Option<Pa
         }
         if renew && reloading.is_none() && renewing.is_none() {
             renew = false;
-            let (components, config) = (Arc::clone(&daemon.components), daemon.core.config());
-            renewing = Some(Box::pin(reload::prepare_for_feeds(components, config)));
+            let (components, core) = (Arc::clone(&daemon.components), &daemon.core);
+            renewing = Some(Box::pin(reload::prepare_for_feeds(components, core.config(), core.rules())));
         }
         daemon.tree.look();
         watchdog.feed(daemon.tree.healthy(LATE_AFTER));

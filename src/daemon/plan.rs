@@ -15,12 +15,16 @@ use crate::event::EventId;
 use crate::intake::file::absent;
 use crate::intake::{clock, expected, feed, parser};
 use crate::knowledge::configured;
+use crate::knowledge::loaded_rules::LoadedRules;
 use crate::layer::row::StageRow;
 use crate::layer::stage::{StageFactory, StageSpec};
 use crate::outlet::notify;
 use crate::parse::{Parser, built_in};
 use crate::server;
 use crate::store::{HotStore, Recovery};
+
+/// The stage that judges each line.
+const L3: &str = "l3";
 
 /// What a configuration comes to.
 #[derive(Clone)]
@@ -36,6 +40,8 @@ pub struct Plan {
     pub parser: Arc<Parser>,
     /// How much of a line's own time is believed.
     pub skew: Duration,
+    /// What is looked for.
+    pub rules: Arc<LoadedRules>,
 }
 
 impl Plan {
@@ -120,7 +126,12 @@ pub fn prepare_with(components: Arc<Components>, config: &Config) -> Result<Plan
         }
     };
     let skew = config.parse.skew_max.get();
-    if findings.is_empty() { Ok(Plan { components, stages, files, warnings, parser, skew }) } else { Err(findings) }
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    let l3 = stages.iter().find(|spec| spec.name == L3).map(|spec| Arc::clone(&spec.make));
+    let rules = Arc::new(LoadedRules::new(config, Arc::clone(&parser), l3, &warnings));
+    Ok(Plan { components, stages, files, warnings, parser, skew, rules })
 }
 
 /// Has the device that reads lists read those that are fetched.
@@ -130,11 +141,16 @@ fn inform_of_feeds(config: &mut Config) {
     device::know_feeds(&mut config.device, &lists);
 }
 
-/// The stage that reads fetched lists, prepared from them as they are now; everything else of the plan is left as it is.
+/// The stage that reads fetched lists, prepared from them as they are now; everything else of the plan, with the `rules` that hold,
+/// is left as it is.
 ///
 /// # Errors
 /// As [`prepare`].
-pub fn prepare_for_feeds(components: Arc<Components>, config: &Config) -> Result<Plan, Vec<Finding>> {
+pub fn prepare_for_feeds(
+    components: Arc<Components>,
+    config: &Config,
+    rules: Arc<LoadedRules>,
+) -> Result<Plan, Vec<Finding>> {
     let mut informed = config.clone();
     inform_of_feeds(&mut informed);
     let (mut stages, mut files, mut warnings) = (Vec::new(), BTreeMap::new(), Vec::new());
@@ -146,7 +162,7 @@ pub fn prepare_for_feeds(components: Arc<Components>, config: &Config) -> Result
         }
     }
     let (parser, skew) = (parser::current(), config.parse.skew_max.get());
-    Ok(Plan { components, stages, files, warnings, parser, skew })
+    Ok(Plan { components, stages, files, warnings, parser, skew, rules })
 }
 
 fn spec(row: &Component, stage: &StageRow, make: StageFactory) -> StageSpec {

@@ -10,6 +10,7 @@ use super::load::{load_here, warnings};
 use super::plan::{self, Plan};
 use super::start::{Daemon, StartError};
 use crate::config::{self, Change, Config, ConfigError, Effect, Loaded};
+use crate::knowledge::loaded_rules::LoadedRules;
 use crate::event::Timestamp;
 use crate::intake::expected;
 use crate::locked::locked;
@@ -41,8 +42,12 @@ pub async fn prepare(components: Arc<Components>, path: Option<PathBuf>) -> Resu
 }
 
 /// Prepares what reads fetched lists, on a thread of its own as well.
-pub async fn prepare_for_feeds(components: Arc<Components>, config: Arc<Config>) -> Result<Plan, Vec<config::Finding>> {
-    let read = within(READ_WITHIN, move || plan::prepare_for_feeds(components, &config));
+pub async fn prepare_for_feeds(
+    components: Arc<Components>,
+    config: Arc<Config>,
+    rules: Arc<LoadedRules>,
+) -> Result<Plan, Vec<config::Finding>> {
+    let read = within(READ_WITHIN, move || plan::prepare_for_feeds(components, &config, rules));
     let failed = |problem| vec![config::Finding::new("intel.feed", problem, "the lists before it stay in use")];
     read.await.unwrap_or_else(|problem| Err(failed(problem)))
 }
@@ -114,6 +119,7 @@ impl Daemon {
         self.core.config.set(loaded.config);
         self.core.intake.configure(expected(&self.core.config()));
         plan.parse_with(Some(&self.core.store));
+        self.core.set_rules(Arc::clone(&plan.rules));
         self.core.board.change_config(|shown| shown.loaded_at = Timestamp::now().to_string());
         self.tree.reconfigure(&self.core.config().supervisor);
         let mut failures = Vec::new();

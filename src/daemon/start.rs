@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 use super::component::{Component, MakeTasks, Run};
 use super::components::{Components, Place};
@@ -141,6 +141,7 @@ impl Daemon {
             })),
             server: Mutex::default(),
             config: CurrentConfig::new(config),
+            rules: Arc::new(RwLock::new(Arc::clone(&plan.rules))),
             is_power_durable,
         });
         core.intake.configure(expected(&core.config()));

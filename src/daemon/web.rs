@@ -80,11 +80,13 @@ async fn serve(core: Arc<Core>) -> Result<Server, HttpError> {
             let config = core.config.getter();
             Arc::new(move || config().silence.clone())
         },
+        rules: core.rules_getter(),
         ingest_enabled: config.intake.http.enabled,
         socket: config.api_socket(),
         audit_file: config.daemon.state_dir.join("audit.log"),
     };
     let server = start(&config.http, parts).await?;
     server.restore_silences();
+    server.read_incidents();
     Ok(server)
 }

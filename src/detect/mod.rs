@@ -13,6 +13,7 @@ pub mod cacao;
 pub mod call_habits;
 pub(crate) mod campaign;
 pub(crate) mod campaign_ends;
+pub(crate) mod catalog;
 pub(crate) mod client_network;
 pub mod command_habits;
 pub(crate) mod conversation;

@@ -69,6 +69,11 @@ impl Tactic {
         TACTICS.iter().find(|(_, techniques)| techniques.contains(&number)).map(|(tactic, _)| *tactic)
     }
 
+    /// In their order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TACTICS.iter().map(|(tactic, _)| *tactic)
+    }
+
     /// The one of this name, as the matrix writes it.
     pub fn named(name: &str) -> Option<Self> {
         TACTICS.iter().map(|(tactic, _)| *tactic).find(|tactic| tactic.name() == name)

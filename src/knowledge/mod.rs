@@ -6,6 +6,7 @@ mod envelope;
 mod exit;
 mod explain;
 pub(crate) mod files;
+pub(crate) mod loaded_rules;
 pub(crate) mod rules;
 pub(crate) mod scenarios;
 
@@ -54,6 +55,15 @@ pub enum FormatsCommand {
 pub enum RulesCommand {
     /// Print what each Sigma rule of the configuration needs of a line, and what of it no format ever fills.
     List,
+    /// Show which rules a line matches and which scenarios count it, without the daemon. Ends with 0, or 78 for a bad configuration.
+    Explain {
+        /// The line, as it stands in a log.
+        #[arg(value_name = "LINE")]
+        line: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Run the samples of files of scenarios. Ends with 0, 1 when a sample fails, 65 when a file cannot be read, 78 when one is
     /// broken.
     Test {

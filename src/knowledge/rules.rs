@@ -52,7 +52,7 @@ fn verdict(rule: &Needs) -> String {
 }
 
 /// Every name that a format gives to a part of a line, or that a line must have for a format to speak of it.
-fn filled<'a>(library: &'a Library, fields: &'a BTreeSet<String>) -> BTreeSet<&'a str> {
+pub fn filled<'a>(library: &'a Library, fields: &'a BTreeSet<String>) -> BTreeSet<&'a str> {
     let mut names = BTreeSet::new();
     for format in library.formats() {
         for message in &format.messages {

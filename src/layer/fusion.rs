@@ -8,6 +8,8 @@
 mod alarm_tests;
 mod alarms;
 pub(crate) mod config;
+#[cfg(test)]
+mod hits_tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::alarms::Alarms;
+use super::message_pack;
+use super::rule_hits::RuleHits;
+use super::rules::KnownRules;
 use super::severity::{Operator, severity};
+use super::silenced::own_state;
 use super::stage::{Outbox, StageSpec, Stateful};
 use super::{ACUTE_STRESS, one_line};
 use crate::config::Shrink;
@@ -25,8 +31,9 @@ use crate::event::{Body, Decision, Event, Interest, Severity, Soc, Stream, Times
 pub const READS: Interest =
     Interest::NONE.stream(Stream::L3Out).stream(Stream::L4Out).stream(Stream::Shrink).stream(Stream::Tick);
 
-/// The stage that writes `SOC_EVENTS` for decisions. `shrink` has the age from which a sample is stale.
-pub fn prepare(config: &config::Fusion, shrink: Option<&Shrink>) -> StageSpec {
+/// The stage that writes `SOC_EVENTS` for decisions. `shrink` has the age from which a sample is stale; `rules` are those whose
+/// hits are counted.
+pub fn prepare(config: &config::Fusion, shrink: Option<&Shrink>, rules: KnownRules) -> StageSpec {
     let include_benign = config.include_benign;
     let stale_after = shrink.map_or_else(|| Shrink::default().stale_after, |shrink| shrink.stale_after).get();
     StageSpec {
@@ -34,13 +41,17 @@ pub fn prepare(config: &config::Fusion, shrink: Option<&Shrink>) -> StageSpec {
         identifier: "dsmil-soc-router",
         reads: READS,
         critical: true,
-        make: Arc::new(move || Box::new(Fusion { include_benign, stale_after, state: State::default() })),
+        make: Arc::new(move || {
+            let rules = rules.clone();
+            Box::new(Fusion { include_benign, stale_after, rules, state: State::default() })
+        }),
     }
 }
 
 struct Fusion {
     include_benign: bool,
     stale_after: Duration,
+    rules: KnownRules,
     state: State,
 }
 
@@ -50,12 +61,29 @@ struct State {
     known: ShrinkReadings,
     #[serde(default)]
     alarms: Alarms,
+    #[serde(default)]
+    hits: RuleHits,
+}
+
+/// How often each rule has matched, by the saved state of this stage.
+///
+/// # Errors
+/// It is no such state.
+pub fn hits(state: &[u8]) -> Result<RuleHits, message_pack::Error> {
+    /// The rest is passed over.
+    #[derive(Deserialize)]
+    struct Counted {
+        #[serde(default)]
+        hits: RuleHits,
+    }
+    message_pack::read::<Counted>(own_state(state)).map(|state| state.hits)
 }
 
 impl Stateful for Fusion {
     type State = State;
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
+        self.state.hits.step(event, || &self.rules.catalog().names);
         match &event.body {
             Body::Shrink(sample) => self.state.known.take(event.time(), sample, Some(event.id)),
             Body::Tick => {
@@ -188,7 +216,7 @@ mod tests {
 
     fn stage(include_benign: bool) -> Box<dyn Stage> {
         let config = config::Fusion { include_benign, ..config::Fusion::default() };
-        (prepare(&config, Some(&Shrink::default())).make)()
+        (prepare(&config, Some(&Shrink::default()), KnownRules::default()).make)()
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub mod pipeline;
 mod reasons;
 pub mod row;
 pub(crate) mod rule_files;
+pub(crate) mod rule_hits;
+pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod severity;
 pub(crate) mod shell;

@@ -36,6 +36,18 @@ pub fn silenced(row: StageRow) -> StageRow {
     StageRow { reads: own.soc(OPERATORS), prepare, ..row }
 }
 
+/// Of a saved state what the stage itself has saved.
+pub fn own_state(bytes: &[u8]) -> &[u8] {
+    let Some(rest) = bytes.strip_prefix(MARK) else { return bytes };
+    split(rest).map_or(rest, |(_, stage)| stage)
+}
+
+/// The silences, and the state of the stage.
+fn split(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = rest.split_first_chunk()?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+}
+
 struct Silenced {
     stage: Box<dyn Stage>,
     /// What the stage reads itself.
@@ -97,12 +109,8 @@ impl Stage for Silenced {
             self.matchers = Vec::new();
             return Ok(());
         };
-        let split = rest.split_first_chunk().and_then(|(length, rest)| {
-            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-            rest.split_at_checked(length)
-        });
         let broken = <message_pack::Error as serde::de::Error>::custom::<String>;
-        let (made, stage) = split.ok_or_else(|| broken("it is shorter than it says".to_owned()))?;
+        let (made, stage) = split(rest).ok_or_else(|| broken("it is shorter than it says".to_owned()))?;
         let made: Made = serde_json::from_slice(made).map_err(|error| broken(error.to_string()))?;
         self.stage.load(stage)?;
         self.matchers = made.matchers();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::row::{PreparedStage, StageRow};
+use super::rules::KnownRules;
 use super::silenced::silenced;
 use super::{fusion, l3, l4, rule_files};
 use crate::config::Config;
@@ -28,7 +29,18 @@ pub fn layers() -> [LayerSpec; 3] {
     let fusion = LayerSpec {
         name: "fusion",
         identifier: FUSION_IDENTIFIER,
-        sections: &["fusion", "shrink.stale_after", "silence"],
+        // It counts how often each rule matches, for which it has to know them.
+        sections: &[
+            "fusion",
+            "shrink.stale_after",
+            "silence",
+            "l3.rules",
+            "l3.builtin_rules",
+            "l3.web",
+            "l3.builtin_web",
+            "l4.scenarios",
+            "l4.builtin_scenarios",
+        ],
         stage: fusion(),
     };
     [
@@ -76,15 +88,13 @@ fn paths<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> toml::Value {
 }
 
 fn fusion() -> StageRow {
-    let prepare = |config: &Config| fusion::prepare(&config.fusion, config.shrink.as_ref()).make;
+    let prepare =
+        |config: &Config| fusion::prepare(&config.fusion, config.shrink.as_ref(), KnownRules::of(config)).make;
+    let files = |config: &Config| paths(config.l3.rules.iter().chain(&config.l3.web).chain(&config.l4.scenarios));
     silenced(StageRow {
         reads: fusion::READS,
         writes: Interest::NONE.soc(FUSION),
         prepare: Arc::new(move |config| Ok(config.fusion.enabled.then(|| PreparedStage::quiet(prepare(config))))),
-        files: no_files(),
+        files: Arc::new(files),
     })
-}
-
-fn no_files() -> Arc<dyn Fn(&Config) -> toml::Value + Send + Sync> {
-    Arc::new(|_| toml::Value::Array(Vec::new()))
 }

@@ -63,6 +63,11 @@ pub const WEB_TEXT_BYTES_MAX: usize = 8 * 1024;
 pub const RULE_FILE_BYTES_MAX: u64 = 1024 * 1024;
 pub const RULE_FILES_MAX: usize = 20_000;
 pub const RULE_PATTERNS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Rules whose hits are counted, and as many scenarios.
+pub const RULE_HITS_MAX: usize = 16_384;
+const _: () = assert!(RULE_HITS_MAX > SCENARIOS_MAX, "each scenario has a counter");
+/// Decisions since fusion has saved its state that who asks for hits waits to be counted.
+pub const RULE_HITS_CAUGHT_UP_MAX: usize = 50_000;
 /// Good samples of SHRINK that fusion can look back on.
 pub const SHRINK_SAMPLES_MAX: usize = 64;
 /// Accounts whose habits are learnt; each keeps some kilobytes.

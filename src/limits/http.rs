@@ -50,3 +50,11 @@ pub const EXPLAIN_NODES_MAX: usize = 512;
 pub const EXPLAIN_DEPTH_MAX: usize = 12;
 pub const EXPLAIN_LINE_BYTES_MAX: usize = 4096;
 const _: () = assert!(EXPLAIN_DEPTH_MAX <= EXPLAIN_STEPS_MAX, "a tree is written by a function that calls itself");
+/// Of one user, address or machine: SOC events that are looked at, and those that are counted; scores that are shown of them, and what
+/// else is listed of each kind; bytes of its name.
+pub const ENTITY_EVENTS_MAX: usize = 500;
+pub const ENTITY_COUNTED_MAX: usize = 10_000;
+pub const ENTITY_RISKS_MAX: usize = 200;
+pub const ENTITY_LISTED_MAX: usize = 40;
+pub const ENTITY_VALUE_BYTES_MAX: usize = 4096;
+const _: () = assert!(ENTITY_RISKS_MAX <= ENTITY_EVENTS_MAX && ENTITY_EVENTS_MAX < ENTITY_COUNTED_MAX);

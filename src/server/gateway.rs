@@ -1,6 +1,7 @@
 //! What the HTTP side needs of the daemon: its state, its committed events, and a way in for new ones.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -9,7 +10,10 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::event::{Draft, Event, EventId, ShrinkState, Stream};
+use crate::knowledge::loaded_rules::LoadedRules;
+use crate::layer::rule_hits::RuleHits;
 use crate::respond::config::Mode;
+use crate::store::entities::{Extent, Part};
 use crate::store::{IdSpan, Order, Searched};
 
 /// Implemented by the daemon, and by a list in memory in tests.
@@ -31,6 +35,21 @@ pub trait Gateway: Send + Sync + 'static {
 
     /// One committed event; `None` when there never was one or it is past its retention.
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>>;
+
+    /// SOC events of a span of ids that are about this, the newest first.
+    fn about(
+        &self,
+        part: Part,
+        value: String,
+        span: IdSpan,
+        count: usize,
+    ) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>>;
+
+    /// How many of them there are, and the oldest; at most `counted_max` are counted.
+    fn extent(&self, part: Part, value: String, counted_max: usize) -> BoxFuture<'_, Result<Extent, GatewayError>>;
+
+    /// How often each of these rules has matched, and up to which event that was counted; `None` before anything was.
+    fn rule_hits(&self, rules: Arc<LoadedRules>) -> BoxFuture<'_, Result<Option<(RuleHits, EventId)>, GatewayError>>;
 
     /// The greatest committed id: everything up to it is committed. Moves at every commit.
     fn committed(&self) -> watch::Receiver<EventId>;

@@ -173,6 +173,15 @@ impl Server {
         tokio::spawn(silences::restore(Arc::clone(&self.shared)));
     }
 
+    /// Reads what the log says of incidents, so that who asks first does not wait for that.
+    pub fn read_incidents(&self) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            // Who asks next reads on, and is told what fails.
+            let _ = shared.incidents.lock().await.catch_up(&*shared.gateway).await;
+        });
+    }
+
     /// Takes tokens, certificate and key from new files; open connections go on. A changed `listen` needs a new server.
     ///
     /// # Errors

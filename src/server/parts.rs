@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::gateway::Gateway;
 use crate::event::{Draft, Stream, Timestamp};
+use crate::knowledge::loaded_rules::LoadedRules;
 use crate::respond::config::Respond;
 use crate::silence::config::Configured;
 
@@ -24,6 +25,8 @@ pub struct Parts {
     pub respond: Arc<dyn Fn() -> Respond + Send + Sync>,
     /// `[[silence]]` as it is now.
     pub silences: Arc<dyn Fn() -> Vec<Configured> + Send + Sync>,
+    /// What is looked for as it is now; `None` while the daemon waits to start.
+    pub rules: Arc<dyn Fn() -> Option<Arc<LoadedRules>> + Send + Sync>,
     /// `audit.log` in `daemon.state_dir`.
     pub audit_file: PathBuf,
 }

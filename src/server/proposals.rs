@@ -94,19 +94,32 @@ pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Re
         let state: String = state.chars().take(32).collect();
         return Err(Problem::bad_request(format!("state: `{state}` is not pending, approved, rejected or expired")));
     }
-    let mut seen = shared.proposals.seen.lock().await;
-    let newest = seen.catch_up(&*shared.gateway).await?;
-    let (now, respond) = (Timestamp::now(), (shared.respond)());
-    let proposals = newest.proposals.values().rev().map(|event| {
-        let decision = shared.proposals.decision(event.id);
-        let open = if is_expired(event, now) { "expired" } else { "pending" };
-        let state = decision.as_ref().map_or(open, |decision| decision.state);
-        let effect = (state == "pending").then(|| effect_of(event, &respond));
-        let response = newest.history.of(event.id).map(|progress| Response::of(progress, now));
-        Proposal { id: event.id, state, decision, effect, response, event: event_json(event) }
-    });
-    let wanted = |proposal: &Proposal| wanted.as_deref().is_none_or(|wanted| proposal.state == wanted);
-    Ok(Json(List { mode: respond.mode, proposals: proposals.filter(wanted).collect() }))
+    let mut proposals = shared.shown_proposals(&|_| true).await?;
+    proposals.retain(|proposal| wanted.as_deref().is_none_or(|wanted| proposal.state == wanted));
+    Ok(Json(List { mode: (shared.respond)().mode, proposals }))
+}
+
+impl Shared {
+    /// The newest first.
+    async fn shown_proposals(&self, is_wanted: &(dyn Fn(&Event) -> bool + Sync)) -> Result<Vec<Proposal>, Problem> {
+        let mut seen = self.proposals.seen.lock().await;
+        let newest = seen.catch_up(&*self.gateway).await?;
+        let (now, respond) = (Timestamp::now(), (self.respond)());
+        let proposals = newest.proposals.values().rev().filter(|event| is_wanted(event)).map(|event| {
+            let decision = self.proposals.decision(event.id);
+            let open = if is_expired(event, now) { "expired" } else { "pending" };
+            let state = decision.as_ref().map_or(open, |decision| decision.state);
+            let effect = (state == "pending").then(|| effect_of(event, &respond));
+            let response = newest.history.of(event.id).map(|progress| Response::of(progress, now));
+            Proposal { id: event.id, state, decision, effect, response, event: event_json(event) }
+        });
+        Ok(proposals.collect())
+    }
+
+    /// Those that an event wanted is, as the list shows them.
+    pub async fn proposals_about(&self, is_wanted: &(dyn Fn(&Event) -> bool + Sync)) -> Result<Vec<Value>, Problem> {
+        Ok(self.shown_proposals(is_wanted).await?.iter().map(|proposal| json!(proposal)).collect())
+    }
 }
 
 pub async fn approve(

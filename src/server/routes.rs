@@ -13,6 +13,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::connections::Ticket;
+use super::entities::handlers as entities;
 use super::gateway::Status;
 use super::incidents::handlers as incidents;
 use super::peer::Peer;
@@ -21,7 +22,7 @@ use super::request::{MayRead, MayScrape};
 use super::shared::Shared;
 use super::silences::handlers as silences;
 use super::tracked::Tracked;
-use super::{console, events, explain, ingest, proposals, streams};
+use super::{console, events, explain, ingest, proposals, rules, streams};
 use crate::observe::metrics;
 
 /// From the head of a request to the head of its answer.
@@ -41,6 +42,9 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/events", get(events::page))
         .route("/api/v1/events/{id}", get(events::one))
         .route("/api/v1/events/{id}/explain", get(explain::event))
+        .route("/api/v1/entities/{kind}/{value}", get(entities::one))
+        .route("/api/v1/rules", get(rules::list))
+        .route("/api/v1/rules/test", post(rules::test))
         .route("/api/v1/audit", get(proposals::audit))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))

@@ -19,6 +19,7 @@ use super::shares::{Amounts, Shares};
 use super::silences::heard::Heard;
 use crate::event::{Body, Draft, Soc, Stream, Times};
 use crate::intake::clock::arrival;
+use crate::knowledge::loaded_rules::LoadedRules;
 use crate::limits;
 use crate::observe::audit::Kept;
 use crate::respond::config::Respond;
@@ -46,6 +47,7 @@ pub struct Shared {
     pub incidents: tokio::sync::Mutex<Seen<Incidents>>,
     pub heard: tokio::sync::Mutex<Seen<Heard>>,
     pub configured_silences: Arc<dyn Fn() -> Vec<Configured> + Send + Sync>,
+    pub rules: Arc<dyn Fn() -> Option<Arc<LoadedRules>> + Send + Sync>,
     /// Event streams.
     pub live: Arc<Shares>,
     pub metrics: MetricsText,
@@ -70,6 +72,7 @@ impl Shared {
             incidents: tokio::sync::Mutex::default(),
             heard: tokio::sync::Mutex::default(),
             configured_silences: parts.silences,
+            rules: parts.rules,
             gateway: parts.gateway,
             read_entry: parts.read_entry,
             respond: parts.respond,

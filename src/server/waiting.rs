@@ -12,11 +12,14 @@ use super::gateway::{Gateway, GatewayError, IngestError, OutletStatus, Status};
 use super::{Parts, Server, start};
 use crate::config::Config;
 use crate::event::{Draft, Event, EventId, Stream};
+use crate::knowledge::loaded_rules::LoadedRules;
+use crate::layer::rule_hits::RuleHits;
 use crate::locked::locked;
 use crate::observe::{audit, metrics, systemd};
 use crate::outlet::archive;
 use crate::respond::config::Respond;
 use crate::retry::OutsideError;
+use crate::store::entities::{Extent, Part};
 use crate::store::positions::Positions;
 use crate::store::{IdSpan, Order, Searched};
 
@@ -65,6 +68,7 @@ impl Waiting {
             respond: Arc::new(Respond::default),
             silences: Arc::new(Vec::new),
             socket: self.config.api_socket(),
+            rules: Arc::new(|| None),
             audit_file: self.config.daemon.state_dir.join(audit::FILE),
         };
         let http = self.config.http.clone();
@@ -112,6 +116,18 @@ impl Gateway for Notice {
     }
 
     fn event(&self, _: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {
+        async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
+    }
+
+    fn about(&self, _: Part, _: String, _: IdSpan, _: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
+        async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
+    }
+
+    fn extent(&self, _: Part, _: String, _: usize) -> BoxFuture<'_, Result<Extent, GatewayError>> {
+        async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
+    }
+
+    fn rule_hits(&self, _: Arc<LoadedRules>) -> BoxFuture<'_, Result<Option<(RuleHits, EventId)>, GatewayError>> {
         async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
     }
 

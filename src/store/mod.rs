@@ -5,6 +5,7 @@ mod checkpoint;
 pub(crate) mod config;
 mod count;
 mod damage;
+pub mod entities;
 mod error;
 mod files;
 pub(crate) mod handled;

@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::batch::Statement;
+use super::entities::index;
 use super::error::{StoreError, file_bytes, used_bytes};
 use super::writer::Writer;
 use super::{HotStore, Inner, Recovery, files, millis, quarantine, schema, shape};
@@ -96,6 +97,7 @@ async fn open_file(path: &Path, max_bytes: u64, bound: EventId) -> Result<(Write
     writer.transaction("making its tables", create_statements(fresh)).await?;
     let mut connection = writer.take().await?;
     add_columns(&mut connection).await.map_err(|error| writer.error("adding columns", &error))?;
+    add_indexes(&mut connection, path).await;
     let quarantined = quarantine::beyond(&mut connection, path, bound).await;
     quarantined.map_err(|error| writer.error("keeping ids beyond now apart", &error))?;
     let recovery = recover(&mut connection).await.map_err(|error| writer.error("reading how far it was", &error))?;
@@ -123,6 +125,20 @@ async fn add_columns(connection: &mut SqliteConnection) -> Result<(), sqlx::Erro
         }
     }
     Ok(())
+}
+
+/// Nothing for a store that has them. One in which there is no room for them is slower to search, and no worse otherwise.
+async fn add_indexes(connection: &mut SqliteConnection, path: &Path) {
+    for create in index::CREATE {
+        if let Err(error) = sqlx::query(create).execute(&mut *connection).await {
+            let path = path.display();
+            log::warn!(
+                "hot store {path}: the indexes by user, address and machine could not be made ({error}): pages about one are slow \
+                 until a start at which there is room"
+            );
+            return;
+        }
+    }
 }
 
 /// Looks at the file without changing it, since it may be another program's. Says whether it is still empty.

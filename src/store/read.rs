@@ -207,7 +207,7 @@ impl Page {
         self.events.len() < count && self.bytes <= limits::READ_BYTES_MAX
     }
 
-    fn take(&mut self, stored: Stored<'_>) {
+    pub(super) fn take(&mut self, stored: Stored<'_>) {
         self.bytes += stored.body.len();
         match self.rebuilder.event(stored) {
             Ok(event) => self.events.push(event),

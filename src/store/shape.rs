@@ -3,6 +3,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::entities::index;
 use super::schema;
 
 /// Another number after each change of what there is.
@@ -41,7 +42,7 @@ impl Object {
     }
 
     fn is_as_made(&self) -> bool {
-        schema::CREATE.into_iter().any(|create| self.is_made_by(create))
+        schema::CREATE.into_iter().chain(index::CREATE).any(|create| self.is_made_by(create))
     }
 
     /// A trigger, or an index of one of the daemon's tables, that the daemon did not make.

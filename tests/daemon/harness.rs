@@ -231,6 +231,11 @@ impl Daemon {
         send(self.port, &format!("POST {path}"), &token, body).expect("an answer")
     }
 
+    /// As [`get`](Self::get), with a token.
+    pub fn get_as(&self, token: &str, path: &str) -> (u16, String) {
+        send(self.port, &format!("GET {path}"), &format!("Authorization: Bearer {token}"), "").expect("an answer")
+    }
+
     pub fn status(&self) -> Value {
         let (_, body) = self.get("/api/v1/status").expect("the daemon answers");
         serde_json::from_str(&body).expect("status is JSON")

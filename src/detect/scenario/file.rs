@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::model::{Masks, Measure, Places, Scenario, Spread, Then};
 use crate::detect::attack::technique_of_tag;
 use crate::detect::fingerprint::fingerprint;
-use crate::detect::sigma;
+use crate::detect::sigma::{self, RuleText};
 use crate::event::Category;
 use crate::limits;
 
@@ -119,6 +119,13 @@ pub fn scenario(rule: &CorrelationRule) -> Result<(Scenario, Extension), String>
         file: String::new(),
     };
     Ok((scenario, extension))
+}
+
+/// The scenarios of a file that can be counted, each with its level.
+pub fn listed(text: &RuleText) -> Vec<(Scenario, Option<Level>)> {
+    let collection = sigma::parse(&text.yaml).unwrap_or_default();
+    let counted = collection.correlations.iter().filter_map(|rule| Some((scenario(rule).ok()?.0, rule.level)));
+    counted.collect()
 }
 
 fn techniques(tags: &[String]) -> Vec<String> {

@@ -19,6 +19,7 @@ mod table;
 mod tests;
 
 pub use counters::Counters;
+pub use file::listed;
 pub use group::customer;
 pub use raised::{Grown, Observation, Raised};
-pub use set::ScenarioSet;
+pub use set::{Role, ScenarioSet};

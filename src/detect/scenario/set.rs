@@ -116,6 +116,13 @@ impl ScenarioSet {
         concerned
     }
 
+    /// The same with the scenarios themselves, each once in a role.
+    pub fn roles(&self, record: &Record) -> Vec<(&Scenario, Role)> {
+        let mut roles = self.concerned(record);
+        roles.dedup();
+        roles.into_iter().filter_map(|(index, role)| Some((self.scenarios.get(index)?, role))).collect()
+    }
+
     pub(super) fn named(&self, id: &str) -> Option<&Scenario> {
         self.scenarios.iter().find(|scenario| scenario.id == id || scenario.name.as_deref() == Some(id))
     }

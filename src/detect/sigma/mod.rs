@@ -13,7 +13,7 @@ mod rules;
 mod sources;
 mod yaml;
 
-pub use needs::{Needs, needs};
+pub use needs::{Needs, needs, needs_of};
 pub use normal_rules::NormalRules;
 pub use problem::Problem;
 pub use rules::{CRITICAL, HIGH, INFORMATIONAL, LOW, MEDIUM, RuleMatch, RuleSet, RuleText};

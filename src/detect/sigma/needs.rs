@@ -29,13 +29,14 @@ pub fn needs(texts: &[RuleText], filled: &BTreeSet<&str>) -> Vec<Needs> {
     let mut all = Vec::new();
     for text in texts {
         let Ok(collection) = yaml::parse(&text.yaml) else { continue };
-        all.extend(collection.rules.iter().map(|rule| of_rule(&text.file, rule, filled)));
+        all.extend(collection.rules.iter().map(|rule| needs_of(&text.file, rule, filled)));
     }
     all.sort();
     all
 }
 
-fn of_rule(file: &str, rule: &SigmaRule, filled: &BTreeSet<&str>) -> Needs {
+/// Of one rule.
+pub fn needs_of(file: &str, rule: &SigmaRule, filled: &BTreeSet<&str>) -> Needs {
     let mut fields = BTreeSet::new();
     rule.detection.named.values().for_each(|detection| add_fields(detection, &mut fields));
     // An event of the event log brings its own names, which only its maker knows.

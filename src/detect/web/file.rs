@@ -31,6 +31,21 @@ pub enum Level {
     High,
 }
 
+impl Level {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+/// The techniques of a file; none of one that cannot be read.
+pub fn listed(text: &WebText) -> Vec<Technique> {
+    toml::from_str::<File>(&text.toml).map(|file| file.technique).unwrap_or_default()
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {

@@ -9,6 +9,6 @@ mod request;
 #[cfg(test)]
 mod samples;
 
-pub use file::WebText;
+pub use file::{WebText, listed};
 pub use patterns::{Patterns, WebAttack};
 pub use request::Request;

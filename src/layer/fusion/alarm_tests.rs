@@ -53,7 +53,7 @@ impl Said<'_> {
 }
 
 fn reported(events: &[Event]) -> Vec<Soc> {
-    let mut stage = (prepare(&config::Fusion::default(), None).make)();
+    let mut stage = (prepare(&config::Fusion::default(), None, KnownRules::default()).make)();
     soc_events(&mut *stage, events)
 }
 

@@ -70,7 +70,7 @@ pub async fn end(
 
 impl Shared {
     /// All that are known.
-    async fn silences(&self) -> Result<Vec<View>, Problem> {
+    pub async fn silences(&self) -> Result<Vec<View>, Problem> {
         let (now, recorded) = (Timestamp::now(), self.recorded());
         let mut heard = self.heard.lock().await;
         let heard = heard.catch_up(&*self.gateway).await?;

@@ -164,6 +164,7 @@ async fn an_exposed_listener_is_not_opened() {
         respond: std::sync::Arc::new(crate::config::Respond::default),
         silences: std::sync::Arc::new(Vec::new),
         socket: "/nonexistent/api.sock".into(),
+        rules: std::sync::Arc::new(|| None),
         audit_file: "/nonexistent/audit.log".into(),
     };
     let error = start(&config, parts).await.err().unwrap().to_string();

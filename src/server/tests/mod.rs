@@ -2,12 +2,14 @@
 
 mod access;
 mod budgets;
+mod entities;
 mod events;
 mod incidents;
 mod ingest;
 mod live;
 mod pages;
 mod proposals;
+mod rules;
 mod silences;
 
 use std::collections::BTreeMap;
@@ -29,8 +31,11 @@ use tokio::sync::watch;
 use super::{Parts, Server, start};
 use crate::config;
 use crate::event::{Body, Decision, Draft, Event, EventId, Format, Raw, Soc, Stream, Times, Timestamp};
+use crate::knowledge::loaded_rules::LoadedRules;
+use crate::layer::rule_hits::RuleHits;
 use crate::parse::built_in;
 use crate::server::gateway::{Gateway, GatewayError, IngestError, Status, StoreStatus};
+use crate::store::entities::{Extent, Part};
 use crate::store::{IdSpan, Order, Searched};
 
 /// Long enough for a busy machine; nothing waits for it to pass.
@@ -92,6 +97,22 @@ pub(crate) fn proposal() -> Body {
     Body::Soc(Box::new(Soc { src_device: 58, proposal, ..Soc::default() }))
 }
 
+fn has(event: &Event, part: Part, value: &str) -> bool {
+    let Body::Soc(soc) = &event.body else { return false };
+    let entity = &soc.entity;
+    let own = match part {
+        Part::User => &entity.user,
+        Part::Host => &entity.host,
+        Part::SrcIp => &entity.src_ip,
+        Part::DstIp => &entity.dst_ip,
+        Part::Process => &entity.process,
+        Part::Domain => &entity.domain,
+        Part::File => &entity.file,
+        Part::Indicator => return soc.src_device == 54 && soc.reasons.first().is_some_and(|reason| reason == value),
+    };
+    own.as_deref() == Some(value)
+}
+
 fn decision(input: EventId) -> Body {
     Body::Decision(Box::new(Decision::benign("test".into(), 15, "ops".into(), input)))
 }
@@ -142,6 +163,35 @@ impl Gateway for FakeGateway {
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {
         let found = self.events.lock().unwrap().iter().find(|event| event.id == id).cloned();
         Box::pin(async { Ok(found) })
+    }
+
+    fn about(
+        &self,
+        part: Part,
+        value: String,
+        span: IdSpan,
+        count: usize,
+    ) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
+        let within = |event: &&Event| event.id > span.after && event.id <= span.through && has(event, part, &value);
+        let events = self.events.lock().unwrap();
+        let found: Vec<Event> = events.iter().rev().filter(within).take(count).cloned().collect();
+        Box::pin(async { Ok(found) })
+    }
+
+    fn extent(&self, part: Part, value: String, counted_max: usize) -> BoxFuture<'_, Result<Extent, GatewayError>> {
+        let events = self.events.lock().unwrap();
+        let found: Vec<EventId> =
+            events.iter().filter(|event| has(event, part, &value)).take(counted_max).map(|event| event.id).collect();
+        let extent = Extent { events: found.len() as u64, oldest: found.first().copied() };
+        Box::pin(async move { Ok(extent) })
+    }
+
+    fn rule_hits(&self, rules: Arc<LoadedRules>) -> BoxFuture<'_, Result<Option<(RuleHits, EventId)>, GatewayError>> {
+        let mut hits = RuleHits::default();
+        let events = self.events.lock().unwrap();
+        events.iter().for_each(|event| hits.step(event, || &rules.catalog().names));
+        let upto = events.last().map(|event| event.id);
+        Box::pin(async move { Ok(upto.map(|upto| (hits, upto))) })
     }
 
     fn committed(&self) -> watch::Receiver<EventId> {
@@ -216,6 +266,7 @@ impl Daemon {
             respond: std::sync::Arc::new(crate::config::Respond::default),
             silences: std::sync::Arc::new(Vec::new),
             socket: folder.path().join("api.sock"),
+            rules: std::sync::Arc::new(crate::server::tests::rules::loaded),
             audit_file: folder.path().join("audit.log"),
         };
         let server = start(&config, parts).await.unwrap();

@@ -78,6 +78,7 @@ async fn restarted(daemon: &Daemon) -> Server {
         respond: std::sync::Arc::new(crate::config::Respond::default),
         silences: std::sync::Arc::new(Vec::new),
         socket: daemon.folder.path().join("api.sock"),
+        rules: std::sync::Arc::new(|| None),
         audit_file: daemon.folder.path().join("audit.log"),
     };
     let config = config::Http { listen: "127.0.0.1:0".parse().unwrap(), ..config::Http::default() };

@@ -90,6 +90,7 @@ async fn what_is_on_record_and_not_on_the_log_is_said_again() {
         respond: Arc::new(crate::config::Respond::default),
         silences: Arc::new(Vec::new),
         socket: folder.path().join("other.sock"),
+        rules: std::sync::Arc::new(|| None),
         audit_file: folder.path().join("audit.log"),
     };
     let server = start(&http, parts).await.unwrap();

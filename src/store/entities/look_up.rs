@@ -1,0 +1,133 @@
+//! Looking up the SOC events about one user, address or machine: how long it takes does not depend on how many others there are.
+
+use sqlx::FromRow;
+
+use super::index::Part;
+use crate::event::{Event, EventId};
+use crate::store::error::StoreError;
+use crate::store::read::Page;
+use crate::store::rows::Stored;
+use crate::store::{HotStore, IdSpan};
+
+/// How much is known of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extent {
+    /// Events, of which at most so many were counted as was asked for.
+    pub events: u64,
+    pub oldest: Option<EventId>,
+}
+
+impl HotStore {
+    /// Committed SOC events of a span of ids that have this value, the newest first. A row that cannot be read is left out.
+    ///
+    /// # Errors
+    /// As [`after`](Self::after).
+    pub async fn about(&self, part: Part, value: &str, span: IdSpan, count: usize) -> Result<Vec<Event>, StoreError> {
+        let (low, high) = (span.after.packed(), span.through.min(self.committed()).packed());
+        let query = sqlx::query(part.statements().newest)
+            .bind(low)
+            .bind(high)
+            .bind(value)
+            .bind(i64::try_from(count).unwrap_or(i64::MAX));
+        let rows = self.in_time("reading events about one", query.fetch_all(&self.inner.readers)).await?;
+        let mut found = Page::new(self.parser());
+        for stored in rows.iter().filter_map(|row| Stored::from_row(row).ok()) {
+            found.take(stored);
+            if !found.has_room(count) {
+                break;
+            }
+        }
+        Ok(found.events)
+    }
+
+    /// # Errors
+    /// As [`after`](Self::after).
+    pub async fn extent(&self, part: Part, value: &str, counted_max: usize) -> Result<Extent, StoreError> {
+        let query = sqlx::query_as(part.statements().count).bind(value);
+        let query = query.bind(i64::try_from(counted_max).unwrap_or(i64::MAX));
+        let (events, oldest): (i64, Option<i64>) =
+            self.in_time("counting events about one", query.fetch_one(&self.inner.readers)).await?;
+        Ok(Extent { events: u64::try_from(events).unwrap_or_default(), oldest: oldest.map(EventId::from_packed) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row;
+
+    use super::*;
+    use crate::event::{Body, Entity, Soc, Stream, Times};
+    use crate::store::tests::{ids, new_store, transaction};
+
+    const ALL: IdSpan = IdSpan { after: EventId::ZERO, through: EventId::MAX };
+
+    fn about(ms: u64, entity: Entity, device: u16, reasons: &[&str]) -> Event {
+        let reasons = reasons.iter().map(|reason| (*reason).to_owned()).collect();
+        let soc = Soc { src_layer: "8".into(), src_device: device, entity, reasons, ..Soc::default() };
+        let id = EventId::new(ms, 0);
+        Event {
+            id,
+            stream: Stream::SocEvents,
+            times: Times::default(),
+            root: id.before(),
+            body: Body::Soc(Box::new(soc)),
+        }
+    }
+
+    fn all() -> Vec<Event> {
+        let of = |user: &str, src_ip: &str| Entity {
+            user: Some(user.into()),
+            src_ip: Some(src_ip.into()),
+            ..Entity::default()
+        };
+        vec![
+            about(1, of("alice", "192.0.2.1"), 51, &[]),
+            about(2, of("bob", "192.0.2.1"), 52, &["indicator:192.0.2.1"]),
+            about(3, of("alice", "192.0.2.2"), 54, &["indicator:192.0.2.2", "list:a.txt"]),
+            about(4, Entity::default(), 51, &[]),
+        ]
+    }
+
+    #[tokio::test]
+    async fn events_are_found_by_whom_they_are_about_and_by_the_indicator_of_a_list() {
+        let (_folder, store) = new_store().await;
+        store.commit(&[transaction("any", None, all())]).await.unwrap();
+        let found = async |part, value: &str, count| ids(&store.about(part, value, ALL, count).await.unwrap());
+        assert_eq!(found(Part::User, "alice", 9).await, [(3, 0), (1, 0)]);
+        assert_eq!(found(Part::User, "alice", 1).await, [(3, 0)]);
+        assert_eq!(found(Part::SrcIp, "192.0.2.1", 9).await, [(2, 0), (1, 0)]);
+        assert_eq!(found(Part::Indicator, "indicator:192.0.2.2", 9).await, [(3, 0)]);
+        assert!(found(Part::Indicator, "indicator:192.0.2.1", 9).await.is_empty(), "no list says so");
+        assert!(found(Part::Host, "' OR 1", 9).await.is_empty());
+        let before = IdSpan { after: EventId::ZERO, through: EventId::new(2, 9) };
+        assert_eq!(ids(&store.about(Part::User, "alice", before, 9).await.unwrap()), [(1, 0)]);
+        let extent = store.extent(Part::User, "alice", 9).await.unwrap();
+        assert_eq!(extent, Extent { events: 2, oldest: Some(EventId::new(1, 0)) });
+        assert_eq!(store.extent(Part::User, "eve", 9).await.unwrap(), Extent::default());
+    }
+
+    #[tokio::test]
+    async fn each_part_is_looked_up_in_its_index_and_a_row_that_is_damaged_stands_in_nobodys_way() {
+        let (_folder, store) = new_store().await;
+        store.commit(&[transaction("any", None, all())]).await.unwrap();
+        let mut writer = store.inner.writer.lock().await;
+        let mut connection = writer.take().await.unwrap();
+        for part in
+            [Part::User, Part::Host, Part::SrcIp, Part::DstIp, Part::Process, Part::Domain, Part::File, Part::Indicator]
+        {
+            for sql in [part.statements().newest, part.statements().count] {
+                let plan = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+                let rows = sqlx::query(plan).fetch_all(&mut connection).await.unwrap();
+                let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>("detail")).collect();
+                assert!(plan.iter().any(|step| step.contains("USING") && step.contains("INDEX idx_soc_")), "{plan:?}");
+                assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "in the order of the index: {plan:?}");
+            }
+        }
+        let damage = "UPDATE model_outputs_fast SET output_json = '{' WHERE id = ?";
+        sqlx::query(damage).bind(EventId::new(3, 0).packed()).execute(&mut connection).await.unwrap();
+        writer.put(connection);
+        drop(writer);
+        assert_eq!(ids(&store.about(Part::User, "alice", ALL, 9).await.unwrap()), [(1, 0)]);
+        store.commit(&[transaction("any", None, vec![about(9, Entity::default(), 51, &[])])]).await.unwrap();
+    }
+}
