@@ -33,7 +33,7 @@ fn a_person_sees_what_is_wrong_acknowledges_closes_and_approves_and_an_attackers
 
     browser.run("window.hit = () => { window.was_hit = true; }");
     daemon.post_as(TOKEN, "/api/v1/streams/L3_IN", HOSTILE);
-    browser.until("the new event, live", "events.length && [...document.querySelectorAll('.event')].some(row => row.textContent.includes('<img src=x onerror=hit()>'))");
+    browser.until("the new event, live", "events.length && [...document.querySelectorAll('#events li')].some(row => row.textContent.includes('<img src=x onerror=hit()>'))");
     let is_text = browser.run(
         "return !document.querySelector('img') && !window.was_hit && !document.body.textContent.includes('\\u202e')",
     );

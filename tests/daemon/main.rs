@@ -15,6 +15,7 @@ mod browser;
 mod campaigns;
 mod check;
 mod console;
+mod console_pages;
 mod entities;
 mod events;
 mod explain;

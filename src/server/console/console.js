@@ -4,7 +4,7 @@ const SEVERITIES = ["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"];
 const KEPT = 1000, SHOWN = 200, POLL_MS = 2000, RETRY_MS = 2000, TEXT_SHOWN = 200;
 const at = id => document.getElementById(id);
 const events = [];
-let token = "", last = "", live = null, drawn = false, lost = null;
+let token = "", last = "", live = null, drawn = false, lost = null, held = null;
 const before = {}; // what each list was drawn from: a redraw would take a button away from under a finger
 
 // Characters that reverse a line, hide or drive a terminal are shown as what they are.
@@ -129,6 +129,7 @@ function act(incident, verb) {
       await ask("/api/v1/incidents/" + encodeURIComponent(incident.id) + "/" + verb, { method: "POST", body: JSON.stringify(body) });
       at("act").close();
       await poll();
+      if (body.resolution === "false_positive") hush(incident);
     } catch (error) { at("act-failed").textContent = shown(error.message); }
   };
   at("act").showModal();
@@ -149,7 +150,7 @@ function incidentRow(incident) {
   const state = incident.resolution ? incident.state + " as " + incident.resolution : incident.state;
   const facts = [state, many(incident.count, "alert"), incident.attacker && "attacker " + incident.attacker,
     incident.merged_into && "part of " + incident.merged_into].filter(Boolean);
-  row.append(make("p", facts.join(" · "), "dim"));
+  row.append(make("p", facts.join(" · "), "dim"), whoIn({ ...incident.entity, ...(incident.attacker && { src_ip: incident.attacker }) }));
   for (const change of incident.changes) {
     const line = make("p", undefined, "dim");
     line.append(when(change.ts), make("span", " " + change.action + " by " + change.who + (change.note ? ": " + change.note : "")));
@@ -243,10 +244,10 @@ function story(node) {
   return row;
 }
 
-async function explain(id, kind = "events") {
+async function showChain(id, kind) {
   at("chain-head").textContent = "Why " + shown(id);
   at("steps").replaceChildren(make("p", "…"));
-  at("chain").showModal();
+  if (!at("chain").open) at("chain").showModal();
   try {
     const answer = await get("/api/v1/" + kind + "/" + encodeURIComponent(id) + "/explain");
     const tree = make("ul", undefined, "tree"), whole = make("details");
@@ -259,23 +260,43 @@ async function explain(id, kind = "events") {
 
 function eventRow(event) {
   const row = make("button", undefined, "event", severityOf(event)), summary = short(event.summary);
-  const about = Object.entries(event.entity || {}).map(([key, value]) => key + "=" + value).concat(event.flags || [], event.reasons || []);
+  const about = [...(event.flags || []), ...(event.reasons || [])];
   if (about.length) summary.append(make("span", " " + about.join(" "), "dim"));
   if (event.silence_id) summary.prepend(make("b", "silenced "));
   row.append(when(event.ts, " " + event.id), make("b", severityOf(event)), make("span", event.category + " " + event.src_device, "dim"), summary);
   row.addEventListener("click", () => explain(event.id));
-  const item = make("li");
+  const item = make("li"), who = whoIn(event.entity);
   item.append(row);
+  if (who.children.length) item.append(who);
   return item;
+}
+
+// Whom an event names, each with its page.
+const ABOUT = { user: "user", host: "host", src_ip: "address", dst_ip: "address", process: "process", domain: "domain", file: "file" };
+function whoIn(entity) {
+  const who = make("div", undefined, "who");
+  for (const [key, value] of Object.entries(entity || {})) {
+    if (!ABOUT[key]) continue;
+    const part = make("span", key + " ", "dim");
+    part.append(entityLink(ABOUT[key], String(value)));
+    who.append(part);
+  }
+  return who;
 }
 
 function draw() {
   drawn = true;
-  const lowest = SEVERITIES.indexOf(at("severity").value), text = at("text").value.toLowerCase();
-  const wanted = events.filter(event => SEVERITIES.indexOf(event.severity) >= lowest
+  if (state.paused && !held) held = events.slice();
+  if (!state.paused) held = null;
+  const all = found || held || events, lowest = SEVERITIES.indexOf(state.severity), text = state.text.toLowerCase();
+  const wanted = all.filter(event => SEVERITIES.indexOf(event.severity) >= lowest
     && (!text || JSON.stringify(event).toLowerCase().includes(text)));
-  at("count").textContent = wanted.length + " of the newest " + events.length;
-  at("events").replaceChildren(...wanted.slice(-SHOWN).reverse().map(eventRow));
+  const fresh = held && events.length ? events.filter(event => !held.includes(event)).length : 0;
+  at("count").textContent = wanted.length + (found ? " found" : " of the newest " + all.length);
+  at("pause").textContent = shown(held ? "go on" + (fresh ? " (" + fresh + " new)" : "") : "pause");
+  at("pause").hidden = Boolean(found);
+  at("more").hidden = !(found && next);
+  at("events").replaceChildren(...(found ? wanted : wanted.slice(-SHOWN).reverse()).map(eventRow));
 }
 
 // However fast events come, the page is drawn a few times a second.
@@ -335,6 +356,8 @@ async function poll() {
     showProposals(proposals);
     showSilences((await get("/api/v1/silences")).silences);
     verdict(status, incidents, proposals.filter(proposal => proposal.state === "pending").length);
+    if (state.page === "rules") await loadRules();
+    if (state.page === "entity" && !state.paused) await loadEntity();
     lost = null;
   } catch (error) {
     lost = lost || new Date();
@@ -348,8 +371,6 @@ async function polling() {
 }
 
 at("severity").append(...SEVERITIES.map(severity => make("option", severity)));
-at("filter").addEventListener("input", draw);
-at("filter").addEventListener("submit", event => event.preventDefault());
 at("closed").addEventListener("toggle", poll);
 at("leave").addEventListener("click", () => at("chain").close());
 at("login").addEventListener("submit", event => {
@@ -364,5 +385,5 @@ at("login").addEventListener("submit", event => {
 const brought = new URLSearchParams(location.hash.slice(1)).get("token");
 if (brought) {
   token = brought;
-  history.replaceState(null, "", location.pathname);
+  history.replaceState(null, "", location.pathname + location.search);
 }

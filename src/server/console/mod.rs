@@ -7,7 +7,14 @@ use axum::response::{IntoResponse, Response};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("console.css");
-const SCRIPT: &str = concat!(include_str!("console.js"), include_str!("silences.js"), "\npolling();\n");
+const SCRIPT: &str = concat!(
+    include_str!("console.js"),
+    include_str!("silences.js"),
+    include_str!("state.js"),
+    include_str!("rules.js"),
+    include_str!("entity.js"),
+    "\nshowState();\npolling();\n"
+);
 
 pub async fn page() -> Response {
     let nonce = nonce();

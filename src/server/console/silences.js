@@ -42,7 +42,8 @@ async function hush(incident) {
     alert = await get("/api/v1/events/" + encodeURIComponent(incident.members[0]));
   } catch (error) { at("hush-failed").textContent = shown("its first alert is not in the store: name the rule yourself (" + error.message + ")"); }
   const entity = alert.entity || incident.entity || {}, kind = ["src_ip", "user", "host"].find(name => entity[name]) || "";
-  at("hush-rule").value = (alert.reasons || [])[0] || (alert.flags || [])[0] || "";
+  // What a device says in words differs from time to time; its flag does not.
+  at("hush-rule").value = (alert.flags || [])[0] || (alert.reasons || [])[0] || "";
   at("hush-kind").value = kind;
   at("hush-value").value = kind ? entity[kind] : "";
   at("hush-form").onsubmit = async event => {

@@ -1,0 +1,127 @@
+
+// What the page shows is what its address says: it can be kept, sent and gone back to.
+const USUAL = { page: "overview", severity: "INFO", text: "", where: "", since: "", until: "", order: "newest", open: "", paused: "",
+  kind: "", value: "", find: "", sort: "hits" };
+const PAGES = { overview: ["incidents-part", "proposals-part", "silences-part", "events-part", "parts-part"], events: ["events-part"],
+  rules: ["rules-part"], entity: ["entity-part"], system: ["parts-part"] };
+let state = stateOf(location.search);
+
+function stateOf(search) {
+  const asked = new URLSearchParams(search), read = {};
+  for (const [name, usual] of Object.entries(USUAL)) read[name] = asked.get(name) ?? usual;
+  if (!PAGES[read.page]) read.page = "overview";
+  if (!SEVERITIES.includes(read.severity)) read.severity = "INFO";
+  if (read.order !== "oldest") read.order = "newest";
+  return read;
+}
+
+// Only what is not as usual stands in an address.
+function addressOf(wanted) {
+  const told = Object.entries(wanted).filter(([name, value]) => value !== USUAL[name]);
+  return told.length ? "?" + new URLSearchParams(told) : location.pathname;
+}
+
+// Goes there; `quietly`: going back leads past it.
+function go(changes, quietly) {
+  state = { ...state, ...changes };
+  history[quietly ? "replaceState" : "pushState"](null, "", addressOf(state));
+  showState();
+}
+
+function link(text, changes, ...classes) {
+  const node = make("a", text, ...classes);
+  node.setAttribute("href", addressOf({ ...USUAL, ...changes }));
+  return node;
+}
+
+const entityLink = (kind, value) => link(value, { page: "entity", kind, value });
+
+// The token is in memory: a link within the page must not load it again.
+document.addEventListener("click", event => {
+  const node = event.target.closest("a[href]");
+  if (!node || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  state = { ...USUAL };
+  go(stateOf(new URL(node.href).search));
+  scrollTo(0, 0);
+});
+addEventListener("popstate", () => { state = stateOf(location.search); showState(); });
+
+function showState() {
+  const parts = PAGES[state.page];
+  for (const part of new Set(Object.values(PAGES).flat())) at(part).hidden = !parts.includes(part);
+  for (const node of document.querySelectorAll("nav a")) {
+    const is = stateOf(new URL(node.href).search).page === state.page;
+    if (is) node.setAttribute("aria-current", "page"); else node.removeAttribute("aria-current");
+  }
+  for (const name of ["severity", "text", "where", "since", "until", "order", "find", "sort"]) {
+    if (document.activeElement !== at(name) || at(name).value !== state[name]) at(name).value = state[name];
+  }
+  at("pause").setAttribute("aria-pressed", String(Boolean(state.paused)));
+  if (state.page === "system") at("parts-more").open = true;
+  showOpened();
+  searched();
+  drawn = false;
+  if (state.page === "rules") loadRules();
+  if (state.page === "entity") loadEntity();
+}
+
+// The chain of an event or of an incident.
+let opened = "";
+function showOpened() {
+  if (opened === state.open) return;
+  opened = state.open;
+  const [kind, id] = opened.startsWith("incident ") ? ["incidents", opened.slice(9)] : ["events", opened];
+  if (opened) showChain(id, kind); else if (at("chain").open) at("chain").close();
+}
+
+const explain = (id, kind = "events") => go({ open: kind === "incidents" ? "incident " + id : id });
+at("chain").addEventListener("close", () => { if (state.open) go({ open: "" }); });
+
+// Events that are asked for: of a filter, of a time, or the oldest first. Without any of it the newest are shown as they come.
+let found = null, next = null, question = "";
+const isAsked = () => state.where || state.since || state.until || state.order === "oldest";
+
+function searched() {
+  const asked = isAsked() ? ["where", "since", "until"].filter(name => state[name]).concat("order") : [];
+  const wanted = new URLSearchParams(asked.map(name => [name, state[name]])).toString();
+  if (wanted === question) return;
+  question = wanted;
+  found = wanted ? [] : null;
+  next = null;
+  at("search-failed").textContent = "";
+  if (wanted) more();
+}
+
+async function more() {
+  const asked = question, after = next;
+  try {
+    const page = await get("/api/v1/events?count=100&" + asked + (after ? "&after=" + after : ""));
+    if (asked !== question) return;
+    found.push(...page.events);
+    next = page.next;
+    at("search-failed").textContent = "";
+  } catch (error) {
+    if (asked === question) at("search-failed").textContent = shown(error.message);
+  }
+  drawn = false;
+}
+
+at("filter").addEventListener("input", event => {
+  if (["severity", "text"].includes(event.target.id)) go({ [event.target.id]: event.target.value }, event.target.id === "text");
+});
+at("filter").addEventListener("change", event => {
+  if (["since", "until", "order", "where"].includes(event.target.id)) go({ [event.target.id]: event.target.value.trim() });
+});
+at("filter").addEventListener("submit", event => {
+  event.preventDefault();
+  const asked = Object.fromEntries(["where", "since", "until"].map(name => [name, at(name).value.trim()]));
+  if (Object.entries(asked).some(([name, value]) => state[name] !== value)) go(asked);
+});
+at("pause").addEventListener("click", () => { held = state.paused ? null : events.slice(); go({ paused: state.paused ? "" : "1" }); });
+at("more").addEventListener("click", more);
+at("look-up").addEventListener("submit", event => {
+  event.preventDefault();
+  const value = at("look-value").value.trim();
+  if (value) go({ ...USUAL, page: "entity", kind: at("look-kind").value, value });
+});
