@@ -105,3 +105,8 @@ pub const CALL_PROGRAMS_MAX: usize = 32;
 pub const MISP_FEED_EVENTS_MAX: usize = 20_000;
 /// Lines of one record of CSV: more are a quotation mark that is missing.
 pub const CSV_RECORD_LINES_MAX: usize = 64;
+
+/// Of templates of log messages: pieces of one message that are looked at, and bytes of one; masked messages whose template is remembered.
+pub const LOG_TOKENS_MAX: usize = 64;
+pub const LOG_TOKEN_BYTES_MAX: usize = 64;
+pub const LOG_SHAPES_MAX: usize = 1024;

@@ -23,6 +23,7 @@ mod replayed;
 mod stix;
 mod syscalls;
 mod table;
+mod templates;
 mod wazuh;
 
 use std::collections::BTreeSet;
