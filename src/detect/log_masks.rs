@@ -3,20 +3,20 @@
 
 use std::net::Ipv6Addr;
 
-use crate::limits::{LOG_TOKENS_MAX, LOG_TOKEN_BYTES_MAX};
+use crate::limits::{LOG_TOKEN_BYTES_MAX, LOG_TOKENS_MAX};
 
 /// Stands for one value, or for several in a row.
 pub const VALUE: &str = "<*>";
 /// Longer words of hexadecimal digits alone are no words.
 const HEX_WORD_MIN: usize = 8;
 const DATES: [&str; 19] = [
-    "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
-    "Nov", "Dec",
+    "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
+    "Oct", "Nov", "Dec",
 ];
 /// Behind a number it is one quantity with it, in whatever unit it is told.
 const UNITS: [&str; 24] = [
-    "B", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "Kb", "Mb", "Gb", "ns", "us", "ms", "s", "sec", "secs", "seconds",
-    "Hz", "kHz", "MHz", "GHz", "%",
+    "B", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "Kb", "Mb", "Gb", "ns", "us", "ms", "s", "sec", "secs",
+    "seconds", "Hz", "kHz", "MHz", "GHz", "%",
 ];
 
 /// One piece of a message.
@@ -28,93 +28,118 @@ pub struct Token<'a> {
     pub is_apart: bool,
 }
 
-impl Token<'_> {
-    pub fn is_value(&self) -> bool {
-        self.text == VALUE
+/// What bytes a word has.
+const DIGIT: u8 = 1;
+const HEX_LETTER: u8 = 1 << 1;
+/// Any other letter, and what is no ASCII.
+const LETTER: u8 = 1 << 2;
+const AT: u8 = 1 << 3;
+const BACKSLASH: u8 = 1 << 4;
+/// Any other mark that words have within them.
+const INNER: u8 = 1 << 5;
+const WORD: u8 = DIGIT | HEX_LETTER | LETTER | AT | BACKSLASH | INNER;
+
+const fn kind(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => DIGIT,
+        b'a'..=b'f' | b'A'..=b'F' => HEX_LETTER,
+        b'g'..=b'z' | b'G'..=b'Z' | 0x80.. => LETTER,
+        b'@' => AT,
+        b'\\' => BACKSLASH,
+        b'_' | b'-' | b'.' | b'/' | b'%' | b'$' | b'+' | b'*' | b'#' | b'~' | b'&' | b'^' | b'!' | b'?' => INNER,
+        _ => 0,
     }
 }
 
 /// The message with values masked, as far as is looked at: at most [`LOG_TOKENS_MAX`] tokens.
 pub fn masked(message: &str) -> Vec<Token<'_>> {
-    let mut tokens: Vec<Token> = Vec::with_capacity(32);
+    let mut tokens: Vec<Token> = Vec::with_capacity(LOG_TOKENS_MAX / 2);
     let (mut before, mut is_quantity) = ("", false);
-    for word in message.split_ascii_whitespace() {
-        let mut rest = word;
-        while !rest.is_empty() && tokens.len() < LOG_TOKENS_MAX {
-            let (text, behind) = rest.split_at(token_bytes(rest));
-            let is_apart = rest.len() == word.len();
-            is_quantity = is_value(text, before) || is_quantity && UNITS.contains(&text);
-            if is_quantity {
-                push_value(&mut tokens, is_apart);
-            } else {
-                if matches!((before, text), ("(", ")") | ("[", "]") | ("{", "}")) {
-                    tokens.push(Token { text: VALUE, is_apart: false });
-                }
-                tokens.push(Token { text: clipped(text), is_apart });
-            }
-            (before, rest) = (text, behind);
+    // So many tokens there were when the last value came, if another one would be the same.
+    let mut joins: Option<usize> = None;
+    let mut rest = message;
+    while tokens.len() < LOG_TOKENS_MAX {
+        let text = rest.trim_ascii_start();
+        if text.is_empty() {
+            break;
         }
+        let is_apart = text.len() < rest.len() || rest.len() == message.len();
+        let (bytes, kinds) = first_token(text);
+        let (text, behind) = text.split_at(bytes);
+        is_quantity = is_value(text, kinds, before) || is_quantity && UNITS.contains(&text);
+        if is_quantity {
+            if let Some(length) = joins {
+                tokens.truncate(length);
+            } else {
+                // A bound belongs to its quantity: `<1 sec`.
+                let bound = tokens.pop_if(|last| !is_apart && last.is_apart && matches!(last.text, "<" | ">"));
+                tokens.push(Token { text: VALUE, is_apart: is_apart || bound.is_some() });
+                joins = Some(tokens.len());
+            }
+        } else {
+            if matches!((before, text), ("(", ")") | ("[", "]") | ("{", "}")) {
+                tokens.push(Token { text: VALUE, is_apart: false });
+            }
+            // Values in a row are one, with marks between them that are no brackets: how many there are differs as well.
+            let is_between = kinds & (HEX_LETTER | LETTER) == 0
+                && !matches!(text, "(" | ")" | "[" | "]" | "{" | "}" | "\"" | "'" | "=");
+            joins = joins.filter(|_| is_between);
+            tokens.push(Token { text: clipped(text), is_apart });
+        }
+        (before, rest) = (text, behind);
     }
     tokens
 }
 
-/// Values in a row, with marks between them that are no brackets, are one: how many there are differs as well.
-fn push_value(tokens: &mut Vec<Token>, is_apart: bool) {
-    let joins = |token: &&Token| !is_word(token.text) && !token.text.contains(['(', ')', '[', ']', '{', '}', '"', '\'', '=']);
-    let between = tokens.iter().rev().take_while(|token| !token.is_value()).take_while(joins).count();
-    match tokens.len().checked_sub(between + 1) {
-        Some(last) if tokens.get(last).is_some_and(Token::is_value) => tokens.truncate(last + 1),
-        _ => tokens.push(Token { text: VALUE, is_apart }),
-    }
-}
-
 /// Something to be read, rather than a mark.
 pub fn is_word(text: &str) -> bool {
-    text != VALUE && text.chars().any(char::is_alphabetic)
+    text.bytes().any(|byte| kind(byte) & (HEX_LETTER | LETTER) != 0)
 }
 
 fn clipped(text: &str) -> &str {
     text.get(..text.floor_char_boundary(LOG_TOKEN_BYTES_MAX)).unwrap_or(text)
 }
 
-/// Bytes of the first token: an address with colons, a word with the marks that belong to it, or one mark.
-fn token_bytes(rest: &str) -> usize {
-    let is_colon_part = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.' | b'%');
-    let colons = rest.bytes().take_while(|byte| is_colon_part(byte)).count();
-    if let Some(address) = rest.get(..colons).map(|part| part.trim_end_matches([':', '.']))
-        && (is_hardware_address(address) || address.contains("::") && address.parse::<Ipv6Addr>().is_ok())
-    {
-        return address.len();
+/// Bytes of the first token, and what kinds of them there are: an address with colons, a word with the marks that belong to it, or one
+/// mark.
+fn first_token(text: &str) -> (usize, u8) {
+    let (mut bytes, mut kinds) = (0, 0);
+    for byte in text.bytes() {
+        let kind = kind(byte);
+        if kind & WORD == 0 {
+            break;
+        }
+        (bytes, kinds) = (bytes + 1, kinds | kind);
     }
-    let word: usize = rest.chars().take_while(|c| is_of_word(*c)).map(char::len_utf8).sum();
-    if word > 0 { word } else { rest.chars().next().map_or(0, char::len_utf8) }
+    if kinds & !(DIGIT | HEX_LETTER) == 0
+        && text.as_bytes().get(bytes) == Some(&b':')
+        && let Some(address) = address_bytes(text)
+    {
+        return (address, DIGIT);
+    }
+    (bytes.max(1), kinds)
 }
 
-fn is_of_word(c: char) -> bool {
-    c.is_alphanumeric() || "_-./\\@%$+*#~&^!?".contains(c)
+/// Of an address with colons at the beginning.
+fn address_bytes(text: &str) -> Option<usize> {
+    let is_part = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+    let bytes = text.bytes().take_while(is_part).count();
+    let address = text.get(..bytes)?.trim_end_matches([':', '.']);
+    let parts = || address.split(':');
+    let is_hardware = address.len() == 17 && parts().count() == 6 && parts().all(|part| part.len() == 2);
+    let is_address = is_hardware || parts().count() > 2 && address.parse::<Ipv6Addr>().is_ok();
+    is_address.then_some(address.len())
 }
 
-fn is_hardware_address(text: &str) -> bool {
-    text.len() == 17 && text.split(':').count() == 6 && text.split(':').all(|part| part.len() == 2)
-}
-
-fn is_value(text: &str, before: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.iter().any(u8::is_ascii_digit)
-        || DATES.contains(&text)
-        || is_path(text)
-        || bytes.len() >= HEX_WORD_MIN && bytes.iter().all(u8::is_ascii_hexdigit)
-        || text.contains("::")
-        || is_hardware_address(text)
+fn is_value(text: &str, kinds: u8, before: &str) -> bool {
+    let second = || text.as_bytes().get(1).is_some_and(|byte| kind(*byte) & (DIGIT | HEX_LETTER | LETTER) != 0);
+    kinds & DIGIT != 0
+        || kinds & BACKSLASH != 0 && text.len() > 1
+        || kinds & AT != 0 && text.trim_matches('@').contains('@')
+        || text.starts_with('/') && second()
+        || kinds == HEX_LETTER && text.len() >= HEX_WORD_MIN
+        || text.len() == 3 && DATES.contains(&text)
         || before == "=" && matches!(text, "true" | "false" | "null")
-}
-
-/// A path, or an address of mail.
-fn is_path(text: &str) -> bool {
-    let inside = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
-    inside.contains('@')
-        || text.len() > 1 && text.contains('\\')
-        || text.strip_prefix('/').is_some_and(|rest| rest.starts_with(char::is_alphanumeric))
 }
 
 #[cfg(test)]
@@ -131,9 +156,10 @@ mod tests {
             ("Failed from 192.0.2.1 port 22 ssh2", " Failed from <*> port <*>"),
             ("link fe80::a:b to aa:bb:cc:dd:ee:ff, key deadbeef", " link <*> to <*>, key <*>"),
             ("at Sat Jun 18 02:08:10 2005: done", " at <*>: done"),
-            ("reads /etc/passwd and/or C:\\Windows\\x for a@b.example", " reads <*> and/or <*>:<*> for <*>"),
+            ("reads /etc/passwd and/or C:\\Windows\\x for a@b.example", " reads <*> and/or C:<*> for <*>"),
             ("delete blk_-1 blk_2 blk_3", " delete <*>"),
             ("free 384.0 B of 3 MB (no limit)", " free <*> of <*> (no limit)"),
+            ("open for <1 sec, <memory:5>", " open for <*>, <memory:<*>>"),
             ("interactive=true, name=true-ish", " interactive=<*>, name=true-ish"),
             ("a cafe at Work", " a cafe at Work"),
         ] {
@@ -148,7 +174,9 @@ mod tests {
 
     #[test]
     fn whatever_a_line_holds_is_cut_into_bounded_pieces() {
-        for message in ["", "   ", "<*>", "é漢字 \u{0}", &"x".repeat(100_000), &"a b ".repeat(10_000), "(((((", "=1=2=3"] {
+        for message in
+            ["", "   ", "<*>", "é漢字 \u{0}", &"x".repeat(100_000), &"a b ".repeat(10_000), "(((((", "=1=2=3"]
+        {
             let tokens = masked(message);
             assert!(tokens.len() <= LOG_TOKENS_MAX + 1, "{message:.10}");
             assert!(tokens.iter().all(|token| token.text.len() <= LOG_TOKEN_BYTES_MAX && !token.text.is_empty()));

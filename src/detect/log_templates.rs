@@ -1,7 +1,7 @@
 //! The templates behind the messages of one program, mined as they come: what stays the same in them, and where values stand.
 //!
 //! Messages that are the same once values are masked ([`log_masks`](super::log_masks)) have one template. Further values are found by
-//! comparing templates of one length, as the family of Drain does (P. He, J. Zhu and others, IEEE ICWS 2017): where templates that
+//! comparing templates of one length, as the family of Drain does (P. He and others, IEEE ICWS 2017): where templates that
 //! differ in one word alone have many words there, or one of them has a value, that word is a value. Which words stand before a value is
 //! known for all templates from then on. A few words that each come again and again are a choice (`opened`, `closed`), and stay.
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fingerprint::fingerprint;
 use super::log_masks::{Token, VALUE, is_word, masked};
-use crate::limits::LOG_SHAPES_MAX;
+use crate::limits::{LOG_CONTEXTS_MAX, LOG_SHAPES_MAX};
 
 /// More different words in one place are values …
 const CHOICES_MAX: usize = 5;
@@ -113,8 +113,7 @@ impl LogTemplates {
 
     /// Looks for values once more: words that came once among others that come again.
     pub fn settle(&mut self) {
-        let groups = self.alike();
-        for members in groups {
+        for members in self.alike() {
             let is_once = |at: &u32| self.templates.get(*at as usize).is_some_and(|it| it.messages == 1);
             if members.at.len() > CHOICES_MAX_IF_ONCE && members.at.iter().any(is_once) {
                 self.merge(members);
@@ -137,15 +136,13 @@ impl LogTemplates {
         if known.is_some() {
             return Mined::Known(at);
         }
-        let was = self.templates.len();
-        self.compare(at);
+        if let Some(members) = self.compare(at) {
+            self.merge(members);
+        }
         let now = self.of(at);
-        // What was merged with one that had been there is no news.
-        if now == at || now as usize >= was && self.is_made_of_one(now) { Mined::New(now) } else { Mined::Known(now) }
-    }
-
-    fn is_made_of_one(&self, template: u32) -> bool {
-        self.templates.get(template as usize).is_some_and(|template| template.messages == 0)
+        // What is one with templates that had messages is no news.
+        let has_none = self.templates.get(now as usize).is_some_and(|template| template.messages == 0);
+        if has_none { Mined::New(now) } else { Mined::Known(now) }
     }
 
     fn add(&mut self, tokens: Vec<Piece>) -> u32 {
@@ -153,54 +150,67 @@ impl LogTemplates {
         self.templates.len() as u32 - 1
     }
 
-    /// Merges a new template with those that it covers, and where a word of it is one of many.
-    fn compare(&mut self, new: u32) {
-        let Some(template) = self.templates.get(new as usize).cloned() else { return };
-        let covered = self.live().filter(|(at, it)| *at != new && template.covers_template(it)).map(|(at, _)| at);
-        for at in covered.collect::<Vec<_>>() {
+    /// Joins a new template with those that it covers. Returns those that differ from it in one word, where that is a value.
+    fn compare(&mut self, new: u32) -> Option<Alike> {
+        let template = self.templates.get(new as usize)?.clone();
+        let covered: Vec<u32> =
+            self.live().filter(|(at, it)| *at != new && template.covers_template(it)).map(|(at, _)| at).collect();
+        for at in covered {
             self.join(at, new);
         }
-        for place in 0..template.tokens.len() {
-            if !template.tokens.get(place).is_some_and(|(text, _)| is_word(text)) {
-                continue;
-            }
-            let alike = self.live().filter(|(_, it)| it.differs_at(place, &template)).map(|(at, _)| at);
-            let members = Alike { place, at: alike.collect() };
-            let is_before_value = template.words_before(place).is_some_and(|words| self.before_values.contains(&words));
-            if members.at.len() > CHOICES_MAX || is_before_value && members.at.len() > 1 {
-                self.merge(members);
-                return;
+        let mut by_place: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+        for (at, other) in self.live() {
+            if let Some(place) = template.differs_in(other) {
+                by_place.entry(place).or_insert_with(|| vec![new]).push(at);
             }
         }
+        by_place.into_iter().map(|(place, at)| Alike { place, at }).find(|members| {
+            let is_before_value =
+                || template.words_before(members.place).is_some_and(|it| self.before_values.contains(&it));
+            members.at.len() > CHOICES_MAX || is_before_value()
+        })
     }
 
     fn live(&self) -> impl Iterator<Item = (u32, &Template)> {
         self.templates.iter().enumerate().filter(|(_, it)| it.merged_into.is_none()).map(|(at, it)| (at as u32, it))
     }
 
-    /// Makes one template of those that differ in one word, with a value there.
+    /// Makes one template of those that differ in one word, with a value there; and what follows from that.
     fn merge(&mut self, members: Alike) {
-        let live: Vec<u32> = members.at.iter().map(|at| self.of(*at)).collect();
-        let Some(first) = live.first().and_then(|at| self.templates.get(*at as usize)) else { return };
-        let mut tokens = first.tokens.clone();
-        let words = first.words_before(members.place);
-        if let Some((text, _)) = tokens.get_mut(members.place) {
-            VALUE.clone_into(text);
-        }
-        let merged = self.add(tokens);
-        for at in live {
-            self.join(at, merged);
-        }
-        self.compare(merged);
-        if let Some(words) = words.filter(|words| !self.before_values.contains(words)) {
-            self.before_values.insert(words.clone());
-            for other in self.alike() {
-                let stands_so = |at: &u32| self.templates.get(*at as usize)?.words_before(other.place);
-                if other.at.len() > 1 && other.at.first().and_then(stands_so).as_ref() == Some(&words) {
-                    self.merge(other);
-                }
+        let mut waiting = vec![members];
+        while let Some(members) = waiting.pop() {
+            let Some((merged, words)) = self.merge_one(&members) else { continue };
+            waiting.extend(self.compare(merged));
+            let is_new = |words: &(String, String)| !self.before_values.contains(words);
+            if let Some(words) = words.filter(is_new).filter(|_| self.before_values.len() < LOG_CONTEXTS_MAX) {
+                let stands_so = |it: &Alike| {
+                    let first = it.at.first().and_then(|at| self.templates.get(*at as usize));
+                    first.and_then(|first| first.words_before(it.place)).as_ref() == Some(&words)
+                };
+                waiting.extend(self.alike().into_iter().filter(stands_so));
+                self.before_values.insert(words);
             }
         }
+    }
+
+    /// The template made, and the words before the value in it; `None` where there is nothing to merge any more.
+    fn merge_one(&mut self, members: &Alike) -> Option<(u32, Option<(String, String)>)> {
+        let live: BTreeSet<u32> = members.at.iter().map(|at| self.of(*at)).collect();
+        let first = self.templates.get(*live.first()? as usize)?.clone();
+        let is_alike =
+            |at: &&u32| self.templates.get(**at as usize).is_some_and(|it| first.differs_in(it) == Some(members.place));
+        let others: Vec<u32> = live.iter().skip(1).filter(is_alike).copied().collect();
+        if others.is_empty() {
+            return None;
+        }
+        let words = first.words_before(members.place);
+        let mut tokens = first.tokens;
+        VALUE.clone_into(&mut tokens.get_mut(members.place)?.0);
+        let merged = self.add(tokens);
+        for at in live.first().into_iter().chain(&others) {
+            self.join(*at, merged);
+        }
+        Some((merged, words))
     }
 
     fn join(&mut self, at: u32, into: u32) {
@@ -246,19 +256,31 @@ struct Alike {
 impl Template {
     fn covers(&self, tokens: &[Token]) -> bool {
         self.tokens.len() == tokens.len()
-            && self.tokens.iter().zip(tokens).all(|((text, _), token)| text == token.text || text == VALUE && is_word(token.text))
+            && self
+                .tokens
+                .iter()
+                .zip(tokens)
+                .all(|((text, _), token)| text == token.text || text == VALUE && is_word(token.text))
     }
 
     fn covers_template(&self, other: &Self) -> bool {
         self.tokens.len() == other.tokens.len()
-            && self.tokens.iter().zip(&other.tokens).all(|((text, _), (its, _))| text == its || text == VALUE && is_word(its))
+            && self
+                .tokens
+                .iter()
+                .zip(&other.tokens)
+                .all(|((text, _), (its, _))| text == its || text == VALUE && is_word(its))
     }
 
-    /// Whether a word stands there in both, and all else is the same; also for itself.
-    fn differs_at(&self, place: usize, other: &Self) -> bool {
-        self.tokens.len() == other.tokens.len()
-            && self.tokens.get(place).is_some_and(|(text, _)| is_word(text))
-            && self.tokens.iter().zip(&other.tokens).enumerate().all(|(at, ((text, _), (its, _)))| at == place || text == its)
+    /// The only place in which the two differ, if words stand there in both.
+    fn differs_in(&self, other: &Self) -> Option<usize> {
+        if self.tokens.len() != other.tokens.len() {
+            return None;
+        }
+        let mut places =
+            self.tokens.iter().zip(&other.tokens).enumerate().filter(|(_, ((text, _), (its, _)))| text != its);
+        let (place, ((text, _), (its, _))) = places.next()?;
+        (places.next().is_none() && is_word(text) && is_word(its)).then_some(place)
     }
 
     fn words_before(&self, place: usize) -> Option<(String, String)> {
@@ -288,4 +310,71 @@ fn text(tokens: &[Piece]) -> String {
         shown.push_str(text);
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mined(messages: &[&str]) -> Vec<(String, u64)> {
+        let mut templates = LogTemplates::new(100);
+        for message in messages {
+            templates.see(message);
+        }
+        templates.settle();
+        templates.all().map(|(_, text, messages)| (text, messages)).collect()
+    }
+
+    #[test]
+    fn a_word_of_which_there_are_many_is_a_value() {
+        let users = ["ann", "bob", "cyn", "dan", "eve", "fay", "gus"];
+        let messages = users.map(|user| format!("session of {user} closed"));
+        let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
+        assert_eq!(mined(&messages), [("session of <*> closed".to_owned(), 7)]);
+    }
+
+    #[test]
+    fn a_few_words_that_come_again_and_again_are_a_choice_and_one_that_comes_once_is_a_value() {
+        let states = ["disk is up", "disk is down", "disk is busy", "disk is idle"];
+        assert_eq!(mined(&[states, states].concat()).len(), 4);
+        let again = ["for user ann", "for user bob", "for user cyn"];
+        assert_eq!(mined(&[&again[..], &again[..], &["for user dan"]].concat()), [("for user <*>".to_owned(), 7)]);
+    }
+
+    #[test]
+    fn a_word_in_the_place_of_a_number_is_a_value_and_so_is_what_stands_behind_the_same_words() {
+        let found =
+            mined(&["for user 0815 from a", "for user ann from a", "a door for user ann", "a door for user bob"]);
+        assert_eq!(found[0], ("for user <*> from a".to_owned(), 2));
+        assert_eq!(found.len(), 3, "a number alone says nothing of other templates: {found:?}");
+        let many = ["ann", "bob", "cyn", "dan", "eve", "fay"].map(|user| format!("gone is user {user}"));
+        let mut messages: Vec<&str> = many.iter().map(String::as_str).collect();
+        messages.extend(["here is user ann", "here is user bob"]);
+        assert_eq!(mined(&messages).len(), 2);
+    }
+
+    #[test]
+    fn only_the_first_of_a_template_is_new_and_saved_templates_go_on() {
+        let mut templates = LogTemplates::new(100);
+        assert_eq!(templates.see("took 5 ms"), Mined::New(0));
+        assert_eq!(templates.see("took 17 ms"), Mined::Known(0));
+        let saved = rmp_serde::to_vec_named(&templates).unwrap();
+        let mut loaded: LogTemplates = rmp_serde::from_slice(&saved).unwrap();
+        assert_eq!((loaded.see("took 1 s"), loaded.see("gave up")), (Mined::Known(0), Mined::New(1)));
+        assert_eq!((loaded.shown(0), loaded.seen_once(), loaded.messages()), (("took <*>".to_owned(), 3), 1, 4));
+    }
+
+    #[test]
+    fn a_program_that_never_says_the_same_fills_its_room_and_no_more() {
+        let mut templates = LogTemplates::new(50);
+        let word = |number: u32| -> String { number.to_string().bytes().map(|digit| char::from(digit + 50)).collect() };
+        for number in 0..5000 {
+            let message = [word(number), word(number * 7), word(number / 3)].join(" ");
+            templates.see(&message);
+            templates.see(&format!("the user {} left", word(number)));
+        }
+        assert!(templates.templates.len() <= 100 && templates.shapes.len() <= LOG_SHAPES_MAX);
+        assert_eq!(templates.see("something else entirely"), Mined::Beyond);
+        assert!(matches!(templates.see("the user x left"), Mined::Known(_)));
+    }
 }

@@ -79,6 +79,7 @@ mod stix_bundle;
 pub(crate) mod stix_rules;
 pub(crate) mod tactic;
 pub mod tcg_log;
+pub(crate) mod template_novelty;
 pub(crate) mod top;
 pub(crate) mod trust_failures;
 pub mod typing;

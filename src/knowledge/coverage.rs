@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use super::envelope::envelope;
 use super::exit::EXIT_INPUT;
+use crate::detect::log_templates::{LogTemplates, Mined};
 use crate::formats::{Library, Line};
 use crate::limits;
 
-/// Lines of one program and shape.
-struct Shape {
-    lines: u64,
-    example: String,
+/// Lines of one program that have no template: those that are mined of them, with the first line of each.
+struct Mine {
+    templates: LogTemplates,
+    examples: BTreeMap<u32, String>,
 }
 
 #[derive(Default)]
@@ -22,8 +23,9 @@ struct Counts {
     understood: u64,
     ambiguous: u64,
     formats: BTreeMap<String, u64>,
-    shapes: BTreeMap<(String, String), Shape>,
-    /// Lines whose shape there was no room for.
+    /// By program.
+    mined: BTreeMap<String, Mine>,
+    /// Lines whose template there was no room for.
     beyond: u64,
 }
 
@@ -66,17 +68,41 @@ impl Counts {
             *self.formats.entry(understood.format.name.clone()).or_default() += 1;
             return;
         }
-        let key = (read.program.unwrap_or_else(|| "-".to_owned()), masked(&read.message));
-        if let Some(shape) = self.shapes.get_mut(&key) {
-            shape.lines += 1;
-        } else if self.shapes.len() < limits::FORMAT_SHAPES_MAX {
-            self.shapes.insert(key, Shape { lines: 1, example: line.to_owned() });
-        } else {
+        self.mine(read.program.unwrap_or_else(|| "-".to_owned()), &read.message, line);
+    }
+
+    fn mine(&mut self, program: String, message: &str, line: &str) {
+        if self.mined.len() >= limits::FORMAT_PROGRAMS_MAX && !self.mined.contains_key(&program) {
             self.beyond += 1;
+            return;
+        }
+        let fresh = || Mine { templates: LogTemplates::new(limits::LOG_TEMPLATES_MAX), examples: BTreeMap::new() };
+        let mine = self.mined.entry(program).or_insert_with(fresh);
+        match mine.templates.see(message) {
+            Mined::New(template) => drop(mine.examples.insert(template, line.to_owned())),
+            Mined::Known(_) => {}
+            Mined::Beyond => self.beyond += 1,
         }
     }
 
-    fn print(&self, top: usize, out: &mut impl Write) -> io::Result<()> {
+    /// Each template with how many lines have it and the first of them, the most frequent first.
+    fn templates(&mut self) -> Vec<(u64, &str, String, &str)> {
+        let mut all = Vec::new();
+        for (program, Mine { templates, examples }) in &mut self.mined {
+            templates.settle();
+            let mut first: BTreeMap<u32, &str> = BTreeMap::new();
+            for (template, line) in examples.iter() {
+                first.entry(templates.of(*template)).or_insert(line);
+            }
+            let shown =
+                templates.all().map(|(at, text, lines)| (lines, program.as_str(), text, first.get(&at).copied()));
+            all.extend(shown.map(|(lines, program, text, line)| (lines, program, text, line.unwrap_or_default())));
+        }
+        all.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| (left.1, &left.2).cmp(&(right.1, &right.2))));
+        all
+    }
+
+    fn print(&mut self, top: usize, out: &mut impl Write) -> io::Result<()> {
         let percent = |part: u64| if self.lines == 0 { 0.0 } else { 100.0 * part as f64 / self.lines as f64 };
         writeln!(out, "{} lines, {} ({:.1} %) have a template", self.lines, self.understood, percent(self.understood))?;
         if self.ambiguous > 0 {
@@ -87,53 +113,18 @@ impl Counts {
         for (format, lines) in formats {
             writeln!(out, "{lines:>9}  {format}")?;
         }
-        let mut shapes: Vec<_> = self.shapes.iter().collect();
-        shapes.sort_by(|left, right| right.1.lines.cmp(&left.1.lines).then_with(|| left.0.cmp(right.0)));
-        if !shapes.is_empty() {
+        let templates = self.templates();
+        if !templates.is_empty() {
             writeln!(out, "\nmost frequent without a template:")?;
         }
-        for ((program, shape), counted) in shapes.iter().take(top) {
-            writeln!(out, "{:>9}  {program}: {shape}\n           e.g. {}", counted.lines, counted.example)?;
+        for (lines, program, template, example) in templates.iter().take(top) {
+            writeln!(out, "{lines:>9}  {program}: {template}\n           e.g. {example}")?;
         }
         if self.beyond > 0 {
-            writeln!(out, "{} more lines of shapes that there was no room for", self.beyond)?;
+            writeln!(out, "{} more lines of templates that there was no room for", self.beyond)?;
         }
         Ok(())
     }
-}
-
-/// A message without what differs from line to line: numbers, addresses, quoted texts, hex.
-fn masked(message: &str) -> String {
-    let mut shape = String::new();
-    for word in message.split_whitespace().take(32) {
-        if !shape.is_empty() {
-            shape.push(' ');
-        }
-        let core = word.trim_matches(|c: char| c.is_ascii_punctuation());
-        let digits = core.chars().filter(char::is_ascii_digit).count();
-        let is_hex = core.len() >= 8 && core.chars().all(|c| c.is_ascii_hexdigit());
-        if digits == 0 && !is_hex {
-            shape.push_str(word);
-        } else if core.parse::<std::net::IpAddr>().is_ok() {
-            shape.push_str(&word.replace(core, "<ip>"));
-        } else if core.chars().all(|c| c.is_ascii_digit()) {
-            shape.push_str(&word.replace(core, "<number>"));
-        } else if is_hex {
-            shape.push_str(&word.replace(core, "<hex>"));
-        } else {
-            let mut in_number = false;
-            for c in word.chars() {
-                let is_digit = c.is_ascii_digit();
-                if is_digit && !in_number {
-                    shape.push('#');
-                } else if !is_digit {
-                    shape.push(c);
-                }
-                in_number = is_digit;
-            }
-        }
-    }
-    shape
 }
 
 #[cfg(test)]
@@ -161,8 +152,7 @@ mod tests {
         };
         let text = shown(10);
         assert!(text.starts_with("7 lines, 3 (42.9 %) have a template\n        3  exampled\n"), "{text}");
-        let first =
-            text.find("        3  exampled: bye <number>\n           e.g. Jan  2 03:04:05 web exampled[1]: bye 1\n");
+        let first = text.find("        3  exampled: bye <*>\n           e.g. Jan  2 03:04:05 web exampled[1]: bye 1\n");
         let second = text.find("        1  exampled: what\n");
         assert!(first.is_some() && first < second, "{text}");
         assert!(!shown(1).contains("exampled: what"));
@@ -171,35 +161,32 @@ mod tests {
     }
 
     #[test]
-    fn shapes_beyond_the_room_are_counted() {
-        let library = Library::new(&[]).0;
+    fn programs_and_templates_beyond_the_room_are_counted() {
         let mut counts = Counts::default();
-        let word = |mut number: usize| {
-            let mut word = String::new();
-            while number > 0 {
-                word.push(char::from(b'g' + (number % 16) as u8));
-                number /= 16;
-            }
-            word
-        };
-        (1..=limits::FORMAT_SHAPES_MAX + 3).for_each(|number| counts.line(&library, &word(number)));
-        assert_eq!((counts.shapes.len(), counts.beyond), (limits::FORMAT_SHAPES_MAX, 3));
-        counts.line(&library, &word(1));
-        assert_eq!(counts.beyond, 3, "a shape that is known needs no room");
+        let word =
+            |number: usize| -> String { number.to_string().bytes().map(|digit| char::from(digit + 50)).collect() };
+        for number in 0..limits::LOG_TEMPLATES_MAX + 3 {
+            let message = [word(number), word(number / 3), word(number * 7)].join(" ");
+            counts.mine("a".to_owned(), &message, &message);
+        }
+        assert_eq!(counts.beyond, 3);
+        counts.mine("a".to_owned(), "b b b", "b b b");
+        assert_eq!(counts.beyond, 3, "one that is known needs no room");
+        (1..limits::FORMAT_PROGRAMS_MAX + 2).for_each(|number| counts.mine(word(number), "x", "x"));
+        assert_eq!((counts.mined.len(), counts.beyond), (limits::FORMAT_PROGRAMS_MAX, 5));
         let mut out = Vec::new();
         counts.print(0, &mut out).unwrap();
-        assert!(String::from_utf8(out).unwrap().ends_with("3 more lines of shapes that there was no room for\n"));
+        assert!(String::from_utf8(out).unwrap().ends_with("5 more lines of templates that there was no room for\n"));
     }
 
     #[test]
-    fn a_word_is_masked_only_where_it_is_a_value() {
-        assert_eq!(masked("deadbeef cafe 1234567 a1b22c 10.0.0.1, (7)"), "<hex> cafe <number> a#b#c <ip>, (<number>)");
-    }
-
-    #[test]
-    fn lines_that_differ_in_values_alone_have_one_shape() {
-        let shape = "Failed from <ip> port <number>, key <hex> job-#";
-        assert_eq!(masked("Failed from 192.0.2.1 port 22, key deadbeef01 job-12"), shape);
-        assert_eq!(masked("Failed from 2001:db8::1 port 4711, key 00ff00ff job-7"), shape);
+    fn lines_that_differ_in_values_alone_have_one_template_and_its_first_line_is_shown() {
+        let mut counts = Counts::default();
+        for user in ["ann", "bob", "cyn", "dan", "eve", "fay"] {
+            let message = format!("user {user} from 192.0.2.1 left");
+            counts.mine("gate".to_owned(), &message, &message);
+        }
+        let expected = (6, "gate", "user <*> from <*> left".to_owned(), "user ann from 192.0.2.1 left");
+        assert_eq!(counts.templates(), [expected]);
     }
 }

@@ -106,7 +106,20 @@ pub const MISP_FEED_EVENTS_MAX: usize = 20_000;
 /// Lines of one record of CSV: more are a quotation mark that is missing.
 pub const CSV_RECORD_LINES_MAX: usize = 64;
 
-/// Of templates of log messages: pieces of one message that are looked at, and bytes of one; masked messages whose template is remembered.
+/// Of templates of log messages: pieces of one message that are looked at, and bytes of one; templates of one program, masked messages
+/// whose template is remembered, pairs of words that a value stands behind; and programs, the most of which take a few kilobytes each.
 pub const LOG_TOKENS_MAX: usize = 64;
 pub const LOG_TOKEN_BYTES_MAX: usize = 64;
+pub const LOG_TEMPLATES_MAX: usize = 512;
 pub const LOG_SHAPES_MAX: usize = 1024;
+pub const LOG_CONTEXTS_MAX: usize = 256;
+pub const LOG_PROGRAMS_MAX: usize = 64;
+
+/// Of numbers measured again and again: series, by machine and name, each of about 20 kilobytes; numbers of one event; values that are
+/// remembered of one series, judgements that one is compared with, and steps of how far off a value can be.
+pub const SERIES_MAX: usize = 128;
+pub const METRICS_PER_EVENT_MAX: usize = 64;
+pub const SERIES_VALUES_MAX: usize = 1000;
+pub const SERIES_PEAKS_MAX: usize = 400;
+pub const TAIL_BINS: usize = 100;
+const _: () = assert!(METRICS_PER_EVENT_MAX <= SERIES_MAX / 2, "one event does not push out all that is known");

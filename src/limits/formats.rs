@@ -22,5 +22,5 @@ pub const FORMAT_STEPS_PER_READING: usize = 10;
 pub const FORMAT_BYTES_PER_STEP: usize = 256;
 /// From so many fields on, a place in the templates knows which of them can begin with a byte.
 pub const FORMAT_DISPATCH_FROM: usize = 4;
-/// Different shapes of lines without a template that `formats coverage` tells apart.
-pub const FORMAT_SHAPES_MAX: usize = 20_000;
+/// Programs of whose lines without a template `formats coverage` tells the kinds apart.
+pub const FORMAT_PROGRAMS_MAX: usize = 256;

@@ -71,7 +71,10 @@ fn mined_templates_group_lines_as_people_do() {
         let (accuracy, mined, true_ones) = accuracy(&lines);
         let name = log.file_name().unwrap().to_string_lossy().into_owned();
         let name = name.split('_').next().unwrap();
-        eprintln!("templates: {name}: grouping accuracy {accuracy:.3} of {} lines, {mined} templates ({true_ones} true)", lines.len());
+        eprintln!(
+            "templates: {name}: grouping accuracy {accuracy:.3} of {} lines, {mined} templates ({true_ones} true)",
+            lines.len()
+        );
         all.push(accuracy);
     }
     let mean = all.iter().sum::<f64>() / all.len().max(1) as f64;

@@ -228,3 +228,24 @@ fn a_restored_stage_goes_on_where_it_was() {
     assert_eq!(halves, whole);
     assert!(!whole.is_empty());
 }
+
+#[test]
+fn a_program_that_writes_something_new_every_day_and_a_machine_with_a_busy_hour_are_no_alarm() {
+    let line = |minute: u64, message: String| {
+        let entity = Entity { host: Some("plant".into()), ..Entity::default() };
+        let record = Record { program: Some("pumpd".into()), message, entity, ..Record::default() };
+        let raw = Raw::new("file".into(), "ops".into(), Format::Auto, "".into(), Vec::new(), built_in());
+        event(minute, Stream::L3In, Body::Raw(raw.with_record(record)))
+    };
+    let word = |number: u64| number.to_string().bytes().map(|digit| char::from(digit + 50)).collect::<String>();
+    let days = 14;
+    let mut lines = Vec::new();
+    for minute in (0..days * 1440).step_by(3) {
+        lines.push(line(minute, format!("cycle {minute} done")));
+        if minute % 1440 == 600 {
+            lines.extend((0..20 + minute / 100).map(|number| line(minute, format!("flush {number}"))));
+            lines.push(line(minute, format!("note {} of {}", word(minute), word(minute / 7))));
+        }
+    }
+    assert_eq!(decisions(&mut *stage(), &lines), []);
+}

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::detect::doer::doer;
 use crate::detect::fold::{Folds, Judgement};
 use crate::detect::novelty::Novelty;
+use crate::detect::template_novelty::TemplateNovelty;
 use crate::event::{Action, Entity, Record, Timestamp};
 
 /// More of the same is no worse.
@@ -18,6 +19,8 @@ pub struct Watch {
     /// Matches of rules, by rule and entity.
     repeated_rules: Folds<()>,
     novelty: Novelty,
+    #[serde(default)]
+    templates: TemplateNovelty,
 }
 
 impl Watch {
@@ -31,12 +34,20 @@ impl Watch {
         Some(u32::try_from(new).unwrap_or(u32::MAX).max(1))
     }
 
-    /// First times: a program on a host, an address that a user logs in from, a program that a user runs with the
-    /// rights of another.
+    /// First times: a program on a host, a template of a program's messages, an address that a user logs in from, a program
+    /// that a user runs with the rights of another.
     pub fn first_times(&mut self, record: &Record, ts: Timestamp) -> Vec<FirstTime> {
         let entity = &record.entity;
         let host = entity.host.as_deref().unwrap_or_default();
         let mut found = Vec::new();
+        // What a format has understood says by itself what it is.
+        if record.action == Action::Other
+            && let Some(program) = &record.program
+            && let Some(surprise) = self.templates.see((host, program), &record.message, ts)
+        {
+            let score = NOVELTY_SCORE * surprise;
+            found.push(FirstTime { reason: "first_template_of_program", score, technique: None });
+        }
         let mut note = |reason, whose: String, value: &str, technique| {
             if let Some(surprise) = self.novelty.observe(&whose, value, ts) {
                 let score = NOVELTY_SCORE * surprise;
@@ -122,5 +133,21 @@ mod tests {
         let alarms = loud(&mut Watch::default(), known.chain(new));
         assert_eq!(alarms.len(), 1);
         assert!(alarms[0].0 == "first_login_from_address" && alarms[0].1 > 0.2 && alarms[0].1 < 0.35, "{alarms:?}");
+    }
+
+    #[test]
+    fn a_message_of_a_kind_that_its_program_never_wrote_is_a_weak_signal() {
+        let said = |message: &str| {
+            let entity = Entity { host: Some("plant".into()), ..Entity::default() };
+            Record { program: Some("pumpd".into()), message: message.to_owned(), entity, ..Record::default() }
+        };
+        let known = (0..480).map(|at| (at * 360, said(&format!("cycle {at} done"))));
+        let day = 24 * 3600;
+        let new = [(2 * day + 1, said("loading module x")), (2 * day + 2, said("wrote to 0x7f000000"))];
+        let alarms = loud(&mut Watch::default(), known.chain(new));
+        assert!(
+            matches!(&alarms[..], [(reason, score)] if reason == "first_template_of_program" && *score < 0.26),
+            "{alarms:?}"
+        );
     }
 }
