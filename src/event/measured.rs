@@ -1,16 +1,19 @@
 //! What programs elsewhere measure and send to `L4_IN` for the models of this daemon: the payload is a JSON object with a `kind`.
 //! `examples/README.md` has each kind with its fields.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::cut_name;
-use crate::limits::{CALLS_PER_EVENT_MAX, KEYS_PER_SAMPLE_MAX, MEASURED_ABS_MAX};
+use crate::limits::{CALLS_PER_EVENT_MAX, KEYS_PER_SAMPLE_MAX, MEASURED_ABS_MAX, METRICS_PER_EVENT_MAX};
 
 /// A payload of a kind that is known here.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Measured {
     Keystrokes(Keystrokes),
+    Metrics(Metrics),
     Syscalls(Syscalls),
 }
 
@@ -40,6 +43,14 @@ pub struct Syscalls {
     pub user: String,
     /// Names or numbers.
     pub calls: Vec<Call>,
+}
+
+/// Numbers of one machine at one time.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+pub struct Metrics {
+    /// By name.
+    pub values: BTreeMap<String, f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -74,6 +85,7 @@ impl Measured {
         let Ok(value) = serde_json::from_slice::<Value>(payload) else { return Ok(None) };
         match value.get("kind").and_then(Value::as_str) {
             Some("keystrokes") => Ok(Some(Self::Keystrokes(shape::<Keystrokes>("keystrokes", value)?.checked()?))),
+            Some("metrics") => Ok(Some(Self::Metrics(shape::<Metrics>("metrics", value)?.checked()?))),
             Some("syscalls") => Ok(Some(Self::Syscalls(shape::<Syscalls>("syscalls", value)?.checked()?))),
             _ => Ok(None),
         }
@@ -84,8 +96,8 @@ fn shape<Shape: serde::de::DeserializeOwned>(kind: &str, value: Value) -> Result
     serde_json::from_value(value).map_err(|error| MeasuredError::Shape(kind.to_owned(), error.to_string()))
 }
 
-fn in_range(name: &'static str, values: &[f64]) -> Result<(), MeasuredError> {
-    let holds = values.iter().all(|value| value.abs() <= MEASURED_ABS_MAX);
+fn in_range<'a>(name: &'static str, values: impl IntoIterator<Item = &'a f64>) -> Result<(), MeasuredError> {
+    let holds = values.into_iter().all(|value| value.abs() <= MEASURED_ABS_MAX);
     if holds { Ok(()) } else { Err(MeasuredError::Range(name)) }
 }
 
@@ -111,6 +123,17 @@ impl Keystrokes {
         }
         in_range("dwell_ms", &self.dwell_ms)?;
         in_range("flight_ms", &self.flight_ms)?;
+        Ok(self)
+    }
+}
+
+impl Metrics {
+    fn checked(self) -> Result<Self, MeasuredError> {
+        let values = self.values.len();
+        if !(1..=METRICS_PER_EVENT_MAX).contains(&values) {
+            return Err(MeasuredError::Count("values", values, format!("1 to {METRICS_PER_EVENT_MAX}")));
+        }
+        in_range("values", self.values.values())?;
         Ok(self)
     }
 }
@@ -167,6 +190,23 @@ mod tests {
                 r#"{"kind":"keystrokes","user":"a","dwell_ms":[8,9],"flight_ms":[1],"area":[1]}"#,
                 "`area` has 1 values; 2",
             ),
+        ] {
+            let error = read(bad).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn metrics_are_numbers_by_name() {
+        let good = r#"{"kind":"metrics","host":"db","values":{"load":0.5,"connections":12}}"#;
+        let Ok(Some(Measured::Metrics(metrics))) = read(good) else { panic!("{:?}", read(good)) };
+        assert_eq!((metrics.values.len(), metrics.values["connections"]), (2, 12.0));
+        let many = (0..=METRICS_PER_EVENT_MAX).map(|number| format!("\"m{number}\":1")).collect::<Vec<_>>().join(",");
+        for (bad, says) in [
+            (r#"{"kind":"metrics"}"#, "`values` has 0 values; 1 to"),
+            (r#"{"kind":"metrics","values":{"load":"high"}}"#, "cannot be read as that"),
+            (r#"{"kind":"metrics","values":{"load":1e300}}"#, "a value of `values` is not between"),
+            (&format!("{{\"kind\":\"metrics\",\"values\":{{{many}}}}}"), "1 to 64 are expected"),
         ] {
             let error = read(bad).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");

@@ -26,7 +26,7 @@ pub use fields::Fields;
 pub use format::Format;
 pub use id::{EventId, EventIdError};
 pub use judgement::{Category, Severity, Verdict};
-pub use measured::{Keystrokes, Measured, MeasuredError, Syscalls};
+pub use measured::{Keystrokes, Measured, MeasuredError, Metrics, Syscalls};
 pub use provenance::{InFile, Provenance};
 pub use raw::{Raw, RecordParser, named_source, source_name};
 pub(crate) use record::named;

@@ -20,6 +20,7 @@ mod parse_speed;
 mod playbooks;
 mod quiet;
 mod replayed;
+mod series;
 mod stix;
 mod syscalls;
 mod table;

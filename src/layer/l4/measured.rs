@@ -5,30 +5,43 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::detection::Detection;
+use super::detection::{DEVICE, Detection};
+use super::metrics::{Odd, Series};
 use crate::detect::acquainted::Acquainted;
 use crate::detect::call_habits::{CallHabits, Unlike};
 use crate::detect::recent::Recent;
 use crate::detect::record_high::RecordHigh;
-use crate::event::{Category, Decision, Evidence, Measured, Raw, Syscalls, Timestamp, cut_name};
+use crate::event::{
+    Category, Decision, Entity, Evidence, Happened, Measured, Metrics, Raw, ShrinkSample, Syscalls, Timestamp, Verdict,
+    cut_name,
+};
 use crate::layer::one_line;
 use crate::limits;
 
 /// The score of what is just further than all before, and how much it may be more.
 const SCORE: f64 = 0.5;
 const SCORE_MORE: f64 = 0.2;
+/// A number that is no record scores less than this, half of it where it is as unusual as [`QUIET_HALF`]; below what counts
+/// as a signal of risk.
+pub const QUIET_BELOW: f64 = 0.19;
+const QUIET_HALF: f64 = 10.0;
+/// A signal of risk, no alarm: that a machine writes more than ever within a week.
+const RATE_SCORE: f64 = 0.25;
+const METRICS: &str = "metric-habits";
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Measurements {
     programs: Acquainted<CallHabits>,
     /// By machine and model.
     highest: Recent<RecordHigh>,
+    #[serde(default)]
+    series: Series,
 }
 
 impl Default for Measurements {
     fn default() -> Self {
         let programs = Acquainted::new(limits::CALL_PROGRAMS_MAX);
-        Self { programs, highest: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX) }
+        Self { programs, highest: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX), series: Series::default() }
     }
 }
 
@@ -45,9 +58,61 @@ impl Measurements {
     pub fn see(&mut self, raw: &Raw, now: Timestamp) -> Option<(Detection, Decision)> {
         match Measured::read(&raw.payload) {
             Ok(Some(Measured::Syscalls(calls))) => self.calls(raw, calls, now),
+            Ok(Some(Measured::Metrics(metrics))) => self.metrics(raw, &metrics, now),
             // Device 55's.
             Ok(Some(Measured::Keystrokes(_)) | None) | Err(_) => None,
         }
+    }
+
+    /// Each event of numbers has a score; a record of its machine is an alarm.
+    fn metrics(&mut self, raw: &Raw, metrics: &Metrics, now: Timestamp) -> Option<(Detection, Decision)> {
+        let Odd { score, before, why } = self.series.sent(&machine(raw), &metrics.values, now)?;
+        if let Some(before) = before {
+            return Some(decision(raw, METRICS, &Found { value: score, before, why }));
+        }
+        let quiet = QUIET_BELOW * score / (score + QUIET_HALF);
+        let detection = Detection {
+            score: quiet,
+            reasons: vec![METRICS.to_owned()],
+            techniques: Vec::new(),
+            ..Detection::from_context(raw)
+        };
+        let evidence = Evidence { value: Some(score), ..Evidence::default() };
+        let said = Decision { evidence: Some(Box::new(evidence)), ..detection.decision(Arc::from(METRICS)) };
+        Some((detection, said))
+    }
+
+    /// Takes in a sample of SHRINK.
+    pub fn shrink(&mut self, sample: &ShrinkSample, now: Timestamp) -> Option<Decision> {
+        let Odd { score: value, before, why } = self.series.shrink(sample, now)?;
+        let found = Found { value, before: before?, why: format!("SHRINK: {why}") };
+        Some(Decision {
+            verdict: Verdict::Suspicious,
+            score: found.score(),
+            model: Arc::from(METRICS),
+            device_id: DEVICE,
+            category: Category::Operator,
+            reasons: vec![METRICS.to_owned()],
+            summary: found.summary("of SHRINK"),
+            evidence: Some(Box::new(found.evidence())),
+            compartment: Arc::default(),
+            input_ref: String::new(),
+            entity: Entity::default(),
+            happened: Happened::default(),
+            attack: Vec::new(),
+            alarm: None,
+        })
+    }
+
+    /// Counts a line. A machine that writes more than ever within a week is a signal of risk alone.
+    pub fn line(&mut self, raw: &Raw, now: Timestamp) -> Option<Detection> {
+        let odd = self.series.line(raw.record().entity.host.as_deref()?, now)?;
+        odd.before?;
+        let entity = Entity { host: raw.record().entity.host.clone(), ..Entity::default() };
+        let reasons = vec!["unusual_rate_of_lines".to_owned()];
+        let detection =
+            Detection { score: RATE_SCORE, reasons, techniques: Vec::new(), ..Detection::from_context(raw) };
+        Some(Detection { entity, times: 1, ..detection })
     }
 
     fn calls(&mut self, raw: &Raw, calls: Syscalls, now: Timestamp) -> Option<(Detection, Decision)> {
@@ -60,7 +125,7 @@ impl Measurements {
         let high = self.highest.touch(&format!("{MODEL}\0{machine}"), RecordHigh::default);
         let before = high.see(unlike.score, now)?;
         let found = Found { value: unlike.score, before, why: why(&name, &unlike) };
-        let mut said = decision(raw, MODEL, found);
+        let mut said = decision(raw, MODEL, &found);
         if is_process {
             said.0.entity.process.get_or_insert(name.clone());
             said.1.entity.process.get_or_insert(name);
@@ -84,26 +149,39 @@ fn machine(raw: &Raw) -> String {
     raw.record().entity.host.clone().unwrap_or_else(|| raw.source_key().into_owned())
 }
 
-fn decision(raw: &Raw, model: &'static str, found: Found) -> (Detection, Decision) {
-    let Found { value, before, why } = found;
-    let score = SCORE + SCORE_MORE * (value - before).clamp(0.0, 1.0);
+impl Found {
+    fn score(&self) -> f64 {
+        SCORE + SCORE_MORE * (self.value - self.before).clamp(0.0, 1.0)
+    }
+
+    fn evidence(&self) -> Evidence {
+        Evidence { value: Some(self.value), threshold: Some(self.before), ..Evidence::default() }
+    }
+
+    fn summary(&self, whose: &str) -> String {
+        let Self { value, before, why } = self;
+        one_line(&format!("{why} ({value:.2}; the highest {whose} within a week was {before:.2})"))
+    }
+}
+
+fn decision(raw: &Raw, model: &'static str, found: &Found) -> (Detection, Decision) {
     let detection = Detection {
-        score,
+        score: found.score(),
         reasons: vec![model.to_owned()],
         techniques: Vec::new(),
         category: Category::System,
         ..Detection::from_context(raw)
     };
-    let evidence = Evidence { value: Some(value), threshold: Some(before), ..Evidence::default() };
     let said = detection.decision(Arc::from(model));
-    let summary = one_line(&format!("{why} ({value:.2}; the highest of its machine within a week was {before:.2})"));
-    (detection, Decision { summary, evidence: Some(Box::new(evidence)), ..said })
+    let (summary, evidence) = (found.summary("of its machine"), Some(Box::new(found.evidence())));
+    (detection, Decision { summary, evidence, ..said })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::config::L4;
     use super::super::prepare;
+    use super::QUIET_BELOW;
     use crate::event::{Body, Event, EventId, Format, Raw, Stream, Times, Timestamp, Verdict};
     use crate::layer::stage::Stage;
     use crate::layer::testing::decisions;
@@ -153,6 +231,28 @@ mod tests {
         let said = decisions(&mut *stage(), &events);
         let told = said.iter().filter(|decision| decision.verdict != Verdict::Benign).count() as u64;
         assert!(told < days, "{told} in {days} days");
+    }
+
+    #[test]
+    fn a_number_unlike_any_before_is_an_alarm_of_its_machine_and_each_other_has_a_quiet_score() {
+        let noise =
+            |minute: u64| (minute.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f64 / 16_777_216.0;
+        let load = |minute: u64, load: f64| {
+            event(minute * 60, format!(r#"{{"kind":"metrics","host":"db","values":{{"load":{load},"users":3}}}}"#))
+        };
+        let days = 5;
+        let mut events: Vec<Event> = (0..days * 1440).map(|minute| load(minute, 1.0 + noise(minute))).collect();
+        events.push(load(days * 1440, 25.0));
+        let mut said = decisions(&mut *stage(), &events);
+        let last = said.pop().unwrap();
+        assert_eq!(
+            (last.verdict, &*last.model, last.entity.host.as_deref()),
+            (Verdict::Suspicious, "metric-habits", Some("db"))
+        );
+        assert!(last.summary.starts_with("load is 25.000000, usual at this hour 1."), "{}", last.summary);
+        let loud = said.iter().filter(|decision| decision.verdict != Verdict::Benign).count() as u64;
+        assert!(loud < days, "{loud} in {days} days");
+        assert!(said.iter().filter(|decision| decision.verdict == Verdict::Benign).all(|it| it.score < QUIET_BELOW));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! alarm where one is fulfilled. Reads the decisions of Layer 3 and the events of `L4_IN`, adds their scores to the risk of every entity they concern
 //! (see [`crate::detect::risk`]), and decides when an entity's risk rises over a threshold: once, and again only after
 //! the risk has fallen below half of it. An `L4_IN` event may carry a score, reasons and techniques of its own (a model
-//! elsewhere found them); each gets a decision. What it measured itself is judged by the models of [`measured`]. Risk fades with the time of the events themselves; ticks are for alarms
+//! elsewhere found them); each gets a decision. What it measured itself is judged by the models of [`measured`], and so
+//! are the scores of SHRINK. Risk fades with the time of the events themselves; ticks are for alarms
 //! that are over.
 
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod detection;
 #[cfg(test)]
 mod guessing_tests;
 mod measured;
+mod metrics;
 mod ongoing;
 #[cfg(test)]
 mod ongoing_tests;
@@ -30,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use self::correlation::{Models, Seen};
 use self::detection::{ADDRESS, DEVICE, Detection, HOST, Subject, subjects};
-use self::measured::Measurements;
+use self::measured::{Measurements, QUIET_BELOW};
 use super::judgement::MALICIOUS_FROM;
 use super::row::PreparedStage;
 use super::rule_files::{Wanted, YAML};
@@ -59,8 +61,13 @@ const TO_CERTAIN: f64 = 0.2;
 const _: () = assert!(SUSPICIOUS_SCORE + TO_MALICIOUS == MALICIOUS_FROM && MALICIOUS_FROM + TO_CERTAIN == 1.0);
 /// Scores below this are no signal: an informational rule or a single failed login means nothing.
 const SIGNAL_FROM: f64 = 0.2;
-pub const READS: Interest =
-    Interest::NONE.stream(Stream::L3In).stream(Stream::L3Out).stream(Stream::L4In).stream(Stream::Tick);
+const _: () = assert!(QUIET_BELOW < SIGNAL_FROM);
+pub const READS: Interest = Interest::NONE
+    .stream(Stream::L3In)
+    .stream(Stream::L3Out)
+    .stream(Stream::L4In)
+    .stream(Stream::Shrink)
+    .stream(Stream::Tick);
 
 /// The stage that writes `L4_OUT`. That the thresholds are numbers in ascending order is checked where the configuration is.
 /// `rules` are those of Layer 3: scenarios may name them, and may stand among them.
@@ -150,6 +157,11 @@ impl Stateful for L4 {
                 }
             }
             Body::Raw(raw) if event.stream == Stream::L3In => self.count(event, raw, out),
+            Body::Shrink(sample) => {
+                if let Some(decision) = self.state.measured.shrink(sample, event.time()) {
+                    out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
+                }
+            }
             Body::Decision(decision) if event.stream == Stream::L3Out => {
                 let Some(times) = self.heard_times(event, decision) else { return };
                 let detection = Detection { times, ..Detection::from_decision(decision) };
@@ -228,6 +240,10 @@ impl L4 {
             if let Some(reported) = reported {
                 out.emit(Stream::L4Out, Body::Decision(Box::new(reported)));
             }
+            self.report_risk(tipped, ts, out);
+        }
+        if let Some(detection) = self.state.measured.line(raw, ts) {
+            let tipped = self.weigh(event, &detection, Verdict::Benign);
             self.report_risk(tipped, ts, out);
         }
         for first in self.state.seen.watch.first_times(raw.record(), ts) {
