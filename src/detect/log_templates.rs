@@ -113,7 +113,7 @@ impl LogTemplates {
 
     /// Looks for values once more: words that came once among others that come again.
     pub fn settle(&mut self) {
-        for members in self.alike() {
+        for members in self.alike(|_, _| true) {
             let is_once = |at: &u32| self.templates.get(*at as usize).is_some_and(|it| it.messages == 1);
             if members.at.len() > CHOICES_MAX_IF_ONCE && members.at.iter().any(is_once) {
                 self.merge(members);
@@ -183,11 +183,7 @@ impl LogTemplates {
             waiting.extend(self.compare(merged));
             let is_new = |words: &(String, String)| !self.before_values.contains(words);
             if let Some(words) = words.filter(is_new).filter(|_| self.before_values.len() < LOG_CONTEXTS_MAX) {
-                let stands_so = |it: &Alike| {
-                    let first = it.at.first().and_then(|at| self.templates.get(*at as usize));
-                    first.and_then(|first| first.words_before(it.place)).as_ref() == Some(&words)
-                };
-                waiting.extend(self.alike().into_iter().filter(stands_so));
+                waiting.extend(self.alike(|it, place| it.words_before_are(place, &words)));
                 self.before_values.insert(words);
             }
         }
@@ -229,17 +225,18 @@ impl LogTemplates {
         }
     }
 
-    /// Templates that differ in one word alone, by its place.
-    fn alike(&self) -> Vec<Alike> {
-        let mut groups: BTreeMap<(usize, Vec<&str>), Vec<u32>> = BTreeMap::new();
+    /// Templates that differ in one word alone, by its place, where that is wanted. Those whose sums are equal by accident may be among
+    /// them.
+    fn alike(&self, is_wanted: impl Fn(&Template, usize) -> bool) -> Vec<Alike> {
+        let mut groups: BTreeMap<(usize, u64), Vec<u32>> = BTreeMap::new();
         for (at, template) in self.live() {
-            let texts: Vec<&str> = template.tokens.iter().map(|(text, _)| text.as_str()).collect();
-            for place in (0..texts.len()).filter(|place| texts.get(*place).is_some_and(|text| is_word(text))) {
-                let mut texts = texts.clone();
-                if let Some(text) = texts.get_mut(place) {
-                    *text = VALUE;
+            let sum = |(place, (text, _)): (usize, &Piece)| sum_of(place, text);
+            let all = template.tokens.iter().enumerate().map(sum).fold(0, u64::wrapping_add);
+            for (place, (text, _)) in template.tokens.iter().enumerate() {
+                if is_word(text) && is_wanted(template, place) {
+                    let others = all.wrapping_sub(sum_of(place, text));
+                    groups.entry((place, others)).or_default().push(at);
                 }
-                groups.entry((place, texts)).or_default().push(at);
             }
         }
         let several = groups.into_iter().filter(|(_, at)| at.len() > 1);
@@ -283,13 +280,24 @@ impl Template {
         (places.next().is_none() && is_word(text) && is_word(its)).then_some(place)
     }
 
-    fn words_before(&self, place: usize) -> Option<(String, String)> {
-        let word = |back: usize| {
-            let (text, _) = self.tokens.get(place.checked_sub(back)?)?;
-            is_word(text).then(|| text.clone())
-        };
-        Some((word(2)?, word(1)?))
+    fn word_before(&self, place: usize, back: usize) -> Option<&str> {
+        let (text, _) = self.tokens.get(place.checked_sub(back)?)?;
+        is_word(text).then_some(text)
     }
+
+    fn words_before(&self, place: usize) -> Option<(String, String)> {
+        Some((self.word_before(place, 2)?.to_owned(), self.word_before(place, 1)?.to_owned()))
+    }
+
+    fn words_before_are(&self, place: usize, (first, second): &(String, String)) -> bool {
+        self.word_before(place, 1) == Some(second) && self.word_before(place, 2) == Some(first)
+    }
+}
+
+/// What a text at one place adds to the sum of its template (FNV-1a).
+fn sum_of(place: usize, text: &str) -> u64 {
+    let step = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(step(0xcbf2_9ce4_8422_2325, place as u8), step)
 }
 
 fn shape(tokens: &[Token]) -> u64 {
@@ -362,6 +370,14 @@ mod tests {
         let mut loaded: LogTemplates = rmp_serde::from_slice(&saved).unwrap();
         assert_eq!((loaded.see("took 1 s"), loaded.see("gave up")), (Mined::Known(0), Mined::New(1)));
         assert_eq!((loaded.shown(0), loaded.seen_once(), loaded.messages()), (("took <*>".to_owned(), 3), 1, 4));
+    }
+
+    #[test]
+    fn a_message_that_shows_where_a_value_stands_is_of_the_template_that_was_there() {
+        let mut templates = LogTemplates::new(100);
+        let users = ["ann", "bob", "cyn", "dan", "eve", "fay", "gus"];
+        let new = users.map(|user| matches!(templates.see(&format!("{user} has left")), Mined::New(_)));
+        assert_eq!(new, [true, true, true, true, true, false, false]);
     }
 
     #[test]

@@ -241,6 +241,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_usual_of_a_working_day_is_unusual_at_the_weekend() {
+        let mut habits = SeriesHabits::default();
+        let is_weekend = |place: u64| (at(place).millis() / HOUR_MILLIS / 24 + 4) % 7 % 6 == 0;
+        let week_end = (0..).find(|place| *place > 4 * 7 * 288 && is_weekend(*place)).unwrap();
+        for place in 0..week_end + 150 {
+            habits.see(if is_weekend(place) { usual(place) / 4.0 } else { usual(place) }, at(place));
+        }
+        let unusual = habits.see(usual(week_end + 150), at(week_end + 150)).unwrap();
+        assert!(unusual.usual < 20.0 && unusual.parts[1] > unusual.parts[0] + 1.0, "{unusual:?}");
+    }
+
+    #[test]
     fn one_deviation_is_one_judgement() {
         let mut habits = learnt();
         let loud = (4000..4300).filter_map(|place| habits.see(300.0, at(place))).filter(|unusual| unusual.score > 5.0);

@@ -98,5 +98,6 @@ mod tests {
             assert!((0.0..=VALUES.ln() + BEYOND_MAX).contains(&rarity), "{rarity}");
         }
         assert!(tail.total <= VALUES && tail.bins.len() == TAIL_BINS);
+        assert!((tail.bins.iter().sum::<f64>() - tail.total).abs() < 1e-6, "what is old has faded");
     }
 }
