@@ -52,9 +52,10 @@ fn said(arguments: &[&str], site: &Site) -> String {
 #[test]
 fn hits_of_rules_are_those_of_the_log_also_after_kills_and_the_command_line_shows_them() {
     let site = Site::new(INPUT);
-    break_in(&site, "atlas", ("eve", "203.0.113.5"), (0, ""), &[]);
+    let read = "sudo:   eve : TTY=pts/0 ; PWD=/tmp ; USER=root ; COMMAND=/usr/bin/cat /etc/shadow";
+    break_in(&site, "atlas", ("eve", "203.0.113.5"), (0, ""), &[read]);
     let daemon = site.start_ready();
-    settle(&daemon, 28);
+    settle(&daemon, 29);
     let scenario = |answer: &Value| -> u64 {
         let rules = answer["rules"].as_array().unwrap().iter().filter(|rule| rule["kind"] == "scenario");
         rules.map(|rule| rule["hits"].as_u64().unwrap()).sum()
@@ -63,11 +64,11 @@ fn hits_of_rules_are_those_of_the_log_also_after_kills_and_the_command_line_show
     assert!(scenario(&before) > 0, "guessing is a scenario");
     daemon.kill();
     let daemon = site.start_ready();
-    settle(&daemon, 28);
+    settle(&daemon, 29);
     let again = rules(&daemon);
     assert_eq!((hits(&again), scenario(&again)), (hits(&before), scenario(&before)));
-    break_in(&site, "atlas", ("mallory", "203.0.113.6"), (300, ""), &[]);
-    settle(&daemon, 56);
+    break_in(&site, "atlas", ("mallory", "203.0.113.6"), (300, ""), &[read]);
+    settle(&daemon, 58);
     let doubled = hits(&before).into_iter().map(|(name, count)| (name, 2 * count)).collect();
     assert_eq!(hits(&rules(&daemon)), doubled);
 
