@@ -87,6 +87,6 @@ async fn serve(core: Arc<Core>) -> Result<Server, HttpError> {
     };
     let server = start(&config.http, parts).await?;
     server.restore_silences();
-    server.read_incidents();
+    server.read_log();
     Ok(server)
 }

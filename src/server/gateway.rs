@@ -14,7 +14,7 @@ use crate::knowledge::loaded_rules::LoadedRules;
 use crate::layer::rule_hits::RuleHits;
 use crate::respond::config::Mode;
 use crate::store::entities::{Extent, Part};
-use crate::store::{IdSpan, Order, Searched};
+use crate::store::{IdSpan, Order, Searched, StoreError};
 
 /// Implemented by the daemon, and by a list in memory in tests.
 pub trait Gateway: Send + Sync + 'static {
@@ -82,6 +82,12 @@ pub enum GatewayError {
     Store(String),
     #[error("the hot store did not take it within {0:?}")]
     NotKept(Duration),
+}
+
+impl From<StoreError> for GatewayError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -23,7 +23,7 @@ use crate::layer::rule_hits::RuleHits;
 use crate::limits;
 use crate::outlet::CommittedLog;
 use crate::store::entities::{Extent, Part};
-use crate::store::{HotStore, IdSpan, Order, Searched, StoreError};
+use crate::store::{HotStore, IdSpan, Order, Searched};
 use crate::supervise::{Child, State};
 
 /// What a sender waits at most for its events to be durable; then it is asked to send them again.
@@ -78,10 +78,6 @@ impl Live {
 
 /// The stage that counts the hits of rules.
 const FUSION: &str = "fusion";
-
-fn of_store(error: StoreError) -> GatewayError {
-    GatewayError::Store(error.to_string())
-}
 
 fn actor_status(child: &Child, consumer: Option<&Consumer>) -> ActorStatus {
     ActorStatus {
@@ -176,21 +172,21 @@ impl Gateway for Live {
         span: IdSpan,
         count: usize,
     ) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
-        async move { self.store.about(part, &value, span, count).await.map_err(of_store) }.boxed()
+        async move { self.store.about(part, &value, span, count).await.map_err(GatewayError::from) }.boxed()
     }
 
     fn extent(&self, part: Part, value: String, counted_max: usize) -> BoxFuture<'_, Result<Extent, GatewayError>> {
-        async move { self.store.extent(part, &value, counted_max).await.map_err(of_store) }.boxed()
+        async move { self.store.extent(part, &value, counted_max).await.map_err(GatewayError::from) }.boxed()
     }
 
     fn rule_hits(&self, rules: Arc<LoadedRules>) -> BoxFuture<'_, Result<Option<(RuleHits, EventId)>, GatewayError>> {
         async move {
-            let Some(saved) = self.store.snapshot(FUSION).await.map_err(of_store)? else { return Ok(None) };
+            let Some(saved) = self.store.snapshot(FUSION).await? else { return Ok(None) };
             let mut hits = fusion::hits(&saved.state).map_err(|error| GatewayError::Store(error.to_string()))?;
             let (mut upto, mut counted) = (saved.cursor, 0);
             let decisions = Interest::NONE.stream(Stream::L3Out).stream(Stream::L4Out);
             while counted < limits::RULE_HITS_CAUGHT_UP_MAX {
-                let events = self.store.after(upto, decisions, limits::HTTP_PAGE_EVENTS_MAX).await.map_err(of_store)?;
+                let events = self.store.after(upto, decisions, limits::HTTP_PAGE_EVENTS_MAX).await?;
                 let Some(last) = events.last() else { break };
                 events.iter().for_each(|event| hits.step(event, || &rules.catalog().names));
                 (upto, counted) = (last.id, counted + events.len());

@@ -23,6 +23,7 @@ function showEntity() {
       make("span", " to "), when(entity.last_seen), make("span", ", at worst "), make("b", entity.worst, entity.worst));
   } else facts.append(make("span", "no SOC event in the hot store is about it", "dim"));
   const parts = [facts];
+  if (entity.unread.length) parts.push(make("p", "not read yet after the start: " + entity.unread.join(", "), "dim"));
   if (entity.risk.length) parts.push(plot(entity.risk));
   const list = (name, rows) => {
     if (!rows.length) return;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -20,6 +21,8 @@ use crate::server::shared::Shared;
 use crate::store::IdSpan;
 
 const PAGE_EVENTS: usize = 50;
+/// What is folded from the whole log is waited for so long: after a start that may take a while, and the rest is there at once.
+const FOLD_PATIENCE: Duration = Duration::from_millis(50);
 
 #[derive(Serialize)]
 pub struct About {
@@ -39,6 +42,8 @@ pub struct About {
     incidents: Vec<Value>,
     proposals: Vec<Value>,
     silences: Vec<Value>,
+    /// Which of these are not known yet, for the log is still being read after a start.
+    unread: Vec<&'static str>,
     /// A page of them, the newest first.
     events: Vec<Value>,
     /// The `after` of the next page; null: there are no more.
@@ -73,6 +78,11 @@ pub async fn one(
         None => None,
     };
     let summary = Summary::of(kind, &value, &newest);
+    let mut unread = Vec::new();
+    let incidents = in_time("incidents", shared.incidents_about(kind, &value, &summary), &mut unread).await?;
+    let is_wanted = |event: &Event| is_about(kind, &value, event);
+    let proposals = in_time("proposals", shared.proposals_about(&is_wanted), &mut unread).await?;
+    let silences = in_time("silences", shared.silences_about(kind, &value, &summary), &mut unread).await?;
     Ok(Json(About {
         kind: kind.name(),
         first_seen,
@@ -80,14 +90,30 @@ pub async fn one(
         count: counted.min(ENTITY_COUNTED_MAX as u64),
         is_more: counted > ENTITY_COUNTED_MAX as u64,
         looked_at: newest.len(),
-        incidents: shared.incidents_about(kind, &value, &summary).await?,
-        proposals: shared.proposals_about(&|event| is_about(kind, &value, event)).await?,
-        silences: shared.silences_about(kind, &value, &summary).await?,
+        incidents,
+        proposals,
+        silences,
+        unread,
         summary,
         events: page.iter().take(count).map(event_json).collect(),
         next,
         value,
     }))
+}
+
+/// Nothing, and that it is not known yet, where that takes too long. Whoever is stopped has read so far, and the next goes on.
+async fn in_time(
+    name: &'static str,
+    wanted: impl Future<Output = Result<Vec<Value>, Problem>>,
+    unread: &mut Vec<&'static str>,
+) -> Result<Vec<Value>, Problem> {
+    match tokio::time::timeout(FOLD_PATIENCE, wanted).await {
+        Ok(found) => found,
+        Err(_) => {
+            unread.push(name);
+            Ok(Vec::new())
+        }
+    }
 }
 
 fn is_about(kind: Kind, value: &str, event: &Event) -> bool {
