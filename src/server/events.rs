@@ -14,11 +14,12 @@ use tokio::time::Instant;
 use super::chunked::{self, Chunked, PageState};
 use super::event_json::event_json;
 use super::gateway::GatewayError;
+use super::ocsf;
 use super::problem::Problem;
-use super::request::{MayRead, PathPart, count_of, filter_of, id_of, parameters};
+use super::request::{MayRead, PathPart, count_of, filter_of, id_of, is_ocsf, parameters};
 use super::search::Search;
 use super::shared::Shared;
-use crate::event::{EventId, Stream};
+use crate::event::{Event, EventId, Stream};
 use crate::limits;
 use crate::store::Order;
 
@@ -29,8 +30,9 @@ const PAGE_BYTES_MAX: usize = limits::HTTP_BODY_BYTES_MAX;
 const QUIET: Duration = Duration::from_secs(1);
 
 pub async fn page(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Response, Problem> {
-    let names = ["where", "since", "until", "order", "after", "count"];
-    let [filter, since, until, order, after, count] = parameters(&uri, names)?;
+    let names = ["where", "since", "until", "order", "after", "count", "format"];
+    let [filter, since, until, order, after, count, format] = parameters(&uri, names)?;
+    let show: fn(&Event) -> Value = if is_ocsf(format.as_deref())? { finding } else { event_json };
     let filter = filter_of(filter.as_deref(), since.as_deref(), until.as_deref())?;
     let order = match order.as_deref() {
         None | Some("newest") => Order::Newest,
@@ -43,7 +45,12 @@ pub async fn page(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Re
     let after = after.map(|text| id_of("after", &text)).transpose()?;
     let left = count.map_or(Ok(PAGE_EVENTS), |text| count_of("count", &text))?;
     let search = Search::new(shared, Stream::SocEvents, filter, order, after);
-    chunked::json(Page { search, left, bytes: 0, state: PageState::Begins }).await
+    chunked::json(Page { search, left, bytes: 0, state: PageState::Begins, show }).await
+}
+
+/// An event of another stream is no finding.
+fn finding(event: &Event) -> Value {
+    ocsf::of_event(event).unwrap_or_else(|| event_json(event))
 }
 
 /// What the client has not taken yet is not looked for yet.
@@ -54,6 +61,8 @@ struct Page {
     /// That it has.
     bytes: usize,
     state: PageState,
+    /// An event as it is shown.
+    show: fn(&Event) -> Value,
 }
 
 impl Chunked for Page {
@@ -66,10 +75,10 @@ impl Chunked for Page {
         self.state = PageState::GoesOn;
         let (begun, empty_bytes) = (Instant::now(), text.len());
         let is_over = loop {
-            let left = &mut self.left;
+            let (left, show) = (&mut self.left, self.show);
             let found = self.search.portion(|event| {
                 let comma = if std::mem::take(&mut is_first) { "" } else { "," };
-                let _ = write!(text, "{comma}{}", event_json(event));
+                let _ = write!(text, "{comma}{}", show(event));
                 *left -= 1;
                 *left > 0 && text.len() < limits::HTTP_CHUNK_BYTES
             });
@@ -98,7 +107,10 @@ pub async fn one(
     _: MayRead,
     PathPart(id): PathPart<EventId>,
     State(shared): State<Arc<Shared>>,
+    uri: Uri,
 ) -> Result<Json<Value>, Problem> {
+    let [format] = parameters(&uri, ["format"])?;
+    let show: fn(&Event) -> Value = if is_ocsf(format.as_deref())? { finding } else { event_json };
     let event = shared.gateway.event(id).await?.ok_or_else(|| Problem::no_event(id))?;
-    Ok(Json(event_json(&event)))
+    Ok(Json(show(&event)))
 }

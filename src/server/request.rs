@@ -131,6 +131,18 @@ pub fn filter_of(filter: Option<&str>, since: Option<&str>, until: Option<&str>)
     Ok(filter)
 }
 
+/// Whether the parameter `format` asks for findings of OCSF; without it, for the daemon's own names.
+pub fn is_ocsf(format: Option<&str>) -> Result<bool, Problem> {
+    match format {
+        None | Some("json") => Ok(false),
+        Some("ocsf") => Ok(true),
+        Some(other) => {
+            let other: String = other.chars().take(32).collect();
+            Err(Problem::bad_request(format!("format: `{other}` is not json or ocsf")))
+        }
+    }
+}
+
 /// A header as text, when it is there.
 pub fn text_of(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())

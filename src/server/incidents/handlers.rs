@@ -8,13 +8,15 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::change::{Action, Resolution};
 use super::fold::{Incident, State as IncidentState};
 use crate::server::note::{Note, Noted, small_body};
+use crate::server::ocsf;
 use crate::server::problem::Problem;
 use crate::server::proposals::{on_record, remember, to_its_end};
-use crate::server::request::{MayRead, MayRespond, parameters};
+use crate::server::request::{MayRead, MayRespond, is_ocsf, parameters};
 use crate::server::shared::Shared;
 
 /// Those that something was last heard of come first.
@@ -32,8 +34,9 @@ struct Closing {
     note: Note,
 }
 
-pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<List>, Problem> {
-    let [wanted] = parameters(&uri, ["state"])?;
+pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Value>, Problem> {
+    let [wanted, format] = parameters(&uri, ["state", "format"])?;
+    let is_ocsf = is_ocsf(format.as_deref())?;
     let wanted = match wanted.as_deref() {
         None => None,
         Some(name) => Some(IncidentState::named(name).ok_or_else(|| {
@@ -44,15 +47,22 @@ pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Re
     let mut seen = shared.incidents.lock().await;
     let incidents = seen.catch_up(&*shared.gateway).await?.newest_first().into_iter();
     let incidents = incidents.filter(|incident| wanted.is_none_or(|wanted| incident.state == wanted));
-    Ok(Json(List { incidents: incidents.cloned().collect() }))
+    Ok(Json(match is_ocsf {
+        true => json!({ "incidents": incidents.map(ocsf::of_incident).collect::<Vec<_>>() }),
+        false => json!(List { incidents: incidents.cloned().collect() }),
+    }))
 }
 
 pub async fn one(
     _: MayRead,
     Path(id): Path<String>,
     State(shared): State<Arc<Shared>>,
-) -> Result<Json<Incident>, Problem> {
-    shared.incident(&id).await.map(Json)
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    let [format] = parameters(&uri, ["format"])?;
+    let is_ocsf = is_ocsf(format.as_deref())?;
+    let incident = shared.incident(&id).await?;
+    Ok(Json(if is_ocsf { ocsf::of_incident(&incident) } else { json!(incident) }))
 }
 
 pub async fn acknowledge(

@@ -149,3 +149,30 @@ async fn events_need_the_role_read() {
     let answer = daemon.send("GET", "/api/v1/events", "Authorization: Bearer read-token-of-a-test\r\n", "").await;
     assert_eq!(answer.status, 200);
 }
+
+#[tokio::test]
+async fn events_and_incidents_are_findings_of_ocsf_where_that_is_asked_for() {
+    let daemon = Daemon::start().await;
+    let id = daemon.gateway.commit(Stream::SocEvents, soc("1-0"));
+    let alarm = crate::event::Alarm { id: "9-0".into(), count: 2, ..crate::event::Alarm::default() };
+    let reported = Soc {
+        src_layer: "8".into(),
+        src_device: 52,
+        incident_id: Some("9-0".into()),
+        alarm: Some(alarm),
+        ..Soc::default()
+    };
+    daemon.gateway.commit(Stream::SocEvents, Body::Soc(Box::new(reported)));
+    let page = daemon.get("/api/v1/events?format=ocsf").await.json();
+    assert_eq!(page["events"].as_array().unwrap().len(), 2);
+    for path in ["/api/v1/incidents?format=ocsf", "/api/v1/events?format=ocsf&count=1"] {
+        let answer = daemon.get(path).await.json();
+        let findings = answer.get("incidents").or(answer.get("events")).unwrap();
+        assert_eq!((findings[0]["class_uid"].as_u64(), findings.as_array().unwrap().len()), (Some(2004), 1), "{path}");
+    }
+    for path in [format!("/api/v1/events/{id}?format=ocsf"), "/api/v1/incidents/9-0?format=ocsf".to_owned()] {
+        assert_eq!(daemon.get(&path).await.json()["category_uid"], 2, "{path}");
+    }
+    assert_eq!(daemon.get("/api/v1/incidents/9-0").await.json()["id"], "9-0");
+    assert!(daemon.get("/api/v1/events?format=cef").await.problem(400).contains("json or ocsf"));
+}
