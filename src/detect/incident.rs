@@ -22,6 +22,8 @@ const FURTHER_TACTIC: f64 = 0.75;
 const AT_THE_DOOR_MAX: f64 = 0.9;
 /// Alerts of one kind alone, or below this score together, are no incident.
 const SCORE_MIN: f64 = 0.5;
+/// From here on an alert leaves little doubt: it is MALICIOUS.
+const SERIOUS: f64 = 0.75;
 
 /// What an incident needs to know of a SOC event.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +43,7 @@ pub struct Alert<'a> {
 
 impl Alert<'_> {
     /// Whether it is more than that somebody looked for something or was refused.
-    fn is_success(&self) -> bool {
+    pub(super) fn is_success(&self) -> bool {
         let mut tactics = self.attack.iter().filter_map(|technique| Tactic::of(technique)).peekable();
         let has_looked = tactics.peek().is_some() && tactics.all(Tactic::is_preparation);
         matches!(self.evidence, Evidence::Done | Evidence::OfOthers) && !has_looked
@@ -215,8 +217,15 @@ impl Incident {
         }
     }
 
-    pub(super) fn is_reported(&self) -> bool {
-        self.reported.is_some()
+    /// Whether it was reported, or somebody has got in for certain.
+    pub(super) fn is_serious(&self) -> bool {
+        self.reported.is_some() || (self.has_succeeded && self.score() >= SERIOUS)
+    }
+
+    /// Where what was done was done.
+    pub(super) fn note_got_in(&mut self, alert: &Alert<'_>) {
+        let host = alert.entity.host.as_ref().filter(|_| alert.is_success() && self.hosts.len() < KEYS_MAX);
+        self.hosts.extend(host.cloned());
     }
 
     pub(super) fn has_got_in(&self, host: &str) -> bool {
@@ -237,11 +246,7 @@ impl Incident {
         self.alerts += 1;
         self.several_roots |= self.root != alert.root;
         self.is_proven |= alert.evidence != Evidence::OfNobody;
-        if alert.is_success() {
-            self.has_succeeded = true;
-            let host = alert.entity.host.as_ref().filter(|_| self.hosts.len() < KEYS_MAX);
-            self.hosts.extend(host.cloned());
-        }
+        self.has_succeeded |= alert.is_success();
         self.add_kind(alert.kind.clone(), alert.score);
         for technique in alert.attack {
             if self.techniques.len() < KINDS_MAX {

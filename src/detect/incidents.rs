@@ -4,7 +4,7 @@
 //! sources share (the account that all guess, the server that all probe) relates nothing. What happened on a machine under a name that
 //! everybody has belongs to the incident that has got in there last, and makes no two incidents one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,11 +15,20 @@ use crate::event::Timestamp;
 
 const INCIDENTS_MAX: usize = 1024;
 
+/// By what an alert belongs to an incident.
+enum By {
+    Name,
+    /// It was done on a machine that the intruder has got into.
+    Place,
+    /// It came from one.
+    Source,
+}
+
 /// How long an incident takes in what is related to it, since its last alert.
 #[derive(Debug, Clone, Copy)]
 pub struct Windows {
     pub usual: Duration,
-    /// Of one that was reported.
+    /// Of one that was reported, or in which somebody has got in for certain.
     pub reported: Duration,
 }
 
@@ -49,16 +58,28 @@ impl Incidents {
         step_of: fn(f64) -> u8,
     ) -> Option<&Incident> {
         let related = self.relations.of(alert.entity, alert.attack);
-        if related.keys.is_empty() {
+        let place = alert.entity.host.as_ref().map(|host| format!("host:{host}"));
+        if related.keys.is_empty() && place.is_none() {
             return None;
         }
-        let (number, is_its_own) = self.find_or_open(&related, alert, now, windows);
+        let (number, by) = match self.named(&related, now, windows) {
+            Some(number) => (number, By::Name),
+            None => match self.got_in(&related, alert, now, windows) {
+                Some(found) => found,
+                None => (self.at(place.as_ref(), &related, alert, now, windows), By::Name),
+            },
+        };
         let incident = self.open.get_mut(&number)?;
         incident.add(alert, now);
+        if !related.is_of_one_of_many {
+            incident.note_got_in(alert);
+        }
         self.touches += 1;
         incident.touched = self.touches;
-        // What belongs to it by the machine alone does not make the names in it those of the story.
-        for key in related.keys.into_iter().filter(|_| is_its_own) {
+        let place = place.filter(|_| related.keys.is_empty() && matches!(by, By::Name));
+        // Others come from a machine that was taken over as well.
+        let is_its_own = !matches!(by, By::Source);
+        for key in related.keys.into_iter().filter(|_| is_its_own).chain(place) {
             if incident.keys.len() < KEYS_MAX && !self.by_key.contains_key(&key) {
                 incident.keys.insert(key.clone());
                 self.by_key.insert(key, number);
@@ -67,36 +88,58 @@ impl Incidents {
         incident.is_due(step_of).then_some(&*incident)
     }
 
-    /// The incident that the alert belongs to, and whether by a name of its own.
-    fn find_or_open(&mut self, related: &Related, alert: &Alert<'_>, now: Timestamp, windows: Windows) -> (u64, bool) {
-        let known: BTreeSet<u64> = related.keys.iter().filter_map(|key| self.by_key.get(key).copied()).collect();
+    /// The incident that has a name of the alert. Two that have one each become one, unless an intruder has got in with both: then it
+    /// is that of the name that says more.
+    fn named(&mut self, related: &Related, now: Timestamp, windows: Windows) -> Option<u64> {
         let mut found: Option<u64> = None;
-        for number in known {
-            let is_open = self.open.get(&number).is_some_and(|incident| incident.is_near(now, windows.of(incident)));
-            match (is_open, found) {
-                (false, _) => drop(self.close(number)),
-                (true, None) => found = Some(number),
-                (true, Some(first)) => self.merge(first, number),
+        for key in related.keys.iter().chain(&related.hints) {
+            let Some(number) = self.by_key.get(key).copied() else { continue };
+            let open = self.open.get(&number).filter(|incident| incident.is_near(now, windows.of(incident)));
+            match (open.map(Incident::is_serious), found) {
+                (None, _) => drop(self.close(number)),
+                (Some(_), None) => found = Some(number),
+                (Some(is_serious), Some(first)) if first != number => {
+                    if !(is_serious && self.open.get(&first).is_some_and(Incident::is_serious)) {
+                        let (older, younger) = (first.min(number), first.max(number));
+                        self.merge(older, younger);
+                        found = Some(older);
+                    }
+                }
+                (Some(_), Some(_)) => {}
             }
         }
-        if let Some(number) = found {
-            return (number, true);
-        }
-        match self.got_in(related, now, windows) {
-            Some(number) => (number, false),
-            None => (self.open(alert, now), true),
-        }
+        found
     }
 
-    /// The incident that has got in last where this happened, or where it came from.
-    fn got_in(&self, related: &Related, now: Timestamp, windows: Windows) -> Option<u64> {
-        let is_there = |incident: &Incident| {
-            related.local.as_ref().is_some_and(|host| incident.has_got_in(host))
-                || related.source.as_ref().is_some_and(|address| incident.goes_on_from(address))
+    /// The incident that has got in last where this was done, or where it came from.
+    fn got_in(&self, related: &Related, alert: &Alert<'_>, now: Timestamp, windows: Windows) -> Option<(u64, By)> {
+        let last = |is_there: &dyn Fn(&Incident) -> bool| {
+            let open = self.open.iter().filter(|(_, incident)| incident.is_serious() && is_there(incident));
+            let near = open.filter(|(_, incident)| incident.is_near(now, windows.reported));
+            near.max_by_key(|(_, incident)| incident.touched).map(|(number, _)| *number)
         };
-        let open = self.open.iter().filter(|(_, incident)| incident.is_reported() && is_there(incident));
-        let near = open.filter(|(_, incident)| incident.is_near(now, windows.reported));
-        near.max_by_key(|(_, incident)| incident.touched).map(|(number, _)| *number)
+        let place = related.local.as_ref().filter(|_| alert.is_success());
+        let there = place.and_then(|host| last(&|incident| incident.has_got_in(host)));
+        let from = || related.source.as_ref().and_then(|address| last(&|incident| incident.goes_on_from(address)));
+        there.map(|number| (number, By::Place)).or_else(|| Some((from()?, By::Source)))
+    }
+
+    /// What nothing is known of but the machine is one incident there.
+    fn at(
+        &mut self,
+        place: Option<&String>,
+        related: &Related,
+        alert: &Alert<'_>,
+        now: Timestamp,
+        windows: Windows,
+    ) -> u64 {
+        let known = place.filter(|_| related.keys.is_empty()).and_then(|place| self.by_key.get(place).copied());
+        let Some(number) = known else { return self.open(alert, now) };
+        if self.open.get(&number).is_some_and(|incident| incident.is_near(now, windows.of(incident))) {
+            return number;
+        }
+        self.close(number);
+        self.open(alert, now)
     }
 
     fn open(&mut self, alert: &Alert<'_>, now: Timestamp) -> u64 {
@@ -134,7 +177,7 @@ impl Incidents {
 
 impl Windows {
     fn of(&self, incident: &Incident) -> Duration {
-        if incident.is_reported() { self.reported } else { self.usual }
+        if incident.is_serious() { self.reported } else { self.usual }
     }
 }
 
@@ -248,6 +291,20 @@ mod tests {
         log.alert(2, "LOGIN", 0.6, "T1078", "alice", "203.0.113.5");
         log.alert(3, "BRUTE_FORCE", 0.6, "T1110", "", "203.0.113.9");
         assert_eq!(log.incidents.open.len(), 1, "{:#?}", log.incidents.open);
+    }
+
+    #[test]
+    fn two_intruders_who_got_in_stay_two_whatever_they_have_in_common() {
+        let mut log = Log::new();
+        for (second, user, from) in [(0, "alice", "203.0.113.5"), (10, "bob", "198.51.100.7")] {
+            log.alert(second, "GUESSED", 0.9, "T1078", user, from);
+            log.alert(second + 5, "LOG_CLEARED", 0.8, "T1070", user, "");
+        }
+        log.alert(30, "LOGIN", 0.8, "T1078", "bob", "203.0.113.5");
+        assert_eq!(log.incidents.open.len(), 2, "{:#?}", log.incidents.open);
+        log.alert(40, "ACCOUNT", 0.8, "T1136", "helper", "");
+        log.alert(20_000, "ROOT", 0.8, "T1548", "root", "");
+        assert_eq!(log.incidents.open.len(), 2, "done on the machine where they are");
     }
 
     #[test]

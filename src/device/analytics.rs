@@ -118,9 +118,11 @@ impl Stateful for Analytics {
 
 /// What is new about an event: its flag, else its technique, and whether that succeeded, else its category.
 fn kind(soc: &Soc) -> String {
+    // Of those who mistype and then get in some look as if they had guessed.
+    let is_certain = soc.outcome == Some(true) && soc.decision == Verdict::Malicious;
     let technique = soc.attack.first().map(|id| {
         let id = id.split('.').next().unwrap_or(id);
-        if soc.outcome == Some(true) { format!("{id} succeeded") } else { id.to_owned() }
+        if is_certain { format!("{id} succeeded") } else { id.to_owned() }
     });
     soc.flags.first().cloned().or(technique).unwrap_or_else(|| soc.category.name().to_owned())
 }

@@ -10,6 +10,9 @@ use crate::harness::{Daemon, Site, dsmild, wait_for};
 
 const SECRET: &str = "hunter2-hunter2-hunter2";
 
+/// What a server does.
+type Sends = fn() -> Answer;
+
 fn site(server: &FeedServer, more: &str) -> Site {
     let url = format!("http://127.0.0.1:{}/list.txt", server.port);
     Site::new(&format!("[[intel.feed]]\nname = \"abuse\"\nurl = \"{url}\"\ninterval = \"1s\"\n{more}"))
@@ -95,7 +98,7 @@ fn whatever_a_server_sends_instead_of_a_list_what_was_good_last_stays_in_use_and
     let site = site(&server, "timeout = \"1s\"\nmax_size = \"64KiB\"");
     let daemon = site.start_ready();
     wait_for_entries(&daemon, 2);
-    let bad: [(&str, fn() -> Answer); 12] = [
+    let bad: [(&str, Sends); 12] = [
         ("no whole answer within 1s", || None),
         ("more than max_size", || Some(list("", "203.0.113.1\n".repeat(10_000).as_bytes()))),
         ("more than max_size", || Some(list("Content-Encoding: gzip\r\n", &gzip(&vec![b'\n'; 1_000_000])))),
