@@ -9,10 +9,13 @@ use serde_json::{Map, Value};
 
 use crate::config;
 use crate::detect::allow_list::AllowList;
-use crate::detect::ima_log::{AllowedFiles, measurement};
+use crate::detect::allowed_files::AllowedFiles;
+use crate::detect::efi_variable::efi_switch;
+use crate::detect::ima_log::measurement;
 use crate::detect::indicator_list::{read_allowed, read_indicators};
 use crate::detect::indicators::Indicators;
-use crate::detect::tcg_log::{TcgLog, efi_switch};
+use crate::detect::quote::{Attest, AttestationKey, verify};
+use crate::detect::tcg_log::TcgLog;
 use crate::detect::{cacao, stix, web, zeek};
 use crate::event::{Body, Event, EventId, Format, Stream, Times, Timestamp};
 use crate::intake::redis::{Content, Entry};
@@ -44,6 +47,7 @@ pub const PARSERS: &[Parser] = &[
     ("cacao", cacao),
     ("tcg_log", tcg_log),
     ("ima_log", ima_log),
+    ("quote", quote),
     ("shrink", shrink),
     ("configuration", configuration),
     ("query", query),
@@ -234,12 +238,19 @@ pub fn tcg_log(data: &[u8]) {
     log.inconsistent();
 }
 
+/// A quote, a signature and a key, each of the same bytes.
+pub fn quote(data: &[u8]) {
+    let key = AttestationKey::from_tpm(data).or_else(|_| AttestationKey::read(&String::from_utf8_lossy(data)));
+    let key = key.unwrap_or_else(|_| AttestationKey::P256(data.to_vec()));
+    let _ = (Attest::read(data), verify(data, data, &key, data, None));
+}
+
 /// The kernel's list of measurements, and the lists of what is allowed.
 pub fn ima_log(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let allowed = AllowedFiles::parse(&text).unwrap_or_default();
     for measurement in text.lines().filter_map(measurement) {
-        allowed.judge(&measurement.path, &measurement.file_digest);
+        allowed.judge_entry(&measurement);
     }
 }
 

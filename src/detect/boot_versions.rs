@@ -1,12 +1,14 @@
 //! What a machine booted with, to notice when it goes back: Secure Boot, microcode, firmware.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::recent::Recent;
 use serde::{Deserialize, Serialize};
 
-/// Registers of all banks that are remembered.
+/// Registers of all banks that are remembered, and lists of keys and digests.
 const REGISTERS_MAX: usize = 16;
+const LISTS_MAX: usize = 8;
 
 /// A date, in the order of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,6 +36,13 @@ pub enum Fact {
         name: String,
         value: String,
     },
+    /// Whether no owner of the machine's keys is enrolled.
+    SetupMode(bool),
+    /// Entries of a list that Secure Boot decides by.
+    Signatures {
+        list: String,
+        entries: BTreeSet<String>,
+    },
 }
 
 /// A change for the worse.
@@ -43,6 +52,8 @@ pub enum Change {
     Microcode { from: u64, to: u64 },
     Firmware { from: Day, to: Day },
     Register { name: String },
+    SetupMode,
+    Signatures { list: String, added: usize, removed: usize },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,11 +62,26 @@ pub struct BootVersions {
     microcode: Option<u64>,
     firmware: Option<Day>,
     registers: Recent<String>,
+    #[serde(default)]
+    setup_mode: Option<bool>,
+    #[serde(default = "no_lists")]
+    lists: Recent<BTreeSet<String>>,
+}
+
+fn no_lists() -> Recent<BTreeSet<String>> {
+    Recent::new(LISTS_MAX)
 }
 
 impl Default for BootVersions {
     fn default() -> Self {
-        Self { secure_boot: None, microcode: None, firmware: None, registers: Recent::new(REGISTERS_MAX) }
+        Self {
+            secure_boot: None,
+            microcode: None,
+            firmware: None,
+            registers: Recent::new(REGISTERS_MAX),
+            setup_mode: None,
+            lists: no_lists(),
+        }
     }
 }
 
@@ -93,6 +119,14 @@ impl BootVersions {
             Fact::Register { name, value } => {
                 let before = std::mem::replace(self.registers.touch(&name, || value.clone()), value.clone());
                 (before != value).then_some(Change::Register { name })
+            }
+            Fact::SetupMode(on) => (self.setup_mode.replace(on) == Some(false) && on).then_some(Change::SetupMode),
+            Fact::Signatures { list, entries } => {
+                let before = std::mem::replace(self.lists.touch(&list, || entries.clone()), entries.clone());
+                let (added, removed) = (entries.difference(&before).count(), before.difference(&entries).count());
+                // More that is forbidden is what updates bring.
+                let is_worse = removed > 0 || (added > 0 && list != "dbx");
+                is_worse.then_some(Change::Signatures { list, added, removed })
             }
             Fact::Firmware(to) => {
                 self.firmware.replace(to).filter(|from| *from > to).map(|from| Change::Firmware { from, to })
@@ -136,6 +170,28 @@ mod tests {
         let (first, second) = ("DMI: Acme X1/B, BIOS 1.14 03/21/2023", "DMI: Acme X1/B, BIOS 1.9 11/02/2021");
         assert_eq!(changes(&[second, first]), []);
         assert!(matches!(changes(&[first, second]).as_slice(), [Change::Firmware { .. }]));
+    }
+
+    #[test]
+    fn forbidden_digests_may_grow_and_not_shrink_and_keys_may_do_neither() {
+        let mut machine = BootVersions::default();
+        let mut learn = |list: &str, entries: &[&str]| {
+            let entries = entries.iter().map(|entry| (*entry).to_owned()).collect();
+            let change = machine.learn(Fact::Signatures { list: list.to_owned(), entries });
+            change.map(|change| match change {
+                Change::Signatures { added, removed, .. } => (added, removed),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(learn("dbx", &["a", "b"]), None);
+        assert_eq!(learn("dbx", &["a", "b", "c"]), None);
+        assert_eq!(learn("dbx", &["a", "c", "d"]), Some((1, 1)));
+        assert_eq!(learn("dbx", &[]), Some((0, 3)));
+        assert_eq!(learn("db", &["k"]), None);
+        assert_eq!(learn("db", &["k", "l"]), Some((1, 0)));
+        assert_eq!(learn("db", &["k", "l"]), None);
+        let setup = [false, true, true].map(|on| machine.learn(Fact::SetupMode(on)));
+        assert_eq!(setup, [None, Some(Change::SetupMode), None]);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! The kernel's list of measured files (IMA, `ascii_runtime_measurements`): each entry's template hash against its
-//! content, the register that all of them extend, and the files against those that are allowed.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! content, and the register that all of them extend.
 
 use super::boot_digest::{Bank, Register};
 use crate::event::hex;
@@ -32,6 +30,14 @@ pub struct Measurement {
     pub file_digest: String,
     pub path: String,
     template_data: Option<Vec<u8>>,
+    buffer: Option<Vec<u8>>,
+}
+
+impl Measurement {
+    /// What was measured, where it was no file: a key, or another buffer of the kernel.
+    pub fn buffer(&self) -> Option<&[u8]> {
+        self.buffer.as_deref()
+    }
 }
 
 /// Reads one line; `None` where it is not a measurement.
@@ -44,13 +50,15 @@ pub fn measurement(line: &str) -> Option<Measurement> {
         return None;
     }
     let (digest, path) = rest.split_once(' ')?;
+    let buffer = path.rsplit_once(' ').filter(|_| template == "ima-buf").and_then(|(_, buffer)| hex::decode(buffer));
     let (path, template_data) = content(template, digest, path);
     let integrity = if template_hash.iter().all(|byte| *byte == 0) {
         Integrity::Violation
     } else {
         integrity(&template_hash, template_data.as_deref())
     };
-    Some(Measurement { register, template_hash, integrity, file_digest: digest.to_owned(), path, template_data })
+    let file_digest = digest.to_owned();
+    Some(Measurement { register, template_hash, integrity, file_digest, path, template_data, buffer })
 }
 
 fn integrity(template_hash: &[u8], data: Option<&[u8]>) -> Integrity {
@@ -123,69 +131,6 @@ fn extension(measurement: &Measurement, bank: Bank) -> Vec<u8> {
     measurement.template_data.as_ref().map(|data| bank.digest(data)).unwrap_or_default()
 }
 
-/// Digests that each path may have, as a Keylime runtime policy or a `sha256sum` list has them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AllowedFiles {
-    digests: BTreeMap<String, BTreeSet<String>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Allowed {
-    Yes,
-    /// The path is listed with other digests.
-    Changed,
-    /// The path is not listed.
-    Unlisted,
-}
-
-impl AllowedFiles {
-    /// # Errors
-    /// Why the text is neither such a policy nor such a list, with the line where that applies.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text.trim_start().starts_with('{') { Self::from_policy(text) } else { Self::from_list(text) }
-    }
-
-    fn from_policy(text: &str) -> Result<Self, String> {
-        #[derive(serde::Deserialize)]
-        struct Policy {
-            digests: BTreeMap<String, BTreeSet<String>>,
-        }
-        let policy: Policy = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let mut allowed = Self::default();
-        for (path, digests) in policy.digests {
-            for digest in digests {
-                allowed.add(&path, &digest).ok_or_else(|| format!("`{digest}` of {path} is not hexadecimal"))?;
-            }
-        }
-        Ok(allowed)
-    }
-
-    fn from_list(text: &str) -> Result<Self, String> {
-        let mut allowed = Self::default();
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let entry = line.split_once(' ').map(|(digest, path)| (digest, path.trim_start_matches([' ', '*'])));
-            entry
-                .and_then(|(digest, path)| allowed.add(path, digest))
-                .ok_or_else(|| format!("line {} is not a hexadecimal digest and a path", number + 1))?;
-        }
-        Ok(allowed)
-    }
-
-    fn add(&mut self, path: &str, digest: &str) -> Option<()> {
-        let digest = hex::encode(&hex::decode(digest)?);
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        self.digests.entry(path).or_default().insert(digest);
-        Some(())
-    }
-
-    /// `file_digest` as in [`Measurement::file_digest`].
-    pub fn judge(&self, path: &str, file_digest: &str) -> Allowed {
-        let Some(digests) = self.digests.get(path) else { return Allowed::Unlisted };
-        let value = file_digest.rsplit(':').next().unwrap_or_default().to_ascii_lowercase();
-        if digests.contains(&value) { Allowed::Yes } else { Allowed::Changed }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -254,24 +199,11 @@ mod tests {
         assert_eq!(measurement("10 xyz ima-ng sha1:00 /x"), None);
     }
 
-    #[test]
-    fn files_are_judged_by_a_list_or_a_policy() {
-        let list = AllowedFiles::parse("ABCD  bin/x\n0102 */bin/y\n").unwrap();
-        assert_eq!(list.judge("/bin/x", "sha256:abcd"), Allowed::Yes);
-        assert_eq!(list.judge("/bin/y", "sha256:abcd"), Allowed::Changed);
-        assert_eq!(list.judge("/bin/z", "sha256:abcd"), Allowed::Unlisted);
-        let policy = AllowedFiles::parse(r#"{"digests": {"/bin/x": ["abcd"]}, "excludes": []}"#).unwrap();
-        assert_eq!(policy.judge("/bin/x", "sha1:abcd"), Allowed::Yes);
-        assert!(AllowedFiles::parse("no-digest").unwrap_err().contains("line 1"));
-        assert!(AllowedFiles::parse("{").is_err());
-    }
-
     proptest! {
         #[test]
         fn hostile_lines_never_panic(text in ".{0,200}") {
             let _ = measurement(&text);
             let _ = measurement(&format!("10 00ff ima-sig sha1:{text} {text}"));
-            let _ = AllowedFiles::parse(&text);
         }
     }
 }

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::boot_digest::{Bank, Register};
+use super::efi_variable::{GLOBAL, Variable};
+use super::tcg_digest::{EV_EFI_VARIABLE_AUTHORITY, EV_EFI_VARIABLE_DRIVER_CONFIG, POLICY_REGISTER, is_of_its_data};
 use crate::limits::BOOT_LOG_ENTRIES_MAX;
 
 const EV_NO_ACTION: u32 = 0x3;
-const EV_SEPARATOR: u32 = 0x4;
-const EV_EFI_VARIABLE_DRIVER_CONFIG: u32 = 0x8000_0001;
-const EV_EFI_ACTION: u32 = 0x8000_0007;
+/// What shim names the owner's own keys and forbidden digests by, in the register that it measures them into.
+const OWNER_REGISTER: u32 = 14;
+const OWNER_LISTS: [&str; 2] = ["MokList", "MokListX"];
 
 const REGISTERS: u32 = 24;
 const ALGORITHMS_MAX: u32 = 16;
@@ -87,22 +89,51 @@ impl TcgLog {
 
     /// Whether the firmware enforced Secure Boot, by its own account; `None` where the log does not tell.
     pub fn secure_boot(&self) -> Option<bool> {
-        let variables = self.events.iter().filter(|event| event.kind == EV_EFI_VARIABLE_DRIVER_CONFIG);
+        let mut variables = self.policy().filter(|variable| variable.vendor == GLOBAL);
+        variables.find(|variable| variable.name == "SecureBoot").map(|variable| variable.value == [1])
+    }
+
+    /// The variables of the Secure Boot policy that the firmware measured, in their order.
+    pub fn policy(&self) -> impl Iterator<Item = Variable<'_>> {
+        let of_policy =
+            |event: &&TcgEvent| event.register == POLICY_REGISTER && event.kind == EV_EFI_VARIABLE_DRIVER_CONFIG;
+        self.events.iter().filter(of_policy).filter_map(|event| Variable::measured(&event.data))
+    }
+
+    /// Whether shim was told to let everything boot: its owner switched its checks off.
+    pub fn shim_is_off(&self) -> bool {
+        let variables = self.events.iter().filter(|event| event.kind == EV_EFI_VARIABLE_AUTHORITY);
         variables
-            .filter_map(|event| variable(&event.data))
-            .find(|(name, _)| name == "SecureBoot")
-            .map(|(_, value)| value == [1])
+            .filter_map(|event| Variable::measured(&event.data))
+            .any(|variable| variable.name == "MokSBState" && variable.value == [1])
+    }
+
+    /// Digests of the lists that the machine's owner added by way of shim, by the name of the list. Their content is not in the
+    /// log.
+    pub fn owner_lists(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let events = self.events.iter().filter(|event| event.register == OWNER_REGISTER);
+        events.filter_map(|event| {
+            let name = OWNER_LISTS.into_iter().find(|name| event.data.strip_suffix(b"\0") == Some(name.as_bytes()))?;
+            Some((name, event.digests.last()?.1.as_slice()))
+        })
     }
 
     /// Events whose digest is not that of their data although their kind demands it: the log was edited.
     pub fn inconsistent(&self) -> Vec<usize> {
-        let is_wrong = |event: &TcgEvent| {
-            matches!(event.kind, EV_SEPARATOR | EV_EFI_ACTION)
-                && event.digests.iter().any(|(algorithm, digest)| {
-                    Bank::from_tcg(*algorithm).is_some_and(|bank| bank.digest(&event.data) != *digest)
-                })
-        };
-        self.events.iter().enumerate().filter(|(_, event)| is_wrong(event)).map(|(index, _)| index).collect()
+        let mut events: Vec<usize> = self.inconsistencies().map(|(index, _)| index).collect();
+        events.dedup();
+        events
+    }
+
+    /// The same, each with the bank whose digest is at fault.
+    pub fn inconsistencies(&self) -> impl Iterator<Item = (usize, Bank)> {
+        self.events.iter().enumerate().filter(|(_, event)| event.kind != EV_NO_ACTION).flat_map(|(index, event)| {
+            event.digests.iter().filter_map(move |(algorithm, digest)| {
+                let bank = Bank::from_tcg(*algorithm)?;
+                let holds = is_of_its_data(event.register, event.kind, &event.data, bank, digest);
+                (!holds).then_some((index, bank))
+            })
+        })
     }
 
     fn startup_locality(&self) -> u8 {
@@ -128,27 +159,6 @@ fn algorithms(head: &TcgEvent) -> Result<Option<BTreeMap<u16, usize>>, TcgLogErr
     Ok(Some(sizes))
 }
 
-/// Name and value of a `UEFI_VARIABLE_DATA`.
-fn variable(data: &[u8]) -> Option<(String, &[u8])> {
-    let mut reader = Reader { rest: data, event: 0 };
-    reader.take(16).ok()?; // GUID
-    let name_length = usize::try_from(reader.u64().ok()?).ok()?;
-    let value_length = usize::try_from(reader.u64().ok()?).ok()?;
-    let name = reader.take(name_length.checked_mul(2)?).ok()?;
-    let units: Vec<u16> =
-        name.chunks_exact(2).filter_map(|pair| Some(u16::from_le_bytes(pair.try_into().ok()?))).collect();
-    Some((String::from_utf16_lossy(&units), reader.take(value_length).ok()?))
-}
-
-/// The value of an EFI variable as efivarfs has it: four bytes of attributes, then the data. `Some(true)` for a
-/// variable that is one byte of 1.
-pub fn efi_switch(bytes: &[u8]) -> Option<bool> {
-    match bytes {
-        [_, _, _, _, value] => Some(*value == 1),
-        _ => None,
-    }
-}
-
 struct Reader<'a> {
     rest: &'a [u8],
     event: usize,
@@ -172,10 +182,6 @@ impl<'a> Reader<'a> {
 
     fn u32(&mut self) -> Result<u32, TcgLogError> {
         self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, TcgLogError> {
-        self.array().map(u64::from_le_bytes)
     }
 
     /// Some firmware fills the rest of its buffer with zeros or ones.
@@ -224,7 +230,10 @@ impl<'a> Reader<'a> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::efi_variable::testing::measured;
     use super::*;
+
+    const EV_IPL: u32 = 0xd;
 
     fn spec_id() -> Vec<u8> {
         let mut data = b"Spec ID Event03\0".to_vec();
@@ -249,14 +258,9 @@ mod tests {
         bytes
     }
 
-    fn secure_boot_variable(value: u8) -> Vec<u8> {
-        let name: Vec<u8> = "SecureBoot".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let mut data = vec![7; 16];
-        data.extend(10_u64.to_le_bytes());
-        data.extend(1_u64.to_le_bytes());
-        data.extend(name);
-        data.push(value);
-        data
+    fn policy(variable: &str, value: &[u8]) -> Vec<u8> {
+        let data = measured(variable, value);
+        event(7, EV_EFI_VARIABLE_DRIVER_CONFIG, &Bank::Sha256.digest(&data), &data)
     }
 
     fn log(events: &[Vec<u8>]) -> Vec<u8> {
@@ -284,24 +288,38 @@ mod tests {
     }
 
     #[test]
-    fn secure_boot_is_read_from_the_measured_variable() {
+    fn secure_boot_is_read_from_the_firmwares_measured_variable() {
         for (value, on) in [(1, true), (0, false)] {
-            let bytes = log(&[event(7, EV_EFI_VARIABLE_DRIVER_CONFIG, &[0; 32], &secure_boot_variable(value))]);
+            let mut by_another = policy("SecureBoot", &[1]);
+            let vendor = by_another.windows(16).position(|bytes| bytes == GLOBAL).unwrap();
+            by_another[vendor] ^= 1;
+            let bytes = log(&[by_another, policy("SecureBoot", &[value])]);
             assert_eq!(TcgLog::parse(&bytes).unwrap().secure_boot(), Some(on));
         }
         assert_eq!(TcgLog::parse(&log(&[])).unwrap().secure_boot(), None);
-        assert_eq!(efi_switch(&[6, 0, 0, 0, 1]), Some(true));
-        assert_eq!(efi_switch(&[6, 0, 0, 0]), None);
     }
 
     #[test]
-    fn an_edited_action_is_inconsistent() {
-        let right = Bank::Sha256.digest(b"Exit Boot Services Invocation");
+    fn what_the_owner_told_shim_is_read() {
+        let off = measured("MokSBState", &[1]);
         let bytes = log(&[
-            event(5, EV_EFI_ACTION, &right, b"Exit Boot Services Invocation"),
-            event(5, EV_EFI_ACTION, &right, b"Exit Boot Services Invented"),
+            event(14, EV_IPL, &[7; 32], b"MokList\0"),
+            event(7, EV_EFI_VARIABLE_AUTHORITY, &Bank::Sha256.digest(&off), &off),
+            event(9, EV_IPL, &[8; 32], b"MokList\0"),
         ]);
-        assert_eq!(TcgLog::parse(&bytes).unwrap().inconsistent(), [2]);
+        let log = TcgLog::parse(&bytes).unwrap();
+        assert_eq!(log.owner_lists().collect::<Vec<_>>(), [("MokList", &[7; 32][..])]);
+        assert!(log.shim_is_off());
+    }
+
+    #[test]
+    fn a_flipped_byte_in_an_event_makes_the_log_inconsistent_in_the_bank_at_fault() {
+        let mut bytes = log(&[event(9, EV_IPL, &[7; 32], b"/grub.cfg\0"), policy("SecureBoot", &[1])]);
+        assert_eq!(TcgLog::parse(&bytes).unwrap().inconsistent(), Vec::<usize>::new());
+        *bytes.last_mut().unwrap() = 0;
+        let log = TcgLog::parse(&bytes).unwrap();
+        assert_eq!(log.inconsistencies().collect::<Vec<_>>(), [(2, Bank::Sha256)]);
+        assert_eq!((log.inconsistent(), log.secure_boot()), (vec![2], Some(false)));
     }
 
     #[test]
@@ -330,13 +348,15 @@ mod tests {
 
         #[test]
         fn a_flipped_byte_never_panics(at in 0_usize..200, value in any::<u8>()) {
-            let mut bytes = log(&[event(7, EV_EFI_VARIABLE_DRIVER_CONFIG, &[0; 32], &secure_boot_variable(1))]);
+            let mut bytes = log(&[policy("SecureBoot", &[1])]);
             if let Some(byte) = bytes.get_mut(at) {
                 *byte = value;
             }
             if let Ok(log) = TcgLog::parse(&bytes) {
                 log.replay();
                 log.secure_boot();
+                log.inconsistent();
+                log.owner_lists().count();
             }
         }
     }

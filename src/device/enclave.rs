@@ -1,16 +1,21 @@
 //! Device 56, secure enclaves: detects that the machine itself can no longer be trusted: boot, firmware, kernel,
 //! integrity measurement and the modules that enforce rights.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::common::{Finding, in_words, origin, quote, reason_of};
 use super::gathered::Gathered;
+use super::quotes::{self, Keys, Quotes, Seen};
 use super::{DeviceSpec, settings};
 use crate::detect::boot_messages::{self, Sign};
 use crate::detect::boot_versions::{BootVersions, Change, Fact};
 use crate::detect::burst::Bursts;
 use crate::detect::recent::Recent;
 use crate::event::{Body, Category, Event, Interest, Raw, Stream};
+use crate::layer::row::PreparedStage;
 use crate::layer::stage::{Outbox, Stateful};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
 
@@ -23,23 +28,43 @@ pub const SPEC: DeviceSpec = DeviceSpec {
     number: NUMBER,
     stage: "device-56",
     identifier: "dsmil-soc-enclave",
-    reads: Interest::NONE.stream(Stream::L3In).stream(Stream::Tick),
-    prepare: |table| settings::factory(table, |_: settings::NoSettings| Enclave::default()),
+    reads: Interest::NONE.stream(Stream::L3In).stream(Stream::L4In).stream(Stream::Tick),
+    prepare: |table| {
+        let settings: Settings = settings::read(table)?;
+        let keys = quotes::load(&settings.attestation_keys)?;
+        Ok(PreparedStage::quiet(Arc::new(move || {
+            Box::new(Enclave { keys: Arc::clone(&keys), state: State::default() })
+        })))
+    },
 };
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    /// Public keys that machines' TPMs sign quotes with, each in a file that is called like the machine.
+    attestation_keys: Vec<PathBuf>,
+}
+
 struct Enclave {
+    keys: Arc<Keys>,
+    state: State,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
     machines: Recent<BootVersions>,
     bursts: Bursts,
     /// Machines of which the same is said: a sender of lines invents as many as it likes.
     #[serde(default)]
     gathered: Gathered,
+    #[serde(default)]
+    quotes: Quotes,
 }
 
-impl Default for Enclave {
+impl Default for State {
     fn default() -> Self {
         let (machines, bursts) = (Recent::new(ENTITIES_PER_DETECTOR_MAX), Bursts::new(ENTITIES_PER_DETECTOR_MAX));
-        Self { machines, bursts, gathered: Gathered::default() }
+        Self { machines, bursts, gathered: Gathered::default(), quotes: Quotes::default() }
     }
 }
 
@@ -74,9 +99,22 @@ impl Enclave {
                 let name = format!("{}:{}", field("bank"), field("register"));
                 return self.booted(Fact::Register { name, value: field("value").to_owned() }, event, raw, out);
             }
+            ("setup_mode", state) => return self.booted(Fact::SetupMode(state == "on"), event, raw, out),
+            ("signatures", "measured") => {
+                let entries =
+                    field("entries").split(' ').filter(|entry| !entry.is_empty()).map(str::to_owned).collect();
+                return self.booted(Fact::Signatures { list: field("list").to_owned(), entries }, event, raw, out);
+            }
+            ("owner_list", "measured") => {
+                let name = field("list").to_owned();
+                return self.booted(Fact::Register { name, value: field("value").to_owned() }, event, raw, out);
+            }
+            ("shim", "off") => ("BOOT_CHECKS_DISABLED", 0.8),
             ("event_log", "unreadable") => ("BOOT_LOG_UNREADABLE", 0.6),
             ("event_log", "inconsistent") => ("BOOT_LOG_FORGED", 0.92),
             ("file_list", "forged") | ("file", "forged") => ("FILE_MEASUREMENTS_FORGED", 0.92),
+            ("file", "changed") => ("FILE_NOT_ALLOWED", 0.8),
+            ("file", "unlisted") => ("FILE_NOT_LISTED", 0.55),
             ("file_list", "mismatch") => ("FILE_MEASUREMENTS_MISMATCH", 0.85),
             _ => return,
         };
@@ -84,9 +122,20 @@ impl Enclave {
         self.report(sign, &quote(&record.message), event, raw, out);
     }
 
+    /// What a machine's TPM says of it, by the word of whoever asked the TPM.
+    fn quoted(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
+        match self.state.quotes.see(raw, &self.keys) {
+            Some(Seen::Refused(sign, why)) => self.report(sign, &why, event, raw, out),
+            Some(Seen::Holds(registers)) => registers.into_iter().for_each(|(name, value)| {
+                self.booted(Fact::Register { name, value }, event, raw, out);
+            }),
+            None => {}
+        }
+    }
+
     /// What changed from one boot to the next.
     fn booted(&mut self, fact: Fact, event: &Event, raw: &Raw, out: &mut Outbox) {
-        let machine = self.machines.touch(origin(raw), BootVersions::default);
+        let machine = self.state.machines.touch(origin(raw), BootVersions::default);
         let Some(change) = machine.learn(fact) else { return };
         let (flag, score, summary): (_, _, String) = match change {
             Change::SecureBootOff { was_on: true } => {
@@ -99,6 +148,26 @@ impl Enclave {
             Change::Firmware { from, to } => {
                 ("FIRMWARE_DOWNGRADE", 0.8, format!("firmware went back from {from} to {to}"))
             }
+            Change::SetupMode => (
+                "SECURE_BOOT_KEYS_CHANGED",
+                0.8,
+                "the platform key is gone since the last boot: anybody can enrol keys".into(),
+            ),
+            Change::Signatures { list, removed, .. } if list == "dbx" => (
+                "BOOT_REVOCATIONS_REMOVED",
+                0.8,
+                format!("{removed} entries that were forbidden at the last boot are no longer in dbx"),
+            ),
+            Change::Signatures { list, added, removed } => (
+                "SECURE_BOOT_KEYS_CHANGED",
+                0.6,
+                format!("{} has {added} entries more and {removed} fewer than at the last boot", quote(&list)),
+            ),
+            Change::Register { name } if name.starts_with("MokList") => (
+                "SECURE_BOOT_KEYS_CHANGED",
+                0.6,
+                format!("{} of shim, what the owner trusts besides, differs from the last boot", quote(&name)),
+            ),
             Change::Register { name } => {
                 ("BOOT_MEASUREMENT_CHANGED", 0.52, format!("register {} differs from the last boot", quote(&name)))
             }
@@ -108,7 +177,7 @@ impl Enclave {
 
     fn report(&mut self, sign: Sign, text: &str, event: &Event, raw: &Raw, out: &mut Outbox) {
         let key = format!("{}\0{}", sign.flag, origin(raw));
-        let Some(count) = self.bursts.count(&key, event.time()) else { return };
+        let Some(count) = self.state.bursts.count(&key, event.time()) else { return };
         let times = if count > 1 { format!(" ({count} times)") } else { String::new() };
         let finding = Finding {
             flag: sign.flag,
@@ -119,7 +188,7 @@ impl Enclave {
             reasons: vec![reason_of(sign.flag)],
         };
         let soc = finding.into_soc(NUMBER, Category::System, &raw.compartment);
-        self.gathered.report(soc, &quote(origin(raw)), event, out);
+        self.state.gathered.report(soc, &quote(origin(raw)), event, out);
     }
 }
 
@@ -134,22 +203,23 @@ fn pinned(register: &str) -> bool {
 }
 
 impl Stateful for Enclave {
-    type State = Self;
+    type State = State;
 
     fn step(&mut self, event: &Event, out: &mut Outbox) {
         match &event.body {
-            Body::Tick => self.gathered.tick(event, out),
+            Body::Tick => self.state.gathered.tick(event, out),
             Body::Raw(raw) if event.stream == Stream::L3In => self.line(event, raw, out),
+            Body::Raw(raw) if event.stream == Stream::L4In => self.quoted(event, raw, out),
             _ => {}
         }
     }
 
-    fn state(&self) -> &Self {
-        self
+    fn state(&self) -> &State {
+        &self.state
     }
 
-    fn state_mut(&mut self) -> &mut Self {
-        self
+    fn state_mut(&mut self) -> &mut State {
+        &mut self.state
     }
 }
 
@@ -231,6 +301,20 @@ mod tests {
         let expected =
             ["SECURE_BOOT_DISABLED", "BOOT_MEASUREMENT_CHANGED", "REGISTER_MISMATCH", "FILE_MEASUREMENTS_FORGED"];
         assert_eq!(flags(&mut *device, &second), expected);
+    }
+
+    #[test]
+    fn keys_that_come_and_revocations_that_go_are_said_at_the_next_boot() {
+        let list = |list, entries| {
+            boot(&[("boot", "signatures"), ("state", "measured"), ("list", list), ("entries", entries)])
+        };
+        let owner =
+            |value| boot(&[("boot", "owner_list"), ("state", "measured"), ("list", "MokList"), ("value", value)]);
+        let mut device = device();
+        assert_eq!(flags(&mut *device, &[list("dbx", "a b"), list("db", "k"), owner("aa")]), [""; 0]);
+        let next = [list("dbx", "b c"), list("db", "k l"), owner("bb"), boot(&[("boot", "shim"), ("state", "off")])];
+        let expected = ["BOOT_REVOCATIONS_REMOVED", "SECURE_BOOT_KEYS_CHANGED", "BOOT_CHECKS_DISABLED"];
+        assert_eq!(flags(&mut *device, &next), expected, "what is said of keys is one burst");
     }
 
     #[test]

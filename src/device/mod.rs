@@ -21,6 +21,7 @@ mod network_findings;
 mod offender;
 mod operator;
 mod playbook_files;
+mod quotes;
 pub(crate) mod settings;
 mod soar;
 mod spec;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::cut_name;
+use super::quote::{Quote, QuoteText};
 use crate::limits::{CALLS_PER_EVENT_MAX, KEYS_PER_SAMPLE_MAX, MEASURED_ABS_MAX, METRICS_PER_EVENT_MAX};
 
 /// A payload of a kind that is known here.
@@ -15,6 +16,7 @@ pub enum Measured {
     Keystrokes(Keystrokes),
     Metrics(Metrics),
     Syscalls(Syscalls),
+    Quote(Quote),
 }
 
 /// How one text was typed once. The text itself is not among it, and must not be: it may be a password.
@@ -87,6 +89,10 @@ impl Measured {
             Some("keystrokes") => Ok(Some(Self::Keystrokes(shape::<Keystrokes>("keystrokes", value)?.checked()?))),
             Some("metrics") => Ok(Some(Self::Metrics(shape::<Metrics>("metrics", value)?.checked()?))),
             Some("syscalls") => Ok(Some(Self::Syscalls(shape::<Syscalls>("syscalls", value)?.checked()?))),
+            Some("quote") => {
+                let quote = shape::<QuoteText>("quote", value)?.read();
+                Ok(Some(Self::Quote(quote.map_err(|why| MeasuredError::Shape("quote".to_owned(), why))?)))
+            }
             _ => Ok(None),
         }
     }
@@ -223,6 +229,27 @@ mod tests {
             (r#"{"kind":"syscalls","process":"a"}"#, "`calls` has 0 values"),
             (r#"{"kind":"syscalls","process":"a","calls":[-1]}"#, "cannot be read as that"),
             (r#"{"kind":"syscalls","process":"a","calls":"read write"}"#, "cannot be read as that"),
+        ] {
+            let error = read(bad).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_quote_has_a_nonce_what_was_signed_and_a_signature() {
+        let good =
+            r#"{"kind":"quote","nonce":"00ff","attest":"AAAA","signature":"AAAA","registers":{"sha256":{"7":"0a"}}}"#;
+        let Ok(Some(Measured::Quote(quote))) = read(good) else { panic!("{:?}", read(good)) };
+        assert_eq!((quote.nonce, quote.ak), (vec![0, 255], None));
+        assert_eq!(quote.registers.unwrap()["sha256"][&7], [10]);
+        for (bad, says) in [
+            (r#"{"kind":"quote","attest":"AAAA","signature":"AAAA"}"#, "missing field `nonce`"),
+            (r#"{"kind":"quote","nonce":"","attest":"AAAA","signature":"AAAA"}"#, "`nonce` is not hexadecimal"),
+            (r#"{"kind":"quote","nonce":"00","attest":"A","signature":"AAAA"}"#, "`attest` is not base64"),
+            (
+                r#"{"kind":"quote","nonce":"00","attest":"AAAA","signature":"AAAA","registers":{"sha1":{"x":"00"}}}"#,
+                "cannot be read as that",
+            ),
         ] {
             let error = read(bad).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");

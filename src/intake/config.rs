@@ -1,9 +1,10 @@
 //! `[intake]`: the sources that need no section of their own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::boot::allowed::{FILES_ALLOWED_REMEDY, files_allowed};
 use super::file::config::{self as file, IntakeFile};
 use super::journal::config::{self as journal, IntakeJournal};
 use super::syslog::config::{self as syslog, IntakeSyslog};
@@ -17,7 +18,21 @@ pub struct Intake {
     pub syslog: Vec<IntakeSyslog>,
     pub http: IntakeSwitch,
     /// Secure Boot, TPM event log and IMA list, read once a boot.
-    pub boot: IntakeSwitch,
+    pub boot: IntakeBoot,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntakeBoot {
+    pub enabled: bool,
+    /// A runtime policy of Keylime or a list of digests and paths, by which measured files are judged.
+    pub files_allowed: Option<PathBuf>,
+}
+
+impl Default for IntakeBoot {
+    fn default() -> Self {
+        Self { enabled: true, files_allowed: None }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -41,4 +56,7 @@ pub fn check(intake: &Intake, flat_log: Option<&Path>, judge: &mut Judge<'_>) {
     journal::check(&intake.journal, judge);
     file::check(&intake.file, flat_log, judge);
     syslog::check(&intake.syslog, judge);
+    let problem = intake.boot.files_allowed.as_deref().and_then(|path| files_allowed(path).err());
+    let key = ["intake.boot.files_allowed"];
+    judge.expect(problem.is_none(), &key, problem.unwrap_or_default(), FILES_ALLOWED_REMEDY);
 }

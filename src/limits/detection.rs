@@ -86,6 +86,18 @@ pub const ZONE_RECORD_LINES_MAX: u32 = 64;
 /// Bytes read, and entries taken, of one measurement log of the boot.
 pub const BOOT_LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const BOOT_LOG_ENTRIES_MAX: usize = 200_000;
+/// Bytes that shim may log behind a variable, of which not all are hashed.
+pub const BOOT_VARIABLE_PADDING_MAX: usize = 8;
+/// Certificates and digests in a variable of Secure Boot that are compared with those of the last boot.
+pub const SIGNATURES_MAX: usize = 2048;
+/// Patterns of paths that a policy of file measurements leaves out, and bytes of what they are compiled to; bytes of its file.
+pub const EXCLUDED_FILES_MAX: usize = 1000;
+pub const EXCLUDED_FILES_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const ALLOWED_FILES_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Bytes of a TPM's quote, of its signature, and of an attestation key; machines whose keys and clocks are kept.
+pub const QUOTE_BYTES_MAX: usize = 16 * 1024;
+pub const ATTESTED_MACHINES_MAX: usize = 1024;
 
 /// Of what programs elsewhere measure: the largest value, keys of one text typed, and values kept of a sample of it (dwell, flight, press to
 /// press, pressure, area).

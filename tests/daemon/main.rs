@@ -38,6 +38,7 @@ mod oracle;
 mod oracle_writer;
 mod places;
 mod postgres;
+mod quotes;
 mod random;
 mod records;
 mod redis_cluster;

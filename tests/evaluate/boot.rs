@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dsmild::detect::ima_log::{Allowed, AllowedFiles, Integrity, measurement};
+use dsmild::detect::allowed_files::{Allowed, AllowedFiles};
+use dsmild::detect::ima_log::{Integrity, measurement};
 use dsmild::detect::tcg_log::TcgLog;
 
 use crate::data;
@@ -56,6 +57,43 @@ fn every_register_is_what_the_tpm_tools_compute() {
     println!("{registers} registers of {logs} event logs exact");
 }
 
+/// Every event log of a real machine.
+fn event_logs() -> Vec<(String, TcgLog)> {
+    let data = data("");
+    let place = data.join("tpm2-tools/test/integration/fixtures");
+    let mut files: Vec<PathBuf> = fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "bin"));
+    let place = data.join("keylime/test/data/create-mb-policy");
+    files.extend(fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()));
+    files.sort();
+    let named = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    files.iter().filter_map(|path| Some((named(path), TcgLog::parse(&fs::read(path).unwrap()).ok()?))).collect()
+}
+
+#[test]
+#[ignore = "needs DSMIL_DATA: run tests/eval"]
+fn each_flipped_byte_of_the_secure_boot_variable_is_found_in_every_bank_and_an_unchanged_log_is_none() {
+    let (mut flips, mut logs) = (0, 0);
+    for (name, log) in event_logs() {
+        assert_eq!(log.inconsistent(), Vec::<usize>::new(), "{name}");
+        logs += 1;
+        let name_of_variable: Vec<u8> = "SecureBoot".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let is_it = |data: &[u8]| data.windows(name_of_variable.len()).any(|bytes| bytes == name_of_variable);
+        for (index, event) in log.events.iter().enumerate().filter(|(_, event)| is_it(&event.data)) {
+            let banks = event.digests.iter().filter(|(algorithm, _)| [0x4, 0xb, 0xc, 0xd].contains(algorithm)).count();
+            for at in 0..event.data.len() {
+                let mut edited = log.clone();
+                edited.events[index].data[at] ^= 1;
+                assert_eq!(edited.inconsistencies().count(), banks, "{name}, byte {at}");
+                assert_eq!(edited.inconsistent(), [index], "{name}, byte {at}");
+                flips += 1;
+            }
+        }
+    }
+    assert!(logs > 0 && flips > 0);
+    println!("{flips} flipped bytes found; nothing said of {logs} unchanged logs");
+}
+
 #[test]
 #[ignore = "needs DSMIL_DATA: run tests/eval"]
 fn good_logs_are_read_and_bad_ones_refused() {
@@ -84,7 +122,7 @@ fn file_measurements_agree_with_their_template_hashes_and_lists() {
         let allowed = AllowedFiles::parse(&list).unwrap();
         for line in log.lines() {
             let entry = measurement(line).unwrap();
-            let verdict = (entry.integrity, allowed.judge(&entry.path, &entry.file_digest));
+            let verdict = (entry.integrity, allowed.judge_entry(&entry));
             println!("{bank} {}: {verdict:?}", entry.path);
             match entry.path.as_str() {
                 "/data" => assert_eq!(verdict, (Integrity::Intact, Allowed::Yes), "{line}"),
@@ -93,6 +131,11 @@ fn file_measurements_agree_with_their_template_hashes_and_lists() {
         }
         let policy = fs::read_to_string(place.join(format!("policy-{bank}"))).unwrap();
         assert!(AllowedFiles::parse(&policy).is_ok(), "{bank}");
+    }
+    // Of no algorithm that is known, or of one that anybody can forge.
+    for refused in ["allowlist-unknown", "policy-unknown"] {
+        let text = fs::read_to_string(place.join(refused)).unwrap();
+        println!("{refused}: {}", AllowedFiles::parse(&text).unwrap_err());
     }
     for unknown in ["sm3_256", "unknown"] {
         let log = fs::read_to_string(place.join(format!("ima-log-{unknown}"))).unwrap();

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::allowed::files_allowed;
 use super::observe_boot;
 use crate::event::{Format, Stream, Times};
 use crate::intake::{Batch, Expected, Origin, Resources, Said, SourceSpec, clock::arrival};
@@ -21,13 +22,15 @@ pub const SOURCE: SourceSpec = SourceSpec {
     tasks: |resources| resources.task(NAME, resources.config().intake.boot.enabled, run),
 };
 
-async fn run(task: TaskContext, Resources { log, .. }: Resources) -> Result<(), String> {
+async fn run(task: TaskContext, resources: Resources) -> Result<(), String> {
+    let allowed = resources.config().intake.boot.files_allowed.as_deref().map(files_allowed).transpose()?;
+    let log = resources.log;
     let position = serde_json::Value::String(arrival::boot_id());
     if log.positions().get(LINES) != Some(&position) && task.run_until_stopped(log.bus.admission()).await.is_some() {
         let origin =
             Origin { stream: Stream::L3In, source: LINES.into(), compartment: "".into(), format: Format::Json };
         let now = Times::at(arrival::now());
-        let facts = observe_boot(Path::new("/"));
+        let facts = observe_boot(Path::new("/"), allowed.as_ref());
         let drafts: Vec<_> = facts.into_iter().map(|fact| origin.message(fact.into(), Vec::new(), now)).collect();
         log.note(LINES, &drafts);
         log.append(&task, LINES, Batch { drafts, positions: vec![(LINES.to_owned(), position)] });

@@ -60,7 +60,7 @@ impl Measurements {
             Ok(Some(Measured::Syscalls(calls))) => self.calls(raw, calls, now),
             Ok(Some(Measured::Metrics(metrics))) => self.metrics(raw, &metrics, now),
             // Device 55's.
-            Ok(Some(Measured::Keystrokes(_)) | None) | Err(_) => None,
+            Ok(Some(Measured::Keystrokes(_) | Measured::Quote(_)) | None) | Err(_) => None,
         }
     }
 
