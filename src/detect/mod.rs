@@ -86,6 +86,8 @@ mod tail;
 pub mod tcg_digest;
 pub mod tcg_log;
 pub(crate) mod template_novelty;
+pub(crate) mod tls_habits;
+pub(crate) mod tls_session;
 pub(crate) mod top;
 pub(crate) mod trust_failures;
 pub mod typing;

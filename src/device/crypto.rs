@@ -6,6 +6,8 @@ use super::common::{Finding, in_words, origin, quote, reason_of};
 use super::gathered::Gathered;
 use super::{DeviceSpec, settings};
 use crate::detect::burst::Bursts;
+use crate::detect::tls_habits::{Change, TlsHabits};
+use crate::detect::tls_session::{beside_a_request, certificate_fault, session};
 use crate::detect::trust_failures;
 use crate::detect::weak_crypto::{self, Use, Weakness};
 use crate::event::{Action, Body, Category, Event, Interest, Raw, Stream};
@@ -30,19 +32,64 @@ struct Crypto {
     /// Peers and machines of which the same is found: a client has as many addresses as it likes.
     #[serde(default)]
     gathered: Gathered,
+    #[serde(default)]
+    habits: TlsHabits,
 }
 
 impl Default for Crypto {
     fn default() -> Self {
-        Self { bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX), gathered: Gathered::default() }
+        Self {
+            bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX),
+            gathered: Gathered::default(),
+            habits: TlsHabits::default(),
+        }
     }
 }
 
 impl Crypto {
     fn line(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
-        let Some((what, mut finding)) = judge(raw) else { return };
+        if let Some(finding) = self.changed(raw) {
+            self.report(finding.flag, finding, event, raw, out);
+        }
+        if let Some((what, finding)) = judge(raw).or_else(|| certificate(event, raw)) {
+            self.report(what, finding, event, raw, out);
+        }
+    }
+
+    /// What is no longer as it was between a client and a server.
+    fn changed(&mut self, raw: &Raw) -> Option<Finding> {
+        let session = session(raw.record())?;
+        let (flag, score, text) = match self.habits.see(&session)? {
+            Change::Issuer { known, connections } => {
+                let now = quote(session.issuer.unwrap_or_default());
+                let known = quote(&known);
+                let text = format!("{now} vouches for it, and {known} did in {connections} connections before");
+                ("CERTIFICATE_ISSUER_CHANGED", 0.6, text)
+            }
+            Change::NoLongerHybrid { connections, group } => {
+                let group = quote(&group);
+                let text = format!(
+                    "{} agrees on {group} with it; in {connections} connections before the keys held against quantum computers",
+                    quote(session.client)
+                );
+                ("POST_QUANTUM_DOWNGRADE", 0.55, text)
+            }
+        };
+        Some(Finding {
+            flag,
+            score,
+            summary: format!("{} of {}: {text}", in_words(flag), quote(&session.server)),
+            entity: raw.record().entity.clone(),
+            attack: &["T1557"],
+            reasons: vec![reason_of(flag)],
+        })
+    }
+
+    fn report(&mut self, what: &str, mut finding: Finding, event: &Event, raw: &Raw, out: &mut Outbox) {
         let record = raw.record();
-        let peer = record.entity.src_ip.as_deref().or(record.entity.dst_ip.as_deref()).unwrap_or_default();
+        let peer = record.entity.src_ip.as_deref().or(record.entity.dst_ip.as_deref());
+        // A certificate is nobody's connection: it stands for itself.
+        let peer = peer.or_else(|| record.field("certificate.subject")).unwrap_or_default();
         let program = record.program.as_deref().unwrap_or_default();
         let key = format!("{}\0{what}\0{}\0{program}\0{peer}", finding.flag, origin(raw));
         let Some(count) = self.bursts.count(&key, event.time()) else { return };
@@ -61,9 +108,12 @@ fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
     if let Some(weakness) = record.fields.iter().find_map(|(key, value)| weak_crypto::weak_field(key, value)) {
         return Some((weakness.term, weak(raw, Use::Negotiated, weakness)));
     }
-    // The text of a request is the client's own.
+    // The text of a request is the client's own, but for what stands beside it.
     if record.action == Action::HttpRequest {
-        return None;
+        let (protocol, cipher) = beside_a_request(&record.message)?;
+        let weakness = weak_crypto::weak_field("ssl_protocol", protocol);
+        let weakness = weakness.or_else(|| weak_crypto::weak_field("ssl_cipher", cipher))?;
+        return Some((weakness.term, weak(raw, Use::Negotiated, weakness)));
     }
     if let Some(failure) = trust_failures::failure_of(record.program.as_deref(), &record.message) {
         let quoted = if failure.flag == "PRIVATE_KEY_IN_LOG" { "not shown".to_owned() } else { quote(&record.message) };
@@ -79,6 +129,27 @@ fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
     }
     let (what, weakness) = weak_crypto::weak_algorithm(&record.message)?;
     Some((weakness.term, weak(raw, what, weakness)))
+}
+
+/// A certificate that a monitor of the network describes.
+fn certificate(event: &Event, raw: &Raw) -> Option<(&'static str, Finding)> {
+    let record = raw.record();
+    let fault = certificate_fault(record, event.time())?;
+    let finding = Finding {
+        flag: fault.flag,
+        score: fault.score,
+        summary: format!(
+            "{}: {} by {}, {}",
+            in_words(fault.flag),
+            quote(record.field("certificate.subject").unwrap_or_default()),
+            quote(record.field("certificate.issuer").unwrap_or_default()),
+            quote(&fault.what)
+        ),
+        entity: record.entity.clone(),
+        attack: &["T1557"],
+        reasons: vec![reason_of(fault.flag)],
+    };
+    Some((fault.flag, finding))
 }
 
 fn weak(raw: &Raw, what: Use, weakness: &Weakness) -> Finding {
@@ -161,6 +232,45 @@ mod tests {
         };
         assert_eq!(flags(&mut *device(), &[line(Vec::new())]), [""; 0]);
         assert_eq!(flags(&mut *device(), &[line(vec![("ssl_protocol", "SSLv3")])]), ["WEAK_CRYPTO_NEGOTIATED"]);
+    }
+
+    #[test]
+    fn protocol_and_cipher_beside_a_request_are_the_servers_own() {
+        let line = |message| Line { program: "nginx", message, action: Action::HttpRequest, ..Line::default() };
+        let old = r#"192.0.2.1 - - [x] "GET / HTTP/1.1" 200 5 "-" "curl" TLSv1.1 ECDHE-RSA-AES128-SHA"#;
+        let new = r#"192.0.2.1 - - [x] "GET / HTTP/1.1" 200 5 "-" "TLSv1 RC4-MD5" TLSv1.3 TLS_AES_256_GCM_SHA384"#;
+        assert_eq!(flags(&mut *device(), &[line(new), line(old)]), ["WEAK_CRYPTO_NEGOTIATED"]);
+    }
+
+    #[test]
+    fn a_weak_certificate_a_new_issuer_and_a_lost_hybrid_group_are_each_said_once() {
+        let connection = |issuer, curve| Line {
+            program: "zeek",
+            fields: vec![
+                ("id.orig_h", "192.0.2.7"),
+                ("id.resp_h", "198.51.100.1"),
+                ("id.resp_p", "443"),
+                ("version", "TLSv13"),
+                ("cipher", "TLS_AES_256_GCM_SHA384"),
+                ("curve", curve),
+                ("issuer", issuer),
+            ],
+            ..Line::default()
+        };
+        let certificate = Line {
+            program: "zeek",
+            fields: vec![
+                ("certificate.subject", "CN=printer"),
+                ("certificate.key_type", "rsa"),
+                ("certificate.key_length", "1024"),
+            ],
+            ..Line::default()
+        };
+        let mut lines = vec![connection("CN=R3,O=One", "X25519MLKEM768"); 30];
+        lines.extend(vec![connection("CN=R3,O=Other", "x25519"); 9]);
+        lines.extend(vec![certificate; 9]);
+        let expected = ["CERTIFICATE_ISSUER_CHANGED", "POST_QUANTUM_DOWNGRADE", "WEAK_KEY"];
+        assert_eq!(flags(&mut *device(), &lines), expected);
     }
 
     #[test]
