@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::advml_lines::{Oddity, forgeries, odd_time, sequence_number, tampering};
+use super::advml_lines::{Oddity, crowded, forgeries, odd_time, prompt, sequence_number, tampering};
 use super::common::{Finding, origin, quote};
 use super::gathered::Gathered;
 use super::{DeviceSpec, settings};
 use crate::config::Span;
 use crate::detect::burst::Bursts;
+use crate::detect::crowding::Crowding;
 use crate::detect::disagreement::{Disagreement, Judgements};
 use crate::detect::doer::doer;
 use crate::detect::liveness::Liveness;
@@ -93,6 +94,9 @@ struct State {
     /// Machines of which the same is odd: whoever writes into a central log names as many as it likes.
     #[serde(default)]
     gathered: Gathered,
+    /// How many addresses there were of late.
+    #[serde(default)]
+    crowd: Option<Crowding>,
 }
 
 /// One source and machine.
@@ -138,6 +142,7 @@ impl AdvMl {
             bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX),
             watch: WatchTime::default(),
             gathered: Gathered::default(),
+            crowd: None,
         };
         Self { settings, state }
     }
@@ -146,6 +151,8 @@ impl AdvMl {
         for finding in forgeries(raw)
             .into_iter()
             .chain(tampering(raw))
+            .chain(prompt(raw))
+            .chain(crowded(&mut self.state.crowd, raw, event.time()))
             .chain(self.missing_lines(raw))
             .chain(self.unannounced_login(raw))
         {

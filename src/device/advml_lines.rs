@@ -3,11 +3,17 @@
 use std::time::Duration;
 
 use super::common::{Finding, in_words, quote, reason_of};
+use crate::detect::crowding::Crowding;
 use crate::detect::log_forgery::{self, Forged, Forgery};
 use crate::detect::log_sequence::audit_serial;
 use crate::detect::log_tampering::{self, Tampering};
+use crate::detect::prompt_injection::injection;
 use crate::detect::silence::Silent;
-use crate::event::{Action, Entity, Raw, Record};
+use crate::event::{Action, Entity, Raw, Record, Timestamp};
+use crate::limits::ENTITIES_PER_DETECTOR_MAX;
+
+/// Fields of a line that are searched for texts for a language model.
+const PROMPT_FIELDS_MAX: usize = 32;
 
 /// What is odd about the time of a source.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +70,43 @@ pub fn forgeries(raw: &Raw) -> Vec<Finding> {
             }
         })
         .collect()
+}
+
+/// A text that speaks to whoever reads the log with a language model.
+pub fn prompt(raw: &Raw) -> Option<Finding> {
+    let record = raw.record();
+    let texts = [Some(&*record.message), record.entity.user.as_deref(), record.command.as_deref()];
+    let fields = record.fields.iter().map(|(_, value)| &**value).take(PROMPT_FIELDS_MAX);
+    let (what, words) = texts.into_iter().flatten().chain(fields).find_map(injection)?;
+    Some(Finding {
+        flag: "PROMPT_INJECTION",
+        score: 0.7,
+        summary: format!(
+            "a text from {} tells a language model that reads it {}: {}",
+            quote(&raw.source),
+            what.in_words(),
+            quote(&words)
+        ),
+        entity: record.entity.clone(),
+        attack: &["T1565.001"],
+        reasons: vec!["prompt-injection".to_owned()],
+    })
+}
+
+/// More addresses within an hour than detectors remember: whoever was being counted is forgotten.
+pub fn crowded(crowd: &mut Option<Crowding>, raw: &Raw, now: Timestamp) -> Option<Finding> {
+    let address = raw.record().entity.src_ip.as_deref()?;
+    let count = crowd.get_or_insert_with(|| Crowding::new(now)).see(address, now, ENTITIES_PER_DETECTOR_MAX)?;
+    Some(Finding {
+        flag: "COUNTERS_FLOODED",
+        score: 0.52,
+        summary: format!(
+            "about {count} different addresses within the hour, and {ENTITIES_PER_DETECTOR_MAX} are remembered: slow attempts among them may not be counted"
+        ),
+        attack: &["T1562.006"],
+        reasons: vec!["counters-flooded".to_owned()],
+        ..Finding::default()
+    })
 }
 
 /// What reports on the logs of others has their lines in its fields.

@@ -99,6 +99,8 @@ pub const ALLOWED_FILES_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const QUOTE_BYTES_MAX: usize = 16 * 1024;
 pub const ATTESTED_MACHINES_MAX: usize = 1024;
 
+/// Bytes of a line that are searched for texts that speak to a language model.
+pub const PROMPT_BYTES_MAX: usize = 8 * 1024;
 /// Servers of which it is kept who vouches for them, organisations of each, and pairs of client and server whose key exchange is kept.
 pub const TLS_SERVERS_MAX: usize = 4096;
 pub const ISSUERS_PER_SERVER_MAX: usize = 8;
