@@ -151,6 +151,7 @@ const _: () = assert!(HTTP_INGEST_LINES_MAX <= IN_FLIGHT_EVENTS_MAX, "one reques
 const _: () = assert!(LOG_QUEUE_MAX * LOG_MESSAGE_BYTES_MAX <= 64 * 1024 * 1024);
 const _: () =
     assert!(SYSLOG_CONNECTIONS_MAX < SYSLOG_PEERS_MAX, "there is always a peer without a connection to forget");
+const _: () = assert!(SIGNATURES_MAX * 20 < LINE_BYTES_MAX, "a list of Secure Boot is one line, 17 bytes an entry");
 const _: () = assert!(LINE_BYTES_MAX < FILE_CHUNK_BYTES, "a chunk holds the longest line");
 const _: () = assert!(LINE_BYTES_MAX < BATCH_BYTES_MAX);
 const _: () = assert!(FILE_CHUNK_BYTES as u64 <= FILE_SEARCH_BYTES_MAX && FILE_SEARCH_BYTES_MAX < FILE_POLL_BYTES_MAX);
