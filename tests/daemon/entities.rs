@@ -5,10 +5,16 @@ use serde_json::Value;
 use crate::break_in::break_in;
 use crate::harness::{Daemon, Site, dsmild, wait_for};
 
+/// All of it, however long it takes to read the log after a start.
 fn about(daemon: &Daemon, path: &str) -> Value {
-    let (code, body) = daemon.get(&format!("/api/v1/entities/{path}")).unwrap();
-    assert_eq!(code, 200, "{body}");
-    serde_json::from_str(&body).unwrap()
+    let mut known = Value::Null;
+    wait_for("everything to be read", || {
+        let (code, body) = daemon.get(&format!("/api/v1/entities/{path}")).unwrap();
+        assert_eq!(code, 200, "{body}");
+        known = serde_json::from_str(&body).unwrap();
+        known["unread"] == serde_json::json!([])
+    });
+    known
 }
 
 #[test]
