@@ -1,11 +1,12 @@
 //! What one client asks the name service for: names made by an algorithm, and names that carry data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::dga;
+use super::dns_tunnel::LongNames;
 use super::nets::is_private;
 use super::public_suffix::registrable;
 use super::recent::Recent;
@@ -14,16 +15,10 @@ use crate::event::{Action, Record, Timestamp};
 const CLIENTS_MAX: usize = 2048;
 /// Registrable names remembered of one client.
 const NAMES_MAX: usize = 128;
-/// Names below one registrable name remembered of one client.
-const CHILDREN_MAX: usize = 64;
 /// From this score on a name is taken for an algorithm's: one in a hundred popular names scores as much.
 pub const ALGORITHMIC_FROM: f64 = 0.92;
 /// Share of the names asked for lately that must be algorithmic.
 const SHARE_MIN: f64 = 0.2;
-/// Characters below the registrable name from which a name can carry enough data to be worth it.
-const PAYLOAD_BYTES_MIN: usize = 30;
-/// Bits a character of what is below the registrable name; words have about 3 at this length.
-const PAYLOAD_ENTROPY_MIN: f64 = 3.4;
 
 /// A question to the name service.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,7 +53,8 @@ impl<'a> Question<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Oddity {
     /// Several names that an algorithm made, none of them asked for before in the window.
-    Algorithmic { names: usize, examples: Vec<String>, score: f64 },
+    /// `kind`: what the newest is like.
+    Algorithmic { names: usize, examples: Vec<String>, score: f64, kind: &'static str },
     /// Many long names of high entropy below one registrable name.
     Tunnel { domain: String, names: usize },
 }
@@ -68,19 +64,11 @@ struct Client {
     /// Registrable names, when they were last asked for and how algorithmic they are.
     names: BTreeMap<String, (Timestamp, f64)>,
     /// Hashes of long names by registrable name.
-    children: BTreeMap<String, Children>,
+    children: LongNames,
     #[serde(rename = "said_algorithmic")]
     reported_algorithmic: usize,
     #[serde(rename = "said_at")]
     reported_at: Timestamp,
-}
-
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-struct Children {
-    names: BTreeSet<u64>,
-    since: Timestamp,
-    #[serde(rename = "said")]
-    reported: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,8 +104,8 @@ impl DnsNames {
         let domain = registrable(&lower)?;
         let clients = if question.is_of_stranger() { &mut self.strangers } else { &mut self.clients };
         let client = clients.touch(question.client, Client::default);
-        if let Some(tunnel) = client.child(domain, &lower, now, window) {
-            return Some(tunnel);
+        if let Some(names) = client.children.take(domain, &lower, now, window) {
+            return Some(Oddity::Tunnel { domain: domain.to_owned(), names });
         }
         if let Some((at, _)) = client.names.get_mut(domain) {
             *at = now;
@@ -157,49 +145,9 @@ impl Client {
             names: made.len(),
             examples: made.iter().take(3).map(|(name, _)| (*name).clone()).collect(),
             score: made.iter().map(|(_, score)| score).sum::<f64>() / made.len() as f64,
+            kind: dga::likeness(domain).unwrap_or_default(),
         })
     }
-
-    fn child(&mut self, domain: &str, name: &str, now: Timestamp, window: Duration) -> Option<Oddity> {
-        let below = name.strip_suffix(domain)?.trim_end_matches('.');
-        if below.len() < PAYLOAD_BYTES_MIN || entropy(below) < PAYLOAD_ENTROPY_MIN {
-            return None;
-        }
-        if !self.children.contains_key(domain) && self.children.len() >= CHILDREN_MAX {
-            let oldest = self.children.iter().min_by_key(|(_, child)| child.since).map(|(name, _)| name.clone());
-            self.children.remove(&oldest?);
-        }
-        let children =
-            self.children.entry(domain.to_owned()).or_insert_with(|| Children { since: now, ..Children::default() });
-        if now.since(children.since).max(children.since.since(now)) > window {
-            *children = Children { since: now, ..Children::default() };
-        }
-        if children.names.len() < CHILDREN_MAX {
-            let hash = blake3::hash(name.as_bytes());
-            children.names.insert(u64::from_le_bytes(hash.as_bytes().first_chunk().copied().unwrap_or_default()));
-        }
-        let is_tunnel = children.names.len() >= CHILDREN_MAX / 2;
-        let is_due = is_tunnel && !children.reported;
-        children.reported |= is_tunnel;
-        is_due.then(|| Oddity::Tunnel { domain: domain.to_owned(), names: children.names.len() })
-    }
-}
-
-/// Shannon entropy in bits a character.
-fn entropy(text: &str) -> f64 {
-    let mut counts = [0_u32; 256];
-    for byte in text.bytes() {
-        if let Some(count) = counts.get_mut(usize::from(byte)) {
-            *count += 1;
-        }
-    }
-    let all = text.len() as f64;
-    counts
-        .iter()
-        .filter(|count| **count > 0)
-        .map(|count| f64::from(*count) / all)
-        .map(|share| -share * share.log2())
-        .sum()
 }
 
 #[cfg(test)]

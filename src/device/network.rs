@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::common::Finding;
 use super::gathered::Gathered;
-use super::network_findings::{Found, Link, member, name_finding, page_finding, scan_finding};
+use super::network_findings::{Found, Link, member, name_finding, page_finding, scan_finding, upload_finding};
 use super::{DeviceSpec, settings};
-use crate::config::Span;
+use crate::config::{Bytes, Span};
 use crate::detect::beacon::{Beacon, Beacons, Contact};
 use crate::detect::conversation::Conversation;
 use crate::detect::dga;
@@ -25,6 +25,7 @@ use crate::detect::nets::is_private;
 use crate::detect::public_suffix::registrable;
 use crate::detect::recent::Recent;
 use crate::detect::scan::{ScanSettings, Scans};
+use crate::detect::uploads::Uploads;
 use crate::detect::zeek;
 use crate::event::{Action, Body, Category, Event, Interest, Raw, Record, Soc, Stream, Timestamp, Verdict, stream};
 use crate::layer::severity::grade;
@@ -66,6 +67,8 @@ struct Settings {
     names_window: Span,
     /// Algorithmic names of one client that are a finding.
     algorithmic_names: usize,
+    /// Bytes that an own machine sends to one server outside within a day, below which that is no finding.
+    upload: Bytes,
 }
 
 impl Default for Settings {
@@ -77,6 +80,7 @@ impl Default for Settings {
             beacon_contacts: 12,
             names_window: Span::from_millis(600 * 1000),
             algorithmic_names: 4,
+            upload: Bytes::from_mib(1024),
         }
     }
 }
@@ -86,6 +90,8 @@ struct State {
     scans: Scans,
     beacons: Beacons,
     names: DnsNames,
+    #[serde(default)]
+    uploads: Uploads,
     /// The first own machines that are clients of each server, and the first others.
     clients: Clients,
     #[serde(default)]
@@ -166,6 +172,7 @@ impl Network {
         let mut findings = Vec::new();
         if let Some(flow) = Flow::of(record).filter(|flow| !flow.is_upkeep()) {
             let client = flow.client.to_string();
+            findings.extend(self.upload(&flow, &client, now).map(Found::from));
             let scans = self.state.scans.contact(&flow, now, &self.scan_settings());
             findings.extend(scans.into_iter().flatten().map(|scan| Found::from(scan_finding(&flow, &scan))));
             let beacon = self.flow_beacon(&flow, now);
@@ -208,6 +215,14 @@ impl Network {
         };
         let key = format!("{}>{peer}:{}", flow.client, flow.port);
         self.state.beacons.contact(&key, contact, now, self.settings.beacon_contacts)
+    }
+
+    fn upload(&mut self, flow: &Flow<'_>, client: &str, now: Timestamp) -> Option<Finding> {
+        let is_out = flow.begun == Side::Inside && !flow.server.parse().is_ok_and(is_private);
+        let bytes = (flow.conversation.sent?, flow.conversation.received.unwrap_or(0));
+        let bytes_min = self.settings.upload.get();
+        let upload = is_out.then(|| self.state.uploads.sent(client, flow.server, bytes, now, bytes_min))??;
+        Some(upload_finding(flow, upload))
     }
 
     fn question(&mut self, question: Question<'_>, now: Timestamp) -> Vec<Found> {

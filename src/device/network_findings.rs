@@ -9,6 +9,7 @@ use crate::detect::flow::{Flow, Side};
 use crate::detect::nets::is_private;
 use crate::detect::scan::{Scan, Shape};
 use crate::detect::scenario::customer;
+use crate::detect::uploads::Upload;
 use crate::event::{Alarm, Entity, Soc};
 use crate::layer::SOURCE_NOT_PROVEN;
 
@@ -35,7 +36,7 @@ pub fn member(soc: &Soc) -> String {
     let entity = &soc.entity;
     let client = entity.src_ip.as_deref().map(customer);
     let peer = entity.domain.as_deref().or(entity.dst_ip.as_deref()).map(quote).unwrap_or_default();
-    let is_of_both = soc.flags.iter().any(|flag| matches!(flag.as_str(), "BEACON" | "DNS_TUNNEL"));
+    let is_of_both = soc.flags.iter().any(|flag| matches!(flag.as_str(), "BEACON" | "DNS_TUNNEL" | "LARGE_UPLOAD"));
     match client {
         Some(client) if is_of_both => format!("{client} {peer}"),
         Some(client) => client.into_owned(),
@@ -147,6 +148,28 @@ fn beacon_finding(link: &Link<'_>, beacon: &Beacon) -> Finding {
     }
 }
 
+pub fn upload_finding(flow: &Flow<'_>, upload: Upload) -> Finding {
+    let mib = |bytes: u64| bytes / (1024 * 1024);
+    let (client, server) =
+        (flow.client, if upload.is_to_one { quote(flow.server) } else { "servers outside".to_owned() });
+    let (sent, usual) = (mib(upload.bytes), mib(upload.usual));
+    Finding {
+        flag: "LARGE_UPLOAD",
+        score: 0.6,
+        summary: format!(
+            "{client} has sent {sent} MiB to {server} today; the most on a day of the week before was {usual} MiB"
+        ),
+        entity: Entity {
+            src_ip: Some(client.to_string()),
+            dst_ip: upload.is_to_one.then(|| flow.server.to_owned()),
+            dst_port: upload.is_to_one.then_some(flow.port),
+            ..Entity::default()
+        },
+        attack: &["T1048"],
+        reasons: vec![format!("{sent} MiB sent in a day, {usual} MiB usual")],
+    }
+}
+
 pub fn name_finding(question: Question<'_>, oddity: Oddity) -> Finding {
     let client = quote(question.client);
     let entity = Entity {
@@ -155,7 +178,7 @@ pub fn name_finding(question: Question<'_>, oddity: Oddity) -> Finding {
         ..Entity::default()
     };
     match oddity {
-        Oddity::Algorithmic { names, examples, score } => Finding {
+        Oddity::Algorithmic { names, examples, score, kind } => Finding {
             flag: "DGA_NAME",
             score: (0.55 + 0.3 * score).min(0.9),
             summary: format!(
@@ -164,7 +187,7 @@ pub fn name_finding(question: Question<'_>, oddity: Oddity) -> Finding {
             ),
             entity,
             attack: &["T1568.002"],
-            reasons: vec![format!("{names} algorithmic names, mean score {score:.2}")],
+            reasons: vec![format!("{names} algorithmic names, mean score {score:.2}, most like {kind}")],
         },
         Oddity::Tunnel { domain, names } => Finding {
             flag: "DNS_TUNNEL",

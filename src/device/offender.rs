@@ -34,7 +34,8 @@ pub fn offender(soc: &Soc) -> Option<Offender<'_>> {
     if soc.flags.iter().any(|flag| matches!(flag.as_str(), "DGA_NAME" | "IOC_PATTERN")) {
         return None;
     }
-    let reaches_out = soc.flags.iter().any(|flag| matches!(flag.as_str(), "BEACON" | "DNS_TUNNEL" | "IOC_URL"));
+    let reaches_out =
+        soc.flags.iter().any(|flag| matches!(flag.as_str(), "BEACON" | "DNS_TUNNEL" | "LARGE_UPLOAD" | "IOC_URL"));
     if reaches_out {
         let address = entity.dst_ip.as_deref().map(Offender::Address);
         return address.or(entity.domain.as_deref().map(Offender::Domain));

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::cut_name;
+pub use super::measured_error::MeasuredError;
+use super::measured_flows::{self, MeasuredFlow};
 use super::quote::{Quote, QuoteText};
 use crate::limits::{CALLS_PER_EVENT_MAX, KEYS_PER_SAMPLE_MAX, MEASURED_ABS_MAX, METRICS_PER_EVENT_MAX};
 
@@ -17,6 +19,7 @@ pub enum Measured {
     Metrics(Metrics),
     Syscalls(Syscalls),
     Quote(Quote),
+    Flows(Vec<MeasuredFlow>),
 }
 
 /// How one text was typed once. The text itself is not among it, and must not be: it may be a password.
@@ -62,19 +65,6 @@ pub enum Call {
     Number(u32),
 }
 
-/// What is wrong with a payload of a known kind.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MeasuredError {
-    #[error("it says that it is of the kind `{0}` and cannot be read as that: {1}")]
-    Shape(String, String),
-    #[error("`{0}` is missing; write whose or what it was")]
-    Missing(&'static str),
-    #[error("`{0}` has {1} values; {2} are expected")]
-    Count(&'static str, usize, String),
-    #[error("a value of `{0}` is not between -{MEASURED_ABS_MAX} and {MEASURED_ABS_MAX}")]
-    Range(&'static str),
-}
-
 impl Measured {
     /// `None`: the payload is something else.
     ///
@@ -93,6 +83,7 @@ impl Measured {
                 let quote = shape::<QuoteText>("quote", value)?.read();
                 Ok(Some(Self::Quote(quote.map_err(|why| MeasuredError::Shape("quote".to_owned(), why))?)))
             }
+            Some("flows") => Ok(Some(Self::Flows(measured_flows::read(&value)?))),
             _ => Ok(None),
         }
     }

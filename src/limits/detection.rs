@@ -119,6 +119,11 @@ pub const CALL_NAMES_MAX: usize = 512;
 pub const CALL_GRAMS_MAX: usize = 40_960;
 pub const CALL_SETS_MAX: usize = 640;
 pub const CALL_PROGRAMS_MAX: usize = 32;
+/// Of flows: of one event, kinds that are remembered of one machine, at most half a megabyte, and machines.
+pub const FLOWS_PER_EVENT_MAX: usize = 1024;
+pub const FLOW_KINDS_MAX: usize = 4096;
+pub const FLOW_MACHINES_MAX: usize = 64;
+const _: () = assert!(FLOW_KINDS_MAX > FLOWS_PER_EVENT_MAX, "one event makes nothing else be forgotten");
 
 /// Events of one MISP feed.
 pub const MISP_FEED_EVENTS_MAX: usize = 20_000;

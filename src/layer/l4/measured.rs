@@ -9,11 +9,12 @@ use super::detection::{DEVICE, Detection};
 use super::metrics::{Odd, Series};
 use crate::detect::acquainted::Acquainted;
 use crate::detect::call_habits::{CallHabits, Unlike};
+use crate::detect::flow_habits::FlowHabits;
 use crate::detect::recent::Recent;
 use crate::detect::record_high::RecordHigh;
 use crate::event::{
-    Category, Decision, Entity, Evidence, Happened, Measured, Metrics, Raw, ShrinkSample, Syscalls, Timestamp, Verdict,
-    cut_name,
+    Category, Decision, Entity, Evidence, Happened, Measured, MeasuredFlow, Metrics, Raw, ShrinkSample, Syscalls,
+    Timestamp, Verdict, cut_name,
 };
 use crate::layer::one_line;
 use crate::limits;
@@ -32,6 +33,8 @@ const METRICS: &str = "metric-habits";
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Measurements {
     programs: Acquainted<CallHabits>,
+    #[serde(default = "no_flows")]
+    flows: Acquainted<FlowHabits>,
     /// By machine and model.
     highest: Recent<RecordHigh>,
     #[serde(default)]
@@ -41,8 +44,13 @@ pub struct Measurements {
 impl Default for Measurements {
     fn default() -> Self {
         let programs = Acquainted::new(limits::CALL_PROGRAMS_MAX);
-        Self { programs, highest: Recent::new(limits::ENTITIES_PER_DETECTOR_MAX), series: Series::default() }
+        let highest = Recent::new(limits::ENTITIES_PER_DETECTOR_MAX);
+        Self { programs, flows: no_flows(), highest, series: Series::default() }
     }
+}
+
+fn no_flows() -> Acquainted<FlowHabits> {
+    Acquainted::new(limits::FLOW_MACHINES_MAX)
 }
 
 /// What a model has to say of one event.
@@ -59,6 +67,7 @@ impl Measurements {
         match Measured::read(&raw.payload) {
             Ok(Some(Measured::Syscalls(calls))) => self.calls(raw, calls, now),
             Ok(Some(Measured::Metrics(metrics))) => self.metrics(raw, &metrics, now),
+            Ok(Some(Measured::Flows(flows))) => self.flows(raw, &flows, now),
             // Device 55's.
             Ok(Some(Measured::Keystrokes(_) | Measured::Quote(_)) | None) | Err(_) => None,
         }
@@ -113,6 +122,24 @@ impl Measurements {
         let detection =
             Detection { score: RATE_SCORE, reasons, techniques: Vec::new(), ..Detection::from_context(raw) };
         Some(Detection { entity, times: 1, ..detection })
+    }
+
+    fn flows(&mut self, raw: &Raw, flows: &[MeasuredFlow], now: Timestamp) -> Option<(Detection, Decision)> {
+        const MODEL: &str = "flow-habits";
+        let machine = machine(raw);
+        let (place, unlike) = self.flows.touch(&machine, FlowHabits::default).see(flows)?;
+        let high = self.highest.touch(&format!("{MODEL}\0{machine}"), RecordHigh::default);
+        let before = high.see(unlike.score, now)?;
+        let flow = flows.get(place)?;
+        let why = format!("a flow unlike those of {machine}: {}", unlike.words(flow));
+        let mut said = decision(raw, MODEL, &Found { value: unlike.score, before, why });
+        said.0.category = Category::Network;
+        for entity in [&mut said.0.entity, &mut said.1.entity] {
+            entity.src_ip = entity.src_ip.take().or_else(|| flow.client.clone());
+            entity.dst_ip = entity.dst_ip.take().or_else(|| flow.server.clone());
+            entity.dst_port = entity.dst_port.or(flow.port);
+        }
+        Some(said)
     }
 
     fn calls(&mut self, raw: &Raw, calls: Syscalls, now: Timestamp) -> Option<(Detection, Decision)> {
@@ -231,6 +258,35 @@ mod tests {
         let said = decisions(&mut *stage(), &events);
         let told = said.iter().filter(|decision| decision.verdict != Verdict::Benign).count() as u64;
         assert!(told < days, "{told} in {days} days");
+    }
+
+    /// What a web server's sensor sends each minute: five flows.
+    fn flowing(minute: u64) -> Event {
+        let noise = |place: u64| (minute * 64 + place).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        let flow = |place: u64| {
+            let service = ["http", "ssl", "dns"][noise(place) as usize % 3];
+            let bytes = noise(place + 8) % 900;
+            format!(
+                r#"{{"id.orig_h":"192.0.2.7","id.resp_h":"198.51.100.1","id.resp_p":443,"proto":"tcp","service":"{service}","conn_state":"SF","duration":0.2,"orig_bytes":{bytes},"resp_bytes":{}}}"#,
+                bytes * 7
+            )
+        };
+        let flows: Vec<String> = (0..5).map(flow).collect();
+        event(minute * 60, format!(r#"{{"kind":"flows","host":"web","flows":[{}]}}"#, flows.join(",")))
+    }
+
+    #[test]
+    fn a_flow_of_a_service_that_a_machine_never_used_is_said_with_what_is_unlike_it() {
+        let mut events: Vec<Event> = (0..2000).map(flowing).collect();
+        let odd = r#"{"kind":"flows","host":"web","flows":[{"src_ip":"192.0.2.7","dest_ip":"203.0.113.66","dest_port":6667,"proto":"TCP","flow":{"state":"closed","age":7200,"bytes_toserver":9000000000,"bytes_toclient":1000}}]}"#;
+        events.push(event(2000 * 60, odd.to_owned()));
+        let said = decisions(&mut *stage(), &events);
+        let last = said.last().unwrap();
+        assert_eq!((last.verdict, &last.reasons[..]), (Verdict::Suspicious, &["flow-habits".to_owned()][..]));
+        assert_eq!((last.entity.dst_ip.as_deref(), last.entity.dst_port), (Some("203.0.113.66"), Some(6667)));
+        assert!(last.summary.contains("tcp 6667 closed came 0 times in 10000 flows"), "{}", last.summary);
+        let told = said.iter().rev().skip(1).filter(|decision| decision.verdict != Verdict::Benign).count();
+        assert!(told <= 2, "{told} in a day and a half of what is usual");
     }
 
     #[test]
