@@ -89,10 +89,23 @@ mod tests {
 
     #[test]
     fn joined_words_of_a_generator_are_told_from_names_of_people() {
-        for name in ["pressurestrengthforgetbalance.com", "therefore-remember.yt", "yesterdaycaughtunderstood.com"] {
-            assert!(score(name) > 0.8, "{name} {}", score(name));
-            assert_eq!(likeness(name), Some("joined words"), "{name}");
-        }
+        let made = [
+            "pressurestrengthforgetbalance.com",
+            "therefore-remember.yt",
+            "yesterdaycaughtunderstood.com",
+            "againstbelieve.net",
+            "severaltraining.net",
+            "picturebeside.net",
+            "rathercountry.ru",
+            "increaselanguage.net",
+            "windowcontinue.net",
+            "boxnegotiatediscussheight.com",
+            "trainrestorepointcamera.com",
+            "winterhappendiscovermachine.com",
+        ];
+        let told: Vec<&str> = made.into_iter().filter(|name| score(name) > 0.8).collect();
+        assert!(told.len() * 3 > made.len() * 2, "{told:?}");
+        assert!(told.iter().all(|name| likeness(name).is_some_and(|kind| kind.starts_with("joined"))), "{told:?}");
         for name in ["booking.com", "bookshop.org", "thehomedepot.com", "weatherchannel.com", "goodhousekeeping.com"] {
             assert!(score(name) < 0.5, "{name} {}", score(name));
         }

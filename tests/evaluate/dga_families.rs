@@ -289,7 +289,9 @@ pub fn label(shape: &Shape, numbers: &mut Numbers, words: &Words) -> String {
         Turns(min, max) => {
             let n = min + numbers.below(max - min + 1);
             let first = numbers.below(2);
-            (0..n).map(|at| char::from(*numbers.one(if (at + first).is_multiple_of(2) { CONSONANTS } else { VOWELS }))).collect()
+            (0..n)
+                .map(|at| char::from(*numbers.one(if (at + first).is_multiple_of(2) { CONSONANTS } else { VOWELS })))
+                .collect()
         }
         Syllables(of, min, max) => {
             let n = min + numbers.below(max - min + 1);

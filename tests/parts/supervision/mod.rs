@@ -232,6 +232,10 @@ fn said(event: &Event) -> String {
             let mut soc = soc.clone();
             soc.input_ref.clear();
             soc.proposal = None;
+            // The alarm of an incident is called as the incident, which is by its first event.
+            if soc.incident_id.take().is_some() {
+                soc.alarm = None;
+            }
             format!("{} {}", event.ts(), serde_json::to_string(&soc).unwrap())
         }
         Body::Decision(decision) => {
