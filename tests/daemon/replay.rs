@@ -95,6 +95,9 @@ fn without_ids(mut event: Value) -> String {
     for key in ["id", "event_id", "input_ref", "proposal"].iter().chain(of_incident) {
         event.as_object_mut().unwrap().remove(*key);
     }
+    if let Some(reasons) = event["reasons"].as_array_mut() {
+        reasons.retain(|reason| !reason.as_str().is_some_and(|reason| reason.starts_with("similar:")));
+    }
     if let Some(evidence) = event.get_mut("evidence").and_then(Value::as_object_mut) {
         evidence.remove("events");
     }

@@ -235,6 +235,7 @@ fn said(event: &Event) -> String {
             // The alarm of an incident is called as the incident, which is by its first event.
             if soc.incident_id.take().is_some() {
                 soc.alarm = None;
+                soc.reasons.retain(|reason| !reason.starts_with("similar:"));
             }
             format!("{} {}", event.ts(), serde_json::to_string(&soc).unwrap())
         }
