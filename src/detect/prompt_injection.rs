@@ -128,7 +128,7 @@ pub fn injection(text: &str) -> Option<(Injection, String)> {
         end -= 1;
     }
     let text = text.get(..end)?;
-    if !HINT.as_ref()?.is_match(&*spelled_out(text)) {
+    if !text.bytes().any(parts_words) || !HINT.as_ref()?.is_match(&*spelled_out(text)) {
         return None;
     }
     let text = words_apart(&spelled_out(text));
@@ -142,6 +142,14 @@ pub fn injection(text: &str) -> Option<(Injection, String)> {
     patterns.into_iter().find_map(|(pattern, injection)| {
         pattern.as_ref()?.find(&text).map(|found| (injection, found.as_str().to_owned()))
     })
+}
+
+/// Whether a text with it can be more than one word, or a mark: most fields of a line are neither.
+fn parts_words(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | b'_' | b'-' | b',' | b';' | b'%' | b'+' | b'<' | b'[' | 0x80..
+    )
 }
 
 /// Without the escapes of an address of the web, under which a request hides it.
