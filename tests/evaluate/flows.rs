@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::data;
 use crate::network::auroc;
+use crate::table::{Bound, figure};
 
 /// Columns 1 to 6 are what a flow has; column 42 says what it was.
 fn flows(name: &str) -> Vec<(MeasuredFlow, bool)> {
@@ -36,8 +37,8 @@ fn attacks_are_less_usual_than_normal_flows() {
         let chosen = tested.iter().enumerate().filter(|(place, _)| half.is_none_or(|half| place % 2 == half));
         chosen.filter(|(_, (_, is_attack))| *is_attack == attacks).map(|(_, (score, _))| *score).collect()
     };
-    let figure = |half| auroc(&of(half, true), &of(half, false));
-    let (all, halves) = (figure(None), [figure(Some(0)), figure(Some(1))]);
-    eprintln!("flows: AUROC on KDDTest-21 {all:.4} (to reach 0.83; PCA 0.821), halves {halves:.4?}");
-    assert!(all >= 0.83);
+    let area = |half| auroc(&of(half, true), &of(half, false));
+    let (all, halves) = (area(None), [area(Some(0)), area(Some(1))]);
+    eprintln!("flows: halves {halves:.4?}; PCA reaches 0.821");
+    figure("NSL-KDD", "flows of KDDTest-21: AUROC", all, Bound::AtLeast(0.83));
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use dsmild::detect::command_habits::CommandModel;
 
 use crate::data;
+use crate::table::{Bound, figure};
 
 const BLOCK: usize = 100;
 
@@ -69,6 +70,6 @@ fn another_users_commands_are_told_from_the_own() {
     }
     let mean = areas.iter().sum::<f64>() / areas.len() as f64;
     let pooled = area_under_curve(&all_own, &all_others);
-    println!("AUROC on blocks of {BLOCK}: mean {mean:.4}, pooled {pooled:.4}, users {areas:.4?}");
-    assert!(mean > 0.947 && pooled > 0.947, "one-class naive Bayes on counts reaches 0.947: {mean} {pooled}");
+    println!("users {areas:.4?}; one-class naive Bayes on counts reaches 0.947");
+    figure("Purdue", "commands of a shell, blocks of 100: AUROC", mean.min(pooled), Bound::AtLeast(0.947));
 }

@@ -6,6 +6,7 @@ use dsmild::detect::call_habits::CallHabits;
 
 use crate::data;
 use crate::network::auroc;
+use crate::table::{Bound, figure};
 
 fn traces(name: &str) -> Vec<Vec<String>> {
     let text = fs::read_to_string(data("adfa-ld").join(name)).unwrap();
@@ -24,10 +25,10 @@ fn traces_under_attack_are_less_usual_than_others() {
     let halves = [0, 1].map(|which| auroc(&half(&attack, which), &half(&normal, which)));
     let all = auroc(&attack, &normal);
     eprintln!(
-        "syscalls: AUROC {all:.4} (to reach 0.86; stide 0.829), halves {halves:.4?}; {} traces learnt, {} normal, {} of attacks",
+        "syscalls: halves {halves:.4?}, where stide reaches 0.829; {} traces learnt, {} normal, {} of attacks",
         traces("train.tsv").len(),
         normal.len(),
         attack.len()
     );
-    assert!(all >= 0.86);
+    figure("ADFA-LD", "sequences of system calls: AUROC", all, Bound::AtLeast(0.86));
 }

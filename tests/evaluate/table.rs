@@ -103,6 +103,24 @@ impl Table {
     }
 }
 
+/// What a figure has to be.
+#[derive(Debug, Clone, Copy)]
+pub enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+/// Prints a figure of a model as a row of the table, and fails where it is not what it has to be.
+pub fn figure(corpus: &str, metric: &str, is: f64, bound: Bound) {
+    let (goal, is_reached) = match bound {
+        Bound::AtLeast(goal) => (goal, is >= goal),
+        Bound::AtMost(goal) => (goal, is <= goal),
+    };
+    let mark = if is_reached { "" } else { "not reached" };
+    eprintln!("| {corpus} | {metric} | {is:.3} | {goal} | {mark} |");
+    assert!(is_reached, "{corpus}, {metric}: {is}, to reach {bound:?}");
+}
+
 #[test]
 #[ignore = "needs DSMIL_DATA: run tests/eval"]
 fn what_the_logs_of_others_say_is_understood() {

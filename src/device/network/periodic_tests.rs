@@ -182,6 +182,6 @@ fn several_controllers_in_turn_are_each_found() {
         };
         let found = beacons(writer, 120, |step| 20.0 - 6.0 * noise(step), turn);
         let named = |server: &&str| found.iter().any(|soc| soc.entity.dst_ip.as_deref() == Some(*server));
-        assert!(servers.iter().all(|server| named(server)), "{name}: {found:#?}");
+        assert!(servers.iter().all(named), "{name}: {found:#?}");
     }
 }
