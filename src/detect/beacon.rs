@@ -28,7 +28,7 @@ const SAME_CONTACT: Duration = Duration::from_secs(1);
 /// Below this interval software that keeps in touch keeps its connection open.
 const FAST: Duration = Duration::from_secs(120);
 /// Where that is all that is known of a pair, it has to go on for longer than a page that is open somewhere.
-const FAST_LASTS: Duration = Duration::from_secs(3600);
+const FAST_LASTS: Duration = Duration::from_secs(1800);
 /// A connection that begins so soon after the end of one that lasted longer carries it on.
 const CARRIED_ON_WITHIN: Duration = Duration::from_secs(5);
 /// Share of the connections that do so, from which the client keeps in touch all the time.

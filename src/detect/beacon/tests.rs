@@ -209,9 +209,9 @@ fn a_connection_for_each_check_in_is_one_whatever_the_client_port() {
 }
 
 #[test]
-fn a_page_that_is_open_for_an_hour_is_none_and_what_goes_on_for_longer_is_one() {
-    assert_eq!(each(60, 60.0, |_| UNMEASURED), []);
-    assert_eq!(each(240, 60.0, |_| UNMEASURED)[0].alarm.count, 61);
+fn a_page_that_is_open_for_half_an_hour_is_none_and_what_goes_on_for_longer_is_one() {
+    assert_eq!(each(30, 60.0, |_| UNMEASURED), []);
+    assert_eq!(each(240, 60.0, |_| UNMEASURED)[0].alarm.count, 31);
 }
 
 #[test]
