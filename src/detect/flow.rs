@@ -154,12 +154,14 @@ fn side(record: &Record, client: IpAddr) -> Side {
 /// A firewall's or a proxy's line.
 fn connection(record: &Record) -> Option<Flow<'_>> {
     let entity = &record.entity;
-    let conversation = Conversation::of(record);
-    let is_counted = record.action == Action::Other && entity.dst_port.is_some() && conversation.packets_sent.is_some();
-    (is_counted || matches!(record.action, Action::Connection | Action::HttpRequest)).then_some(())?;
+    let may_be_counted = record.action == Action::Other && entity.dst_port.is_some();
+    (may_be_counted || matches!(record.action, Action::Connection | Action::HttpRequest)).then_some(())?;
     let server = entity.dst_ip.as_deref().or(entity.domain.as_deref())?;
-    let proto = record.first_of(&["protocol", "proto", "network.transport", "netflow.protocol"]);
     let client = entity.src_ip.as_deref()?.parse().ok()?;
+    // Looked up by some forty names, which is too much for each line of a log.
+    let conversation = Conversation::of(record);
+    (!may_be_counted || conversation.packets_sent.is_some()).then_some(())?;
+    let proto = record.first_of(&["protocol", "proto", "network.transport", "netflow.protocol"]);
     let transport = proto.map_or(Transport::Tcp, transport);
     Some(Flow {
         client,
