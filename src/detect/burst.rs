@@ -37,7 +37,7 @@ impl Bursts {
     pub fn count(&mut self, key: &str, now: Timestamp) -> Option<u64> {
         let burst = self.seen.touch(key, || Burst { count: 0, reported_at_count: 0, reported_at: now });
         // A forged time far in the future must not silence what follows, so distance counts in both directions.
-        let apart = now.since(burst.reported_at).max(burst.reported_at.since(now));
+        let apart = now.apart(burst.reported_at);
         if apart >= FORGET_AFTER {
             *burst = Burst { count: 0, reported_at_count: 0, reported_at: now };
         }

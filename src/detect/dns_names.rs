@@ -134,7 +134,7 @@ impl Client {
             .map(|(name, (_, score))| (name, *score))
             .collect();
         let enough = made.len() >= names_min && made.len() as f64 >= SHARE_MIN * self.names.len() as f64;
-        let apart = now.since(self.reported_at).max(self.reported_at.since(now));
+        let apart = now.apart(self.reported_at);
         let is_due = self.reported_algorithmic == 0
             || apart >= window.max(Duration::from_secs(3600))
             || made.len() >= self.reported_algorithmic * 10;

@@ -207,7 +207,7 @@ impl Source {
     }
 
     fn attempt(&mut self, now: Timestamp, settings: &ScanSettings) -> Option<Scan> {
-        let apart = now.since(self.attempts_since).max(self.attempts_since.since(now));
+        let apart = now.apart(self.attempts_since);
         if apart > settings.window {
             self.attempts = 0;
             self.attempts_since = now;
@@ -275,7 +275,7 @@ impl Report {
     /// Whether it is to be reported now that it is this large: at first, when it is ten times as large as at the last
     /// report, and `forget_after` that. Notes the report.
     fn is_due(&mut self, count: u64, now: Timestamp, forget_after: Duration) -> bool {
-        let apart = now.since(self.at).max(self.at.since(now));
+        let apart = now.apart(self.at);
         let due = self.count == 0 || apart >= forget_after || count >= self.count.saturating_mul(GROWTH);
         if due {
             *self = Self { count, at: now };

@@ -53,6 +53,11 @@ impl Timestamp {
         Duration::from_micros((self.0 - earlier.0).max(0) as u64)
     }
 
+    /// How far the two are from each other, whichever is later: a time may be forged, or a clock set back.
+    pub fn apart(self, other: Self) -> Duration {
+        Duration::from_micros(self.0.abs_diff(other.0))
+    }
+
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self::from_micros(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))

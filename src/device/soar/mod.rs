@@ -188,7 +188,7 @@ impl Soar {
 
     fn is_new(&self, key: &str, now: Timestamp) -> bool {
         let last = self.state.proposed.get(key);
-        last.is_none_or(|last| now.since(*last).max(last.since(now)) >= self.settings.valid_for.get())
+        last.is_none_or(|last| now.apart(*last) >= self.settings.valid_for.get())
     }
 
     /// The site's playbook for this flag or measure.
