@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fingerprint::fingerprint;
 use crate::event::Timestamp;
 
 /// What is counted, and after what time anew.
@@ -30,13 +31,11 @@ impl Crowding {
     /// Counts a name. Returns how many different ones came within the hour, once, when there are more than `max`; where that goes on hour
     /// after hour, it is what is usual there.
     pub fn see(&mut self, name: &str, now: Timestamp, max: usize) -> Option<usize> {
-        if now.since(self.since).max(self.since.since(now)) >= HOUR {
+        if now.apart(self.since) >= HOUR {
             let is_usual = self.count() > max;
             *self = Self { is_told: is_usual, ..Self::new(now) };
         }
-        let hash = blake3::hash(name.as_bytes());
-        let number = u64::from_le_bytes(hash.as_bytes().first_chunk().copied().unwrap_or_default());
-        let bit = usize::try_from(number % (WORDS as u64 * 64)).unwrap_or_default();
+        let bit = usize::try_from(fingerprint(name) % (WORDS as u64 * 64)).unwrap_or_default();
         let word = self.bits.get_mut(bit / 64)?;
         if *word >> (bit % 64) & 1 == 0 {
             *word |= 1 << (bit % 64);

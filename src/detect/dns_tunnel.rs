@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fingerprint::fingerprint;
 use crate::event::Timestamp;
 
 /// Registrable names remembered of one client.
@@ -89,22 +90,19 @@ impl LongNames {
             let oldest = self.0.iter().min_by_key(|(_, below)| below.since).map(|(name, _)| name.clone());
             self.0.remove(&oldest?);
         }
-        let hash = blake3::hash(name.as_bytes());
-        let hash = u64::from_le_bytes(hash.as_bytes().first_chunk().copied().unwrap_or_default());
         let fresh = || Below { since: now, day_since: now, ..Below::default() };
-        self.0.entry(domain.to_owned()).or_insert_with(fresh).take(hash, now, window)
+        self.0.entry(domain.to_owned()).or_insert_with(fresh).take(fingerprint(name), now, window)
     }
 }
 
 impl Below {
     fn take(&mut self, hash: u64, now: Timestamp, window: Duration) -> Option<usize> {
-        let apart = |since: Timestamp| now.since(since).max(since.since(now));
-        if apart(self.since) > window {
+        if now.apart(self.since) > window {
             self.names.clear();
             self.since = now;
             self.reported = false;
         }
-        if apart(self.day_since) > DAY {
+        if now.apart(self.day_since) > DAY {
             self.of_day.clear();
             self.day_since = now;
             self.day_reported = false;
