@@ -98,13 +98,12 @@ impl LogTemplates {
 
     /// Each with how it reads and how many messages have it, in the order in which they were made.
     pub fn all(&self) -> impl Iterator<Item = (u32, String, u64)> {
-        let live = self.templates.iter().enumerate().filter(|(_, template)| template.merged_into.is_none());
-        live.map(|(at, template)| (at as u32, text(&template.tokens), template.messages))
+        self.live().map(|(at, template)| (at, text(&template.tokens), template.messages))
     }
 
     /// Of how many templates there was one message.
     pub fn seen_once(&self) -> usize {
-        self.templates.iter().filter(|template| template.merged_into.is_none() && template.messages == 1).count()
+        self.live().filter(|(_, template)| template.messages == 1).count()
     }
 
     pub fn messages(&self) -> u64 {
@@ -123,8 +122,8 @@ impl LogTemplates {
 
     /// The template of a message whose shape is not known.
     fn place(&mut self, shape: u64, tokens: &[Token]) -> Mined {
-        let fits = |template: &Template| template.merged_into.is_none() && template.covers(tokens);
-        let known = self.templates.iter().position(fits).map(|at| at as u32);
+        let fits = |template: &Template| template.covers(tokens.iter().map(|token| token.text));
+        let known = self.live().find(|(_, template)| fits(template)).map(|(at, _)| at);
         if known.is_none() && self.templates.len() >= self.capacity {
             return Mined::Beyond;
         }
@@ -154,7 +153,7 @@ impl LogTemplates {
     fn compare(&mut self, new: u32) -> Option<Alike> {
         let template = self.templates.get(new as usize)?.clone();
         let covered: Vec<u32> =
-            self.live().filter(|(at, it)| *at != new && template.covers_template(it)).map(|(at, _)| at).collect();
+            self.live().filter(|(at, it)| *at != new && template.covers(it.texts())).map(|(at, _)| at).collect();
         for at in covered {
             self.join(at, new);
         }
@@ -251,22 +250,14 @@ struct Alike {
 }
 
 impl Template {
-    fn covers(&self, tokens: &[Token]) -> bool {
-        self.tokens.len() == tokens.len()
-            && self
-                .tokens
-                .iter()
-                .zip(tokens)
-                .all(|((text, _), token)| text == token.text || text == VALUE && is_word(token.text))
+    fn texts(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.tokens.iter().map(|(text, _)| text.as_str())
     }
 
-    fn covers_template(&self, other: &Self) -> bool {
-        self.tokens.len() == other.tokens.len()
-            && self
-                .tokens
-                .iter()
-                .zip(&other.tokens)
-                .all(|((text, _), (its, _))| text == its || text == VALUE && is_word(its))
+    /// Whether these are its texts, with words for its values.
+    fn covers<'a>(&self, texts: impl ExactSizeIterator<Item = &'a str>) -> bool {
+        self.tokens.len() == texts.len()
+            && self.texts().zip(texts).all(|(text, its)| text == its || text == VALUE && is_word(its))
     }
 
     /// The only place in which the two differ, if words stand there in both.

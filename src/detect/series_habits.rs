@@ -101,6 +101,8 @@ impl SeriesHabits {
         if self.last.len() > SERIES_VALUES_MAX {
             self.last.pop_front();
         }
+        // Shapes are compared in one row.
+        self.last.make_contiguous();
         let usual = self.usual(hour);
         let off = usual.map(|usual| (value - usual).abs());
         let [_, day, week] = self.distances;
@@ -142,7 +144,7 @@ impl SeriesHabits {
     fn shape(&self, value: f64) -> f64 {
         let pace = self.pace(1.0);
         let usually = self.distances[0] + pace * ((value - self.mean).abs() - self.distances[0]);
-        let values: Vec<f64> = self.last.iter().copied().collect();
+        let (values, _) = self.last.as_slices();
         let Some((before, now)) = values.len().checked_sub(SHAPE).and_then(|at| values.split_at_checked(at)) else {
             return 0.0;
         };
