@@ -62,9 +62,7 @@ impl Analytics {
     fn new(settings: Settings) -> Self {
         Self { settings, state: State::default() }
     }
-}
 
-impl Analytics {
     /// Who comes from where, for what people share.
     fn login(&mut self, record: &Record, now: Timestamp) {
         if let (Action::Login, Some(true), Some(user), Some(address)) =
@@ -86,14 +84,15 @@ impl Stateful for Analytics {
         if soc.decision == Verdict::Benign || soc.is_silenced() {
             return;
         }
-        let ended = self.state.hour.count(event.times, soc, &kind(soc));
+        let kind = kind(soc);
+        let ended = self.state.hour.count(event.times, soc, &kind);
         if let Some((end, account)) = ended.filter(|_| self.settings.hourly) {
             out.emit_at(Stream::SocEvents, end, Body::Soc(Box::new(Soc { src_device: NUMBER, ..account })));
         }
         let alert = Alert {
             id: event.id.to_string(),
             root: event.root.to_string(),
-            kind: kind(soc),
+            kind,
             score: soc.score,
             entity: &soc.entity,
             attack: &soc.attack,

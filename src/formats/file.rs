@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::expand::expand;
+use super::expand::{Expansion, expand};
 use super::log_source::LogSource;
 use super::meaning::{Action, Meaning, Outcome, OutcomeRule, Pattern, Severity, SeverityRule};
 use super::raw;
@@ -64,6 +64,13 @@ pub struct Message {
 pub struct Template {
     pub text: String,
     pub line: usize,
+}
+
+impl Template {
+    /// What it stands for; nothing for one that was complained of when the file was read.
+    pub fn expansions(&self) -> Vec<Expansion> {
+        template::read(&self.text).ok().and_then(|parts| expand(&parts).ok()).unwrap_or_default()
+    }
 }
 
 /// Lines whose fields are known by name.

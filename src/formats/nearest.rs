@@ -3,10 +3,9 @@
 use std::cell::OnceCell;
 
 use super::compile::Compiler;
-use super::expand::{Expansion, expand};
+use super::expand::Expansion;
 use super::file::{Format, Template};
 use super::grams::Text;
-use super::template;
 use super::tree::{NodeId, Tree};
 use super::walk::{Span, Visit, walk};
 use crate::limits;
@@ -68,9 +67,8 @@ impl<'a> Misses<'a> {
 
 impl<'a> Compiled<'a> {
     fn of(format: &'a Format) -> Self {
-        let expansions = |template: &Template| template::read(&template.text).ok().and_then(|it| expand(&it).ok());
         let templates = format.messages.iter().flat_map(|message| &message.templates);
-        let templates: Vec<_> = templates.map(|it| (it, expansions(it).unwrap_or_default())).collect();
+        let templates: Vec<_> = templates.map(|it| (it, it.expansions())).collect();
         let all = (0_u32..).zip(&templates).flat_map(|(owner, (_, all))| all.iter().map(move |one| (owner, one)));
         let (tree, start) = graph(all);
         Self { tree, start, templates }

@@ -4,9 +4,8 @@
 use std::sync::OnceLock;
 
 use super::compile::{Compiler, Place};
-use super::expand::{Expansion, expand};
-use super::file::{Format, Message};
-use super::template;
+use super::expand::Expansion;
+use super::file::{Format, Message, Template};
 use super::tree::{NodeId, Tree};
 
 #[derive(Debug, Default)]
@@ -71,8 +70,7 @@ impl Compiled {
     }
 }
 
-/// What the templates of a message stand for. Those that stand for nothing were complained of when the file was read.
+/// What the templates of a message stand for.
 fn expanded((owner, message): (u32, &Message)) -> (u32, &Message, Vec<Expansion>) {
-    let templates = message.templates.iter().filter_map(|it| template::read(&it.text).ok());
-    (owner, message, templates.filter_map(|parts| expand(&parts).ok()).flatten().collect())
+    (owner, message, message.templates.iter().flat_map(Template::expansions).collect())
 }

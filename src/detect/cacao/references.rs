@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::markings::KEYS_OF_SIGNATURE;
-use super::shape::Problems;
+use super::shape::{Problems, any_of};
 use super::standard::{COMMAND_OF_STANDARD, needed_of_command};
 use super::text::{in_order, is_identifier, is_time};
 
@@ -27,7 +27,7 @@ pub fn check(playbook: &Map<String, Value>, problems: &mut Problems) {
     for (index, signature) in signatures.enumerate() {
         let place = format!("signatures[{index}]");
         if KEYS_OF_SIGNATURE.iter().filter(|key| signature.get(**key).is_some()).count() != 1 {
-            problems.say(&place, format!("expected one of {}", quoted(KEYS_OF_SIGNATURE)));
+            problems.say(&place, format!("expected one of {}", any_of(KEYS_OF_SIGNATURE)));
         }
         if let Value::Object(signature) = signature {
             times(&format!("{place}."), signature, problems);
@@ -56,7 +56,7 @@ fn action(place: &str, step: &Value, playbook: &Map<String, Value>, problems: &m
             problems.object(&place, command, COMMAND_OF_STANDARD);
         }
         for one_of in needed.iter().filter(|one_of| !one_of.iter().any(|key| command.get(*key).is_some())) {
-            problems.say(&place, format!("expected {}", quoted(one_of)));
+            problems.say(&place, format!("expected {}", any_of(one_of)));
         }
     }
     let parties = ["agent_definitions", "target_definitions"];
@@ -72,8 +72,4 @@ fn named(place: &str, id: Option<&Value>, among: &[&str], playbook: &Map<String,
     if !among.iter().any(|definitions| playbook.get(*definitions).is_some_and(|defined| defined.get(id).is_some())) {
         problems.say(place, format!("`{id}` is not in {}", among.join(" or ")));
     }
-}
-
-fn quoted(keys: &[&str]) -> String {
-    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" or ")
 }

@@ -140,11 +140,16 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
     number.as_i64().or_else(|| number.as_f64().filter(|value| value.fract() == 0.0).map(|value| value as i64))
 }
 
+/// `a` or `b`, in words.
+pub fn any_of(texts: &[&str]) -> String {
+    texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(" or ")
+}
+
 fn expected(kind: &Kind) -> String {
     match kind {
         Kind::Text => "a text".to_owned(),
         Kind::TextOrNull => "a text, or null".to_owned(),
-        Kind::OneOf(allowed) => allowed.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(" or "),
+        Kind::OneOf(allowed) => any_of(allowed),
         Kind::Switch => "true or false".to_owned(),
         Kind::Whole(min, max) if *max == i64::MAX => format!("a whole number from {min}"),
         Kind::Whole(min, max) => format!("a whole number from {min} to {max}"),
