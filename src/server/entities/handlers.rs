@@ -66,23 +66,37 @@ pub async fn one(
     let [after, count] = parameters(&uri, ["after", "count"])?;
     let after = after.map(|text| id_of("after", &text)).transpose()?;
     let count = count.map_or(Ok(PAGE_EVENTS), |text| count_of("count", &text))?;
-    let newest = shared.about(kind, &value, EventId::MAX, ENTITY_EVENTS_MAX).await?;
-    let page = match after {
-        None => shared.about(kind, &value, EventId::MAX, count + 1).await?,
-        Some(after) => shared.about(kind, &value, after.before(), count + 1).await?,
+    // One more than is looked at or shown tells whether there are more.
+    let found = shared.about(kind, &value, EventId::MAX, ENTITY_EVENTS_MAX.max(count) + 1).await?;
+    let newest = found.get(..ENTITY_EVENTS_MAX).unwrap_or(&found);
+    let older = match after {
+        None => None,
+        Some(after) => Some(shared.about(kind, &value, after.before(), count + 1).await?),
     };
+    let page = older.as_ref().unwrap_or(&found);
     let next = page.get(count).and_then(|_| page.get(count - 1)).map(|event| event.id);
-    let (counted, oldest) = shared.extent(kind, &value).await?;
+    let (counted, oldest) = shared.extent(kind, &value, found.len()).await?;
     let first_seen = match oldest {
         Some(id) => shared.gateway.event(id).await?.map(|event| event.ts().seconds()),
         None => None,
     };
-    let summary = Summary::of(kind, &value, &newest);
-    let mut unread = Vec::new();
-    let incidents = in_time("incidents", shared.incidents_about(kind, &value, &summary), &mut unread).await?;
+    let summary = Summary::of(kind, &value, newest);
     let is_wanted = |event: &Event| is_about(kind, &value, event);
-    let proposals = in_time("proposals", shared.proposals_about(&is_wanted), &mut unread).await?;
-    let silences = in_time("silences", shared.silences_about(kind, &value, &summary), &mut unread).await?;
+    let (incidents, proposals, silences) = tokio::join!(
+        in_time(shared.incidents_about(kind, &value, &summary)),
+        in_time(shared.proposals_about(&is_wanted)),
+        in_time(shared.silences_about(kind, &value, &summary)),
+    );
+    let mut unread = Vec::new();
+    let mut known = |name, found: Option<Vec<Value>>| {
+        found.unwrap_or_else(|| {
+            unread.push(name);
+            Vec::new()
+        })
+    };
+    let incidents = known("incidents", incidents?);
+    let proposals = known("proposals", proposals?);
+    let silences = known("silences", silences?);
     Ok(Json(About {
         kind: kind.name(),
         first_seen,
@@ -101,19 +115,9 @@ pub async fn one(
     }))
 }
 
-/// Nothing, and that it is not known yet, where that takes too long. Whoever is stopped has read so far, and the next goes on.
-async fn in_time(
-    name: &'static str,
-    wanted: impl Future<Output = Result<Vec<Value>, Problem>>,
-    unread: &mut Vec<&'static str>,
-) -> Result<Vec<Value>, Problem> {
-    match tokio::time::timeout(FOLD_PATIENCE, wanted).await {
-        Ok(found) => found,
-        Err(_) => {
-            unread.push(name);
-            Ok(Vec::new())
-        }
-    }
+/// `None`, for it is not known yet, where that takes too long. Whoever is stopped has read so far, and the next goes on.
+async fn in_time<T>(wanted: impl Future<Output = Result<T, Problem>>) -> Result<Option<T>, Problem> {
+    tokio::time::timeout(FOLD_PATIENCE, wanted).await.ok().transpose()
 }
 
 fn is_about(kind: Kind, value: &str, event: &Event) -> bool {
@@ -135,18 +139,17 @@ impl Shared {
         Ok(found.into_values().rev().take(count).collect())
     }
 
-    /// How many there are, where they are not counted twice: of the parts, the one of which there are most, and what the others have
-    /// beside it.
-    async fn extent(&self, kind: Kind, value: &str) -> Result<(u64, Option<EventId>), Problem> {
+    /// How many there are, and the oldest. If `found` are no more than are looked at, they are all; of more, those that have it in two
+    /// parts count twice.
+    async fn extent(&self, kind: Kind, value: &str, found: usize) -> Result<(u64, Option<EventId>), Problem> {
         let (mut count, mut oldest) = (0, None::<EventId>);
-        let few = self.about(kind, value, EventId::MAX, ENTITY_EVENTS_MAX + 1).await?;
-        let is_few = few.len() <= ENTITY_EVENTS_MAX;
+        let is_few = found <= ENTITY_EVENTS_MAX;
         for (part, value) in kind.look_ups(value) {
             let extent = self.gateway.extent(part, value, ENTITY_COUNTED_MAX + 1).await?;
             count += extent.events;
             oldest = [oldest, extent.oldest].into_iter().flatten().min();
         }
-        Ok((if is_few { few.len() as u64 } else { count }, oldest))
+        Ok((if is_few { found as u64 } else { count }, oldest))
     }
 
     async fn incidents_about(&self, kind: Kind, value: &str, summary: &Summary) -> Result<Vec<Value>, Problem> {
