@@ -4,7 +4,9 @@
 mod backoff;
 mod error;
 mod notice;
+mod unreachable;
 
 pub use backoff::Backoff;
 pub use error::{OutsideError, Retry};
 pub use notice::{Crowd, Notice, Notices, Throttle};
+pub use unreachable::Asked;

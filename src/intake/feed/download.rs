@@ -15,7 +15,7 @@ use super::content::too_large;
 use super::kept::Validators;
 use crate::http_client::{Answer, Authorities, Client, Credentials, End, HttpError, Limits, Peer, connector};
 use crate::limits::{FEED_MARK_BYTES_MAX, FEED_REDIRECTS_MAX, FEED_RETRY_AFTER_MAX};
-use crate::retry::{OutsideError, Retry};
+use crate::retry::{Asked, OutsideError, Retry};
 
 /// What is asked for.
 pub struct Question<'a> {
@@ -94,7 +94,7 @@ impl<'a> Downloader<'a> {
         let tried = self.tried();
         let answer = client.ask(request).await.map_err(|error| match error {
             HttpError::Timeout(waited) => silent(&tried, waited),
-            other => unreachable(&tried, &other.to_string()),
+            other => SERVER.unreachable(&tried, &other.to_string()),
         })?;
         self.kept = Some((origin, client));
         Ok(answer)
@@ -219,15 +219,8 @@ fn silent(tried: &str, waited: Duration) -> OutsideError {
     )
 }
 
-fn unreachable(tried: &str, cause: &str) -> OutsideError {
-    let (kind, remedy) = match cause {
-        _ if cause.contains("certificate") => ("tls", "name the authority of its certificate in tls_ca_file"),
-        _ if cause.contains("TLS") => ("tls", "does the url need http:// instead of https://?"),
-        _ if cause.contains("lookup address") => ("name", "the host in the url cannot be resolved"),
-        _ => ("unreachable", "is the server up, and is the url right?"),
-    };
-    OutsideError::new(kind, Retry::Soon, tried, cause, remedy)
-}
+const SERVER: Asked =
+    Asked { ca_file: "tls_ca_file", url: "the url", look_after: "is the server up, and is the url right?" };
 
 #[cfg(test)]
 mod tests {

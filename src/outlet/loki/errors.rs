@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use crate::retry::{OutsideError, Retry};
+use crate::retry::{Asked, OutsideError, Retry};
 
 /// Loki cannot be reached.
 pub fn unreachable(tried: &str, cause: &str) -> OutsideError {
-    let (kind, remedy) = match cause {
-        _ if cause.contains("certificate") => ("tls", "name the authority of its certificate in loki.tls_ca_file"),
-        _ if cause.contains("TLS") => ("tls", "does loki.url need http:// instead of https://?"),
-        _ if cause.contains("lookup address") => ("name", "the host in loki.url cannot be resolved"),
-        _ => ("unreachable", "is Loki running, and is loki.url right?"),
-    };
-    OutsideError::new(kind, Retry::Soon, tried, cause, remedy)
+    const LOKI: Asked =
+        Asked { ca_file: "loki.tls_ca_file", url: "loki.url", look_after: "is Loki running, and is loki.url right?" };
+    LOKI.unreachable(tried, cause)
 }
 
 /// Loki does not answer.

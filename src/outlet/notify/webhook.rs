@@ -14,7 +14,7 @@ use super::secret;
 use super::template::Template;
 use crate::http_client::{Authorities, Client, HttpError, Limits, Peer, connector};
 use crate::limits;
-use crate::retry::{OutsideError, Retry};
+use crate::retry::{Asked, OutsideError, Retry};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For what the other side has to say beyond the status.
@@ -135,13 +135,12 @@ impl Webhook {
     }
 
     fn unreachable(&self, cause: &str) -> OutsideError {
-        let (kind, remedy) = match cause {
-            _ if cause.contains("certificate") => ("tls", "name the authority of its certificate in tls_ca_file"),
-            _ if cause.contains("TLS") => ("tls", "does the URL need http:// instead of https://?"),
-            _ if cause.contains("lookup address") => ("name", "the host in the URL cannot be resolved"),
-            _ => ("unreachable", "is the other side running, and is the URL right?"),
+        const OTHER_SIDE: Asked = Asked {
+            ca_file: "tls_ca_file",
+            url: "the URL",
+            look_after: "is the other side running, and is the URL right?",
         };
-        OutsideError::new(kind, Retry::Soon, &self.tried, cause, remedy)
+        OTHER_SIDE.unreachable(&self.tried, cause)
     }
 }
 
