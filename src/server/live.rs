@@ -158,11 +158,11 @@ impl Gateway for Live {
         count: usize,
     ) -> BoxFuture<'_, Result<Searched, GatewayError>> {
         let found = self.store.search(span, order, Interest::NONE.stream(stream), count);
-        found.map_err(|error| GatewayError::Store(error.to_string())).boxed()
+        found.map_err(GatewayError::from).boxed()
     }
 
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {
-        async move { self.store.event(id).await.map_err(|error| GatewayError::Store(error.to_string())) }.boxed()
+        async move { self.store.event(id).await.map_err(GatewayError::from) }.boxed()
     }
 
     fn about(

@@ -87,6 +87,11 @@ impl Waiting {
     }
 }
 
+/// The answer to every question about stored events.
+fn not_open<T: Send + 'static>() -> BoxFuture<'static, Result<T, GatewayError>> {
+    async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
+}
+
 impl Gateway for Notice {
     fn status(&self) -> Status {
         let reason = locked(&self.reason).clone();
@@ -108,27 +113,27 @@ impl Gateway for Notice {
     }
 
     fn after(&self, _: Stream, _: EventId, _: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
-        async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
+        not_open()
     }
 
     fn search(&self, _: Stream, _: IdSpan, _: Order, _: usize) -> BoxFuture<'_, Result<Searched, GatewayError>> {
-        async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
+        not_open()
     }
 
     fn event(&self, _: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {
-        async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
+        not_open()
     }
 
     fn about(&self, _: Part, _: String, _: IdSpan, _: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
-        async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
+        not_open()
     }
 
     fn extent(&self, _: Part, _: String, _: usize) -> BoxFuture<'_, Result<Extent, GatewayError>> {
-        async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
+        not_open()
     }
 
     fn rule_hits(&self, _: Arc<LoadedRules>) -> BoxFuture<'_, Result<Option<(RuleHits, EventId)>, GatewayError>> {
-        async { Err(GatewayError::Store("it is not open yet".to_owned())) }.boxed()
+        not_open()
     }
 
     fn committed(&self) -> watch::Receiver<EventId> {
