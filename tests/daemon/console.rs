@@ -15,11 +15,8 @@ fn a_person_sees_what_is_wrong_acknowledges_closes_and_approves_and_an_attackers
     let Some(browser) = Browser::start() else { return };
     let site = Site::new(&format!("[[intake.file]]\npath = \"{ROOT}/config/demo/auth.log\"\n"));
     let roles = ["read", "ingest", "respond"].map(|role| format!("{role} {TOKEN} carol\n"));
-    std::fs::write(site.path("tokens"), roles.concat()).unwrap();
-    std::fs::set_permissions(site.path("tokens"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let text = std::fs::read_to_string(site.path("dsmil.toml")).unwrap();
-    let tokens = format!("[http]\ntokens_file = \"{}\"\n", site.path("tokens").display());
-    std::fs::write(site.path("dsmil.toml"), text.replace("[http]\n", &tokens)).unwrap();
+    site.write_tokens(&roles.concat());
+    site.name_tokens();
     let daemon = site.start_ready();
 
     browser.open(&format!("http://127.0.0.1:{}/#token={TOKEN}", site.port));

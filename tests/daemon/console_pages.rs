@@ -11,11 +11,8 @@ fn opened(browser: &Browser, path: &str) -> (Site, Daemon) {
     let site = Site::new("[[intake.file]]\npath = \"{dir}/in.log\"\n");
     break_in(&site, "atlas", ("eve", "203.0.113.5"), (0, ""), &[]);
     let roles = ["read", "ingest", "respond"].map(|role| format!("{role} {TOKEN} carol\n"));
-    std::fs::write(site.path("tokens"), roles.concat()).unwrap();
-    std::fs::set_permissions(site.path("tokens"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let text = std::fs::read_to_string(site.path("dsmil.toml")).unwrap();
-    let tokens = format!("[http]\ntokens_file = \"{}\"\n", site.path("tokens").display());
-    std::fs::write(site.path("dsmil.toml"), text.replace("[http]\n", &tokens)).unwrap();
+    site.write_tokens(&roles.concat());
+    site.name_tokens();
     let daemon = site.start_ready();
     browser.open(&format!("http://127.0.0.1:{}/{path}#token={TOKEN}", site.port));
     (site, daemon)

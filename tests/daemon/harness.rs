@@ -33,6 +33,23 @@ impl Site {
         self.dir.path().join(name)
     }
 
+    /// Whoever asks has to show a token of the file from the next start on.
+    pub fn name_tokens(&self) {
+        let path = self.path("dsmil.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let named = format!("[http]\ntokens_file = \"{}\"\n", self.path("tokens").display());
+        std::fs::write(&path, text.replace("[http]\n", &named)).unwrap();
+    }
+
+    /// Lines of a role, a token and a name, in a file that nobody else can read.
+    pub fn write_tokens(&self, lines: &str) {
+        use std::os::unix::fs::OpenOptionsExt;
+        let _ = std::fs::remove_file(self.path("tokens"));
+        let file =
+            std::fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(self.path("tokens"));
+        std::io::Write::write_all(&mut file.unwrap(), lines.as_bytes()).unwrap();
+    }
+
     pub fn configure(&self, extra: &str) {
         let dir = self.dir.path().display();
         let text = format!(

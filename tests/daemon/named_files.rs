@@ -21,26 +21,12 @@ const KEYS: [&str; 6] = [
     "http.tokens_file",
 ];
 
-fn name_tokens(site: &Site) {
-    let path = site.path("dsmil.toml");
-    let text = fs::read_to_string(&path).unwrap();
-    let named = format!("[http]\ntokens_file = \"{}\"\n", site.path("tokens").display());
-    fs::write(&path, text.replace("[http]\n", &named)).unwrap();
-}
-
-fn write_tokens(site: &Site, token: &str) {
-    use std::os::unix::fs::OpenOptionsExt;
-    let _ = fs::remove_file(site.path("tokens"));
-    let file = fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(site.path("tokens"));
-    std::io::Write::write_all(&mut file.unwrap(), format!("read {token}\n").as_bytes()).unwrap();
-}
-
 #[test]
 fn a_pipe_is_a_finding_wherever_a_file_is_named() {
     let site = Site::new(NAMED);
     pipe(&site.path("pipe"));
     pipe(&site.path("tokens"));
-    name_tokens(&site);
+    site.name_tokens();
     let output = dsmild().args(["check", "-c"]).arg(site.path("dsmil.toml")).stdin(Stdio::null()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(78), "{text}");
@@ -56,8 +42,8 @@ fn a_reload_refuses_a_pipe_and_neither_the_next_one_nor_the_end_waits_for_it() {
     fs::create_dir(site.path("rules")).unwrap();
     let rule = concat!(env!("CARGO_MANIFEST_DIR"), "/config/rules/account_created.yml");
     fs::copy(rule, site.path("rules/a.yml")).unwrap();
-    name_tokens(&site);
-    write_tokens(&site, "0123456789abcdef0123456789abcdef");
+    site.name_tokens();
+    site.write_tokens("read 0123456789abcdef0123456789abcdef\n");
     let daemon = site.start();
     wait_for("the daemon to be ready", || daemon.get("/readyz").is_some_and(|(code, _)| code == 200));
     let said = |text| site.log().matches(text).count();
@@ -74,7 +60,7 @@ fn a_reload_refuses_a_pipe_and_neither_the_next_one_nor_the_end_waits_for_it() {
         fs::remove_file(site.path(name)).unwrap();
         match back {
             Some(back) => fs::rename(site.path(back), site.path(name)).unwrap(),
-            None => write_tokens(&site, "fedcba9876543210fedcba9876543210"),
+            None => site.write_tokens("read fedcba9876543210fedcba9876543210\n"),
         }
         daemon.reload();
         wait_for("the next reload to be done", || said("reload done") == done + 1);
