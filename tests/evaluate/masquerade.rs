@@ -7,33 +7,13 @@ use std::path::PathBuf;
 use dsmild::detect::command_habits::CommandModel;
 
 use crate::data;
+use crate::network::auroc;
 use crate::table::{Bound, figure};
 
 const BLOCK: usize = 100;
 
 fn blocks(commands: &[String]) -> Vec<BTreeSet<String>> {
     commands.chunks_exact(BLOCK).map(|block| block.iter().cloned().collect()).collect()
-}
-
-/// Chance that a masquerader's block has the higher score; ties count half.
-fn area_under_curve(own: &[f64], others: &[f64]) -> f64 {
-    let wins: f64 = others
-        .iter()
-        .map(|other| {
-            own.iter()
-                .map(|own| {
-                    if other > own {
-                        1.0
-                    } else if other == own {
-                        0.5
-                    } else {
-                        0.0
-                    }
-                })
-                .sum::<f64>()
-        })
-        .sum();
-    wins / (own.len() * others.len()) as f64
 }
 
 /// One-class: each user's model learns from the first half of the user's own history, nothing from anybody else.
@@ -64,12 +44,12 @@ fn another_users_commands_are_told_from_the_own() {
             .filter(|(other, _)| *other != number)
             .flat_map(|(_, other)| score(other))
             .collect();
-        areas.push(area_under_curve(&own, &others));
+        areas.push(auroc(&others, &own));
         all_own.extend(own);
         all_others.extend(others);
     }
     let mean = areas.iter().sum::<f64>() / areas.len() as f64;
-    let pooled = area_under_curve(&all_own, &all_others);
+    let pooled = auroc(&all_others, &all_own);
     println!("users {areas:.4?}; one-class naive Bayes on counts reaches 0.947");
     figure("Purdue", "commands of a shell, blocks of 100: AUROC", mean.min(pooled), Bound::AtLeast(0.947));
 }
