@@ -47,6 +47,7 @@ document.addEventListener("click", event => {
 });
 addEventListener("popstate", () => { state = stateOf(location.search); showState(); });
 
+let shownPage = "";
 function showState() {
   const parts = PAGES[state.page];
   for (const part of new Set(Object.values(PAGES).flat())) at(part).hidden = !parts.includes(part);
@@ -62,8 +63,10 @@ function showState() {
   showOpened();
   searched();
   drawn = false;
-  if (state.page === "rules") loadRules();
+  // What is typed to find a rule asks the daemon nothing.
+  if (state.page === "rules") { if (rules && shownPage === "rules") showRules(); else loadRules(); }
   if (state.page === "entity") loadEntity();
+  shownPage = state.page;
 }
 
 // The chain of an event or of an incident.
