@@ -114,7 +114,8 @@ pub struct FormatText {
     /// Its name in diagnostics.
     pub file: String,
     pub toml: String,
-    /// It comes with the daemon: a test has tried its templates, which takes a third of the time that reading them does.
+    /// It comes with the daemon: tests have tried its templates, which takes a third of the time that reading them does, and its
+    /// samples, which are left out.
     pub is_tried: bool,
 }
 
@@ -200,7 +201,7 @@ impl Reader<'_> {
             map: self.map(span.start, raw.map),
             meaning: self.meaning(span.start, raw.meaning),
             is_fallback: raw.fallback,
-            samples: raw.sample.into_iter().filter_map(|sample| self.sample(span.start, sample)).collect(),
+            samples: self.samples(span.start, raw.sample),
         }
     }
 
@@ -232,7 +233,7 @@ impl Reader<'_> {
             message: raw.message,
             meaning: self.meaning(at, raw.meaning),
             is_fallback: raw.fallback,
-            samples: raw.sample.into_iter().filter_map(|sample| self.sample(at, sample)).collect(),
+            samples: self.samples(at, raw.sample),
         }
     }
 
@@ -276,6 +277,13 @@ impl Reader<'_> {
                 Some(SeverityRule::From { field: from.from, values })
             }
         }
+    }
+
+    fn samples(&mut self, around: usize, raw: Vec<raw::Sample>) -> Vec<Sample> {
+        if self.is_tried {
+            return Vec::new();
+        }
+        raw.into_iter().filter_map(|sample| self.sample(around, sample)).collect()
     }
 
     fn sample(&mut self, around: usize, raw: raw::Sample) -> Option<Sample> {
