@@ -46,6 +46,7 @@ pub(crate) mod indicator_list;
 mod indicator_types;
 pub(crate) mod indicators;
 pub(crate) mod known_sources;
+mod least;
 pub(crate) mod liveness;
 pub(crate) mod log_clock;
 pub(crate) mod log_forgery;

@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use memchr::memchr2;
 use regex::Regex;
 
+use super::words::Words;
 use crate::limits::PROMPT_BYTES_MAX;
 
 /// What the text does.
@@ -91,8 +92,10 @@ const HINTS: &[&str] = &[
     "dont raise",
 ];
 
-static HINT: LazyLock<Option<AhoCorasick>> =
-    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(HINTS).ok());
+static HINT: LazyLock<Option<Words>> = LazyLock::new(|| Words::new(HINTS.iter().copied()).ok());
+
+/// Bytes of the shortest of these texts, `[inst]`.
+const SHORTEST: usize = 6;
 
 macro_rules! pattern {
     ($name:ident, $pattern:literal) => {
@@ -123,12 +126,15 @@ pattern!(
 
 /// What a text tells a model that reads it, and the words that do; `None` for nearly every text.
 pub fn injection(text: &str) -> Option<(Injection, String)> {
+    if text.len() < SHORTEST {
+        return None;
+    }
     let mut end = text.len().min(PROMPT_BYTES_MAX);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
     let text = text.get(..end)?;
-    if !text.bytes().any(parts_words) || !HINT.as_ref()?.is_match(&*spelled_out(text)) {
+    if !text.bytes().any(parts_words) || !HINT.as_ref()?.is_any_in(&spelled_out(text)) {
         return None;
     }
     let text = words_apart(&spelled_out(text));
@@ -154,7 +160,7 @@ fn parts_words(byte: u8) -> bool {
 
 /// Without the escapes of an address of the web, under which a request hides it.
 fn spelled_out(text: &str) -> Cow<'_, str> {
-    if !text.contains(['%', '+']) {
+    if memchr2(b'%', b'+', text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8_lossy();

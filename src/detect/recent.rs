@@ -1,53 +1,53 @@
 //! A map that never grows past its capacity: what was seen least recently goes first.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::ser::{SerializeMap, SerializeStruct};
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::least::Least;
 use crate::hash_map::HashMap;
 
 /// Bytes kept of a key. Keys come out of log lines, so an attacker chooses their length.
 const KEY_BYTES_MAX: usize = 192;
 
 /// By name, in a saved form that is the same for the same history.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "Saved<Value>")]
 pub struct Recent<Value> {
     capacity: usize,
     /// How often any entry was touched.
-    #[serde(rename = "turn")]
     touches: u64,
     /// By key. Its own order is another in each process: whoever goes through it sorts what is found.
     entries: HashMap<Arc<str>, (u64, Value)>,
-    /// Keys by the touch that was their last; one for each entry.
-    order: BTreeMap<u64, Arc<str>>,
+    /// Keys by the touch that was their last.
+    order: Least<u64, Arc<str>>,
 }
 
 impl<Value> Recent<Value> {
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), touches: 0, entries: HashMap::default(), order: BTreeMap::new() }
+        Self { capacity: capacity.max(1), touches: 0, entries: HashMap::default(), order: Least::default() }
     }
 
     /// The value under this key, made by `fresh` where there is none; it becomes the most recently seen.
     pub fn touch(&mut self, key: &str, fresh: impl FnOnce() -> Value) -> &mut Value {
         let key = clip(key);
         self.touches += 1;
-        let name = match self.entries.get(key) {
-            Some((touch, _)) => self.order.remove(touch),
+        let touch = self.touches;
+        let name = match self.entries.get_key_value(key) {
+            Some((name, _)) => Arc::clone(name),
             None => {
-                if self.entries.len() >= self.capacity
-                    && let Some((_, oldest)) = self.order.pop_first()
-                {
-                    self.entries.remove(&oldest);
+                if self.entries.len() >= self.capacity {
+                    self.pop_least_recent();
                 }
-                None
+                self.bound();
+                let name: Arc<str> = key.into();
+                self.order.list(touch, Arc::clone(&name));
+                name
             }
         };
-        let name = name.unwrap_or_else(|| key.into());
-        self.order.insert(self.touches, Arc::clone(&name));
-        let entry = self.entries.entry(name).or_insert_with(|| (0, fresh()));
-        entry.0 = self.touches;
+        let entry = self.entries.entry(name).or_insert_with(|| (touch, fresh()));
+        entry.0 = touch;
         &mut entry.1
     }
 
@@ -61,14 +61,18 @@ impl<Value> Recent<Value> {
 
     /// Takes out what was seen least recently.
     pub fn pop_least_recent(&mut self) -> Option<Value> {
-        let (_, key) = self.order.pop_first()?;
-        self.entries.remove(&key).map(|(_, value)| value)
+        let entries = &self.entries;
+        let (_, key) = self.order.first(|key| entries.get(key).map(|(touch, _)| *touch))?;
+        self.entries.remove(key).map(|(_, value)| value)
     }
 
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        let (touch, value) = self.entries.remove(clip(key))?;
-        self.order.remove(&touch);
-        Some(value)
+        self.entries.remove(clip(key)).map(|(_, value)| value)
+    }
+
+    fn bound(&mut self) {
+        let entries = &self.entries;
+        self.order.bound(entries.len(), || entries.iter().map(|(key, (touch, _))| (*touch, Arc::clone(key))));
     }
 
     /// In the order of the names.
@@ -87,13 +91,34 @@ impl<Value> Recent<Value> {
     }
 }
 
+/// How something is listed is no part of what is remembered.
+impl<Value: PartialEq> PartialEq for Recent<Value> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.capacity, self.touches) == (other.capacity, other.touches) && self.entries == other.entries
+    }
+}
+
+/// As it is saved.
+#[derive(Deserialize)]
+struct Saved<Value> {
+    capacity: usize,
+    turn: u64,
+    entries: HashMap<Arc<str>, (u64, Value)>,
+}
+
+impl<Value> From<Saved<Value>> for Recent<Value> {
+    fn from(saved: Saved<Value>) -> Self {
+        let order = saved.entries.iter().map(|(key, (touch, _))| (*touch, Arc::clone(key))).collect();
+        Self { capacity: saved.capacity, touches: saved.turn, entries: saved.entries, order }
+    }
+}
+
 impl<Value: Serialize> Serialize for Recent<Value> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut saved = serializer.serialize_struct("Recent", 4)?;
+        let mut saved = serializer.serialize_struct("Recent", 3)?;
         saved.serialize_field("capacity", &self.capacity)?;
         saved.serialize_field("turn", &self.touches)?;
         saved.serialize_field("entries", &InOrder(self))?;
-        saved.serialize_field("order", &self.order)?;
         saved.end()
     }
 }
@@ -103,14 +128,9 @@ struct InOrder<'a, Value>(&'a Recent<Value>);
 
 impl<Value: Serialize> Serialize for InOrder<'_, Value> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Recent { entries, order, .. } = self.0;
-        let mut saved = serializer.serialize_map(Some(entries.len()))?;
-        for key in order.values() {
-            if let Some(entry) = entries.get(key) {
-                saved.serialize_entry(key, entry)?;
-            }
-        }
-        saved.end()
+        let mut entries: Vec<_> = self.0.entries.iter().collect();
+        entries.sort_unstable_by_key(|(_, (touch, _))| *touch);
+        serializer.collect_map(entries)
     }
 }
 
@@ -121,6 +141,8 @@ pub(super) fn clip(key: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -131,6 +153,45 @@ mod tests {
         *recent.touch("a", || 0) += 1;
         recent.touch("c", || 9);
         assert_eq!(recent.iter().collect::<Vec<_>>(), [("a", &2), ("c", &9)]);
+    }
+
+    proptest! {
+        /// Against a list that is gone through: whatever is touched, the same keys stay, and they go in the same order, also after
+        /// the state was saved and loaded half-way.
+        #[test]
+        fn what_goes_is_what_was_seen_least_recently(steps in prop::collection::vec((0..4u8, 0..9u8), 0..200), half in 0..200usize) {
+            let mut recent: Recent<u8> = Recent::new(4);
+            let mut plain: Vec<u8> = Vec::new();
+            for (at, (what, key)) in steps.into_iter().enumerate() {
+                let name = key.to_string();
+                match what {
+                    0 => {
+                        let known = plain.iter().position(|other| *other == key).map(|place| plain.remove(place));
+                        prop_assert_eq!(recent.remove(&name), known);
+                    }
+                    1 if at % 3 == 0 => {
+                        let oldest = (!plain.is_empty()).then(|| plain.remove(0));
+                        prop_assert_eq!(recent.pop_least_recent(), oldest);
+                    }
+                    _ => {
+                        plain.retain(|other| *other != key);
+                        if plain.len() >= 4 {
+                            plain.remove(0);
+                        }
+                        plain.push(key);
+                        prop_assert_eq!(*recent.touch(&name, || key), key);
+                    }
+                }
+                if at == half {
+                    let loaded = rmp_serde::from_slice(&rmp_serde::to_vec_named(&recent).unwrap()).unwrap();
+                    prop_assert_eq!(&recent, &loaded);
+                    recent = loaded;
+                }
+                let mut sorted = plain.clone();
+                sorted.sort_unstable();
+                prop_assert_eq!(recent.iter().map(|(_, value)| *value).collect::<Vec<_>>(), sorted);
+            }
+        }
     }
 
     #[test]
@@ -148,6 +209,15 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_version_has_saved_goes_on() {
+        let saved = serde_json::json!({
+            "capacity": 2, "turn": 7, "entries": {"a": [7, 1], "b": [6, 2]}, "order": {"6": "b", "7": "a"},
+        });
+        let mut loaded: Recent<u8> = rmp_serde::from_slice(&rmp_serde::to_vec_named(&saved).unwrap()).unwrap();
+        assert_eq!((*loaded.touch("c", || 3), loaded.pop_least_recent()), (3, Some(1)), "b has made room");
+    }
+
+    #[test]
     fn a_long_key_is_kept_in_part_and_found_again() {
         let key = "é".repeat(10_000);
         let mut recent = Recent::new(2);
@@ -155,6 +225,6 @@ mod tests {
         assert_eq!(recent.get(&key), Some(&5));
         assert!(recent.iter().all(|(key, _)| key.len() <= KEY_BYTES_MAX));
         assert_eq!(recent.remove(&key), Some(5));
-        assert!(recent.entries.is_empty() && recent.order.is_empty());
+        assert_eq!((recent.len(), recent.pop_least_recent()), (0, None));
     }
 }

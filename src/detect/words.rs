@@ -4,22 +4,45 @@ use std::ops::Range;
 
 use aho_corasick::automaton::Automaton;
 use aho_corasick::dfa::{Builder, DFA};
+use aho_corasick::packed::Searcher;
 use aho_corasick::{Anchored, BuildError};
 
-/// In any case of ASCII. Walks the automaton by itself: iterators over overlapping matches keep all of their state between two bytes,
-/// which takes longer than the step.
-pub struct Words(DFA);
+/// In any case of ASCII. Most texts have none: that is told many bytes at a time, where the processor can and the words are few.
+pub struct Words {
+    automaton: DFA,
+    any: Option<Searcher>,
+}
 
 impl Words {
     /// # Errors
     /// They are too many for an automaton.
     pub fn new<'word>(words: impl IntoIterator<Item = &'word str>) -> Result<Self, BuildError> {
-        Builder::new().ascii_case_insensitive(true).prefilter(false).build(words).map(Self)
+        let words: Vec<String> = words.into_iter().map(str::to_ascii_lowercase).collect();
+        let automaton = Builder::new().ascii_case_insensitive(true).prefilter(false).build(&words)?;
+        Ok(Self { automaton, any: Searcher::new(&words) })
+    }
+
+    /// Whether one stands there.
+    pub fn is_any_in(&self, text: &str) -> bool {
+        if let Some(any) = &self.any {
+            return any.find(text.to_ascii_lowercase()).is_some();
+        }
+        let mut is_any = false;
+        self.walk(text, |_, _| is_any = true);
+        is_any
     }
 
     /// Each place where one stands, also within another, by where it ends: which word, and from where to where.
-    pub fn each(&self, text: &str, mut found: impl FnMut(usize, Range<usize>)) {
-        let Self(automaton) = self;
+    pub fn each(&self, text: &str, found: impl FnMut(usize, Range<usize>)) {
+        if self.any.is_none() || self.is_any_in(text) {
+            self.walk(text, found);
+        }
+    }
+
+    /// Walks the automaton by itself: iterators over overlapping matches keep all of their state between two bytes, which takes longer
+    /// than the step.
+    fn walk(&self, text: &str, mut found: impl FnMut(usize, Range<usize>)) {
+        let Self { automaton, .. } = self;
         let Ok(mut state) = automaton.start_state(Anchored::No) else { return };
         for (end, byte) in (1..).zip(text.bytes()) {
             state = automaton.next_state(Anchored::No, state, byte);
@@ -44,5 +67,18 @@ mod tests {
         words.each("uSHErs Ä ä", |word, range| found.push((word, range)));
         assert_eq!(found, [(1, 1..4), (0, 2..4), (2, 2..6), (3, 7..9)]);
         Words::new([]).unwrap().each("x", |_, _| panic!("there is none"));
+    }
+
+    #[test]
+    fn a_word_is_found_wherever_in_a_text_of_any_length_it_stands() {
+        let words = Words::new(["<|", "Prior", "export", "ß-key"]).unwrap();
+        for (length, word) in (0..90).flat_map(|length| ["<|", "pRIOR", "EXPORT", "ß-KEY"].map(|word| (length, word)))
+        {
+            let (before, after) = ("Pri or ".repeat(length), "expor".repeat(90 - length));
+            assert!(!words.is_any_in(&before) && !words.is_any_in(&after), "{before}{after}");
+            let mut found = Vec::new();
+            words.each(&[&*before, word, &after].concat(), |_, range| found.push(range.start));
+            assert_eq!(found, [before.len()]);
+        }
     }
 }

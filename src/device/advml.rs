@@ -148,14 +148,19 @@ impl AdvMl {
     }
 
     fn line(&mut self, event: &Event, raw: &Raw, out: &mut Outbox) {
-        for finding in forgeries(raw)
-            .into_iter()
-            .chain(tampering(raw))
-            .chain(prompt(raw))
-            .chain(crowded(&mut self.state.crowd, raw, event.time()))
-            .chain(self.missing_lines(raw))
-            .chain(self.unannounced_login(raw))
-        {
+        let mut findings = forgeries(raw);
+        // Nearly always there are none: an iterator over all of them moves each nothing about.
+        let others = [
+            tampering(raw),
+            prompt(raw),
+            crowded(&mut self.state.crowd, raw, event.time()),
+            self.missing_lines(raw),
+            self.unannounced_login(raw),
+        ];
+        if others.iter().any(Option::is_some) {
+            findings.extend(others.into_iter().flatten());
+        }
+        for finding in findings {
             let about = doer(&finding.entity);
             self.report(finding, &about, &raw.compartment, event, out);
         }

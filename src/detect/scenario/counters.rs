@@ -1,6 +1,6 @@
 //! Counting: what the lines so far mean to each scenario.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::count::{Count, Open, Reporter};
 use super::group;
@@ -11,7 +11,7 @@ use super::raised::{Grown, Observation, Raised};
 use super::says::filled;
 use super::set::{Role, ScenarioSet};
 use super::table::{Line, Table};
-use crate::detect::fingerprint::alarm_id;
+use crate::detect::fingerprint::{alarm_id, fingerprint};
 use crate::detect::fold::reported_again_at;
 use crate::detect::sigma::normal;
 use crate::detect::sorted;
@@ -33,9 +33,27 @@ const OF_ANOTHER: f64 = 0.7;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Counters {
-    /// By the ids of scenarios.
-    #[serde(serialize_with = "sorted::serialize")]
-    tables: HashMap<String, Table>,
+    /// By the numbers that stand for the ids of scenarios.
+    #[serde(serialize_with = "sorted::serialize", deserialize_with = "by_number")]
+    tables: HashMap<u64, Table>,
+}
+
+/// What a table was saved by.
+#[derive(PartialEq, Eq, Hash, Deserialize)]
+#[serde(untagged)]
+enum SavedBy {
+    Number(u64),
+    /// As earlier versions did.
+    Id(String),
+}
+
+fn by_number<'de, D: Deserializer<'de>>(saved: D) -> Result<HashMap<u64, Table>, D::Error> {
+    let number = |saved_by| match saved_by {
+        SavedBy::Number(number) => number,
+        SavedBy::Id(id) => fingerprint(&id),
+    };
+    let tables = HashMap::<SavedBy, Table>::deserialize(saved)?;
+    Ok(tables.into_iter().map(|(saved_by, table)| (number(saved_by), table)).collect())
 }
 
 impl Counters {
@@ -82,7 +100,7 @@ impl Counters {
 
     /// A line that counts nothing: it takes back, or comes after what was counted. Where nothing was, it costs nothing.
     fn succeeded(&mut self, scenario: &Scenario, role: Role, line: &Marked<'_>) -> Option<Raised> {
-        let table = self.tables.get_mut(&scenario.id).filter(|table| !table.is_empty())?;
+        let table = self.tables.get_mut(&scenario.salt).filter(|table| !table.is_empty())?;
         let group = line.group(scenario).filter(|group| table.get(*group).is_some())?;
         if role == Role::Follows {
             return followed(table, scenario, group, line);
@@ -103,7 +121,7 @@ impl Counters {
 
     /// How far an alarm that was reported has grown; nothing when it is over or another has begun since.
     pub fn grown(&self, scenario: &str, group: u64, id: &str) -> Option<(u64, Timestamp, Evidence)> {
-        let count = self.tables.get(scenario)?.get(group)?;
+        let count = self.tables.get(&fingerprint(scenario))?.get(group)?;
         let is_meant = count.alarm.as_ref().is_some_and(|open| alarm_id(group, open.first) == id);
         is_meant.then(|| (count.total, count.last, Evidence::of(count.lines.events(), count.total)))
     }
@@ -145,7 +163,7 @@ impl Counters {
 
     /// Who reports the alarm of this group, as long as it goes on.
     fn reporter(&self, scenario: &Scenario, group: u64, ts: Timestamp) -> Reporter {
-        let count = self.tables.get(&scenario.id).and_then(|table| table.get(group));
+        let count = self.tables.get(&scenario.salt).and_then(|table| table.get(group));
         let count = count.filter(|count| ts.since(count.last) <= scenario.ends_after());
         let open = count.and_then(|count| count.alarm.as_ref()).filter(|open| open.rests_since.is_none());
         open.map_or(Reporter::Nobody, |open| open.reporter)
@@ -159,10 +177,10 @@ impl Counters {
 
     fn table(&mut self, set: &ScenarioSet, scenario: &Scenario) -> &mut Table {
         if self.tables.len() > set.count() {
-            let known: Vec<&str> = set.iter().map(|scenario| scenario.id.as_str()).collect();
-            self.tables.retain(|id, _| known.contains(&id.as_str()));
+            let known: Vec<u64> = set.iter().map(|scenario| scenario.salt).collect();
+            self.tables.retain(|number, _| known.contains(number));
         }
-        self.tables.entry(scenario.id.clone()).or_default()
+        self.tables.entry(scenario.salt).or_default()
     }
 }
 

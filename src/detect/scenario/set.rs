@@ -10,6 +10,9 @@ use crate::detect::sigma::{self, NormalRules, Problem, RuleText};
 use crate::event::Record;
 use crate::limits;
 
+/// Meanings of a line that are told by one number.
+const BITS: usize = u64::BITS as usize;
+
 /// What a base rule's line means to a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
@@ -28,8 +31,10 @@ pub struct ScenarioSet {
     pub(super) scenarios: Vec<Scenario>,
     /// How many different groups and items they have.
     pub(super) sizes: Places,
-    /// By base rule.
-    uses: BTreeMap<usize, Vec<(usize, Role)>>,
+    /// By base rule, the places of what its line means among all meanings.
+    uses: BTreeMap<usize, Vec<usize>>,
+    /// A scenario and what a line can mean to it; in the order in which that is gone through.
+    meanings: Vec<(usize, Role)>,
 }
 
 /// Everything that was read, before rules are looked for by name.
@@ -55,6 +60,7 @@ impl ScenarioSet {
             read.add(text, &mut Vec::new(), false);
         }
         let mut set = Self::default();
+        let mut all_uses = Vec::new();
         for (file, rule) in read.correlations.values() {
             let compiled = file::scenario(rule).and_then(|(scenario, extension)| {
                 let uses = read.uses(rule, &extension)?;
@@ -65,12 +71,17 @@ impl ScenarioSet {
                     let problem = format!("`{}` is one more than {} scenarios", rule.title, limits::SCENARIOS_MAX);
                     problems.push(Problem::not_loaded(file, problem));
                 }
-                Ok((scenario, uses)) => set.add(scenario, uses),
+                Ok((scenario, uses)) => {
+                    let index = set.scenarios.len();
+                    all_uses.extend(uses.into_iter().map(|(rule, role)| (rule, (index, role))));
+                    set.scenarios.push(scenario);
+                }
                 Err(reason) => problems.push(Problem::not_loaded(file, format!("`{}`: {reason}", rule.title))),
             }
         }
         set.share_memory();
         set.find_places();
+        set.order(&all_uses);
         let placed = read.rules.into_iter().enumerate().map(|(place, (file, rule))| (place, file, rule));
         let used = placed.filter(|(place, ..)| set.uses.contains_key(place)).collect();
         set.rules = NormalRules::compile(used, &mut problems);
@@ -78,12 +89,17 @@ impl ScenarioSet {
         (set, problems)
     }
 
-    fn add(&mut self, scenario: Scenario, uses: Vec<(usize, Role)>) {
-        let index = self.scenarios.len();
-        for (rule, role) in uses {
-            self.uses.entry(rule).or_default().push((index, role));
+    /// What follows goes before what is taken back, that before what is counted. Each line then only marks what it means.
+    fn order(&mut self, uses: &[(usize, (usize, Role))]) {
+        self.meanings = uses.iter().map(|(_, meaning)| *meaning).collect();
+        self.meanings.sort_unstable_by_key(|(scenario, role)| (*role, *scenario));
+        self.meanings.dedup();
+        let key = |(scenario, role): (usize, Role)| (role, scenario);
+        for (rule, meaning) in uses {
+            if let Ok(place) = self.meanings.binary_search_by_key(&key(*meaning), |known| key(*known)) {
+                self.uses.entry(*rule).or_default().push(place);
+            }
         }
-        self.scenarios.push(scenario);
     }
 
     /// However many scenarios there are, their memory together is bounded, and none can take that of another.
@@ -106,21 +122,35 @@ impl ScenarioSet {
         self.sizes = Places { group: groups.len(), item: items.len() };
     }
 
-    /// The scenarios that the line means something to, in a fixed order: what follows before what is taken back, that before what
-    /// is counted.
+    /// The scenarios that the line means something to, each once in a role, in their order.
     pub(super) fn concerned(&self, record: &Record) -> Vec<(usize, Role)> {
         let hits = self.rules.hits(record);
-        let mut concerned: Vec<(usize, Role)> =
-            hits.iter().filter_map(|hit| self.uses.get(hit)).flatten().copied().collect();
-        concerned.sort_by_key(|(scenario, role)| (*role, *scenario));
+        if hits.is_empty() {
+            return Vec::new();
+        }
+        // One bit for each meaning: nearly all of them are none of this line.
+        let mut meant = vec![0_u64; self.meanings.len().div_ceil(BITS)];
+        for place in hits.iter().filter_map(|hit| self.uses.get(hit)).flatten() {
+            if let Some(bits) = meant.get_mut(place / BITS) {
+                *bits |= 1 << (place % BITS);
+            }
+        }
+        let mut concerned = Vec::new();
+        for (mut bits, meanings) in meant.into_iter().zip(self.meanings.chunks(BITS)) {
+            while bits != 0 {
+                concerned.extend(meanings.get(bits.trailing_zeros() as usize));
+                bits &= bits - 1;
+            }
+        }
         concerned
     }
 
-    /// The same with the scenarios themselves, each once in a role.
+    /// The same with the scenarios themselves.
     pub fn roles(&self, record: &Record) -> Vec<(&Scenario, Role)> {
-        let mut roles = self.concerned(record);
-        roles.dedup();
-        roles.into_iter().filter_map(|(index, role)| Some((self.scenarios.get(index)?, role))).collect()
+        self.concerned(record)
+            .into_iter()
+            .filter_map(|(index, role)| Some((self.scenarios.get(index)?, role)))
+            .collect()
     }
 
     pub(super) fn named(&self, id: &str) -> Option<&Scenario> {

@@ -1,7 +1,5 @@
 //! The groups of one scenario, the most important of them exactly.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use super::count::{Count, Open};
@@ -9,30 +7,34 @@ use super::item;
 use super::model::{Measure, Scenario};
 use super::sketch::Sketch;
 use crate::detect::fingerprint::paired;
+use crate::detect::least::Least;
 use crate::detect::sorted;
 use crate::event::{EventId, Timestamp};
 use crate::hash_map::HashMap;
 
 /// Bounded. When there is no room, the group goes that counts least, among those the one that was seen longest ago; its count
 /// goes into a sketch, from which it comes back. However many strangers come with one line each, a group with more lines stays.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Saved")]
 pub struct Table {
     /// How often any group was touched.
     touches: u64,
     #[serde(serialize_with = "sorted::serialize")]
     groups: HashMap<u64, Place>,
     /// By what they count, then by the touch that was their last.
-    by_importance: BTreeSet<(u32, u64, u64)>,
+    #[serde(skip)]
+    by_importance: Least<(u32, u64), u64>,
     /// By their newest line.
-    by_time: BTreeSet<(Timestamp, u64)>,
+    #[serde(skip)]
+    by_time: Least<Timestamp, u64>,
     /// Counts of groups that had to go.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     gone: Option<Box<Sketch>>,
     /// Their values.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     gone_values: Option<Box<Sketch>>,
     /// Sources of groups that have had more of them than are remembered one by one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pushed_out: Option<Box<Sketch>>,
 }
 
@@ -42,6 +44,44 @@ struct Place {
     touch: u64,
     last: Timestamp,
     count: Count,
+}
+
+/// As it is saved.
+#[derive(Deserialize)]
+struct Saved {
+    touches: u64,
+    groups: HashMap<u64, Place>,
+    #[serde(default)]
+    gone: Option<Box<Sketch>>,
+    #[serde(default)]
+    gone_values: Option<Box<Sketch>>,
+    #[serde(default)]
+    pushed_out: Option<Box<Sketch>>,
+}
+
+impl From<Saved> for Table {
+    fn from(saved: Saved) -> Self {
+        let Saved { touches, groups, gone, gone_values, pushed_out } = saved;
+        let by_importance = groups.iter().map(|(group, place)| (place.rank(), *group)).collect();
+        let by_time = groups.iter().map(|(group, place)| (place.last, *group)).collect();
+        Self { touches, groups, by_importance, by_time, gone, gone_values, pushed_out }
+    }
+}
+
+/// How something is listed is no part of what is counted.
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        let known =
+            |table: &Self| (table.touches, table.gone.clone(), table.gone_values.clone(), table.pushed_out.clone());
+        known(self) == known(other) && self.groups == other.groups
+    }
+}
+
+impl Place {
+    /// The least goes first.
+    fn rank(&self) -> (u32, u64) {
+        (self.importance, self.touch)
+    }
 }
 
 /// One observation of a group.
@@ -109,13 +149,6 @@ impl Table {
         }
     }
 
-    fn forget(&mut self, group: u64) {
-        if let Some(place) = self.groups.remove(&group) {
-            self.by_importance.remove(&(place.importance, place.touch, group));
-            self.by_time.remove(&(place.last, group));
-        }
-    }
-
     /// How many groups are counted exactly.
     #[cfg(test)]
     pub fn len(&self) -> usize {
@@ -131,8 +164,9 @@ impl Table {
         // More than one where there were fewer scenarios when it was saved.
         while self.groups.len() >= scenario.groups_max {
             let importance = carried.saturating_add(line.times.max(1));
-            match self.by_importance.first().copied() {
-                Some((least, _, group)) if least <= importance => self.retire(scenario, group, line.ts),
+            let groups = &self.groups;
+            match self.by_importance.first(|group| groups.get(group).map(Place::rank)).copied() {
+                Some(((least, _), group)) if least <= importance => self.retire(scenario, group, line.ts),
                 _ => {
                     self.note(scenario, line);
                     return false;
@@ -142,9 +176,12 @@ impl Table {
         self.touches += 1;
         let count = Count::new(line.ts, carried);
         let place = Place { importance: 0, touch: self.touches, last: line.ts, count };
-        self.by_importance.insert((0, place.touch, line.group));
-        self.by_time.insert((place.last, line.group));
+        self.by_importance.list(place.rank(), line.group);
+        self.by_time.list(place.last, line.group);
         self.groups.insert(line.group, place);
+        let groups = &self.groups;
+        self.by_importance.bound(groups.len(), || groups.iter().map(|(group, place)| (place.rank(), *group)));
+        self.by_time.bound(groups.len(), || groups.iter().map(|(group, place)| (place.last, *group)));
         true
     }
 
@@ -196,17 +233,21 @@ impl Table {
                 }
             }
         }
-        self.forget(group);
+        self.groups.remove(&group);
     }
 
     /// Groups whose newest line has left the timespan. How far a line can be ahead is bounded where its time is believed.
     fn drop_what_is_over(&mut self, scenario: &Scenario, now: Timestamp) {
-        while let Some((_, group)) = self.by_time.first().copied() {
-            let is_over = self.groups.get(&group).is_none_or(|place| place.count.is_over(scenario, now));
-            if !is_over {
+        loop {
+            let groups = &self.groups;
+            let Some((_, group)) = self.by_time.first(|group| groups.get(group).map(|place| place.last)).copied()
+            else {
+                return;
+            };
+            if self.groups.get(&group).is_some_and(|place| !place.count.is_over(scenario, now)) {
                 return;
             }
-            self.forget(group);
+            self.groups.remove(&group);
         }
     }
 
@@ -214,16 +255,14 @@ impl Table {
     fn touch(&mut self, scenario: &Scenario, group: u64, ts: Timestamp) -> Option<usize> {
         self.touches += 1;
         let place = self.groups.get_mut(&group)?;
-        self.by_importance.remove(&(place.importance, place.touch, group));
-        if place.last != place.count.last {
-            self.by_time.remove(&(place.last, group));
-            self.by_time.insert((place.count.last, group));
-        }
+        let before = place.rank();
         let measure = place.count.measure(scenario, ts);
         let measured = u32::try_from(measure).unwrap_or(u32::MAX);
         let open = if place.count.alarm.is_some() { u32::try_from(scenario.at).unwrap_or(u32::MAX) } else { 0 };
         (place.importance, place.touch, place.last) = (measured.max(open), self.touches, place.count.last);
-        self.by_importance.insert((place.importance, place.touch, group));
+        if place.rank() < before {
+            self.by_importance.list(place.rank(), group);
+        }
         Some(measure)
     }
 }

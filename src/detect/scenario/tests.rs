@@ -52,6 +52,20 @@ fn step(counters: &mut Counters, set: &ScenarioSet, record: &Record, at: u64) ->
 }
 
 #[test]
+fn what_was_counted_goes_on_after_it_was_saved_also_by_an_earlier_version_under_the_scenarios_ids() {
+    let (set, mut counters) = (five_lines(), Counters::default());
+    (0..4).for_each(|at| assert_eq!(step(&mut counters, &set, &failed(1, 1), at), 0));
+    let saved = rmp_serde::to_vec_named(&counters).unwrap();
+    let tables: BTreeMap<u64, table::Table> = rmp_serde::from_slice(&saved).unwrap();
+    let by_id: BTreeMap<&str, &table::Table> = tables.values().map(|table| ("t", table)).collect();
+    let earlier = rmp_serde::to_vec_named(&by_id).unwrap();
+    for saved in [saved, earlier] {
+        let mut loaded: Counters = rmp_serde::from_slice(&saved).unwrap();
+        assert_eq!(step(&mut loaded, &set, &failed(1, 1), 4), 1);
+    }
+}
+
+#[test]
 fn an_alarm_is_worse_with_each_power_of_ten_and_says_whether_it_is_of_many() {
     for (field, is_of_many) in [("source.ip", false), ("user.name", true)] {
         let set = set(&format!(
