@@ -31,6 +31,17 @@ impl Bus {
         }
     }
 
+    /// Waits until the stages have handled what is on the log: what follows from an event is then committed with it. Not when there is as
+    /// much as `events` to commit already.
+    pub async fn wait_settled(&self, events: usize) {
+        while {
+            let inner = self.lock();
+            inner.pending_events < events && inner.can_move()
+        } {
+            self.settled.notified().await;
+        }
+    }
+
     /// Waits until this transaction is committed.
     pub async fn wait_committed(&self, transaction: &Arc<Transaction>) {
         let mut confirmed = self.room.subscribe();

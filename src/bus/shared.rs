@@ -22,6 +22,8 @@ pub struct Bus {
     inner: Mutex<Inner>,
     /// Transactions wait for the hot store.
     pub(super) to_commit: Notify,
+    /// No stage can go on: all have handled what is on the log.
+    pub(super) settled: Notify,
     pub(super) committed: watch::Sender<EventId>,
     /// Moves whenever there may be room again.
     pub(super) room: watch::Sender<()>,
@@ -93,6 +95,7 @@ impl Bus {
                 bytes_max: limits::IN_FLIGHT_BYTES_MAX,
             }),
             to_commit: Notify::new(),
+            settled: Notify::new(),
             committed: watch::Sender::new(last),
             room: watch::Sender::new(()),
             is_full: AtomicBool::new(false),
@@ -290,22 +293,33 @@ impl Bus {
         let wakes = inner.movable();
         drop(inner);
         wakes.iter().for_each(|wake| wake());
+        if wakes.is_empty() {
+            self.settled.notify_one();
+        }
         self.to_commit.notify_one();
         self.room.send_replace(());
     }
 }
 
 impl Inner {
-    /// Of all who have not handled everything that they may: nobody else would find anything.
+    /// Of all who have not handled everything that they may, and were not given up: nobody else would find anything.
     fn movable(&self) -> Vec<Wake> {
+        self.moving().cloned().collect()
+    }
+
+    pub(super) fn can_move(&self) -> bool {
+        self.moving().next().is_some()
+    }
+
+    fn moving(&self) -> impl Iterator<Item = &Wake> {
         let last_root = self.log.last_root();
         let consumers = self.ledger.all().iter().zip(&self.wakes).enumerate();
-        let can_move =
-            |place, consumer: &Consumer| self.ledger.frontier(ConsumerId(place), last_root) > consumer.cursor;
+        let can_move = move |place, consumer: &Consumer| {
+            consumer.attached && self.ledger.frontier(ConsumerId(place), last_root) > consumer.cursor
+        };
         consumers
-            .filter(|(place, (consumer, _))| can_move(*place, consumer))
-            .filter_map(|(_, (_, wake))| wake.clone())
-            .collect()
+            .filter(move |(place, (consumer, _))| can_move(*place, consumer))
+            .filter_map(|(_, (_, wake))| wake.as_ref())
     }
 
     fn append(&mut self, drafts: Vec<Draft>) -> Arc<[Event]> {

@@ -28,6 +28,10 @@ const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// From the beginning of a commit to that of the next: what comes meanwhile goes with that. Each costs as much as some tens of events. After
 /// a longer rest a commit is made at once.
 const COMMIT_EVERY: Duration = Duration::from_millis(1);
+/// How long what follows from an event is waited for, so that both go in one commit.
+const SETTLED_AFTER: Duration = Duration::from_millis(1);
+/// With so many events nothing is waited for.
+const WAITS_BELOW: usize = limits::COMMIT_EVENTS_MAX / 16;
 const PRUNE_EVERY: Duration = Duration::from_secs(1);
 const POSITIONS_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_CLOCK_EVERY: Duration = Duration::from_secs(60);
@@ -127,6 +131,8 @@ impl Writer {
         if !rest.is_zero() {
             tokio::time::sleep(rest).await;
         }
+        // Whoever does not come to an end is not waited for.
+        let _ = tokio::time::timeout(SETTLED_AFTER, self.has.bus.wait_settled(WAITS_BELOW)).await;
     }
 
     /// Commits what waits; whether it could.
