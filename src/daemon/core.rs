@@ -84,6 +84,7 @@ impl Core {
             board: Arc::clone(&self.board),
             config: self.config.getter(),
             needs: self.is_power_durable.then_some(archive::NAME),
+            archive: archive::Reader::default(),
         }
     }
 }

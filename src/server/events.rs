@@ -44,7 +44,7 @@ pub async fn page(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Re
     };
     let after = after.map(|text| id_of("after", &text)).transpose()?;
     let left = count.map_or(Ok(PAGE_EVENTS), |text| count_of("count", &text))?;
-    let search = Search::new(shared, Stream::SocEvents, filter, order, after);
+    let search = Search::new(shared, Stream::SocEvents, filter, order, after).into_archive();
     chunked::json(Page { search, left, bytes: 0, state: PageState::Begins, show }).await
 }
 
@@ -97,7 +97,11 @@ impl Chunked for Page {
         if is_over {
             self.state = PageState::Ended;
             let next = json!(self.search.next());
-            let _ = write!(text, r#"],"searched":{},"next":{next}}}"#, self.search.searched());
+            let _ = write!(text, r#"],"searched":{},"next":{next}"#, self.search.searched());
+            if let Some(archive) = self.search.archive() {
+                let _ = write!(text, r#","archive":{archive}"#);
+            }
+            text.push('}');
         }
         Ok(Some(text))
     }
@@ -111,6 +115,6 @@ pub async fn one(
 ) -> Result<Json<Value>, Problem> {
     let [format] = parameters(&uri, ["format"])?;
     let show: fn(&Event) -> Value = if is_ocsf(format.as_deref())? { finding } else { event_json };
-    let event = shared.gateway.event(id).await?.ok_or_else(|| Problem::no_event(id))?;
+    let event = shared.event(id).await?.ok_or_else(|| Problem::no_event(id))?;
     Ok(Json(show(&event)))
 }

@@ -13,6 +13,7 @@ use crate::event::{Draft, Event, EventId, ShrinkState, Stream};
 use crate::knowledge::loaded_rules::LoadedRules;
 use crate::layer::rule_hits::RuleHits;
 use crate::respond::config::Mode;
+use crate::retry::OutsideError;
 use crate::store::entities::{Extent, Part};
 use crate::store::{IdSpan, Order, Searched, StoreError};
 
@@ -35,6 +36,19 @@ pub trait Gateway: Send + Sync + 'static {
 
     /// One committed event; `None` when there never was one or it is past its retention.
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>>;
+
+    /// The oldest event of the hot store; `None`: it has none. What is older is in the archive alone.
+    fn oldest(&self) -> BoxFuture<'_, Result<Option<EventId>, GatewayError>>;
+
+    /// Whether there is an archive to go on into.
+    fn has_archive(&self) -> bool;
+
+    /// A bounded look at the SOC events that the archive has of a span of ids.
+    fn search_archive(&self, span: IdSpan, order: Order, count: usize)
+    -> BoxFuture<'_, Result<Searched, GatewayError>>;
+
+    /// One event of the archive.
+    fn archived(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>>;
 
     /// SOC events of a span of ids that are about this, the newest first.
     fn about(
@@ -82,11 +96,19 @@ pub enum GatewayError {
     Store(String),
     #[error("the hot store did not take it within {0:?}")]
     NotKept(Duration),
+    #[error("the archive could not be asked: {0}")]
+    Archive(String),
 }
 
 impl From<StoreError> for GatewayError {
     fn from(error: StoreError) -> Self {
         Self::Store(error.to_string())
+    }
+}
+
+impl From<OutsideError> for GatewayError {
+    fn from(error: OutsideError) -> Self {
+        Self::Archive(error.to_string())
     }
 }
 

@@ -14,14 +14,14 @@ use super::gateway::{
 };
 use crate::bus::{Bus, Consumer};
 use crate::config::Config;
-use crate::event::{Draft, Event, EventId, Interest, Stream};
+use crate::event::{Draft, Event, EventId, Interest, RecordParser, Stream};
 use crate::intake::IntakeLog;
 use crate::intake::clock::arrival;
 use crate::knowledge::loaded_rules::LoadedRules;
 use crate::layer::fusion;
 use crate::layer::rule_hits::RuleHits;
 use crate::limits;
-use crate::outlet::CommittedLog;
+use crate::outlet::{CommittedLog, archive};
 use crate::store::entities::{Extent, Part};
 use crate::store::{HotStore, IdSpan, Order, Searched};
 use crate::supervise::{Child, State};
@@ -39,6 +39,8 @@ pub struct Live {
     pub config: Arc<dyn Fn() -> Arc<Config> + Send + Sync>,
     /// The outlet without which nothing becomes durable.
     pub needs: Option<&'static str>,
+    /// What reads in Postgres what the hot store has no more.
+    pub archive: archive::Reader,
 }
 
 impl Live {
@@ -74,6 +76,12 @@ impl Live {
             last_id: Some(*self.bus.committed().borrow()).filter(|id| *id != EventId::ZERO),
         }
     }
+}
+
+/// What the archive is asked by this configuration.
+fn asked<'a>(config: &'a Config, parser: &'a Arc<dyn RecordParser>) -> Result<archive::Asked<'a>, GatewayError> {
+    let archive = config.archive.as_ref().ok_or_else(|| GatewayError::Archive("none is configured".to_owned()))?;
+    Ok(archive::Asked { config: archive, instance: &config.daemon.instance, parser })
 }
 
 /// The stage that counts the hits of rules.
@@ -163,6 +171,37 @@ impl Gateway for Live {
 
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {
         async move { self.store.event(id).await.map_err(GatewayError::from) }.boxed()
+    }
+
+    fn oldest(&self) -> BoxFuture<'_, Result<Option<EventId>, GatewayError>> {
+        self.store.oldest().map_err(GatewayError::from).boxed()
+    }
+
+    fn has_archive(&self) -> bool {
+        (self.config)().archive.is_some()
+    }
+
+    fn search_archive(
+        &self,
+        span: IdSpan,
+        order: Order,
+        count: usize,
+    ) -> BoxFuture<'_, Result<Searched, GatewayError>> {
+        async move {
+            let (config, parser) = ((self.config)(), self.store.parser());
+            let asked = asked(&config, &parser)?;
+            self.archive.search(asked, span, order, count).await.map_err(GatewayError::from)
+        }
+        .boxed()
+    }
+
+    fn archived(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {
+        async move {
+            let (config, parser) = ((self.config)(), self.store.parser());
+            let asked = asked(&config, &parser)?;
+            self.archive.event(asked, id).await.map_err(GatewayError::from)
+        }
+        .boxed()
     }
 
     fn about(

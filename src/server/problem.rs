@@ -30,7 +30,9 @@ impl Problem {
     }
 
     pub fn no_event(id: EventId) -> Self {
-        Self::not_found(format!("there is no event {id}: it never was, or it is older than store.retention"))
+        Self::not_found(format!(
+            "there is no event {id}: it never was, or it is older than store.retention and than archive.retention"
+        ))
     }
 
     /// 503 that is worth another try after some seconds.

@@ -1,16 +1,27 @@
-//! Looking through a stream for events that pass a filter, a portion at a time.
+//! Looking through a stream for events that pass a filter, a portion at a time: in the hot store, and where it is wanted on into the
+//! archive, as if both were one log.
+//!
+//! Where one ends and the other begins moves while somebody reads, for retention takes the oldest events out of the hot store. It takes
+//! none that is not archived. So what lies before the hot store's oldest event is asked of the archive, and what was read of the hot
+//! store counts only from the event on that is its oldest after it was read.
 
 use std::sync::Arc;
+
+use serde_json::{Value, json};
 
 use super::gateway::GatewayError;
 use super::shared::Shared;
 use crate::event::{Event, EventId, Stream, Timestamp};
 use crate::limits;
 use crate::query::Filter;
-use crate::store::{IdSpan, Order};
+use crate::store::{IdSpan, Order, Searched};
 
 /// Read at once: of the longest lines, four megabytes.
 const PORTION_EVENTS: usize = 64;
+/// Of the archive, which is asked over a network; its answer is bounded in bytes as well.
+const ARCHIVE_PORTION_EVENTS: usize = 256;
+/// Times that one portion is read anew because retention has moved what it began with.
+const MOVES_MAX: usize = 3;
 
 pub struct Search {
     shared: Arc<Shared>,
@@ -21,6 +32,21 @@ pub struct Search {
     /// What was not looked through; `None`: everything was.
     rest: Option<IdSpan>,
     searched: usize,
+    archive: Archive,
+}
+
+/// What is done about what the hot store has no more.
+enum Archive {
+    /// It is left out.
+    No,
+    Yes,
+    /// It was looked through, as far as the search is.
+    Searched,
+    /// It could not be; `beyond` is where it would have gone on.
+    Failed {
+        why: String,
+        beyond: EventId,
+    },
 }
 
 impl Search {
@@ -30,14 +56,25 @@ impl Search {
         let earliest = EventId::new(filter.earliest(now).millis(), 0);
         let may_pass = IdSpan { after: earliest.before(), through: EventId::MAX };
         let rest = beyond.map_or(Some(may_pass), |id| may_pass.beyond(id, order));
-        Self { shared, stream, filter, order, now, rest, searched: 0 }
+        Self { shared, stream, filter, order, now, rest, searched: 0, archive: Archive::No }
+    }
+
+    /// Of SOC events also what only the archive has, where there is one.
+    #[must_use]
+    pub fn into_archive(mut self) -> Self {
+        if self.stream == Stream::SocEvents && self.shared.gateway.has_archive() {
+            self.archive = Archive::Yes;
+        }
+        self
     }
 
     /// Gives the next events that pass to `take`, until it wants no more. What it was given is behind.
     pub async fn portion(&mut self, mut take: impl FnMut(&Event) -> bool) -> Result<(), GatewayError> {
         let Some(span) = self.rest else { return Ok(()) };
-        let _permit = self.shared.chunks.acquire().await;
-        let found = self.shared.gateway.search(self.stream, span, self.order, PORTION_EVENTS).await?;
+        let found = match self.archive {
+            Archive::No | Archive::Failed { .. } => self.of_hot_store(span).await?,
+            Archive::Yes | Archive::Searched => self.of_both(span).await?,
+        };
         for event in &found.events {
             self.searched += 1;
             if self.filter.passes(event, self.now) && !take(event) {
@@ -47,6 +84,61 @@ impl Search {
         }
         self.rest = found.rest;
         Ok(())
+    }
+
+    async fn of_hot_store(&self, span: IdSpan) -> Result<Searched, GatewayError> {
+        let _permit = self.shared.chunks.acquire().await;
+        self.shared.gateway.search(self.stream, span, self.order, PORTION_EVENTS).await
+    }
+
+    async fn of_both(&mut self, span: IdSpan) -> Result<Searched, GatewayError> {
+        let mut oldest = self.oldest().await?;
+        for _ in 0..MOVES_MAX {
+            let part = match (self.order, span.cut(oldest.before())) {
+                (Order::Newest, [_, Some(kept)]) | (Order::Oldest, [None, Some(kept)]) => kept,
+                (_, [Some(gone), kept]) => return Ok(self.of_archive(gone, kept).await),
+                (_, [None, None]) => return Ok(Searched::default()),
+            };
+            let mut found = self.of_hot_store(part).await?;
+            let before = std::mem::replace(&mut oldest, self.oldest().await?);
+            match self.order {
+                Order::Newest => {
+                    found.events.retain(|event| event.id >= oldest);
+                    let read = found.rest.map_or(part.after, |rest| rest.through);
+                    let [rest, _] = span.cut(read.max(oldest.before()));
+                    return Ok(Searched { rest, ..found });
+                }
+                Order::Oldest if oldest == before => return Ok(found),
+                Order::Oldest => {}
+            }
+        }
+        Ok(Searched { events: Vec::new(), rest: Some(span) })
+    }
+
+    /// The hot store's; where it has none, all that there is is older.
+    async fn oldest(&self) -> Result<EventId, GatewayError> {
+        Ok(self.shared.gateway.oldest().await?.unwrap_or(EventId::MAX))
+    }
+
+    /// What the hot store has no more; `kept` is what it has. An archive that cannot be asked is no reason to show nothing.
+    async fn of_archive(&mut self, gone: IdSpan, kept: Option<IdSpan>) -> Searched {
+        match self.shared.gateway.search_archive(gone, self.order, ARCHIVE_PORTION_EVENTS).await {
+            Ok(found) => {
+                self.archive = Archive::Searched;
+                let through = kept.map_or(gone.through, |kept| kept.through);
+                let rest = match (self.order, found.rest) {
+                    (Order::Newest, rest) => rest,
+                    (Order::Oldest, Some(rest)) => Some(IdSpan { through, ..rest }),
+                    (Order::Oldest, None) => kept,
+                };
+                Searched { rest, ..found }
+            }
+            Err(error) => {
+                self.archive = Archive::Failed { why: error.to_string(), beyond: gone.come_to(self.order) };
+                let rest = kept.filter(|_| self.order == Order::Oldest);
+                Searched { events: Vec::new(), rest }
+            }
+        }
     }
 
     pub fn searched(&self) -> usize {
@@ -61,5 +153,14 @@ impl Search {
     /// Beyond which id another search goes on; `None`: there is nothing left.
     pub fn next(&self) -> Option<EventId> {
         self.rest.map(|rest| rest.come_to(self.order))
+    }
+
+    /// Whether the archive was looked through, and if not why and beyond which id it would have been; `None`: there was no need.
+    pub fn archive(&self) -> Option<Value> {
+        match &self.archive {
+            Archive::No | Archive::Yes => None,
+            Archive::Searched => Some(json!({ "searched": true })),
+            Archive::Failed { why, beyond } => Some(json!({ "searched": false, "why": why, "after": beyond })),
+        }
     }
 }

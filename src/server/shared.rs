@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use super::access::Access;
 use super::decisions::Proposals;
 use super::door::Door;
-use super::gateway::{Gateway, IngestError};
+use super::gateway::{Gateway, GatewayError, IngestError};
 use super::incidents::fold::Incidents;
 use super::metrics_text::MetricsText;
 use super::parts::{Parts, ReadEntry};
@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::seen::Seen;
 use super::shares::{Amounts, Shares};
 use super::silences::heard::Heard;
-use crate::event::{Body, Draft, Soc, Stream, Times};
+use crate::event::{Body, Draft, Event, EventId, Soc, Stream, Times};
 use crate::intake::clock::arrival;
 use crate::knowledge::loaded_rules::LoadedRules;
 use crate::limits;
@@ -87,6 +87,16 @@ impl Shared {
             ingest_enabled: AtomicBool::new(parts.ingest_enabled),
             notices: Mutex::default(),
         }
+    }
+
+    /// An event that the hot store has, or the archive where it has it no more.
+    pub async fn event(&self, id: EventId) -> Result<Option<Event>, GatewayError> {
+        let gateway = &self.gateway;
+        let found = gateway.event(id).await?;
+        if found.is_some() || !gateway.has_archive() || id > *gateway.committed().borrow() {
+            return Ok(found);
+        }
+        gateway.archived(id).await
     }
 
     /// Puts what was done on the event log. Returns when it is committed.

@@ -124,6 +124,22 @@ impl Gateway for Notice {
         not_open()
     }
 
+    fn oldest(&self) -> BoxFuture<'_, Result<Option<EventId>, GatewayError>> {
+        not_open()
+    }
+
+    fn has_archive(&self) -> bool {
+        false
+    }
+
+    fn search_archive(&self, _: IdSpan, _: Order, _: usize) -> BoxFuture<'_, Result<Searched, GatewayError>> {
+        not_open()
+    }
+
+    fn archived(&self, _: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {
+        not_open()
+    }
+
     fn about(&self, _: Part, _: String, _: IdSpan, _: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
         not_open()
     }

@@ -105,6 +105,12 @@ macro_rules! newest_event {
     };
 }
 
+/// The oldest id on the log.
+pub(super) const OLDEST: &str = "SELECT min(id) FROM (
+    SELECT * FROM (SELECT id FROM raw_events_fast WHERE format IS NOT NULL ORDER BY id LIMIT 1) UNION ALL
+    SELECT * FROM (SELECT id FROM model_outputs_fast WHERE root IS NOT NULL ORDER BY id LIMIT 1) UNION ALL
+    SELECT min(id) FROM control_events_fast)";
+
 /// The newest id on the log or of a cursor.
 pub(super) const NEWEST: &str = concat!("SELECT max(", newest_event!(), ", ifnull((SELECT max(id) FROM cursors), 0))");
 /// Cursors beyond `?1` stand at the end of the log.

@@ -40,6 +40,37 @@ impl IdSpan {
         }
     }
 
+    /// The first part of it in this order, of so many ids at most.
+    #[must_use]
+    pub fn first(self, ids: i64, order: Order) -> Self {
+        let (low, high) = (self.after.packed(), self.through.packed());
+        let (low, high) = match order {
+            Order::Newest => (high.saturating_sub(ids).max(low), high),
+            Order::Oldest => (low, low.saturating_add(ids).min(high)),
+        };
+        Self { after: EventId::from_packed(low), through: EventId::from_packed(high) }
+    }
+
+    /// What follows on such a first part; `None`: nothing.
+    #[must_use]
+    pub fn behind(self, first: Self, order: Order) -> Option<Self> {
+        match order {
+            Order::Newest => Self::of(self.after.packed(), first.after.packed()),
+            Order::Oldest => Self::of(first.through.packed(), self.through.packed()),
+        }
+    }
+
+    /// What of it is up to an id, and what is beyond that.
+    pub fn cut(self, at: EventId) -> [Option<Self>; 2] {
+        let (low, high, at) = (self.after.packed(), self.through.packed(), at.packed());
+        [Self::of(low, high.min(at)), Self::of(low.max(at), high)]
+    }
+
+    /// How many ids it has.
+    pub fn ids(self) -> i64 {
+        self.through.packed().saturating_sub(self.after.packed())
+    }
+
     /// The id that [`beyond`](Self::beyond) leaves this of all ids for.
     pub fn come_to(self, order: Order) -> EventId {
         match order {
@@ -59,6 +90,17 @@ pub struct Searched {
 }
 
 impl HotStore {
+    /// The oldest event that is kept; `None`: there is none. Retention takes the oldest first, so everything that was committed from this
+    /// one on was there when this was asked, and before.
+    ///
+    /// # Errors
+    /// As [`after`](Self::after).
+    pub async fn oldest(&self) -> Result<Option<EventId>, StoreError> {
+        let query = sqlx::query_scalar(schema::OLDEST).fetch_one(&self.inner.readers);
+        let found: Option<i64> = self.in_time("looking for the oldest event", query).await?;
+        Ok(found.map(EventId::from_packed))
+    }
+
     /// Looks through a span of ids until there are `count` events or it has taken its time: how long it takes does not depend
     /// on how rare such events are.
     ///
@@ -170,6 +212,47 @@ mod tests {
             newest.reverse();
             assert_eq!(newest, readable);
         }
+    }
+
+    #[tokio::test]
+    async fn the_oldest_event_is_one_of_the_log_and_no_row_of_another_program() {
+        let (_folder, store) = new_store().await;
+        assert_eq!(store.oldest().await.unwrap(), None);
+        store
+            .commit(&[transaction("any", None, vec![soc(5, 1, 51), control(4, Stream::Tick), raw(6, 0)])])
+            .await
+            .unwrap();
+        let foreign =
+            "INSERT INTO model_outputs_fast(id, ts, layer, model, output_json) VALUES (7, 1.5, 8, 'mine', '{}')";
+        let mut writer = store.inner.writer.lock().await;
+        let mut connection = writer.take().await.unwrap();
+        sqlx::query(foreign).execute(&mut connection).await.unwrap();
+        writer.put(connection);
+        drop(writer);
+        assert_eq!(store.oldest().await.unwrap(), Some(EventId::new(4, 0)));
+    }
+
+    #[test]
+    fn a_span_is_cut_into_parts_that_have_each_id_once() {
+        let id = EventId::from_packed;
+        let span = IdSpan { after: id(10), through: id(20) };
+        for order in [Order::Newest, Order::Oldest] {
+            for ids in [1, 3, 10, i64::MAX] {
+                let (mut rest, mut seen) = (Some(span), Vec::new());
+                while let Some(left) = rest {
+                    let first = left.first(ids, order);
+                    assert!(first.ids() <= ids);
+                    seen.extend(first.after.packed() + 1..=first.through.packed());
+                    rest = left.behind(first, order);
+                }
+                seen.sort_unstable();
+                assert_eq!(seen, (11..=20).collect::<Vec<_>>(), "{ids}");
+            }
+        }
+        assert_eq!(span.cut(id(9)), [None, Some(span)]);
+        assert_eq!(span.cut(id(20)), [Some(span), None]);
+        let [low, high] = span.cut(id(15));
+        assert_eq!((low.unwrap().through, high.unwrap().after), (id(15), id(15)));
     }
 
     #[test]

@@ -163,16 +163,24 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 pub(super) async fn connect(config: &Config) -> Result<PgConnection, OutsideError> {
-    let options = options(config)?;
+    connect_as(options(config)?, config, CONNECT_TIMEOUT).await
+}
+
+pub(super) async fn connect_as(
+    options: PgConnectOptions,
+    config: &Config,
+    patience: Duration,
+) -> Result<PgConnection, OutsideError> {
     let tried = "connecting to Postgres";
     let certificates = Certificates::of(&config.url);
-    match tokio::time::timeout(CONNECT_TIMEOUT, guard::connect(options, &certificates)).await {
+    match tokio::time::timeout(patience, guard::connect(options, &certificates)).await {
         Ok(connected) => connected.map_err(|error| errors::of(tried, &error)),
-        Err(_) => Err(errors::silent(tried, CONNECT_TIMEOUT)),
+        Err(_) => Err(errors::silent(tried, patience)),
     }
 }
 
-fn options(config: &Config) -> Result<PgConnectOptions, OutsideError> {
+/// As the outlet connects.
+pub(super) fn options(config: &Config) -> Result<PgConnectOptions, OutsideError> {
     let options = PgConnectOptions::from_str(&config.url).map_err(|error| errors::of("reading archive.url", &error))?;
     let options = options.application_name("dsmild").options(SESSION).disable_statement_logging();
     let Some(path) = &config.password_file else { return Ok(options) };

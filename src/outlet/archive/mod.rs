@@ -8,6 +8,8 @@
 //! With `store.durability = "power"` the state also holds cursors, positions and saved states as of one commit of the
 //! hot store: after a loss of power the daemon goes on from there, as after `kill -9` at that commit.
 //!
+//! What is searched beyond the hot store is read over a connection of its own (`search`), by the index of the SOC events.
+//!
 //! `dsmil_audit_heads` has numbers and hashes of lines of the audit log, which the daemon only ever adds.
 
 mod answer;
@@ -24,6 +26,7 @@ mod outlet;
 mod partitions;
 mod restore;
 mod rows;
+mod search;
 mod sql;
 mod state;
 mod stretch;
@@ -37,5 +40,6 @@ pub use link::{Link, Progress};
 pub use outlet::Archive;
 pub use restore::Restored;
 pub use rows::Rows;
+pub use search::{Asked, Reader};
 pub use state::{ABOUT, NAME};
 pub use write::Transaction;

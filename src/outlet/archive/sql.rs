@@ -22,11 +22,19 @@ impl Table {
     }
 }
 
+macro_rules! select_soc {
+    () => {
+        "SELECT id, ts - ts_shift * 1e-6, root, 1::bigint << 8 | layer::bigint, convert_to(output_json, 'UTF8'),
+            NULL::text, NULL::text, NULL::text, arrival, believed, NULL::text
+         FROM model_outputs_fast WHERE instance = $1 AND layer = 8 AND id > $2 AND id <= $3 "
+    };
+}
+
 /// Each step once, in order, whatever daemon comes first. A step that has been released never changes.
 ///
 /// The columns are those of the hot store and `instance`, `ts_shift` (microseconds that were added to `ts` because the
 /// key was taken). JSON is TEXT: JSONB changes numbers and refuses `\u0000`, which senders can write.
-pub const MIGRATIONS: [&str; 5] = [
+pub const MIGRATIONS: [&str; 6] = [
     "
 CREATE TABLE raw_events_fast (
     ts DOUBLE PRECISION NOT NULL, source TEXT NOT NULL, compartment TEXT NOT NULL, payload BYTEA NOT NULL,
@@ -78,6 +86,16 @@ CREATE TABLE dsmil_audit_heads (
 ",
     "
 ALTER TABLE raw_events_fast ADD COLUMN provenance TEXT;
+",
+    // Days that are there already are left as they are: reading them all takes longer than a daemon can wait.
+    "
+DO $$ BEGIN
+    IF EXISTS (SELECT 1 FROM model_outputs_fast) THEN
+        CREATE INDEX idx_model_outputs_fast_soc ON ONLY model_outputs_fast (instance, id) WHERE layer = 8;
+    ELSE
+        CREATE INDEX idx_model_outputs_fast_soc ON model_outputs_fast (instance, id) WHERE layer = 8;
+    END IF;
+END $$;
 ",
 ];
 
@@ -153,6 +171,23 @@ pub const SELECT_RANGE: &str = "SELECT id, ts - ts_shift * 1e-6 AS ts, root, att
     SELECT id, ts - ts_shift * 1e-6, root, 2::bigint << 8 | (stream = 'TICK')::int, convert_to(body_json, 'UTF8'), NULL, NULL, NULL, arrival, believed, NULL
     FROM control_events_fast WHERE instance = $1 AND id > $2 AND id <= $3
     ORDER BY id LIMIT $4";
+
+/// SOC events with `$2 < id <= $3`, the newest first, at most `$4`, as [`SELECT_RANGE`] has them.
+pub const SOC_NEWEST: &str = concat!(select_soc!(), "ORDER BY id DESC LIMIT $4");
+/// The same, the oldest first.
+pub const SOC_OLDEST: &str = concat!(select_soc!(), "ORDER BY id LIMIT $4");
+
+/// The event with the id `$2`, as [`SELECT_RANGE`] has it.
+pub const SELECT_ONE: &str = "SELECT id, ts - ts_shift * 1e-6 AS ts, root, attributes::bigint << 16 | layer::bigint AS form,
+        payload AS body, source, compartment, format, arrival, believed, provenance
+    FROM raw_events_fast WHERE instance = $1 AND id = $2
+    UNION ALL
+    SELECT id, ts - ts_shift * 1e-6, root, 1::bigint << 8 | layer::bigint, convert_to(output_json, 'UTF8'), NULL, NULL, NULL, arrival, believed, NULL
+    FROM model_outputs_fast WHERE instance = $1 AND id = $2
+    UNION ALL
+    SELECT id, ts - ts_shift * 1e-6, root, 2::bigint << 8 | (stream = 'TICK')::int, convert_to(body_json, 'UTF8'), NULL, NULL, NULL, arrival, believed, NULL
+    FROM control_events_fast WHERE instance = $1 AND id = $2
+    LIMIT 1";
 
 /// An INSERT of a whole batch, the same for rows whose key is taken, and how many rows are not there.
 ///

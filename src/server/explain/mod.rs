@@ -58,7 +58,7 @@ pub async fn incident(
 }
 
 async fn explained(shared: &Shared, id: EventId) -> Result<Json<Answer>, Problem> {
-    let event = shared.gateway.event(id).await?.ok_or_else(|| Problem::no_event(id))?;
+    let event = shared.event(id).await?.ok_or_else(|| Problem::no_event(id))?;
     let (steps, end) = chain(shared, event.clone()).await?;
     let tree = Tree::of(event, &*shared.gateway).await?;
     let (complete, ends_because) = (end.is_none(), end);

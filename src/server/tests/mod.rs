@@ -1,9 +1,11 @@
 //! A real listener in front of a daemon that is a list in memory.
 
 mod access;
+mod archive;
 mod budgets;
 mod entities;
 mod events;
+mod gateway;
 mod incidents;
 mod ingest;
 mod live;
@@ -12,221 +14,27 @@ mod proposals;
 mod rules;
 mod silences;
 
-use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::watch;
 
+pub(crate) use self::gateway::{FakeGateway, proposal, soc};
+use self::gateway::{decision, line};
 use super::{Parts, Server, start};
 use crate::config;
-use crate::event::{Body, Decision, Draft, Event, EventId, Format, Raw, Soc, Stream, Times, Timestamp};
-use crate::knowledge::loaded_rules::LoadedRules;
-use crate::layer::rule_hits::RuleHits;
-use crate::parse::built_in;
-use crate::server::gateway::{Gateway, GatewayError, IngestError, Status, StoreStatus};
-use crate::store::entities::{Extent, Part};
-use crate::store::{IdSpan, Order, Searched};
+use crate::event::{Body, Draft, Event, EventId, Soc, Stream, Times, Timestamp};
+use crate::server::gateway::Gateway;
 
 /// Long enough for a busy machine; nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-pub(crate) struct FakeGateway {
-    events: Mutex<Vec<Event>>,
-    committed: watch::Sender<EventId>,
-    busy: AtomicBool,
-    /// What it has taken in does not become durable.
-    failing: AtomicBool,
-    /// Events given to readers of streams.
-    handed_out: AtomicUsize,
-    /// A line that is committed while the next reader of a stream reads.
-    meanwhile: Mutex<Option<&'static str>>,
-    pub(crate) reasons: Mutex<Vec<String>>,
-    pub(crate) remembered: Mutex<BTreeMap<String, Value>>,
-}
-
-impl FakeGateway {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            events: Mutex::default(),
-            committed: watch::Sender::new(EventId::ZERO),
-            busy: AtomicBool::new(false),
-            failing: AtomicBool::new(false),
-            handed_out: AtomicUsize::new(0),
-            meanwhile: Mutex::default(),
-            reasons: Mutex::default(),
-            remembered: Mutex::default(),
-        })
-    }
-
-    pub(crate) fn commit(&self, stream: Stream, body: Body) -> EventId {
-        let mut events = self.events.lock().unwrap();
-        let id = events.last().map_or(EventId::new(1000, 0), |event| event.id.next(0));
-        events.push(Event { id, stream, times: Times::at(Timestamp::from_millis(1000)), root: id, body });
-        drop(events);
-        self.committed.send_replace(id);
-        id
-    }
-
-    pub(crate) fn commit_line(&self, stream: Stream, payload: &str) -> EventId {
-        self.commit(stream, line(payload))
-    }
-}
-
-fn line(payload: &str) -> Body {
-    let payload = Bytes::copy_from_slice(payload.as_bytes());
-    Body::Raw(Raw::new("test".into(), "ops".into(), Format::Text, payload, Vec::new(), built_in()))
-}
-
-pub(crate) fn soc(input_ref: &str) -> Body {
-    Body::Soc(Box::new(Soc { src_device: 52, input_ref: input_ref.into(), ..Soc::default() }))
-}
-
-pub(crate) fn proposal() -> Body {
-    let proposal = Some(serde_json::json!({ "action": "block" }));
-    Body::Soc(Box::new(Soc { src_device: 58, proposal, ..Soc::default() }))
-}
-
-fn has(event: &Event, part: Part, value: &str) -> bool {
-    let Body::Soc(soc) = &event.body else { return false };
-    let entity = &soc.entity;
-    let own = match part {
-        Part::User => &entity.user,
-        Part::Host => &entity.host,
-        Part::SrcIp => &entity.src_ip,
-        Part::DstIp => &entity.dst_ip,
-        Part::Process => &entity.process,
-        Part::Domain => &entity.domain,
-        Part::File => &entity.file,
-        Part::Indicator => return soc.src_device == 54 && soc.reasons.first().is_some_and(|reason| reason == value),
-    };
-    own.as_deref() == Some(value)
-}
-
-fn decision(input: EventId) -> Body {
-    Body::Decision(Box::new(Decision::benign("test".into(), 15, "ops".into(), input)))
-}
-
-impl Gateway for FakeGateway {
-    fn status(&self) -> Status {
-        let events = self.events.lock().unwrap();
-        let reasons = self.reasons.lock().unwrap().clone();
-        let store = StoreStatus {
-            oldest: events.first().map(|event| event.id),
-            last_id: events.last().map(|event| event.id),
-            ..StoreStatus::default()
-        };
-        Status { version: "test".into(), ready: reasons.is_empty(), reasons, store, ..Status::default() }
-    }
-
-    fn after(&self, stream: Stream, after: EventId, count: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
-        let events = self.events.lock().unwrap();
-        let found = events.iter().filter(|event| event.stream == stream && event.id > after).take(count);
-        let found: Vec<Event> = found.cloned().collect();
-        drop(events);
-        if let Some(payload) = self.meanwhile.lock().unwrap().take() {
-            self.commit_line(stream, payload);
-        }
-        self.handed_out.fetch_add(found.len(), Ordering::Relaxed);
-        Box::pin(async { Ok(found) })
-    }
-
-    fn search(
-        &self,
-        stream: Stream,
-        span: IdSpan,
-        order: Order,
-        count: usize,
-    ) -> BoxFuture<'_, Result<Searched, GatewayError>> {
-        let within = |event: &&Event| event.stream == stream && event.id > span.after && event.id <= span.through;
-        let mut events: Vec<Event> = self.events.lock().unwrap().iter().filter(within).cloned().collect();
-        if order == Order::Newest {
-            events.reverse();
-        }
-        let is_cut = events.len() > count;
-        events.truncate(count);
-        let rest = events.last().filter(|_| is_cut).and_then(|last| span.beyond(last.id, order));
-        self.handed_out.fetch_add(events.len(), Ordering::Relaxed);
-        Box::pin(async move { Ok(Searched { events, rest }) })
-    }
-
-    fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {
-        let found = self.events.lock().unwrap().iter().find(|event| event.id == id).cloned();
-        Box::pin(async { Ok(found) })
-    }
-
-    fn about(
-        &self,
-        part: Part,
-        value: String,
-        span: IdSpan,
-        count: usize,
-    ) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
-        let within = |event: &&Event| event.id > span.after && event.id <= span.through && has(event, part, &value);
-        let events = self.events.lock().unwrap();
-        let found: Vec<Event> = events.iter().rev().filter(within).take(count).cloned().collect();
-        Box::pin(async { Ok(found) })
-    }
-
-    fn extent(&self, part: Part, value: String, counted_max: usize) -> BoxFuture<'_, Result<Extent, GatewayError>> {
-        let events = self.events.lock().unwrap();
-        let found: Vec<EventId> =
-            events.iter().filter(|event| has(event, part, &value)).take(counted_max).map(|event| event.id).collect();
-        let extent = Extent { events: found.len() as u64, oldest: found.first().copied() };
-        Box::pin(async move { Ok(extent) })
-    }
-
-    fn rule_hits(&self, rules: Arc<LoadedRules>) -> BoxFuture<'_, Result<Option<(RuleHits, EventId)>, GatewayError>> {
-        let mut hits = RuleHits::default();
-        let events = self.events.lock().unwrap();
-        events.iter().for_each(|event| hits.step(event, || &rules.catalog().names));
-        let upto = events.last().map(|event| event.id);
-        Box::pin(async move { Ok(upto.map(|upto| (hits, upto))) })
-    }
-
-    fn committed(&self) -> watch::Receiver<EventId> {
-        self.committed.subscribe()
-    }
-
-    fn remembered(&self, name: &str) -> Option<Value> {
-        self.remembered.lock().unwrap().get(name).cloned()
-    }
-
-    fn remember(&self, name: &str, value: Value) -> BoxFuture<'_, Result<(), GatewayError>> {
-        self.remembered.lock().unwrap().insert(name.to_owned(), value);
-        Box::pin(async { Ok(()) })
-    }
-
-    fn ingest(&self, drafts: Vec<Draft>) -> Result<EventId, IngestError> {
-        if self.busy.load(Ordering::Relaxed) {
-            return Err(IngestError::Busy);
-        }
-        Ok(self.ingest_rest(drafts))
-    }
-
-    fn ingest_rest(&self, drafts: Vec<Draft>) -> EventId {
-        drafts.into_iter().map(|draft| self.commit(draft.stream, draft.body)).max().unwrap_or_default()
-    }
-
-    fn room(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
-    }
-
-    fn durable(&self, _: EventId) -> BoxFuture<'_, Result<(), IngestError>> {
-        let failing = self.failing.load(Ordering::Relaxed);
-        Box::pin(async move { if failing { Err(IngestError::Failed("the disk is full".into())) } else { Ok(()) } })
-    }
-}
 
 /// As the daemon's own: an entry needs a payload.
 fn read_entry(stream: Stream, mut entry: Map<String, Value>, arrival: Timestamp) -> Result<Draft, String> {

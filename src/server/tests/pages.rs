@@ -1,8 +1,11 @@
+use bytes::Bytes;
 use serde_json::json;
 
 use super::*;
-use crate::event::Evidence;
+use crate::event::{Decision, Evidence, Format, Raw};
 use crate::limits;
+use crate::parse::built_in;
+use crate::server::gateway::Status;
 
 #[tokio::test]
 async fn health_needs_nothing_and_readiness_says_what_is_missing() {

@@ -6,8 +6,10 @@ use serde_json::json;
 
 use super::*;
 use crate::config::Config;
+use crate::event::Decision;
 use crate::knowledge::loaded_rules::LoadedRules;
 use crate::layer::l3;
+use crate::parse::built_in;
 
 /// What comes with the daemon.
 #[allow(clippy::unnecessary_wraps)] // as the daemon gives it
