@@ -1,4 +1,4 @@
-//! `dsmild events`: SOC events of the hot store that pass a filter.
+//! `dsmild events`: SOC events that pass a filter, of the hot store and of the archive.
 
 use std::io::{self, Write};
 
@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::args::EventsArgs;
 use super::exit::EXIT_OK;
+use super::lines::field;
 use super::output::{Surface, check_filter, print_event, reader_gone};
 use super::table::Table;
 use super::{Client, ClientError};
@@ -26,7 +27,7 @@ pub async fn events(client: &Client, args: &EventsArgs) -> Result<u8, ClientErro
 async fn ask(client: &Client, args: &EventsArgs) -> Result<u8, ClientError> {
     let table = Table::new(Surface::of_stdout());
     let (mut left, mut after) = (args.count, None);
-    let mut found = false;
+    let (mut found, mut archive) = (false, None);
     while left > 0 {
         let mut page: Value = client.get(&path(args, left, after.as_deref())).await?;
         let Some(Value::Array(events)) = page.get_mut("events").map(Value::take) else {
@@ -41,6 +42,7 @@ async fn ask(client: &Client, args: &EventsArgs) -> Result<u8, ClientError> {
             print_event(json.as_deref(), || table.row(event))?;
         }
         left = left.saturating_sub(events.len());
+        archive = page.get_mut("archive").map(Value::take).or(archive);
         let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
         if next.is_some() && next == after {
             return Err(client.bad_answer("the next page is the one before"));
@@ -51,9 +53,18 @@ async fn ask(client: &Client, args: &EventsArgs) -> Result<u8, ClientError> {
         }
     }
     if !found && !args.json {
-        writeln!(io::stderr(), "dsmild: no event of the hot store passes")?;
+        writeln!(io::stderr(), "dsmild: no event passes")?;
+    }
+    if let Some(missing) = archive.as_ref().and_then(not_searched) {
+        writeln!(io::stderr(), "dsmild: {missing}")?;
     }
     Ok(EXIT_OK)
+}
+
+/// What is missing because the archive could not be asked.
+fn not_searched(archive: &Value) -> Option<String> {
+    let is_missing = archive.get("searched") == Some(&Value::Bool(false));
+    is_missing.then(|| format!("events older than the hot store are missing: {}", field(archive, "why")))
 }
 
 fn path(args: &EventsArgs, left: usize, after: Option<&str>) -> String {

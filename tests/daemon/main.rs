@@ -8,6 +8,7 @@ mod archive_group;
 mod archive_keys;
 mod archive_power;
 mod archive_reload;
+mod archive_search;
 mod archive_slow;
 mod archive_upgrade;
 mod break_in;

@@ -103,7 +103,8 @@ async function more() {
     if (asked !== question) return;
     found.push(...page.events);
     next = page.next;
-    at("search-failed").textContent = "";
+    const missing = page.archive && !page.archive.searched;
+    at("search-failed").textContent = missing ? "Events older than the hot store are missing: " + shown(page.archive.why) : "";
   } catch (error) {
     if (asked === question) at("search-failed").textContent = shown(error.message);
   }
