@@ -1,5 +1,6 @@
 //! The commands that talk to a running daemon: `status`, `sources`, `events`, `entity`, `rules hits`, `tail`, `explain`, `incidents`, `proposals`, `silence`, `verify`, `top`.
 
+mod anchors;
 mod args;
 mod connection;
 mod entity;

@@ -5,13 +5,12 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::anchors::{self, Anchor};
 use super::exit::{EXIT_BAD, EXIT_OK};
 use super::{Client, ClientError, ConnectionArgs};
 use crate::config::Config;
 use crate::detect::deceptive::escaped;
-use crate::observe::audit::{self, Head, Kept};
-use crate::outlet::archive;
-use crate::store::positions::Positions;
+use crate::observe::audit::{self, Head};
 
 /// The answer of `/api/v1/audit`.
 #[derive(Deserialize)]
@@ -22,7 +21,7 @@ enum Answer {
 }
 
 /// A file that is named is another one than the daemon's, unless `--url` asks the daemon about it. Without either, the
-/// running daemon is asked where it can be, `positions.json` in any case, and Postgres where there is an archive.
+/// running daemon is asked where it can be, and everything else that remembers where the file ends.
 pub async fn verify(args: &ConnectionArgs, config: &Config, file: Option<&Path>) -> Result<u8, ClientError> {
     let log = config.daemon.state_dir.join(audit::FILE);
     let path = file.unwrap_or(&log);
@@ -31,9 +30,8 @@ pub async fn verify(args: &ConnectionArgs, config: &Config, file: Option<&Path>)
         (false, None) => ask(args, config).await.ok(),
         (false, Some(_)) => None,
     };
-    let saved = if file.is_none() { saved_head(config) } else { None };
-    let archived = if file.is_none() { archived_head(config).await } else { None };
-    let checked = check(path, before.as_ref(), [&saved, &archived].into_iter().flatten());
+    let anchors = if file.is_none() { anchors::all(config).await } else { Vec::new() };
+    let checked = check(path, before.as_ref(), &anchors);
     // A line may have come since; what the file has beyond the daemon's head never was its own.
     let after = match (&checked, &before) {
         (Ok(_), Some(_)) => Some(ask(args, config).await?),
@@ -46,15 +44,9 @@ pub async fn verify(args: &ConnectionArgs, config: &Config, file: Option<&Path>)
         _ => Ok(head),
     });
     match checked {
-        Ok(head) => {
-            let compared = match (before.is_some(), saved.is_some()) {
-                (true, _) => "as the daemon knows it",
-                (false, true) => "as positions.json knows it; no daemon was asked",
-                (false, false) => "compared with nothing: no daemon was asked",
-            };
-            let archived = if archived.is_some() { ", and as Postgres knows it" } else { "" };
-            let Head { lines, hash } = head;
-            writeln!(io::stdout(), "{}: {lines} lines, whole, {compared}{archived}; head {hash}", path.display())?;
+        Ok(Head { lines, hash }) => {
+            let compared = compared(before.is_some(), &anchors);
+            writeln!(io::stdout(), "{}: {lines} lines, whole, {compared}; head {hash}", path.display())?;
             Ok(EXIT_OK)
         }
         Err(problem) => {
@@ -64,41 +56,30 @@ pub async fn verify(args: &ConnectionArgs, config: &Config, file: Option<&Path>)
     }
 }
 
+/// Who knows the file as it is.
+fn compared(by_daemon: bool, anchors: &[Anchor]) -> String {
+    let known: Vec<&str> =
+        by_daemon.then_some("the daemon").into_iter().chain(anchors.iter().map(|anchor| anchor.of)).collect();
+    let asked = if by_daemon { "" } else { "; no daemon was asked" };
+    match known.as_slice() {
+        [] => "compared with nothing: no daemon was asked".to_owned(),
+        [one] => format!("as {one} knows it{asked}"),
+        [others @ .., last] => format!("as {} and {last} know it{asked}", others.join(", ")),
+    }
+}
+
 async fn ask(args: &ConnectionArgs, config: &Config) -> Result<Answer, ClientError> {
     Client::new(args, config)?.get("/api/v1/audit").await
 }
 
-/// `positions.json` is a second old at most while the daemon runs, so the file may be ahead of it.
-fn saved_head(config: &Config) -> Option<Head> {
-    let saved = Positions::read(&config.daemon.state_dir)?;
-    saved.positions.get(Kept::NAME).and_then(Kept::read).map(|kept| kept.head)
-}
-
-/// The file may be ahead of it as well. A Postgres that cannot be asked says nothing against the file.
-async fn archived_head(config: &Config) -> Option<Head> {
-    let archive = config.archive.as_ref()?;
-    match archive::kept_head(archive, &config.daemon.instance).await {
-        Ok(head) => head,
-        Err(error) => {
-            let error = error.to_string();
-            let _ = writeln!(io::stderr(), "dsmild: not compared with Postgres: {}", escaped(&error));
-            None
-        }
-    }
-}
-
-fn check<'head>(
-    path: &Path,
-    daemon: Option<&'head Answer>,
-    kept: impl Iterator<Item = &'head Head>,
-) -> Result<Head, String> {
-    let daemon = match daemon {
+fn check(path: &Path, daemon: Option<&Answer>, anchors: &[Anchor]) -> Result<Head, String> {
+    match daemon {
         Some(Answer::Unusable { error }) => return Err(format!("the daemon cannot use it: {}", escaped(error))),
-        Some(Answer::Head(head)) => Some(head),
-        None => None,
-    };
-    for kept in daemon.into_iter().chain(kept) {
-        audit::verify(path, Some(kept)).map_err(|error| shown(&error))?;
+        Some(Answer::Head(head)) => audit::verify(path, Some(head)).map(|_| ()).map_err(|error| shown(&error))?,
+        None => {}
+    }
+    for Anchor { of, head } in anchors {
+        audit::verify(path, Some(head)).map_err(|error| format!("compared with {of}: {}", shown(&error)))?;
     }
     audit::verify(path, None).map_err(|error| shown(&error))
 }
@@ -118,7 +99,7 @@ mod tests {
         let log = folder.path().join("audit.log");
         audit::Audit::open(&log, None).unwrap().0.append("proposal.approve", "1-0", "alice", "").unwrap();
         let lie = Answer::Head(Head { lines: 1, hash: "\u{1b}[2J".to_owned() });
-        let said = check(&log, Some(&lie), std::iter::empty()).unwrap_err();
+        let said = check(&log, Some(&lie), &[]).unwrap_err();
         assert!(said.contains("\\u{1b}[2J") && !said.contains('\u{1b}'), "{said}");
     }
 }

@@ -3,10 +3,12 @@
 
 mod export;
 mod follow;
+mod newest;
 mod wanted;
 
 pub use export::Entry;
 #[cfg(any(test, feature = "fuzz"))]
 pub use export::Export;
 pub use follow::{Condition, Follower};
+pub use newest::newest;
 pub use wanted::is_wanted;

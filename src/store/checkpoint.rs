@@ -2,14 +2,20 @@
 //! they are kept.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
-use sqlx::{Sqlite, SqliteConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection};
 
 use super::error::StoreError;
 use super::schema::snapshot_version;
 use super::{HotStore, open};
 use crate::event::EventId;
+
+/// For who writes to the file at the same time.
+const FILE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The store as one commit left it, without its events: with the events up to `id` it is what a restart begins from.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -70,6 +76,16 @@ impl HotStore {
         self.in_time("reading how far it is", read).await
     }
 
+    /// What is kept under one name beside the positions of the sources.
+    ///
+    /// # Errors
+    /// As [`after`](Self::after).
+    pub async fn position(&self, name: &str) -> Result<Option<Value>, StoreError> {
+        let query = sqlx::query_scalar(POSITION).bind(name).fetch_optional(&self.inner.readers);
+        let found: Option<String> = self.in_time("reading what is remembered", query).await?;
+        Ok(found.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
     /// Rows of dead letters with `after < number <= through` in order, at most `count`.
     ///
     /// # Errors
@@ -91,6 +107,17 @@ impl HotStore {
         };
         Ok(rows.into_iter().map(letter).collect())
     }
+}
+
+const POSITION: &str = "SELECT position FROM positions WHERE source = ?";
+
+/// The same of a hot store that is not open, or that another process has opened; `None` also where there is none.
+pub async fn position_in(path: &Path, name: &str) -> Option<Value> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(FILE_PATIENCE);
+    let mut connection = options.connect().await.ok()?;
+    let found: Option<String> = sqlx::query_scalar(POSITION).bind(name).fetch_optional(&mut connection).await.ok()?;
+    let _ = connection.close().await;
+    serde_json::from_str(&found?).ok()
 }
 
 async fn read(connection: &mut SqliteConnection, with_snapshots: bool) -> Result<Checkpoint, sqlx::Error> {

@@ -35,7 +35,7 @@ use serde_json::Value;
 use sqlx::SqlitePool;
 use tokio::sync::Mutex;
 
-pub use checkpoint::{Checkpoint, LetterRow, SavedState};
+pub use checkpoint::{Checkpoint, LetterRow, SavedState, position_in};
 pub use error::StoreError;
 pub use read::KeptLetter;
 pub use retention::{Pruned, Size};

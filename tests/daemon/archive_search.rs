@@ -11,7 +11,7 @@ use crate::harness::{Daemon, Site, dsmild, wait_for};
 use crate::postgres::Postgres;
 
 /// Requests that are attacks, each from another address.
-fn attack(site: &Site, numbers: std::ops::Range<u32>) {
+pub fn attack(site: &Site, numbers: std::ops::Range<u32>) {
     let mut lines = String::new();
     for number in numbers {
         let address = format!("198.51.{}.{}", number / 200 + 1, number % 200 + 1);

@@ -46,6 +46,11 @@ impl Journald {
         Some(journald)
     }
 
+    /// What `nsenter` takes to run a program inside.
+    pub fn enter(&self) -> [String; 3] {
+        ["-t".to_owned(), self.inside.id().to_string(), "-m".to_owned()]
+    }
+
     /// Runs a command line inside; does not wait for its end.
     pub fn run(&mut self, command: &str) {
         writeln!(self.inside.stdin.as_mut().unwrap(), "{command}").unwrap();

@@ -11,6 +11,7 @@ mod archive_reload;
 mod archive_search;
 mod archive_slow;
 mod archive_upgrade;
+mod audit_anchors;
 mod break_in;
 mod browser;
 mod campaigns;

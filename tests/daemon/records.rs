@@ -107,7 +107,7 @@ fn a_row_with_the_largest_id_does_not_end_detection() {
 }
 
 /// Over the socket, as whoever may open it.
-fn decide(site: &Site, id: &str, verb: &str) -> (u16, String) {
+pub fn decide(site: &Site, id: &str, verb: &str) -> (u16, String) {
     let mut socket = UnixStream::connect(site.path("state/api.sock")).unwrap();
     let request = format!(
         "POST /api/v1/proposals/{id}/{verb} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -122,14 +122,14 @@ fn verify(site: &Site) -> Option<i32> {
     dsmild().arg("verify").arg("-c").arg(site.path("dsmil.toml")).output().unwrap().status.code()
 }
 
-fn pending(daemon: &Daemon) -> Vec<String> {
+pub fn pending(daemon: &Daemon) -> Vec<String> {
     let (_, body) = daemon.get("/api/v1/proposals?state=pending").unwrap();
     let list: Value = serde_json::from_str(&body).unwrap();
     list["proposals"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// A configuration that leads to proposals.
-fn demo() -> String {
+pub fn demo() -> String {
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/config/demo");
     format!("[[intake.file]]\npath = \"{demo}/*.log\"\n[l3]\nrules = [\"{demo}/../rules\"]\n")
 }

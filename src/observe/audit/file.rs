@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::entry::{seal, unseal};
 use super::mark::Mark;
-use super::{AuditError, Entry, Head};
+use super::{AuditError, Entry, Head, MESSAGE_ID};
 use crate::event::Timestamp;
 use crate::limits;
 use crate::named_files;
@@ -83,7 +83,10 @@ impl Audit {
                 return Err(error);
             }
         }
-        log::info!(target: "dsmil-http", SEQ = entry.seq, HASH = hash.as_str(); "audit log: {action} {subject} by {who}");
+        log::info!(
+            target: "dsmil-http", MESSAGE_ID = MESSAGE_ID, SEQ = entry.seq, HASH = hash.as_str();
+            "audit log: {action} {subject} by {who}"
+        );
         self.head = Head { lines: entry.seq, hash };
         Ok(entry)
     }

@@ -3,8 +3,8 @@
 //! A line is `{"seq":…,"ts":…,"action":…,"subject":…,"who":…,"note":…,"prev":"<hash>","hash":"<hash>"}`. `hash` is
 //! BLAKE3 over the line as it would be without `hash`; `prev` is the `hash` of the line before, 64 zeros for the first.
 //! Whoever rewrites the whole file can compute new hashes, and a file that was cut is a whole chain: so the number and
-//! the hash of the last line, the head, also go to the journal, to the hot store, to `positions.json` and to Postgres, and
-//! the file is compared with them.
+//! the hash of the last line, the head, also go to the journal (each with [`MESSAGE_ID`]), to the hot store, to `positions.json`, to
+//! Postgres and with each batch of SOC events to Redis, and the file is compared with them.
 
 mod entry;
 mod file;
@@ -22,6 +22,10 @@ pub use kept::Kept;
 
 /// In `daemon.state_dir`.
 pub const FILE: &str = "audit.log";
+/// What each head in the journal has as its MESSAGE_ID, beside `SEQ` and `HASH`: `journalctl MESSAGE_ID=…` lists them.
+pub const MESSAGE_ID: &str = "15d2ed3d61f9492ea7e67b9f4d7550ec";
+/// The field of SOC events in Redis that has a head.
+pub const HEAD_FIELD: &str = "audit_head";
 /// Beside the audit log: the hash of the head that is given up for a new beginning.
 pub const ACCEPT_FILE: &str = "audit.accept";
 

@@ -210,3 +210,23 @@ fn what_is_kept_is_bounded_and_read_back() {
     assert_eq!(Kept::read(&kept.to_value()), Some(kept));
     assert_eq!(Kept::read(&serde_json::json!({ "offset": 4 })), None);
 }
+
+#[test]
+fn a_flipped_bit_in_any_byte_is_found() {
+    let (_folder, path) = log_of(3);
+    let whole = std::fs::read(&path).unwrap();
+    for place in 0..whole.len() {
+        for bit in 0..8 {
+            let mut flipped = whole.clone();
+            flipped[place] ^= 1 << bit;
+            std::fs::write(&path, &flipped).unwrap();
+            assert!(verify(&path, None).is_err(), "bit {bit} of byte {place}");
+        }
+    }
+    std::fs::write(&path, &whole).unwrap();
+    let head = verify(&path, None).unwrap();
+    for length in 0..whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        assert!(verify(&path, Some(&head)).is_err(), "cut after {length} bytes");
+    }
+}

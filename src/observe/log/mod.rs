@@ -21,6 +21,7 @@ use crate::event::Timestamp;
 use crate::limits;
 use crate::observe::metrics;
 use config::{LogLevel, LogTarget};
+pub use line::INSTANCE_FIELD;
 use line::Line;
 use sink::{Journal, Sink, Stderr};
 

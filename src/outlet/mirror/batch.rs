@@ -1,11 +1,12 @@
 //! A batch of entries as one MessagePack value, which the script in Redis unpacks: a list of lists, each an entry id and
-//! then names and values in turn.
+//! then names and values in turn. The first entry of a batch of SOC events also says where the audit log ends.
 
 use bytes::Bytes;
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
 use crate::event::{Event, EventId, Fields};
 use crate::limits::{MIRROR_BATCH_BYTES_MAX, MIRROR_BATCH_EVENTS_MAX};
+use crate::observe::audit::{HEAD_FIELD, Head};
 use crate::outlet::driver;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +19,17 @@ pub struct Batch {
 impl Batch {
     /// As many of the events as fit; `None` when there are none.
     pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Self> {
+        Self::with_head(events, None)
+    }
+
+    /// The same, with where the audit log ends.
+    pub fn with_head<'a>(events: impl IntoIterator<Item = &'a Event>, head: Option<&Head>) -> Option<Self> {
+        let mut head = head.and_then(|head| serde_json::to_string(head).ok());
         let mut entries = Vec::with_capacity(MIRROR_BATCH_BYTES_MAX / 8);
         let (mut count, mut last) = (0, EventId::ZERO);
         for event in events.into_iter().take(MIRROR_BATCH_EVENTS_MAX) {
             // Writing to memory does not fail, and every field is text.
-            if rmp_serde::encode::write(&mut entries, &Entry(event)).is_err() {
+            if rmp_serde::encode::write(&mut entries, &Entry { event, head: head.take() }).is_err() {
                 break;
             }
             count += 1;
@@ -53,17 +60,25 @@ impl driver::Batch for Batch {
 /// Marks a list in MessagePack whose length follows in two bytes.
 const ARRAY_16: u8 = 0xdc;
 
-struct Entry<'a>(&'a Event);
+struct Entry<'a> {
+    event: &'a Event,
+    head: Option<String>,
+}
 
 impl Serialize for Entry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = Fields::of(self.0);
+        let fields = Fields::of(self.event);
         let fields = fields.list();
-        let mut entry = serializer.serialize_seq(Some(1 + 2 * fields.len()))?;
-        entry.serialize_element(&self.0.id)?;
+        let count = fields.len() + usize::from(self.head.is_some());
+        let mut entry = serializer.serialize_seq(Some(1 + 2 * count))?;
+        entry.serialize_element(&self.event.id)?;
         for (name, value) in &fields {
             entry.serialize_element(name)?;
             entry.serialize_element(value)?;
+        }
+        if let Some(head) = &self.head {
+            entry.serialize_element(HEAD_FIELD)?;
+            entry.serialize_element(head)?;
         }
         entry.end()
     }
@@ -100,6 +115,16 @@ mod tests {
             assert_eq!(entry, &expected);
         }
         assert_eq!(entries.len(), 2);
+    }
+
+    #[test]
+    fn the_first_entry_of_a_batch_says_where_the_audit_log_ends() {
+        let head = Head { lines: 7, hash: "ab".to_owned() };
+        let batch = Batch::with_head(&[decision(1), decision(2)], Some(&head)).unwrap();
+        let entries: Vec<Vec<String>> = rmp_serde::from_slice(&batch.packed).unwrap();
+        let place = entries[0].iter().position(|name| name == HEAD_FIELD).unwrap();
+        assert_eq!(serde_json::from_str::<Head>(&entries[0][place + 1]).unwrap(), head);
+        assert!(!entries[1].contains(&HEAD_FIELD.to_owned()));
     }
 
     #[test]
