@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use clap_complete::Shell;
 
 use crate::client;
 use crate::config::{self, Config, ConfigError, Loaded};
 use crate::daemon::{self, Plan};
 use crate::event::Stream;
 use crate::knowledge;
+use crate::manual;
 use crate::observe::reload_mark;
 use crate::outlet::notify;
 use crate::replay;
@@ -136,7 +136,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
             }
         },
         Command::RespondHelper(options) => helper::run(&options),
-        Command::Generate { folder } => match generate(&folder) {
+        Command::Generate { folder } => match manual::generate(Cli::command(), &folder) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("dsmild: writing manual pages and completions to {}: {error}", folder.display());
@@ -144,18 +144,6 @@ pub fn dispatch(cli: Cli) -> ExitCode {
             }
         },
     }
-}
-
-fn generate(folder: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    let mut command = Cli::command().disable_help_subcommand(true);
-    for name in ["dsmild", "dsmil"] {
-        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-            clap_complete::generate_to(shell, &mut command, name, folder)?;
-        }
-    }
-    std::fs::write(folder.join("dsmil.1"), ".so man1/dsmild.1\n")?;
-    clap_mangen::generate_to(command, folder)
 }
 
 fn check(file: &ConfigFile) -> ExitCode {

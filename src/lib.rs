@@ -41,6 +41,7 @@ mod knowledge;
 pub mod layer;
 pub mod limits;
 mod locked;
+mod manual;
 mod named_files;
 pub mod observe;
 pub mod outlet;
