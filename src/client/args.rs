@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::subcommands::{IncidentCommand, ProposalCommand, SilenceCommand};
+use super::subcommands::{BansCommand, IncidentCommand, ProposalCommand, SilenceCommand};
 use crate::event::{EventId, Stream};
 
 #[derive(Debug, Subcommand)]
@@ -87,6 +87,13 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: ProposalCommand,
     },
+    /// List who is blocked now: what firewalls of other machines are told
+    Bans {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        #[command(subcommand)]
+        command: BansCommand,
+    },
     /// List what is silenced, silence something for a time, and end that: it is stored and counted, and nobody is told of it
     Silence {
         #[command(flatten)]
@@ -159,6 +166,7 @@ impl ClientCommand {
         | Self::Explain { connection, .. }
         | Self::Incidents { connection, .. }
         | Self::Proposals { connection, .. }
+        | Self::Bans { connection, .. }
         | Self::Silence { connection, .. }
         | Self::Verify { connection, .. }
         | Self::Top { connection }) = self;

@@ -1,7 +1,8 @@
-//! The commands that talk to a running daemon: `status`, `sources`, `events`, `entity`, `rules hits`, `tail`, `explain`, `incidents`, `proposals`, `silence`, `verify`, `top`.
+//! The commands that talk to a running daemon: `status`, `sources`, `events`, `entity`, `rules hits`, `tail`, `explain`, `incidents`, `proposals`, `bans`, `silence`, `verify`, `top`.
 
 mod anchors;
 mod args;
+mod bans;
 mod connection;
 mod entity;
 mod events;
@@ -59,6 +60,9 @@ pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
         }
         ClientCommand::Proposals { connection, command } => {
             with(connection, config, async |client| proposals::proposals(client, command).await).await
+        }
+        ClientCommand::Bans { connection, command } => {
+            with(connection, config, async |client| bans::bans(client, command).await).await
         }
         ClientCommand::Silence { connection, command } => {
             with(connection, config, async |client| silences::silences(client, command).await).await

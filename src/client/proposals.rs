@@ -117,6 +117,7 @@ fn story(one: &Value) -> String {
         ("refused", field(proposal, "refused")),
         ("expires", time(proposal, "expires")),
         ("if approved", field(one, "effect")),
+        ("carried out by", field(one, "executor")),
     ] {
         if !value.is_empty() {
             let _ = writeln!(text, "  {name}: {value}");

@@ -1,4 +1,4 @@
-//! What can be asked of incidents, proposals and silences.
+//! What can be asked of incidents, proposals, bans and silences.
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -110,6 +110,19 @@ pub enum ProposalState {
     Approved,
     Rejected,
     Expired,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BansCommand {
+    /// Each address or network once, with until when and by which proposal
+    List {
+        /// One address or network a line, and nothing else
+        #[arg(long, conflicts_with = "json")]
+        plain: bool,
+        /// The answer as it came
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,6 +12,7 @@ use super::component::DRAIN;
 use super::core::Core;
 use crate::intake::entry;
 use crate::locked::locked;
+use crate::respond::surroundings;
 use crate::server::{HttpError, Parts, Server, start};
 use crate::supervise::{NamedTask, TaskContext};
 
@@ -75,6 +76,10 @@ async fn serve(core: Arc<Core>) -> Result<Server, HttpError> {
         respond: {
             let config = core.config.getter();
             Arc::new(move || config().respond.clone())
+        },
+        guard: {
+            let config = core.config.getter();
+            Arc::new(move || surroundings::guard(&config()))
         },
         silences: {
             let config = core.config.getter();

@@ -14,6 +14,11 @@ pub const RESPOND_REQUEST_BYTES_MAX: usize = 1024;
 pub const RESPOND_REQUESTS_MAX: usize = 64;
 /// Networks that a set of nftables holds; the kernel refuses one more.
 pub const RESPOND_BLOCKED_MAX: usize = 4096;
+/// Proposals that are kept beside the newest because something of them is in force.
+pub const RESPONSES_IN_FORCE_MAX: usize = 4096;
+/// How long firewalls of other machines are told that a block is over, after it would have ended by itself: longer than any of them
+/// should be without an answer.
+pub const BAN_ENDED_TOLD: Duration = Duration::from_secs(3600);
 /// Bytes of one answer of the helper.
 pub const RESPOND_ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes read of what nft says.
@@ -27,6 +32,7 @@ pub const RESPOND_FILE_BYTES_MAX: u64 = 256 * 1024;
 
 // Both sets, each network with how long it stays blocked, as JSON.
 const _: () = assert!(2 * RESPOND_BLOCKED_MAX * 112 < RESPOND_ANSWER_BYTES_MAX);
+const _: () = assert!(super::PROPOSALS_MAX < RESPONSES_IN_FORCE_MAX);
 const _: () = assert!(RESPOND_ANSWER_BYTES_MAX < RESPOND_NFT_BYTES_MAX);
 // An entry of the last hour's actions is far shorter than 200 bytes.
 const _: () = assert!(RESPOND_BUDGET_MAX * 200 <= RESPOND_FILE_BYTES_MAX);

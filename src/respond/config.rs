@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::executor::Executor;
 use crate::config::{Judge, Span};
 use crate::event::Severity;
 use crate::limits;
@@ -49,8 +50,12 @@ pub struct Respond {
     pub prefix_v6: u8,
     /// No block lasts longer.
     pub ttl_max: Span,
+    /// Whether this machine's kernel blocks. Without it, whoever reads the ban list does.
+    pub nftables: bool,
     /// Where the helper listens.
     pub socket: PathBuf,
+    /// A file with all that is blocked now, for firewalls of other machines.
+    pub ban_list: Option<PathBuf>,
     pub automatic: Automatic,
 }
 
@@ -77,6 +82,16 @@ impl Action {
     }
 }
 
+impl Respond {
+    /// Who carries this out.
+    pub fn executor(&self, action: Action) -> Executor {
+        match action {
+            Action::BlockAddress if self.nftables => Executor::Nftables,
+            Action::BlockAddress => Executor::BanList,
+        }
+    }
+}
+
 impl Default for Respond {
     fn default() -> Self {
         Self {
@@ -86,7 +101,9 @@ impl Default for Respond {
             prefix_v4: 32,
             prefix_v6: 64,
             ttl_max: Span::from_millis(24 * 3600 * 1000),
+            nftables: true,
             socket: PathBuf::from("/run/dsmil-respond.sock"),
+            ban_list: None,
             automatic: Automatic::default(),
         }
     }
@@ -128,6 +145,14 @@ pub fn check(respond: &Respond, judge: &mut Judge<'_>) {
         "is relative",
         "write where dsmil-respond.socket listens, from the root on",
     );
+    if let Some(path) = &respond.ban_list {
+        judge.expect(
+            path.is_absolute() && path.file_name().is_some(),
+            &["respond.ban_list"],
+            "is no path of a file from the root on",
+            "write one in a folder that the daemon may write, as \"/run/dsmil/bans.txt\"",
+        );
+    }
     judge.expect(
         respond.mode != Mode::Automatic || !respond.automatic.actions.is_empty(),
         &["respond.automatic.actions", "respond.mode"],

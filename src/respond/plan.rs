@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::config::{Action, Mode, Respond};
+use super::executor::Executor;
 use super::history::Progress;
 use super::step::Step;
 use super::target::Target;
@@ -41,24 +42,28 @@ pub enum Task {
         id: EventId,
         who: String,
         ends: Timestamp,
+        executor: Executor,
     },
-    /// Ask the helper.
+    /// Have it carried out.
     Block {
         id: EventId,
         who: String,
         target: Target,
         ttl_s: u64,
+        executor: Executor,
     },
     Simulate {
         id: EventId,
         who: String,
         target: Target,
         ttl_s: u64,
+        executor: Executor,
     },
     Unblock {
         id: EventId,
         who: String,
         target: Target,
+        executor: Executor,
     },
     /// Write down that its time is over.
     End {
@@ -68,6 +73,7 @@ pub enum Task {
     GiveUp {
         id: EventId,
         who: String,
+        executor: Executor,
     },
 }
 
@@ -114,7 +120,7 @@ fn task(case: &Case<'_>, respond: &Respond, now: Timestamp, room: &mut u64) -> O
     let (id, (action, target)) = (case.id, executable(case.proposed).ok()?);
     if let Some(progress) = case.progress {
         if let Some(who) = case.undo.filter(|_| progress.is_in_force(now)) {
-            return Some(Task::Unblock { id, who: who.to_owned(), target });
+            return Some(Task::Unblock { id, who: who.to_owned(), target, executor: progress.executor });
         }
         if matches!(progress.last.step, Step::Ended | Step::Undone) || case.undo.is_some() {
             return None;
@@ -137,21 +143,23 @@ fn task(case: &Case<'_>, respond: &Respond, now: Timestamp, room: &mut u64) -> O
     if is_over || mode == Mode::Propose {
         return None;
     }
+    let asked = case.progress.filter(|progress| progress.ends.is_some());
+    let executor = asked.map_or_else(|| respond.executor(action), |progress| progress.executor);
     if now >= case.expires {
-        return Some(Task::GiveUp { id, who });
+        return Some(Task::GiveUp { id, who, executor });
     }
     let ttl = time_to_live(case.proposed, respond);
     if mode == Mode::Simulate {
-        return Some(Task::Simulate { id, who, target, ttl_s: ttl.as_secs() });
+        return Some(Task::Simulate { id, who, target, ttl_s: ttl.as_secs(), executor });
     }
-    match case.progress.and_then(|progress| progress.ends) {
+    match asked.and_then(|progress| progress.ends) {
         None if *room == 0 => None,
         None => {
             *room -= 1;
-            Some(Task::Request { id, who, ends: now.plus(ttl) })
+            Some(Task::Request { id, who, ends: now.plus(ttl), executor })
         }
-        Some(ends) if ends <= now => Some(Task::GiveUp { id, who }),
-        Some(ends) => Some(Task::Block { id, who, target, ttl_s: ends.since(now).as_secs().max(1) }),
+        Some(ends) if ends <= now => Some(Task::GiveUp { id, who, executor }),
+        Some(ends) => Some(Task::Block { id, who, target, ttl_s: ends.since(now).as_secs().max(1), executor }),
     }
 }
 
@@ -209,7 +217,7 @@ mod tests {
 
         fn tell(&mut self, seconds: u64, step: Step, ends: Option<u64>, is_retried: bool) {
             let ends = ends.map(at);
-            let told = Told { proposal: ID, step, ends, said: String::new(), who: String::new(), is_retried };
+            let told = Told { ends, is_retried, ..Told::new(ID, step, "", "") };
             self.history.step(at(seconds), &told.event(&self.proposed));
         }
 
@@ -230,7 +238,15 @@ mod tests {
     fn what_is_approved_is_written_down_asked_for_and_ends() {
         let mut world = World::approved(Mode::Approve);
         let request = world.task(Mode::Approve, 1010);
-        assert_eq!(request, Some(Task::Request { id: ID, who: "alice from 192.0.2.9".into(), ends: at(1070) }));
+        assert_eq!(
+            request,
+            Some(Task::Request {
+                id: ID,
+                who: "alice from 192.0.2.9".into(),
+                ends: at(1070),
+                executor: Executor::Nftables,
+            })
+        );
         world.tell(1010, Step::Requested, Some(1070), false);
         // As often as the daemon is killed here, it is asked for the time that is left.
         for (seconds, ttl_s) in [(1010, 60), (1030, 40)] {
@@ -243,6 +259,20 @@ mod tests {
         assert_eq!(world.task(Mode::Propose, 1070), Some(Task::End { id: ID }));
         world.tell(1070, Step::Ended, None, false);
         assert_eq!(world.task(Mode::Approve, 1071), None);
+    }
+
+    #[test]
+    fn who_was_asked_first_goes_on_with_it_whatever_the_configuration_says_later() {
+        let mut world = World::approved(Mode::Approve);
+        let told =
+            Told { executor: Some(Executor::BanList), ends: Some(at(1070)), ..Told::new(ID, Step::Requested, "", "") };
+        world.history.step(at(1010), &told.event(&world.proposed));
+        let task = world.task(Mode::Approve, 1011);
+        assert!(matches!(task, Some(Task::Block { executor: Executor::BanList, .. })), "{task:?}");
+        world.tell(1012, Step::Executed, None, false);
+        world.undo = Some("bob");
+        let task = world.task(Mode::Approve, 1013);
+        assert!(matches!(task, Some(Task::Unblock { executor: Executor::BanList, .. })), "{task:?}");
     }
 
     #[test]

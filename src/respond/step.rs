@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::executor::Executor;
 use crate::event::{EventId, Severity, Soc, Timestamp, Verdict};
 use crate::limits;
 
@@ -11,6 +12,7 @@ const PROPOSAL: &str = "proposal:";
 const ENDS: &str = "ends:";
 const SAID: &str = "said:";
 const BY: &str = "by:";
+const VIA: &str = "via:";
 const WILL_BE_TRIED_AGAIN: &str = "retry";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -78,17 +80,25 @@ pub struct Told {
     pub said: String,
     /// Who wanted it.
     pub who: String,
+    /// Who carries it out, of what is asked for.
+    pub executor: Option<Executor>,
     /// Of a failure: it is tried again.
     pub is_retried: bool,
 }
 
 impl Told {
+    pub fn new(proposal: EventId, step: Step, who: &str, said: &str) -> Self {
+        let (who, said) = (who.to_owned(), said.to_owned());
+        Self { proposal, step, ends: None, said, who, executor: None, is_retried: false }
+    }
+
     /// The event that says it: information, about whom the proposal is about.
     pub fn event(&self, proposed: &Soc) -> Soc {
         let said: String = self.said.chars().take(limits::RESPOND_SAID_CHARS_MAX).collect();
         let what = proposed.summary.split(" (").next().unwrap_or_default();
         let what = what.strip_prefix("proposal: ").unwrap_or(what);
         let mut reasons = vec![format!("{PROPOSAL}{}", self.proposal), format!("{BY}{}", self.who)];
+        reasons.extend(self.executor.map(|executor| format!("{VIA}{}", executor.name())));
         reasons.extend(self.ends.map(|ends| format!("{ENDS}{}", ends.millis())));
         reasons.extend((!said.is_empty()).then(|| format!("{SAID}{said}")));
         reasons.extend(self.is_retried.then(|| WILL_BE_TRIED_AGAIN.to_owned()));
@@ -124,6 +134,7 @@ impl Told {
             ends: of(ENDS).and_then(|ends| ends.parse().ok()).map(Timestamp::from_millis),
             said: of(SAID).unwrap_or_default().to_owned(),
             who: of(BY).unwrap_or_default().to_owned(),
+            executor: of(VIA).and_then(Executor::named),
             is_retried: soc.reasons.iter().any(|reason| reason == WILL_BE_TRIED_AGAIN),
         })
     }
@@ -148,6 +159,7 @@ mod tests {
                     ends: Some(Timestamp::from_millis(1234)),
                     said: "proposal:1-1 by:x: said".into(),
                     who: "alice from 192.0.2.9".into(),
+                    executor: is_retried.then_some(Executor::BanList),
                     is_retried,
                 };
                 let event = told.event(&proposed);

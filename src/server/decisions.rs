@@ -132,11 +132,23 @@ impl Fold for Newest {
         if is_proposal(event) {
             self.proposals.insert(event.id, event.clone());
             if self.proposals.len() > limits::PROPOSALS_MAX {
-                self.proposals.pop_first();
+                self.forget_one(Timestamp::from_millis(event.id.ms()));
             }
         } else if let Body::Soc(soc) = &event.body {
             self.history.step(Timestamp::from_millis(event.id.ms()), soc);
         }
+    }
+}
+
+impl Newest {
+    /// The oldest of which nothing is in force. The newest stays.
+    fn forget_one(&mut self, now: Timestamp) {
+        let is_past = |id: &EventId| self.history.of(*id).is_none_or(|progress| progress.is_past(now));
+        let before_newest = self.proposals.len().saturating_sub(1);
+        let past = self.proposals.keys().take(before_newest).find(|id| is_past(id)).copied();
+        let is_too_much = self.proposals.len() > limits::RESPONSES_IN_FORCE_MAX;
+        let least = past.or_else(|| self.proposals.keys().next().copied().filter(|_| is_too_much));
+        least.map(|id| self.proposals.remove(&id));
     }
 }
 

@@ -52,6 +52,13 @@ impl Problem {
         self
     }
 
+    /// With what is wrong once more where bouncers of CrowdSec look for it: some of them break down without it.
+    #[must_use]
+    pub fn for_bouncer(self) -> Self {
+        let message = self.detail.clone();
+        self.member("message", message)
+    }
+
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));

@@ -20,6 +20,7 @@ use crate::event::{Body as EventBody, Event, EventId, Timestamp};
 use crate::observe::audit::{Entry, Kept};
 use crate::respond::config::{Mode, Respond};
 use crate::respond::effect::effect;
+use crate::respond::executor::Executor;
 use crate::respond::history::Progress;
 use crate::respond::plan::executable;
 use crate::respond::protocol::Approver;
@@ -40,6 +41,8 @@ struct Proposal {
     decision: Option<Decision>,
     /// What approving it leads to, in words; of a pending one.
     effect: Option<String>,
+    /// Who carries it out, or was asked to; `None` where nobody does.
+    executor: Option<Executor>,
     /// What became of it.
     response: Option<Response>,
     event: Value,
@@ -110,8 +113,11 @@ impl Shared {
             let open = if is_expired(event, now) { "expired" } else { "pending" };
             let state = decision.as_ref().map_or(open, |decision| decision.state);
             let effect = (state == "pending").then(|| effect_of(event, &respond));
-            let response = newest.history.of(event.id).map(|progress| Response::of(progress, now));
-            Proposal { id: event.id, state, decision, effect, response, event: event_json(event) }
+            let progress = newest.history.of(event.id);
+            let asked = progress.filter(|progress| progress.requested.is_some()).map(|progress| progress.executor);
+            let executor = asked.or_else(|| executor_of(event, &respond).filter(|_| open == "pending"));
+            let response = progress.map(|progress| Response::of(progress, now));
+            Proposal { id: event.id, state, decision, effect, executor, response, event: event_json(event) }
         });
         Ok(proposals.collect())
     }
@@ -201,6 +207,13 @@ fn effect_of(event: &Event, respond: &Respond) -> String {
         EventBody::Soc(soc) => effect(soc, respond),
         _ => String::new(),
     }
+}
+
+/// Who would carry it out.
+fn executor_of(event: &Event, respond: &Respond) -> Option<Executor> {
+    let EventBody::Soc(soc) = &event.body else { return None };
+    let (action, _) = executable(soc).ok()?;
+    (respond.mode != Mode::Propose).then(|| respond.executor(action))
 }
 
 fn refuse_late(event: &Event) -> Result<(), Problem> {

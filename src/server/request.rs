@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts as Head;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
 use super::access::Role;
 use super::peer::Peer;
@@ -18,6 +18,8 @@ use crate::query::{Filter, Moment, QueryError};
 pub struct MayRead;
 /// As [`MayRead`], for numbers alone: where no tokens are configured, none is needed.
 pub struct MayScrape;
+/// As [`MayRead`]; the token may be where bouncers of CrowdSec send theirs.
+pub struct MayPull;
 /// As [`MayRead`], for `ingest`.
 pub struct MayIngest;
 /// As [`MayRead`], for `respond`; says who it is, for the audit log.
@@ -45,6 +47,22 @@ impl FromRequestParts<Arc<Shared>> for MayScrape {
             return Ok(Self);
         }
         allow(head, shared, Role::Read).map(|_| Self)
+    }
+}
+
+/// Where the token of a bouncer is.
+const BOUNCER_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+impl FromRequestParts<Arc<Shared>> for MayPull {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Head, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        let key = head.headers.get(BOUNCER_KEY).filter(|_| !head.headers.contains_key(header::AUTHORIZATION));
+        let bearer = key.map(|key| [b"Bearer ", key.as_bytes()].concat());
+        if let Some(bearer) = bearer.and_then(|bearer| HeaderValue::from_bytes(&bearer).ok()) {
+            head.headers.insert(header::AUTHORIZATION, bearer);
+        }
+        allow(head, shared, Role::Read).map(|_| Self).map_err(Problem::for_bouncer)
     }
 }
 

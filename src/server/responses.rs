@@ -1,33 +1,28 @@
 //! Carries out what was approved: asks the helper, and puts each step on record, in the audit log and as an event. What is to be done follows
 //! from the log and the audit log alone, so that it goes on after a kill where it was; the same block twice is one block.
 
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::decisions::{approval, decided, expires};
+use super::executors::{Block, Executors};
 use super::gateway::OutletStatus;
 use super::proposals::{on_record, remember};
 use super::shared::Shared;
 use crate::event::{Body, EventId, Soc, Timestamp};
-use crate::respond::ask::ask;
 use crate::respond::config::{Mode, Respond};
+use crate::respond::executor::Executor;
 use crate::respond::plan::{Case, Task, tasks};
-use crate::respond::protocol::{Answer, Approver, Outcome, Request};
+use crate::respond::protocol::{Answer, Approver, Outcome};
 use crate::respond::step::{Step, Told};
-use crate::retry::Backoff;
 use crate::supervise::TaskContext;
 
-/// The name in status, and of its backoff.
-pub const NAME: &str = "respond";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The same while nothing is to be done but to see that the configuration has changed.
 const REST: Duration = Duration::from_secs(5);
 /// Commits that come together are looked at together.
 const GATHER: Duration = Duration::from_millis(100);
-/// Between two attempts at what did not work.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-/// Between two questions whether the helper is there, while it is.
-const CHECK_EVERY: Duration = Duration::from_secs(300);
 
 /// The way to the server that runs.
 #[derive(Clone)]
@@ -42,89 +37,23 @@ pub async fn run(
     find: Arc<dyn Fn() -> Option<Responder> + Send + Sync>,
     show: Show,
 ) -> Result<(), String> {
-    let mut helper = Helper::new();
+    let mut executors = Executors::new();
     let mut is_told = true;
     loop {
         let round = async {
             let Some(responder) = find() else { return tokio::time::sleep(LOOK_EVERY).await };
             let respond = (responder.0.respond)();
-            if is_told || respond.mode != Mode::Propose || helper.has_work {
-                responder.round(&respond, &mut helper).await;
+            let is_new_list = executors.ban_file.is_elsewhere(respond.ban_list.as_deref());
+            if is_told || respond.mode != Mode::Propose || executors.has_work || is_new_list {
+                responder.round(&respond, &mut executors).await;
             }
-            show(helper.status(&respond));
-            let is_at_rest = respond.mode == Mode::Propose && !helper.has_work;
+            show(executors.status(&respond));
+            let is_at_rest = respond.mode == Mode::Propose && !executors.has_work;
             is_told = responder.wait(is_at_rest).await;
         };
         if context.run_until_stopped(round).await.is_none() {
             return Ok(());
         }
-    }
-}
-
-/// What is known of the helper.
-struct Helper {
-    /// Why it does not work.
-    error: Option<String>,
-    backoff: Backoff,
-    /// It is left alone until then.
-    next: Instant,
-    checked: Option<Instant>,
-    /// Something was asked for and is not over.
-    has_work: bool,
-    waiting: u64,
-}
-
-impl Helper {
-    fn new() -> Self {
-        let backoff = Backoff::of(NAME);
-        Self { error: None, backoff, next: Instant::now(), checked: None, has_work: false, waiting: 0 }
-    }
-
-    fn status(&self, respond: &Respond) -> Option<OutletStatus> {
-        (respond.mode != Mode::Propose || self.has_work).then(|| OutletStatus {
-            name: NAME.to_owned(),
-            up: self.error.is_none() && self.checked.is_some(),
-            lag_events: self.waiting,
-            last_error: self.error.clone(),
-            progress: None,
-        })
-    }
-
-    async fn ask(&mut self, respond: &Respond, request: &Request) -> Result<Answer, String> {
-        let answer = ask(&respond.socket, request).await;
-        let error = match &answer {
-            Ok(answer) if answer.outcome == Outcome::Failed => Some(answer.said.clone()),
-            Ok(answer) if answer.outcome == Outcome::Spent => {
-                self.pause();
-                None
-            }
-            Ok(_) => None,
-            Err(error) => Some(error.clone()),
-        };
-        match &error {
-            Some(error) => {
-                if self.error.as_ref() != Some(error) {
-                    log::error!(target: "dsmil-respond", "what is approved cannot be carried out: {error}");
-                }
-                self.pause();
-            }
-            None => {
-                if self.error.is_some() {
-                    log::info!(target: "dsmil-respond", "the helper acts again");
-                }
-                self.checked = Some(Instant::now());
-            }
-        }
-        self.error = error;
-        answer
-    }
-
-    fn pause(&mut self) {
-        self.next = Instant::now() + self.backoff.delay(PAUSES.0, PAUSES.1);
-    }
-
-    fn is_left_alone(&self) -> bool {
-        Instant::now() < self.next
     }
 }
 
@@ -143,39 +72,49 @@ impl Responder {
         }
     }
 
-    async fn round(&self, respond: &Respond, helper: &mut Helper) {
-        let tasks = match self.tasks(respond, helper).await {
-            Ok(tasks) => tasks,
-            Err(error) => {
-                helper.error = Some(error);
-                return;
-            }
-        };
-        helper.waiting = tasks.iter().filter(|task| needs_helper(task)).count() as u64;
-        for task in tasks {
-            if needs_helper(&task) && helper.is_left_alone() {
-                continue;
-            }
-            if let Err(error) = self.perform(task, respond, helper).await {
-                self.0.warn(
-                    "respond",
-                    &format!("a step of a response could not be recorded, it is tried again: {error}"),
-                );
-                helper.error = Some(error);
-                return;
-            }
+    async fn round(&self, respond: &Respond, executors: &mut Executors) {
+        executors.error = None;
+        if let Err(error) = self.act(respond, executors).await {
+            self.0.warn("respond", &format!("a step of a response could not be recorded, it is tried again: {error}"));
+            executors.error = Some(error);
+            return;
         }
-        let is_due = helper.checked.is_none_or(|checked| checked.elapsed() >= CHECK_EVERY) || helper.error.is_some();
-        if respond.mode != Mode::Propose && is_due && !helper.is_left_alone() {
-            let _ = helper.ask(respond, &Request::Check {}).await;
-        }
-        if helper.error.is_none() && !helper.is_left_alone() {
-            helper.backoff.reset();
+        executors.check(respond).await;
+        if let Some(path) = &respond.ban_list
+            && let Err(error) = self.write_bans(path, executors).await
+        {
+            self.0.warn("ban_list", &error);
+            executors.error = Some(error);
         }
     }
 
+    async fn act(&self, respond: &Respond, executors: &mut Executors) -> Result<(), String> {
+        let tasks = self.tasks(respond, executors).await?;
+        executors.waiting = tasks.iter().filter(|task| executor_of(task).is_some()).count() as u64;
+        for task in tasks {
+            if !executor_of(&task).is_some_and(|executor| executors.is_left_alone(executor)) {
+                self.perform(task, respond, executors).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the file say who is blocked now.
+    async fn write_bans(&self, path: &Path, executors: &mut Executors) -> Result<(), String> {
+        let text = self.0.bans(Timestamp::now()).await.map_err(|error| error.to_string())?.plain();
+        let (mut file, path) = (std::mem::take(&mut executors.ban_file), path.to_owned());
+        // It waits for the disk.
+        let write = move || {
+            let written = file.write(&path, text);
+            (file, written)
+        };
+        let (file, written) = tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())?;
+        executors.ban_file = file;
+        written
+    }
+
     /// What is to be done now.
-    async fn tasks(&self, respond: &Respond, helper: &mut Helper) -> Result<Vec<Task>, String> {
+    async fn tasks(&self, respond: &Respond, executors: &mut Executors) -> Result<Vec<Task>, String> {
         let proposals = &self.0.proposals;
         // What could not be recorded is not done.
         proposals.ledger.as_ref().map_err(Clone::clone)?;
@@ -196,11 +135,11 @@ impl Responder {
         });
         let tasks = tasks(cases, respond, now);
         let in_force = |id: &EventId| newest.history.of(*id).is_some_and(|progress| progress.is_in_force(now));
-        helper.has_work = !tasks.is_empty() || newest.proposals.keys().any(in_force);
+        executors.has_work = !tasks.is_empty() || newest.proposals.keys().any(in_force);
         Ok(tasks)
     }
 
-    async fn perform(&self, task: Task, respond: &Respond, helper: &mut Helper) -> Result<(), String> {
+    async fn perform(&self, task: Task, respond: &Respond, executors: &mut Executors) -> Result<(), String> {
         match task {
             Task::Approve(id) => {
                 let note = format!("respond.mode = \"{}\"", respond.mode.name());
@@ -212,46 +151,43 @@ impl Responder {
                 self.0.proposals.changed.notify_one();
                 Ok(())
             }
-            Task::Request { id, who, ends } => {
-                self.tell(Told { ends: Some(ends), ..told(id, who, Step::Requested, "") }).await?;
+            Task::Request { id, who, ends, executor } => {
+                let asked = Told::new(id, Step::Requested, &who, "");
+                self.tell(Told { ends: Some(ends), executor: Some(executor), ..asked }).await?;
                 self.0.proposals.changed.notify_one();
                 Ok(())
             }
-            Task::End { id } => self.tell(told(id, Approver::ITSELF.to_owned(), Step::Ended, "its time is over")).await,
-            Task::GiveUp { id, who } => {
-                let last = helper.error.as_ref().map_or_else(String::new, |error| format!("; last: {error}"));
+            Task::End { id } => self.tell(Told::new(id, Step::Ended, Approver::ITSELF, "its time is over")).await,
+            Task::GiveUp { id, who, executor } => {
+                let last = executors.last_error(executor).map_or_else(String::new, |error| format!("; last: {error}"));
                 let said = format!("the proposal expired before it could be carried out{last}");
-                self.tell(told(id, who, Step::Failed, &said)).await
+                self.tell(Told::new(id, Step::Failed, &who, &said)).await
             }
-            Task::Block { id, who, target, ttl_s } => {
-                let request = Request::Block { id, target, ttl_s, approver: Approver::of(&who), dry_run: false };
-                self.ask_and_tell(id, who, Step::Executed, &request, respond, helper).await
+            Task::Block { id, who, target, ttl_s, executor } => {
+                let block = Block { id, who: &who, target, ttl_s, executor, dry_run: false };
+                let answer = executors.block(&self.0, respond, block).await;
+                self.tell_answer(Told::new(id, Step::Executed, &who, ""), answer).await
             }
-            Task::Simulate { id, who, target, ttl_s } => {
-                let request = Request::Block { id, target, ttl_s, approver: Approver::of(&who), dry_run: true };
-                self.ask_and_tell(id, who, Step::Simulated, &request, respond, helper).await
+            Task::Simulate { id, who, target, ttl_s, executor } => {
+                let block = Block { id, who: &who, target, ttl_s, executor, dry_run: true };
+                let answer = executors.block(&self.0, respond, block).await;
+                self.tell_answer(Told::new(id, Step::Simulated, &who, ""), answer).await
             }
-            Task::Unblock { id, who, target } => {
-                self.ask_and_tell(id, who, Step::Undone, &Request::Unblock { target }, respond, helper).await
+            Task::Unblock { id, who, target, executor } => {
+                let answer = executors.unblock(respond, target, executor).await;
+                self.tell_answer(Told::new(id, Step::Undone, &who, ""), answer).await
             }
         }
     }
 
-    async fn ask_and_tell(
-        &self,
-        id: EventId,
-        who: String,
-        done: Step,
-        request: &Request,
-        respond: &Respond,
-        helper: &mut Helper,
-    ) -> Result<(), String> {
-        let (step, said, is_retried) = match helper.ask(respond, request).await {
-            Ok(Answer { outcome: Outcome::Done, said, .. }) => (done, said, false),
+    /// Puts on record what came of it; `done` where it worked.
+    async fn tell_answer(&self, done: Told, answer: Result<Answer, String>) -> Result<(), String> {
+        let (step, said, is_retried) = match answer {
+            Ok(Answer { outcome: Outcome::Done, said, .. }) => (done.step, said, false),
             Ok(Answer { outcome: Outcome::Refused, said, .. }) => (Step::Failed, said, false),
             Ok(Answer { said, .. }) | Err(said) => (Step::Failed, said, true),
         };
-        let told = Told { is_retried, ..told(id, who, step, &said) };
+        let told = Told { step, said, is_retried, ..done };
         if step == Step::Failed && self.was_told(&told).await {
             return Ok(());
         }
@@ -290,10 +226,12 @@ impl Responder {
     }
 }
 
-fn needs_helper(task: &Task) -> bool {
-    matches!(task, Task::Block { .. } | Task::Simulate { .. } | Task::Unblock { .. })
-}
-
-fn told(proposal: EventId, who: String, step: Step, said: &str) -> Told {
-    Told { proposal, step, ends: None, said: said.to_owned(), who, is_retried: false }
+/// Who is asked for it; `None` for what is only written down.
+fn executor_of(task: &Task) -> Option<Executor> {
+    match task {
+        Task::Block { executor, .. } | Task::Simulate { executor, .. } | Task::Unblock { executor, .. } => {
+            Some(*executor)
+        }
+        Task::Approve(_) | Task::Request { .. } | Task::End { .. } | Task::GiveUp { .. } => None,
+    }
 }

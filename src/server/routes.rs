@@ -22,7 +22,7 @@ use super::request::{MayRead, MayScrape};
 use super::shared::Shared;
 use super::silences::handlers as silences;
 use super::tracked::Tracked;
-use super::{console, events, explain, ingest, proposals, rules, streams};
+use super::{bans, console, events, explain, ingest, proposals, rules, streams};
 use crate::observe::metrics;
 
 /// From the head of a request to the head of its answer.
@@ -56,6 +56,9 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/proposals/{id}/approve", post(proposals::approve))
         .route("/api/v1/proposals/{id}/reject", post(proposals::reject))
         .route("/api/v1/proposals/{id}/undo", post(proposals::undo))
+        .route("/api/v1/bans", get(bans::list))
+        .route("/v1/decisions", get(bans::decisions))
+        .route("/v1/decisions/stream", get(bans::stream))
         .route("/api/v1/silences", get(silences::list).post(silences::add))
         .route("/api/v1/silences/{id}", delete(silences::end))
         .fallback(unknown_path)
@@ -75,6 +78,7 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     let response = if ticket.is_some_and(|ticket| ticket.is_reserve()) && !ALWAYS.contains(&request.uri().path()) {
         Problem::busy("as many connections are busy as there may be", 1)
             .header(header::CONNECTION, HeaderValue::from_static("close"))
+            .for_bouncer()
             .into_response()
     } else {
         answer(&shared, request, next).await
@@ -91,7 +95,7 @@ async fn answer(shared: &Shared, request: Request, next: Next) -> Response {
         Err(problem) => problem.into_response(),
         Ok(()) => match tokio::time::timeout(REQUEST_PATIENCE, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => Problem::busy("the answer took too long", 5).into_response(),
+            Err(_) => Problem::busy("the answer took too long", 5).for_bouncer().into_response(),
         },
     };
     let headers = response.headers_mut();

@@ -23,6 +23,7 @@ use crate::knowledge::loaded_rules::LoadedRules;
 use crate::limits;
 use crate::observe::audit::Kept;
 use crate::respond::config::Respond;
+use crate::respond::guard::Guard;
 use crate::retry::Notices;
 use crate::silence::config::Configured;
 
@@ -43,6 +44,7 @@ pub struct Shared {
     pub gateway: Arc<dyn Gateway>,
     pub read_entry: ReadEntry,
     pub respond: Arc<dyn Fn() -> Respond + Send + Sync>,
+    pub guard: Arc<dyn Fn() -> Result<Guard, String> + Send + Sync>,
     pub proposals: Proposals,
     pub incidents: tokio::sync::Mutex<Seen<Incidents>>,
     pub heard: tokio::sync::Mutex<Seen<Heard>>,
@@ -76,6 +78,7 @@ impl Shared {
             gateway: parts.gateway,
             read_entry: parts.read_entry,
             respond: parts.respond,
+            guard: parts.guard,
             live: Shares::new(LIVE_STREAMS),
             metrics: MetricsText::default(),
             bodies: Shares::new(BODIES_BYTES),

@@ -66,6 +66,7 @@ impl Waiting {
             read_entry: |_, _, _| Err("the daemon has not started yet".to_owned()),
             ingest_enabled: false,
             respond: Arc::new(Respond::default),
+            guard: Arc::new(|| Err("the daemon has not started yet".to_owned())),
             silences: Arc::new(Vec::new),
             socket: self.config.api_socket(),
             rules: Arc::new(|| None),

@@ -176,6 +176,8 @@ const MODES = {
   automatic: "What is approved is carried out, some of it without anybody (respond.mode is automatic).",
 };
 
+const EXECUTORS = { nftables: "nftables of this machine", ban_list: "whoever reads the ban list" };
+
 async function decide(id, verb, effect) {
   if (!confirm(verb + " proposal " + id + "? A decision is final." + (effect ? "\n\n" + shown(effect) : ""))) return;
   try {
@@ -201,6 +203,7 @@ function showProposals(list) {
       row.append(make("span", proposal.state + " by " + proposal.decision.who + ", " + proposal.decision.ts, "dim"));
     }
     const response = proposal.response;
+    if (proposal.executor) more.append(make("p", "carried out by " + EXECUTORS[proposal.executor], "dim"));
     if (response) more.append(make("p", response.state + " at " + response.ts + ": " + response.said));
     if (response) row.append(make("span", response.state + (response.in_force ? " until " + response.ends : ""), response.state === "failed" ? "bad" : "dim"));
     if (response && response.in_force) row.append(button("undo", () => decide(proposal.id, "undo")));

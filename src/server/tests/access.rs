@@ -162,6 +162,7 @@ async fn an_exposed_listener_is_not_opened() {
         read_entry,
         ingest_enabled: true,
         respond: std::sync::Arc::new(crate::config::Respond::default),
+        guard: std::sync::Arc::new(|| Ok(crate::respond::guard::Guard::default())),
         silences: std::sync::Arc::new(Vec::new),
         socket: "/nonexistent/api.sock".into(),
         rules: std::sync::Arc::new(|| None),

@@ -2,6 +2,7 @@
 
 mod access;
 mod archive;
+mod bans;
 mod budgets;
 mod entities;
 mod events;
@@ -72,6 +73,7 @@ impl Daemon {
             read_entry,
             ingest_enabled: true,
             respond: std::sync::Arc::new(crate::config::Respond::default),
+            guard: std::sync::Arc::new(|| Ok(crate::respond::guard::Guard::default())),
             silences: std::sync::Arc::new(Vec::new),
             socket: folder.path().join("api.sock"),
             rules: std::sync::Arc::new(crate::server::tests::rules::loaded),

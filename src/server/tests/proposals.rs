@@ -76,6 +76,7 @@ async fn restarted(daemon: &Daemon) -> Server {
         read_entry,
         ingest_enabled: true,
         respond: std::sync::Arc::new(crate::config::Respond::default),
+        guard: std::sync::Arc::new(|| Ok(crate::respond::guard::Guard::default())),
         silences: std::sync::Arc::new(Vec::new),
         socket: daemon.folder.path().join("api.sock"),
         rules: std::sync::Arc::new(|| None),

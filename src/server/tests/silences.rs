@@ -88,6 +88,7 @@ async fn what_is_on_record_and_not_on_the_log_is_said_again() {
         read_entry,
         ingest_enabled: true,
         respond: Arc::new(crate::config::Respond::default),
+        guard: std::sync::Arc::new(|| Ok(crate::respond::guard::Guard::default())),
         silences: Arc::new(Vec::new),
         socket: folder.path().join("other.sock"),
         rules: std::sync::Arc::new(|| None),

@@ -1,0 +1,97 @@
+//! The ban list as a file, which other programs of this machine read or hand on.
+
+use std::ffi::OsString;
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::named_files;
+
+/// Everybody may read it, whatever the process's mask says: its folder decides who can.
+const MODE: u32 = 0o644;
+
+/// What this process has written last, and where.
+#[derive(Default)]
+pub struct BanFile {
+    written: Option<Written>,
+}
+
+struct Written {
+    path: PathBuf,
+    text: String,
+    /// By which another file in its place is told.
+    inode: u64,
+}
+
+impl BanFile {
+    /// Whether this is not where it was written last.
+    pub fn is_elsewhere(&self, path: Option<&Path>) -> bool {
+        path.is_some_and(|path| self.written.as_ref().is_none_or(|written| written.path != path))
+    }
+
+    /// Writes it as a whole, unless it is there already. Waits for the disk.
+    ///
+    /// # Errors
+    /// The folder cannot be written or the disk is full; the file is as before.
+    pub fn write(&mut self, path: &Path, text: String) -> Result<(), String> {
+        let is_there = |written: &Written| {
+            let found = fs::symlink_metadata(path).map(|found| found.ino());
+            written.path == path && written.text == text && found.ok() == Some(written.inode)
+        };
+        if self.written.as_ref().is_some_and(is_there) {
+            return Ok(());
+        }
+        let inode = replace(path, &text).map_err(|error| {
+            format!(
+                "writing the ban list {}: {error}; whoever reads it has the one before: respond.ban_list must be in a folder \
+                 that the daemon may write",
+                path.display()
+            )
+        })?;
+        self.written = Some(Written { path: path.to_owned(), text, inode });
+        Ok(())
+    }
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<u64> {
+    let mut new = OsString::from(path);
+    new.push(".new");
+    let mut file = named_files::make_anew(Path::new(&new), MODE)?;
+    file.set_permissions(Permissions::from_mode(MODE))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    // The name itself is to be on the disk as well.
+    if let Some(folder) = path.parent() {
+        fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(fs::symlink_metadata(path)?.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_written_when_it_changes_and_when_somebody_has_changed_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bans.txt");
+        let mut file = BanFile::default();
+        assert!(file.is_elsewhere(Some(&path)) && !file.is_elsewhere(None));
+        let inode = || fs::metadata(&path).unwrap().ino();
+        file.write(&path, "203.0.113.7\n".into()).unwrap();
+        assert!(!file.is_elsewhere(Some(&path)));
+        let first = inode();
+        file.write(&path, "203.0.113.7\n".into()).unwrap();
+        assert_eq!(inode(), first, "written once");
+        fs::remove_file(&path).unwrap();
+        file.write(&path, "203.0.113.7\n".into()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "203.0.113.7\n");
+        file.write(&path, String::new()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+        let error = file.write(&folder.path().join("none/bans.txt"), String::new()).unwrap_err();
+        assert!(error.contains("none/bans.txt") && error.contains("respond.ban_list"), "{error}");
+    }
+}
