@@ -15,7 +15,7 @@ use crate::manual;
 use crate::observe::reload_mark;
 use crate::outlet::notify;
 use crate::replay;
-use crate::respond::helper;
+use crate::respond::{accounts_helper, helper};
 
 /// Security-operations daemon for one Linux machine: raw log lines in, fused SOC events out.
 #[derive(Debug, Parser)]
@@ -53,6 +53,9 @@ pub enum Command {
     /// Do what the daemon may not do by itself; systemd runs it when the daemon asks.
     #[command(hide = true)]
     RespondHelper(helper::Options),
+    /// As respond-helper, for accounts.
+    #[command(hide = true)]
+    RespondAccountsHelper(accounts_helper::Options),
     /// Write the manual pages and shell completions into a folder, for packages.
     #[command(hide = true)]
     Generate {
@@ -136,6 +139,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
             }
         },
         Command::RespondHelper(options) => helper::run(&options),
+        Command::RespondAccountsHelper(options) => accounts_helper::run(&options),
         Command::Generate { folder } => match manual::generate(Cli::command(), &folder) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

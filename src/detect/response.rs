@@ -207,7 +207,7 @@ pub fn end_sessions(text: &str) -> Response {
 }
 
 /// The names that `useradd` makes by default.
-fn is_user_name(text: &str) -> bool {
+pub fn is_user_name(text: &str) -> bool {
     let mut bytes = text.bytes();
     let starts = bytes.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_');
     starts

@@ -23,6 +23,10 @@ pub const BAN_ENDED_TOLD: Duration = Duration::from_secs(3600);
 pub const RESPOND_ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes read of what nft says.
 pub const RESPOND_NFT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Accounts that are locked at once.
+pub const RESPOND_LOCKED_MAX: usize = 256;
+/// Bytes of `/etc/passwd` and of `/etc/shadow`.
+pub const RESPOND_PASSWD_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Characters of what a step tells of why it went as it did.
 pub const RESPOND_SAID_CHARS_MAX: usize = 400;
 /// Sessions of logged-in users that are looked at.
@@ -34,5 +38,7 @@ pub const RESPOND_FILE_BYTES_MAX: u64 = 256 * 1024;
 const _: () = assert!(2 * RESPOND_BLOCKED_MAX * 112 < RESPOND_ANSWER_BYTES_MAX);
 const _: () = assert!(super::PROPOSALS_MAX < RESPONSES_IN_FORCE_MAX);
 const _: () = assert!(RESPOND_ANSWER_BYTES_MAX < RESPOND_NFT_BYTES_MAX);
+// A locked account with several proposals takes less than 1 KiB in the helper's state.
+const _: () = assert!(RESPOND_LOCKED_MAX as u64 * 1024 <= RESPOND_FILE_BYTES_MAX);
 // An entry of the last hour's actions is far shorter than 200 bytes.
 const _: () = assert!(RESPOND_BUDGET_MAX * 200 <= RESPOND_FILE_BYTES_MAX);

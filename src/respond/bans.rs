@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::deed::Deed;
 use super::history::Progress;
-use super::plan::executable;
 use super::step::Step;
 use super::target::Target;
 use crate::event::{EventId, Soc, Timestamp};
@@ -37,7 +37,8 @@ impl Bans {
     pub fn of<'a>(responses: impl Iterator<Item = (EventId, &'a Soc, &'a Progress)>, now: Timestamp) -> Self {
         let (mut in_force, mut ended) = (BTreeMap::new(), BTreeMap::new());
         for (id, proposed, progress) in responses {
-            let (Ok((_, target)), Some(since), Some(ends)) = (executable(proposed), progress.requested, progress.ends)
+            let (Ok(Deed::Block(target)), Some(since), Some(ends)) =
+                (Deed::of(proposed), progress.requested, progress.ends)
             else {
                 continue;
             };

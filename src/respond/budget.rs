@@ -6,25 +6,30 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::target::Target;
 use crate::event::EventId;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The actions of the last hour, the oldest first.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Spent(VecDeque<Action>);
+pub struct Spent<Target>(VecDeque<Action<Target>>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-struct Action {
+struct Action<Target> {
     /// Since the machine started, which no clock that is set changes.
     uptime_s: u64,
     id: EventId,
     target: Target,
 }
 
-impl Spent {
+impl<Target> Default for Spent<Target> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<Target: PartialEq> Spent<Target> {
     /// Spends one action, unless it is the same proposal against the same target again.
     ///
     /// # Errors
@@ -48,12 +53,13 @@ impl Spent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::respond::target::Target;
 
     #[test]
     fn no_more_than_the_budget_is_done_in_any_hour_and_the_same_again_is_no_more() {
         let mut spent = Spent::default();
         let mut spend = |id: u64, uptime: u64| {
-            let target = format!("203.0.113.{id}").parse().unwrap();
+            let target: Target = format!("203.0.113.{id}").parse().unwrap();
             spent.spend(EventId::new(id, 0), target, Duration::from_secs(uptime), 2)
         };
         assert_eq!((spend(1, 100), spend(2, 200), spend(1, 300)), (Ok(()), Ok(()), Ok(())));
@@ -65,8 +71,9 @@ mod tests {
     #[test]
     fn one_proposal_is_one_action_against_one_target() {
         let mut spent = Spent::default();
-        let mut spend =
-            |target: &str| spent.spend(EventId::new(1, 0), target.parse().unwrap(), Duration::from_secs(1), 1).is_ok();
+        let mut spend = |target: &str| {
+            spent.spend(EventId::new(1, 0), target.parse::<Target>().unwrap(), Duration::from_secs(1), 1).is_ok()
+        };
         assert!(spend("203.0.113.7") && spend("203.0.113.7") && !spend("203.0.113.8"));
     }
 }

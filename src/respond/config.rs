@@ -56,7 +56,21 @@ pub struct Respond {
     pub socket: PathBuf,
     /// A file with all that is blocked now, for firewalls of other machines.
     pub ban_list: Option<PathBuf>,
+    pub accounts: Accounts,
     pub automatic: Automatic,
+}
+
+/// `[respond.accounts]`: whether `lock_user` is carried out, and of whom.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Accounts {
+    pub enabled: bool,
+    /// Accounts with smaller numbers are of programs.
+    pub uid_min: u32,
+    /// Whether who is locked is thrown out as well.
+    pub end_sessions: bool,
+    /// Where the helper for accounts listens.
+    pub socket: PathBuf,
 }
 
 /// `[respond.automatic]`: what needs nobody's approval in the mode `automatic`.
@@ -73,21 +87,30 @@ pub struct Automatic {
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     BlockAddress,
+    LockUser,
 }
 
 impl Action {
     /// As a proposal calls it.
     pub fn named(name: &str) -> Option<Self> {
-        (name == "block_address").then_some(Self::BlockAddress)
+        [Self::BlockAddress, Self::LockUser].into_iter().find(|action| action.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BlockAddress => "block_address",
+            Self::LockUser => "lock_user",
+        }
     }
 }
 
 impl Respond {
-    /// Who carries this out.
-    pub fn executor(&self, action: Action) -> Executor {
+    /// Who carries this out; `None` where nobody does.
+    pub fn executor(&self, action: Action) -> Option<Executor> {
         match action {
-            Action::BlockAddress if self.nftables => Executor::Nftables,
-            Action::BlockAddress => Executor::BanList,
+            Action::BlockAddress if self.nftables => Some(Executor::Nftables),
+            Action::BlockAddress => Some(Executor::BanList),
+            Action::LockUser => self.accounts.enabled.then_some(Executor::Accounts),
         }
     }
 }
@@ -104,8 +127,16 @@ impl Default for Respond {
             nftables: true,
             socket: PathBuf::from("/run/dsmil-respond.sock"),
             ban_list: None,
+            accounts: Accounts::default(),
             automatic: Automatic::default(),
         }
+    }
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        let socket = PathBuf::from("/run/dsmil-respond-accounts.sock");
+        Self { enabled: false, uid_min: 1000, end_sessions: false, socket }
     }
 }
 
@@ -138,12 +169,19 @@ pub fn check(respond: &Respond, judge: &mut Judge<'_>) {
         "is not how long a block may last",
         "from \"1s\" to \"30d\"",
     );
-    judge.expect_path("respond.socket", &respond.socket);
+    for (key, socket, unit) in [
+        ("respond.socket", &respond.socket, "dsmil-respond.socket"),
+        ("respond.accounts.socket", &respond.accounts.socket, "dsmil-respond-accounts.socket"),
+    ] {
+        judge.expect_path(key, socket);
+        let is_whole = socket.is_absolute() || socket == Path::new("");
+        judge.expect(is_whole, &[key], "is relative", format!("write where {unit} listens, from the root on"));
+    }
     judge.expect(
-        respond.socket.is_absolute() || respond.socket == Path::new(""),
-        &["respond.socket"],
-        "is relative",
-        "write where dsmil-respond.socket listens, from the root on",
+        respond.accounts.uid_min > 0,
+        &["respond.accounts.uid_min"],
+        "is root's number",
+        "1000 on most machines: smaller ones are of programs",
     );
     if let Some(path) = &respond.ban_list {
         judge.expect(

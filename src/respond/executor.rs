@@ -10,27 +10,22 @@ pub enum Executor {
     Nftables,
     /// Whoever reads the ban list, and nobody on this machine.
     BanList,
+    /// The helper for accounts, which asks `usermod`.
+    Accounts,
 }
 
 impl Executor {
-    const ALL: [Self; 2] = [Self::Nftables, Self::BanList];
+    const ALL: [Self; 3] = [Self::Nftables, Self::BanList, Self::Accounts];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Nftables => "nftables",
             Self::BanList => "ban_list",
+            Self::Accounts => "accounts",
         }
     }
 
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.name() == name)
-    }
-
-    /// Whether the helper does it, which has the rights.
-    pub fn is_helper(self) -> bool {
-        match self {
-            Self::Nftables => true,
-            Self::BanList => false,
-        }
     }
 }

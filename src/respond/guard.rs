@@ -50,10 +50,7 @@ impl Guard {
         if length < shortest {
             return Err(format!("{target} is larger than respond.{key} = {shortest} allows"));
         }
-        if ttl.is_zero() || ttl > self.ttl_max {
-            let (ttl, most) = (ttl.as_secs(), self.ttl_max.as_secs());
-            return Err(format!("{ttl} s is no time that respond.ttl_max = {most} s allows"));
-        }
+        self.judge_ttl(ttl)?;
         // Where it stands for another address, what holds for that holds for it.
         let other = IpNet::from(behind(net.addr()));
         let nets = [net, other];
@@ -73,13 +70,24 @@ impl Guard {
         {
             return Err(format!("whoever approves it is at {address}, and would be locked out"));
         }
-        match self.sessions.iter().find(|session| holds(&session.from) && self.is_operators(session, approver)) {
-            Some(Session { user, from, .. }) => Err(format!(
+        let remote = self.sessions.iter().filter_map(|session| Some((session, session.from?)));
+        match remote.into_iter().find(|(session, from)| holds(from) && self.is_operators(session, approver)) {
+            Some((Session { user, .. }, from)) => Err(format!(
                 "{user} is logged in from {from}, and may be whoever approves it: approve it over another way, or end that \
                  session first (loginctl terminate-user {user})"
             )),
             None => Ok(()),
         }
+    }
+
+    /// # Errors
+    /// Nothing may last so long.
+    pub fn judge_ttl(&self, ttl: Duration) -> Result<(), String> {
+        let (seconds, most) = (ttl.as_secs(), self.ttl_max.as_secs());
+        if ttl.is_zero() || ttl > self.ttl_max {
+            return Err(format!("{seconds} s is no time that respond.ttl_max = {most} s allows"));
+        }
+        Ok(())
     }
 
     /// Whether it may be the session of whoever approves: root at the Unix socket may be anybody who is logged in, by sudo.
@@ -115,8 +123,8 @@ mod tests {
             protected_users: vec!["alice".into()],
             machine: ["192.0.2.2", "192.0.2.1", "2001:db8:2::2"].map(|text| text.parse().unwrap()).to_vec(),
             sessions: vec![
-                Session { uid: 1000, user: "alice".into(), from: "203.0.113.9".parse().unwrap() },
-                Session { uid: 1001, user: "bob".into(), from: "203.0.113.8".parse().unwrap() },
+                Session { uid: 1000, user: "alice".into(), from: "203.0.113.9".parse().ok() },
+                Session { uid: 1001, user: "bob".into(), from: "203.0.113.8".parse().ok() },
             ],
             prefix_v4: 24,
             prefix_v6: 64,

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::config::{Action, Mode, Respond};
+use super::deed::Deed;
 use super::executor::Executor;
 use super::history::Progress;
+use super::protocol::Approver;
 use super::step::Step;
-use super::target::Target;
 use crate::event::{EventId, Severity, Soc, Timestamp};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -38,63 +39,24 @@ pub enum Task {
     /// Approve it for the daemon itself.
     Approve(EventId),
     /// Write down that it is asked for, so that it is known after a kill.
-    Request {
+    Request { id: EventId, who: String, ends: Timestamp, executor: Executor },
+    /// Have it carried out, or ask whether it could be.
+    Act { id: EventId, who: String, deed: Deed, ttl_s: u64, executor: Executor, dry_run: bool },
+    TakeBack {
         id: EventId,
         who: String,
-        ends: Timestamp,
+        deed: Deed,
         executor: Executor,
-    },
-    /// Have it carried out.
-    Block {
-        id: EventId,
-        who: String,
-        target: Target,
-        ttl_s: u64,
-        executor: Executor,
-    },
-    Simulate {
-        id: EventId,
-        who: String,
-        target: Target,
-        ttl_s: u64,
-        executor: Executor,
-    },
-    Unblock {
-        id: EventId,
-        who: String,
-        target: Target,
-        executor: Executor,
+        /// Nobody wants it: its time is over.
+        is_over: bool,
     },
     /// Write down that its time is over.
-    End {
-        id: EventId,
-    },
+    End { id: EventId },
     /// Write down that it was not done in its time.
-    GiveUp {
-        id: EventId,
-        who: String,
-        executor: Executor,
-    },
+    GiveUp { id: EventId, who: String, executor: Executor },
 }
 
-/// What can be carried out of a proposal: the action, and against whom.
-///
-/// # Errors
-/// Nothing: why, and what somebody has to do.
-pub fn executable(proposed: &Soc) -> Result<(Action, Target), String> {
-    let text = |key: &str| proposed.proposal.as_ref().and_then(|proposal| proposal.get(key)?.as_str());
-    if let Some(refused) = text("refused") {
-        return Err(refused.to_owned());
-    }
-    let name = text("action").unwrap_or_default();
-    let action = Action::named(name).ok_or_else(|| {
-        format!("{} is not among what the daemon can carry out: do it yourself", name.replace('_', " "))
-    })?;
-    let target = text("target").unwrap_or_default().parse().map_err(|why| format!("its target is unusable: {why}"))?;
-    Ok((action, target))
-}
-
-/// How long a block lasts.
+/// How long it lasts.
 pub fn time_to_live(proposed: &Soc, respond: &Respond) -> Duration {
     let seconds = |key: &str| proposed.proposal.as_ref().and_then(|proposal| proposal.get(key)?.as_f64());
     let valid_for = seconds("expires").zip(seconds("created")).map(|(expires, created)| expires - created);
@@ -117,21 +79,24 @@ fn actions_of_the_hour(cases: &[Case<'_>], now: Timestamp) -> u64 {
 }
 
 fn task(case: &Case<'_>, respond: &Respond, now: Timestamp, room: &mut u64) -> Option<Task> {
-    let (id, (action, target)) = (case.id, executable(case.proposed).ok()?);
+    let (id, deed) = (case.id, Deed::of(case.proposed).ok()?);
     if let Some(progress) = case.progress {
+        let executor = progress.executor;
         if let Some(who) = case.undo.filter(|_| progress.is_in_force(now)) {
-            return Some(Task::Unblock { id, who: who.to_owned(), target, executor: progress.executor });
+            return Some(Task::TakeBack { id, who: who.to_owned(), deed, executor, is_over: false });
         }
         if matches!(progress.last.step, Step::Ended | Step::Undone) || case.undo.is_some() {
             return None;
         }
         if progress.was_executed {
-            return progress.ends.is_some_and(|ends| ends <= now).then_some(Task::End { id });
+            let is_over = progress.ends.is_some_and(|ends| ends <= now);
+            return is_over.then(|| over(id, deed, executor));
         }
     }
+    let configured = respond.executor(deed.action());
     let Some(Decided { who, mode }) = case.decision else {
-        let is_automatic = respond.mode == Mode::Automatic && is_for_the_daemon(case, action, respond);
-        let approved = is_automatic && now < case.expires && *room > 0;
+        let is_automatic = respond.mode == Mode::Automatic && is_for_the_daemon(case, deed.action(), respond);
+        let approved = is_automatic && configured.is_some() && now < case.expires && *room > 0;
         *room -= u64::from(approved);
         return approved.then_some(Task::Approve(id));
     };
@@ -144,13 +109,13 @@ fn task(case: &Case<'_>, respond: &Respond, now: Timestamp, room: &mut u64) -> O
         return None;
     }
     let asked = case.progress.filter(|progress| progress.ends.is_some());
-    let executor = asked.map_or_else(|| respond.executor(action), |progress| progress.executor);
+    let executor = asked.map(|progress| progress.executor).or(configured)?;
     if now >= case.expires {
         return Some(Task::GiveUp { id, who, executor });
     }
     let ttl = time_to_live(case.proposed, respond);
     if mode == Mode::Simulate {
-        return Some(Task::Simulate { id, who, target, ttl_s: ttl.as_secs(), executor });
+        return Some(Task::Act { id, who, deed, ttl_s: ttl.as_secs(), executor, dry_run: true });
     }
     match asked.and_then(|progress| progress.ends) {
         None if *room == 0 => None,
@@ -159,7 +124,18 @@ fn task(case: &Case<'_>, respond: &Respond, now: Timestamp, room: &mut u64) -> O
             Some(Task::Request { id, who, ends: now.plus(ttl), executor })
         }
         Some(ends) if ends <= now => Some(Task::GiveUp { id, who, executor }),
-        Some(ends) => Some(Task::Block { id, who, target, ttl_s: ends.since(now).as_secs().max(1), executor }),
+        Some(ends) => {
+            let ttl_s = ends.since(now).as_secs().max(1);
+            Some(Task::Act { id, who, deed, ttl_s, executor, dry_run: false })
+        }
+    }
+}
+
+/// A block the kernel ends, or whoever reads the list. An account the helper unlocks, at once if it is asked.
+fn over(id: EventId, deed: Deed, executor: Executor) -> Task {
+    match deed {
+        Deed::Block(_) => Task::End { id },
+        Deed::Lock(_) => Task::TakeBack { id, who: Approver::ITSELF.to_owned(), deed, executor, is_over: true },
     }
 }
 
@@ -251,7 +227,7 @@ mod tests {
         // As often as the daemon is killed here, it is asked for the time that is left.
         for (seconds, ttl_s) in [(1010, 60), (1030, 40)] {
             assert!(
-                matches!(world.task(Mode::Approve, seconds), Some(Task::Block { ttl_s: left, .. }) if left == ttl_s)
+                matches!(world.task(Mode::Approve, seconds), Some(Task::Act { dry_run: false, ttl_s: left, .. }) if left == ttl_s)
             );
         }
         world.tell(1031, Step::Executed, None, false);
@@ -268,11 +244,11 @@ mod tests {
             Told { executor: Some(Executor::BanList), ends: Some(at(1070)), ..Told::new(ID, Step::Requested, "", "") };
         world.history.step(at(1010), &told.event(&world.proposed));
         let task = world.task(Mode::Approve, 1011);
-        assert!(matches!(task, Some(Task::Block { executor: Executor::BanList, .. })), "{task:?}");
+        assert!(matches!(task, Some(Task::Act { dry_run: false, executor: Executor::BanList, .. })), "{task:?}");
         world.tell(1012, Step::Executed, None, false);
         world.undo = Some("bob");
         let task = world.task(Mode::Approve, 1013);
-        assert!(matches!(task, Some(Task::Unblock { executor: Executor::BanList, .. })), "{task:?}");
+        assert!(matches!(task, Some(Task::TakeBack { executor: Executor::BanList, .. })), "{task:?}");
     }
 
     #[test]
@@ -289,7 +265,7 @@ mod tests {
             assert_eq!(matches!(task, Some(Task::Request { .. })), acts, "{given:?} {now:?} {task:?}");
         }
         let mut world = World::approved(Mode::Simulate);
-        assert!(matches!(world.task(Mode::Simulate, 1010), Some(Task::Simulate { ttl_s: 60, .. })));
+        assert!(matches!(world.task(Mode::Simulate, 1010), Some(Task::Act { dry_run: true, ttl_s: 60, .. })));
         world.tell(1011, Step::Simulated, None, false);
         assert_eq!(world.task(Mode::Simulate, 1012), None);
     }
@@ -299,7 +275,7 @@ mod tests {
         let mut world = World::approved(Mode::Approve);
         world.tell(1010, Step::Requested, Some(1070), false);
         world.tell(1011, Step::Failed, None, true);
-        assert!(matches!(world.task(Mode::Approve, 1020), Some(Task::Block { ttl_s: 50, .. })));
+        assert!(matches!(world.task(Mode::Approve, 1020), Some(Task::Act { dry_run: false, ttl_s: 50, .. })));
         assert!(matches!(world.task(Mode::Approve, 1060), Some(Task::GiveUp { .. })));
         world.tell(1012, Step::Failed, None, false);
         assert_eq!(world.task(Mode::Approve, 1020), None);
@@ -314,10 +290,30 @@ mod tests {
             world.tell(1010, Step::Requested, Some(1070), false);
             world.tell(1010, last, None, false);
             world.undo = Some("bob");
-            assert!(matches!(world.task(Mode::Propose, 1020), Some(Task::Unblock { ref who, .. }) if who == "bob"));
+            assert!(matches!(world.task(Mode::Propose, 1020), Some(Task::TakeBack { ref who, .. }) if who == "bob"));
             world.tell(1021, Step::Undone, None, false);
             assert_eq!(world.task(Mode::Approve, 1022), None);
         }
+    }
+
+    #[test]
+    fn an_account_is_unlocked_when_its_time_is_over_and_locked_only_where_that_is_wanted() {
+        let mut world = World { proposed: proposed("lock_user"), ..World::approved(Mode::Approve) };
+        world.proposed.proposal.as_mut().unwrap()["target"] = "alice".into();
+        assert_eq!(world.task(Mode::Approve, 1010), None, "respond.accounts.enabled is false");
+        let told =
+            Told { executor: Some(Executor::Accounts), ends: Some(at(1070)), ..Told::new(ID, Step::Requested, "", "") };
+        world.history.step(at(1010), &told.event(&world.proposed));
+        let task = world.task(Mode::Approve, 1011);
+        assert!(matches!(task, Some(Task::Act { executor: Executor::Accounts, dry_run: false, .. })), "{task:?}");
+        world.tell(1012, Step::Executed, None, false);
+        assert_eq!(world.task(Mode::Approve, 1069), None);
+        let task = world.task(Mode::Propose, 1070);
+        assert!(matches!(task, Some(Task::TakeBack { is_over: true, .. })), "{task:?}");
+        world.tell(1071, Step::Failed, None, true);
+        assert!(world.task(Mode::Propose, 1072).is_some(), "until it is");
+        world.tell(1073, Step::Ended, None, false);
+        assert_eq!(world.task(Mode::Propose, 1074), None);
     }
 
     #[test]

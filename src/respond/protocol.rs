@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::target::Target;
+use super::user::UserName;
 use crate::event::EventId;
 use crate::limits;
 
@@ -26,9 +27,27 @@ pub enum Request {
     },
     /// Takes that back; done as well when there is nothing to take back.
     Unblock { target: Target },
-    /// What is blocked now.
+    /// Of the helper for accounts: lets nobody in by that account, until it unlocks it by itself.
+    Lock {
+        id: EventId,
+        user: UserName,
+        ttl_s: u64,
+        approver: Approver,
+        /// Only looks whether it may be locked.
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// Restores an account as it was; done as well when the helper has not locked it.
+    Unlock {
+        id: EventId,
+        user: UserName,
+        /// The time of this proposal is over, and others may want it locked still.
+        #[serde(default)]
+        is_over: bool,
+    },
+    /// What is blocked or locked now.
     List {},
-    /// Whether it could act: reads what it needs and has the kernel check the table.
+    /// Whether it could act: reads what it needs, and has the kernel check the table.
     Check {},
 }
 
@@ -135,7 +154,11 @@ mod tests {
 
     #[test]
     fn a_request_is_a_verb_with_its_arguments_and_nothing_else() {
-        for request in [block("203.0.113.7", 60), block("2001:db8::/64", 1), Request::List {}, Request::Check {}] {
+        let (id, user) = (EventId::new(7, 1), "alice".parse().unwrap());
+        let unlock = Request::Unlock { id, user, is_over: true };
+        for request in
+            [unlock, block("203.0.113.7", 60), block("2001:db8::/64", 1), Request::List {}, Request::Check {}]
+        {
             assert_eq!(Request::read(request.line().as_bytes()), Ok(request));
         }
         for wrong in [
@@ -149,6 +172,9 @@ mod tests {
             r#"{"verb":"unblock","target":"::ffff:203.0.113.7"}"#,
             r#"{"verb":"unblock","target":"@blocked6"}"#,
             r#"{"verb":"unblock"}"#,
+            r#"{"verb":"unlock","id":"7-1","user":"--root"}"#,
+            r#"{"verb":"unlock","id":"7-1","user":"a b"}"#,
+            r#"{"verb":"lock","id":"7-1","user":"alice:","ttl_s":60,"approver":"automatic"}"#,
             r#"{"verb":"block","id":"7-1","target":"203.0.113.7","ttl_s":-1,"approver":"automatic"}"#,
             r#"{"verb":"block","id":"7-1","target":"203.0.113.7","ttl_s":60,"approver":"root"}"#,
             r#"{"verb":"block","id":"7-1","target":"203.0.113.7","ttl_s":60,"approver":"automatic","table":"filter"}"#,

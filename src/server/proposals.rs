@@ -19,10 +19,10 @@ use super::shared::Shared;
 use crate::event::{Body as EventBody, Event, EventId, Timestamp};
 use crate::observe::audit::{Entry, Kept};
 use crate::respond::config::{Mode, Respond};
+use crate::respond::deed::{Deed, executable};
 use crate::respond::effect::effect;
 use crate::respond::executor::Executor;
 use crate::respond::history::Progress;
-use crate::respond::plan::executable;
 use crate::respond::protocol::Approver;
 use crate::respond::step::Step;
 
@@ -169,7 +169,7 @@ async fn decide(
         return Ok(Json(Decided { decision, effect: "nothing is done".to_owned(), response: None }));
     }
     let is_over = |step| matches!(step, Step::Executed | Step::Simulated | Step::Failed);
-    let acts = respond.mode != Mode::Propose && matches!(&event.body, EventBody::Soc(soc) if executable(soc).is_ok());
+    let acts = executor_of(&event, &respond).is_some();
     let response = if acts { shared.response(id, is_over).await } else { None };
     Ok(Json(Decided { decision, effect: effect_of(&event, &respond), response }))
 }
@@ -195,7 +195,7 @@ pub async fn undo(
     let entry = record(Arc::clone(&shared), move |ledger| ledger.undo(id, &who, &note.0)).await?;
     let response = shared.response(id, |step| matches!(step, Step::Undone | Step::Failed)).await;
     let decision = decision_of(id, &entry);
-    Ok(Json(Decided { decision, effect: "what was blocked is let through".to_owned(), response }))
+    Ok(Json(Decided { decision, effect: "what was done is taken back".to_owned(), response }))
 }
 
 fn no_proposal(id: EventId) -> Problem {
@@ -209,11 +209,11 @@ fn effect_of(event: &Event, respond: &Respond) -> String {
     }
 }
 
-/// Who would carry it out.
+/// Who would carry it out; `None` where approving is only recorded.
 fn executor_of(event: &Event, respond: &Respond) -> Option<Executor> {
     let EventBody::Soc(soc) = &event.body else { return None };
-    let (action, _) = executable(soc).ok()?;
-    (respond.mode != Mode::Propose).then(|| respond.executor(action))
+    let (_, executor) = executable(soc, respond).ok()?;
+    (respond.mode != Mode::Propose).then_some(executor)
 }
 
 fn refuse_late(event: &Event) -> Result<(), Problem> {
@@ -225,7 +225,9 @@ fn refuse_late(event: &Event) -> Result<(), Problem> {
 /// Nobody locks himself out. The helper looks at this as well.
 fn refuse_own_address(event: &Event, respond: &Respond, who: &str) -> Result<(), Problem> {
     let EventBody::Soc(soc) = &event.body else { return Ok(()) };
-    let (Approver::Address(address), Ok((_, target))) = (Approver::of(who), executable(soc)) else { return Ok(()) };
+    let (Approver::Address(address), Ok(Deed::Block(target))) = (Approver::of(who), Deed::of(soc)) else {
+        return Ok(());
+    };
     let is_own = target.net().contains(&address.to_canonical());
     if respond.mode == Mode::Propose || !is_own {
         return Ok(());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::decisions::{approval, decided, expires};
-use super::executors::{Block, Executors};
+use super::executors::{Executors, Order};
 use super::gateway::OutletStatus;
 use super::proposals::{on_record, remember};
 use super::shared::Shared;
@@ -163,19 +163,16 @@ impl Responder {
                 let said = format!("the proposal expired before it could be carried out{last}");
                 self.tell(Told::new(id, Step::Failed, &who, &said)).await
             }
-            Task::Block { id, who, target, ttl_s, executor } => {
-                let block = Block { id, who: &who, target, ttl_s, executor, dry_run: false };
-                let answer = executors.block(&self.0, respond, block).await;
-                self.tell_answer(Told::new(id, Step::Executed, &who, ""), answer).await
+            Task::Act { id, who, deed, ttl_s, executor, dry_run } => {
+                let order = Order { id, who: &who, deed, ttl_s, executor, dry_run };
+                let answer = executors.act(&self.0, respond, order).await;
+                let done = if dry_run { Step::Simulated } else { Step::Executed };
+                self.tell_answer(Told::new(id, done, &who, ""), answer).await
             }
-            Task::Simulate { id, who, target, ttl_s, executor } => {
-                let block = Block { id, who: &who, target, ttl_s, executor, dry_run: true };
-                let answer = executors.block(&self.0, respond, block).await;
-                self.tell_answer(Told::new(id, Step::Simulated, &who, ""), answer).await
-            }
-            Task::Unblock { id, who, target, executor } => {
-                let answer = executors.unblock(respond, target, executor).await;
-                self.tell_answer(Told::new(id, Step::Undone, &who, ""), answer).await
+            Task::TakeBack { id, who, deed, executor, is_over } => {
+                let answer = executors.take_back(respond, id, deed, executor, is_over).await;
+                let done = if is_over { Step::Ended } else { Step::Undone };
+                self.tell_answer(Told::new(id, done, &who, ""), answer).await
             }
         }
     }
@@ -229,9 +226,7 @@ impl Responder {
 /// Who is asked for it; `None` for what is only written down.
 fn executor_of(task: &Task) -> Option<Executor> {
     match task {
-        Task::Block { executor, .. } | Task::Simulate { executor, .. } | Task::Unblock { executor, .. } => {
-            Some(*executor)
-        }
+        Task::Act { executor, .. } | Task::TakeBack { executor, .. } => Some(*executor),
         Task::Approve(_) | Task::Request { .. } | Task::End { .. } | Task::GiveUp { .. } => None,
     }
 }

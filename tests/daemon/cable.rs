@@ -93,16 +93,11 @@ impl Cable {
 
     /// The helper, as systemd would start it on the socket.
     pub fn helper(&self, site: &Site) -> Helper {
-        let socket = site.path("helper.sock");
-        let _ = std::fs::remove_file(&socket);
-        let listener = UnixListener::bind(&socket).unwrap();
-        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777)).unwrap();
         let program = dsmild().get_program().to_string_lossy().into_owned();
         let config = site.path("dsmil.toml").display().to_string();
         let spent = site.path("spent.json").display().to_string();
         let arguments = ["respond-helper", "-c", &config, "--user", "root", "--spent", &spent, "--idle-s", "100000"];
-        let child = self.inside(&program, &arguments).stdin(OwnedFd::from(listener)).spawn().unwrap();
-        Helper { child, socket }
+        Helper::spawn(site, "helper.sock", self.inside(&program, &arguments))
     }
 
     pub fn start(&self, site: &Site) -> Daemon {
@@ -130,6 +125,21 @@ pub struct Helper {
 }
 
 impl Helper {
+    /// As systemd would start it on a socket of this name.
+    pub fn spawn(site: &Site, socket: &str, mut command: Command) -> Self {
+        let socket = site.path(socket);
+        let _ = std::fs::remove_file(&socket);
+        let listener = UnixListener::bind(&socket).unwrap();
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let child = command.stdin(OwnedFd::from(listener)).spawn().unwrap();
+        Self { child, socket }
+    }
+
+    /// It has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     pub fn ask(&self, request: &str) -> Value {
         let mut stream = UnixStream::connect(&self.socket).unwrap();
         stream.write_all(format!("{request}\n").as_bytes()).unwrap();
@@ -183,12 +193,16 @@ pub fn proposals(site: &Site) -> Vec<Value> {
 
 /// The id of the proposal to block the attacker.
 pub fn wait_for_proposal(site: &Site) -> String {
-    let blocks = |one: &Value| {
-        one["event"]["proposal"]["action"] == "block_address" && one["event"]["proposal"]["target"] == ATTACKER
-    };
+    wait_for_proposed(site, "block_address", ATTACKER)
+}
+
+/// The id of the proposal of this action against this target.
+pub fn wait_for_proposed(site: &Site, action: &str, target: &str) -> String {
+    let is_it =
+        |one: &Value| one["event"]["proposal"]["action"] == action && one["event"]["proposal"]["target"] == target;
     let mut found = None;
-    wait_for("the attack to be seen and a block proposed", || {
-        found = proposals(site).into_iter().find(blocks);
+    wait_for("the attack to be seen and that to be proposed", || {
+        found = proposals(site).into_iter().find(is_it);
         found.is_some()
     });
     found.unwrap()["id"].as_str().unwrap().to_owned()

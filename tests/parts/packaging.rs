@@ -22,6 +22,14 @@ fn read(name: &str) -> String {
     fs::read_to_string(Path::new(ROOT).join(name)).unwrap()
 }
 
+const RESPOND_UNITS: [&str; 5] = [
+    "dsmil-respond.service",
+    "dsmil-respond.socket",
+    "dsmil-respond-accounts.service",
+    "dsmil-respond-accounts.socket",
+    "dsmil-respond-accounts.timer",
+];
+
 #[test]
 fn systemd_finds_nothing_wrong_with_the_units() {
     let folder = tempfile::tempdir().unwrap();
@@ -31,17 +39,11 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     fs::write(folder.path().join("dsmil.service"), service).unwrap();
     fs::write(folder.path().join(r"mnt-dsmil\x2dram.mount"), mount).unwrap();
     fs::write(folder.path().join("shrink-dsmil.service"), read("config/shrink/shrink-dsmil.service")).unwrap();
-    for unit in ["dsmil-respond.service", "dsmil-respond.socket"] {
+    for unit in RESPOND_UNITS {
         let text = read(&format!("config/systemd/{unit}")).replace("/usr/bin/dsmild", "/bin/true");
         fs::write(folder.path().join(unit), text.replace("Documentation=man:", "#")).unwrap();
     }
-    for unit in [
-        "dsmil.service",
-        r"mnt-dsmil\x2dram.mount",
-        "shrink-dsmil.service",
-        "dsmil-respond.socket",
-        "dsmil-respond.service",
-    ] {
+    for unit in ["dsmil.service", r"mnt-dsmil\x2dram.mount", "shrink-dsmil.service"].into_iter().chain(RESPOND_UNITS) {
         let Some((success, said)) = analyze(&["verify", unit], folder.path()) else { return };
         assert!(success && said.trim().is_empty(), "{unit}: {said}");
     }
@@ -76,6 +78,29 @@ fn the_helper_has_the_one_right_that_it_needs_and_no_network() {
         assert!(socket.lines().any(|found| found == line), "{line}");
     }
     assert!(read("config/dsmil.toml").contains("socket = \"/run/dsmil-respond.sock\""));
+}
+
+/// It is root's, and nothing of root's but the accounts.
+#[test]
+fn the_helper_for_accounts_writes_accounts_alone_and_has_no_network() {
+    let unit = read("config/systemd/dsmil-respond-accounts.service");
+    for line in [
+        "CapabilityBoundingSet=CAP_CHOWN",
+        "ProtectSystem=strict",
+        "ReadWritePaths=/etc",
+        "RestrictAddressFamilies=AF_UNIX AF_NETLINK",
+        "IPAddressDeny=any",
+        "NoNewPrivileges=yes",
+        "ExecStart=/usr/bin/dsmild respond-accounts-helper -c %d/dsmil.toml",
+    ] {
+        assert_eq!(unit.lines().filter(|found| *found == line).count(), 1, "{line}");
+    }
+    let socket = read("config/systemd/dsmil-respond-accounts.socket");
+    let path = "/run/dsmil-respond-accounts.sock";
+    for line in ["SocketMode=0660", "SocketGroup=dsmil", &format!("ListenStream={path}")] {
+        assert!(socket.lines().any(|found| found == line), "{line}");
+    }
+    assert!(read("config/dsmil.toml").contains(&format!("socket = \"{path}\"")));
 }
 
 #[test]
