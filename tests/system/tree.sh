@@ -4,6 +4,7 @@ packages=(
     systemd systemd-sysv dbus procps logrotate # what boots, and what rotates
     redis-server postgresql                    # beside the daemon
     curl sqlite3 python3                       # what the checks ask with
+    nftables iproute2                          # what blocks, and whom
 )
 
 # Release and mirror are this machine's: whatever its apt is configured with.
