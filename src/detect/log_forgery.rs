@@ -111,7 +111,21 @@ fn embedded_line<'a>(user: Option<&'a str>, message: &'a str) -> Option<&'a str>
     }
     // At the start, or behind no more than a host name, it is the header of a relayed line.
     let relayed = |start: usize| message.get(..start).is_none_or(|before| before.split_whitespace().count() < 2);
-    HEADER.as_ref()?.find_iter(message).find(|header| !relayed(header.start())).map(|header| header.as_str())
+    let mut headers = HEADER.as_ref()?.find_iter(message);
+    let first = headers.next()?;
+    if !relayed(first.start()) {
+        return Some(first.as_str());
+    }
+    // Who forwards audit records may join those of one event into one line.
+    let joined = audit_event(first.as_str());
+    headers
+        .find(|header| !relayed(header.start()) && (joined.is_none() || audit_event(header.as_str()) != joined))
+        .map(|header| header.as_str())
+}
+
+/// Time and serial of the event that the header of an audit record names.
+fn audit_event(header: &str) -> Option<&str> {
+    header.split_once(" msg=audit(").map(|(_, event)| event)
 }
 
 fn forged_address<'a>(program: Option<&str>, user: Option<&'a str>, message: &'a str) -> Option<&'a str> {
@@ -161,6 +175,17 @@ mod tests {
 
     fn kinds(program: &str, user: Option<&str>, message: &str) -> Vec<Forgery> {
         inspect(Some(program), user, message).into_iter().map(|forged| forged.kind).collect()
+    }
+
+    #[test]
+    fn audit_records_of_one_event_that_were_joined_are_no_forgery_and_one_of_another_event_is() {
+        let joined = "node=a type=SYSCALL msg=audit(1479982525.380:50): exe=\"/bin/touch\" type=CWD msg=audit(1479982525.380:50): cwd=\"/\"";
+        assert_eq!(inspect(None, None, joined), []);
+        let forged = format!("{joined} type=USER_LOGIN msg=audit(1479982525.390:51): res=success");
+        let evidence = "type=USER_LOGIN msg=audit(1479982525.390:51)".to_owned();
+        assert_eq!(inspect(None, None, &forged), [Forged { kind: Forgery::EmbeddedLine, evidence }]);
+        let hidden = "name x type=CWD msg=audit(1479982525.380:50): y type=CWD msg=audit(1479982525.380:50)";
+        assert_eq!(inspect(None, None, hidden).len(), 1, "behind what is no record");
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod call_habits;
 pub(crate) mod campaign;
 pub(crate) mod campaign_ends;
 pub(crate) mod catalog;
+pub(crate) mod certificate;
 pub(crate) mod client_network;
 pub mod command_habits;
 pub(crate) mod conversation;

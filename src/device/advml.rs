@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::advml_lines::{Oddity, crowded, forgeries, odd_time, prompt, sequence_number, tampering};
+use super::advml_lines::{
+    Oddity, crowded, forgeries, is_dated_by_its_beginning, odd_time, prompt, sequence_number, tampering,
+};
 use super::common::{Finding, origin, quote};
 use super::gathered::Gathered;
 use super::{DeviceSpec, settings};
@@ -194,6 +196,8 @@ impl AdvMl {
         let is_ahead = event.times.is_doubted() && claim > time;
         let odd = if is_ahead {
             Some(Oddity::Ahead { by: claim.since(time) })
+        } else if is_dated_by_its_beginning(raw.record()) {
+            None
         } else {
             source.clock.line(claim, self.settings.time_tolerance.get()).map(|by| Oddity::Backwards { by })
         };

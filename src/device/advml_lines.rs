@@ -137,6 +137,12 @@ pub fn tampering(raw: &Raw) -> Option<Finding> {
     })
 }
 
+/// Zeek writes of a connection when it is over, hours later, and dates that by when it began: of several that end together the times
+/// go back, and nobody has turned a clock.
+pub fn is_dated_by_its_beginning(record: &Record) -> bool {
+    ["ts", "uid", "id.orig_h"].iter().all(|name| record.field(name).is_some())
+}
+
 /// What is odd about the time of a source on a machine.
 pub fn odd_time(source: &str, host: Option<String>, oddity: Oddity) -> Finding {
     let source = quote(source);

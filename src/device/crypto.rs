@@ -6,13 +6,15 @@ use super::common::{Finding, in_words, origin, quote, reason_of};
 use super::gathered::Gathered;
 use super::{DeviceSpec, settings};
 use crate::detect::burst::Bursts;
+use crate::detect::certificate::{certificate_fault, is_verified_elsewhere};
+use crate::detect::recent::Recent;
 use crate::detect::tls_habits::{Change, TlsHabits};
-use crate::detect::tls_session::{beside_a_request, certificate_fault, session};
+use crate::detect::tls_session::{beside_a_request, session};
 use crate::detect::trust_failures;
 use crate::detect::weak_crypto::{self, Use, Weakness};
 use crate::event::{Action, Body, Category, Event, Interest, Raw, Stream};
 use crate::layer::stage::{Outbox, Stateful};
-use crate::limits::ENTITIES_PER_DETECTOR_MAX;
+use crate::limits::{CERTIFICATES_TOLD_MAX, ENTITIES_PER_DETECTOR_MAX};
 
 const NUMBER: u16 = 53;
 /// An attempt that was refused weighs this share of a connection that was made.
@@ -34,6 +36,13 @@ struct Crypto {
     gathered: Gathered,
     #[serde(default)]
     habits: TlsHabits,
+    /// Certificates of which it was told what is wrong with them: it stays wrong for years.
+    #[serde(default = "nothing_told")]
+    certificates: Recent<()>,
+}
+
+fn nothing_told() -> Recent<()> {
+    Recent::new(CERTIFICATES_TOLD_MAX)
 }
 
 impl Default for Crypto {
@@ -42,6 +51,7 @@ impl Default for Crypto {
             bursts: Bursts::new(ENTITIES_PER_DETECTOR_MAX),
             gathered: Gathered::default(),
             habits: TlsHabits::default(),
+            certificates: nothing_told(),
         }
     }
 }
@@ -51,9 +61,32 @@ impl Crypto {
         if let Some(finding) = self.changed(raw) {
             self.report(finding.flag, finding, event, raw, out);
         }
-        if let Some((what, finding)) = judge(raw).or_else(|| certificate(event, raw)) {
+        let found = judge(raw).or_else(|| self.certificate(event, raw));
+        if let Some((what, finding)) = found {
             self.report(what, finding, event, raw, out);
         }
+    }
+
+    /// What is wrong with a certificate that a monitor of the network saw, once for each.
+    fn certificate(&mut self, event: &Event, raw: &Raw) -> Option<(&'static str, Finding)> {
+        let record = raw.record();
+        let fault = certificate_fault(record, event.time())?;
+        let key = format!("{}\0{}", fault.flag, fault.subject);
+        let is_told = self.certificates.get(&key).is_some();
+        self.certificates.touch(&key, || ());
+        if is_told {
+            return None;
+        }
+        let by = fault.issuer.as_deref().map(|issuer| format!(" by {}", quote(issuer))).unwrap_or_default();
+        let finding = Finding {
+            flag: fault.flag,
+            score: fault.score,
+            summary: format!("{}: {}{by}: {}", in_words(fault.flag), quote(&fault.subject), quote(&fault.what)),
+            entity: record.entity.clone(),
+            attack: &["T1557"],
+            reasons: vec![reason_of(fault.flag)],
+        };
+        Some((fault.flag, finding))
     }
 
     /// What is no longer as it was between a client and a server.
@@ -115,6 +148,9 @@ fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
         let weakness = weakness.or_else(|| weak_crypto::weak_field("ssl_cipher", cipher))?;
         return Some((weakness.term, weak(raw, Use::Negotiated, weakness)));
     }
+    if is_verified_elsewhere(record) {
+        return None;
+    }
     if let Some(failure) = trust_failures::failure_of(record.program.as_deref(), &record.message) {
         let quoted = if failure.flag == "PRIVATE_KEY_IN_LOG" { "not shown".to_owned() } else { quote(&record.message) };
         let finding = Finding {
@@ -129,27 +165,6 @@ fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
     }
     let (what, weakness) = weak_crypto::weak_algorithm(&record.message)?;
     Some((weakness.term, weak(raw, what, weakness)))
-}
-
-/// A certificate that a monitor of the network describes.
-fn certificate(event: &Event, raw: &Raw) -> Option<(&'static str, Finding)> {
-    let record = raw.record();
-    let fault = certificate_fault(record, event.time())?;
-    let finding = Finding {
-        flag: fault.flag,
-        score: fault.score,
-        summary: format!(
-            "{}: {} by {}, {}",
-            in_words(fault.flag),
-            quote(record.field("certificate.subject").unwrap_or_default()),
-            quote(record.field("certificate.issuer").unwrap_or_default()),
-            quote(&fault.what)
-        ),
-        entity: record.entity.clone(),
-        attack: &["T1557"],
-        reasons: vec![reason_of(fault.flag)],
-    };
-    Some((fault.flag, finding))
 }
 
 fn weak(raw: &Raw, what: Use, weakness: &Weakness) -> Finding {
@@ -271,6 +286,30 @@ mod tests {
         lines.extend(vec![certificate; 9]);
         let expected = ["CERTIFICATE_ISSUER_CHANGED", "POST_QUANTUM_DOWNGRADE", "WEAK_KEY"];
         assert_eq!(flags(&mut *device(), &lines), expected);
+    }
+
+    #[test]
+    fn a_certificate_that_a_monitor_cannot_verify_is_said_once_whichever_server_has_it() {
+        let seen = |second: u64, server: &'static str| Line {
+            second,
+            program: "zeek",
+            message: "{\"validation_status\": \"unable to get local issuer certificate\"}",
+            fields: vec![
+                ("id.orig_h", "192.0.2.7"),
+                ("id.resp_h", server),
+                ("validation_status", "unable to get local issuer certificate"),
+                ("subject", "CN=*.updates.example"),
+                ("issuer", "CN=Private,O=Vendor"),
+            ],
+            ..Line::default()
+        };
+        let servers = ["198.51.100.1", "198.51.100.2", "198.51.100.3"];
+        let events: Vec<Event> =
+            (0..240).zip(servers.into_iter().cycle()).map(|(turn, server)| seen(turn * 3600, server).event()).collect();
+        let said = soc_events(&mut *device(), &events);
+        assert_eq!(said.len(), 1);
+        let expected = "certificate untrusted: CN=*.updates.example by CN=Private,O=Vendor: unable to get local issuer certificate";
+        assert_eq!((said[0].severity, &*said[0].summary), (crate::event::Severity::Low, expected));
     }
 
     #[test]

@@ -105,6 +105,8 @@ pub const PROMPT_BYTES_MAX: usize = 8 * 1024;
 pub const TLS_SERVERS_MAX: usize = 4096;
 pub const ISSUERS_PER_SERVER_MAX: usize = 8;
 pub const TLS_PAIRS_MAX: usize = 8192;
+/// Certificates of which it is kept that it was told what is wrong with them.
+pub const CERTIFICATES_TOLD_MAX: usize = 8192;
 
 /// Of what programs elsewhere measure: the largest value, keys of one text typed, and values kept of a sample of it (dwell, flight, press to
 /// press, pressure, area).

@@ -56,7 +56,8 @@ impl Attacker {
     }
 }
 
-fn logs(folder: &Path) -> Vec<PathBuf> {
+/// The logs of one test.
+pub fn logs(folder: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut logs: Vec<PathBuf> =
         files.filter(|path| path.extension().is_some_and(|extension| extension == "log")).collect();

@@ -1,5 +1,6 @@
 //! fail2ban's samples: which lines are failures, and whose.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -74,9 +75,17 @@ impl Judged {
 
 /// The lines that fail2ban takes for no failure.
 pub fn no_failures() -> Vec<String> {
+    no_failures_by_file().into_values().flatten().collect()
+}
+
+/// The same by the file that they stand in.
+pub fn no_failures_by_file() -> BTreeMap<String, Vec<String>> {
     let samples = samples(&data("fail2ban/fail2ban/tests/files/logs"));
-    let others = samples.into_iter().filter(|sample| sample.expected["match"] != Value::Bool(true));
-    others.map(|sample| sample.line).collect()
+    let mut by_file: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for sample in samples.into_iter().filter(|sample| sample.expected["match"] != Value::Bool(true)) {
+        by_file.entry(sample.file).or_default().push(sample.line);
+    }
+    by_file
 }
 
 pub fn measure(table: &mut Table) {

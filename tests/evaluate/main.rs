@@ -21,6 +21,7 @@ mod network;
 mod parse_speed;
 mod playbooks;
 mod quiet;
+mod quiet_days;
 mod replayed;
 mod series;
 mod stix;

@@ -76,8 +76,13 @@ pub fn decisions_with(more: &str, lines: &[&str]) -> Vec<Decided> {
 
 /// The SOC events that log files lead to, read one after the other.
 pub fn soc_events(logs: &[PathBuf]) -> Vec<Value> {
+    soc_events_with("", logs)
+}
+
+/// The same, with more of the configuration.
+pub fn soc_events_with(more: &str, logs: &[PathBuf]) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
-    stream(&configuration(folder.path(), ""), logs, "SOC_EVENTS")
+    stream(&configuration(folder.path(), more), logs, "SOC_EVENTS")
 }
 
 /// Without a journal, a boot and files of its own.

@@ -1,5 +1,6 @@
 //! Wazuh's rule tests of Linux programs: what matters, and what does not.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use crate::replayed::{Decided, decisions};
@@ -111,7 +112,16 @@ fn only_address(line: &str) -> Option<String> {
 
 /// The lines of level 0 to 3.
 pub fn harmless() -> Vec<String> {
-    tests().into_iter().filter(|test| test.level <= 3).map(|test| test.line).collect()
+    harmless_by_file().into_values().flatten().collect()
+}
+
+/// The same by the file that they stand in.
+pub fn harmless_by_file() -> BTreeMap<String, Vec<String>> {
+    let mut by_file: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for test in tests().into_iter().filter(|test| test.level <= 3) {
+        by_file.entry(test.file).or_default().push(test.line);
+    }
+    by_file
 }
 
 pub fn measure(table: &mut Table) {

@@ -41,6 +41,14 @@ fn time_running_backwards_is_said_once() {
 }
 
 #[test]
+fn connections_that_are_dated_by_when_they_began_turn_no_clock_back() {
+    let fields = || vec![("ts", "1735516800.0"), ("uid", "CmBDM5"), ("id.orig_h", "192.0.2.1")];
+    let began = |second| Line { source: "file:/conn.log", second, fields: fields(), ..Line::default() };
+    let lines: Vec<Line> = (80_000..80_100).chain([5, 9000, 400, 31, 2000]).map(began).collect();
+    assert_eq!(flags(&mut *device(), &lines), [""; 0]);
+}
+
+#[test]
 fn a_backlog_that_jumps_in_a_central_file_is_one_burst_that_grows_and_machines_that_somebody_invents_are_one_campaign()
 {
     let line = |second, host| Line { source: "file:/a.log", second, host: Some(host), message: "x", ..Line::default() };
