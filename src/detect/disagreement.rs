@@ -6,23 +6,40 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Timestamp, Verdict};
 
-/// Judgements older than this no longer count.
-const WINDOW: Duration = Duration::from_secs(3600);
+/// Judgements older than this no longer count: an attack at full speed, and one that takes its time.
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Opposite judgements that are no accident.
 const REPEATED: u32 = 5;
+/// A layer is calm that calls at most one of so many suspicious: one such judgement hides no long disagreement.
+const CALM_SHARE: u32 = 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disagreement {
     /// The lower layer calls it malicious, the upper one benign.
-    LowerOnly { times: u32 },
+    LowerOnly { malicious: u32, benign: u32, within: Duration },
     /// The upper layer calls it malicious, the lower one has seen nothing.
-    UpperOnly { times: u32 },
+    UpperOnly { malicious: u32, benign: u32, within: Duration },
 }
 
 /// How both layers have judged one entity lately.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judgements {
+    /// Of an hour, and of a day.
+    #[serde(default)]
+    spans: [Tallies; 2],
+}
+
+/// What was judged since then, and in as long a time before: together what lies back by one to two of them.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+struct Tallies {
     since: Timestamp,
+    now: Pair,
+    before: Pair,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+struct Pair {
     lower: Tally,
     upper: Tally,
 }
@@ -36,49 +53,75 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, verdict: Verdict) {
-        match verdict {
-            Verdict::Benign => self.benign += 1,
-            Verdict::Suspicious => self.suspicious += 1,
-            Verdict::Malicious => self.malicious += 1,
+        let count = match verdict {
+            Verdict::Benign => &mut self.benign,
+            Verdict::Suspicious => &mut self.suspicious,
+            Verdict::Malicious => &mut self.malicious,
+        };
+        *count = count.saturating_add(1);
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            benign: self.benign.saturating_add(other.benign),
+            suspicious: self.suspicious.saturating_add(other.suspicious),
+            malicious: self.malicious.saturating_add(other.malicious),
         }
     }
 
-    fn only_benign(self) -> bool {
-        self.benign >= REPEATED && self.suspicious == 0 && self.malicious == 0
+    fn is_calm(self) -> bool {
+        self.benign >= REPEATED && self.malicious == 0 && self.suspicious.saturating_mul(CALM_SHARE) <= self.benign
+    }
+}
+
+impl Tallies {
+    fn new(since: Timestamp) -> Self {
+        Self { since, now: Pair::default(), before: Pair::default() }
+    }
+
+    fn forget(&mut self, ts: Timestamp, span: Duration) {
+        let apart = ts.apart(self.since);
+        if apart >= span * 2 {
+            *self = Self::new(ts);
+        } else if apart >= span {
+            *self = Self { since: ts, now: Pair::default(), before: self.now };
+        }
+    }
+
+    fn verdict(&self, within: Duration) -> Option<Disagreement> {
+        let lower = self.now.lower.and(self.before.lower);
+        let upper = self.now.upper.and(self.before.upper);
+        if lower.malicious >= REPEATED && upper.is_calm() {
+            return Some(Disagreement::LowerOnly { malicious: lower.malicious, benign: upper.benign, within });
+        }
+        if upper.malicious >= REPEATED && lower.is_calm() {
+            return Some(Disagreement::UpperOnly { malicious: upper.malicious, benign: lower.benign, within });
+        }
+        None
     }
 }
 
 impl Judgements {
     pub fn new(since: Timestamp) -> Self {
-        Self { since, lower: Tally::default(), upper: Tally::default() }
+        Self { spans: [Tallies::new(since); 2] }
     }
 
     pub fn lower(&mut self, verdict: Verdict, ts: Timestamp) -> Option<Disagreement> {
-        self.forget(ts);
-        self.lower.add(verdict);
-        self.verdict()
+        self.judged(ts, |pair| pair.lower.add(verdict))
     }
 
     pub fn upper(&mut self, verdict: Verdict, ts: Timestamp) -> Option<Disagreement> {
-        self.forget(ts);
-        self.upper.add(verdict);
-        self.verdict()
+        self.judged(ts, |pair| pair.upper.add(verdict))
     }
 
-    fn forget(&mut self, ts: Timestamp) {
-        if ts.since(self.since).max(self.since.since(ts)) >= WINDOW {
-            *self = Self::new(ts);
+    fn judged(&mut self, ts: Timestamp, add: impl Fn(&mut Pair)) -> Option<Disagreement> {
+        let mut found = None;
+        for (tallies, span) in self.spans.iter_mut().zip([HOUR, DAY]) {
+            tallies.forget(ts, span);
+            add(&mut tallies.now);
+            found = found.or_else(|| tallies.verdict(span * 2));
         }
-    }
-
-    fn verdict(&self) -> Option<Disagreement> {
-        if self.lower.malicious >= REPEATED && self.upper.only_benign() {
-            return Some(Disagreement::LowerOnly { times: self.lower.malicious });
-        }
-        if self.upper.malicious >= REPEATED && self.lower.only_benign() {
-            return Some(Disagreement::UpperOnly { times: self.upper.malicious });
-        }
-        None
+        found
     }
 }
 
@@ -103,15 +146,37 @@ mod tests {
     #[test]
     fn repeated_opposite_judgements_are_a_disagreement_in_both_directions() {
         use Verdict::*;
-        assert_eq!(run(Malicious, Benign, 5, 1), Some(Disagreement::LowerOnly { times: 5 }));
-        assert_eq!(run(Benign, Malicious, 6, 1), Some(Disagreement::UpperOnly { times: 6 }));
+        let within = HOUR * 2;
+        let found = |lower, upper, times| run(lower, upper, times, 1);
+        assert_eq!(found(Malicious, Benign, 5), Some(Disagreement::LowerOnly { malicious: 5, benign: 5, within }));
+        assert_eq!(found(Benign, Malicious, 6), Some(Disagreement::UpperOnly { malicious: 6, benign: 6, within }));
+    }
+
+    #[test]
+    fn one_that_takes_its_time_or_goes_over_the_end_of_an_hour_is_found() {
+        use Verdict::*;
+        assert!(run(Malicious, Benign, 8, 3 * 3600 / 2).is_some(), "one in an hour and a half");
+        assert!(run(Benign, Malicious, 5, 850).is_some(), "four within the first hour, one in the next");
+        assert_eq!(run(Malicious, Benign, 40, 12 * 3600), None, "twice a day");
+    }
+
+    #[test]
+    fn a_single_suspicion_hides_no_long_disagreement() {
+        let mut judgements = Judgements::new(at(0));
+        judgements.upper(Verdict::Suspicious, at(0));
+        let found: Vec<bool> = (0..12)
+            .map(|turn| {
+                judgements.lower(Verdict::Malicious, at(turn));
+                judgements.upper(Verdict::Benign, at(turn)).is_some()
+            })
+            .collect();
+        assert_eq!(found.iter().position(|found| *found), Some(9), "with the tenth benign one");
     }
 
     #[test]
     fn single_rare_or_half_hearted_differences_are_not() {
         use Verdict::*;
         assert_eq!(run(Malicious, Benign, 4, 1), None);
-        assert_eq!(run(Malicious, Benign, 20, 1800), None);
         assert_eq!(run(Malicious, Suspicious, 50, 1), None);
         assert_eq!(run(Malicious, Malicious, 50, 1), None);
         assert_eq!(run(Benign, Benign, 50, 1), None);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::advml_lines::{
-    Oddity, crowded, forgeries, is_dated_by_its_beginning, odd_time, prompt, sequence_number, tampering,
+    Oddity, crowded, discrepancy, forgeries, is_dated_by_its_beginning, odd_time, prompt, sequence_number, tampering,
 };
 use super::common::{Finding, origin, quote};
 use super::gathered::Gathered;
@@ -14,7 +14,7 @@ use super::{DeviceSpec, settings};
 use crate::config::Span;
 use crate::detect::burst::Bursts;
 use crate::detect::crowding::Crowding;
-use crate::detect::disagreement::{Disagreement, Judgements};
+use crate::detect::disagreement::Judgements;
 use crate::detect::doer::doer;
 use crate::detect::liveness::Liveness;
 use crate::detect::log_clock::LogClock;
@@ -311,19 +311,7 @@ impl AdvMl {
             judgements.upper(decision.verdict, event.time())
         };
         let Some(found) = found else { return };
-        let (times, accuser, denier, reason) = match found {
-            Disagreement::LowerOnly { times } => (times, "Layer 3", "Layer 4", "l4-evasion"),
-            Disagreement::UpperOnly { times } => (times, "Layer 4", "Layer 3", "l3-evasion"),
-        };
-        let finding = Finding {
-            flag: "L3_L4_DISCREPANCY",
-            score: 0.7,
-            summary: format!("{accuser} called {} malicious {times} times, {denier} always benign", quote(&about)),
-            entity: decision.entity.clone(),
-            attack: &[],
-            reasons: vec![reason.to_owned()],
-        };
-        self.report(finding, &about, &decision.compartment, event, out);
+        self.report(discrepancy(found, &decision.entity, &about), &about, &decision.compartment, event, out);
     }
 
     fn fused(&mut self, event: &Event, soc: &Soc, out: &mut Outbox) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::common::{Finding, in_words, quote, reason_of};
 use crate::detect::crowding::Crowding;
+use crate::detect::disagreement::Disagreement;
 use crate::detect::log_forgery::{self, Forged, Forgery};
 use crate::detect::log_sequence::audit_serial;
 use crate::detect::log_tampering::{self, Tampering};
@@ -141,6 +142,31 @@ pub fn tampering(raw: &Raw) -> Option<Finding> {
 /// go back, and nobody has turned a clock.
 pub fn is_dated_by_its_beginning(record: &Record) -> bool {
     ["ts", "uid", "id.orig_h"].iter().all(|name| record.field(name).is_some())
+}
+
+/// Layer 3 and Layer 4 contradict each other about one entity.
+pub fn discrepancy(found: Disagreement, entity: &Entity, about: &str) -> Finding {
+    let (accuser, denier, reason, (malicious, benign, within)) = match found {
+        Disagreement::LowerOnly { malicious, benign, within } => {
+            ("Layer 3", "Layer 4", "l4-evasion", (malicious, benign, within))
+        }
+        Disagreement::UpperOnly { malicious, benign, within } => {
+            ("Layer 4", "Layer 3", "l3-evasion", (malicious, benign, within))
+        }
+    };
+    let hours = within.as_secs() / 3600;
+    Finding {
+        flag: "L3_L4_DISCREPANCY",
+        score: 0.7,
+        summary: format!(
+            "{accuser} called {} malicious {malicious} times within {hours} h, {denier} called it benign {benign} times and never malicious: \
+             one of them is deceived",
+            quote(about)
+        ),
+        entity: entity.clone(),
+        attack: &[],
+        reasons: vec![reason.to_owned()],
+    }
 }
 
 /// What is odd about the time of a source on a machine.

@@ -7,6 +7,7 @@ use super::group;
 use super::item::{self, NOTHING};
 use super::marks::Marked;
 use super::model::{Masks, Measure, Scenario};
+use super::pacing::Pacing;
 use super::raised::{Grown, Observation, Raised};
 use super::says::filled;
 use super::set::{Role, ScenarioSet};
@@ -58,8 +59,8 @@ fn by_number<'de, D: Deserializer<'de>>(saved: D) -> Result<HashMap<u64, Table>,
 
 impl Counters {
     /// Takes the line in. Returns what is to be reported.
-    pub fn observe(&mut self, set: &ScenarioSet, line: &Observation<'_>) -> Vec<Raised> {
-        let (mut reported, mut begun): (Vec<Raised>, Vec<_>) = (Vec::new(), Vec::new());
+    pub fn observe(&mut self, set: &ScenarioSet, line: &Observation<'_>, pacing: &mut Pacing) -> Vec<Raised> {
+        let (mut reported, mut begun, mut paced): (Vec<Raised>, Vec<_>, Vec<_>) = (Vec::new(), Vec::new(), Vec::new());
         let concerned = set.concerned(line.record);
         if concerned.is_empty() {
             return reported;
@@ -70,7 +71,9 @@ impl Counters {
             match role {
                 Role::Follows | Role::Cancels => {
                     // What it comes after may have been counted in several ways; it is one thing all the same.
-                    let Some(found) = self.succeeded(scenario, role, line) else { continue };
+                    let found = self.succeeded(scenario, role, line);
+                    self.settle_pace(scenario, line, pacing);
+                    let Some(found) = found else { continue };
                     match reported.iter_mut().find(|known| known.reason == found.reason) {
                         Some(known) if known.score >= found.score => {}
                         Some(known) => *known = found,
@@ -80,7 +83,11 @@ impl Counters {
                 Role::Counts(_) if line.is_repeated => {}
                 Role::Counts(step) => {
                     let Some(group) = line.group(scenario) else { continue };
-                    let raised = counted(self.table(set, scenario), scenario, group, step, line);
+                    let Some((measured, raised)) = counted(self.table(set, scenario), scenario, group, step, line)
+                    else {
+                        continue;
+                    };
+                    paced.extend(pacing.measured(scenario, group, measured, line).into_iter().map(|it| (scenario, it)));
                     begun.extend(raised.map(|raised| (scenario, raised)));
                 }
             }
@@ -95,7 +102,31 @@ impl Counters {
                 reported.push(raised);
             }
         }
+        if !paced.is_empty() && !self.is_reported(set, line) {
+            // However it is looked at, it is one thing.
+            let mut new = paced.into_iter().filter(|(scenario, paced)| pacing.tell(scenario, paced));
+            reported.extend(new.next().map(|(scenario, paced)| paced.raised(scenario)));
+            new.for_each(drop);
+        }
         reported
+    }
+
+    /// Whether an alarm that counts this line goes on.
+    fn is_reported(&self, set: &ScenarioSet, line: &Marked<'_>) -> bool {
+        set.concerned(line.record).into_iter().any(|(index, role)| {
+            let scenario = set.scenarios.get(index).filter(|_| matches!(role, Role::Counts(_)));
+            let group = scenario.and_then(|scenario| Some((scenario, line.group(scenario)?)));
+            group.is_some_and(|(scenario, group)| self.reporter(scenario, group, line.ts) != Reporter::Nobody)
+        })
+    }
+
+    /// What somebody got right in the end was no attempt to stay below.
+    fn settle_pace(&self, scenario: &Scenario, line: &Marked<'_>, pacing: &mut Pacing) {
+        if let Some(group) = line.group(scenario).filter(|_| !pacing.is_empty()) {
+            let count = self.tables.get(&scenario.id).and_then(|table| table.get(group));
+            let measured = count.map_or(0, |count| count.measure(scenario, line.ts));
+            pacing.settled(scenario, group, measured, line);
+        }
     }
 
     /// A line that counts nothing: it takes back, or comes after what was counted. Where nothing was, it costs nothing.
@@ -184,8 +215,14 @@ impl Counters {
     }
 }
 
-/// One more line that the scenario counts.
-fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: &Marked<'_>) -> Option<Raised> {
+/// One more line that the scenario counts: what it measures now, and what is to be reported.
+fn counted(
+    table: &mut Table,
+    scenario: &Scenario,
+    group: u64,
+    step: u64,
+    line: &Marked<'_>,
+) -> Option<(usize, Option<Raised>)> {
     let (record, ts, times) = (line.record, line.ts, line.record.times());
     let item = match scenario.measure {
         Measure::All { .. } => step,
@@ -197,13 +234,13 @@ fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: 
         count.name_source(&source);
     }
     if measured < scenario.at {
-        return None;
+        return Some((measured, None));
     }
     let total = count.total;
     let is_resumed = count.alarm.as_mut().is_some_and(|open| open.resume(ts));
     let waits = |open: &Open| total < open.next && open.reporter != Reporter::Nobody && !is_resumed;
     if count.alarm.as_ref().is_some_and(waits) {
-        return None;
+        return Some((measured, None));
     }
     let (distinct, first, sources) = (count.distinct(scenario, ts), count.first(scenario, ts), count.sources());
     let evidence = scenario.evidence(count.lines.events(), (total, measured));
@@ -215,13 +252,15 @@ fn counted(table: &mut Table, scenario: &Scenario, group: u64, step: u64, line: 
     open.reports += 1;
     open.next = reported_again_at(total).min(worse_at(scenario, total));
     if is_for_another {
-        return None;
+        return Some((measured, None));
     }
     let alarm =
         Grown { id: alarm_id(group, open.first), reports: open.reports, count: total, first: open.first, last: ts };
     let is_sequence = matches!(scenario.measure, Measure::All { .. });
     let is_of_many = !scenario.is_of_one_source() && !is_sequence && normal::field(record, "source.address").is_some();
-    Some(Raised { is_resumed, is_of_many, sources, evidence, ..report(scenario, group, record, distinct, alarm) })
+    let raised =
+        Raised { is_resumed, is_of_many, sources, evidence, ..report(scenario, group, record, distinct, alarm) };
+    Some((measured, Some(raised)))
 }
 
 fn report(scenario: &Scenario, group: u64, record: &Record, distinct: usize, alarm: Grown) -> Raised {
@@ -231,7 +270,7 @@ fn report(scenario: &Scenario, group: u64, record: &Record, distinct: usize, ala
         Some(says) => filled(says, record, (alarm.count, distinct), scenario.masks),
         None => format!("{}: {} lines, {distinct} different", scenario.title, alarm.count),
     };
-    let found = raised(scenario, group, scenario.reason.clone(), (score, summary), alarm);
+    let found = Raised::of(scenario, group, scenario.reason.clone(), (score, summary), alarm);
     match spread {
         Some(spread) => Raised { reason: spread.reason.clone(), techniques: spread.techniques.clone(), ..found },
         None => found,
@@ -309,7 +348,7 @@ fn followed(table: &mut Table, scenario: &Scenario, group: u64, line: &Marked<'_
     let is_likely = source == Among::Likely;
     let summary = if is_likely { format!("{summary}; that the address is one of them is likely") } else { summary };
     let alarm = Grown { id: alarm_id(!group, first), reports: 1, count: lines, first, last: line.ts };
-    let found = raised(scenario, group, then.reason.clone(), (score, summary), alarm);
+    let found = Raised::of(scenario, group, then.reason.clone(), (score, summary), alarm);
     let techniques = if then.techniques.is_empty() { found.techniques.clone() } else { then.techniques.clone() };
     Some(Raised { is_of_source: false, is_after: true, is_likely, techniques, ends_after: None, evidence, ..found })
 }
@@ -319,30 +358,6 @@ fn take_own_back(table: &mut Table, scenario: &Scenario, group: u64, line: &Mark
     for user in line.own {
         let user = if user.is_empty() { NOTHING } else { group::value_of(user) };
         table.take_back(scenario, group, line.ts, (user, 1));
-    }
-}
-
-fn raised(scenario: &Scenario, group: u64, reason: String, (score, summary): (f64, String), alarm: Grown) -> Raised {
-    Raised {
-        scenario: scenario.id.clone(),
-        group,
-        ends_after: Some(scenario.ends_after()),
-        reason,
-        score,
-        techniques: scenario.techniques.clone(),
-        summary,
-        category: scenario.category,
-        is_of_source: scenario.is_of_source(),
-        is_of_one_source: scenario.is_of_one_source(),
-        is_of_many: false,
-        is_of_user: scenario.group_by.iter().any(|field| field == "user.name"),
-        is_sequence: matches!(scenario.measure, Measure::All { .. }),
-        is_after: false,
-        is_likely: false,
-        is_resumed: false,
-        sources: Vec::new(),
-        alarm,
-        evidence: Evidence::default(),
     }
 }
 

@@ -9,6 +9,9 @@ mod item;
 mod kept_lines;
 mod marks;
 mod model;
+mod pacing;
+#[cfg(test)]
+mod pacing_tests;
 mod raised;
 pub(crate) mod sample;
 mod says;
@@ -21,5 +24,6 @@ mod tests;
 pub use counters::Counters;
 pub use file::listed;
 pub use group::customer;
+pub use pacing::Pacing;
 pub use raised::{Grown, Observation, Raised};
 pub use set::{Role, ScenarioSet};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::model::{Measure, Scenario};
 use crate::event::{Category, EventId, Evidence, Record, Timestamp};
 
 /// An alarm that is to be reported now.
@@ -38,6 +39,39 @@ pub struct Raised {
     pub alarm: Grown,
     /// The lines that it follows from, and the scenario.
     pub evidence: Evidence,
+}
+
+impl Raised {
+    /// An alarm of this scenario, about what it groups by.
+    pub(super) fn of(
+        scenario: &Scenario,
+        group: u64,
+        reason: String,
+        (score, summary): (f64, String),
+        alarm: Grown,
+    ) -> Self {
+        Self {
+            scenario: scenario.id.clone(),
+            group,
+            ends_after: Some(scenario.ends_after()),
+            reason,
+            score,
+            techniques: scenario.techniques.clone(),
+            summary,
+            category: scenario.category,
+            is_of_source: scenario.is_of_source(),
+            is_of_one_source: scenario.is_of_one_source(),
+            is_of_many: false,
+            is_of_user: scenario.group_by.iter().any(|field| field == "user.name"),
+            is_sequence: matches!(scenario.measure, Measure::All { .. }),
+            is_after: false,
+            is_likely: false,
+            is_resumed: false,
+            sources: Vec::new(),
+            alarm,
+            evidence: Evidence::default(),
+        }
+    }
 }
 
 /// How far an alarm has grown: the same from its first report to its last, but for the count and the newest line.

@@ -47,7 +47,11 @@ fn second(number: u64) -> Timestamp {
 
 fn step(counters: &mut Counters, set: &ScenarioSet, record: &Record, at: u64) -> usize {
     counters
-        .observe(set, &Observation { id: EventId::ZERO, record, ts: second(at), is_repeated: false, own: &[] })
+        .observe(
+            set,
+            &Observation { id: EventId::ZERO, record, ts: second(at), is_repeated: false, own: &[] },
+            &mut Pacing::default(),
+        )
         .len()
 }
 
@@ -77,7 +81,7 @@ fn an_alarm_is_worse_with_each_power_of_ten_and_says_whether_it_is_of_many() {
             .flat_map(|at| {
                 let line =
                     Observation { id: EventId::ZERO, record: &record, ts: second(at), is_repeated: false, own: &[] };
-                counters.observe(&set, &line)
+                counters.observe(&set, &line, &mut Pacing::default())
             })
             .collect();
         assert!(raised.iter().all(|raised| raised.is_of_many == is_of_many), "{field}");
@@ -359,7 +363,7 @@ fn the_failures_of_the_session_that_gets_in_are_its_own_and_lead_to_nothing() {
         let own: Vec<String> = own.iter().map(|user| (*user).to_owned()).collect();
         let record = Record { outcome: Some(true), ..failed(1, 0) };
         let line = Observation { id: EventId::ZERO, record: &record, ts: second(9), is_repeated: false, own: &own };
-        counters.observe(&set, &line).iter().any(|raised| raised.reason == "got_in")
+        counters.observe(&set, &line, &mut Pacing::default()).iter().any(|raised| raised.reason == "got_in")
     };
     assert!(got_in(&[]), "five of others");
     assert!(!got_in(&["1"]), "four of others");

@@ -12,7 +12,7 @@ use crate::detect::attempts::Attempts;
 use crate::detect::campaign::{self, Campaigns};
 use crate::detect::fold::{Folds, Judgement};
 use crate::detect::packet;
-use crate::detect::scenario::{Counters, Grown, Observation, Raised, ScenarioSet, customer};
+use crate::detect::scenario::{Counters, Grown, Observation, Pacing, Raised, ScenarioSet, customer};
 use crate::detect::sigma::normal;
 use crate::event::{Action, Alarm, Category, Decision, Entity, EventId, Evidence, Happened, Raw, Record, Timestamp};
 use crate::layer::reasons::{RESUMED, SOURCE_LIKELY};
@@ -32,6 +32,9 @@ const SEQUENCES: u16 = 25;
 pub struct Seen {
     attempts: Attempts,
     counters: Counters,
+    /// Who stays just below what is an alarm.
+    #[serde(default)]
+    pacing: Pacing,
     pub watch: Watch,
     campaigns: Campaigns,
     #[serde(default)]
@@ -73,7 +76,7 @@ impl Seen {
                 _ => {}
             }
         }
-        self.counters.observe(set, &Observation { id, record, ts, is_repeated, own: &own })
+        self.counters.observe(set, &Observation { id, record, ts, is_repeated, own: &own }, &mut self.pacing)
     }
 }
 

@@ -1,0 +1,284 @@
+//! Who stays just below a threshold for hours. The thresholds are public: an attacker makes as many attempts as lead to no alarm, waits for
+//! the timespan, and begins again, from one address, from a new one each time, or against one account after the other.
+//!
+//! A count that varies by itself goes on to the threshold about as often as it ends one step below. So many periods that all end there,
+//! none of them on the other side, are no chance. What somebody gets right in the end is taken back and is no such period.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::marks::Marked;
+use super::model::{Measure, Scenario};
+use super::raised::{Grown, Raised};
+use crate::detect::fingerprint::{alarm_id, fingerprint, paired};
+use crate::detect::recent::Recent;
+use crate::detect::sigma::normal;
+use crate::event::{Category, EventId, Timestamp};
+use crate::limits::{PACED_GROUPS_MAX, PACED_PERIODS_MAX};
+
+/// The reason of who stays just below a threshold.
+const STAYS_BELOW: &str = "below_threshold";
+/// Below this, one step less is nothing.
+const THRESHOLD_MIN: usize = 4;
+/// Periods that ended just below the threshold.
+const PERIODS: usize = 8;
+/// A period is at least as long: what is over within seconds has not gone on for hours after eight of them.
+const PERIOD_MIN: Duration = Duration::from_secs(600);
+/// All of them within so many periods, and at least within a day.
+const WITHIN_PERIODS: u32 = 24;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// The same is told again after this time.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
+const _: () = assert!(PERIODS < PACED_PERIODS_MAX);
+
+/// Groups that have come near a threshold. Nobody takes a place with a few lines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pacing {
+    groups: Recent<VecDeque<Period>>,
+    /// What was told, by reason and group, and when.
+    told: Recent<Timestamp>,
+}
+
+impl Default for Pacing {
+    fn default() -> Self {
+        Self { groups: Recent::new(PACED_GROUPS_MAX), told: Recent::new(PACED_GROUPS_MAX) }
+    }
+}
+
+/// A group came near within one period.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Period {
+    #[serde(rename = "t")]
+    begun: Timestamp,
+    #[serde(rename = "g")]
+    group: u64,
+    /// How far.
+    #[serde(rename = "m")]
+    most: u32,
+    #[serde(rename = "e")]
+    event: EventId,
+}
+
+/// Who stays below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The group that the scenario counts.
+    Group,
+    /// One account that many groups are about, each a source of its own.
+    Account,
+    /// One source that many groups come from, each an account of its own.
+    Source,
+}
+
+/// What is found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Paced {
+    pub whose: Whose,
+    /// Names it, the same for all scenarios that group alike.
+    pub about: u64,
+    /// The field, and its value, as the line has it.
+    pub name: (String, String),
+    pub periods: usize,
+    pub groups: usize,
+    pub least: u32,
+    pub most: u32,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    pub events: Vec<EventId>,
+}
+
+impl Pacing {
+    /// The scenario measures so much of this group with this line. Returns who has stayed below its threshold for so long that it is to be
+    /// told.
+    pub fn measured(&mut self, scenario: &Scenario, group: u64, measured: usize, line: &Marked<'_>) -> Vec<Paced> {
+        let Some(near) = near_from(scenario).filter(|near| measured >= *near) else { return Vec::new() };
+        if measured >= scenario.at && self.is_empty() {
+            return Vec::new();
+        }
+        let whose = [Some(Whose::Group), other_side(scenario)];
+        let keys = whose.into_iter().flatten().filter_map(|whose| Some((whose, key(scenario, group, whose, line)?)));
+        let keys: Vec<(Whose, Key)> = keys.collect();
+        if measured >= scenario.at {
+            keys.iter().for_each(|(_, key)| self.forget(key, group, None));
+            return Vec::new();
+        }
+        debug_assert!(near < scenario.at);
+        let most = u32::try_from(measured).unwrap_or(u32::MAX);
+        let period = Period { begun: line.ts, group, most, event: line.id };
+        keys.into_iter().filter_map(|(whose, key)| self.near(scenario, whose, key, &period)).collect()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.groups.len() == 0
+    }
+
+    /// Somebody has succeeded, and the scenario measures so much of this group since then.
+    pub fn settled(&mut self, scenario: &Scenario, group: u64, measured: usize, line: &Marked<'_>) {
+        let is_taken_back = near_from(scenario).is_some_and(|near| measured < near);
+        if !is_taken_back {
+            return;
+        }
+        let since = line.ts.minus(period(scenario));
+        for whose in [Some(Whose::Group), other_side(scenario)].into_iter().flatten() {
+            if let Some(key) = key(scenario, group, whose, line) {
+                self.forget(&key, group, Some(since));
+            }
+        }
+    }
+
+    /// It was told, by this scenario or by another that counts the same.
+    pub fn tell(&mut self, scenario: &Scenario, paced: &Paced) -> bool {
+        let key = format!("{}\0{:x}", scenario.reason, paced.about);
+        let was_told = self.told.get(&key).is_some_and(|told| paced.last.apart(*told) < TOLD_AGAIN_AFTER);
+        if !was_told {
+            *self.told.touch(&key, || paced.last) = paced.last;
+        }
+        !was_told
+    }
+
+    fn near(&mut self, scenario: &Scenario, whose: Whose, key: Key, now: &Period) -> Option<Paced> {
+        let (length, within) = (period(scenario), (period(scenario) * WITHIN_PERIODS).max(DAY));
+        let periods = self.groups.touch(&key.place, VecDeque::new);
+        periods.retain(|period| now.begun.apart(period.begun) <= within);
+        let own = periods.iter_mut().rev().find(|period| period.group == now.group);
+        match own.filter(|period| now.begun.apart(period.begun) < length) {
+            Some(period) => period.most = period.most.max(now.most),
+            None => {
+                if periods.len() >= PACED_PERIODS_MAX {
+                    periods.pop_front();
+                }
+                periods.push_back(now.clone());
+            }
+        }
+        // The others may still go on to the threshold.
+        let ended: Vec<&Period> = periods.iter().filter(|period| now.begun.apart(period.begun) >= length).collect();
+        let first = ended.first().filter(|_| ended.len() >= PERIODS)?.begun;
+        let mut groups: Vec<u64> = ended.iter().map(|period| period.group).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        // Of a single one it is told by itself.
+        if whose != Whose::Group && groups.len() == 1 {
+            return None;
+        }
+        Some(Paced {
+            whose,
+            about: key.about,
+            name: key.name,
+            periods: ended.len(),
+            groups: groups.len(),
+            least: ended.iter().map(|period| period.most).min().unwrap_or_default(),
+            most: ended.iter().map(|period| period.most).max().unwrap_or_default(),
+            first,
+            last: now.begun,
+            events: ended.iter().map(|period| period.event).collect(),
+        })
+    }
+
+    /// Periods of this group are none that ended below: all, or those that began since then.
+    fn forget(&mut self, key: &Key, group: u64, since: Option<Timestamp>) {
+        if self.groups.get(&key.place).is_some() {
+            let periods = self.groups.touch(&key.place, VecDeque::new);
+            periods.retain(|period| period.group != group || since.is_some_and(|since| period.begun < since));
+        }
+    }
+}
+
+struct Key {
+    place: String,
+    about: u64,
+    name: (String, String),
+}
+
+/// Under which name it is kept, by whom it is about.
+fn key(scenario: &Scenario, group: u64, whose: Whose, line: &Marked<'_>) -> Option<Key> {
+    let field = match whose {
+        Whose::Group => scenario.group_by.first().map_or("", String::as_str),
+        Whose::Account => "user.name",
+        Whose::Source => "source.address",
+    };
+    let value = normal::field(line.record, field).filter(|value| !value.is_empty())?.into_owned();
+    let about = match whose {
+        Whose::Group => group ^ scenario.salt,
+        Whose::Account | Whose::Source => paired(fingerprint(field), fingerprint(&value)),
+    };
+    Some(Key { place: format!("{}\0{about:x}", scenario.id), about, name: (field.to_owned(), value) })
+}
+
+/// Of attempts to log in each source or each account may stay below, and the other side is the same all the time.
+fn other_side(scenario: &Scenario) -> Option<Whose> {
+    let is_of_user = scenario.group_by.iter().any(|field| field.starts_with("user."));
+    match scenario.category {
+        Category::Auth if is_of_user => Some(Whose::Source),
+        Category::Auth if scenario.is_of_source() => Some(Whose::Account),
+        _ => None,
+    }
+}
+
+/// From where on a count is just below: half a standard deviation of one that varies by itself, and at least one step.
+fn near_from(scenario: &Scenario) -> Option<usize> {
+    let is_counted = scenario.at >= THRESHOLD_MIN && !matches!(scenario.measure, Measure::All { .. });
+    let step = ((scenario.at as f64).sqrt() / 2.0).round() as usize;
+    is_counted.then(|| scenario.at.saturating_sub(step.max(1)))
+}
+
+/// After this time a group that came near has not reached the threshold.
+fn period(scenario: &Scenario) -> Duration {
+    scenario.timespan.max(PERIOD_MIN)
+}
+
+impl Paced {
+    /// As the alarm of the scenario that it is about.
+    pub fn raised(self, scenario: &Scenario) -> Raised {
+        let count = self.periods as u64;
+        let summary = self.summary(scenario);
+        let id = alarm_id(self.about ^ fingerprint(STAYS_BELOW), self.first);
+        let alarm = Grown { id, reports: 1, count, first: self.first, last: self.last };
+        let is_of_one_source = match self.whose {
+            Whose::Group => scenario.is_of_one_source(),
+            Whose::Account => false,
+            Whose::Source => true,
+        };
+        Raised {
+            ends_after: None,
+            is_of_source: self.whose == Whose::Source || (self.whose == Whose::Group && scenario.is_of_source()),
+            is_of_one_source,
+            is_of_many: !is_of_one_source,
+            is_of_user: self.name.0.starts_with("user."),
+            evidence: scenario.evidence(self.events, (count, self.most as usize)),
+            ..Raised::of(scenario, self.about, STAYS_BELOW.to_owned(), (scenario.score, summary), alarm)
+        }
+    }
+
+    fn summary(&self, scenario: &Scenario) -> String {
+        let (field, value) = &self.name;
+        let counted =
+            if self.least == self.most { self.most.to_string() } else { format!("{} to {}", self.least, self.most) };
+        let by = match self.whose {
+            Whose::Group => String::new(),
+            Whose::Account => format!(" from {} sources", self.groups),
+            Whose::Source => format!(" against {} accounts", self.groups),
+        };
+        format!(
+            "{field} {value} stays just below the alarm \"{}\": {} times within {} a count of {counted}{by}, where {} within {} are an alarm",
+            scenario.title,
+            self.periods,
+            span(self.last.since(self.first)),
+            scenario.at,
+            span(scenario.timespan),
+        )
+    }
+}
+
+/// A time as a person says it.
+fn span(time: Duration) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    match time.as_secs() {
+        seconds if seconds < 2 * MINUTE => format!("{seconds} s"),
+        seconds if seconds < 2 * HOUR => format!("{} min", seconds / MINUTE),
+        seconds if seconds < 48 * HOUR => format!("{} h", seconds / HOUR),
+        seconds => format!("{} days", seconds / (24 * HOUR)),
+    }
+}
