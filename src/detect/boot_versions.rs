@@ -51,7 +51,7 @@ pub enum Change {
     SecureBootOff { was_on: bool },
     Microcode { from: u64, to: u64 },
     Firmware { from: Day, to: Day },
-    Register { name: String },
+    Register { name: String, from: String, to: String },
     SetupMode,
     Signatures { list: String, added: usize, removed: usize },
 }
@@ -118,7 +118,7 @@ impl BootVersions {
             }
             Fact::Register { name, value } => {
                 let before = std::mem::replace(self.registers.touch(&name, || value.clone()), value.clone());
-                (before != value).then_some(Change::Register { name })
+                (before != value).then_some(Change::Register { name, from: before, to: value })
             }
             Fact::SetupMode(on) => (self.setup_mode.replace(on) == Some(false) && on).then_some(Change::SetupMode),
             Fact::Signatures { list, entries } => {

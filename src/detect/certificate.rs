@@ -4,7 +4,7 @@
 use crate::event::{Record, Timestamp};
 
 /// Bits of a key below which it is weak, and below which anybody can break it (NIST SP 800-131A).
-const RSA_BITS_MIN: u32 = 2048;
+pub const RSA_BITS_MIN: u32 = 2048;
 const RSA_BITS_BROKEN: u32 = 1024;
 const EC_BITS_MIN: u32 = 224;
 /// That a certificate is expired, its own issuer or of an issuer that the monitor does not know is ordinary in every network: whoever
@@ -47,7 +47,11 @@ fn described(record: &Record, now: Timestamp) -> Option<Fault> {
     let is_own = issuer == Some(subject);
     if is_broken || is_weak {
         let score = if is_broken { 0.85 } else { 0.55 };
-        return fault("WEAK_KEY", score, format!("a key of {bits} bits"));
+        return fault(
+            "WEAK_KEY",
+            score,
+            format!("a key of {bits} bits, where {} are the least", if is_ec { EC_BITS_MIN } else { RSA_BITS_MIN }),
+        );
     }
     // How a root signs itself proves nothing either way.
     if !is_own && (signed.contains("md5") || signed.contains("md2") || signed.contains("sha1")) {

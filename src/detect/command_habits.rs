@@ -19,7 +19,7 @@ const UNSEEN: f64 = 0.1;
 pub const BLOCKS_MIN: u32 = 10;
 const SCORED_MIN: u32 = 10;
 /// Standard deviations above the user's own mean.
-const UNUSUAL_DEVIATIONS: f64 = 4.0;
+pub const UNUSUAL_DEVIATIONS: f64 = 4.0;
 /// No user is so regular that less than this (in nats) is a deviation.
 const DEVIATION_MIN: f64 = 0.15;
 /// An unusual block is learnt with this weight only, so that an intruder does not become the habit at once.

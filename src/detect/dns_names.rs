@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::dga;
-use super::dns_tunnel::LongNames;
+use super::dns_pace::SteadyNames;
+use super::dns_tunnel::{LongNames, is_asked_by_hash};
 use super::nets::is_private;
 use super::public_suffix::registrable;
 use super::recent::Recent;
@@ -57,6 +58,8 @@ pub enum Oddity {
     Algorithmic { names: usize, examples: Vec<String>, score: f64, kind: &'static str },
     /// Many long names of high entropy below one registrable name.
     Tunnel { domain: String, names: usize },
+    /// Short names that keep such a tunnel alive.
+    KeptAlive { domain: String, names: usize, every_s: f64 },
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -65,6 +68,8 @@ struct Client {
     names: BTreeMap<String, (Timestamp, f64)>,
     /// Hashes of long names by registrable name.
     children: LongNames,
+    #[serde(default)]
+    steady: SteadyNames,
     #[serde(rename = "said_algorithmic")]
     reported_algorithmic: usize,
     #[serde(rename = "said_at")]
@@ -106,6 +111,12 @@ impl DnsNames {
         let client = clients.touch(question.client, Client::default);
         if let Some(names) = client.children.take(domain, &lower, now, window) {
             return Some(Oddity::Tunnel { domain: domain.to_owned(), names });
+        }
+        if !is_asked_by_hash(domain)
+            && let Some(steady) = client.steady.take(domain, &lower, now)
+        {
+            let (names, every_s) = (steady.names, steady.every_s);
+            return Some(Oddity::KeptAlive { domain: domain.to_owned(), names, every_s });
         }
         if let Some((at, _)) = client.names.get_mut(domain) {
             *at = now;

@@ -17,9 +17,9 @@ const NAMES_OF_A_WINDOW: usize = 32;
 const NAMES_OF_A_DAY: usize = 64;
 const DAY: Duration = Duration::from_secs(86_400);
 /// Characters below the registrable name from which a name can carry enough data to be worth it.
-const PAYLOAD_BYTES_MIN: usize = 30;
+pub const PAYLOAD_BYTES_MIN: usize = 30;
 /// Bits a character of what is below the registrable name; words have about 3 at this length.
-const PAYLOAD_ENTROPY_MIN: f64 = 3.4;
+pub const PAYLOAD_ENTROPY_MIN: f64 = 3.4;
 
 /// Reputation of files, addresses and mail, block lists, measurements and frames of advertisements: the name that is asked for is the hash of a
 /// file or an address, made anew for each question.
@@ -126,7 +126,8 @@ impl Below {
     }
 }
 
-fn is_asked_by_hash(domain: &str) -> bool {
+/// Whether names below this one are hashes or addresses that are asked about.
+pub fn is_asked_by_hash(domain: &str) -> bool {
     let is_upkeep = [".arpa", ".local"].iter().any(|end| domain.ends_with(end)) || matches!(domain, "arpa" | "local");
     is_upkeep || ASKED_BY_HASH.contains(&domain)
 }

@@ -68,6 +68,11 @@ impl Hours {
         unusual
     }
 
+    /// Different hours with activity, the latest among them.
+    pub fn active(&self) -> u32 {
+        self.active_hours
+    }
+
     /// The smoothed share of the activity that falls into this hour of the week.
     fn share(&self, slot: usize) -> f64 {
         let total: f64 = self.weights.iter().sum();
@@ -96,6 +101,16 @@ impl Default for Places {
 }
 
 impl Places {
+    /// Uses, the latest among them.
+    pub fn uses(&self) -> u32 {
+        self.uses
+    }
+
+    /// Places that are remembered, that of the latest use among them.
+    pub fn known(&self) -> usize {
+        self.seen.len()
+    }
+
     /// Takes in one use. Returns true when the place is new for a user who keeps to few places.
     pub fn see(&mut self, place: &str, ts: Timestamp) -> bool {
         let known = self.uses >= PLACE_USES_MIN && self.days.count >= PLACE_DAYS_MIN;

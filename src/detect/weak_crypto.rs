@@ -68,6 +68,8 @@ static WEAKNESSES: &[Weakness] = &[
     whole("tlsv11", 0.55, "RFC 8996"),
     whole("tls1.1", 0.55, "RFC 8996"),
     whole("tls 1.1", 0.55, "RFC 8996"),
+    whole("rsa-sha1", 0.55, "NIST SP 800-131A"),
+    whole("rsa-md5", 0.8, "RFC 6151"),
     whole("md5withrsaencryption", 0.8, "RFC 6151"),
     whole("sha1withrsaencryption", 0.6, "NIST SP 800-131A"),
     whole("modp_768", 0.7, "RFC 8247"),
@@ -193,13 +195,24 @@ pub fn weak_field(key: &str, value: &str) -> Option<&'static Weakness> {
 fn worst_term(text: &str) -> Option<&'static Weakness> {
     let mut worst: Option<&Weakness> = None;
     TERMS.as_ref()?.each(text, |index, place| {
-        let found = WEAKNESSES.get(index).filter(|it| stands_alone(text, place.start, place.end, it.part_of_suite));
+        let found = WEAKNESSES.get(index).filter(|it| {
+            stands_alone(text, place.start, place.end, it.part_of_suite)
+                && !is_openssl_name(text, place.start, place.end)
+        });
         // Of equals the first.
         if let Some(weakness) = found.filter(|it| worst.is_none_or(|known| it.score > known.score)) {
             worst = Some(weakness);
         }
     });
     worst
+}
+
+/// OpenSSL calls alerts after the version that they came with first (`sslv3 alert handshake failure`), and suites after the oldest one
+/// (`TLSv1/SSLv3`): nothing of that is what the connection uses.
+fn is_openssl_name(text: &str, start: usize, end: usize) -> bool {
+    let before = text.get(..start).unwrap_or_default().to_ascii_lowercase();
+    let after = text.get(end..).unwrap_or_default().to_ascii_lowercase();
+    after.starts_with(" alert ") || after.starts_with("/sslv3") || before.ends_with("tlsv1/")
 }
 
 /// Whether the range is a whole name: `ssh-rsa` is none in `my-ssh-rsa-tool`, `TLSv1` none in `TLSv1.3`. Part of a
@@ -269,7 +282,17 @@ mod tests {
                 (Negotiated, "tlsv1"),
             ),
             ("SSL connection using TLSv1.2 / ECDHE-RSA-RC4-SHA", (Negotiated, "rc4")),
-            ("Control Channel: TLSv1.1, cipher TLSv1/SSLv3 DHE-RSA-AES256-SHA", (Negotiated, "sslv3")),
+            ("Control Channel: TLSv1.1, cipher TLSv1/SSLv3 DHE-RSA-AES256-SHA", (Negotiated, "tlsv1.1")),
+            (
+                "imap-login: Login: user=<a>, method=PLAIN, rip=192.0.2.1, lip=192.0.2.9, TLS, TLSv1 with cipher DHE-RSA-AES256-SHA (256/256 bits)",
+                (Negotiated, "tlsv1"),
+            ),
+            ("LOG6[0]: TLSv1.1 ciphersuite: AES128-SHA (128-bit encryption)", (Negotiated, "tlsv1.1")),
+            ("LOG6[0]: Negotiated TLSv1.2 ciphersuite RC4-SHA (128-bit encryption)", (Negotiated, "rc4")),
+            (
+                "Control Channel: TLSv1.3, cipher TLSv1.3 TLS_AES_256_GCM_SHA384, peer certificate: 2048 bits RSA, signature: RSA-SHA1, peer temporary key: 253 bits X25519",
+                (Negotiated, "rsa-sha1"),
+            ),
             ("selected proposal: IKE:3DES_CBC/HMAC_MD5_96/PRF_HMAC_MD5/MODP_1024", (Negotiated, "hmac_md5_96")),
             (
                 "Unable to negotiate with 192.0.2.1 port 4: no matching key exchange method found. Their offer: diffie-hellman-group1-sha1 [preauth]",
@@ -294,6 +317,9 @@ mod tests {
             "Deprecated: TLSv1 will be removed, ssl_protocol",
             "Accepted publickey for bob from 192.0.2.1 port 2 ssh2: RSA SHA256:abcd",
             "computed md5sum of the file",
+            "SSL_accept: error:0A000410:SSL routines::sslv3 alert handshake failure, no shared cipher",
+            "Control Channel: TLSv1.2, cipher TLSv1/SSLv3 ECDHE-RSA-AES256-GCM-SHA384, 2048 bit RSA",
+            "selected proposal: IKE:AES_GCM_16_256/PRF_HMAC_SHA2_384/CURVE_25519/KE1_ML_KEM_768",
             "cipher: my-ssh-rsa-tool, description exported to null device",
             "debug2: peer client KEXINIT proposal: ciphers ctos: aes256-ctr,3des-cbc",
             "exp-rc4-report.txt copied",

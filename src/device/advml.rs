@@ -322,7 +322,10 @@ impl AdvMl {
         let finding = Finding {
             flag: "OPERATOR_STRESS_ANOMALY",
             score: 0.65,
-            summary: format!("acute stress of {stress:.2} while: {}", quote(&soc.summary)),
+            summary: format!(
+                "the operator's acute stress was {stress:.2}, more than {ACUTE_STRESS_HIGH}, while this was reported: {}",
+                quote(&soc.summary)
+            ),
             entity: soc.entity.clone(),
             attack: &[],
             reasons: vec!["shrink-acute-stress".to_owned()],

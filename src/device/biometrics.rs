@@ -6,7 +6,7 @@ use super::common::{Finding, quote};
 use super::keystrokes::Keyboards;
 use super::{DeviceSpec, settings};
 use crate::detect::burst::Bursts;
-use crate::detect::command_habits::{CommandHabits, command_name};
+use crate::detect::command_habits::{CommandHabits, UNUSUAL_DEVIATIONS, command_name};
 use crate::detect::habits::{Hours, Places, network_of};
 use crate::detect::recent::Recent;
 use crate::event::{Action, Body, Category, Event, Interest, Raw, Record, Soc, Stream};
@@ -79,9 +79,12 @@ impl Biometrics {
                 flag: "UNUSUAL_COMMANDS",
                 score: (0.5 + unusual.deviations / 40.0).min(0.9),
                 summary: format!(
-                    "commands of {} are unlike the account's own, such as {}",
+                    "the last {} commands of {} are unlike the account's own, such as {}: {:.1} standard deviations from what is usual, \
+                     {UNUSUAL_DEVIATIONS} are too many",
+                    self.settings.commands_per_block.max(1),
                     quote(user),
-                    quote(&unusual.commands.join(", "))
+                    quote(&unusual.commands.join(", ")),
+                    unusual.deviations
                 ),
                 attack: &["T1078", "T1059"],
                 reasons: vec!["command-habits".to_owned()],
@@ -109,6 +112,26 @@ impl Biometrics {
     }
 }
 
+/// What is unusual, with what is known of the user.
+fn unusual(profile: &Profile, parts: &[&str]) -> String {
+    let places = |places: &Places, what: &str| {
+        format!(
+            "another {what} than the {} it was used with in {} logins before",
+            places.known().saturating_sub(1),
+            places.uses().saturating_sub(1)
+        )
+    };
+    let words = |part: &&str| match *part {
+        "hour" => format!(
+            "hardly ever active at this hour of the week in {} hours of activity before",
+            profile.hours.active().saturating_sub(1)
+        ),
+        "source" => places(&profile.networks, "network"),
+        _ => places(&profile.hosts, "machine"),
+    };
+    parts.iter().map(words).collect::<Vec<_>>().join(", and ")
+}
+
 /// What a login has that is unlike the earlier ones: together they weigh more than one by one.
 fn login(profile: &mut Profile, event: &Event, record: &Record) -> Option<Finding> {
     let hour = profile.hours.see(event.time());
@@ -132,7 +155,7 @@ fn login(profile: &mut Profile, event: &Event, record: &Record) -> Option<Findin
     Some(Finding {
         flag,
         score,
-        summary: format!("login of {}{from} at {}: unusual {}", quote(user), event.time(), parts.join(" and ")),
+        summary: format!("login of {}{from} at {}: {}", quote(user), event.time(), unusual(profile, &parts)),
         attack: &["T1078"],
         reasons: parts.iter().map(|part| format!("unusual-{part}")).collect(),
         ..Finding::default()

@@ -6,7 +6,8 @@ use super::common::{Finding, in_words, origin, quote, reason_of};
 use super::gathered::Gathered;
 use super::{DeviceSpec, settings};
 use crate::detect::burst::Bursts;
-use crate::detect::certificate::{certificate_fault, is_verified_elsewhere};
+use crate::detect::certificate::{RSA_BITS_MIN, certificate_fault, is_verified_elsewhere};
+use crate::detect::crypto_lines::{self, lacks_post_quantum, not_agreed, peer_rsa_bits};
 use crate::detect::recent::Recent;
 use crate::detect::tls_habits::{Change, TlsHabits};
 use crate::detect::tls_session::{beside_a_request, session};
@@ -91,7 +92,10 @@ impl Crypto {
 
     /// What is no longer as it was between a client and a server.
     fn changed(&mut self, raw: &Raw) -> Option<Finding> {
-        let session = session(raw.record())?;
+        let record = raw.record();
+        let client = record.entity.src_ip.as_deref().or(record.entity.dst_ip.as_deref());
+        let logged = || crypto_lines::session(record.program.as_deref()?, &record.message, client?, origin(raw));
+        let session = session(record).or_else(logged)?;
         let (flag, score, text) = match self.habits.see(&session)? {
             Change::Issuer { known, connections } => {
                 let now = quote(session.issuer.unwrap_or_default());
@@ -141,6 +145,11 @@ fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
     if let Some(weakness) = record.fields.iter().find_map(|(key, value)| weak_crypto::weak_field(key, value)) {
         return Some((weakness.term, weak(raw, Use::Negotiated, weakness)));
     }
+    // What Zeek calls only a version is one of TLS beside a cipher.
+    let version = record.field("version").filter(|_| record.field("cipher").is_some());
+    if let Some(weakness) = version.and_then(|version| weak_crypto::weak_field("ssl_protocol", version)) {
+        return Some((weakness.term, weak(raw, Use::Negotiated, weakness)));
+    }
     // The text of a request is the client's own, but for what stands beside it.
     if record.action == Action::HttpRequest {
         let (protocol, cipher) = beside_a_request(&record.message)?;
@@ -163,8 +172,31 @@ fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
         };
         return Some((failure.flag, finding));
     }
-    let (what, weakness) = weak_crypto::weak_algorithm(&record.message)?;
-    Some((weakness.term, weak(raw, what, weakness)))
+    if let Some((what, weakness)) = weak_crypto::weak_algorithm(&record.message) {
+        return Some((weakness.term, weak(raw, what, weakness)));
+    }
+    odd_line(raw)
+}
+
+/// What a program says of a connection without the name of an algorithm.
+fn odd_line(raw: &Raw) -> Option<(&'static str, Finding)> {
+    let record = raw.record();
+    let (flag, score, text) = if let Some(bits) = peer_rsa_bits(&record.message).filter(|bits| *bits < RSA_BITS_MIN) {
+        ("WEAK_KEY", 0.55, format!("the certificate has an RSA key of {bits} bits, {RSA_BITS_MIN} are the least"))
+    } else if lacks_post_quantum(&record.message) {
+        ("POST_QUANTUM_MISSING", 0.3, "what is recorded now can be read once there are quantum computers".to_owned())
+    } else {
+        ("TLS_NOT_AGREED", 0.3, format!("{}: {}", not_agreed(&record.message)?, quote(&record.message)))
+    };
+    let finding = Finding {
+        flag,
+        score,
+        summary: format!("{}: {text}", in_words(flag)),
+        entity: record.entity.clone(),
+        attack: if flag == "WEAK_KEY" { &["T1600.001"] } else { &[] },
+        reasons: vec![reason_of(flag)],
+    };
+    Some((flag, finding))
 }
 
 fn weak(raw: &Raw, what: Use, weakness: &Weakness) -> Finding {
@@ -204,124 +236,4 @@ impl Stateful for Crypto {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::common::testing::{Line, flags};
-    use super::*;
-    use crate::layer::stage::Stage;
-    use crate::layer::testing::soc_events;
-
-    fn device() -> Box<dyn Stage> {
-        (SPEC.prepare)(&toml::Table::new()).unwrap().stage()
-    }
-
-    const REFUSED: &str = "Unable to negotiate with 192.0.2.1 port 4: no matching cipher found. Their offer: 3des-cbc";
-    const NEGOTIATED: &str = "TLS connection established from x[192.0.2.1]: TLSv1 with cipher AES256-SHA";
-
-    #[test]
-    fn a_weak_algorithm_is_said_once_for_each_peer() {
-        let line = |program, message, src_ip| Line { program, message, src_ip: Some(src_ip), ..Line::default() };
-        let mut lines = vec![line("sshd", REFUSED, "192.0.2.1"); 5];
-        lines.push(line("sshd", REFUSED, "192.0.2.2"));
-        lines.push(line("postfix/smtpd", NEGOTIATED, "192.0.2.1"));
-        let expected = ["WEAK_CRYPTO_REFUSED", "WEAK_CRYPTO_REFUSED", "WEAK_CRYPTO_NEGOTIATED"];
-        assert_eq!(flags(&mut *device(), &lines), expected);
-    }
-
-    #[test]
-    fn a_private_key_is_flagged_and_not_repeated() {
-        let message = "dump -----BEGIN RSA PRIVATE KEY-----MIIEow";
-        let event = Line { program: "app", message, ..Line::default() }.event();
-        let written = soc_events(&mut *device(), &[event]);
-        assert_eq!(written.len(), 1);
-        assert!(!written[0].summary.contains("MIIEow"), "{}", written[0].summary);
-    }
-
-    #[test]
-    fn the_text_of_a_request_is_not_believed_and_the_servers_own_field_is() {
-        let line = |fields| Line {
-            program: "nginx",
-            message: "GET /?q=certificate+has+expired HTTP/1.1 \"certificate has expired\"",
-            action: Action::HttpRequest,
-            fields,
-            ..Line::default()
-        };
-        assert_eq!(flags(&mut *device(), &[line(Vec::new())]), [""; 0]);
-        assert_eq!(flags(&mut *device(), &[line(vec![("ssl_protocol", "SSLv3")])]), ["WEAK_CRYPTO_NEGOTIATED"]);
-    }
-
-    #[test]
-    fn protocol_and_cipher_beside_a_request_are_the_servers_own() {
-        let line = |message| Line { program: "nginx", message, action: Action::HttpRequest, ..Line::default() };
-        let old = r#"192.0.2.1 - - [x] "GET / HTTP/1.1" 200 5 "-" "curl" TLSv1.1 ECDHE-RSA-AES128-SHA"#;
-        let new = r#"192.0.2.1 - - [x] "GET / HTTP/1.1" 200 5 "-" "TLSv1 RC4-MD5" TLSv1.3 TLS_AES_256_GCM_SHA384"#;
-        assert_eq!(flags(&mut *device(), &[line(new), line(old)]), ["WEAK_CRYPTO_NEGOTIATED"]);
-    }
-
-    #[test]
-    fn a_weak_certificate_a_new_issuer_and_a_lost_hybrid_group_are_each_said_once() {
-        let connection = |issuer, curve| Line {
-            program: "zeek",
-            fields: vec![
-                ("id.orig_h", "192.0.2.7"),
-                ("id.resp_h", "198.51.100.1"),
-                ("id.resp_p", "443"),
-                ("version", "TLSv13"),
-                ("cipher", "TLS_AES_256_GCM_SHA384"),
-                ("curve", curve),
-                ("issuer", issuer),
-            ],
-            ..Line::default()
-        };
-        let certificate = Line {
-            program: "zeek",
-            fields: vec![
-                ("certificate.subject", "CN=printer"),
-                ("certificate.key_type", "rsa"),
-                ("certificate.key_length", "1024"),
-            ],
-            ..Line::default()
-        };
-        let mut lines = vec![connection("CN=R3,O=One", "X25519MLKEM768"); 30];
-        lines.extend(vec![connection("CN=R3,O=Other", "x25519"); 9]);
-        lines.extend(vec![certificate; 9]);
-        let expected = ["CERTIFICATE_ISSUER_CHANGED", "POST_QUANTUM_DOWNGRADE", "WEAK_KEY"];
-        assert_eq!(flags(&mut *device(), &lines), expected);
-    }
-
-    #[test]
-    fn a_certificate_that_a_monitor_cannot_verify_is_said_once_whichever_server_has_it() {
-        let seen = |second: u64, server: &'static str| Line {
-            second,
-            program: "zeek",
-            message: "{\"validation_status\": \"unable to get local issuer certificate\"}",
-            fields: vec![
-                ("id.orig_h", "192.0.2.7"),
-                ("id.resp_h", server),
-                ("validation_status", "unable to get local issuer certificate"),
-                ("subject", "CN=*.updates.example"),
-                ("issuer", "CN=Private,O=Vendor"),
-            ],
-            ..Line::default()
-        };
-        let servers = ["198.51.100.1", "198.51.100.2", "198.51.100.3"];
-        let events: Vec<Event> =
-            (0..240).zip(servers.into_iter().cycle()).map(|(turn, server)| seen(turn * 3600, server).event()).collect();
-        let said = soc_events(&mut *device(), &events);
-        assert_eq!(said.len(), 1);
-        let expected = "certificate untrusted: CN=*.updates.example by CN=Private,O=Vendor: unable to get local issuer certificate";
-        assert_eq!((said[0].severity, &*said[0].summary), (crate::event::Severity::Low, expected));
-    }
-
-    #[test]
-    fn a_client_of_five_hundred_addresses_is_one_campaign() {
-        let text = |text: String| -> &'static str { String::leak(text) };
-        let line = |n: u64| {
-            let address = text(format!("2001:db8:1:{n:x}::1"));
-            let message = text(REFUSED.replace("192.0.2.1", address));
-            Line { second: n * 7, program: "sshd", message, src_ip: Some(address), ..Line::default() }
-        };
-        let lines: Vec<Line> = (0..500).map(line).collect();
-        let told = flags(&mut *device(), &lines).len();
-        assert_eq!(told, crate::limits::CAMPAIGN_SINGLE_MAX + 4, "each for itself, then at 33, 64, 128, 256");
-    }
-}
+mod tests;

@@ -163,14 +163,21 @@ impl Enclave {
                 0.6,
                 format!("{} has {added} entries more and {removed} fewer than at the last boot", quote(&list)),
             ),
-            Change::Register { name } if name.starts_with("MokList") => (
+            Change::Register { name, from, to } if name.starts_with("MokList") => (
                 "SECURE_BOOT_KEYS_CHANGED",
                 0.6,
-                format!("{} of shim, what the owner trusts besides, differs from the last boot", quote(&name)),
+                format!(
+                    "{} of shim, what the owner trusts besides, was {} at the last boot and is {} now",
+                    quote(&name),
+                    short(&from),
+                    short(&to)
+                ),
             ),
-            Change::Register { name } => {
-                ("BOOT_MEASUREMENT_CHANGED", 0.52, format!("register {} differs from the last boot", quote(&name)))
-            }
+            Change::Register { name, from, to } => (
+                "BOOT_MEASUREMENT_CHANGED",
+                0.52,
+                format!("register {} was {} at the last boot and is {} now", quote(&name), short(&from), short(&to)),
+            ),
         };
         self.report(Sign { flag, score, attack: &["T1542.001", "T1542.003"] }, &summary, event, raw, out);
     }
@@ -190,6 +197,13 @@ impl Enclave {
         let soc = finding.into_soc(NUMBER, Category::System, &raw.compartment);
         self.state.gathered.report(soc, &quote(origin(raw)), event, out);
     }
+}
+
+/// So much of a digest as tells it from others.
+fn short(digest: &str) -> String {
+    const CHARS: usize = 16;
+    let shown: String = digest.chars().take(CHARS).collect();
+    if shown.len() < digest.len() { quote(&format!("{shown}…")) } else { quote(&shown) }
 }
 
 /// Registers that firmware alone extends and its log accounts for; the others go on being extended by the system.

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::common::{Finding, quote};
 use crate::detect::beacon::Beacon;
-use crate::detect::dns_names::{Oddity, Question};
+use crate::detect::dns_names::{ALGORITHMIC_FROM, Oddity, Question};
+use crate::detect::dns_tunnel::{PAYLOAD_BYTES_MIN, PAYLOAD_ENTROPY_MIN};
 use crate::detect::flow::{Flow, Side};
 use crate::detect::nets::is_private;
 use crate::detect::scan::{Scan, Shape};
@@ -182,7 +183,8 @@ pub fn name_finding(question: Question<'_>, oddity: Oddity) -> Finding {
             flag: "DGA_NAME",
             score: (0.55 + 0.3 * score).min(0.9),
             summary: format!(
-                "{client} asked for {names} names made by an algorithm, like {}",
+                "{client} asked for {names} names made by an algorithm, like {}: they score {score:.2} (most like {kind}), and of popular names \
+                 one in a hundred comes to {ALGORITHMIC_FROM}",
                 quote(&examples.join(", "))
             ),
             entity,
@@ -192,10 +194,25 @@ pub fn name_finding(question: Question<'_>, oddity: Oddity) -> Finding {
         Oddity::Tunnel { domain, names } => Finding {
             flag: "DNS_TUNNEL",
             score: 0.8,
-            summary: format!("{client} asked for {names} long names of high entropy below {}", quote(&domain)),
+            summary: format!(
+                "{client} asked for {names} different names below {} that carry data: {PAYLOAD_BYTES_MIN} characters and more of \
+                 {PAYLOAD_ENTROPY_MIN} bits and more each, where words have about 3",
+                quote(&domain)
+            ),
             entity,
             attack: &["T1071.004", "T1572"],
             reasons: vec![format!("{names} long names below one domain")],
+        },
+        Oddity::KeptAlive { domain, names, every_s } => Finding {
+            flag: "DNS_TUNNEL",
+            score: 0.7,
+            summary: format!(
+                "{client} asked for {names} encoded names below {}, another one every {every_s:.0} s and none again: so a tunnel is kept alive",
+                quote(&domain)
+            ),
+            entity,
+            attack: &["T1071.004", "T1572"],
+            reasons: vec![format!("{names} encoded names at a steady pace")],
         },
     }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::cut_name;
 use super::measured_error::MeasuredError;
+use super::{Record, cut_name};
 use crate::limits::{FLOWS_PER_EVENT_MAX, MEASURED_ABS_MAX};
 
 /// One flow. What it does not say is empty, or 0.
@@ -51,17 +51,37 @@ pub fn read(payload: &Value) -> Result<Vec<MeasuredFlow>, MeasuredError> {
     flows.iter().map(flow).collect()
 }
 
-fn flow(value: &Value) -> Result<MeasuredFlow, MeasuredError> {
-    let port: Option<u16> = first(value, PORT).and_then(|port| port.parse().ok());
-    let service = first(value, SERVICE)
+impl MeasuredFlow {
+    /// The flow that a line of a log reports when it is over: of Zeek's `conn.log`, or of Suricata's EVE.
+    pub fn logged(record: &Record) -> Option<Self> {
+        let is_flow = record.field("conn_state").is_some() || record.field("event_type") == Some("flow");
+        is_flow.then(|| flow(record).ok()).flatten()
+    }
+}
+
+/// Where the values of a flow stand by name.
+trait Named {
+    fn first(&self, names: &[&str]) -> Option<String>;
+}
+
+impl Named for Record {
+    fn first(&self, names: &[&str]) -> Option<String> {
+        self.first_of(names).map(|text| cut_name(text.to_owned()))
+    }
+}
+
+fn flow(value: &impl Named) -> Result<MeasuredFlow, MeasuredError> {
+    let port: Option<u16> = value.first(PORT).and_then(|port| port.parse().ok());
+    let service = value
+        .first(SERVICE)
         .filter(|service| !matches!(service.as_str(), "-" | "failed"))
         .or_else(|| port.map(|port| if port < CLIENT_PORT_MIN { port.to_string() } else { "high".to_owned() }));
     Ok(MeasuredFlow {
-        proto: first(value, PROTO).unwrap_or_default().to_lowercase(),
+        proto: value.first(PROTO).unwrap_or_default().to_lowercase(),
         service: service.ok_or(MeasuredError::Missing("service"))?,
-        state: first(value, STATE).unwrap_or_default(),
-        client: first(value, CLIENT),
-        server: first(value, SERVER),
+        state: value.first(STATE).unwrap_or_default(),
+        client: value.first(CLIENT),
+        server: value.first(SERVER),
         port,
         duration_s: number("duration_s", value, DURATION_S)?,
         bytes_sent: number("bytes_sent", value, SENT)?,
@@ -69,20 +89,22 @@ fn flow(value: &Value) -> Result<MeasuredFlow, MeasuredError> {
     })
 }
 
-/// The first of these that it has, as a text; `flow.age` is `age` in `flow` too.
-fn first(value: &Value, names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| {
-        let nested = || name.split('.').try_fold(value, |value, part| value.get(part));
-        match value.get(*name).or_else(nested)? {
-            Value::String(text) => Some(cut_name(text.clone())),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        }
-    })
+impl Named for Value {
+    /// As a text; `flow.age` is `age` in `flow` too.
+    fn first(&self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| {
+            let nested = || name.split('.').try_fold(self, |value, part| value.get(part));
+            match self.get(*name).or_else(nested)? {
+                Self::String(text) => Some(cut_name(text.clone())),
+                Self::Number(number) => Some(number.to_string()),
+                _ => None,
+            }
+        })
+    }
 }
 
-fn number(name: &'static str, value: &Value, names: &[&str]) -> Result<f64, MeasuredError> {
-    let Some(text) = first(value, names).filter(|text| text != "-") else { return Ok(0.0) };
+fn number(name: &'static str, value: &impl Named, names: &[&str]) -> Result<f64, MeasuredError> {
+    let Some(text) = value.first(names).filter(|text| text != "-") else { return Ok(0.0) };
     let number = text.parse::<f64>().ok().filter(|number| (0.0..=MEASURED_ABS_MAX).contains(number));
     number.ok_or(MeasuredError::Range(name))
 }

@@ -105,6 +105,8 @@ pub const PROMPT_BYTES_MAX: usize = 8 * 1024;
 pub const TLS_SERVERS_MAX: usize = 4096;
 pub const ISSUERS_PER_SERVER_MAX: usize = 8;
 pub const TLS_PAIRS_MAX: usize = 8192;
+/// Flows of which it is kept that they were judged, each by some two hundred bytes.
+pub const FLOWS_JUDGED_MAX: usize = 8192;
 /// Groups that came near the threshold of a scenario, and periods of each in which they did.
 pub const PACED_GROUPS_MAX: usize = 16_384;
 pub const PACED_PERIODS_MAX: usize = 32;

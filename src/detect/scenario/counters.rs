@@ -123,7 +123,7 @@ impl Counters {
     /// What somebody got right in the end was no attempt to stay below.
     fn settle_pace(&self, scenario: &Scenario, line: &Marked<'_>, pacing: &mut Pacing) {
         if let Some(group) = line.group(scenario).filter(|_| !pacing.is_empty()) {
-            let count = self.tables.get(&scenario.id).and_then(|table| table.get(group));
+            let count = self.tables.get(&scenario.salt).and_then(|table| table.get(group));
             let measured = count.map_or(0, |count| count.measure(scenario, line.ts));
             pacing.settled(scenario, group, measured, line);
         }

@@ -9,6 +9,7 @@ use super::detection::{DEVICE, Detection};
 use super::metrics::{Odd, Series};
 use crate::detect::acquainted::Acquainted;
 use crate::detect::call_habits::{CallHabits, Unlike};
+use crate::detect::fingerprint::fingerprint;
 use crate::detect::flow_habits::FlowHabits;
 use crate::detect::recent::Recent;
 use crate::detect::record_high::RecordHigh;
@@ -39,18 +40,25 @@ pub struct Measurements {
     highest: Recent<RecordHigh>,
     #[serde(default)]
     series: Series,
+    /// Flows that were judged, by what tells one from the others, and whether by a line of a log: a sensor may send them as well.
+    #[serde(default = "no_judged")]
+    judged: Recent<bool>,
 }
 
 impl Default for Measurements {
     fn default() -> Self {
         let programs = Acquainted::new(limits::CALL_PROGRAMS_MAX);
         let highest = Recent::new(limits::ENTITIES_PER_DETECTOR_MAX);
-        Self { programs, flows: no_flows(), highest, series: Series::default() }
+        Self { programs, flows: no_flows(), highest, series: Series::default(), judged: no_judged() }
     }
 }
 
 fn no_flows() -> Acquainted<FlowHabits> {
     Acquainted::new(limits::FLOW_MACHINES_MAX)
+}
+
+fn no_judged() -> Recent<bool> {
+    Recent::new(limits::FLOWS_JUDGED_MAX)
 }
 
 /// What a model has to say of one event.
@@ -67,7 +75,7 @@ impl Measurements {
         match Measured::read(&raw.payload) {
             Ok(Some(Measured::Syscalls(calls))) => self.calls(raw, calls, now),
             Ok(Some(Measured::Metrics(metrics))) => self.metrics(raw, &metrics, now),
-            Ok(Some(Measured::Flows(flows))) => self.flows(raw, &flows, now),
+            Ok(Some(Measured::Flows(flows))) => self.flows(raw, flows, false, now),
             // Device 55's.
             Ok(Some(Measured::Keystrokes(_) | Measured::Quote(_)) | None) | Err(_) => None,
         }
@@ -124,10 +132,41 @@ impl Measurements {
         Some(Detection { entity, times: 1, ..detection })
     }
 
-    fn flows(&mut self, raw: &Raw, flows: &[MeasuredFlow], now: Timestamp) -> Option<(Detection, Decision)> {
+    /// Takes in a line of `L3_IN` that reports a flow.
+    pub fn logged_flow(&mut self, raw: &Raw, now: Timestamp) -> Option<(Detection, Decision)> {
+        let flow = MeasuredFlow::logged(raw.record())?;
+        self.flows(raw, vec![flow], true, now)
+    }
+
+    /// Whether it was not judged already as it came another way.
+    fn is_new(&mut self, flow: &MeasuredFlow, is_logged: bool) -> bool {
+        // Attempts without an answer look all the same.
+        if flow.duration_s == 0.0 {
+            return true;
+        }
+        let key = format!("{:x}", fingerprint(&format!("{flow:?}")));
+        if self.judged.get(&key).is_some_and(|was_logged| *was_logged != is_logged) {
+            self.judged.remove(&key);
+            return false;
+        }
+        *self.judged.touch(&key, || is_logged) = is_logged;
+        true
+    }
+
+    fn flows(
+        &mut self,
+        raw: &Raw,
+        mut flows: Vec<MeasuredFlow>,
+        is_logged: bool,
+        now: Timestamp,
+    ) -> Option<(Detection, Decision)> {
         const MODEL: &str = "flow-habits";
+        flows.retain(|flow| self.is_new(flow, is_logged));
+        if flows.is_empty() {
+            return None;
+        }
         let machine = machine(raw);
-        let (place, unlike) = self.flows.touch(&machine, FlowHabits::default).see(flows)?;
+        let (place, unlike) = self.flows.touch(&machine, FlowHabits::default).see(&flows)?;
         let high = self.highest.touch(&format!("{MODEL}\0{machine}"), RecordHigh::default);
         let before = high.see(unlike.score, now)?;
         let flow = flows.get(place)?;
@@ -208,7 +247,7 @@ fn decision(raw: &Raw, model: &'static str, found: &Found) -> (Detection, Decisi
 mod tests {
     use super::super::config::L4;
     use super::super::prepare;
-    use super::QUIET_BELOW;
+    use super::{MeasuredFlow, Measurements, QUIET_BELOW};
     use crate::event::{Body, Event, EventId, Format, Raw, Stream, Times, Timestamp, Verdict};
     use crate::layer::stage::Stage;
     use crate::layer::testing::decisions;
@@ -273,6 +312,39 @@ mod tests {
         };
         let flows: Vec<String> = (0..5).map(flow).collect();
         event(minute * 60, format!(r#"{{"kind":"flows","host":"web","flows":[{}]}}"#, flows.join(",")))
+    }
+
+    /// A line of Zeek's `conn.log` on `L3_IN`.
+    fn logged(second: u64, service: &str, bytes: u64) -> Event {
+        let line = format!(
+            r#"{{"ts":1.0,"uid":"C1","id.orig_h":"192.0.2.7","id.orig_p":4000,"id.resp_h":"198.51.100.1","id.resp_p":443,"proto":"tcp","service":"{service}","conn_state":"SF","duration":0.{second},"orig_bytes":{bytes},"resp_bytes":{bytes}}}"#
+        );
+        let record = crate::parse::record(line.as_bytes(), crate::event::Format::Json, &[]);
+        crate::layer::testing::l3_in(second, record)
+    }
+
+    #[test]
+    fn a_flow_in_a_log_is_judged_like_one_that_is_sent_and_not_twice() {
+        let noise = |number: u64| number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        let usual = |minute: u64| {
+            logged(minute * 60, ["http", "ssl", "dns"][noise(minute) as usize % 3], noise(minute + 7) % 900)
+        };
+        let mut events: Vec<Event> = (0..3000).map(usual).collect();
+        events.push(logged(3000 * 60, "irc", 4_000_000_000));
+        let of_habits = |events: &[Event]| {
+            let said = decisions(&mut *stage(), events);
+            said.into_iter().filter(|decision| &*decision.model == "flow-habits").collect::<Vec<_>>()
+        };
+        let said = of_habits(&events);
+        let last = said.last().expect("the flow of a new service");
+        assert!(last.summary.contains("tcp irc SF came 0 times in 3000 flows"), "{}", last.summary);
+        assert_eq!((last.entity.src_ip.as_deref(), last.entity.dst_port), (Some("192.0.2.7"), Some(443)));
+
+        let mut measurements = Measurements::default();
+        let flow = |bytes: f64| MeasuredFlow { duration_s: 3.5, bytes_sent: bytes, ..MeasuredFlow::default() };
+        assert!(measurements.is_new(&flow(1.0), true) && measurements.is_new(&flow(1.0), true), "two alike");
+        assert!(!measurements.is_new(&flow(1.0), false), "the same, sent by its sensor");
+        assert!(measurements.is_new(&flow(2.0), false) && !measurements.is_new(&flow(2.0), true));
     }
 
     #[test]

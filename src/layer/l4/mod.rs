@@ -246,6 +246,11 @@ impl L4 {
             let tipped = self.weigh(event, &detection, Verdict::Benign);
             self.report_risk(tipped, ts, out);
         }
+        if let Some((detection, own)) = self.state.measured.logged_flow(raw, ts) {
+            let tipped = self.weigh(event, &detection, own.verdict);
+            out.emit(Stream::L4Out, Body::Decision(Box::new(own)));
+            self.report_risk(tipped, ts, out);
+        }
         for first in self.state.seen.watch.first_times(raw.record(), ts) {
             let detection = Detection::of_first_time(&first, raw);
             let tipped = self.weigh(event, &detection, Verdict::Benign);

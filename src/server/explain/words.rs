@@ -70,10 +70,11 @@ fn of_soc(soc: &Soc) -> String {
         return of_fusion(soc);
     }
     let flags = soc.flags.join(", ");
+    let measured = soc.evidence.as_deref().map(by_rule).unwrap_or_default();
     match soc.alarm.as_ref().filter(|_| soc.incident_id.is_some()) {
         Some(Alarm { count, .. }) => format!("{count} alerts belong together: {}", soc.summary),
-        None if flags.is_empty() => format!("device {} reports: {}", soc.src_device, soc.summary),
-        None => format!("device {} reports {flags}: {}", soc.src_device, soc.summary),
+        None if flags.is_empty() => format!("device {} reports: {}{measured}", soc.src_device, soc.summary),
+        None => format!("device {} reports {flags}: {}{measured}", soc.src_device, soc.summary),
     }
 }
 
