@@ -291,9 +291,10 @@ impl Bus {
     /// Lets go of the lock, and wakes whoever may go on by what was done under it.
     fn wake(&self, inner: MutexGuard<'_, Inner>) {
         let wakes = inner.movable();
+        let is_settled = wakes.is_empty() || !inner.can_move();
         drop(inner);
         wakes.iter().for_each(|wake| wake());
-        if wakes.is_empty() {
+        if is_settled {
             self.settled.notify_one();
         }
         self.to_commit.notify_one();
@@ -302,24 +303,24 @@ impl Bus {
 }
 
 impl Inner {
-    /// Of all who have not handled everything that they may, and were not given up: nobody else would find anything.
+    /// Of all who have not handled everything that they may: nobody else would find anything.
     fn movable(&self) -> Vec<Wake> {
-        self.moving().cloned().collect()
+        self.moving().map(|(_, wake)| Arc::clone(wake)).collect()
     }
 
+    /// Of those that were given up, nothing follows.
     pub(super) fn can_move(&self) -> bool {
-        self.moving().next().is_some()
+        self.moving().any(|(consumer, _)| consumer.attached)
     }
 
-    fn moving(&self) -> impl Iterator<Item = &Wake> {
+    fn moving(&self) -> impl Iterator<Item = (&Consumer, &Wake)> {
         let last_root = self.log.last_root();
         let consumers = self.ledger.all().iter().zip(&self.wakes).enumerate();
-        let can_move = move |place, consumer: &Consumer| {
-            consumer.attached && self.ledger.frontier(ConsumerId(place), last_root) > consumer.cursor
-        };
+        let can_move =
+            move |place, consumer: &Consumer| self.ledger.frontier(ConsumerId(place), last_root) > consumer.cursor;
         consumers
             .filter(move |(place, (consumer, _))| can_move(*place, consumer))
-            .filter_map(|(_, (_, wake))| wake.as_ref())
+            .filter_map(|(_, (consumer, wake))| Some((consumer, wake.as_ref()?)))
     }
 
     fn append(&mut self, drafts: Vec<Draft>) -> Arc<[Event]> {

@@ -91,6 +91,7 @@ const PROPOSALS: &[Example] = &[
     ("dsmild proposals list --state pending", "What waits for a decision."),
     ("dsmild proposals approve 1763856000123-4 --note 'seen by two'", "Decide on one."),
 ];
+const BANS: &[Example] = &[("dsmild bans list", "Who is blocked, since when, and until when.")];
 const SILENCES: &[Example] = &[
     (
         "dsmild silence add --entity user=backup --for 8h --comment 'moves tonight'",
@@ -235,6 +236,8 @@ pub const PAGES: &[Page] = &[
         &[("dsmild proposals reject 1763856000123-4 --note 'our scanner'", "It is not to be done.")],
     ),
     asks("dsmild-proposals-undo", &[("dsmild proposals undo 1763856000123-4", "Take back what was done.")]),
+    asks("dsmild-bans", BANS),
+    asks("dsmild-bans-list", BANS),
     asks("dsmild-silence", SILENCES),
     asks("dsmild-silence-list", &[("dsmild silence list --state active", "What is silenced now.")]),
     asks("dsmild-silence-add", SILENCES),

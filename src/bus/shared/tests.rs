@@ -1,5 +1,7 @@
 //! The bus as its users see it: one source, one stage.
 
+use futures_util::FutureExt;
+
 use super::*;
 use crate::event::{Body, Interest, Stream, Times};
 
@@ -91,6 +93,22 @@ fn whoever_may_have_something_to_read_is_woken() {
     assert_eq!(since(), 1, "by a stage that moves on");
     bus.detach(id);
     assert_eq!(since(), 1, "by a stage that nothing waits for any more");
+}
+
+#[tokio::test]
+async fn the_log_is_settled_when_all_stages_that_were_not_given_up_have_handled_it() {
+    let (bus, id) = bus();
+    let is_settled = |events| bus.wait_settled(events).now_or_never().is_some();
+    let (generation, ..) = bus.begin(id, EventId::ZERO, Arc::new(|| ())).unwrap();
+    assert!(is_settled(9));
+    let last = bus.append("source", vec![tick(); 5], Vec::new(), Vec::new());
+    assert!(!is_settled(9) && is_settled(5), "with enough to commit, nothing is waited for");
+    let waits =
+        tokio::join!(bus.wait_settled(9), async { bus.step(id, generation, Step { cursor: last, ..Step::default() }) });
+    assert_eq!(waits, ((), Ok(())));
+    bus.append("source", vec![tick()], Vec::new(), Vec::new());
+    bus.detach(id);
+    assert!(is_settled(9), "nobody waits for what was given up");
 }
 
 #[test]
