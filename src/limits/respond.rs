@@ -23,6 +23,9 @@ pub const BAN_ENDED_TOLD: Duration = Duration::from_secs(3600);
 pub const RESPOND_ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes read of what nft says.
 pub const RESPOND_NFT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of what a runner answers, and the longest that `respond.runner.timeout` may be.
+pub const RESPOND_RUNNER_ANSWER_BYTES_MAX: usize = 64 * 1024;
+pub const RESPOND_RUNNER_TIMEOUT_MAX: Duration = Duration::from_secs(25);
 /// Accounts that are locked at once.
 pub const RESPOND_LOCKED_MAX: usize = 256;
 /// Bytes of `/etc/passwd` and of `/etc/shadow`.

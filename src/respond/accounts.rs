@@ -49,14 +49,9 @@ pub fn judge(
     approver: Approver,
 ) -> Result<(), String> {
     let uid = account.uid;
-    if uid == 0 || name.as_str() == "root" {
-        return Err("locking root could lock everybody out".to_owned());
-    }
+    guard.judge_user(if uid == 0 { "root" } else { name.as_str() })?;
     if uid < uid_min || uid == NOBODY {
         return Err(format!("uid {uid} is that of a program and no person: respond.accounts.uid_min = {uid_min}"));
-    }
-    if guard.protected_users.iter().any(|protected| protected == name.as_str()) {
-        return Err("this user is protected by the configuration".to_owned());
     }
     let is_his = |session: &&super::sessions::Session| session.uid == uid || session.user == name.as_str();
     let mut sessions = guard.sessions.iter().filter(is_his);

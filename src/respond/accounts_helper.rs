@@ -110,7 +110,8 @@ impl Locks<'_> {
                     return Ok(answer);
                 }
                 self.lock(user, &account, *id, Timestamp::now().plus(ttl)).await?;
-                let sessions = if accounts.end_sessions { end_sessions(user).await } else { "" };
+                let has_session = guard.sessions.iter().any(|session| session.uid == account.uid);
+                let sessions = if accounts.end_sessions && has_session { end_sessions(user).await } else { "" };
                 Ok(Answer::new(Outcome::Done, format!("the account {user} is locked for {ttl_s} s{sessions}")))
             }
             Request::Unlock { id, user, is_over } => {

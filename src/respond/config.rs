@@ -57,6 +57,7 @@ pub struct Respond {
     /// A file with all that is blocked now, for firewalls of other machines.
     pub ban_list: Option<PathBuf>,
     pub accounts: Accounts,
+    pub runner: Runner,
     pub automatic: Automatic,
 }
 
@@ -82,24 +83,59 @@ pub struct Automatic {
     pub actions: Vec<Action>,
 }
 
-/// What can be carried out.
+/// `[respond.runner]`: who is handed playbooks, and of which proposals.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Runner {
+    /// Where a playbook is posted. Without it nobody is handed any.
+    pub url: Option<String>,
+    pub token_file: Option<PathBuf>,
+    /// Certificates to trust besides the system's, PEM.
+    pub tls_ca_file: Option<PathBuf>,
+    /// For the answer to begin.
+    pub timeout: Span,
+    /// What it does and nobody here.
+    pub actions: Vec<Action>,
+}
+
+/// What a proposal may be to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     BlockAddress,
     LockUser,
+    BlockDomain,
+    EndSessions,
+    IsolateHost,
+    SnapshotEvidence,
+    RotateKey,
 }
 
 impl Action {
+    const ALL: [Self; 7] = [
+        Self::BlockAddress,
+        Self::LockUser,
+        Self::BlockDomain,
+        Self::EndSessions,
+        Self::IsolateHost,
+        Self::SnapshotEvidence,
+        Self::RotateKey,
+    ];
+
     /// As a proposal calls it.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::BlockAddress, Self::LockUser].into_iter().find(|action| action.name() == name)
+        Self::ALL.into_iter().find(|action| action.name() == name)
     }
 
     pub fn name(self) -> &'static str {
         match self {
             Self::BlockAddress => "block_address",
             Self::LockUser => "lock_user",
+            Self::BlockDomain => "block_domain",
+            Self::EndSessions => "end_sessions",
+            Self::IsolateHost => "isolate_host",
+            Self::SnapshotEvidence => "snapshot_evidence",
+            Self::RotateKey => "rotate_key",
         }
     }
 }
@@ -108,9 +144,11 @@ impl Respond {
     /// Who carries this out; `None` where nobody does.
     pub fn executor(&self, action: Action) -> Option<Executor> {
         match action {
+            action if self.runner.url.is_some() && self.runner.actions.contains(&action) => Some(Executor::Runner),
             Action::BlockAddress if self.nftables => Some(Executor::Nftables),
             Action::BlockAddress => Some(Executor::BanList),
             Action::LockUser => self.accounts.enabled.then_some(Executor::Accounts),
+            _ => None,
         }
     }
 }
@@ -128,7 +166,21 @@ impl Default for Respond {
             socket: PathBuf::from("/run/dsmil-respond.sock"),
             ban_list: None,
             accounts: Accounts::default(),
+            runner: Runner::default(),
             automatic: Automatic::default(),
+        }
+    }
+}
+
+impl Default for Runner {
+    fn default() -> Self {
+        use Action::{BlockDomain, EndSessions, IsolateHost, RotateKey, SnapshotEvidence};
+        Self {
+            url: None,
+            token_file: None,
+            tls_ca_file: None,
+            timeout: Span::from_millis(10_000),
+            actions: vec![BlockDomain, EndSessions, IsolateHost, SnapshotEvidence, RotateKey],
         }
     }
 }
@@ -183,6 +235,7 @@ pub fn check(respond: &Respond, judge: &mut Judge<'_>) {
         "is root's number",
         "1000 on most machines: smaller ones are of programs",
     );
+    check_runner(&respond.runner, judge);
     if let Some(path) = &respond.ban_list {
         judge.expect(
             path.is_absolute() && path.file_name().is_some(),
@@ -202,5 +255,38 @@ pub fn check(respond: &Respond, judge: &mut Judge<'_>) {
         &["respond.automatic.severity", "respond.mode"],
         "is too little to act on without anybody",
         "HIGH or CRITICAL",
+    );
+}
+
+fn check_runner(runner: &Runner, judge: &mut Judge<'_>) {
+    let Some(url) = &runner.url else { return };
+    let key = "respond.runner.url";
+    judge.expect_url(key, url, &["http", "https"], "write a token to a file and name it in respond.runner.token_file");
+    let is_here = ["http://127.0.0.1", "http://[::1]", "http://localhost"]
+        .iter()
+        .any(|here| url.strip_prefix(here).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
+    judge.expect(
+        url.starts_with("https://") || is_here,
+        &[key],
+        "sends playbooks and the token where everybody on the way can read them",
+        "write https://…; http is for a runner on this machine",
+    );
+    judge.expect(
+        runner.tls_ca_file.is_none() || url.starts_with("https://"),
+        &["respond.runner.tls_ca_file", key],
+        "is set although respond.runner.url does not use TLS",
+        "write https://…, or remove it",
+    );
+    judge.expect(
+        (1..=limits::RESPOND_RUNNER_TIMEOUT_MAX.as_millis()).contains(&runner.timeout.get().as_millis()),
+        &["respond.runner.timeout"],
+        "is not how long to wait for an answer",
+        "from \"1ms\" to \"25s\"",
+    );
+    judge.expect(
+        !runner.actions.is_empty(),
+        &["respond.runner.actions", key],
+        "is empty although there is a runner",
+        "name what it is to do, as [\"isolate_host\"], or remove respond.runner.url",
     );
 }

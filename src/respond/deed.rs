@@ -12,6 +12,8 @@ use crate::event::Soc;
 pub enum Deed {
     Block(Target),
     Lock(UserName),
+    /// What only a runner does, by the playbook.
+    Run(Action, String),
 }
 
 impl Deed {
@@ -23,13 +25,12 @@ impl Deed {
             return Err(refused.to_owned());
         }
         let name = text("action").unwrap_or_default();
-        let action = Action::named(name).ok_or_else(|| {
-            format!("{} is not among what the daemon can carry out: do it yourself", name.replace('_', " "))
-        })?;
+        let action = Action::named(name).ok_or_else(|| nobody(name))?;
         let (target, unusable) = (text("target").unwrap_or_default(), |why| format!("its target is unusable: {why}"));
         Ok(match action {
             Action::BlockAddress => Self::Block(target.parse().map_err(unusable)?),
             Action::LockUser => Self::Lock(target.parse().map_err(unusable)?),
+            action => Self::Run(action, target.to_owned()),
         })
     }
 
@@ -37,6 +38,7 @@ impl Deed {
         match self {
             Self::Block(_) => Action::BlockAddress,
             Self::Lock(_) => Action::LockUser,
+            Self::Run(action, _) => *action,
         }
     }
 }
@@ -46,8 +48,19 @@ impl fmt::Display for Deed {
         match self {
             Self::Block(target) => target.fmt(formatter),
             Self::Lock(user) => user.fmt(formatter),
+            Self::Run(_, target) => target.fmt(formatter),
         }
     }
+}
+
+fn nobody(name: &str) -> String {
+    format!("{} is not among what the daemon can carry out: do it yourself", name.replace('_', " "))
+}
+
+/// What a runner is handed: the site's own playbook, or the one that was made for the proposal.
+pub fn playbook(proposed: &Soc) -> Option<&serde_json::Value> {
+    let of = |key: &str| proposed.proposal.as_ref()?.get(key).filter(|playbook| playbook.is_object());
+    of("site_playbook").or_else(|| of("playbook"))
 }
 
 /// What is carried out of it as the configuration is now, and by whom.
@@ -56,8 +69,11 @@ impl fmt::Display for Deed {
 /// Nothing: why, and what somebody has to do.
 pub fn executable(proposed: &Soc, respond: &Respond) -> Result<(Deed, Executor), String> {
     let deed = Deed::of(proposed)?;
-    let executor = respond.executor(deed.action()).ok_or_else(|| {
-        format!("{} is not carried out while respond.accounts.enabled is false: do it yourself", deed.action().name())
+    let executor = respond.executor(deed.action()).ok_or_else(|| match deed.action() {
+        Action::LockUser => {
+            "lock_user is not carried out while respond.accounts.enabled is false: do it yourself".to_owned()
+        }
+        action => nobody(action.name()),
     })?;
     Ok((deed, executor))
 }

@@ -21,6 +21,7 @@ pub fn effect(proposed: &Soc, respond: &Respond) -> String {
             let asked = match executor {
                 Executor::Nftables => format!("the kernel is asked whether it would block {deed}"),
                 Executor::BanList => format!("it is looked whether {deed} may be on the ban list"),
+                Executor::Runner => return "no playbook is handed over, and nothing changes".to_owned(),
                 Executor::Accounts => format!("it is looked whether the account {deed} may be locked"),
             };
             format!("{asked} for {time}, and nothing changes")
@@ -29,6 +30,13 @@ pub fn effect(proposed: &Soc, respond: &Respond) -> String {
             let done = match executor {
                 Executor::Nftables => format!("the kernel blocks {deed}"),
                 Executor::BanList => format!("{deed} is on the ban list"),
+                Executor::Runner => {
+                    return format!(
+                        "the runner of respond.runner.url is handed the playbook ({} {deed}); what it does can be taken back \
+                         there alone",
+                        deed.action().name().replace('_', " ")
+                    );
+                }
                 Executor::Accounts if respond.accounts.end_sessions => {
                     format!("its sessions end, and no password or key lets anybody in as {deed}")
                 }

@@ -12,16 +12,19 @@ pub enum Executor {
     BanList,
     /// The helper for accounts, which asks `usermod`.
     Accounts,
+    /// Another program, which is handed the playbook, and has it from then on.
+    Runner,
 }
 
 impl Executor {
-    const ALL: [Self; 3] = [Self::Nftables, Self::BanList, Self::Accounts];
+    const ALL: [Self; 4] = [Self::Nftables, Self::BanList, Self::Accounts, Self::Runner];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Nftables => "nftables",
             Self::BanList => "ban_list",
             Self::Accounts => "accounts",
+            Self::Runner => "runner",
         }
     }
 

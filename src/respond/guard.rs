@@ -81,6 +81,18 @@ impl Guard {
     }
 
     /// # Errors
+    /// Nothing is to be done against this user.
+    pub fn judge_user(&self, name: &str) -> Result<(), String> {
+        if name == "root" {
+            return Err("locking root could lock everybody out".to_owned());
+        }
+        if self.protected_users.iter().any(|protected| protected == name) {
+            return Err("this user is protected by the configuration".to_owned());
+        }
+        Ok(())
+    }
+
+    /// # Errors
     /// Nothing may last so long.
     pub fn judge_ttl(&self, ttl: Duration) -> Result<(), String> {
         let (seconds, most) = (ttl.as_secs(), self.ttl_max.as_secs());

@@ -27,7 +27,12 @@ impl Progress {
     /// It may be carried out now.
     pub fn is_in_force(&self, now: Timestamp) -> bool {
         let is_over = matches!(self.last.step, Step::Ended | Step::Undone);
-        self.ends.is_some_and(|ends| now < ends) && !is_over && (self.was_executed || self.last.step == Step::Requested)
+        // What a runner has, nobody here can take back.
+        let is_ours = self.executor != Executor::Runner;
+        is_ours
+            && self.ends.is_some_and(|ends| now < ends)
+            && !is_over
+            && (self.was_executed || self.last.step == Step::Requested)
     }
 
     /// Nobody has it in force any more. A firewall of another machine that counts no time by itself learns of the end for so long.

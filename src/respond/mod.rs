@@ -6,7 +6,7 @@
 //! [`nft`] what it tells the kernel. What is blocked is offered to other machines' firewalls ([`bans`], [`crowdsec`], [`ban_file`]).
 //! Accounts have a helper of their own with other rights
 //! ([`accounts_helper`], [`accounts`], [`locked`]).
-//! All of it is pure but `ask`, `ban_file`, both helpers, `serve`, `program`, `kernel`, `spent_file` and `surroundings`.
+//! All of it is pure but `ask`, `ban_file`, both helpers, `runner`, `serve`, `program`, `kernel`, `spent_file` and `surroundings`.
 
 mod accounts;
 pub(crate) mod accounts_helper;
@@ -28,6 +28,7 @@ pub(crate) mod nft;
 pub(crate) mod plan;
 mod program;
 pub(crate) mod protocol;
+pub(crate) mod runner;
 mod serve;
 mod sessions;
 mod spent_file;

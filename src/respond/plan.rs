@@ -89,7 +89,7 @@ fn task(case: &Case<'_>, respond: &Respond, now: Timestamp, room: &mut u64) -> O
             return None;
         }
         if progress.was_executed {
-            let is_over = progress.ends.is_some_and(|ends| ends <= now);
+            let is_over = executor != Executor::Runner && progress.ends.is_some_and(|ends| ends <= now);
             return is_over.then(|| over(id, deed, executor));
         }
     }
@@ -134,7 +134,7 @@ fn task(case: &Case<'_>, respond: &Respond, now: Timestamp, room: &mut u64) -> O
 /// A block the kernel ends, or whoever reads the list. An account the helper unlocks, at once if it is asked.
 fn over(id: EventId, deed: Deed, executor: Executor) -> Task {
     match deed {
-        Deed::Block(_) => Task::End { id },
+        Deed::Block(_) | Deed::Run(..) => Task::End { id },
         Deed::Lock(_) => Task::TakeBack { id, who: Approver::ITSELF.to_owned(), deed, executor, is_over: true },
     }
 }
@@ -314,6 +314,26 @@ mod tests {
         assert!(world.task(Mode::Propose, 1072).is_some(), "until it is");
         world.tell(1073, Step::Ended, None, false);
         assert_eq!(world.task(Mode::Propose, 1074), None);
+    }
+
+    #[test]
+    fn a_playbook_is_handed_over_once_and_nothing_is_ended_or_taken_back_then() {
+        let mut world = World { proposed: proposed("isolate_host"), ..World::approved(Mode::Approve) };
+        assert_eq!(world.task(Mode::Approve, 1010), None, "there is no runner");
+        let told =
+            Told { executor: Some(Executor::Runner), ends: Some(at(1070)), ..Told::new(ID, Step::Requested, "", "") };
+        world.history.step(at(1010), &told.event(&world.proposed));
+        for second in [1011, 1020] {
+            let task = world.task(Mode::Approve, second);
+            assert!(matches!(task, Some(Task::Act { executor: Executor::Runner, dry_run: false, .. })), "{task:?}");
+            world.tell(second, Step::Failed, None, true);
+        }
+        world.tell(1021, Step::Executed, None, false);
+        world.undo = Some("bob");
+        for second in [1022, 1069, 1070, 2000] {
+            assert_eq!(world.task(Mode::Approve, second), None);
+        }
+        assert!(!world.history.of(ID).unwrap().is_in_force(at(1022)));
     }
 
     #[test]

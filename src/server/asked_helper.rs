@@ -1,4 +1,4 @@
-//! One helper that is asked: whether it works, and until when it is left alone.
+//! One helper that is asked, or a runner: whether it works, and until when it is left alone.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -34,6 +34,14 @@ impl Helper {
 
     pub async fn ask(&mut self, socket: &Path, request: &Request) -> Result<Answer, String> {
         let answer = ask(socket, request).await;
+        self.heard(answer)
+    }
+
+    /// Takes note of what was answered.
+    ///
+    /// # Errors
+    /// Nobody has answered, as given.
+    pub fn heard(&mut self, answer: Result<Answer, String>) -> Result<Answer, String> {
         let error = match &answer {
             Ok(answer) if answer.outcome == Outcome::Failed => Some(answer.said.clone()),
             Ok(answer) if answer.outcome == Outcome::Spent => {
@@ -52,7 +60,7 @@ impl Helper {
             }
             None => {
                 if self.error.is_some() {
-                    log::info!(target: "dsmil-respond", "the helper acts again");
+                    log::info!(target: "dsmil-respond", "what is approved is carried out again");
                 }
                 self.checked = Some(Instant::now());
             }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::asked_helper::Helper;
 use super::gateway::OutletStatus;
 use super::shared::Shared;
@@ -12,11 +14,12 @@ use crate::respond::config::{Action, Mode, Respond};
 use crate::respond::deed::Deed;
 use crate::respond::executor::Executor;
 use crate::respond::protocol::{Answer, Approver, Outcome, Request};
-use crate::respond::target::Target;
+use crate::respond::runner;
 
 /// The name in status, and of its backoff.
 pub const NAME: &str = "respond";
 const ACCOUNTS_NAME: &str = "respond-accounts";
+const RUNNER_NAME: &str = "respond-runner";
 
 /// What is to be carried out.
 pub struct Order<'a> {
@@ -27,11 +30,14 @@ pub struct Order<'a> {
     pub executor: Executor,
     /// It is only asked whether it could be.
     pub dry_run: bool,
+    /// Of what a runner is handed.
+    pub playbook: Option<Value>,
 }
 
 pub struct Executors {
     nftables: Helper,
     accounts: Helper,
+    runner: Helper,
     pub ban_file: BanFile,
     /// What went wrong beside them: a step that could not be recorded, a list that could not be written.
     pub error: Option<String>,
@@ -42,15 +48,16 @@ pub struct Executors {
 
 impl Executors {
     pub fn new() -> Self {
-        let (nftables, accounts) = (Helper::new(NAME), Helper::new(ACCOUNTS_NAME));
-        Self { nftables, accounts, ban_file: BanFile::default(), error: None, has_work: false, waiting: 0 }
+        let [nftables, accounts, runner] = [NAME, ACCOUNTS_NAME, RUNNER_NAME].map(Helper::new);
+        Self { nftables, accounts, runner, ban_file: BanFile::default(), error: None, has_work: false, waiting: 0 }
     }
 
     /// `None` while there is nothing to tell.
     pub fn status(&self, respond: &Respond) -> Option<OutletStatus> {
         let acts = respond.mode != Mode::Propose || self.has_work;
         let asked = || needed(respond).into_iter().filter(|_| acts).filter_map(|executor| self.helper(executor));
-        let last_error = asked().find_map(|helper| helper.error.clone()).or_else(|| self.error.clone());
+        let errors = asked().chain([&self.runner]).map(|helper| &helper.error).chain([&self.error]);
+        let last_error = errors.flatten().next().cloned();
         (acts || last_error.is_some()).then(|| OutletStatus {
             name: NAME.to_owned(),
             up: last_error.is_none() && asked().all(Helper::is_up),
@@ -74,6 +81,7 @@ impl Executors {
         match executor {
             Executor::Nftables => Some(&self.nftables),
             Executor::Accounts => Some(&self.accounts),
+            Executor::Runner => Some(&self.runner),
             Executor::BanList => None,
         }
     }
@@ -84,11 +92,12 @@ impl Executors {
             match executor {
                 Executor::Nftables => self.nftables.check(&respond.socket).await,
                 Executor::Accounts => self.accounts.check(&respond.accounts.socket).await,
-                Executor::BanList => {}
+                Executor::BanList | Executor::Runner => {}
             }
         }
         self.nftables.rest();
         self.accounts.rest();
+        self.runner.rest();
     }
 
     /// Has it carried out, or asks whether it could be.
@@ -96,14 +105,33 @@ impl Executors {
     /// # Errors
     /// Nobody has answered.
     pub async fn act(&mut self, shared: &Shared, respond: &Respond, order: Order<'_>) -> Result<Answer, String> {
-        let Order { id, who, deed, ttl_s, executor, dry_run } = order;
+        let Order { id, who, deed, ttl_s, executor, dry_run, playbook } = order;
         let approver = Approver::of(who);
         match (executor, deed) {
             (Executor::Nftables, Deed::Block(target)) => {
                 let request = Request::Block { id, target, ttl_s, approver, dry_run };
                 self.nftables.ask(&respond.socket, &request).await
             }
-            (Executor::BanList, Deed::Block(target)) => listed(shared, target, ttl_s, approver, dry_run).await,
+            (Executor::BanList, Deed::Block(target)) => {
+                let will = if dry_run { "would be" } else { "is" };
+                Ok(match judged(shared, Deed::Block(target), ttl_s, approver).await? {
+                    Ok(()) => Answer::new(Outcome::Done, format!("{target} {will} on the ban list for {ttl_s} s")),
+                    Err(why) => refused(format!("putting {target} on the ban list is refused: {why}")),
+                })
+            }
+            (Executor::Runner, deed) => {
+                if let Err(why) = judged(shared, deed, ttl_s, approver).await? {
+                    return Ok(refused(format!("handing the playbook to the runner is refused: {why}")));
+                }
+                match playbook {
+                    None => Ok(refused("the proposal has no playbook: do it yourself".to_owned())),
+                    Some(_) if dry_run => Ok(Answer::new(Outcome::Done, "the runner would be handed the playbook")),
+                    Some(playbook) => {
+                        let answer = runner::post(&respond.runner, &format!("dsmild-proposal-{id}"), &playbook).await;
+                        self.runner.heard(answer)
+                    }
+                }
+            }
             (Executor::Accounts, Deed::Lock(user)) => {
                 let request = Request::Lock { id, user, ttl_s, approver, dry_run };
                 self.accounts.ask(&respond.accounts.socket, &request).await
@@ -140,9 +168,14 @@ impl Executors {
     }
 }
 
-/// Those whom the configuration names.
+/// The helpers that the configuration needs.
 fn needed(respond: &Respond) -> Vec<Executor> {
-    [Action::BlockAddress, Action::LockUser].into_iter().filter_map(|action| respond.executor(action)).collect()
+    let executors = [Action::BlockAddress, Action::LockUser].map(|action| respond.executor(action));
+    executors.into_iter().flatten().filter(|executor| *executor != Executor::Runner).collect()
+}
+
+fn refused(said: String) -> Answer {
+    Answer::new(Outcome::Refused, said)
 }
 
 /// Only where the log names another than the daemon would.
@@ -150,20 +183,15 @@ fn not_possible(executor: Executor, deed: &Deed) -> String {
     format!("{} does not carry out {}", executor.name(), deed.action().name())
 }
 
-/// The daemon judges by itself, as the helper would.
-async fn listed(
-    shared: &Shared,
-    target: Target,
-    ttl_s: u64,
-    approver: Approver,
-    dry_run: bool,
-) -> Result<Answer, String> {
+/// The daemon judges by itself, as a helper would; the inner error says why it must not happen.
+async fn judged(shared: &Shared, deed: Deed, ttl_s: u64, approver: Approver) -> Result<Result<(), String>, String> {
     let (guard, ttl) = (Arc::clone(&shared.guard), Duration::from_secs(ttl_s));
     let judge = move || {
-        let will = if dry_run { "would be" } else { "is" };
-        Ok(match guard()?.judge(target, ttl, approver) {
-            Ok(()) => Answer::new(Outcome::Done, format!("{target} {will} on the ban list for {ttl_s} s")),
-            Err(why) => Answer::new(Outcome::Refused, format!("putting {target} on the ban list is refused: {why}")),
+        let guard = guard()?;
+        Ok(match deed {
+            Deed::Block(target) => guard.judge(target, ttl, approver),
+            Deed::Lock(user) => guard.judge_user(user.as_str()),
+            Deed::Run(_, target) => guard.judge_user(&target),
         })
     };
     // It reads files.

@@ -12,6 +12,7 @@ use super::proposals::{on_record, remember};
 use super::shared::Shared;
 use crate::event::{Body, EventId, Soc, Timestamp};
 use crate::respond::config::{Mode, Respond};
+use crate::respond::deed::playbook;
 use crate::respond::executor::Executor;
 use crate::respond::plan::{Case, Task, tasks};
 use crate::respond::protocol::{Answer, Approver, Outcome};
@@ -164,7 +165,9 @@ impl Responder {
                 self.tell(Told::new(id, Step::Failed, &who, &said)).await
             }
             Task::Act { id, who, deed, ttl_s, executor, dry_run } => {
-                let order = Order { id, who: &who, deed, ttl_s, executor, dry_run };
+                let proposed = if executor == Executor::Runner { Some(self.proposed(id).await?) } else { None };
+                let playbook = proposed.as_ref().and_then(playbook).cloned();
+                let order = Order { id, who: &who, deed, ttl_s, executor, dry_run, playbook };
                 let answer = executors.act(&self.0, respond, order).await;
                 let done = if dry_run { Step::Simulated } else { Step::Executed };
                 self.tell_answer(Told::new(id, done, &who, ""), answer).await

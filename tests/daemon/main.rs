@@ -60,6 +60,7 @@ mod reload;
 mod replay;
 mod respond;
 mod rules;
+mod runner;
 mod silences;
 mod sources;
 mod stdout;

@@ -176,7 +176,7 @@ const MODES = {
   automatic: "What is approved is carried out, some of it without anybody (respond.mode is automatic).",
 };
 
-const EXECUTORS = { nftables: "nftables of this machine", ban_list: "whoever reads the ban list", accounts: "the accounts of this machine" };
+const EXECUTORS = { nftables: "nftables of this machine", ban_list: "whoever reads the ban list", accounts: "the accounts of this machine", runner: "the runner of playbooks" };
 
 async function decide(id, verb, effect) {
   if (!confirm(verb + " proposal " + id + "? A decision is final." + (effect ? "\n\n" + shown(effect) : ""))) return;
