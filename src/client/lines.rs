@@ -183,6 +183,17 @@ pub fn event(event: &Value) -> String {
     line.trim_end().to_owned()
 }
 
+/// A SOC event on one line that may be short: what it says comes first, its id last.
+pub fn brief(event: &Value) -> String {
+    let ts = time(event, "ts");
+    let ts = ts.get(5..19).unwrap_or(&ts).replace('T', " ");
+    let (severity, summary) = (field(event, "severity"), field(event, "summary"));
+    let mut line = format!("{ts} {severity:<8} {:>2} {summary}", field(event, "src_device"));
+    describe(&mut line, event);
+    let _ = write!(line, " id={}", field(event, "id"));
+    line
+}
+
 fn describe(line: &mut String, event: &Value) {
     for (key, value) in event.get("entity").and_then(Value::as_object).into_iter().flatten() {
         let _ = write!(line, " {}={}", escaped(key), text_of(value));
@@ -238,6 +249,12 @@ mod tests {
             event(&soc),
             "1-0 1970-01-01T00:00:00Z HIGH     AUTH     52 0.80 evil\\n\\u{1b}[2J user=a\\rb reasons=[\"r1\"]"
         );
+    }
+
+    #[test]
+    fn a_brief_line_begins_with_when_how_bad_and_what() {
+        let soc = json!({ "id": "1-0", "ts": 1_763_856_000.123, "severity": "HIGH", "src_device": 52, "summary": "evil\n", "entity": { "user": "a" } });
+        assert_eq!(brief(&soc), "11-23 00:00:00 HIGH     52 evil\\n user=a id=1-0");
     }
 
     #[test]
