@@ -114,20 +114,17 @@ impl Biometrics {
 
 /// What is unusual, with what is known of the user.
 fn unusual(profile: &Profile, parts: &[&str]) -> String {
-    let places = |places: &Places, what: &str| {
-        format!(
-            "another {what} than the {} it was used with in {} logins before",
-            places.known().saturating_sub(1),
-            places.uses().saturating_sub(1)
-        )
+    let new = |places: &Places, where_from: &str| {
+        let (known, uses) = (places.known().saturating_sub(1), places.uses().saturating_sub(1));
+        format!("{where_from} that is none of the {known} of {uses} logins before")
     };
     let words = |part: &&str| match *part {
-        "hour" => format!(
-            "hardly ever active at this hour of the week in {} hours of activity before",
-            profile.hours.active().saturating_sub(1)
-        ),
-        "source" => places(&profile.networks, "network"),
-        _ => places(&profile.hosts, "machine"),
+        "hour" => {
+            let active = profile.hours.active().saturating_sub(1);
+            format!("at an hour of the week that is hardly ever among the {active} at which it was active before")
+        }
+        "source" => new(&profile.networks, "from a network"),
+        _ => new(&profile.hosts, "on a machine"),
     };
     parts.iter().map(words).collect::<Vec<_>>().join(", and ")
 }

@@ -161,7 +161,15 @@ fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
         return None;
     }
     if let Some(failure) = trust_failures::failure_of(record.program.as_deref(), &record.message) {
-        let quoted = if failure.flag == "PRIVATE_KEY_IN_LOG" { "not shown".to_owned() } else { quote(&record.message) };
+        let quoted = if failure.flag == "PRIVATE_KEY_IN_LOG" {
+            format!(
+                "written by {} on {}, not shown here",
+                quote(record.program.as_deref().unwrap_or("a program")),
+                quote(origin(raw))
+            )
+        } else {
+            quote(&record.message)
+        };
         let finding = Finding {
             flag: failure.flag,
             score: failure.score,

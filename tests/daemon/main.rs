@@ -61,6 +61,7 @@ mod replay;
 mod respond;
 mod rules;
 mod runner;
+mod sentences;
 mod silences;
 mod sources;
 mod stdout;

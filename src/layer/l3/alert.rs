@@ -12,14 +12,18 @@ pub fn detection(record: &Record) -> Option<Detection> {
     if record.action != Action::Alert {
         return None;
     }
-    let rule = record.field("rule").or_else(|| record.field("rule_id")).unwrap_or("unnamed rule");
+    let named = record.field("rule").or_else(|| record.field("rule_id"));
+    let rule = named.unwrap_or("unnamed rule");
     let program = record.program.as_deref().unwrap_or("another product");
     Some(Detection {
         model: Model::Formats,
         score: score(record.severity.unwrap_or(UNSTATED)),
         reason: rule.to_owned(),
         techniques: record.field("technique").map(techniques).unwrap_or_default(),
-        summary: format!("{program} reports {rule}"),
+        summary: match named {
+            Some(rule) => format!("{program} reports {rule}"),
+            None => format!("{program} reports: {}", record.message.trim_start()),
+        },
         is_of_address: false,
         rule: None,
     })
