@@ -122,6 +122,11 @@ fn network(conn: &mut Log, dns: &mut Log, ssl: &mut Log) {
         json!({"uid": "C1", "id.orig_h": client, "id.orig_p": 40000, "id.resp_h": server, "id.resp_p": port, "proto": "tcp", "conn_state": state,
                "duration": 0.5, "orig_bytes": sent, "resp_bytes": 100, "orig_pkts": 5, "resp_pkts": 5, "local_orig": true, "local_resp": false})
     };
+    for step in 0..60 {
+        let mut contact = link("10.0.0.5", "203.0.113.50", 4444, "SF", 300);
+        contact["id.orig_p"] = json!(40_000 + step);
+        conn.json(step * 5 * MINUTE + noise(step) as i64 % 3, contact);
+    }
     for day in 0..9 {
         let sent = if day == 8 { 40 } else { 1 };
         conn.json(day * DAY + 5 * HOUR, link("10.0.0.6", "203.0.113.60", 443, "SF", sent << 30));
@@ -237,6 +242,7 @@ const SENTENCES: &[(&str, &[&str])] = &[
     ("DGA_NAME", &["made by an algorithm", "score 1.00 (most like random letters)", "comes to 0.92"]),
     ("DNS_TUNNEL", &["32 different names below example.org", "30 characters and more of 3.4 bits"]),
     ("DNS_TUNNEL", &["64 encoded names below example.net", "another one every 1 s and none again"]),
+    ("BEACON", &["203.0.113.50 port 4444 every 301 s", "% on time (uncommon-port)"]),
     ("LARGE_UPLOAD", &["sent 40960 MiB to 203.0.113.60 today", "the most on a day of the week before was 1024 MiB"]),
     ("PORT_SCAN", &["10.0.0.9 tried 10 ports of 10.0.0.10 in vain"]),
     ("IOC_DOMAIN", &["listed.example.net is on the list", "list.csv line 2"]),
