@@ -58,7 +58,8 @@ impl Wanted {
     /// What should be an address or a network is none.
     pub fn read(parameters: &[(String, String)]) -> Result<Self, String> {
         let mut wanted = Self::default();
-        for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
+        let has_value = |(name, value): &&(String, String)| !value.is_empty() || name == "ip" || name == "range";
+        for (name, value) in parameters.iter().filter(has_value) {
             let net = || {
                 let address = value.parse::<IpAddr>().map(IpNet::from);
                 address.or_else(|_| value.parse()).map_err(|_| format!("{name}: this is no address or network"))
