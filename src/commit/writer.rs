@@ -33,6 +33,9 @@ const SETTLED_AFTER: Duration = Duration::from_millis(1);
 /// With so many events nothing is waited for.
 const WAITS_BELOW: usize = limits::COMMIT_EVENTS_MAX / 16;
 const PRUNE_EVERY: Duration = Duration::from_secs(1);
+/// Where next to nothing came meanwhile: what little is too old may stay for a moment.
+const PRUNE_AT_REST_EVERY: Duration = Duration::from_secs(5);
+const NEXT_TO_NOTHING: u64 = 16 * 1024;
 const POSITIONS_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_CLOCK_EVERY: Duration = Duration::from_secs(60);
 
@@ -210,7 +213,8 @@ impl Writer {
             self.save_positions();
         }
         let much = self.unpruned >= self.has.store.max_bytes() / limits::PRUNE_PART_OF_STORE;
-        if much || self.pruned.elapsed() >= PRUNE_EVERY {
+        let every = if self.unpruned < NEXT_TO_NOTHING { PRUNE_AT_REST_EVERY } else { PRUNE_EVERY };
+        if much || self.pruned.elapsed() >= every {
             self.prune(false).await;
         }
     }

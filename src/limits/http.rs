@@ -3,6 +3,9 @@
 /// Bytes of one HTTP request, and events of one answer.
 pub const HTTP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const HTTP_PAGE_EVENTS_MAX: usize = 1000;
+/// Of the newest events, `dsmild top` keeps so many.
+pub const EVENTS_SHOWN_MAX: usize = 200;
+const _: () = assert!(EVENTS_SHOWN_MAX <= HTTP_PAGE_EVENTS_MAX);
 /// Open HTTP connections, and those of one address, or of one /64 of IPv6; for a further one the longest idle is closed.
 pub const HTTP_CONNECTIONS_MAX: usize = 256;
 pub const HTTP_CONNECTIONS_PER_PEER_MAX: usize = 128;

@@ -90,7 +90,7 @@ fn an_archive_without_arrival_and_belief_is_brought_up_to_date_and_read() {
         Link::open(&config(&postgres), "one").await.unwrap().close().await;
     });
     let versions = postgres.rows("SELECT version FROM dsmil_archive_schema ORDER BY 1", |row| row.get::<i32, _>(0));
-    assert_eq!(versions, [1, 2, 3, 4, 5]);
+    assert_eq!(versions, [1, 2, 3, 4, 5, 6]);
     assert_eq!(
         postgres.count("raw_events_fast WHERE source = 'old' AND arrival IS NULL"),
         2,

@@ -13,11 +13,12 @@ use serde_json::Value;
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::keys::Key;
-use self::screen::{EVENTS_SHOWN_MAX, Screen};
+use self::screen::Screen;
 use super::exit::EXIT_OK;
 use super::tail::Events;
 use super::{Client, ClientError};
 use crate::event::{EventId, Stream};
+use crate::limits::EVENTS_SHOWN_MAX;
 
 const KEYS_EVERY: Duration = Duration::from_millis(50);
 const STATUS_EVERY: Duration = Duration::from_secs(1);

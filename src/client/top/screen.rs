@@ -15,9 +15,9 @@ use super::parts::parts;
 use crate::client::lines;
 use crate::detect::deceptive::escaped;
 use crate::event::{EventId, ShrinkState};
+use crate::limits::EVENTS_SHOWN_MAX;
 use crate::server::gateway::Status;
 
-pub const EVENTS_SHOWN_MAX: usize = 200;
 /// Of the lines of the screen, this part is at most for the table of the parts.
 const PARTS_SHARE: u16 = 3;
 /// With so many columns there is room for what the status says of the last error.
