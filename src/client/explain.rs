@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use super::columns::fitted;
 use super::connection::{Client, ClientError};
 use super::exit::{EXIT_BAD, EXIT_OK};
 use super::lines::{field, time};
 use super::output::Surface;
-use super::table::fitted;
 use crate::detect::deceptive::{escaped, escaped_json};
 use crate::event::EventId;
 

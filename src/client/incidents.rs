@@ -9,6 +9,7 @@ use super::connection::{Client, ClientError};
 use super::exit::EXIT_OK;
 use super::lines::{self, field, time};
 use super::lists;
+use super::output::Surface;
 use super::subcommands::IncidentCommand;
 use crate::detect::deceptive::escaped;
 
@@ -23,7 +24,7 @@ pub async fn incidents(client: &Client, command: &IncidentCommand) -> Result<u8,
         IncidentCommand::List { state, json } => {
             let answer = lists::ask(client, LIST, *state).await?;
             let incidents = lists::items(client, LIST, &answer)?;
-            if *json { format!("{answer:#}\n") } else { table(incidents) }
+            if *json { format!("{answer:#}\n") } else { table(incidents, Surface::of_stdout().width) }
         }
         IncidentCommand::Show { id, json } => {
             let answer: Value = client.get(&path_of(id)?).await?;
@@ -51,7 +52,7 @@ fn path_of(id: &str) -> Result<String, ClientError> {
     Err(ClientError::Arguments(wrong))
 }
 
-fn table(incidents: &[Value]) -> String {
+fn table(incidents: &[Value], width: Option<usize>) -> String {
     let row = |incident: &Value| {
         [
             field(incident, "id"),
@@ -64,7 +65,7 @@ fn table(incidents: &[Value]) -> String {
         ]
     };
     let heads = ["INCIDENT", "STATE", "SEVERITY", "SINCE", "LAST", "ALERTS", "WHAT"];
-    lines::list(LIST, heads, incidents.iter().map(row))
+    lines::list(LIST, width, heads, incidents.iter().map(row))
 }
 
 /// One incident in lines.
@@ -129,12 +130,12 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{expected}: {text}");
         }
-        let list = table(std::slice::from_ref(&incident));
+        let list = table(std::slice::from_ref(&incident), None);
         for text in [&text, &list] {
             assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
         }
         assert_eq!(list.lines().count(), 2);
-        assert_eq!(table(&[]), "no incidents\n");
+        assert_eq!(table(&[], None), "no incidents\n");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use super::columns;
 use crate::detect::deceptive::escaped;
 use crate::event::Timestamp;
 use crate::server::gateway::{ActorStatus, FeedStatus, OutletStatus, SourceState, SourceStatus, Status};
@@ -12,7 +13,8 @@ use crate::server::gateway::{ActorStatus, FeedStatus, OutletStatus, SourceState,
 /// Longest summary or payload on a line.
 const TEXT_CHARS_MAX: usize = 300;
 
-pub fn status_table(status: &Status) -> String {
+/// `width` is that of the terminal, here and below; `None` where it is none.
+pub fn status_table(status: &Status, width: Option<usize>) -> String {
     let mut text = format!("{}\n", sentence(status));
     for reason in &status.reasons {
         let _ = writeln!(text, "  {}", escaped(reason));
@@ -21,9 +23,9 @@ pub fn status_table(status: &Status) -> String {
         let _ = writeln!(text, "  warning: {}", escaped(warning));
     }
     let rows = status.actors.iter().map(actor_row);
-    table(&mut text, ["ACTOR", "STATE", "RESTARTS", "LAG", "LAST ERROR"], rows);
-    table(&mut text, SOURCE_HEADS, status.sources.iter().map(source_row));
-    table(&mut text, ["OUTLET", "STATE", "", "LAG", "LAST ERROR"], status.outlets.iter().map(outlet_row));
+    table(&mut text, width, ["ACTOR", "STATE", "RESTARTS", "LAG", "LAST ERROR"], rows);
+    table(&mut text, width, SOURCE_HEADS, status.sources.iter().map(source_row));
+    table(&mut text, width, ["OUTLET", "STATE", "", "LAG", "LAST ERROR"], status.outlets.iter().map(outlet_row));
     let store = &status.store;
     let last = store.last_id.map_or_else(|| "none".to_owned(), |id| id.to_string());
     let [bytes, max] = [store.bytes, store.max_bytes].map(bytesize::ByteSize::b);
@@ -64,14 +66,19 @@ fn sentence(status: &Status) -> String {
 }
 
 /// All sources and nothing else.
-pub fn source_table(sources: &[SourceStatus]) -> String {
-    list("sources", SOURCE_HEADS, sources.iter().map(source_row))
+pub fn source_table(sources: &[SourceStatus], width: Option<usize>) -> String {
+    list("sources", width, SOURCE_HEADS, sources.iter().map(source_row))
 }
 
 /// A table that stands by itself, or that there are none of these.
-pub fn list<const N: usize>(of: &str, heads: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+pub fn list<const N: usize>(
+    of: &str,
+    width: Option<usize>,
+    heads: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> String {
     let mut text = String::new();
-    table(&mut text, heads, rows);
+    table(&mut text, width, heads, rows);
     if text.is_empty() { format!("no {of}\n") } else { text.trim_start().to_owned() }
 }
 
@@ -141,26 +148,16 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-/// Nothing at all when there are no rows.
-fn table<const N: usize>(text: &mut String, heads: [&str; N], rows: impl Iterator<Item = [String; N]>) {
+/// With an empty line before it; nothing at all when there are no rows.
+fn table<const N: usize>(
+    text: &mut String,
+    width: Option<usize>,
+    heads: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) {
     let rows: Vec<[String; N]> = rows.map(|row| row.map(|cell| shortened(&cell))).collect();
-    if rows.is_empty() {
-        return;
-    }
-    text.push('\n');
-    let heads = heads.map(str::to_owned);
-    let mut widths = [0; N];
-    for row in rows.iter().chain([&heads]) {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    for row in [&heads].into_iter().chain(&rows) {
-        let mut line = String::new();
-        for (width, cell) in widths.iter().zip(row) {
-            let _ = write!(line, "{cell:<width$}  ");
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
+    if !rows.is_empty() {
+        let _ = write!(text, "\n{}", columns::table(heads, &rows, width));
     }
 }
 
@@ -287,7 +284,7 @@ mod tests {
             last_error: Some("boom\nboom".into()),
             ..ActorStatus::default()
         });
-        let text = status_table(&status);
+        let text = status_table(&status, None);
         for part in ["NOT READY", "actor l3 is failed", "l3*    failed  0         0    boom\\nboom; 3 outputs refused"]
         {
             assert!(text.contains(part), "{part}: {text}");

@@ -3,6 +3,7 @@
 mod anchors;
 mod args;
 mod bans;
+mod columns;
 mod connection;
 mod entity;
 mod events;
@@ -28,6 +29,7 @@ use serde_json::Value;
 pub use args::{ClientCommand, ConnectionArgs};
 pub use connection::{Client, ClientError};
 use exit::{EXIT_BAD, EXIT_OK};
+use output::Surface;
 
 use crate::config::Config;
 use crate::server::gateway::{SourceState, SourceStatus, Status};
@@ -105,7 +107,7 @@ async fn status(client: &Client, json: bool) -> Result<u8, ClientError> {
     if json {
         writeln!(io::stdout(), "{answer:#}")?;
     } else {
-        io::stdout().write_all(lines::status_table(&status).as_bytes())?;
+        io::stdout().write_all(lines::status_table(&status, Surface::of_stdout().width).as_bytes())?;
     }
     Ok(if status.ready { EXIT_OK } else { EXIT_BAD })
 }
@@ -116,7 +118,7 @@ async fn sources(client: &Client, json: bool) -> Result<u8, ClientError> {
     let list = answer.get("sources").cloned().ok_or_else(|| client.bad_answer("no `sources`"))?;
     let sources: Vec<SourceStatus> =
         serde_json::from_value(list).map_err(|error| client.bad_answer(&error.to_string()))?;
-    let text = if json { format!("{answer:#}\n") } else { lines::source_table(&sources) };
+    let text = if json { format!("{answer:#}\n") } else { lines::source_table(&sources, Surface::of_stdout().width) };
     io::stdout().write_all(text.as_bytes())?;
     let is_down = sources.iter().any(|source| source.state == SourceState::Down);
     Ok(if is_down { EXIT_BAD } else { EXIT_OK })

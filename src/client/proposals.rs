@@ -9,6 +9,7 @@ use super::connection::{Client, ClientError};
 use super::exit::EXIT_OK;
 use super::lines::{self, field, time};
 use super::lists;
+use super::output::Surface;
 use super::subcommands::{ProposalCommand, ProposalState};
 use crate::event::EventId;
 
@@ -26,7 +27,8 @@ pub async fn proposals(client: &Client, command: &ProposalCommand) -> Result<u8,
             if *json {
                 format!("{answer:#}\n")
             } else {
-                table(lists::items(client, LIST, &answer)?) + approving(&field(&answer, "mode"))
+                table(lists::items(client, LIST, &answer)?, Surface::of_stdout().width)
+                    + approving(&field(&answer, "mode"))
             }
         }
         ProposalCommand::Show { id, json } => {
@@ -90,7 +92,7 @@ fn proposed(one: &Value) -> &Value {
     one.pointer("/event/proposal").unwrap_or(&Value::Null)
 }
 
-fn table(proposals: &[Value]) -> String {
+fn table(proposals: &[Value], width: Option<usize>) -> String {
     let rows = proposals.iter().map(|one| {
         let event = one.get("event").unwrap_or(&Value::Null);
         [
@@ -103,7 +105,7 @@ fn table(proposals: &[Value]) -> String {
             field(event, "summary"),
         ]
     });
-    lines::list(LIST, ["PROPOSAL", "STATE", "SEVERITY", "EXPIRES", "RESPONSE", "INCIDENT", "WHAT"], rows)
+    lines::list(LIST, width, ["PROPOSAL", "STATE", "SEVERITY", "EXPIRES", "RESPONSE", "INCIDENT", "WHAT"], rows)
 }
 
 fn story(one: &Value) -> String {
@@ -178,8 +180,8 @@ mod tests {
             assert!(text.contains(expected), "{expected}: {text}");
         }
         assert!(!text.contains("caution") && !text.contains('\u{1b}'), "{text}");
-        let list = table(std::slice::from_ref(&one));
+        let list = table(std::slice::from_ref(&one), None);
         assert!(list.lines().count() == 2 && !list.contains('\u{1b}'), "{list}");
-        assert_eq!(table(&[]), "no proposals\n");
+        assert_eq!(table(&[], None), "no proposals\n");
     }
 }

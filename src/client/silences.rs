@@ -9,6 +9,7 @@ use super::connection::{Client, ClientError};
 use super::exit::EXIT_OK;
 use super::lines::{self, field};
 use super::lists;
+use super::output::Surface;
 use super::subcommands::{SilenceCommand, Wanted};
 
 const LIST: &str = "silences";
@@ -18,16 +19,24 @@ pub async fn silences(client: &Client, command: &SilenceCommand) -> Result<u8, C
         SilenceCommand::List { state, json } => {
             let answer = lists::ask(client, LIST, *state).await?;
             let silences = lists::items(client, LIST, &answer)?;
-            if *json { format!("{answer:#}\n") } else { table(silences) }
+            if *json { format!("{answer:#}\n") } else { table(silences, Surface::of_stdout().width) }
         }
         SilenceCommand::Add(wanted) => {
             let answer = client.post("/api/v1/silences", &body(wanted)?).await?;
-            if wanted.json { format!("{answer:#}\n") } else { table(std::slice::from_ref(&answer)) }
+            if wanted.json {
+                format!("{answer:#}\n")
+            } else {
+                table(std::slice::from_ref(&answer), Surface::of_stdout().width)
+            }
         }
         SilenceCommand::End { id, note, json } => {
             let path = format!("/api/v1/silences/{}", utf8_percent_encode(id, NON_ALPHANUMERIC));
             let answer = client.delete(&path, &json!({ "note": note })).await?;
-            if *json { format!("{answer:#}\n") } else { table(std::slice::from_ref(&answer)) }
+            if *json {
+                format!("{answer:#}\n")
+            } else {
+                table(std::slice::from_ref(&answer), Surface::of_stdout().width)
+            }
         }
     };
     io::stdout().write_all(text.as_bytes())?;
@@ -59,7 +68,7 @@ fn body(wanted: &Wanted) -> Result<Value, ClientError> {
     Ok(Value::Object(body))
 }
 
-fn table(silences: &[Value]) -> String {
+fn table(silences: &[Value], width: Option<usize>) -> String {
     let row = |silence: &Value| {
         let until = field(silence, "until");
         [
@@ -73,7 +82,7 @@ fn table(silences: &[Value]) -> String {
         ]
     };
     let heads = ["SILENCE", "STATE", "UNTIL", "EVENTS", "BY", "WHAT", "COMMENT"];
-    lines::list(LIST, heads, silences.iter().map(row))
+    lines::list(LIST, width, heads, silences.iter().map(row))
 }
 
 fn what(silence: &Value) -> String {
@@ -96,11 +105,11 @@ mod tests {
         let silence = json!({ "id": "1-0", "state": "active", "until": "2026-11-18T02:00:00Z", "hits": 7, "who": "alice",
             "rule": "brute_force", "entity": { "kind": "user", "value": "bob\u{1b}[2J" }, "network": null,
             "where": null, "comment": "ours\u{202e}" });
-        let text = table(std::slice::from_ref(&silence));
+        let text = table(std::slice::from_ref(&silence), None);
         assert!(text.contains("rule brute_force, user bob") && text.contains("alice"), "{text}");
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
-        assert!(table(&[json!({ "id": "ours" })]).contains("no end"));
-        assert_eq!(table(&[]), "no silences\n");
+        assert!(table(&[json!({ "id": "ours" })], None).contains("no end"));
+        assert_eq!(table(&[], None), "no silences\n");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! SOC events as rows of a table that fits the terminal. Everything in them is untrusted.
 
-use ratatui::text::Span;
 use serde_json::Value;
 
+use super::columns::{columns, fitted};
 use super::lines::{field, text_of};
 use super::output::Surface;
 use crate::event::Timestamp;
@@ -94,29 +94,6 @@ fn who(event: &Value) -> String {
     let parts = [first(&["user"]), first(&["src_ip"]), first(&["dst_ip", "host"])];
     let known: Vec<String> = parts.into_iter().flatten().collect();
     if known.is_empty() { first(&["domain", "process", "file"]).unwrap_or_default() } else { known.join(" ") }
-}
-
-fn columns(text: &str) -> usize {
-    Span::raw(text).width()
-}
-
-/// The text, or as much of its beginning as there is room for, with `…` behind it.
-pub fn fitted(text: &str, width: usize) -> String {
-    if columns(text) <= width {
-        return text.to_owned();
-    }
-    let (mut shown, mut used) = (String::new(), 0);
-    for character in text.chars() {
-        used += columns(character.encode_utf8(&mut [0; 4]));
-        if used + 1 > width {
-            break;
-        }
-        shown.push(character);
-    }
-    if width > 0 {
-        shown.push('…');
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use super::user::UserName;
 
 /// Of no person, by convention.
 const NOBODY: u32 = 65534;
+/// Of a number of days; more are in no year that anybody means.
+const DAY_DIGITS: usize = 7;
 
 /// One account, as `/etc/passwd` and `/etc/shadow` have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,20 +23,57 @@ pub struct Account {
 
 impl Account {
     /// # Errors
-    /// It is not in both files.
-    pub fn read(name: &UserName, passwd: &str, shadow: &str) -> Result<Self, String> {
-        let line = |text: &str| {
-            let fields = text.lines().map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>());
-            fields.into_iter().find(|fields| fields.first().is_some_and(|first| first == name.as_str()))
+    /// It is not in both files, or not in a way that `usermod` reads: that would add a second line for it, which nothing takes away.
+    pub fn read(name: &UserName, passwd: &str, shadow: &str) -> Result<Self, NoAccount> {
+        let gone = |why: &str| NoAccount::Gone(format!("{name} is not in {why}"));
+        let unreadable = |why: &str| NoAccount::Unreadable(format!("{why}: pwck shows what is wrong"));
+        let only = |file: &str, text| {
+            only_line(name, text).map_err(|()| unreadable(&format!("{name} is in {file} more than once")))
         };
-        let field = |fields: &[String], index: usize| fields.get(index).cloned().unwrap_or_default();
-        let known = line(passwd)
-            .ok_or_else(|| format!("{name} is not in /etc/passwd: accounts of a directory are locked there"))?;
-        let uid = field(&known, 2).parse().map_err(|_| format!("/etc/passwd has no number for {name}"))?;
-        let secret = line(shadow).ok_or_else(|| format!("{name} is not in /etc/shadow"))?;
-        let password = field(&secret, 1);
-        Ok(Self { uid, is_locked: password.starts_with('!'), is_open: password.is_empty(), expires: field(&secret, 7) })
+        let known = only("/etc/passwd", passwd)?
+            .ok_or_else(|| gone("/etc/passwd: accounts of a directory are locked there"))?;
+        let uid = known.get(2).and_then(|uid| uid.parse().ok());
+        let uid = uid.ok_or_else(|| unreadable(&format!("/etc/passwd has no number for {name}")))?;
+        let secret = only("/etc/shadow", shadow)?.ok_or_else(|| gone("/etc/shadow"))?;
+        let [_, password, last, least, most, warned, idle, expires, unused] = secret.as_slice() else {
+            return Err(unreadable(&format!("the line of {name} in /etc/shadow has not nine fields")));
+        };
+        if ![last, least, most, warned, idle, expires, unused].into_iter().all(|field| is_number(field)) {
+            return Err(unreadable(&format!(
+                "the line of {name} in /etc/shadow has something else where a number should be"
+            )));
+        }
+        let (is_locked, is_open) = (password.starts_with('!'), password.is_empty());
+        Ok(Self { uid, is_locked, is_open, expires: (*expires).to_owned() })
     }
+}
+
+/// Why there is no account to be locked or restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoAccount {
+    Gone(String),
+    /// It may be there, and nothing can be done to it.
+    Unreadable(String),
+}
+
+impl NoAccount {
+    pub fn why(self) -> String {
+        let (Self::Gone(why) | Self::Unreadable(why)) = self;
+        why
+    }
+}
+
+/// The fields of the line that begins with this name.
+fn only_line<'a>(name: &UserName, text: &'a str) -> Result<Option<Vec<&'a str>>, ()> {
+    let fields = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut found = fields.filter(|fields| fields.first() == Some(&name.as_str()));
+    let first = found.next();
+    if found.next().is_some() { Err(()) } else { Ok(first) }
+}
+
+/// A number of days, or nothing.
+fn is_number(text: &str) -> bool {
+    text.len() <= DAY_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Why this account must not be locked, and what to do where something can be done.
@@ -78,7 +117,7 @@ mod tests {
     const SHADOW: &str = "root:*:1:::::20500:\nalice:$y$x:19000:0:99999:7::20500:\nsshd:!:1::::::\ntoor:x:1::::::\nbroken\nnobody:*:1::::::\n";
 
     fn read(name: &str) -> Result<Account, String> {
-        Account::read(&name.parse().unwrap(), PASSWD, SHADOW)
+        Account::read(&name.parse().unwrap(), PASSWD, SHADOW).map_err(NoAccount::why)
     }
 
     fn judged(name: &str, approver: Approver) -> Result<(), String> {
@@ -110,6 +149,26 @@ mod tests {
         for (name, said) in [("mallory", "/etc/passwd"), ("alicia", "/etc/shadow"), ("broken", "number")] {
             assert!(read(name).unwrap_err().contains(said), "{name}");
         }
+    }
+
+    #[test]
+    fn an_account_whose_line_usermod_does_not_read_is_left_alone() {
+        let read = |passwd: &str, shadow: &str| Account::read(&"alice".parse().unwrap(), passwd, shadow);
+        for line in [
+            "alice:x",
+            "alice:x:1:0:9:7::abc:",
+            "alice:x:1:0:9:7::-1:",
+            "alice:x:1:0:9:7::--help:",
+            "alice:x:1:0:9:7::1:2:",
+            "alice:x:1:0:9:7::99999999999999999999:",
+            "alice:x:soon:0:9:7:::",
+            "alice:x:1:0:9:7:::\nalice:x:1:0:9:7:::",
+        ] {
+            assert!(matches!(read(PASSWD, line), Err(NoAccount::Unreadable(why)) if why.contains("pwck")), "{line}");
+        }
+        let twice = format!("{PASSWD}alice:x:1001:1001::/:/bin/sh\n");
+        assert!(matches!(read(&twice, SHADOW), Err(NoAccount::Unreadable(_))));
+        assert!(matches!(read("", SHADOW), Err(NoAccount::Gone(_))));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::accounts::{Account, judge};
+use super::accounts::{Account, NoAccount, judge};
 use super::locked::{Change, EXPIRED, Locked, locking};
 use super::protocol::{Answer, Outcome, Request};
 use super::serve::{self, Helper};
@@ -117,10 +117,12 @@ impl Locks<'_> {
             Request::Unlock { id, user, is_over } => {
                 let mut locked = self.load().map_err(failed)?;
                 let is_free = locked.give_up(user, is_over.then_some(*id));
-                self.save(&locked).map_err(failed)?;
+                let saved = self.save(&locked);
+                // A disk that is full keeps nobody locked.
                 let said = if is_free {
                     self.restore(user, &mut locked).await.map_err(failed)?
                 } else {
+                    saved.map_err(failed)?;
                     "nothing is to be done"
                 };
                 Ok(Answer::new(Outcome::Done, format!("the account {user}: {said}")))
@@ -161,7 +163,12 @@ impl Locks<'_> {
     /// Makes an account as it was, and forgets it; in words, what was done.
     async fn restore(&self, user: &UserName, locked: &mut Locked) -> Result<&'static str, String> {
         let (passwd, shadow) = self.files()?;
-        let said = match Account::read(user, &passwd, &shadow).ok().and_then(|found| locked.restored(user, &found)) {
+        let change = match Account::read(user, &passwd, &shadow) {
+            Ok(found) => locked.restored(user, &found),
+            Err(NoAccount::Gone(_)) => None,
+            Err(NoAccount::Unreadable(why)) => return Err(why),
+        };
+        let said = match change {
             Some(change) => {
                 self.usermod(user, &change).await?;
                 "it is as it was before"
@@ -176,20 +183,26 @@ impl Locks<'_> {
     /// When the next is due.
     async fn unlock_due(&self) -> Result<Option<Timestamp>, String> {
         let mut locked = self.load()?;
-        for user in locked.due(Timestamp::now()) {
-            let said = self.restore(&user, &mut locked).await.map_err(|error| format!("{user}: {error}"))?;
-            eprintln!("the time of {user} is over: {said}");
-        }
+        self.restore_each(locked.due(Timestamp::now()), &mut locked).await?;
         Ok(locked.next())
+    }
+
+    /// # Errors
+    /// One could not be restored: the first that could not. The others are.
+    async fn restore_each(&self, users: Vec<UserName>, locked: &mut Locked) -> Result<(), String> {
+        let mut result = Ok(());
+        for user in users {
+            match self.restore(&user, locked).await {
+                Ok(said) => eprintln!("the lock of {user} is over: {said}"),
+                Err(error) => result = result.and_then(|()| Err(format!("{user}: {error}"))),
+            }
+        }
+        result
     }
 
     async fn unlock_all(&self) -> Result<(), String> {
         let mut locked = self.load()?;
-        for user in locked.users() {
-            let said = self.restore(&user, &mut locked).await.map_err(|error| format!("{user}: {error}"))?;
-            eprintln!("{user}: {said}");
-        }
-        Ok(())
+        self.restore_each(locked.users(), &mut locked).await
     }
 
     async fn usermod(&self, user: &UserName, change: &Change) -> Result<(), String> {
@@ -207,7 +220,7 @@ impl Locks<'_> {
     /// The account as it is now; the inner error says that there is none.
     fn account(&self, user: &UserName) -> Result<Result<Account, String>, Failure> {
         let (passwd, shadow) = self.files().map_err(failed)?;
-        Ok(Account::read(user, &passwd, &shadow))
+        Ok(Account::read(user, &passwd, &shadow).map_err(NoAccount::why))
     }
 
     fn files(&self) -> Result<(String, String), String> {

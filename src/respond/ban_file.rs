@@ -20,8 +20,22 @@ pub struct BanFile {
 struct Written {
     path: PathBuf,
     text: String,
-    /// By which another file in its place is told.
+    found: Found,
+}
+
+/// By which another file in its place is told, and one that somebody else has written into.
+#[derive(PartialEq, Eq)]
+struct Found {
     inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+impl Found {
+    fn of(path: &Path) -> io::Result<Self> {
+        let found = fs::symlink_metadata(path)?;
+        Ok(Self { inode: found.ino(), size: found.len(), changed: (found.mtime(), found.mtime_nsec()) })
+    }
 }
 
 impl BanFile {
@@ -36,25 +50,24 @@ impl BanFile {
     /// The folder cannot be written or the disk is full; the file is as before.
     pub fn write(&mut self, path: &Path, text: String) -> Result<(), String> {
         let is_there = |written: &Written| {
-            let found = fs::symlink_metadata(path).map(|found| found.ino());
-            written.path == path && written.text == text && found.ok() == Some(written.inode)
+            written.path == path && written.text == text && Found::of(path).ok().as_ref() == Some(&written.found)
         };
         if self.written.as_ref().is_some_and(is_there) {
             return Ok(());
         }
-        let inode = replace(path, &text).map_err(|error| {
+        let found = replace(path, &text).map_err(|error| {
             format!(
                 "writing the ban list {}: {error}; whoever reads it has the one before: respond.ban_list must be in a folder \
                  that the daemon may write",
                 path.display()
             )
         })?;
-        self.written = Some(Written { path: path.to_owned(), text, inode });
+        self.written = Some(Written { path: path.to_owned(), text, found });
         Ok(())
     }
 }
 
-fn replace(path: &Path, text: &str) -> io::Result<u64> {
+fn replace(path: &Path, text: &str) -> io::Result<Found> {
     let mut new = OsString::from(path);
     new.push(".new");
     let mut file = named_files::make_anew(Path::new(&new), MODE)?;
@@ -66,7 +79,7 @@ fn replace(path: &Path, text: &str) -> io::Result<u64> {
     if let Some(folder) = path.parent() {
         fs::File::open(folder)?.sync_all()?;
     }
-    Ok(fs::symlink_metadata(path)?.ino())
+    Found::of(path)
 }
 
 #[cfg(test)]
@@ -86,6 +99,10 @@ mod tests {
         file.write(&path, "203.0.113.7\n".into()).unwrap();
         assert_eq!(inode(), first, "written once");
         fs::remove_file(&path).unwrap();
+        file.write(&path, "203.0.113.7\n".into()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "203.0.113.7\n");
+        // An editor that writes into the file that is there.
+        fs::write(&path, "192.0.2.1\n192.0.2.2\n").unwrap();
         file.write(&path, "203.0.113.7\n".into()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "203.0.113.7\n");
         file.write(&path, String::new()).unwrap();

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::config::Action;
+use super::deed::Deed;
 use super::protocol::Approver;
 use super::sessions::Session;
 use super::target::Target;
@@ -77,6 +79,23 @@ impl Guard {
                  session first (loginctl terminate-user {user})"
             )),
             None => Ok(()),
+        }
+    }
+
+    /// The same of whatever is to be done.
+    ///
+    /// # Errors
+    /// It must not.
+    pub fn judge_deed(&self, deed: &Deed, ttl: Duration, approver: Approver) -> Result<(), String> {
+        match deed {
+            Deed::Block(target) => self.judge(*target, ttl, approver),
+            Deed::Lock(user) => self.judge_user(user.as_str()),
+            // A machine that is cut off is as unreachable as one that is blocked. Lines name it, by its address as well.
+            Deed::Run(Action::IsolateHost, host) => match host.parse() {
+                Ok(target) => self.judge(target, ttl, approver),
+                Err(_) => Ok(()),
+            },
+            Deed::Run(_, target) => self.judge_user(target),
         }
     }
 
@@ -194,6 +213,21 @@ mod tests {
         assert_eq!(judge("203.0.113.8", Approver::Uid(1000)), Ok(()));
         assert_eq!(judge("203.0.113.8", Approver::Automatic), Ok(()));
         assert!(judge("203.0.113.9", Approver::Automatic).unwrap_err().contains("alice"));
+    }
+
+    #[test]
+    fn no_runner_is_told_to_cut_off_what_must_not_be_blocked() {
+        let judge =
+            |host: &str| guard().judge_deed(&Deed::Run(Action::IsolateHost, host.into()), MINUTE, Approver::Automatic);
+        for (host, said) in
+            [("192.0.2.1", "gateway"), ("198.51.100.7", "protected"), ("203.0.113.9", "alice"), ("::1", "loopback")]
+        {
+            assert!(judge(host).unwrap_err().contains(said), "{host}");
+        }
+        assert_eq!((judge("203.0.113.7"), judge("atlas")), (Ok(()), Ok(())));
+        let sessions =
+            |user: &str| guard().judge_deed(&Deed::Run(Action::EndSessions, user.into()), MINUTE, Approver::Automatic);
+        assert!(sessions("alice").is_err() && sessions("bob").is_ok());
     }
 
     proptest! {

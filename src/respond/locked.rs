@@ -54,7 +54,8 @@ impl Change {
 }
 
 impl Locked {
-    /// Takes note of what is about to be locked. The same again counts once; one that is locked already keeps how it was.
+    /// Takes note of what is about to be locked. The same again counts once; one that is locked already keeps how it was, but for what
+    /// somebody else has changed since: it cannot be what the helper has made of it.
     ///
     /// # Errors
     /// There are as many as there may be.
@@ -64,7 +65,17 @@ impl Locked {
         }
         let Account { uid, is_locked, is_open, expires } = account.clone();
         let before = Before { uid, password_kept: is_locked || is_open, expires };
-        let lock = self.0.entry(user.clone()).or_insert(Lock { before, until_ms: BTreeMap::new() });
+        let lock = self.0.entry(user.clone()).or_insert(Lock { before: before.clone(), until_ms: BTreeMap::new() });
+        if lock.before.uid != uid {
+            lock.before = before;
+        } else {
+            if !is_locked {
+                lock.before.password_kept = is_open;
+            }
+            if before.expires != EXPIRED {
+                lock.before.expires = before.expires;
+            }
+        }
         lock.until_ms.entry(id).or_insert(until.millis());
         if lock.until_ms.len() > PROPOSALS_OF_ONE {
             let first = lock.until_ms.iter().min_by_key(|(_, until)| **until).map(|(id, _)| *id);
@@ -175,6 +186,25 @@ mod tests {
         assert_eq!(locked.restored(&alice(), &account("new", "20600")).unwrap().arguments(), [""; 0]);
         assert_eq!(locked.restored(&alice(), &Account { uid: 1001, ..account("!x", "1") }), None, "another alice");
         assert_eq!(locked.restored(&"bob".parse().unwrap(), &account("!x", "1")), None, "nobody locked him here");
+    }
+
+    #[test]
+    fn an_account_that_was_changed_while_it_was_locked_and_is_locked_again_is_restored_as_changed() {
+        let first = account("!x", "20500");
+        for changed_to in [
+            account("new", "20600"),
+            account("!x", ""),
+            account("new", "1"),
+            Account { uid: 1001, ..account("x", "7") },
+        ] {
+            let mut locked = Locked::default();
+            locked.add(&alice(), &first, EventId::new(1, 0), at(9)).unwrap();
+            locked.add(&alice(), &changed_to, EventId::new(2, 0), at(9)).unwrap();
+            let after = changed(&changed_to, &locking(&changed_to));
+            let restored = locked.restored(&alice(), &after).expect("it is the one that was locked last");
+            let expected = if changed_to.expires == EXPIRED { "20500" } else { &changed_to.expires };
+            assert_eq!(changed(&after, &restored), Account { expires: expected.to_owned(), ..changed_to.clone() });
+        }
     }
 
     #[test]

@@ -49,16 +49,20 @@ fn with_spent<Target: Serialize + DeserializeOwned, T>(
     path: &Path,
     change: impl FnOnce(&mut Spent<Target>) -> T,
 ) -> Result<T, String> {
-    let failed = |error: &dyn std::fmt::Display| {
-        format!("{}: what the last hour's budget went to: {error}; look at the file, and remove it", path.display())
+    let named = |problem: &str, error: &dyn std::fmt::Display| {
+        format!("{}: what the last hour's budget went to {problem}: {error}", path.display())
     };
     let mut spent: Spent<Target> = match named_files::text(path, limits::RESPOND_FILE_BYTES_MAX) {
-        Ok(text) => serde_json::from_str(&text).map_err(|error| failed(&error))?,
+        Ok(text) => serde_json::from_str(&text)
+            .map_err(|error| named("is not what was written there", &error) + "; look at the file, and remove it")?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Spent::default(),
-        Err(error) => return Err(failed(&error)),
+        Err(error) => return Err(named("cannot be read", &error)),
     };
     let out = change(&mut spent);
-    let text = serde_json::to_vec(&spent).map_err(|error| failed(&error))?;
-    named_files::replace(path, &text, 0o600, true).map_err(|error| failed(&error))?;
+    let text = serde_json::to_vec(&spent).map_err(|error| named("cannot be written", &error))?;
+    named_files::replace(path, &text, 0o600, true).map_err(|error| {
+        named("cannot be written", &error)
+            + "; nothing is done before it can: make room on the disk, or let this folder be written"
+    })?;
     Ok(out)
 }

@@ -14,6 +14,8 @@ const SAID: &str = "said:";
 const BY: &str = "by:";
 const VIA: &str = "via:";
 const WILL_BE_TRIED_AGAIN: &str = "retry";
+/// What is said twice is said alike for so long.
+const ALIKE_CHARS: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -121,6 +123,12 @@ impl Told {
         }
     }
 
+    /// The same came of it, in nearly the same words: at the end of them may be a number that counts.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let begins = |told: &Self| told.said.chars().take(ALIKE_CHARS).collect::<String>();
+        self.step == other.step && self.is_retried == other.is_retried && begins(self) == begins(other)
+    }
+
     /// `None` for an event that says something else.
     pub fn read(soc: &Soc) -> Option<Self> {
         if soc.producer() != SOAR_DEVICE || soc.proposal.is_some() {
@@ -168,5 +176,15 @@ mod tests {
             }
         }
         assert_eq!(Told::read(&proposed), None);
+    }
+
+    #[test]
+    fn another_reason_is_another_step_however_short_it_is() {
+        let told = |said: &str| Told::new(EventId::new(9, 2), Step::Failed, "alice", said);
+        assert!(told("no room").is_like(&told("no room")));
+        assert!(!told("no room").is_like(&told("no right")));
+        let long = "é".repeat(ALIKE_CHARS);
+        assert!(told(&(long.clone() + "in 3 s")).is_like(&told(&(long.clone() + "in 2 s"))));
+        assert!(!told(&long).is_like(&Told { is_retried: true, ..told(&long) }));
     }
 }

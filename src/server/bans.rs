@@ -12,7 +12,7 @@ use super::gateway::GatewayError;
 use super::problem::Problem;
 use super::request::{MayPull, MayRead, parameters, text_of};
 use super::shared::Shared;
-use crate::event::{Body, Timestamp};
+use crate::event::{Body, EventId, Timestamp};
 use crate::respond::bans::Bans;
 use crate::respond::crowdsec::{Changes, Decision, Wanted};
 
@@ -20,11 +20,12 @@ const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8")
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 impl Shared {
-    /// Who is blocked.
-    pub async fn bans(&self, now: Timestamp) -> Result<Bans, GatewayError> {
+    /// Who is blocked, and who would be without one of the proposals.
+    pub async fn bans(&self, now: Timestamp, without: Option<EventId>) -> Result<Bans, GatewayError> {
         let mut seen = self.proposals.seen.lock().await;
         let newest = seen.catch_up(&*self.gateway).await?;
-        let responses = newest.proposals.values().filter_map(|event| {
+        let proposals = newest.proposals.values().filter(|event| Some(event.id) != without);
+        let responses = proposals.filter_map(|event| {
             let Body::Soc(proposed) = &event.body else { return None };
             Some((event.id, &**proposed, newest.history.of(event.id)?))
         });
@@ -47,7 +48,7 @@ pub async fn list(
             return Err(Problem::bad_request(format!("format: `{other}` is not json or plain")));
         }
     };
-    let bans = shared.bans(Timestamp::now()).await?;
+    let bans = shared.bans(Timestamp::now(), None).await?;
     let (kind, text) =
         if is_plain { (PLAIN, bans.plain()) } else { (JSON, json!({ "bans": bans.in_force }).to_string()) };
     let tag = format!("\"{}\"", blake3::hash(text.as_bytes()).to_hex());
@@ -80,5 +81,5 @@ async fn asked(shared: &Shared, uri: &Uri) -> Result<(Wanted, Bans, Timestamp), 
     let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
     let Query(pairs) = pairs.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     let (wanted, now) = (Wanted::read(&pairs).map_err(Problem::bad_request)?, Timestamp::now());
-    Ok((wanted, shared.bans(now).await?, now))
+    Ok((wanted, shared.bans(now, None).await?, now))
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::asked_helper::Helper;
 use super::gateway::OutletStatus;
 use super::shared::Shared;
-use crate::event::EventId;
+use crate::event::{EventId, Timestamp};
 use crate::respond::ban_file::BanFile;
 use crate::respond::config::{Action, Mode, Respond};
 use crate::respond::deed::Deed;
@@ -146,6 +146,7 @@ impl Executors {
     /// Nobody has answered.
     pub async fn take_back(
         &mut self,
+        shared: &Shared,
         respond: &Respond,
         id: EventId,
         deed: Deed,
@@ -157,7 +158,15 @@ impl Executors {
                 self.nftables.ask(&respond.socket, &Request::Unblock { target }).await
             }
             (Executor::BanList, Deed::Block(target)) => {
-                Ok(Answer::new(Outcome::Done, format!("{target} is no longer on the ban list")))
+                let others = shared.bans(Timestamp::now(), Some(id)).await.map_err(|error| error.to_string())?;
+                let said = match others.in_force.iter().find(|ban| ban.target == target) {
+                    None => format!("{target} is no longer on the ban list"),
+                    Some(ban) => format!(
+                        "{target} stays on the ban list until {} because of proposal {}: undo that as well",
+                        ban.ends, ban.id
+                    ),
+                };
+                Ok(Answer::new(Outcome::Done, said))
             }
             (Executor::Accounts, Deed::Lock(user)) => {
                 let request = Request::Unlock { id, user, is_over };
@@ -188,11 +197,7 @@ async fn judged(shared: &Shared, deed: Deed, ttl_s: u64, approver: Approver) -> 
     let (guard, ttl) = (Arc::clone(&shared.guard), Duration::from_secs(ttl_s));
     let judge = move || {
         let guard = guard()?;
-        Ok(match deed {
-            Deed::Block(target) => guard.judge(target, ttl, approver),
-            Deed::Lock(user) => guard.judge_user(user.as_str()),
-            Deed::Run(_, target) => guard.judge_user(&target),
-        })
+        Ok(guard.judge_deed(&deed, ttl, approver))
     };
     // It reads files.
     tokio::task::spawn_blocking(judge).await.map_err(|error| error.to_string())?

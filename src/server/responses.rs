@@ -102,7 +102,7 @@ impl Responder {
 
     /// Has the file say who is blocked now.
     async fn write_bans(&self, path: &Path, executors: &mut Executors) -> Result<(), String> {
-        let text = self.0.bans(Timestamp::now()).await.map_err(|error| error.to_string())?.plain();
+        let text = self.0.bans(Timestamp::now(), None).await.map_err(|error| error.to_string())?.plain();
         let (mut file, path) = (std::mem::take(&mut executors.ban_file), path.to_owned());
         // It waits for the disk.
         let write = move || {
@@ -173,7 +173,7 @@ impl Responder {
                 self.tell_answer(Told::new(id, done, &who, ""), answer).await
             }
             Task::TakeBack { id, who, deed, executor, is_over } => {
-                let answer = executors.take_back(respond, id, deed, executor, is_over).await;
+                let answer = executors.take_back(&self.0, respond, id, deed, executor, is_over).await;
                 let done = if is_over { Step::Ended } else { Step::Undone };
                 self.tell_answer(Told::new(id, done, &who, ""), answer).await
             }
@@ -199,8 +199,7 @@ impl Responder {
         let mut seen = self.0.proposals.seen.lock().await;
         let Ok(newest) = seen.catch_up(&*self.0.gateway).await else { return false };
         let last = newest.history.of(told.proposal).map(|progress| &progress.last);
-        last.is_some_and(|last| last.step == told.step && last.is_retried == told.is_retried)
-            && last.is_some_and(|last| last.said.get(..64) == told.said.get(..64))
+        last.is_some_and(|last| last.is_like(told))
     }
 
     /// Puts a step on record: in the audit log first, then on the event log.

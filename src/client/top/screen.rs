@@ -132,9 +132,7 @@ impl Screen {
     fn rates(&self) -> Paragraph<'_> {
         let comes = self.rates.iter().filter(|(stream, rate)| **rate > 0.0 || *stream == "SOC_EVENTS");
         let rates: Vec<String> = comes.map(|(stream, rate)| format!("{} {rate:.1}/s", escaped(stream))).collect();
-        let store = &self.status.store;
-        let [bytes, max] = [store.bytes, store.max_bytes].map(bytesize::ByteSize::b);
-        Paragraph::new(format!("{}  store {bytes} of {max}", rates.join("  ")))
+        Paragraph::new(rates.join("  "))
     }
 
     fn operator(&self) -> Paragraph<'_> {
@@ -147,7 +145,10 @@ impl Screen {
         let age = shrink.age_s.map(|age| format!(" {age:.0}s old")).unwrap_or_default();
         let values = shrink.values.iter().map(|(name, value)| format!("  {} {value:.2}", escaped(name)));
         let values: String = values.collect();
-        Paragraph::new(Line::from_iter([Span::raw("SHRINK "), state.fg(color), Span::raw(age), Span::raw(values)]))
+        let store = &self.status.store;
+        let [bytes, max] = [store.bytes, store.max_bytes].map(bytesize::ByteSize::b);
+        let store = format!("store {bytes} of {max}  SHRINK ");
+        Paragraph::new(Line::from_iter([Span::raw(store), state.fg(color), Span::raw(age), Span::raw(values)]))
     }
 
     fn parts(&self, area: Rect) -> Table<'static> {
@@ -245,7 +246,7 @@ mod tests {
         let mut screen = with_parts(3);
         screen.show(json!({ "id": "1-0", "severity": "HIGH", "summary": "evil \u{1b}[2J" }));
         let shown = drawn(&mut screen, 120, 30).concat();
-        for part in ["device-0", "L3_IN 12.0/s", "HIGH", "evil \\u{1b}[2J", "no such file", "SHRINK down"] {
+        for part in ["device-0", "L3_IN 12.0/s", "HIGH", "evil \\u{1b}[2J", "no such file", "SHRINK down", "store "] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         assert!(!shown.contains('\u{1b}'));
