@@ -147,6 +147,8 @@ fn story(one: &Value) -> String {
     }
     if let Some(happened) = happened(one) {
         let _ = writeln!(text, "  {happened}");
+    } else if field(one, "state") == "approved" && field(one, "executor").is_empty() {
+        text += "  nothing was done here: do it yourself\n";
     }
     text
 }
@@ -183,5 +185,14 @@ mod tests {
         let list = table(std::slice::from_ref(&one), None);
         assert!(list.lines().count() == 2 && !list.contains('\u{1b}'), "{list}");
         assert_eq!(table(&[], None), "no proposals\n");
+    }
+
+    #[test]
+    fn what_is_approved_and_carried_out_by_nobody_is_said_to_be_left_to_whoever_approved_it() {
+        let one = |executor: Value| {
+            story(&json!({ "id": "9-0", "state": "approved", "executor": executor, "response": null }))
+        };
+        assert!(one(Value::Null).contains("nothing was done here: do it yourself"));
+        assert!(!one(json!("accounts")).contains("do it yourself"), "it is about to be");
     }
 }

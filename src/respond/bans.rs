@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::deed::Deed;
+use super::executor::Executor;
 use super::history::Progress;
 use super::step::Step;
 use super::target::Target;
@@ -42,7 +43,8 @@ impl Bans {
             else {
                 continue;
             };
-            if !progress.was_executed || progress.is_past(now) {
+            // What a runner has blocked, it blocks elsewhere and ends by itself.
+            if !progress.was_executed || progress.executor == Executor::Runner || progress.is_past(now) {
                 continue;
             }
             let is_in_force = progress.is_in_force(now);
@@ -157,5 +159,17 @@ mod tests {
         let id = world.blocked("203.0.113.8", 20, 100);
         world.tell(id, 21, Step::Failed, None);
         assert_eq!(world.bans(22).plain(), "203.0.113.8\n");
+    }
+
+    #[test]
+    fn what_a_runner_has_blocked_is_neither_listed_nor_named_as_ended() {
+        let mut world = World::default();
+        let id = EventId::new(10_000, 0);
+        world.proposals.push((id, proposed("203.0.113.7")));
+        let asked = Told::new(id, Step::Requested, "", "");
+        let asked = Told { ends: Some(at(100)), executor: Some(Executor::Runner), ..asked };
+        world.history.step(at(10), &asked.event(&Soc::default()));
+        world.tell(id, 10, Step::Executed, None);
+        assert_eq!((world.bans(11), world.bans(101)), (Bans::default(), Bans::default()));
     }
 }

@@ -38,9 +38,11 @@ pub fn effect(proposed: &Soc, respond: &Respond) -> String {
                     );
                 }
                 Executor::Accounts if respond.accounts.end_sessions => {
-                    format!("its sessions end, and no password or key lets anybody in as {deed}")
+                    format!("its sessions end, and no password or key lets anybody in as {deed} on this machine")
                 }
-                Executor::Accounts => format!("no password or key lets anybody in as {deed} (sessions go on)"),
+                Executor::Accounts => {
+                    format!("no password or key lets anybody in as {deed} on this machine (sessions go on)")
+                }
             };
             format!("{done} for {time}; it ends by itself, and can be undone")
         }

@@ -59,6 +59,7 @@ fn a_person_sees_what_is_wrong_acknowledges_closes_and_approves_and_an_attackers
     );
     browser.accept();
     browser.until("the proposal to be approved", "/approved by carol/.test(at('proposals').textContent)");
+    browser.until("the page to leave it to her", "at('proposals').textContent.includes('do it yourself')");
     browser.run("[...document.querySelectorAll('.event')][0].click()");
     browser.until("the chain of an event", "at('steps').textContent.includes('L3_IN')");
     assert_eq!(browser.errors(), [""; 0], "the page has no errors of its own");

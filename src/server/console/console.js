@@ -191,7 +191,7 @@ function showProposals(list) {
   at("proposals").replaceChildren(...list.slice(0, 50).map(proposal => {
     const row = make("li", undefined, "row"), text = make("div"), more = make("details");
     const what = proposal.event.proposal, steps = (what.commands || []).join("\n");
-    text.append(make("b", proposal.event.severity + " ", severityOf(proposal.event)), short(proposal.event.summary || "proposal"), more);
+    text.append(make("b", proposal.event.severity + " ", severityOf(proposal.event)), short((proposal.event.summary || "proposal").replace(proposal.decision ? ", waits for approval" : "", "")), more);
     more.append(make("summary", "why and what"), make("p", what.rationale || ""), make("pre", steps),
       make("p", what.caution || "", "bad"), button("explain", () => explain(proposal.id)));
     row.append(text);
@@ -204,6 +204,7 @@ function showProposals(list) {
     }
     const response = proposal.response;
     if (proposal.executor) more.append(make("p", "carried out by " + EXECUTORS[proposal.executor], "dim"));
+    else if (proposal.state === "approved" && !response) row.append(make("span", "nothing was done here: do it yourself", "bad"));
     if (response) more.append(make("p", response.state + " at " + response.ts + ": " + response.said));
     if (response) row.append(make("span", response.state + (response.in_force ? " until " + response.ends : ""), response.state === "failed" ? "bad" : "dim"));
     if (response && response.in_force) row.append(button("undo", () => decide(proposal.id, "undo")));
