@@ -101,13 +101,21 @@ fn load_from(
     findings.extend(check::check(&reading.config, &reading.broken));
     findings.extend(extra(&reading.config));
     if findings.is_empty() {
-        return Ok(Loaded { config: reading.config, source, warnings });
+        let mut config = reading.config;
+        config.respond.host = host_name();
+        return Ok(Loaded { config, source, warnings });
     }
     findings.truncate(limits::CONFIG_FINDINGS_MAX);
     for finding in &mut findings {
         name_variable(finding, &overrides);
     }
     Err(fail(findings))
+}
+
+/// As the kernel has it; no other part of the configuration comes from the machine.
+fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 fn locate(path: Option<&Path>, system_file: &Path, variables: &[(OsString, OsString)]) -> SourceName {
@@ -254,7 +262,10 @@ mod tests {
         assert_eq!(instance(None, &system, &[]), "system");
         assert_eq!(instance(None, &system, &set(&[("DSMIL_CONFIG", "")])), "system");
         let absent = load_from(None, &folder.path().join("absent"), &[], &|_| Vec::new()).unwrap();
-        assert_eq!((absent.source, absent.config), (SourceName::BuiltIn, Config::default()));
+        let mut defaults = Config::default();
+        defaults.respond.host = host_name();
+        assert!(defaults.respond.host.is_some());
+        assert_eq!((absent.source, absent.config), (SourceName::BuiltIn, defaults));
     }
 
     #[test]

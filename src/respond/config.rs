@@ -59,6 +59,9 @@ pub struct Respond {
     pub accounts: Accounts,
     pub runner: Runner,
     pub automatic: Automatic,
+    /// What the kernel calls this machine; no key.
+    #[serde(skip)]
+    pub host: Option<String>,
 }
 
 /// `[respond.accounts]`: whether `lock_user` is carried out, and of whom.
@@ -72,6 +75,8 @@ pub struct Accounts {
     pub end_sessions: bool,
     /// Where the helper for accounts listens.
     pub socket: PathBuf,
+    /// What logs call this machine, besides its own name.
+    pub hosts: Vec<String>,
 }
 
 /// `[respond.automatic]`: what needs nobody's approval in the mode `automatic`.
@@ -168,6 +173,7 @@ impl Default for Respond {
             accounts: Accounts::default(),
             runner: Runner::default(),
             automatic: Automatic::default(),
+            host: None,
         }
     }
 }
@@ -188,7 +194,7 @@ impl Default for Runner {
 impl Default for Accounts {
     fn default() -> Self {
         let socket = PathBuf::from("/run/dsmil-respond-accounts.sock");
-        Self { enabled: false, uid_min: 1000, end_sessions: false, socket }
+        Self { enabled: false, uid_min: 1000, end_sessions: false, socket, hosts: Vec::new() }
     }
 }
 

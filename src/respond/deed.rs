@@ -75,5 +75,47 @@ pub fn executable(proposed: &Soc, respond: &Respond) -> Result<(Deed, Executor),
         }
         action => nobody(action.name()),
     })?;
-    Ok((deed, executor))
+    match elsewhere(proposed, respond).filter(|_| executor == Executor::Accounts) {
+        Some(host) => Err(format!(
+            "{deed} is an account of {host}, and this is another machine: lock it there, or name {host} in respond.accounts.hosts if that is what logs call this one"
+        )),
+        None => Ok((deed, executor)),
+    }
+}
+
+/// The machine that it is about, where that is not this one: an account of the same name here is somebody else's.
+fn elsewhere<'a>(proposed: &'a Soc, respond: &Respond) -> Option<&'a str> {
+    let named = |host: &str| host.split('.').next().unwrap_or_default().to_lowercase();
+    let (host, own) = (proposed.entity.host.as_deref()?, respond.host.as_deref()?);
+    let is_own = |own: &str| named(own) == named(host);
+    let is_here = is_own(own) || respond.accounts.hosts.iter().any(|own| is_own(own));
+    (!is_here).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::event::Entity;
+    use crate::respond::config::Accounts;
+
+    #[test]
+    fn an_account_is_locked_on_the_machine_that_it_was_misused_on_and_on_no_other() {
+        let accounts = Accounts { enabled: true, hosts: vec!["db.lan".to_owned()], ..Accounts::default() };
+        let respond = Respond { host: Some("Atlas.example.org".to_owned()), accounts, ..Respond::default() };
+        for (host, is_here) in [
+            (None, true),
+            (Some("atlas"), true),
+            (Some("atlas.lan"), true),
+            (Some("db"), true),
+            (Some("atlas2"), false),
+            (Some("web"), false),
+        ] {
+            let entity = Entity { host: host.map(str::to_owned), ..Entity::default() };
+            let proposal = Some(json!({"action": "lock_user", "target": "deploy"}));
+            let executable = executable(&Soc { entity, proposal, ..Soc::default() }, &respond);
+            assert_eq!(executable.is_ok(), is_here, "{host:?}: {executable:?}");
+        }
+    }
 }

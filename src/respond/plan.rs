@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::config::{Action, Mode, Respond};
-use super::deed::Deed;
+use super::deed::{Deed, executable};
 use super::executor::Executor;
 use super::history::Progress;
 use super::protocol::Approver;
@@ -93,7 +93,7 @@ fn task(case: &Case<'_>, respond: &Respond, now: Timestamp, room: &mut u64) -> O
             return is_over.then(|| over(id, deed, executor));
         }
     }
-    let configured = respond.executor(deed.action());
+    let configured = executable(case.proposed, respond).ok().map(|(_, executor)| executor);
     let Some(Decided { who, mode }) = case.decision else {
         let is_automatic = respond.mode == Mode::Automatic && is_for_the_daemon(case, deed.action(), respond);
         let approved = is_automatic && configured.is_some() && now < case.expires && *room > 0;

@@ -51,7 +51,7 @@ fn acting(site: &Site, respond: &str) {
         site,
         &format!(
             "mode = \"approve\"\nnftables = false\n{respond}\n[respond.accounts]\nenabled = true\n\
-             socket = \"{{dir}}/accounts.sock\""
+             socket = \"{{dir}}/accounts.sock\"\nhosts = [\"atlas\"]"
         ),
     );
 }

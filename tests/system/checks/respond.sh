@@ -22,7 +22,8 @@ prepare_responses() {
         echo deploy:a-password-of-the-checks | chpasswd --crypt-method SHA512
         cp -a /etc/dsmil/dsmil.toml /tmp/without-responses.toml
         sed -i -e "/^\[respond\]/,/^ttl_max/ { s/^mode = .*/mode = \"approve\"/; s/^ttl_max = .*/ttl_max = \"20s\"/ }" \
-            -e "/^\[respond.accounts\]/,/^enabled/ s/^enabled = .*/enabled = true/" /etc/dsmil/dsmil.toml
+            -e "/^\[respond.accounts\]/,/^enabled/ s/^enabled = .*/enabled = true/" \
+            -e "s/^hosts = .*/hosts = [\"atlas\"]/" /etc/dsmil/dsmil.toml
         printf "\n[[intake.file]]\npath = \"/var/log/attacked.log\"\n" >>/etc/dsmil/dsmil.toml
         systemctl enable --quiet --now dsmil-respond.socket dsmil-respond-accounts.socket
         systemctl reload dsmil
