@@ -44,6 +44,12 @@ pub const HTTP_TOKENS_MAX: usize = 256;
 pub const FILTER_BYTES_MAX: usize = 4096;
 pub const FILTER_TERMS_MAX: usize = 128;
 pub const FILTER_DEPTH_MAX: usize = 32;
+/// Of what a filter asks for: values that are looked up in the hot store's indexes for one search, sets of them that are compared, and
+/// events that are counted of each value for that.
+pub const FILTER_LOOK_UPS_MAX: usize = 16;
+pub const FILTER_SETS_MAX: usize = 8;
+pub const FILTER_COUNTED_MAX: usize = 1000;
+const _: () = assert!(FILTER_LOOK_UPS_MAX <= FILTER_TERMS_MAX && FILTER_SETS_MAX <= FILTER_TERMS_MAX);
 /// Events that one answer of `/api/v1/events` looks through; the next one goes on from there.
 pub const EVENTS_SEARCHED_MAX: usize = 20_000;
 /// Steps followed from an event back to its line.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use super::error::QueryError;
 use super::expr::Expr;
 use super::facts::Facts;
+use super::look_up::{self, Wanted};
 use super::moment::Moment;
 use super::parser::parse;
 use crate::event::{Event, Timestamp};
@@ -39,6 +40,11 @@ impl Filter {
     /// id yet, at any time.
     pub fn is_of_a_moment(&self) -> bool {
         self.0.is_of_a_moment()
+    }
+
+    /// Sets of which each is enough: every event that passes has one of the values of the set. None: it asks for no certain value.
+    pub fn look_ups(&self) -> Vec<Vec<Wanted>> {
+        look_up::sets(&self.0)
     }
 
     /// No event that was taken in before this passes.

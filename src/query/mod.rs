@@ -27,14 +27,16 @@ mod facts;
 mod field;
 mod filter;
 mod kind;
+mod look_up;
 mod moment;
 mod parser;
 mod token;
 mod value;
 
 pub use error::QueryError;
-pub use field::FIELDS;
+pub use field::{FIELDS, Name};
 pub use filter::Filter;
+pub use look_up::Wanted;
 pub use moment::Moment;
 
 #[cfg(test)]

@@ -22,8 +22,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 impl Shared {
     /// Who is blocked, and who would be without one of the proposals.
     pub async fn bans(&self, now: Timestamp, without: Option<EventId>) -> Result<Bans, GatewayError> {
-        let mut seen = self.proposals.seen.lock().await;
-        let newest = seen.catch_up(&*self.gateway).await?;
+        let newest = self.proposals.seen.whole(&*self.gateway).await?;
         let proposals = newest.proposals.values().filter(|event| Some(event.id) != without);
         let responses = proposals.filter_map(|event| {
             let Body::Soc(proposed) = &event.body else { return None };

@@ -34,7 +34,7 @@ const BEGUN_ANEW: &str = "audit.begun_anew";
 
 /// What is known of proposals: those seen on the log, and the decisions in the audit log.
 pub struct Proposals {
-    pub seen: tokio::sync::Mutex<Seen<Newest>>,
+    pub seen: Seen<Newest>,
     /// Why nothing can be decided, when the audit log cannot be used.
     pub ledger: Result<Arc<Mutex<Ledger>>, String>,
     /// What is remembered of decisions where the audit log cannot be used: they hold all the same.

@@ -14,7 +14,7 @@ use crate::knowledge::loaded_rules::LoadedRules;
 use crate::layer::rule_hits::RuleHits;
 use crate::respond::config::Mode;
 use crate::retry::OutsideError;
-use crate::store::entities::{Extent, Part};
+use crate::store::entities::{Extent, LookUp, Part};
 use crate::store::{IdSpan, Order, Searched, StoreError};
 
 /// Implemented by the daemon, and by a list in memory in tests.
@@ -33,6 +33,19 @@ pub trait Gateway: Send + Sync + 'static {
         order: Order,
         count: usize,
     ) -> BoxFuture<'_, Result<Searched, GatewayError>>;
+
+    /// A bounded look at the SOC events that have one of these values, in either direction.
+    fn search_about(
+        &self,
+        look_ups: Vec<LookUp>,
+        span: IdSpan,
+        order: Order,
+        count: usize,
+    ) -> BoxFuture<'_, Result<Searched, GatewayError>>;
+
+    /// The first events after `after` that tell of incidents, proposals and silences, in order: those that
+    /// [`is_told_of`](crate::store::entities::is_told_of) takes, at most `count`.
+    fn told(&self, after: EventId, count: usize) -> BoxFuture<'_, Result<Told, GatewayError>>;
 
     /// One committed event; `None` when there never was one or it is past its retention.
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>>;
@@ -88,6 +101,16 @@ pub trait Gateway: Send + Sync + 'static {
 
     /// Resolves after everything up to this id is committed.
     fn durable(&self, upto: EventId) -> BoxFuture<'_, Result<(), IngestError>>;
+}
+
+/// A piece of what the log tells of incidents, proposals and silences.
+#[derive(Debug, Default)]
+pub struct Told {
+    pub events: Vec<Event>,
+    /// All events up to here were looked at.
+    pub through: EventId,
+    /// There are more that are committed.
+    pub is_more: bool,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -173,13 +173,15 @@ impl Server {
         tokio::spawn(silences::restore(Arc::clone(&self.shared)));
     }
 
-    /// Reads what the log says of incidents and proposals, so that who asks first does not wait for that.
+    /// Reads what the log says of incidents, proposals and silences, so that who asks first does not wait for that.
     pub fn read_log(&self) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             // Who asks next reads on, and is told what fails.
-            let _ = shared.incidents.lock().await.catch_up(&*shared.gateway).await;
-            let _ = shared.proposals.seen.lock().await.catch_up(&*shared.gateway).await;
+            let gateway = &*shared.gateway;
+            let _ = shared.incidents.whole(gateway).await;
+            let _ = shared.proposals.seen.whole(gateway).await;
+            let _ = shared.heard.whole(gateway).await;
         });
     }
 

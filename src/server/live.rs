@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::Board;
 use super::gateway::{
-    ActorState, ActorStatus, Gateway, GatewayError, IngestError, OutletStatus, SourceStatus, Status, StoreStatus,
+    ActorState, ActorStatus, Gateway, GatewayError, IngestError, OutletStatus, SourceStatus, Status, StoreStatus, Told,
 };
 use crate::bus::{Bus, Consumer};
 use crate::config::Config;
@@ -22,7 +22,7 @@ use crate::layer::fusion;
 use crate::layer::rule_hits::RuleHits;
 use crate::limits;
 use crate::outlet::{CommittedLog, archive};
-use crate::store::entities::{Extent, Part};
+use crate::store::entities::{Extent, LookUp, Part, YES, is_told_of};
 use crate::store::{HotStore, IdSpan, Order, Searched};
 use crate::supervise::{Child, State};
 
@@ -167,6 +167,33 @@ impl Gateway for Live {
     ) -> BoxFuture<'_, Result<Searched, GatewayError>> {
         let found = self.store.search(span, order, Interest::NONE.stream(stream), count);
         found.map_err(GatewayError::from).boxed()
+    }
+
+    fn search_about(
+        &self,
+        look_ups: Vec<LookUp>,
+        span: IdSpan,
+        order: Order,
+        count: usize,
+    ) -> BoxFuture<'_, Result<Searched, GatewayError>> {
+        async move { self.store.search_about(&look_ups, span, order, count).await.map_err(GatewayError::from) }.boxed()
+    }
+
+    fn told(&self, after: EventId, count: usize) -> BoxFuture<'_, Result<Told, GatewayError>> {
+        async move {
+            let socs = Interest::NONE.stream(Stream::SocEvents);
+            if let Some((events, through)) = self.bus.committed_after(after, socs, count) {
+                let is_more = events.len() >= count;
+                let told = events.iter().filter(|event| is_told_of(event)).map(|event| Event::clone(event));
+                return Ok(Told { events: told.collect(), through, is_more });
+            }
+            let through = self.store.committed().max(after);
+            let look_up = [LookUp { part: Part::Told, value: YES.to_owned() }];
+            let found = self.store.search_about(&look_up, IdSpan { after, through }, Order::Oldest, count).await?;
+            let (through, is_more) = found.rest.map_or((through, false), |rest| (rest.after, true));
+            Ok(Told { events: found.events, through, is_more })
+        }
+        .boxed()
     }
 
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {

@@ -105,8 +105,7 @@ pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Re
 impl Shared {
     /// The newest first.
     async fn shown_proposals(&self, is_wanted: &(dyn Fn(&Event) -> bool + Sync)) -> Result<Vec<Proposal>, Problem> {
-        let mut seen = self.proposals.seen.lock().await;
-        let newest = seen.catch_up(&*self.gateway).await?;
+        let newest = self.proposals.seen.whole(&*self.gateway).await?;
         let (now, respond) = (Timestamp::now(), (self.respond)());
         let proposals = newest.proposals.values().rev().filter(|event| is_wanted(event)).map(|event| {
             let decision = self.proposals.decision(event.id);
@@ -244,12 +243,11 @@ impl Shared {
         tokio::pin!(deadline);
         loop {
             committed.mark_unchanged();
-            let mut seen = self.proposals.seen.lock().await;
-            let newest = seen.catch_up(&*self.gateway).await.ok()?;
+            let newest = self.proposals.seen.whole(&*self.gateway).await.ok()?;
             let progress = newest.history.of(id);
             let found = progress.map(|progress| Response::of(progress, Timestamp::now()));
             let is_wanted = progress.is_some_and(|progress| is_wanted(progress.last.step));
-            drop(seen);
+            drop(newest);
             if is_wanted {
                 return found;
             }

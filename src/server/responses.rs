@@ -119,8 +119,7 @@ impl Responder {
         let proposals = &self.0.proposals;
         // What could not be recorded is not done.
         proposals.ledger.as_ref().map_err(Clone::clone)?;
-        let mut seen = proposals.seen.lock().await;
-        let newest = seen.catch_up(&*self.0.gateway).await.map_err(|error| error.to_string())?;
+        let newest = proposals.seen.whole(&*self.0.gateway).await.map_err(|error| error.to_string())?;
         let now = Timestamp::now();
         let records: Vec<_> = newest.proposals.keys().map(|id| proposals.on_record(*id)).collect();
         let cases = newest.proposals.values().zip(&records).filter_map(|(event, (decision, undo))| {
@@ -196,8 +195,7 @@ impl Responder {
 
     /// What fails as before is not on record again.
     async fn was_told(&self, told: &Told) -> bool {
-        let mut seen = self.0.proposals.seen.lock().await;
-        let Ok(newest) = seen.catch_up(&*self.0.gateway).await else { return false };
+        let Ok(newest) = self.0.proposals.seen.whole(&*self.0.gateway).await else { return false };
         let last = newest.history.of(told.proposal).map(|progress| &progress.last);
         last.is_some_and(|last| last.is_like(told))
     }

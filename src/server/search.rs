@@ -10,10 +10,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::gateway::GatewayError;
+use super::look_ups;
 use super::shared::Shared;
 use crate::event::{Event, EventId, Stream, Timestamp};
 use crate::limits;
 use crate::query::Filter;
+use crate::store::entities::LookUp;
 use crate::store::{IdSpan, Order, Searched};
 
 /// Read at once: of the longest lines, four megabytes.
@@ -33,6 +35,8 @@ pub struct Search {
     rest: Option<IdSpan>,
     searched: usize,
     archive: Archive,
+    /// What the hot store looks up; `None` within: it looks through all. `None`: that is not known yet.
+    look_ups: Option<Option<Vec<LookUp>>>,
 }
 
 /// What is done about what the hot store has no more.
@@ -56,7 +60,7 @@ impl Search {
         let earliest = EventId::new(filter.earliest(now).millis(), 0);
         let may_pass = IdSpan { after: earliest.before(), through: EventId::MAX };
         let rest = beyond.map_or(Some(may_pass), |id| may_pass.beyond(id, order));
-        Self { shared, stream, filter, order, now, rest, searched: 0, archive: Archive::No }
+        Self { shared, stream, filter, order, now, rest, searched: 0, archive: Archive::No, look_ups: None }
     }
 
     /// Of SOC events also what only the archive has, where there is one.
@@ -86,9 +90,20 @@ impl Search {
         Ok(())
     }
 
-    async fn of_hot_store(&self, span: IdSpan) -> Result<Searched, GatewayError> {
+    async fn of_hot_store(&mut self, span: IdSpan) -> Result<Searched, GatewayError> {
         let _permit = self.shared.chunks.acquire().await;
-        self.shared.gateway.search(self.stream, span, self.order, PORTION_EVENTS).await
+        let gateway = &*self.shared.gateway;
+        let look_ups = match self.look_ups.take() {
+            Some(known) => known,
+            None if self.stream == Stream::SocEvents => look_ups::fewest(&self.filter, gateway).await?,
+            None => None,
+        };
+        let found = match &look_ups {
+            Some(some) => gateway.search_about(some.clone(), span, self.order, PORTION_EVENTS).await,
+            None => gateway.search(self.stream, span, self.order, PORTION_EVENTS).await,
+        };
+        self.look_ups = Some(look_ups);
+        found
     }
 
     async fn of_both(&mut self, span: IdSpan) -> Result<Searched, GatewayError> {

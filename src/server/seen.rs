@@ -1,30 +1,78 @@
 //! What the SOC events of the log come to, as far as it has been read.
 
-use super::gateway::{Gateway, GatewayError};
-use crate::event::{Event, EventId, Stream};
-use crate::limits;
+use std::time::Duration;
 
-/// What is made of the SOC events, one after the other.
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+use tokio::time::{Instant, timeout_at};
+
+use super::gateway::{Gateway, GatewayError};
+use crate::event::{Event, EventId};
+
+/// Read at once: short beside [`FOLD_PATIENCE`], so that whoever waits no longer than that has read something.
+const PIECE_EVENTS: usize = 256;
+/// What is folded from the log is waited for so long by who shows it beside other things: after a start that may take a while.
+pub const FOLD_PATIENCE: Duration = Duration::from_millis(50);
+
+/// What is made of the events that tell of incidents, proposals and silences, one after the other.
 pub trait Fold {
     fn step(&mut self, event: &Event);
 }
 
-/// Read from the log when someone asks, and only what is new since the last time.
+/// Read from the log when someone asks, and only what is new since the last time. Whoever asks meanwhile has a turn between two
+/// pieces.
 #[derive(Default)]
-pub struct Seen<Folded> {
+pub struct Seen<Folded>(Mutex<Read<Folded>>);
+
+#[derive(Default)]
+struct Read<Folded> {
     cursor: EventId,
     folded: Folded,
+    /// It was once at the end of the log: what is not read is new since.
+    was_at_end: bool,
+}
+
+impl<Folded: Fold> Read<Folded> {
+    /// Reads one piece; returns whether there is more.
+    async fn advance(&mut self, gateway: &dyn Gateway) -> Result<bool, GatewayError> {
+        let told = gateway.told(self.cursor, PIECE_EVENTS).await?;
+        self.cursor = told.through;
+        told.events.iter().for_each(|event| self.folded.step(event));
+        self.was_at_end |= !told.is_more;
+        Ok(told.is_more)
+    }
 }
 
 impl<Folded: Fold> Seen<Folded> {
+    /// All that is committed.
+    ///
     /// # Errors
     /// The log cannot be read; what was read is kept.
-    pub async fn catch_up(&mut self, gateway: &dyn Gateway) -> Result<&Folded, GatewayError> {
+    pub async fn whole(&self, gateway: &dyn Gateway) -> Result<MappedMutexGuard<'_, Folded>, GatewayError> {
         loop {
-            let events = gateway.after(Stream::SocEvents, self.cursor, limits::HTTP_PAGE_EVENTS_MAX).await?;
-            let Some(last) = events.last() else { return Ok(&self.folded) };
-            self.cursor = last.id;
-            events.iter().for_each(|event| self.folded.step(event));
+            let mut read = self.0.lock().await;
+            if !read.advance(gateway).await? {
+                return Ok(MutexGuard::map(read, |read| &mut read.folded));
+            }
+        }
+    }
+
+    /// What there is after this time at most, and whether that is all: after a start the log may still be read.
+    ///
+    /// # Errors
+    /// As [`whole`](Self::whole).
+    pub async fn within(
+        &self,
+        gateway: &dyn Gateway,
+        patience: Duration,
+    ) -> Result<(MappedMutexGuard<'_, Folded>, bool), GatewayError> {
+        let until = Instant::now() + patience;
+        match timeout_at(until, self.whole(gateway)).await {
+            Ok(whole) => Ok((whole?, true)),
+            Err(_) => {
+                let read = self.0.lock().await;
+                let was_at_end = read.was_at_end;
+                Ok((MutexGuard::map(read, |read| &mut read.folded), was_at_end))
+            }
         }
     }
 }

@@ -46,8 +46,8 @@ pub struct Shared {
     pub respond: Arc<dyn Fn() -> Respond + Send + Sync>,
     pub guard: Arc<dyn Fn() -> Result<Guard, String> + Send + Sync>,
     pub proposals: Proposals,
-    pub incidents: tokio::sync::Mutex<Seen<Incidents>>,
-    pub heard: tokio::sync::Mutex<Seen<Heard>>,
+    pub incidents: Seen<Incidents>,
+    pub heard: Seen<Heard>,
     pub configured_silences: Arc<dyn Fn() -> Vec<Configured> + Send + Sync>,
     pub rules: Arc<dyn Fn() -> Option<Arc<LoadedRules>> + Send + Sync>,
     /// Event streams.
@@ -71,8 +71,8 @@ impl Shared {
         let kept = parts.gateway.remembered(Kept::NAME).as_ref().and_then(Kept::read);
         Self {
             proposals: Proposals::open(&parts.audit_file, kept),
-            incidents: tokio::sync::Mutex::default(),
-            heard: tokio::sync::Mutex::default(),
+            incidents: Seen::default(),
+            heard: Seen::default(),
             configured_silences: parts.silences,
             rules: parts.rules,
             gateway: parts.gateway,

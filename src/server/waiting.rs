@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::gateway::{Gateway, GatewayError, IngestError, OutletStatus, Status};
+use super::gateway::{Gateway, GatewayError, IngestError, OutletStatus, Status, Told};
 use super::{Parts, Server, start};
 use crate::config::Config;
 use crate::event::{Draft, Event, EventId, Stream};
@@ -19,7 +19,7 @@ use crate::observe::{audit, metrics, systemd};
 use crate::outlet::archive;
 use crate::respond::config::Respond;
 use crate::retry::OutsideError;
-use crate::store::entities::{Extent, Part};
+use crate::store::entities::{Extent, LookUp, Part};
 use crate::store::positions::Positions;
 use crate::store::{IdSpan, Order, Searched};
 
@@ -118,6 +118,20 @@ impl Gateway for Notice {
     }
 
     fn search(&self, _: Stream, _: IdSpan, _: Order, _: usize) -> BoxFuture<'_, Result<Searched, GatewayError>> {
+        not_open()
+    }
+
+    fn search_about(
+        &self,
+        _: Vec<LookUp>,
+        _: IdSpan,
+        _: Order,
+        _: usize,
+    ) -> BoxFuture<'_, Result<Searched, GatewayError>> {
+        not_open()
+    }
+
+    fn told(&self, _: EventId, _: usize) -> BoxFuture<'_, Result<Told, GatewayError>> {
         not_open()
     }
 

@@ -133,8 +133,8 @@ async fn add_indexes(connection: &mut SqliteConnection, path: &Path) {
         if let Err(error) = sqlx::query(create).execute(&mut *connection).await {
             let path = path.display();
             log::warn!(
-                "hot store {path}: the indexes by user, address and machine could not be made ({error}): pages about one are slow \
-                 until a start at which there is room"
+                "hot store {path}: not all indexes by user, address and machine, and of what tells of incidents, could be made ({error}): \
+                 pages about one, searches for one and lists of incidents are slow until a start at which there is room"
             );
             return;
         }

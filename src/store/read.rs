@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use sqlx::FromRow;
+use sqlx::query::Query;
+use sqlx::{Database, FromRow, Row, Sqlite};
 
 use super::HotStore;
 use super::error::StoreError;
@@ -119,20 +120,36 @@ impl HotStore {
             .bind(masks.producers)
             .bind(masks.control)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.take_rows("reading events", query, limit, found).await
+    }
+
+    /// The same of a query that gives at most `limit` rows.
+    pub(super) async fn take_rows(
+        &self,
+        tried: &'static str,
+        query: Query<'_, Sqlite, <Sqlite as Database>::Arguments>,
+        limit: usize,
+        found: &mut Page,
+    ) -> Result<Option<i64>, StoreError> {
         let rows = async {
             let mut rows = query.fetch(&self.inner.readers);
             let (mut count, mut last) = (0, 0);
             while let Some(row) = rows.try_next().await? {
-                let stored = Stored::from_row(&row)?;
-                (count, last) = (count + 1, stored.id);
-                found.take(stored);
+                (count, last) = (count + 1, row.try_get(0)?);
+                match Stored::from_row(&row) {
+                    Ok(stored) => found.take(stored),
+                    Err(error) => {
+                        let (id, reason) = (EventId::from_packed(last), error.to_string());
+                        found.left_out.push(RowError::Unreadable { id, reason });
+                    }
+                }
                 if found.bytes > limits::READ_BYTES_MAX {
                     return Ok(Some(last));
                 }
             }
             Ok((count >= limit).then_some(last))
         };
-        let read = self.in_time("reading events", rows).await;
+        let read = self.in_time(tried, rows).await;
         // Once for all of them: a damaged page has many.
         if let Some(last) = found.left_out.last() {
             let (path, count) = (self.inner.path.display(), found.left_out.len());

@@ -66,6 +66,24 @@ impl IdSpan {
         [Self::of(low, high.min(at)), Self::of(low.max(at), high)]
     }
 
+    /// What of it is up to an id.
+    pub fn up_to(self, id: EventId) -> Option<Self> {
+        Self::of(self.after.packed(), self.through.min(id).packed())
+    }
+
+    /// The first part of it in this order, with this id as its last.
+    #[must_use]
+    pub fn through_to(self, id: EventId, order: Order) -> Self {
+        match order {
+            Order::Newest => Self { after: self.after.max(id.before()), ..self },
+            Order::Oldest => Self { through: self.through.min(id), ..self },
+        }
+    }
+
+    pub fn has(self, id: EventId) -> bool {
+        self.after < id && id <= self.through
+    }
+
     /// How many ids it has.
     pub fn ids(self) -> i64 {
         self.through.packed().saturating_sub(self.after.packed())

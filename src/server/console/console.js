@@ -355,7 +355,7 @@ async function poll() {
     const { mode, proposals } = await get("/api/v1/proposals");
     at("proposals-mode").textContent = shown(MODES[mode] || "");
     showParts(status);
-    showIncidents("incidents", incidents, "none");
+    showIncidents("incidents", incidents, open.complete && acknowledged.complete ? "none" : "the log is still being read after the start");
     if (at("closed").open) showIncidents("closed-incidents", (await get("/api/v1/incidents?state=closed")).incidents, "none");
     showProposals(proposals);
     showSilences((await get("/api/v1/silences")).silences);

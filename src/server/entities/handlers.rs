@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -17,12 +16,11 @@ use crate::limits::{ENTITY_COUNTED_MAX, ENTITY_EVENTS_MAX, ENTITY_VALUE_BYTES_MA
 use crate::server::event_json::event_json;
 use crate::server::problem::Problem;
 use crate::server::request::{MayRead, count_of, id_of, parameters};
+use crate::server::seen::FOLD_PATIENCE;
 use crate::server::shared::Shared;
 use crate::store::IdSpan;
 
 const PAGE_EVENTS: usize = 50;
-/// What is folded from the whole log is waited for so long: after a start that may take a while, and the rest is there at once.
-const FOLD_PATIENCE: Duration = Duration::from_millis(50);
 
 #[derive(Serialize)]
 pub struct About {
@@ -153,8 +151,8 @@ impl Shared {
     }
 
     async fn incidents_about(&self, kind: Kind, value: &str, summary: &Summary) -> Result<Vec<Value>, Problem> {
-        let mut seen = self.incidents.lock().await;
-        let all = seen.catch_up(&*self.gateway).await?.newest_first().into_iter();
+        let all = self.incidents.whole(&*self.gateway).await?;
+        let all = all.newest_first().into_iter();
         let about = all.filter(|incident| {
             let is_behind = kind == Kind::Address && incident.attacker.as_deref() == Some(value);
             is_behind || kind.is_in(value, &incident.entity) || summary.incidents.contains(&incident.id)

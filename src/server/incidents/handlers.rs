@@ -17,12 +17,15 @@ use crate::server::ocsf;
 use crate::server::problem::Problem;
 use crate::server::proposals::{on_record, remember, to_its_end};
 use crate::server::request::{MayRead, MayRespond, is_ocsf, parameters};
+use crate::server::seen::FOLD_PATIENCE;
 use crate::server::shared::Shared;
 
 /// Those that something was last heard of come first.
 #[derive(Serialize)]
-pub struct List {
-    incidents: Vec<Incident>,
+struct List<'known> {
+    /// False: the log is still being read after a start, and newer incidents are missing.
+    complete: bool,
+    incidents: Vec<&'known Incident>,
 }
 
 /// The body of `close`.
@@ -44,12 +47,12 @@ pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Re
             Problem::bad_request(format!("state: `{name}` is not open, acknowledged or closed"))
         })?),
     };
-    let mut seen = shared.incidents.lock().await;
-    let incidents = seen.catch_up(&*shared.gateway).await?.newest_first().into_iter();
-    let incidents = incidents.filter(|incident| wanted.is_none_or(|wanted| incident.state == wanted));
+    let (known, is_complete) = shared.incidents.within(&*shared.gateway, FOLD_PATIENCE).await?;
+    let incidents =
+        known.newest_first().into_iter().filter(|incident| wanted.is_none_or(|wanted| incident.state == wanted));
     Ok(Json(match is_ocsf {
-        true => json!({ "incidents": incidents.map(ocsf::of_incident).collect::<Vec<_>>() }),
-        false => json!(List { incidents: incidents.cloned().collect() }),
+        true => json!({ "complete": is_complete, "incidents": incidents.map(ocsf::of_incident).collect::<Vec<_>>() }),
+        false => json!(List { complete: is_complete, incidents: incidents.collect() }),
     }))
 }
 
@@ -114,8 +117,7 @@ async fn change(shared: Arc<Shared>, id: String, wanted: Wanted) -> Result<Json<
 
 impl Shared {
     pub async fn incident(&self, id: &str) -> Result<Incident, Problem> {
-        let mut seen = self.incidents.lock().await;
-        let found = seen.catch_up(&*self.gateway).await?.get(id).cloned();
+        let found = self.incidents.whole(&*self.gateway).await?.get(id).cloned();
         found.ok_or_else(|| {
             let id: String = id.chars().take(64).collect();
             Problem::not_found(format!("there is no incident `{id}`; GET /api/v1/incidents lists them"))

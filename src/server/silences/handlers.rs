@@ -72,8 +72,7 @@ impl Shared {
     /// All that are known.
     pub async fn silences(&self) -> Result<Vec<View>, Problem> {
         let (now, recorded) = (Timestamp::now(), self.recorded());
-        let mut heard = self.heard.lock().await;
-        let heard = heard.catch_up(&*self.gateway).await?;
+        let heard = self.heard.whole(&*self.gateway).await?;
         let configured = (self.configured_silences)();
         let configured = configured.iter().map(|one| Recorded { silence: one.silence(), ended: None });
         let made = recorded.with(&heard.book);
@@ -157,8 +156,7 @@ impl Shared {
         let (now, recorded) = (Timestamp::now(), self.recorded());
         let mut missing = Vec::new();
         {
-            let mut heard = self.heard.lock().await;
-            let heard = heard.catch_up(&*self.gateway).await?;
+            let heard = self.heard.whole(&*self.gateway).await?;
             for Recorded { silence, ended } in recorded.iter().filter(|it| !it.silence.is_over(now)) {
                 match (heard.book.get(&silence.id), ended) {
                     (None, None) => missing.push(Change::Add(silence.clone()).event()),

@@ -13,8 +13,8 @@ use crate::event::{Body, Decision, Draft, Event, EventId, Format, Raw, Soc, Stre
 use crate::knowledge::loaded_rules::LoadedRules;
 use crate::layer::rule_hits::RuleHits;
 use crate::parse::built_in;
-use crate::server::gateway::{Gateway, GatewayError, IngestError, Status, StoreStatus};
-use crate::store::entities::{Extent, Part};
+use crate::server::gateway::{Gateway, GatewayError, IngestError, Status, StoreStatus, Told};
+use crate::store::entities::{Extent, LookUp, Part, is_told_of};
 use crate::store::{IdSpan, Order, Searched};
 
 pub(crate) struct FakeGateway {
@@ -25,6 +25,8 @@ pub(crate) struct FakeGateway {
     pub(super) failing: AtomicBool,
     /// Events given to readers of streams.
     pub(super) handed_out: AtomicUsize,
+    /// While this is held, nobody reads what the log tells of incidents.
+    pub(super) telling: tokio::sync::Mutex<()>,
     /// A line that is committed while the next reader of a stream reads.
     pub(super) meanwhile: Mutex<Option<&'static str>>,
     /// What only the archive has is before this.
@@ -45,6 +47,7 @@ impl FakeGateway {
             busy: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             handed_out: AtomicUsize::new(0),
+            telling: tokio::sync::Mutex::default(),
             meanwhile: Mutex::default(),
             oldest: Mutex::default(),
             retention: Mutex::default(),
@@ -71,7 +74,11 @@ impl FakeGateway {
     }
 
     fn found(&self, stream: Stream, span: IdSpan, order: Order, count: usize) -> Searched {
-        let within = |event: &&Event| event.stream == stream && event.id > span.after && event.id <= span.through;
+        self.found_of(&|event| event.stream == stream, span, order, count)
+    }
+
+    fn found_of(&self, is_wanted: &dyn Fn(&Event) -> bool, span: IdSpan, order: Order, count: usize) -> Searched {
+        let within = |event: &&Event| is_wanted(event) && event.id > span.after && event.id <= span.through;
         let mut events: Vec<Event> = self.events.lock().unwrap().iter().filter(within).cloned().collect();
         if order == Order::Newest {
             events.reverse();
@@ -113,9 +120,18 @@ fn has(event: &Event, part: Part, value: &str) -> bool {
         Part::Process => &entity.process,
         Part::Domain => &entity.domain,
         Part::File => &entity.file,
+        Part::UnusualSrcIp => return is_unusual(entity.src_ip.as_ref()),
+        Part::UnusualDstIp => return is_unusual(entity.dst_ip.as_ref()),
+        Part::Told => return is_told_of(event),
         Part::Indicator => return soc.src_device == 54 && soc.reasons.first().is_some_and(|reason| reason == value),
     };
     own.as_deref() == Some(value)
+}
+
+/// As the index of the hot store: where the text is an address in IPv6 that is not as it is printed.
+fn is_unusual(text: Option<&String>) -> bool {
+    let read = text.and_then(|text| Some((text, text.parse::<std::net::IpAddr>().ok()?)));
+    read.is_some_and(|(text, address)| address.to_canonical().to_string() != *text)
 }
 
 pub(super) fn decision(input: EventId) -> Body {
@@ -157,6 +173,33 @@ impl Gateway for FakeGateway {
         let oldest = self.retain();
         found.events.retain(|event| event.id >= oldest);
         Box::pin(async move { Ok(found) })
+    }
+
+    fn search_about(
+        &self,
+        look_ups: Vec<LookUp>,
+        span: IdSpan,
+        order: Order,
+        count: usize,
+    ) -> BoxFuture<'_, Result<Searched, GatewayError>> {
+        let is_wanted = |event: &Event| look_ups.iter().any(|look_up| has(event, look_up.part, &look_up.value));
+        let mut found = self.found_of(&is_wanted, span, order, count);
+        let oldest = self.retain();
+        found.events.retain(|event| event.id >= oldest);
+        Box::pin(async move { Ok(found) })
+    }
+
+    fn told(&self, after: EventId, count: usize) -> BoxFuture<'_, Result<Told, GatewayError>> {
+        Box::pin(async move {
+            let _telling = self.telling.lock().await;
+            let events = self.events.lock().unwrap();
+            let mut new = events.iter().filter(|event| event.id > after && is_told_of(event));
+            let found: Vec<Event> = new.by_ref().take(count).cloned().collect();
+            let is_more = new.next().is_some();
+            let last = if is_more { found.last() } else { events.last() };
+            let through = last.map_or(after, |event| event.id.max(after));
+            Ok(Told { events: found, through, is_more })
+        })
     }
 
     fn event(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>> {

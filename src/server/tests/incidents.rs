@@ -96,3 +96,23 @@ async fn two_who_close_an_incident_at_once_have_closed_it_once() {
     assert_eq!(answers, [200, 409]);
     assert_eq!(audit::verify(&daemon.folder.path().join("audit.log"), None).unwrap().lines, 1);
 }
+
+#[tokio::test]
+async fn while_the_log_is_read_after_a_start_the_list_says_that_it_is_not_complete_and_then_it_is() {
+    let daemon = daemon().await;
+    daemon.gateway.commit(Stream::SocEvents, incident("1-0", Severity::High));
+    let telling = daemon.gateway.telling.lock().await;
+    let ocsf = daemon.send("GET", "/api/v1/incidents?format=ocsf", READ, "").await.json();
+    let list = daemon.send("GET", "/api/v1/incidents", READ, "").await.json();
+    for answer in [ocsf, list] {
+        assert_eq!((&answer["complete"], answer["incidents"].as_array().unwrap().len()), (&false.into(), 0));
+    }
+    drop(telling);
+    loop {
+        let answer = daemon.send("GET", "/api/v1/incidents", READ, "").await.json();
+        if answer["complete"] == true {
+            assert_eq!(answer["incidents"].as_array().unwrap().len(), 1);
+            return;
+        }
+    }
+}

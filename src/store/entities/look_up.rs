@@ -1,13 +1,10 @@
 //! Looking up the SOC events about one user, address or machine: how long it takes does not depend on how many others there are.
 
-use sqlx::FromRow;
-
 use super::index::Part;
+use super::search::LookUp;
 use crate::event::{Event, EventId};
 use crate::store::error::StoreError;
-use crate::store::read::Page;
-use crate::store::rows::Stored;
-use crate::store::{HotStore, IdSpan};
+use crate::store::{HotStore, IdSpan, Order};
 
 /// How much is known of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,21 +20,8 @@ impl HotStore {
     /// # Errors
     /// As [`after`](Self::after).
     pub async fn about(&self, part: Part, value: &str, span: IdSpan, count: usize) -> Result<Vec<Event>, StoreError> {
-        let (low, high) = (span.after.packed(), span.through.min(self.committed()).packed());
-        let query = sqlx::query(part.statements().newest)
-            .bind(low)
-            .bind(high)
-            .bind(value)
-            .bind(i64::try_from(count).unwrap_or(i64::MAX));
-        let rows = self.in_time("reading events about one", query.fetch_all(&self.inner.readers)).await?;
-        let mut found = Page::new(self.parser());
-        for stored in rows.iter().filter_map(|row| Stored::from_row(row).ok()) {
-            found.take(stored);
-            if !found.has_room(count) {
-                break;
-            }
-        }
-        Ok(found.events)
+        let look_up = LookUp { part, value: value.to_owned() };
+        Ok(self.search_about(&[look_up], span, Order::Newest, count).await?.events)
     }
 
     /// # Errors
@@ -112,10 +96,20 @@ mod tests {
         store.commit(&[transaction("any", None, all())]).await.unwrap();
         let mut writer = store.inner.writer.lock().await;
         let mut connection = writer.take().await.unwrap();
-        for part in
-            [Part::User, Part::Host, Part::SrcIp, Part::DstIp, Part::Process, Part::Domain, Part::File, Part::Indicator]
-        {
-            for sql in [part.statements().newest, part.statements().count] {
+        for part in [
+            Part::User,
+            Part::Host,
+            Part::SrcIp,
+            Part::DstIp,
+            Part::Process,
+            Part::Domain,
+            Part::File,
+            Part::Indicator,
+            Part::UnusualSrcIp,
+            Part::UnusualDstIp,
+            Part::Told,
+        ] {
+            for sql in [part.statements().newest, part.statements().oldest, part.statements().count] {
                 let plan = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
                 let rows = sqlx::query(plan).fetch_all(&mut connection).await.unwrap();
                 let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>("detail")).collect();

@@ -2,6 +2,10 @@
 
 pub(super) mod index;
 mod look_up;
+mod search;
+mod told;
 
-pub use index::Part;
+pub use index::{Part, YES};
 pub use look_up::Extent;
+pub use search::LookUp;
+pub use told::is_told_of;
