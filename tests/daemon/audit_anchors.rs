@@ -87,13 +87,13 @@ fn each_place_that_remembers_the_audit_log_finds_by_itself_what_was_done_to_it()
     });
     let heads = || postgres.rows("SELECT max(lines) FROM dsmil_audit_heads", |row| row.get::<Option<i64>, _>(0));
     wait_for("the head in Postgres", || heads() == [Some(lines as i64)]);
-    let asked = dsmild().arg("verify").arg("-c").arg(site.path("dsmil.toml")).output().unwrap();
-    let said = String::from_utf8_lossy(&asked.stdout).into_owned();
-    assert!(
-        asked.status.success()
-            && said.contains("the daemon, positions.json, the hot store, Postgres and Redis know it"),
-        "{said} {asked:?}"
-    );
+    // The positions are saved now and then.
+    wait_for("verify to find every place that remembers the head", || {
+        let asked = dsmild().arg("verify").arg("-c").arg(site.path("dsmil.toml")).output().unwrap();
+        let said = String::from_utf8_lossy(&asked.stdout).into_owned();
+        assert!(asked.status.success(), "{said} {asked:?}");
+        said.contains("the daemon, positions.json, the hot store, Postgres and Redis know it")
+    });
     assert_eq!(daemon.terminate(), Some(0));
     assert_eq!(std::fs::read(site.path("state/audit.log")).unwrap(), whole);
 
