@@ -10,3 +10,8 @@ pub use authorization::Credentials;
 pub use client::{Answer, Client, End, HttpError, Limits, Opened};
 pub use peer::{ConnectError, Io, Peer};
 pub use tls::{Authorities, connector};
+
+/// What the other side said, which may have said the secret back.
+pub fn without_secret(said: &str, secret: Option<&str>) -> String {
+    secret.map_or_else(|| said.to_owned(), |secret| said.replace(secret, "…"))
+}

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::config::Runner;
 use super::protocol::{Answer, Outcome};
-use crate::http_client::{Authorities, Client, Credentials, Limits, Peer, connector};
+use crate::http_client::{Authorities, Client, Credentials, Limits, Peer, connector, without_secret};
 use crate::limits;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -69,9 +69,8 @@ fn read(tried: &str, runner: &str, status: u16, said: &str, secret: Option<&str>
         let id = if id.is_empty() { id } else { format!(": execution {id}") };
         return Answer::new(Outcome::Done, format!("the runner at {runner} has the playbook{id}"));
     }
-    // It may say the token back.
-    let said = secret.map_or_else(|| said.to_owned(), |secret| said.replace(secret, "…"));
-    let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SAID_CHARS).collect();
+    let said: String =
+        without_secret(said, secret).chars().map(|c| if c.is_control() { ' ' } else { c }).take(SAID_CHARS).collect();
     let later = status >= 500 || LATER.contains(&status);
     let remedy = match status {
         401 | 403 => "; correct respond.runner.token_file, and have it proposed again",

@@ -1,6 +1,7 @@
 //! What the other side's answer to a message means. Pure.
 
 use crate::config::redact;
+use crate::http_client::without_secret;
 use crate::layer::one_line;
 use crate::limits;
 use crate::retry::{OutsideError, Retry};
@@ -18,8 +19,7 @@ pub enum Failure {
 
 /// `None` for a message that was taken. `said` is the beginning of the answer, `secret` what must not be repeated of it.
 pub fn read(tried: &str, status: u16, retry_after: Option<&str>, said: &str, secret: Option<&str>) -> Option<Failure> {
-    let said = secret.map_or_else(|| said.to_owned(), |secret| said.replace(secret, "…"));
-    let cause = format!("the answer was {status} ({})", redact(&one_line(&said)));
+    let cause = format!("the answer was {status} ({})", redact(&one_line(&without_secret(said, secret))));
     let error = |kind, retry, remedy| OutsideError::new(kind, retry, tried, &cause, remedy);
     Some(match status {
         200..=299 => return None,

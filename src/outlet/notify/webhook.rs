@@ -12,7 +12,7 @@ use super::config::{self, Notify};
 use super::message::{Message, Sender};
 use super::secret;
 use super::template::Template;
-use crate::http_client::{Authorities, Client, HttpError, Limits, Peer, connector};
+use crate::http_client::{Authorities, Client, HttpError, Limits, Peer, connector, without_secret};
 use crate::limits;
 use crate::retry::{Asked, OutsideError, Retry};
 
@@ -118,7 +118,7 @@ impl Webhook {
         match answer::read(&self.tried, answer.status.as_u16(), retry_after, &said, self.secret.as_deref()) {
             Some(failure) => Err(failure),
             None => {
-                let said = self.secret.as_ref().map_or_else(|| said.to_string(), |secret| said.replace(secret, "…"));
+                let said = without_secret(&said, self.secret.as_deref());
                 Ok(format!("{} {}", answer.status, crate::layer::one_line(&said)).trim().to_owned())
             }
         }
