@@ -14,7 +14,7 @@ use crate::knowledge::loaded_rules::LoadedRules;
 use crate::layer::rule_hits::RuleHits;
 use crate::respond::config::Mode;
 use crate::retry::OutsideError;
-use crate::store::entities::{Extent, LookUp, Part};
+use crate::store::entities::{Extent, LookUp};
 use crate::store::{IdSpan, Order, Searched, StoreError};
 
 /// Implemented by the daemon, and by a list in memory in tests.
@@ -63,17 +63,8 @@ pub trait Gateway: Send + Sync + 'static {
     /// One event of the archive.
     fn archived(&self, id: EventId) -> BoxFuture<'_, Result<Option<Event>, GatewayError>>;
 
-    /// SOC events of a span of ids that are about this, the newest first.
-    fn about(
-        &self,
-        part: Part,
-        value: String,
-        span: IdSpan,
-        count: usize,
-    ) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>>;
-
-    /// How many of them there are, and the oldest; at most `counted_max` are counted.
-    fn extent(&self, part: Part, value: String, counted_max: usize) -> BoxFuture<'_, Result<Extent, GatewayError>>;
+    /// How many SOC events have this value, and the oldest; at most `counted_max` are counted.
+    fn extent(&self, look_up: LookUp, counted_max: usize) -> BoxFuture<'_, Result<Extent, GatewayError>>;
 
     /// How often each of these rules has matched, and up to which event that was counted; `None` before anything was.
     fn rule_hits(&self, rules: Arc<LoadedRules>) -> BoxFuture<'_, Result<Option<(RuleHits, EventId)>, GatewayError>>;

@@ -231,18 +231,8 @@ impl Gateway for Live {
         .boxed()
     }
 
-    fn about(
-        &self,
-        part: Part,
-        value: String,
-        span: IdSpan,
-        count: usize,
-    ) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
-        async move { self.store.about(part, &value, span, count).await.map_err(GatewayError::from) }.boxed()
-    }
-
-    fn extent(&self, part: Part, value: String, counted_max: usize) -> BoxFuture<'_, Result<Extent, GatewayError>> {
-        async move { self.store.extent(part, &value, counted_max).await.map_err(GatewayError::from) }.boxed()
+    fn extent(&self, look_up: LookUp, counted_max: usize) -> BoxFuture<'_, Result<Extent, GatewayError>> {
+        async move { self.store.extent(&look_up, counted_max).await.map_err(GatewayError::from) }.boxed()
     }
 
     fn rule_hits(&self, rules: Arc<LoadedRules>) -> BoxFuture<'_, Result<Option<(RuleHits, EventId)>, GatewayError>> {

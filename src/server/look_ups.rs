@@ -17,8 +17,8 @@ pub async fn fewest(filter: &Filter, gateway: &dyn Gateway) -> Result<Option<Vec
     let mut least: Option<(u64, Vec<LookUp>)> = None;
     for set in sets {
         let mut events = 0;
-        for LookUp { part, value } in &set {
-            events += gateway.extent(*part, value.clone(), FILTER_COUNTED_MAX).await?.events;
+        for look_up in &set {
+            events += gateway.extent(look_up.clone(), FILTER_COUNTED_MAX).await?.events;
         }
         if least.as_ref().is_none_or(|(fewest, _)| events < *fewest) {
             least = Some((events, set));

@@ -19,7 +19,7 @@ use crate::observe::{audit, metrics, systemd};
 use crate::outlet::archive;
 use crate::respond::config::Respond;
 use crate::retry::OutsideError;
-use crate::store::entities::{Extent, LookUp, Part};
+use crate::store::entities::{Extent, LookUp};
 use crate::store::positions::Positions;
 use crate::store::{IdSpan, Order, Searched};
 
@@ -155,11 +155,7 @@ impl Gateway for Notice {
         not_open()
     }
 
-    fn about(&self, _: Part, _: String, _: IdSpan, _: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
-        not_open()
-    }
-
-    fn extent(&self, _: Part, _: String, _: usize) -> BoxFuture<'_, Result<Extent, GatewayError>> {
+    fn extent(&self, _: LookUp, _: usize) -> BoxFuture<'_, Result<Extent, GatewayError>> {
         not_open()
     }
 

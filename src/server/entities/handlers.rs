@@ -1,6 +1,5 @@
 //! `/api/v1/entities/{kind}/{value}`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -18,7 +17,7 @@ use crate::server::problem::Problem;
 use crate::server::request::{MayRead, count_of, id_of, parameters};
 use crate::server::seen::FOLD_PATIENCE;
 use crate::server::shared::Shared;
-use crate::store::IdSpan;
+use crate::store::{IdSpan, Order};
 
 const PAGE_EVENTS: usize = 50;
 
@@ -129,12 +128,7 @@ impl Shared {
     /// Events up to an id, the newest first, each once.
     async fn about(&self, kind: Kind, value: &str, through: EventId, count: usize) -> Result<Vec<Event>, Problem> {
         let span = IdSpan { after: EventId::ZERO, through };
-        let mut found = BTreeMap::new();
-        for (part, value) in kind.look_ups(value) {
-            let events = self.gateway.about(part, value, span, count).await?;
-            found.extend(events.into_iter().map(|event| (event.id, event)));
-        }
-        Ok(found.into_values().rev().take(count).collect())
+        Ok(self.gateway.search_about(kind.look_ups(value), span, Order::Newest, count).await?.events)
     }
 
     /// How many there are, and the oldest. If `found` are no more than are looked at, they are all; of more, those that have it in two
@@ -142,8 +136,8 @@ impl Shared {
     async fn extent(&self, kind: Kind, value: &str, found: usize) -> Result<(u64, Option<EventId>), Problem> {
         let (mut count, mut oldest) = (0, None::<EventId>);
         let is_few = found <= ENTITY_EVENTS_MAX;
-        for (part, value) in kind.look_ups(value) {
-            let extent = self.gateway.extent(part, value, ENTITY_COUNTED_MAX + 1).await?;
+        for look_up in kind.look_ups(value) {
+            let extent = self.gateway.extent(look_up, ENTITY_COUNTED_MAX + 1).await?;
             count += extent.events;
             oldest = [oldest, extent.oldest].into_iter().flatten().min();
         }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::event::Entity;
 use crate::silence::entity::address;
-use crate::store::entities::Part;
+use crate::store::entities::{LookUp, Part};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -40,7 +40,7 @@ impl Kind {
     }
 
     /// What its events are looked up by, and the values to look for: an address may be written in more than one way.
-    pub fn look_ups(self, value: &str) -> Vec<(Part, String)> {
+    pub fn look_ups(self, value: &str) -> Vec<LookUp> {
         let own: &[Part] = match self {
             Self::User => &[Part::User],
             Self::Host => &[Part::Host],
@@ -52,10 +52,10 @@ impl Kind {
         };
         let usual = self.address(value).map(|address| address.to_string()).filter(|usual| usual != value);
         let values: Vec<String> = usual.into_iter().chain([value.to_owned()]).collect();
-        let of = |part: &Part| values.iter().map(|value| (*part, value.clone())).collect::<Vec<_>>();
-        let mut all: Vec<(Part, String)> = own.iter().flat_map(of).collect();
-        all.extend(values.iter().map(|value| (Part::Indicator, format!("indicator:{value}"))));
-        all
+        let of =
+            |part: &Part| values.iter().map(|value| LookUp { part: *part, value: value.clone() }).collect::<Vec<_>>();
+        let listed = values.iter().map(|value| LookUp { part: Part::Indicator, value: format!("indicator:{value}") });
+        own.iter().flat_map(of).chain(listed).collect()
     }
 
     pub fn address(self, value: &str) -> Option<IpAddr> {
@@ -90,7 +90,8 @@ mod tests {
         for expected in
             [(Part::SrcIp, "192.0.2.1"), (Part::DstIp, "::ffff:192.0.2.1"), (Part::Indicator, "indicator:192.0.2.1")]
         {
-            assert!(parts.contains(&(expected.0, expected.1.to_owned())), "{parts:?}");
+            let expected = LookUp { part: expected.0, value: expected.1.to_owned() };
+            assert!(parts.contains(&expected), "{parts:?}");
         }
         assert_eq!(Kind::User.look_ups("192.0.2.1").len(), 2, "a user may be called like an address");
         let entity = Entity { dst_ip: Some("192.0.2.1".into()), ..Entity::default() };

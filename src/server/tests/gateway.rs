@@ -241,23 +241,14 @@ impl Gateway for FakeGateway {
         Box::pin(async move { found })
     }
 
-    fn about(
-        &self,
-        part: Part,
-        value: String,
-        span: IdSpan,
-        count: usize,
-    ) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
-        let within = |event: &&Event| event.id > span.after && event.id <= span.through && has(event, part, &value);
+    fn extent(&self, look_up: LookUp, counted_max: usize) -> BoxFuture<'_, Result<Extent, GatewayError>> {
         let events = self.events.lock().unwrap();
-        let found: Vec<Event> = events.iter().rev().filter(within).take(count).cloned().collect();
-        Box::pin(async { Ok(found) })
-    }
-
-    fn extent(&self, part: Part, value: String, counted_max: usize) -> BoxFuture<'_, Result<Extent, GatewayError>> {
-        let events = self.events.lock().unwrap();
-        let found: Vec<EventId> =
-            events.iter().filter(|event| has(event, part, &value)).take(counted_max).map(|event| event.id).collect();
+        let found: Vec<EventId> = events
+            .iter()
+            .filter(|event| has(event, look_up.part, &look_up.value))
+            .take(counted_max)
+            .map(|event| event.id)
+            .collect();
         let extent = Extent { events: found.len() as u64, oldest: found.first().copied() };
         Box::pin(async move { Ok(extent) })
     }

@@ -1,10 +1,9 @@
-//! Looking up the SOC events about one user, address or machine: how long it takes does not depend on how many others there are.
+//! How many SOC events there are about one user, address or machine: how long it takes does not depend on how many others there are.
 
-use super::index::Part;
 use super::search::LookUp;
-use crate::event::{Event, EventId};
+use crate::event::EventId;
+use crate::store::HotStore;
 use crate::store::error::StoreError;
-use crate::store::{HotStore, IdSpan, Order};
 
 /// How much is known of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,19 +14,10 @@ pub struct Extent {
 }
 
 impl HotStore {
-    /// Committed SOC events of a span of ids that have this value, the newest first. A row that cannot be read is left out.
-    ///
     /// # Errors
     /// As [`after`](Self::after).
-    pub async fn about(&self, part: Part, value: &str, span: IdSpan, count: usize) -> Result<Vec<Event>, StoreError> {
-        let look_up = LookUp { part, value: value.to_owned() };
-        Ok(self.search_about(&[look_up], span, Order::Newest, count).await?.events)
-    }
-
-    /// # Errors
-    /// As [`after`](Self::after).
-    pub async fn extent(&self, part: Part, value: &str, counted_max: usize) -> Result<Extent, StoreError> {
-        let query = sqlx::query_as(part.statements().count).bind(value);
+    pub async fn extent(&self, look_up: &LookUp, counted_max: usize) -> Result<Extent, StoreError> {
+        let query = sqlx::query_as(look_up.part.statements().count).bind(&look_up.value);
         let query = query.bind(i64::try_from(counted_max).unwrap_or(i64::MAX));
         let (events, oldest): (i64, Option<i64>) =
             self.in_time("counting events about one", query.fetch_one(&self.inner.readers)).await?;
@@ -40,8 +30,10 @@ mod tests {
     use sqlx::Row;
 
     use super::*;
-    use crate::event::{Body, Entity, Soc, Stream, Times};
+    use crate::event::{Body, Entity, Event, Soc, Stream, Times};
+    use crate::store::entities::Part;
     use crate::store::tests::{ids, new_store, transaction};
+    use crate::store::{IdSpan, Order};
 
     const ALL: IdSpan = IdSpan { after: EventId::ZERO, through: EventId::MAX };
 
@@ -56,6 +48,14 @@ mod tests {
             root: id.before(),
             body: Body::Soc(Box::new(soc)),
         }
+    }
+
+    fn look_up(part: Part, value: &str) -> LookUp {
+        LookUp { part, value: value.to_owned() }
+    }
+
+    async fn newest(store: &HotStore, look_up: LookUp, span: IdSpan, count: usize) -> Vec<(u64, u32)> {
+        ids(&store.search_about(&[look_up], span, Order::Newest, count).await.unwrap().events)
     }
 
     fn all() -> Vec<Event> {
@@ -76,7 +76,7 @@ mod tests {
     async fn events_are_found_by_whom_they_are_about_and_by_the_indicator_of_a_list() {
         let (_folder, store) = new_store().await;
         store.commit(&[transaction("any", None, all())]).await.unwrap();
-        let found = async |part, value: &str, count| ids(&store.about(part, value, ALL, count).await.unwrap());
+        let found = async |part, value: &str, count| newest(&store, look_up(part, value), ALL, count).await;
         assert_eq!(found(Part::User, "alice", 9).await, [(3, 0), (1, 0)]);
         assert_eq!(found(Part::User, "alice", 1).await, [(3, 0)]);
         assert_eq!(found(Part::SrcIp, "192.0.2.1", 9).await, [(2, 0), (1, 0)]);
@@ -84,10 +84,10 @@ mod tests {
         assert!(found(Part::Indicator, "indicator:192.0.2.1", 9).await.is_empty(), "no list says so");
         assert!(found(Part::Host, "' OR 1", 9).await.is_empty());
         let before = IdSpan { after: EventId::ZERO, through: EventId::new(2, 9) };
-        assert_eq!(ids(&store.about(Part::User, "alice", before, 9).await.unwrap()), [(1, 0)]);
-        let extent = store.extent(Part::User, "alice", 9).await.unwrap();
+        assert_eq!(newest(&store, look_up(Part::User, "alice"), before, 9).await, [(1, 0)]);
+        let extent = store.extent(&look_up(Part::User, "alice"), 9).await.unwrap();
         assert_eq!(extent, Extent { events: 2, oldest: Some(EventId::new(1, 0)) });
-        assert_eq!(store.extent(Part::User, "eve", 9).await.unwrap(), Extent::default());
+        assert_eq!(store.extent(&look_up(Part::User, "eve"), 9).await.unwrap(), Extent::default());
     }
 
     #[tokio::test]
@@ -121,7 +121,7 @@ mod tests {
         sqlx::query(damage).bind(EventId::new(3, 0).packed()).execute(&mut connection).await.unwrap();
         writer.put(connection);
         drop(writer);
-        assert_eq!(ids(&store.about(Part::User, "alice", ALL, 9).await.unwrap()), [(1, 0)]);
+        assert_eq!(newest(&store, look_up(Part::User, "alice"), ALL, 9).await, [(1, 0)]);
         store.commit(&[transaction("any", None, vec![about(9, Entity::default(), 51, &[])])]).await.unwrap();
     }
 }
