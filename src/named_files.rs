@@ -85,10 +85,25 @@ pub fn make_anew(path: &Path, mode: u32) -> io::Result<File> {
 /// # Errors
 /// The folder cannot be written or the disk is full; the file is as before.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32, is_lasting: bool) -> io::Result<()> {
+    swap(path, mode, is_lasting, |file| file.write_all(bytes))
+}
+
+/// The same by what `fill` writes, and when it returns the name is on the disk as well as the content: after a loss of power it is not
+/// the file before.
+///
+/// # Errors
+/// As [`replace`], or the folder cannot be synchronised: then either file may be there.
+pub fn replace_for_good(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    swap(path, mode, true, fill)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+fn swap(path: &Path, mode: u32, is_lasting: bool, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut new = OsString::from(path);
     new.push(".new");
     let mut file = make_anew(Path::new(&new), mode)?;
-    file.write_all(bytes)?;
+    fill(&mut file)?;
     if is_lasting {
         file.sync_all()?;
     }

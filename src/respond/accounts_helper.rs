@@ -2,7 +2,7 @@
 //! socket, and every minute by its timer. It runs as long as an account is locked, and unlocks it by itself when the time is over: what
 //! is locked is on the disk, with how it was before.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,12 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Arguments of the helper.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// The daemon's configuration, which only root may write.
-    #[arg(short, long, value_name = "FILE", default_value = "/etc/dsmil/dsmil.toml")]
-    config: PathBuf,
-    /// The user of the daemon: nobody else but root is answered.
-    #[arg(long, default_value = "dsmil")]
-    user: String,
+    #[command(flatten)]
+    asked: serve::Asked,
     /// Where it keeps what is locked and the actions of the last hour. It must outlive the machine's next start, and the daemon must not be able to
     /// write there.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/dsmil-respond-accounts")]
@@ -53,7 +49,7 @@ pub fn run(options: &Options) -> ExitCode {
     if options.unlock_all {
         return serve::once(helper.unlock_all());
     }
-    serve::run(helper, &options.user, Duration::from_secs(options.idle_s))
+    serve::run(helper, &options.asked.user, Duration::from_secs(options.idle_s))
 }
 
 /// Of a step that did not work: whether another attempt may, and why.
@@ -86,8 +82,7 @@ impl Locks<'_> {
     async fn act(&self, request: &Request) -> Result<Answer, Failure> {
         match request {
             Request::Lock { id, user, ttl_s, approver, dry_run } => {
-                let config = surroundings::configuration(&self.0.config).map_err(failed)?;
-                let guard = surroundings::guard(&config).map_err(failed)?;
+                let (config, guard) = surroundings::read(&self.0.asked.config).map_err(failed)?;
                 let refused = |why| (Outcome::Refused, format!("locking {user} is refused: {why}"));
                 let accounts = &config.respond.accounts;
                 if !accounts.enabled {
@@ -96,7 +91,7 @@ impl Locks<'_> {
                 let ttl = Duration::from_secs(*ttl_s);
                 guard.judge_ttl(ttl).map_err(refused)?;
                 let account = self.account(user)?.map_err(refused)?;
-                if user.as_str() == self.0.user {
+                if user.as_str() == self.0.asked.user {
                     return Err(refused("this is the account of the daemon".to_owned()));
                 }
                 judge(user, &account, &guard, accounts.uid_min, *approver).map_err(refused)?;
@@ -133,8 +128,7 @@ impl Locks<'_> {
                 Ok(Answer::new(Outcome::Done, format!("{} accounts are locked: {}", list.len(), list.join(", "))))
             }
             Request::Check {} => {
-                let config = surroundings::configuration(&self.0.config).map_err(failed)?;
-                surroundings::guard(&config).map_err(failed)?;
+                surroundings::read(&self.0.asked.config).map_err(failed)?;
                 self.files().map_err(failed)?;
                 spent_file::check::<UserName>(&self.0.state.join("spent.json")).map_err(failed)?;
                 let locked = self.load().map_err(failed)?;
@@ -250,7 +244,7 @@ impl Locks<'_> {
     fn save(&self, locked: &Locked) -> Result<(), String> {
         let path = self.0.state.join("locked.json");
         let text = serde_json::to_vec(locked).map_err(|error| error.to_string())?;
-        let replaced = named_files::replace(&path, &text, 0o600, true);
+        let replaced = named_files::replace_for_good(&path, 0o600, |file| file.write_all(&text));
         replaced.map_err(|error| format!("{}: what is locked could not be written: {error}", path.display()))
     }
 }

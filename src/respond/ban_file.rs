@@ -1,6 +1,5 @@
 //! The ban list as a file, which other programs of this machine read or hand on.
 
-use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -68,17 +67,10 @@ impl BanFile {
 }
 
 fn replace(path: &Path, text: &str) -> io::Result<Found> {
-    let mut new = OsString::from(path);
-    new.push(".new");
-    let mut file = named_files::make_anew(Path::new(&new), MODE)?;
-    file.set_permissions(Permissions::from_mode(MODE))?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    // The name itself is to be on the disk as well.
-    if let Some(folder) = path.parent() {
-        fs::File::open(folder)?.sync_all()?;
-    }
+    named_files::replace_for_good(path, MODE, |file| {
+        file.set_permissions(Permissions::from_mode(MODE))?;
+        file.write_all(text.as_bytes())
+    })?;
     Found::of(path)
 }
 

@@ -13,12 +13,8 @@ use super::{kernel, nft, spent_file, surroundings};
 /// Arguments of the helper.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// The daemon's configuration, which only root may write.
-    #[arg(short, long, value_name = "FILE", default_value = "/etc/dsmil/dsmil.toml")]
-    config: PathBuf,
-    /// The user of the daemon: nobody else but root is answered.
-    #[arg(long, default_value = "dsmil")]
-    user: String,
+    #[command(flatten)]
+    asked: serve::Asked,
     /// Where the actions of the last hour are kept. The daemon must not be able to write there.
     #[arg(long, value_name = "FILE", default_value = "/run/dsmil-respond/spent.json")]
     spent: PathBuf,
@@ -28,7 +24,7 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> ExitCode {
-    serve::run(Blocks(options), &options.user, Duration::from_secs(options.idle_s))
+    serve::run(Blocks(options), &options.asked.user, Duration::from_secs(options.idle_s))
 }
 
 struct Blocks<'a>(&'a Options);
@@ -48,8 +44,7 @@ async fn act(request: &Request, options: &Options) -> Result<Answer, (Outcome, S
     let failed = |error| (Outcome::Failed, error);
     match request {
         Request::Block { id, target, ttl_s, approver, dry_run } => {
-            let config = surroundings::configuration(&options.config).map_err(failed)?;
-            let guard = surroundings::guard(&config).map_err(failed)?;
+            let (config, guard) = surroundings::read(&options.asked.config).map_err(failed)?;
             guard
                 .judge(*target, Duration::from_secs(*ttl_s), *approver)
                 .map_err(|why| (Outcome::Refused, format!("blocking {target} is refused: {why}")))?;
@@ -78,8 +73,7 @@ async fn act(request: &Request, options: &Options) -> Result<Answer, (Outcome, S
             Ok(Answer { blocked, ..Answer::new(Outcome::Done, said) })
         }
         Request::Check {} => {
-            let config = surroundings::configuration(&options.config).map_err(failed)?;
-            surroundings::guard(&config).map_err(failed)?;
+            surroundings::read(&options.asked.config).map_err(failed)?;
             spent_file::check::<Target>(&options.spent).map_err(failed)?;
             kernel::nft(&nft::prepare(), true).await.map_err(failed)?;
             Ok(Answer::new(Outcome::Done, "ready: the configuration is read, and the kernel takes the table"))

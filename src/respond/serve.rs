@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,6 +16,17 @@ use crate::limits;
 
 /// For the next request over a connection, and for an answer to be taken.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Arguments of both helpers.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Asked {
+    /// The daemon's configuration, which only root may write.
+    #[arg(short, long, value_name = "FILE", default_value = "/etc/dsmil/dsmil.toml")]
+    pub config: PathBuf,
+    /// The user of the daemon: nobody else but root is answered.
+    #[arg(long, default_value = "dsmil")]
+    pub user: String,
+}
 
 /// What one helper does.
 pub trait Helper {

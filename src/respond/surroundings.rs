@@ -20,7 +20,7 @@ const WRITTEN_BY_OTHERS: u32 = 0o022;
 ///
 /// # Errors
 /// It cannot be read, has findings, or others than root and this process may write it.
-pub fn configuration(path: &Path) -> Result<Config, String> {
+fn configuration(path: &Path) -> Result<Config, String> {
     let named = |why: String| format!("{}: {why}", path.display());
     let found = fs::metadata(path).map_err(|error| named(format!("it cannot be read: {error}")))?;
     let me = rustix::process::getuid().as_raw();
@@ -28,6 +28,16 @@ pub fn configuration(path: &Path) -> Result<Config, String> {
         return Err(named("others than root may write it: chown root, chmod go-w".to_owned()));
     }
     config::load(Some(path)).map(|loaded| loaded.config).map_err(|error| error.to_string())
+}
+
+/// The configuration, and what must not be acted against by it.
+///
+/// # Errors
+/// As [`configuration`] and [`guard`].
+pub fn read(path: &Path) -> Result<(Config, Guard), String> {
+    let config = configuration(path)?;
+    let guard = guard(&config)?;
+    Ok((config, guard))
 }
 
 /// What must not be blocked, as of now.
