@@ -210,9 +210,11 @@ fn worst_term(text: &str) -> Option<&'static Weakness> {
 /// OpenSSL calls alerts after the version that they came with first (`sslv3 alert handshake failure`), and suites after the oldest one
 /// (`TLSv1/SSLv3`): nothing of that is what the connection uses.
 fn is_openssl_name(text: &str, start: usize, end: usize) -> bool {
-    let before = text.get(..start).unwrap_or_default().to_ascii_lowercase();
-    let after = text.get(end..).unwrap_or_default().to_ascii_lowercase();
-    after.starts_with(" alert ") || after.starts_with("/sslv3") || before.ends_with("tlsv1/")
+    let bytes = text.as_bytes();
+    let is = |place: Option<&[u8]>, word: &str| place.is_some_and(|place| place.eq_ignore_ascii_case(word.as_bytes()));
+    let follows = |word: &str| is(bytes.get(end..end + word.len()), word);
+    let precedes = |word: &str| start.checked_sub(word.len()).is_some_and(|from| is(bytes.get(from..start), word));
+    follows(" alert ") || follows("/sslv3") || precedes("tlsv1/")
 }
 
 /// Whether the range is a whole name: `ssh-rsa` is none in `my-ssh-rsa-tool`, `TLSv1` none in `TLSv1.3`. Part of a

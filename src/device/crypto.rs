@@ -183,7 +183,7 @@ fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
     if let Some((what, weakness)) = weak_crypto::weak_algorithm(&record.message) {
         return Some((weakness.term, weak(raw, what, weakness)));
     }
-    odd_line(raw)
+    crypto_lines::may_be_odd(&record.message).then(|| odd_line(raw))?
 }
 
 /// What a program says of a connection without the name of an algorithm.

@@ -66,7 +66,7 @@ impl Counters {
             return reported;
         }
         let line = &Marked::new(line, set.sizes);
-        for (index, role) in concerned {
+        for &(index, role) in &concerned {
             let Some(scenario) = set.scenarios.get(index) else { continue };
             match role {
                 Role::Follows | Role::Cancels => {
@@ -102,7 +102,7 @@ impl Counters {
                 reported.push(raised);
             }
         }
-        if !paced.is_empty() && !self.is_reported(set, line) {
+        if !paced.is_empty() && !self.is_reported(set, &concerned, line) {
             // However it is looked at, it is one thing.
             let mut new = paced.into_iter().filter(|(scenario, paced)| pacing.tell(scenario, paced));
             reported.extend(new.next().map(|(scenario, paced)| paced.raised(scenario)));
@@ -112,9 +112,9 @@ impl Counters {
     }
 
     /// Whether an alarm that counts this line goes on.
-    fn is_reported(&self, set: &ScenarioSet, line: &Marked<'_>) -> bool {
-        set.concerned(line.record).into_iter().any(|(index, role)| {
-            let scenario = set.scenarios.get(index).filter(|_| matches!(role, Role::Counts(_)));
+    fn is_reported(&self, set: &ScenarioSet, concerned: &[(usize, Role)], line: &Marked<'_>) -> bool {
+        concerned.iter().any(|(index, role)| {
+            let scenario = set.scenarios.get(*index).filter(|_| matches!(role, Role::Counts(_)));
             let group = scenario.and_then(|scenario| Some((scenario, line.group(scenario)?)));
             group.is_some_and(|(scenario, group)| self.reporter(scenario, group, line.ts) != Reporter::Nobody)
         })
@@ -122,7 +122,10 @@ impl Counters {
 
     /// What somebody got right in the end was no attempt to stay below.
     fn settle_pace(&self, scenario: &Scenario, line: &Marked<'_>, pacing: &mut Pacing) {
-        if let Some(group) = line.group(scenario).filter(|_| !pacing.is_empty()) {
+        // Of nearly every success there is nothing, and then it costs nothing.
+        if !pacing.is_empty()
+            && let Some(group) = line.group(scenario)
+        {
             let count = self.tables.get(&scenario.salt).and_then(|table| table.get(group));
             let measured = count.map_or(0, |count| count.measure(scenario, line.ts));
             pacing.settled(scenario, group, measured, line);
