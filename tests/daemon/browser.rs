@@ -67,6 +67,14 @@ impl Browser {
         wait_for(what, || self.run(&format!("return Boolean({expression})")) == true);
     }
 
+    /// Clicks the element that an expression finds, as soon as there is one. It is found and clicked in one step, for the page draws its
+    /// lists anew whenever it likes.
+    pub fn click(&self, what: &str, expression: &str) {
+        let script = format!("const found = {expression}; if (found) found.click(); return Boolean(found)");
+        // A click that opens a question of the page has no answer until that is answered.
+        wait_for(what, || self.run(&script) != false);
+    }
+
     /// Says yes to what the page asks with `confirm`.
     pub fn accept(&self) {
         self.of_session("/alert/accept", &json!({}));

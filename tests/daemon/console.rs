@@ -38,10 +38,8 @@ fn a_person_sees_what_is_wrong_acknowledges_closes_and_approves_and_an_attackers
 
     // The worst comes first.
     let press = |name: &str| {
-        let script = format!(
-            "[...document.querySelectorAll('.incident')][0].querySelectorAll('button').forEach(button => {{ if (button.textContent === '{name}') button.click(); }})"
-        );
-        browser.run(&script);
+        let first = "[...document.querySelectorAll('#incidents .incident:first-child button')]";
+        browser.click(name, &format!("{first}.find(button => button.textContent === '{name}')"));
     };
     press("acknowledge");
     browser.run("at('note').value = 'mine'; at('act-do').click()");
@@ -54,13 +52,14 @@ fn a_person_sees_what_is_wrong_acknowledges_closes_and_approves_and_an_attackers
     browser.run("at('closed').open = true");
     browser.until("the incident to be closed", "at('closed-incidents').textContent.includes('benign_true_positive')");
 
-    browser.run(
-        "[...at('proposals').querySelectorAll('button')].find(button => button.textContent === 'approve').click()",
+    browser.click(
+        "approve",
+        "[...at('proposals').querySelectorAll('button')].find(button => button.textContent === 'approve')",
     );
     browser.accept();
     browser.until("the proposal to be approved", "/approved by carol/.test(at('proposals').textContent)");
     browser.until("the page to leave it to her", "at('proposals').textContent.includes('do it yourself')");
-    browser.run("[...document.querySelectorAll('.event')][0].click()");
+    browser.click("an event", "document.querySelector('.event')");
     browser.until("the chain of an event", "at('steps').textContent.includes('L3_IN')");
     assert_eq!(browser.errors(), [""; 0], "the page has no errors of its own");
     assert!(browser.picture().len() > 10_000);

@@ -45,7 +45,7 @@ fn the_address_says_what_the_page_shows_and_back_leads_back() {
     browser.until("what is wrong with it", "at('search-failed').textContent.includes('since')");
     browser.run("history.back()");
     browser.until("the question before", "state.since === '' && at('since').value === '' && found.length");
-    browser.run("document.querySelector('.event').click()");
+    browser.click("an event that was found", "drawn && document.querySelector('.event')");
     browser.until("the chain of the event", "at('chain').open && at('steps').textContent.includes('L3_IN')");
     browser.until("the opened event in the address", "/open=[0-9]+-[0-9]+/.test(location.search)");
     let address = browser.run("return location.search");
@@ -77,9 +77,8 @@ fn what_was_nothing_is_silenced_from_the_page_listed_and_ended() {
     let (_site, daemon) = opened(&browser, "");
     browser.until("an incident", "document.querySelector('#incidents .incident')");
     let press = |place: &str, name: &str| {
-        browser.run(&format!(
-            "[...document.querySelectorAll('{place} button')].find(button => button.textContent === '{name}').click()"
-        ));
+        let buttons = format!("[...document.querySelectorAll('{place} button')]");
+        browser.click(name, &format!("{buttons}.find(button => button.textContent === '{name}')"));
     };
     press("#incidents .incident", "close");
     browser.run("at('resolution').value = 'false_positive'; at('act-do').click()");
@@ -116,9 +115,9 @@ fn the_pages_of_rules_and_of_an_attacker_show_what_is_known() {
     );
 
     browser.run("document.querySelector('nav a[href=\"?page=events\"]').click()");
-    browser.until("events with whom they are about", "document.querySelector('#events .who a')");
-    browser.run(
-        "[...document.querySelectorAll('#events .who a')].find(node => node.textContent === '203.0.113.5').click()",
+    browser.click(
+        "the attacker in an event",
+        "[...document.querySelectorAll('#events .who a')].find(node => node.textContent === '203.0.113.5')",
     );
     browser.until("the address of the attacker", "/kind=address.*value=203.0.113.5/.test(location.search)");
     browser.until("what is known of him", "/Incidents.*What it touched.*atlas/s.test(at('entity').textContent)");
