@@ -1,5 +1,7 @@
 //! A map that never grows past its capacity: what was seen least recently goes first.
 
+use std::borrow::Borrow;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use serde::ser::SerializeStruct;
@@ -11,68 +13,41 @@ use crate::hash_map::HashMap;
 /// Bytes kept of a key. Keys come out of log lines, so an attacker chooses their length.
 const KEY_BYTES_MAX: usize = 192;
 
-/// By name, in a saved form that is the same for the same history.
+/// By name or by number, in a saved form that is the same for the same history.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(from = "Saved<Value>")]
-pub struct Recent<Value> {
+#[serde(from = "Saved<Value, Key>", bound(deserialize = "Value: Deserialize<'de>, Key: Deserialize<'de> + Kept"))]
+pub struct Recent<Value, Key = Arc<str>> {
     capacity: usize,
     /// How often any entry was touched.
     touches: u64,
     /// By key. Its own order is another in each process: whoever goes through it sorts what is found.
-    entries: HashMap<Arc<str>, (u64, Value)>,
+    entries: HashMap<Key, (u64, Value)>,
     /// Keys by the touch that was their last.
-    order: Least<u64, Arc<str>>,
+    order: Least<u64, Key>,
 }
+
+/// What entries are kept by.
+pub trait Kept: Clone + Ord + Hash {}
+
+impl<Key: Clone + Ord + Hash> Kept for Key {}
 
 impl<Value> Recent<Value> {
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), touches: 0, entries: HashMap::default(), order: Least::default() }
+        Self::empty(capacity)
     }
 
     /// The value under this key, made by `fresh` where there is none; it becomes the most recently seen.
     pub fn touch(&mut self, key: &str, fresh: impl FnOnce() -> Value) -> &mut Value {
         let key = clip(key);
-        self.touches += 1;
-        let touch = self.touches;
-        let name = match self.entries.get_key_value(key) {
-            Some((name, _)) => Arc::clone(name),
-            None => {
-                if self.entries.len() >= self.capacity {
-                    self.pop_least_recent();
-                }
-                self.bound();
-                let name: Arc<str> = key.into();
-                self.order.list(touch, Arc::clone(&name));
-                name
-            }
-        };
-        let entry = self.entries.entry(name).or_insert_with(|| (touch, fresh()));
-        entry.0 = touch;
-        &mut entry.1
+        self.touch_by(key, || key.into(), fresh)
     }
 
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.entries.get(clip(key)).map(|(_, value)| value)
     }
 
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Takes out what was seen least recently.
-    pub fn pop_least_recent(&mut self) -> Option<Value> {
-        let entries = &self.entries;
-        let (_, key) = self.order.first(|key| entries.get(key).map(|(touch, _)| *touch))?;
-        self.entries.remove(key).map(|(_, value)| value)
-    }
-
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         self.entries.remove(clip(key)).map(|(_, value)| value)
-    }
-
-    fn bound(&mut self) {
-        let entries = &self.entries;
-        self.order.bound(entries.len(), || entries.iter().map(|(key, (touch, _))| (*touch, Arc::clone(key))));
     }
 
     /// In the order of the names.
@@ -91,8 +66,73 @@ impl<Value> Recent<Value> {
     }
 }
 
+impl<Value> Recent<Value, u64> {
+    pub fn by_number(capacity: usize) -> Self {
+        Self::empty(capacity)
+    }
+
+    /// As for names.
+    pub fn touch(&mut self, key: u64, fresh: impl FnOnce() -> Value) -> &mut Value {
+        self.touch_by(&key, || key, fresh)
+    }
+
+    pub fn has(&self, key: u64) -> bool {
+        self.entries.contains_key(&key)
+    }
+}
+
+impl<Value, Key: Kept> Recent<Value, Key> {
+    fn empty(capacity: usize) -> Self {
+        Self { capacity: capacity.max(1), touches: 0, entries: HashMap::default(), order: Least::default() }
+    }
+
+    fn touch_by<Name: Hash + Eq + ?Sized>(
+        &mut self,
+        key: &Name,
+        own: impl FnOnce() -> Key,
+        fresh: impl FnOnce() -> Value,
+    ) -> &mut Value
+    where
+        Key: Borrow<Name>,
+    {
+        self.touches += 1;
+        let touch = self.touches;
+        let name = match self.entries.get_key_value(key) {
+            Some((name, _)) => name.clone(),
+            None => {
+                if self.entries.len() >= self.capacity {
+                    self.pop_least_recent();
+                }
+                self.bound();
+                let name = own();
+                self.order.list(touch, name.clone());
+                name
+            }
+        };
+        let entry = self.entries.entry(name).or_insert_with(|| (touch, fresh()));
+        entry.0 = touch;
+        &mut entry.1
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Takes out what was seen least recently.
+    pub fn pop_least_recent(&mut self) -> Option<Value> {
+        let entries = &self.entries;
+        let (_, key) = self.order.first(|key| entries.get(key).map(|(touch, _)| *touch))?;
+        self.entries.remove(key).map(|(_, value)| value)
+    }
+
+    fn bound(&mut self) {
+        let entries = &self.entries;
+        self.order.bound(entries.len(), || entries.iter().map(|(key, (touch, _))| (*touch, key.clone())));
+    }
+}
+
 /// How something is listed is no part of what is remembered.
-impl<Value: PartialEq> PartialEq for Recent<Value> {
+impl<Value: PartialEq, Key: Kept> PartialEq for Recent<Value, Key> {
     fn eq(&self, other: &Self) -> bool {
         (self.capacity, self.touches) == (other.capacity, other.touches) && self.entries == other.entries
     }
@@ -100,20 +140,21 @@ impl<Value: PartialEq> PartialEq for Recent<Value> {
 
 /// As it is saved.
 #[derive(Deserialize)]
-struct Saved<Value> {
+#[serde(bound(deserialize = "Value: Deserialize<'de>, Key: Deserialize<'de> + Kept"))]
+struct Saved<Value, Key> {
     capacity: usize,
     turn: u64,
-    entries: HashMap<Arc<str>, (u64, Value)>,
+    entries: HashMap<Key, (u64, Value)>,
 }
 
-impl<Value> From<Saved<Value>> for Recent<Value> {
-    fn from(saved: Saved<Value>) -> Self {
-        let order = saved.entries.iter().map(|(key, (touch, _))| (*touch, Arc::clone(key))).collect();
+impl<Value, Key: Kept> From<Saved<Value, Key>> for Recent<Value, Key> {
+    fn from(saved: Saved<Value, Key>) -> Self {
+        let order = saved.entries.iter().map(|(key, (touch, _))| (*touch, key.clone())).collect();
         Self { capacity: saved.capacity, touches: saved.turn, entries: saved.entries, order }
     }
 }
 
-impl<Value: Serialize> Serialize for Recent<Value> {
+impl<Value: Serialize, Key: Serialize> Serialize for Recent<Value, Key> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut saved = serializer.serialize_struct("Recent", 3)?;
         saved.serialize_field("capacity", &self.capacity)?;
@@ -124,9 +165,9 @@ impl<Value: Serialize> Serialize for Recent<Value> {
 }
 
 /// The entries, the least recently seen first.
-struct InOrder<'a, Value>(&'a Recent<Value>);
+struct InOrder<'a, Value, Key>(&'a Recent<Value, Key>);
 
-impl<Value: Serialize> Serialize for InOrder<'_, Value> {
+impl<Value: Serialize, Key: Serialize> Serialize for InOrder<'_, Value, Key> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut entries: Vec<_> = self.0.entries.iter().collect();
         entries.sort_unstable_by_key(|(_, (touch, _))| *touch);

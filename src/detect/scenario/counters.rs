@@ -126,9 +126,8 @@ impl Counters {
         if !pacing.is_empty()
             && let Some(group) = line.group(scenario)
         {
-            let count = self.tables.get(&scenario.salt).and_then(|table| table.get(group));
-            let measured = count.map_or(0, |count| count.measure(scenario, line.ts));
-            pacing.settled(scenario, group, measured, line);
+            let count = || self.tables.get(&scenario.salt)?.get(group);
+            pacing.settled(scenario, group, || count().map_or(0, |count| count.measure(scenario, line.ts)), line);
         }
     }
 

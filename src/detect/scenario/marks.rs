@@ -7,6 +7,12 @@ use super::model::{Places, Scenario};
 use super::raised::Observation;
 use super::{group, item};
 use crate::detect::credential::shows_password;
+use crate::detect::fingerprint::{fingerprint, paired};
+use crate::detect::sigma::normal;
+
+/// The fields that name who did it and from where.
+pub const USER: &str = "user.name";
+pub const SOURCE: &str = "source.address";
 
 /// An observation with what was asked of it so far.
 pub struct Marked<'a> {
@@ -14,6 +20,8 @@ pub struct Marked<'a> {
     groups: Vec<OnceCell<Option<u64>>>,
     items: Vec<OnceCell<Option<u64>>>,
     account: OnceCell<Option<u64>>,
+    user: OnceCell<Option<u64>>,
+    source: OnceCell<Option<u64>>,
     shows_password: OnceCell<bool>,
 }
 
@@ -25,6 +33,8 @@ impl<'a> Marked<'a> {
             groups: vec![OnceCell::new(); sizes.group],
             items: vec![OnceCell::new(); sizes.item],
             account: OnceCell::new(),
+            user: OnceCell::new(),
+            source: OnceCell::new(),
             shows_password: OnceCell::new(),
         }
     }
@@ -48,6 +58,21 @@ impl<'a> Marked<'a> {
         };
         let account = || *self.account.get_or_init(|| group::account_of(self.line.record));
         plain.map(|plain| if scenario.tells_users() { item::with_user(scenario, plain, account()) } else { plain })
+    }
+
+    /// The user that it names, as it is written.
+    pub fn user(&self) -> Option<u64> {
+        *self.user.get_or_init(|| self.named(USER))
+    }
+
+    /// The address that it names as its source.
+    pub fn source(&self) -> Option<u64> {
+        *self.source.get_or_init(|| self.named(SOURCE))
+    }
+
+    fn named(&self, field: &str) -> Option<u64> {
+        let value = normal::field(self.line.record, field).filter(|value| !value.is_empty())?;
+        Some(paired(fingerprint(field), fingerprint(&value)))
     }
 
     pub fn shows_password(&self) -> bool {

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::marks::Marked;
+use super::marks::{Marked, SOURCE, USER};
 use super::model::{Measure, Scenario};
 use super::raised::{Grown, Raised};
-use crate::detect::fingerprint::{alarm_id, fingerprint, paired};
+use crate::detect::fingerprint::{alarm_id, fingerprint};
 use crate::detect::recent::Recent;
 use crate::detect::sigma::normal;
 use crate::event::{Category, EventId, Timestamp};
@@ -36,14 +36,15 @@ const _: () = assert!(PERIODS < PACED_PERIODS_MAX);
 /// Groups that have come near a threshold. Nobody takes a place with a few lines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pacing {
-    groups: Recent<VecDeque<Period>>,
+    /// By scenario and by whom it is about.
+    groups: Recent<VecDeque<Period>, u64>,
     /// What was told, by reason and group, and when.
     told: Recent<Timestamp>,
 }
 
 impl Default for Pacing {
     fn default() -> Self {
-        Self { groups: Recent::new(PACED_GROUPS_MAX), told: Recent::new(PACED_GROUPS_MAX) }
+        Self { groups: Recent::by_number(PACED_GROUPS_MAX), told: Recent::new(PACED_GROUPS_MAX) }
     }
 }
 
@@ -97,34 +98,28 @@ impl Pacing {
         if measured >= scenario.at && self.is_empty() {
             return Vec::new();
         }
-        let whose = [Some(Whose::Group), other_side(scenario)];
-        let keys = whose.into_iter().flatten().filter_map(|whose| Some((whose, key(scenario, group, whose, line)?)));
-        let keys: Vec<(Whose, Key)> = keys.collect();
+        let places = places(scenario, group, line);
         if measured >= scenario.at {
-            keys.iter().for_each(|(_, key)| self.forget(key, group, None));
+            places.for_each(|place| self.forget(place, group, None));
             return Vec::new();
         }
         debug_assert!(near < scenario.at);
         let most = u32::try_from(measured).unwrap_or(u32::MAX);
         let period = Period { begun: line.ts, group, most, event: line.id };
-        keys.into_iter().filter_map(|(whose, key)| self.near(scenario, whose, key, &period)).collect()
+        places.filter_map(|place| self.near(scenario, place, &period, line)).collect()
     }
 
     pub fn is_empty(&self) -> bool {
         self.groups.len() == 0
     }
 
-    /// Somebody has succeeded, and the scenario measures so much of this group since then.
-    pub fn settled(&mut self, scenario: &Scenario, group: u64, measured: usize, line: &Marked<'_>) {
-        let is_taken_back = near_from(scenario).is_some_and(|near| measured < near);
-        if !is_taken_back {
-            return;
-        }
-        let since = line.ts.minus(period(scenario));
-        for whose in [Some(Whose::Group), other_side(scenario)].into_iter().flatten() {
-            if let Some(key) = key(scenario, group, whose, line) {
-                self.forget(&key, group, Some(since));
-            }
+    /// Somebody has succeeded; `measured`: what the scenario measures of this group since then.
+    pub fn settled(&mut self, scenario: &Scenario, group: u64, measured: impl FnOnce() -> usize, line: &Marked<'_>) {
+        // Of nearly every success nothing is known.
+        let known: Vec<Place> = places(scenario, group, line).filter(|place| self.groups.has(place.number)).collect();
+        if !known.is_empty() && near_from(scenario).is_some_and(|near| measured() < near) {
+            let since = line.ts.minus(period(scenario));
+            known.into_iter().for_each(|place| self.forget(place, group, Some(since)));
         }
     }
 
@@ -138,9 +133,9 @@ impl Pacing {
         !was_told
     }
 
-    fn near(&mut self, scenario: &Scenario, whose: Whose, key: Key, now: &Period) -> Option<Paced> {
+    fn near(&mut self, scenario: &Scenario, place: Place, now: &Period, line: &Marked<'_>) -> Option<Paced> {
         let (length, within) = (period(scenario), (period(scenario) * WITHIN_PERIODS).max(DAY));
-        let periods = self.groups.touch(&key.place, VecDeque::new);
+        let periods = self.groups.touch(place.number, VecDeque::new);
         periods.retain(|period| now.begun.apart(period.begun) <= within);
         let own = periods.iter_mut().rev().find(|period| period.group == now.group);
         match own.filter(|period| now.begun.apart(period.begun) < length) {
@@ -159,13 +154,13 @@ impl Pacing {
         groups.sort_unstable();
         groups.dedup();
         // Of a single one it is told by itself.
-        if whose != Whose::Group && groups.len() == 1 {
+        if place.whose != Whose::Group && groups.len() == 1 {
             return None;
         }
         Some(Paced {
-            whose,
-            about: key.about,
-            name: key.name,
+            whose: place.whose,
+            about: place.about,
+            name: name(scenario, place.whose, line)?,
             periods: ended.len(),
             groups: groups.len(),
             least: ended.iter().map(|period| period.most).min().unwrap_or_default(),
@@ -177,33 +172,45 @@ impl Pacing {
     }
 
     /// Periods of this group are none that ended below: all, or those that began since then.
-    fn forget(&mut self, key: &Key, group: u64, since: Option<Timestamp>) {
-        if self.groups.get(&key.place).is_some() {
-            let periods = self.groups.touch(&key.place, VecDeque::new);
+    fn forget(&mut self, place: Place, group: u64, since: Option<Timestamp>) {
+        if self.groups.has(place.number) {
+            let periods = self.groups.touch(place.number, VecDeque::new);
             periods.retain(|period| period.group != group || since.is_some_and(|since| period.begun < since));
         }
     }
 }
 
-struct Key {
-    place: String,
+/// Where it is kept who has come near a threshold.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    whose: Whose,
     about: u64,
-    name: (String, String),
+    number: u64,
 }
 
-/// Under which name it is kept, by whom it is about.
-fn key(scenario: &Scenario, group: u64, whose: Whose, line: &Marked<'_>) -> Option<Key> {
+/// Whom the line is about, for this scenario.
+fn places(scenario: &Scenario, group: u64, line: &Marked<'_>) -> impl Iterator<Item = Place> + use<> {
+    let of = |whose| {
+        let about = match whose {
+            Whose::Group => (!scenario.group_by.is_empty()).then_some(group ^ scenario.salt),
+            Whose::Account => line.user(),
+            Whose::Source => line.source(),
+        };
+        // Both are fingerprints already.
+        about.map(|about| Place { whose, about, number: about ^ scenario.salt.rotate_left(u64::BITS / 2) })
+    };
+    [of(Whose::Group), other_side(scenario).and_then(of)].into_iter().flatten()
+}
+
+/// The field that says whom it is about, and its value.
+fn name(scenario: &Scenario, whose: Whose, line: &Marked<'_>) -> Option<(String, String)> {
     let field = match whose {
         Whose::Group => scenario.group_by.first().map_or("", String::as_str),
-        Whose::Account => "user.name",
-        Whose::Source => "source.address",
+        Whose::Account => USER,
+        Whose::Source => SOURCE,
     };
     let value = normal::field(line.record, field).filter(|value| !value.is_empty())?.into_owned();
-    let about = match whose {
-        Whose::Group => group ^ scenario.salt,
-        Whose::Account | Whose::Source => paired(fingerprint(field), fingerprint(&value)),
-    };
-    Some(Key { place: format!("{}\0{about:x}", scenario.id), about, name: (field.to_owned(), value) })
+    Some((field.to_owned(), value))
 }
 
 /// Of attempts to log in each source or each account may stay below, and the other side is the same all the time.

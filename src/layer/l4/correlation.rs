@@ -33,7 +33,7 @@ pub struct Seen {
     attempts: Attempts,
     counters: Counters,
     /// Who stays just below what is an alarm.
-    #[serde(default)]
+    #[serde(default, rename = "paced")]
     pacing: Pacing,
     pub watch: Watch,
     campaigns: Campaigns,
