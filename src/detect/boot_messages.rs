@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::phrases::{Phrase, Phrases};
+use super::phrases::{self, Phrase, Phrases};
 
 /// One kind of sign of tampering, with its weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -127,6 +127,14 @@ const WEAKENING_SWITCHES: &[&str] = &[
     "efi=noruntime",
 ];
 
+/// What stands before the switches of the kernel's command line.
+const SWITCHES_FOLLOW: &str = "ommand line: ";
+
+/// One of these stands in every message that [`of_message`] finds something in.
+pub fn first_words() -> impl Iterator<Item = &'static str> {
+    phrases::first_words(PHRASES).chain([SWITCHES_FOLLOW])
+}
+
 /// The sign of tampering in a message, if there is one.
 pub fn of_message(program: Option<&str>, message: &str) -> Option<Sign> {
     if let Some(found) = TABLE.as_ref()?.find(program, message) {
@@ -139,7 +147,7 @@ pub fn of_message(program: Option<&str>, message: &str) -> Option<Sign> {
 
 /// The first switch of a kernel's `Command line:` that takes a protection away.
 pub fn weakening_switch(message: &str) -> Option<&str> {
-    let (_, switches) = message.split_once("ommand line: ")?;
+    let (_, switches) = message.split_once(SWITCHES_FOLLOW)?;
     switches.split_ascii_whitespace().find(|switch| WEAKENING_SWITCHES.contains(switch))
 }
 

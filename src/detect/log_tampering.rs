@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use regex::RegexSet;
 
-use super::phrases::{Phrase, Phrases};
+use super::phrases::{self, Phrase, Phrases};
+use super::words::Words;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tampering {
@@ -65,13 +66,27 @@ static COMMANDS: LazyLock<Option<(RegexSet, Vec<Tampering>)>> = LazyLock::new(||
     Some((set, patterns.into_iter().map(|(_, meaning)| meaning).collect()))
 });
 
+/// One of these stands in every message that [`of_message`] finds something in.
+pub fn first_words() -> impl Iterator<Item = &'static str> {
+    phrases::first_words(PHRASES)
+}
+
 /// The tampering that a line of a logging service or of the kernel's audit reports, if it reports any.
 pub fn of_message(program: Option<&str>, message: &str) -> Option<Tampering> {
     MESSAGES.as_ref()?.find(program, message).copied()
 }
 
+/// One of these stands in every command that [`of_command`] finds something in, in whatever case.
+const HINTS: [&str; 11] =
+    ["log", "utmp", "hist", "journal", "dmesg", "audit", "beat", "osqueryd", "falco", "wazuh", "dsmild"];
+
+static HINT: LazyLock<Option<Words>> = LazyLock::new(|| Words::new(HINTS).ok());
+
 /// The tampering that a command line does to the logs, if it does any.
 pub fn of_command(command: &str) -> Option<Tampering> {
+    if HINT.as_ref().is_some_and(|hint| !hint.is_any_in(command)) {
+        return None;
+    }
     let (set, meanings) = COMMANDS.as_ref()?;
     let first = set.matches(command).iter().next()?;
     // `service auditd restart` also names the service; only stopping it counts.
@@ -82,11 +97,27 @@ pub fn of_command(command: &str) -> Option<Tampering> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::string::string_regex;
+
     use super::*;
 
     #[test]
     fn every_pattern_compiles() {
         assert!(MESSAGES.is_some() && COMMANDS.is_some());
+    }
+
+    #[test]
+    fn whatever_a_pattern_finds_has_a_hint() {
+        let (set, _) = COMMANDS.as_ref().unwrap();
+        for pattern in set.patterns() {
+            // What only says where a text may stand makes none.
+            let made = pattern.replace(r"\b", "").replace("(?:^|", "(?:").replace("|$", "");
+            let commands = string_regex(made.trim_end_matches('$')).unwrap();
+            proptest!(|(command in commands)| {
+                prop_assert!(HINT.as_ref().unwrap().is_any_in(&command), "{}", command);
+            });
+        }
     }
 
     #[test]

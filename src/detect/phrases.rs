@@ -16,6 +16,11 @@ pub struct Phrase<Meaning: 'static> {
     pub meaning: Meaning,
 }
 
+/// One of these stands in every message that is one of the phrases.
+pub fn first_words<Meaning>(table: &'static [Phrase<Meaning>]) -> impl Iterator<Item = &'static str> {
+    table.iter().map(|phrase| phrase.all.first().copied().unwrap_or_default())
+}
+
 /// A table of phrases, ready to match.
 pub struct Phrases<Meaning: 'static> {
     table: &'static [Phrase<Meaning>],
@@ -26,8 +31,7 @@ impl<Meaning> Phrases<Meaning> {
     /// # Errors
     /// The table is too large for an automaton.
     pub fn new(table: &'static [Phrase<Meaning>]) -> Result<Self, BuildError> {
-        let first_words = Words::new(table.iter().map(|phrase| phrase.all.first().copied().unwrap_or_default()))?;
-        Ok(Self { table, first_words })
+        Ok(Self { table, first_words: Words::new(first_words(table))? })
     }
 
     /// The meaning of the first phrase of the table that this message of this program is.

@@ -35,8 +35,8 @@ impl Injection {
     }
 }
 
-/// One of these is in every such text, in lower case: most lines are looked at no further.
-const HINTS: &[&str] = &[
+/// One of these is in every such text that has no [escapes](has_escapes), in lower case: most lines are looked at no further.
+pub const HINTS: &[&str] = &[
     "instruction",
     "prompt",
     "previous",
@@ -158,9 +158,14 @@ fn parts_words(byte: u8) -> bool {
     )
 }
 
-/// Without the escapes of an address of the web, under which a request hides it.
+/// Whether a request can hide it under the escapes of an address of the web.
+pub fn has_escapes(text: &str) -> bool {
+    memchr2(b'%', b'+', text.as_bytes()).is_some()
+}
+
+/// Without the escapes of an address of the web.
 fn spelled_out(text: &str) -> Cow<'_, str> {
-    if memchr2(b'%', b'+', text.as_bytes()).is_none() {
+    if !has_escapes(text) {
         return Cow::Borrowed(text);
     }
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8_lossy();

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::phrases::{Phrase, Phrases};
+use super::phrases::{self, Phrase, Phrases};
 
 /// A failure of trust that a message reports.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,6 +95,11 @@ static FAILURES: &[Phrase<Failure>] = phrases! {
 };
 
 static FAILURE_TABLE: LazyLock<Option<Phrases<Failure>>> = LazyLock::new(|| Phrases::new(FAILURES).ok());
+
+/// One of these stands in every message that [`failure_of`] finds something in.
+pub fn first_words() -> impl Iterator<Item = &'static str> {
+    phrases::first_words(FAILURES)
+}
 
 /// The failure of trust that a message reports.
 pub fn failure_of(program: Option<&str>, message: &str) -> Option<&'static Failure> {

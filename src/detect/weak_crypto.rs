@@ -169,8 +169,12 @@ const FIELDS: &[&str] = &[
     "ssl_version",
 ];
 
-static TERMS: LazyLock<Option<Words>> =
-    LazyLock::new(|| Words::new(WEAKNESSES.iter().map(|weakness| weakness.term)).ok());
+static TERMS: LazyLock<Option<Words>> = LazyLock::new(|| Words::new(terms()).ok());
+
+/// The names of weak algorithms.
+pub fn terms() -> impl Iterator<Item = &'static str> {
+    WEAKNESSES.iter().map(|weakness| weakness.term)
+}
 
 /// The worst weak algorithm that a message reports, and what became of it.
 pub fn weak_algorithm(message: &str) -> Option<(Use, &'static Weakness)> {

@@ -4,14 +4,10 @@ use std::ops::Range;
 
 use aho_corasick::automaton::Automaton;
 use aho_corasick::dfa::{Builder, DFA};
-use aho_corasick::packed::Searcher;
 use aho_corasick::{Anchored, BuildError};
 
-/// In any case of ASCII. Most texts have none: that is told many bytes at a time, where the processor can and the words are few.
-pub struct Words {
-    automaton: DFA,
-    any: Option<Searcher>,
-}
+/// In any case of ASCII.
+pub struct Words(DFA);
 
 impl Words {
     /// # Errors
@@ -19,30 +15,23 @@ impl Words {
     pub fn new<'word>(words: impl IntoIterator<Item = &'word str>) -> Result<Self, BuildError> {
         let words: Vec<String> = words.into_iter().map(str::to_ascii_lowercase).collect();
         let automaton = Builder::new().ascii_case_insensitive(true).prefilter(false).build(&words)?;
-        Ok(Self { automaton, any: Searcher::new(&words) })
+        Ok(Self(automaton))
     }
 
     /// Whether one stands there.
     pub fn is_any_in(&self, text: &str) -> bool {
-        if let Some(any) = &self.any {
-            return any.find(text.to_ascii_lowercase()).is_some();
-        }
-        let mut is_any = false;
-        self.walk(text, |_, _| is_any = true);
-        is_any
+        let Self(automaton) = self;
+        let Ok(mut state) = automaton.start_state(Anchored::No) else { return false };
+        text.bytes().any(|byte| {
+            state = automaton.next_state(Anchored::No, state, byte);
+            automaton.is_match(state)
+        })
     }
 
-    /// Each place where one stands, also within another, by where it ends: which word, and from where to where.
-    pub fn each(&self, text: &str, found: impl FnMut(usize, Range<usize>)) {
-        if self.any.is_none() || self.is_any_in(text) {
-            self.walk(text, found);
-        }
-    }
-
-    /// Walks the automaton by itself: iterators over overlapping matches keep all of their state between two bytes, which takes longer
-    /// than the step.
-    fn walk(&self, text: &str, mut found: impl FnMut(usize, Range<usize>)) {
-        let Self { automaton, .. } = self;
+    /// Each place where one stands, also within another, by where it ends: which word, and from where to where. Walks the automaton by
+    /// itself: iterators over overlapping matches keep all of their state between two bytes, which takes longer than the step.
+    pub fn each(&self, text: &str, mut found: impl FnMut(usize, Range<usize>)) {
+        let Self(automaton) = self;
         let Ok(mut state) = automaton.start_state(Anchored::No) else { return };
         for (end, byte) in (1..).zip(text.bytes()) {
             state = automaton.next_state(Anchored::No, state, byte);

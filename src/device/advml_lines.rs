@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::common::{Finding, in_words, quote, reason_of};
 use crate::detect::crowding::Crowding;
 use crate::detect::disagreement::Disagreement;
+use crate::detect::glance::{Glance, Subject};
 use crate::detect::log_forgery::{self, Forged, Forgery};
 use crate::detect::log_sequence::audit_serial;
 use crate::detect::log_tampering::{self, Tampering};
-use crate::detect::prompt_injection::injection;
+use crate::detect::prompt_injection::{has_escapes, injection};
 use crate::detect::silence::Silent;
 use crate::event::{Action, Entity, Raw, Record, Timestamp};
 use crate::limits::ENTITIES_PER_DETECTOR_MAX;
@@ -76,7 +77,8 @@ pub fn forgeries(raw: &Raw) -> Vec<Finding> {
 /// A text that speaks to whoever reads the log with a language model.
 pub fn prompt(raw: &Raw) -> Option<Finding> {
     let record = raw.record();
-    let texts = [Some(&*record.message), record.entity.user.as_deref(), record.command.as_deref()];
+    let may_be = |message: &&str| Glance::at(raw).may_be(Subject::Prompt) || has_escapes(message);
+    let texts = [Some(&*record.message).filter(may_be), record.entity.user.as_deref(), record.command.as_deref()];
     let fields = record.fields.iter().map(|(_, value)| &**value).take(PROMPT_FIELDS_MAX);
     let (what, words) = texts.into_iter().flatten().chain(fields).find_map(injection)?;
     Some(Finding {
@@ -118,8 +120,9 @@ fn quotes_lines(record: &Record) -> bool {
 /// What one line reports of logs being cleared or switched off.
 pub fn tampering(raw: &Raw) -> Option<Finding> {
     let record = raw.record();
-    let found = log_tampering::of_message(record.program.as_deref(), &record.message)
-        .or_else(|| record.command.as_deref().and_then(log_tampering::of_command))?;
+    let of_message = || log_tampering::of_message(record.program.as_deref(), &record.message);
+    let of_message = Glance::at(raw).may_be(Subject::Tampering).then(of_message).flatten();
+    let found = of_message.or_else(|| record.command.as_deref().and_then(log_tampering::of_command))?;
     let (flag, score, attack): (_, _, &[&str]) = match found {
         Tampering::Cleared => ("LOG_CLEARED", 0.85, &["T1070.002"]),
         Tampering::HistoryErased => ("HISTORY_ERASED", 0.7, &["T1070.003"]),

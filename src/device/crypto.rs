@@ -8,6 +8,7 @@ use super::{DeviceSpec, settings};
 use crate::detect::burst::Bursts;
 use crate::detect::certificate::{RSA_BITS_MIN, certificate_fault, is_verified_elsewhere};
 use crate::detect::crypto_lines::{self, lacks_post_quantum, not_agreed, peer_rsa_bits};
+use crate::detect::glance::{Glance, Subject};
 use crate::detect::recent::Recent;
 use crate::detect::tls_habits::{Change, TlsHabits};
 use crate::detect::tls_session::{beside_a_request, session};
@@ -160,7 +161,10 @@ fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
     if is_verified_elsewhere(record) {
         return None;
     }
-    if let Some(failure) = trust_failures::failure_of(record.program.as_deref(), &record.message) {
+    let glance = Glance::at(raw);
+    if glance.may_be(Subject::Trust)
+        && let Some(failure) = trust_failures::failure_of(record.program.as_deref(), &record.message)
+    {
         let quoted = if failure.flag == "PRIVATE_KEY_IN_LOG" {
             format!(
                 "written by {} on {}, not shown here",
@@ -180,10 +184,12 @@ fn judge(raw: &Raw) -> Option<(&'static str, Finding)> {
         };
         return Some((failure.flag, finding));
     }
-    if let Some((what, weakness)) = weak_crypto::weak_algorithm(&record.message) {
+    if glance.may_be(Subject::WeakCrypto)
+        && let Some((what, weakness)) = weak_crypto::weak_algorithm(&record.message)
+    {
         return Some((weakness.term, weak(raw, what, weakness)));
     }
-    crypto_lines::may_be_odd(&record.message).then(|| odd_line(raw))?
+    glance.may_be(Subject::OddCrypto).then(|| odd_line(raw))?
 }
 
 /// What a program says of a connection without the name of an algorithm.

@@ -13,6 +13,7 @@ use super::{DeviceSpec, settings};
 use crate::detect::boot_messages::{self, Sign};
 use crate::detect::boot_versions::{BootVersions, Change, Fact};
 use crate::detect::burst::Bursts;
+use crate::detect::glance::{Glance, Subject};
 use crate::detect::recent::Recent;
 use crate::event::{Body, Category, Event, Interest, Raw, Stream};
 use crate::layer::row::PreparedStage;
@@ -75,8 +76,9 @@ impl Enclave {
             self.measured_boot(event, raw, out);
             return;
         }
-        let sign = boot_messages::of_message(record.program.as_deref(), &record.message)
-            .or_else(|| record.command.as_deref().and_then(boot_messages::of_command));
+        let of_message = || boot_messages::of_message(record.program.as_deref(), &record.message);
+        let of_message = Glance::at(raw).may_be(Subject::Boot).then(of_message).flatten();
+        let sign = of_message.or_else(|| record.command.as_deref().and_then(boot_messages::of_command));
         if let Some(sign) = sign {
             let text = record.command.as_deref().unwrap_or(&record.message);
             self.report(sign, &quote(text), event, raw, out);

@@ -34,6 +34,8 @@ pub struct Raw {
     pub provenance: Option<Box<Provenance>>,
     parser: Arc<dyn RecordParser>,
     record: OnceLock<Box<Record>>,
+    /// What was seen of its message at a glance.
+    glance: OnceLock<u8>,
 }
 
 impl Raw {
@@ -47,14 +49,14 @@ impl Raw {
         parser: Arc<dyn RecordParser>,
     ) -> Self {
         attributes.sort();
-        let (is_named, provenance, record) = Default::default();
-        Self { source, is_named, compartment, format, payload, attributes, provenance, parser, record }
+        let (is_named, provenance, record, glance) = Default::default();
+        Self { source, is_named, compartment, format, payload, attributes, provenance, parser, record, glance }
     }
 
     /// The same, with the record that the source has already parsed, so that no stage parses it again.
     #[must_use]
     pub fn with_record(self, record: Record) -> Self {
-        Self { record: OnceLock::from(Box::new(record.with_names_cut())), ..self }
+        Self { record: OnceLock::from(Box::new(record.with_names_cut())), glance: OnceLock::new(), ..self }
     }
 
     /// The same, of a source that its sender has named, or not.
@@ -85,6 +87,11 @@ impl Raw {
     pub fn record(&self) -> &Record {
         let read = || self.parser.record(&self.payload, self.format, &self.attributes).with_names_cut();
         self.record.get_or_init(|| Box::new(read()))
+    }
+
+    /// What `look` sees of its message: a function of that alone, computed once however many stages ask.
+    pub fn glance(&self, look: impl FnOnce(&str) -> u8) -> u8 {
+        *self.glance.get_or_init(|| look(&self.record().message))
     }
 }
 

@@ -95,12 +95,14 @@ impl StageRun {
             shell.mark_in_flight(event.id);
             self.out.begin(event);
             self.stage.step(event, &mut self.out);
-            let (mut written, too_many) = (self.out.take(), self.out.take_refused());
+            let too_many = self.out.take_refused();
             // What is replayed for the state alone was written, and refused, before.
             if live {
-                outputs.append(&mut written);
+                self.out.append_to(&mut outputs);
                 done.refused += too_many;
                 done.handled += 1;
+            } else {
+                self.out.clear();
             }
         }
         shell.clear_in_flight();

@@ -194,6 +194,16 @@ impl Outbox {
         self.drafts.get_mut(count..).unwrap_or_default()
     }
 
+    /// Puts what was collected behind what others hold.
+    pub fn append_to(&mut self, outputs: &mut Vec<Draft>) {
+        outputs.append(&mut self.drafts);
+    }
+
+    /// Forgets what was collected.
+    pub fn clear(&mut self) {
+        self.drafts.clear();
+    }
+
     /// Takes what was collected.
     pub fn take(&mut self) -> Vec<Draft> {
         std::mem::take(&mut self.drafts)

@@ -4,10 +4,16 @@ use super::scan::Address;
 use crate::event::{Action, Record};
 use crate::limits;
 
+/// Fields that most lines have at most.
+const FIELDS: usize = 8;
+
 impl Record {
     /// Keeps a field unless the line has too many.
     pub(super) fn push(&mut self, key: impl Into<String>, value: impl Into<String>) {
         if self.fields.len() < limits::FIELDS_PER_RECORD_MAX {
+            if self.fields.capacity() == 0 {
+                self.fields.reserve(FIELDS);
+            }
             self.fields.push((key.into(), value.into()));
         }
     }

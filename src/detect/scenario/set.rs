@@ -135,7 +135,8 @@ impl ScenarioSet {
                 *bits |= 1 << (place % BITS);
             }
         }
-        let mut concerned = Vec::new();
+        let count = meant.iter().map(|bits| bits.count_ones() as usize).sum();
+        let mut concerned = Vec::with_capacity(count);
         for (mut bits, meanings) in meant.into_iter().zip(self.meanings.chunks(BITS)) {
             while bits != 0 {
                 concerned.extend(meanings.get(bits.trailing_zeros() as usize));

@@ -15,6 +15,9 @@ pub struct Classes<'a> {
     is_of_event_log: bool,
 }
 
+/// Room for the services, or the categories, of one line.
+const NAMES: usize = 6;
+
 /// What a line is of whose format names no product.
 const PRODUCT: &str = "linux";
 
@@ -96,17 +99,19 @@ impl<'a> Classes<'a> {
             Some(product) if !place.is_some_and(|place| place.is_of_linux) => product,
             _ => PRODUCT,
         };
-        let mut services = if product == PRODUCT || one_of(&ON_LINUX, product) { services(record) } else { Vec::new() };
+        let mut services = Vec::with_capacity(NAMES);
+        if product == PRODUCT || one_of(&ON_LINUX, product) {
+            add_services(record, &mut services);
+        }
         services.extend(of_format.service.as_deref());
         services.extend(place.map(|place| place.service));
         if product == "zeek" {
             services.extend(zeek_log(record));
         }
-        let mut categories: Vec<&str> = match place {
-            // Its number says exactly what it is.
-            Some(place) => place.categories.to_vec(),
-            None => categories(record).to_vec(),
-        };
+        // The number of an event says exactly what it is.
+        let known = place.map_or_else(|| categories(record), |place| place.categories);
+        let mut categories: Vec<&str> = Vec::with_capacity(NAMES);
+        categories.extend(known);
         if place.is_some() && record.action == Action::Login {
             categories.push("authentication");
         }
@@ -168,8 +173,7 @@ fn zeek_log(record: &Record) -> Option<&str> {
     })
 }
 
-fn services(record: &Record) -> Vec<&'static str> {
-    let mut services = Vec::with_capacity(2);
+fn add_services(record: &Record, services: &mut Vec<&str>) {
     let mut add = |name| services.push(name);
     if is_auditd(record) {
         add("auditd");
@@ -196,7 +200,6 @@ fn services(record: &Record) -> Vec<&'static str> {
     if record.program.as_deref() == Some("sshd-session") {
         add("sshd");
     }
-    services
 }
 
 pub(super) fn is_auditd(record: &Record) -> bool {

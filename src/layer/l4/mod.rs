@@ -146,6 +146,11 @@ struct Watched {
     events: VecDeque<i64>,
 }
 
+/// Whether the decision adds to nobody's risk.
+fn is_no_signal(decision: &Decision) -> bool {
+    decision.score < SIGNAL_FROM && decision.verdict == Verdict::Benign
+}
+
 impl Stateful for L4 {
     type State = State;
 
@@ -162,6 +167,8 @@ impl Stateful for L4 {
                     out.emit(Stream::L4Out, Body::Decision(Box::new(decision)));
                 }
             }
+            // Nearly every line.
+            Body::Decision(decision) if event.stream == Stream::L3Out && is_no_signal(decision) => {}
             Body::Decision(decision) if event.stream == Stream::L3Out => {
                 let Some(times) = self.heard_times(event, decision) else { return };
                 let detection = Detection { times, ..Detection::from_decision(decision) };
