@@ -109,6 +109,9 @@ fn embedded_line<'a>(user: Option<&'a str>, message: &'a str) -> Option<&'a str>
     {
         return Some(user);
     }
+    if !may_have_header(message) {
+        return None;
+    }
     // At the start, or behind no more than a host name, it is the header of a relayed line.
     let relayed = |start: usize| message.get(..start).is_none_or(|before| before.split_whitespace().count() < 2);
     let mut headers = HEADER.as_ref()?.find_iter(message);
@@ -154,6 +157,15 @@ fn forged_address<'a>(program: Option<&str>, user: Option<&'a str>, message: &'a
     sources.find(|source| is_address(source.as_str())).map(|source| source.as_str())
 }
 
+/// Whether there is a colon as every header has one: in a time of day or a serial, or behind the pid of a program.
+fn may_have_header(message: &str) -> bool {
+    let bytes = message.as_bytes();
+    let before = |at: usize| at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or_default();
+    let after = |at: usize| bytes.get(at + 1).copied().unwrap_or_default();
+    let mut colons = memchr::memchr_iter(b':', bytes);
+    colons.any(|at| before(at) == b']' || (before(at).is_ascii_digit() && after(at).is_ascii_digit()))
+}
+
 /// Whether one of the bytes with which [`TERMINAL`] begins is there.
 fn may_control(message: &str) -> bool {
     let bytes = message.as_bytes();
@@ -171,7 +183,17 @@ fn is_address(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::string::string_regex;
+
     use super::*;
+
+    #[test]
+    fn every_header_has_such_a_colon() {
+        let headers = string_regex(&HEADER.as_ref().unwrap().as_str().replace(r"(?-u:\b)", "")).unwrap();
+        proptest!(|(header in headers)| prop_assert!(may_have_header(&header), "{}", header));
+        assert!(!may_have_header("Accepted publickey for deploy from 192.0.2.1 port 5 ssh2: RSA SHA256:abc"));
+    }
 
     fn kinds(program: &str, user: Option<&str>, message: &str) -> Vec<Forgery> {
         inspect(Some(program), user, message).into_iter().map(|forged| forged.kind).collect()

@@ -3,16 +3,23 @@
 use super::super::time::LogTime;
 use super::{priority, stamp, tag};
 
+/// Of the number of a message.
+const NUMBER_DIGITS_MAX: usize = 12;
+
 /// `3924923: *Oct  6 …`: Cisco numbers its messages.
 pub(super) fn without_sequence(text: &str) -> &str {
-    match text.split_once(": ") {
-        Some((number, rest)) if is_number(number) => rest,
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    match text.get(digits..).and_then(|behind| behind.strip_prefix(": ")) {
+        Some(rest) if (1..=NUMBER_DIGITS_MAX).contains(&digits) => rest,
         _ => text,
     }
 }
 
 /// Behind a time, what Cisco ends it with: ` AEST: %SEC-6-…` and `: %SEC-6-…` leave ` %SEC-6-…`.
 pub(super) fn after_clock(after: &str) -> &str {
+    if !after.bytes().take(16).any(|byte| byte == b'%') {
+        return after;
+    }
     let Some(at) = after.get(..12.min(after.len())).and_then(|head| head.find(": ")) else { return after };
     let zone = after.get(..at).unwrap_or_default();
     let is_zone = zone.strip_prefix(' ').unwrap_or(zone).bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -40,7 +47,7 @@ pub(super) fn behind_host<'a>(host: &str, rest: &'a str) -> &'a str {
     let rest = rest.strip_prefix(": ").unwrap_or(rest);
     let Some((word, after)) = rest.split_once(' ') else { return rest };
     let after = after.trim_start();
-    if word.ends_with(':') && word.split(',').next().is_some_and(is_hardware) && word.contains(',') {
+    if word.ends_with(':') && word.contains(',') && word.split(',').next().is_some_and(is_hardware) {
         return after;
     }
     let own_time = word.strip_prefix('(').and_then(|inner| stamp::iso(inner.strip_suffix(')')?));
@@ -59,6 +66,9 @@ pub(super) fn behind_host<'a>(host: &str, rest: &'a str) -> &'a str {
 
 /// `*Oct 22 09:00:00.123: %SYS-5-CONFIG_I: …`: the device's own clock, behind the header that a relay gave it.
 fn without_clock(text: &str) -> &str {
+    if !text.contains('%') {
+        return text;
+    }
     let inner = text.strip_prefix(['*', '.']).unwrap_or(text);
     match stamp::bsd(inner) {
         Some((_, after)) => {
@@ -70,7 +80,7 @@ fn without_clock(text: &str) -> &str {
 }
 
 fn is_number(text: &str) -> bool {
-    (1..=12).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    (1..=NUMBER_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_hardware(text: &str) -> bool {

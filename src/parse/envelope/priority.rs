@@ -16,10 +16,9 @@ pub(super) fn numbered(line: &str) -> Option<(u8, &str)> {
 
 /// `123 <34>…`: the length that syslog over TCP puts before a message, where a collector kept it.
 pub(super) fn without_octet_count(line: &str) -> &str {
-    match line.split_once(' ') {
-        Some((digits, rest)) if rest.starts_with('<') && (1..=6).contains(&digits.len()) => {
-            if digits.bytes().all(|byte| byte.is_ascii_digit()) { rest } else { line }
-        }
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    match line.get(digits..).and_then(|behind| behind.strip_prefix(' ')) {
+        Some(rest) if rest.starts_with('<') && (1..=6).contains(&digits) => rest,
         _ => line,
     }
 }

@@ -31,6 +31,10 @@ pub(super) fn read(text: &str) -> Option<(Tag<'_>, &str)> {
         let is_level = program.len() == 1 || level::read(program).is_some();
         return (is_name && !is_level).then_some((Tag { program, pid: None }, message));
     }
+    // As the name of a machine, which mostly stands first.
+    if !colon && !word.contains([']', ')']) {
+        return None;
+    }
     let (program, pid) = pid_of(word);
     if colon || pid.is_some() {
         return is_name(program).then_some((Tag { program, pid }, message));
@@ -58,6 +62,11 @@ fn glued<'a>(word: &'a str, text: &'a str) -> Option<(Tag<'a>, &'a str)> {
 /// comes here. `sshd [12]: ` is a name of one word with a blank before the pid.
 pub(super) fn of_words(text: &str, words_max: usize) -> Option<(Tag<'_>, &str)> {
     let head = text.get(..floor(text, TAG_BYTES_MAX))?;
+    let first = memchr::memchr2(b' ', b'[', head.as_bytes())?;
+    let is_blank = head.as_bytes().get(first) == Some(&b' ');
+    if words_max == 1 && is_blank && head.as_bytes().get(first + 1) != Some(&b'[') {
+        return None;
+    }
     let (name, rest) = head.split_once('[')?;
     let (digits, _) = rest.split_once(']')?;
     let program = name.strip_suffix(' ').unwrap_or(name);
