@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::ops::Deref;
+use std::sync::LazyLock;
 
 use super::model::{Places, Scenario};
 use super::raised::Observation;
@@ -62,17 +63,19 @@ impl<'a> Marked<'a> {
 
     /// The user that it names, as it is written.
     pub fn user(&self) -> Option<u64> {
-        *self.user.get_or_init(|| self.named(USER))
+        static FIELD: LazyLock<u64> = LazyLock::new(|| fingerprint(USER));
+        *self.user.get_or_init(|| self.named(USER, *FIELD))
     }
 
     /// The address that it names as its source.
     pub fn source(&self) -> Option<u64> {
-        *self.source.get_or_init(|| self.named(SOURCE))
+        static FIELD: LazyLock<u64> = LazyLock::new(|| fingerprint(SOURCE));
+        *self.source.get_or_init(|| self.named(SOURCE, *FIELD))
     }
 
-    fn named(&self, field: &str) -> Option<u64> {
+    fn named(&self, field: &str, number: u64) -> Option<u64> {
         let value = normal::field(self.line.record, field).filter(|value| !value.is_empty())?;
-        Some(paired(fingerprint(field), fingerprint(&value)))
+        Some(paired(number, fingerprint(&value)))
     }
 
     pub fn shows_password(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The names that public Sigma rules use, over a record as it was parsed.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use rsigma_eval::{Event, EventValue};
 use serde_json::Value;
@@ -62,6 +63,8 @@ pub struct SigmaRecord<'a> {
     is_of_event_log: bool,
     /// A normal field wins over one that the line itself calls so.
     is_normal: bool,
+    /// The values of fields that are not part of the message.
+    beside: OnceCell<Vec<&'a str>>,
 }
 
 impl<'a> SigmaRecord<'a> {
@@ -71,7 +74,8 @@ impl<'a> SigmaRecord<'a> {
             let journal = is_process_creation.then(|| record.field("_CMDLINE")).flatten();
             journal.map(Cow::Borrowed)
         });
-        Self { record, command, is_process_creation, is_of_event_log: classes.is_of_event_log(), is_normal: false }
+        let is_of_event_log = classes.is_of_event_log();
+        Self { record, command, is_process_creation, is_of_event_log, is_normal: false, beside: OnceCell::new() }
     }
 
     /// For scenarios, which count what all programs mean alike.
@@ -163,6 +167,18 @@ impl<'a> SigmaRecord<'a> {
         let target = (name == "cs-uri-query").then(|| self.record.field("c-uri")).flatten();
         let of_event = || event_log::field(self.record, name).filter(|_| self.is_of_event_log);
         target.or_else(|| self.record.field(name)).or_else(of_event)
+    }
+
+    /// The message, and of the fields what is not part of it.
+    pub(super) fn message_and_beside(&self) -> impl Iterator<Item = &str> {
+        let message = self.record.message.as_str();
+        let is_part = |value: &str| {
+            // Letters of other scripts may change their form with what follows.
+            value.is_ascii() && memchr::memmem::find(message.as_bytes(), value.as_bytes()).is_some()
+        };
+        let values = || self.record.fields.iter().map(|(_, value)| value.as_str());
+        let beside = self.beside.get_or_init(|| values().filter(|value| !is_part(value)).collect());
+        std::iter::once(message).chain(beside.iter().copied())
     }
 
     fn strings(&self) -> impl Iterator<Item = &str> {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rsigma_eval::Engine;
+use rsigma_eval::{Engine, EvaluationResult};
 use rsigma_parser::{FilterRule, FilterRuleTarget, Level, LogSource, SigmaCollection, SigmaRule};
 
 use super::fields::SigmaRecord;
+use super::keywords::{Plain, are_plain};
 use super::logsource::Classes;
 use super::patterns::Room;
 use super::problem::Problem;
@@ -51,6 +52,14 @@ pub struct RuleSet {
 struct Group {
     logsource: LogSource,
     engine: Engine,
+    /// All of its keywords are plain.
+    is_plain: bool,
+}
+
+impl Group {
+    fn evaluate(&self, view: &SigmaRecord<'_>) -> Vec<EvaluationResult> {
+        if self.is_plain { self.engine.evaluate(&Plain(view)) } else { self.engine.evaluate(view) }
+    }
 }
 
 impl RuleSet {
@@ -95,7 +104,7 @@ impl RuleSet {
             .groups
             .iter()
             .filter(|group| classes.fit(&group.logsource))
-            .flat_map(|group| group.engine.evaluate(&view))
+            .flat_map(|group| group.evaluate(&view))
             .map(|result| RuleMatch {
                 score: score(result.header.level),
                 techniques: result.header.tags.iter().filter_map(|tag| technique_of_tag(tag)).collect(),
@@ -116,7 +125,10 @@ impl RuleSet {
         let mut applied = false;
         for group in self.groups.iter_mut().filter(|group| concerns(filter, &group.engine)) {
             match group.engine.apply_filter(filter) {
-                Ok(()) => applied = true,
+                Ok(()) => {
+                    applied = true;
+                    group.is_plain &= are_plain(&filter.detection);
+                }
                 Err(error) => problems.push(Problem::not_loaded(file, error.to_string())),
             }
         }
@@ -173,7 +185,12 @@ fn parse(text: &RuleText, problems: &mut Vec<Problem>) -> SigmaCollection {
 
 fn groups(rules: impl Iterator<Item = Filed>, room: &mut Room, problems: &mut Vec<Problem>) -> Vec<Group> {
     let of_source = by_source(rules, room, problems).into_iter();
-    of_source.map(|(logsource, mut rules)| Group { logsource, engine: compile(&mut rules, problems) }).collect()
+    let group = |(logsource, mut rules): (LogSource, Vec<Filed>)| {
+        let engine = compile(&mut rules, problems);
+        let is_plain = rules.iter().all(|(_, rule)| are_plain(&rule.detection));
+        Group { logsource, engine, is_plain }
+    };
+    of_source.map(group).collect()
 }
 
 #[cfg(test)]
