@@ -128,6 +128,11 @@ impl Bus {
         self.lock().pending.len()
     }
 
+    /// How many events wait for the hot store.
+    pub fn uncommitted_events(&self) -> u64 {
+        self.lock().pending_events as u64
+    }
+
     /// The id up to which everything is committed: what the outside may see.
     pub fn committed(&self) -> watch::Receiver<EventId> {
         self.committed.subscribe()

@@ -155,6 +155,8 @@ impl Writer {
                     return Ok(false);
                 }
                 metrics::commit_seconds().record(started.elapsed());
+                // Whoever sees an event finds it counted.
+                self.announce(&transactions);
                 self.has.bus.confirm(&transactions);
                 self.batch = (self.batch * 2).min(limits::COMMIT_EVENTS_MAX);
                 self.after_commit(&transactions);
@@ -168,6 +170,11 @@ impl Writer {
         }
     }
 
+    fn announce(&self, transactions: &[Arc<Transaction>]) {
+        let on_terminal = (self.has.config)().daemon.print_events;
+        transactions.iter().for_each(|transaction| self.has.announcer.announce(&transaction.events, on_terminal));
+    }
+
     fn after_commit(&mut self, transactions: &[Arc<Transaction>]) {
         if self.notice.error().is_some() {
             self.has.board.set_store_error(None);
@@ -176,11 +183,9 @@ impl Writer {
             log::info!(target: "dsmild", "the hot store takes events again");
         }
         self.has.progress.note(transactions);
-        let on_terminal = (self.has.config)().daemon.print_events;
         for transaction in transactions {
             self.unpruned += transaction.weight() as u64;
             self.handled.commit(transaction);
-            self.has.announcer.announce(&transaction.events, on_terminal);
             // What comes over HTTP has no position, and is to be missed as well.
             let is_input = |event: &Event| matches!(event.stream, Stream::L3In | Stream::L4In);
             self.positions_changed |= transaction.events.first().is_some_and(is_input);

@@ -46,11 +46,18 @@ pub struct Live {
 impl Live {
     fn actors(&self) -> Vec<ActorStatus> {
         let consumers = self.bus.consumers();
+        // After what the stages have handled, so that where all of it is nothing everything that follows is committed as well.
+        let uncommitted = self.bus.uncommitted_events();
+        let lag = |child: &Child, consumer: Option<&Consumer>| match consumer {
+            None if child.name == STORE => uncommitted,
+            consumer => consumer.map_or(0, Consumer::in_flight),
+        };
         let children = self.board.children();
-        children
-            .iter()
-            .map(|child| actor_status(child, consumers.iter().find(|consumer| consumer.name == child.name)))
-            .collect()
+        let with_consumer = |child: &Arc<Child>| {
+            let consumer = consumers.iter().find(|consumer| consumer.name == child.name);
+            actor_status(child, lag(child, consumer), consumer.map_or(0, |consumer| consumer.refused))
+        };
+        children.iter().map(with_consumer).collect()
     }
 
     /// An outlet is no more up than the actor that writes to it.
@@ -86,8 +93,10 @@ fn asked<'a>(config: &'a Config, parser: &'a Arc<dyn RecordParser>) -> Result<ar
 
 /// The stage that counts the hits of rules.
 const FUSION: &str = "fusion";
+/// The actor that commits; it lags behind by what waits for it.
+const STORE: &str = "store";
 
-fn actor_status(child: &Child, consumer: Option<&Consumer>) -> ActorStatus {
+fn actor_status(child: &Child, lag_events: u64, refused_outputs: u64) -> ActorStatus {
     ActorStatus {
         name: child.name.clone(),
         state: match child.state() {
@@ -98,8 +107,8 @@ fn actor_status(child: &Child, consumer: Option<&Consumer>) -> ActorStatus {
         },
         critical: child.critical,
         restarts: u64::from(child.restarts()),
-        lag_events: consumer.map_or(0, Consumer::in_flight),
-        refused_outputs: consumer.map_or(0, |consumer| consumer.refused),
+        lag_events,
+        refused_outputs,
         last_error: child.last_error(),
     }
 }

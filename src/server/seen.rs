@@ -56,7 +56,7 @@ impl<Folded: Fold> Seen<Folded> {
         }
     }
 
-    /// What there is after this time at most, and whether that is all: after a start the log may still be read.
+    /// All that is committed, and true; while the log is still read after a start, what there is after this time at most, and false.
     ///
     /// # Errors
     /// As [`whole`](Self::whole).
@@ -66,13 +66,15 @@ impl<Folded: Fold> Seen<Folded> {
         patience: Duration,
     ) -> Result<(MappedMutexGuard<'_, Folded>, bool), GatewayError> {
         let until = Instant::now() + patience;
-        match timeout_at(until, self.whole(gateway)).await {
-            Ok(whole) => Ok((whole?, true)),
-            Err(_) => {
-                let read = self.0.lock().await;
-                let was_at_end = read.was_at_end;
-                Ok((MutexGuard::map(read, |read| &mut read.folded), was_at_end))
-            }
+        if let Ok(whole) = timeout_at(until, self.whole(gateway)).await {
+            return Ok((whole?, true));
         }
+        let read = self.0.lock().await;
+        if !read.was_at_end {
+            return Ok((MutexGuard::map(read, |read| &mut read.folded), false));
+        }
+        // What is not read is new since, and little: on a busy machine it takes longer than a moment all the same.
+        drop(read);
+        Ok((self.whole(gateway).await?, true))
     }
 }

@@ -38,6 +38,10 @@ fn is_locked(site: &Site) -> bool {
     shadow(site).contains("deploy:!$y$j9T$salt$hash:19000:0:99999:7::1:\n")
 }
 
+fn state_of(site: &Site, id: &str) -> String {
+    response(site, id)["state"].as_str().unwrap_or_default().to_owned()
+}
+
 fn helper(site: &Site, idle_s: &str) -> Helper {
     let mut command = dsmild();
     command.args(["respond-accounts-helper", "--user", "root", "--idle-s", idle_s, "-c"]).arg(site.path("dsmil.toml"));
@@ -90,7 +94,8 @@ fn an_account_is_unlocked_in_time_though_the_daemon_is_dead_and_the_helper_was_k
     let daemon = site.start_ready();
     let id = wait_for_proposed(&site, "lock_user", VICTIM);
     assert_eq!(command(&site, &["proposals", "approve", &id]).0, Some(0));
-    wait_for("it to be carried out", || response(&site, &id)["state"] == "executed");
+    // On a busy machine it may be over before anybody looks.
+    wait_for("it to be carried out", || ["executed", "ended"].contains(&state_of(&site, &id).as_str()));
     daemon.kill();
     drop(first);
     // As its timer starts it, also after the machine's next start: nobody asks it for anything.

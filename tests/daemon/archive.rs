@@ -152,6 +152,7 @@ fn what_happened_while_postgres_was_absent_is_archived_when_it_comes() {
     assert!(status["last_error"].as_str().unwrap().contains("start Postgres there"), "{status}");
     let (_, metrics) = daemon.get("/metrics").unwrap();
     assert!(metrics.contains("dsmil_archive_up 0"), "{metrics}");
+    site.until_said("connecting to Postgres");
     assert_eq!(site.log().matches("connecting to Postgres").count(), 1, "said once: {}", site.log());
     postgres.start();
     wait_until_archived(&daemon);

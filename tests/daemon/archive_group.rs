@@ -14,7 +14,7 @@ use crate::postgres::{Postgres, block_on};
 use crate::redis_server::{Reply, Server, installed};
 use dsmild::parse::built_in;
 
-/// `limited` may do everything but acknowledge, so that what it took and archived stays with it until another takes over.
+/// `limited` loses the right to acknowledge, so that what it took and archived stays with it until another takes over.
 fn site(redis: &Server, postgres: &Postgres, instance: &str, user: &str) -> Site {
     let site = Site::new("");
     std::fs::write(site.path("password"), "any").unwrap();
@@ -36,6 +36,16 @@ fn write(redis: &Server, numbers: std::ops::Range<u64>) {
     for number in numbers {
         connection.ask(&["XADD", "L3_IN", "*", "source", "writer", "payload", &format!("number={number}")]);
     }
+}
+
+/// Nobody sees some of them without the others.
+fn write_at_once(redis: &Server, numbers: std::ops::Range<u64>) {
+    let mut connection = redis.connect();
+    connection.ask(&["MULTI"]);
+    for number in numbers {
+        connection.ask(&["XADD", "L3_IN", "*", "source", "writer", "payload", &format!("number={number}")]);
+    }
+    assert!(!connection.ask(&["EXEC"]).list().is_empty());
 }
 
 fn pending(redis: &Server) -> i64 {
@@ -73,14 +83,18 @@ fn an_entry_that_a_dead_daemon_archived_is_not_archived_again_by_its_heir() {
         return;
     }
     let redis = Server::started(&[]);
-    redis.ask(&["ACL", "SETUSER", "limited", "on", "nopass", "~*", "+@all", "-xack"]);
+    redis.ask(&["ACL", "SETUSER", "limited", "on", "nopass", "~*", "+@all"]);
     redis.ask(&["ACL", "SETUSER", "whole", "on", "nopass", "~*", "+@all"]);
     let sites = [site(&redis, &postgres, "one", "limited"), site(&redis, &postgres, "two", "whole")];
-    // Before it starts, so that its first look finds all: after the first refusal to acknowledge it takes no more.
-    write(&redis, 0..500);
     let dies = sites[0].start_ready();
+    // It asks for one at first, and each time for twice as many.
+    write(&redis, 0..1000);
+    wait_for("the first ones to be taken", || archived(&postgres).1 == 1000 && pending(&redis) == 0);
+    redis.ask(&["ACL", "SETUSER", "limited", "-xack"]);
+    // At once, so that one answer has all: after the first refusal to acknowledge it takes no more.
+    write_at_once(&redis, 1000..1500);
     wait_for("the first daemon's lines and decisions in Postgres", || {
-        archived(&postgres) == ((0..500).collect::<Vec<_>>(), 500)
+        archived(&postgres) == ((0..1500).collect::<Vec<_>>(), 1500)
     });
     assert_eq!(pending(&redis), 500, "none was acknowledged");
     dies.kill();
@@ -88,18 +102,18 @@ fn an_entry_that_a_dead_daemon_archived_is_not_archived_again_by_its_heir() {
     wait_for("the entries to be taken over and acknowledged", || pending(&redis) == 0);
     wait_until_archived(&successor);
     assert_eq!(successor.stream("L3_OUT").len(), 500, "the successor has handled each");
-    assert_eq!(archived(&postgres), ((0..500).collect(), 500), "and Postgres has each once");
+    assert_eq!(archived(&postgres), ((0..1500).collect(), 1500), "and Postgres has each once");
     let dropped = "dsmil_dropped_total{where=\"archive\",reason=\"duplicate\"}";
     wait_for("what was left out to be counted", || successor.get("/metrics").unwrap().1.contains(dropped));
 
     // The dead one comes back with its hot store: what it archived stays as it is, and both go on.
     redis.ask(&["ACL", "SETUSER", "limited", "+xack"]);
     let back = sites[0].start_ready();
-    write(&redis, 500..900);
+    write(&redis, 1500..1900);
     wait_for("everything to be acknowledged", || pending(&redis) == 0);
     wait_until_archived(&successor);
     wait_until_archived(&back);
-    assert_eq!(archived(&postgres), ((0..900).collect(), 900));
+    assert_eq!(archived(&postgres), ((0..1900).collect(), 1900));
 }
 
 const NOW: u64 = 1_763_856_000_000;

@@ -18,7 +18,7 @@ fn what_comes_until_the_stop_is_archived_after_a_reload_of_the_archive() {
     site.configure(&configuration(&postgres.url(), "").replace("batch = 200", "batch = 300"));
     hang_up(&daemon);
     wait_for("the reload", || reloads(&daemon, "success") == 1);
-    assert!(site.log().contains("archive restarts with archive.batch 200 -> 300"), "{}", site.log());
+    site.until_said("archive restarts with archive.batch 200 -> 300");
 
     let line = "{\"payload\":\"the last one\"}\n";
     let mut request = TcpStream::connect(("127.0.0.1", site.port)).unwrap();

@@ -139,11 +139,11 @@ fn a_feed_that_never_came_or_is_too_old_is_down_and_the_old_list_is_still_used()
     server.now(|_| Some(list("", b"203.0.113.9\n")));
     wait_for("the feed to be up", || feed(&daemon)["state"] == "up");
     server.now(|_| Some(status("503 Service Unavailable", "Retry-After: 3600\r\n")));
+    wait_for_error(&daemon, "it answered 503");
+    let asked = server.heads().len();
     let shown = wait_for_error(&daemon, "older than max_age = 3s");
     assert_eq!(shown["state"], "down");
     wait_for_hit(&daemon, "203.0.113.9");
-    let asked = server.heads().len();
-    wait_for_error(&daemon, "it answered 503");
     assert_eq!(server.heads().len(), asked, "not before the server wants it");
 }
 

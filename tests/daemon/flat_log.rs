@@ -156,6 +156,7 @@ fn a_file_that_cannot_be_written_is_reported_and_written_when_it_can_be() {
     fs::remove_dir(site.path("dsmil.log")).unwrap();
     wait_for("the lines", || numbers(&text(&site, "dsmil.log")).len() == 10);
     wait_for("the end of the error in status", || flat_log(&daemon)["up"] == true);
+    site.until_said("it is a directory");
     assert_eq!(site.log().matches("it is a directory").count(), 1, "said once: {}", site.log());
 }
 

@@ -1,11 +1,13 @@
 //! Starts, asks and kills the daemon.
 
 use std::collections::hash_map::RandomState;
+use std::fs::File;
 use std::hash::BuildHasher;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -102,6 +104,11 @@ impl Site {
         daemon
     }
 
+    /// Waits until the daemon's log has this. What it says it writes a moment later: elsewhere it may be seen before.
+    pub fn until_said(&self, words: &str) {
+        wait_for(&format!("the log to say `{words}`"), || self.log().contains(words));
+    }
+
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
     }
@@ -138,7 +145,21 @@ pub fn dsmild() -> Command {
 /// None of those that the kernel gives to connections: a server that was killed finds its port free again.
 pub fn free_port() -> u16 {
     let any = || 10_000 + (RandomState::new().hash_one(0) % 22_000) as u16;
-    std::iter::repeat_with(any).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+    std::iter::repeat_with(any).find(|port| is_ours(*port)).unwrap()
+}
+
+/// Whether nobody listens there, and no other test is about to: each port is of one process of tests until that ends.
+pub fn is_ours(port: u16) -> bool {
+    static OURS: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    let user = rustix::process::getuid().as_raw();
+    let folder = std::env::temp_dir().join(format!("dsmild-test-ports-{user}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = File::options().create(true).truncate(false).write(true).open(folder.join(port.to_string())).unwrap();
+    let is_free = file.try_lock().is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok();
+    if is_free {
+        OURS.lock().unwrap().push(file);
+    }
+    is_free
 }
 
 pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {

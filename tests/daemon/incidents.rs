@@ -15,9 +15,14 @@ fn an_incident_that_somebody_looks_after_is_the_same_after_a_kill_and_closed_by_
         (output.status.code(), out, err)
     };
     let ask = |arguments: &[&str]| command("incidents", arguments);
+    // After a start the log may still be read: then the list is not complete.
     let critical = || {
-        let (_, text, _) = ask(&["list", "--json"]);
-        let list: Value = serde_json::from_str(&text).ok()?;
+        let mut list = Value::Null;
+        wait_for("the list of incidents to be complete", || {
+            let (_, text, _) = ask(&["list", "--json"]);
+            list = serde_json::from_str(&text).unwrap_or_default();
+            list["complete"] == true
+        });
         list["incidents"].as_array()?.iter().find(|one| one["severity"] == "CRITICAL").cloned()
     };
     let daemon = site.start_ready();

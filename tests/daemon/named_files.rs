@@ -75,6 +75,7 @@ fn positions_that_are_no_file_are_moved_aside() {
     let site = Site::new("");
     pipe(&site.path("state/positions.json"));
     let daemon = site.start_ready();
-    assert!(site.log().contains("it is a named pipe") && site.path("state/positions.json.damaged").exists());
+    site.until_said("it is a named pipe");
+    assert!(site.path("state/positions.json.damaged").exists());
     assert_eq!(daemon.terminate(), Some(0));
 }

@@ -1,11 +1,10 @@
 //! A TPM's quotes by way of `POST /api/v1/streams/L4_IN`: from a file, and from an emulated TPM that examples/quote.py asks.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Site, free_port, wait_for};
+use crate::harness::{Daemon, Site, free_port, is_ours, wait_for};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -53,7 +52,7 @@ impl Drop for Tpm {
 
 /// A port behind which the next one is free as well: the tools expect the emulator's control channel there.
 fn two_ports() -> u16 {
-    std::iter::repeat_with(free_port).find(|port| TcpListener::bind(("127.0.0.1", port + 1)).is_ok()).unwrap()
+    std::iter::repeat_with(free_port).find(|port| is_ours(port + 1)).unwrap()
 }
 
 #[test]

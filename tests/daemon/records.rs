@@ -70,7 +70,7 @@ fn a_write_ahead_log_that_was_cut_flipped_or_removed_is_reported_and_read_again(
         write_lines(&site, 500..600);
         let daemon = site.start_ready();
         wait_for(&format!("every line to be there again after {number}"), || numbers(&daemon).len() == 600);
-        assert!(site.log().contains("events that were committed are missing from"), "{number}: {}", site.log());
+        site.until_said("events that were committed are missing from");
         let (_, metrics) = daemon.get("/metrics").unwrap();
         assert!(metrics.contains("dsmil_dropped_total{where=\"store\",reason=\"lost\"} 1"), "{number}: {metrics}");
     }
@@ -103,7 +103,7 @@ fn a_row_with_the_largest_id_does_not_end_detection() {
     let daemon = site.start_ready();
     wait_for("new lines to be judged", || daemon.stream("L3_OUT").len() >= 600);
     assert_eq!(numbers(&daemon).len(), 600);
-    assert!(site.log().contains("ids beyond now"), "{}", site.log());
+    site.until_said("ids beyond now");
 }
 
 /// Over the socket, as whoever may open it.

@@ -44,9 +44,9 @@ impl Story {
         let metrics = self.daemon.get("/metrics").unwrap().1;
         assert!(metrics.contains("dsmil_mirror_up 0"), "the metric follows");
         assert_eq!(self.daemon.get("/readyz").map(|(code, _)| code), Some(200), "nothing else is touched");
-        let log = self.site.log();
-        let lines = log.lines().filter(|line| words.iter().all(|word| line.contains(word))).count();
-        assert_eq!(lines, 1, "{words:?} once in {log}");
+        let said = || self.site.log().lines().filter(|line| words.iter().all(|word| line.contains(word))).count();
+        wait_for("the journal to have it", || said() > 0);
+        assert_eq!(said(), 1, "{words:?} once in {}", self.site.log());
     }
 
     fn expect_mirrored(&self, redis: &Server) {

@@ -79,7 +79,7 @@ impl Story {
         });
         assert!(self.daemon.get("/metrics").unwrap().1.contains("dsmil_mirror_up 0"));
         assert_eq!(self.daemon.get("/readyz").map(|(code, _)| code), Some(200), "nothing else is touched");
-        assert!(self.site.log().lines().any(|line| says(Some(line), words)), "{words:?} in {}", self.site.log());
+        wait_for("the journal to have it", || self.site.log().lines().any(|line| says(Some(line), words)));
     }
 }
 

@@ -24,7 +24,7 @@ fn says_that_it_is_not_ready(daemon: &Daemon, why: &str) {
 fn reads_everything_again(site: &Site, lines: usize) {
     let daemon = site.start_ready();
     wait_for("every line to be there again", || numbers(&daemon).len() == lines);
-    assert!(site.log().contains("events that were committed are missing from"), "{}", site.log());
+    site.until_said("events that were committed are missing from");
     // The store that is there now is one that nothing is missing from.
     daemon.kill();
     let (before, daemon) = (site.log().len(), site.start_ready());
@@ -95,7 +95,7 @@ fn goes_on_with_a_new_store(extra: &str, said: &str) {
     let mut daemon = site.start_under("env", &[&elsewhere]);
     daemon.until_ready(&site);
     wait_for("what came since", || numbers(&daemon) == (500..600).collect());
-    assert!(site.log().contains(said), "{}", site.log());
+    site.until_said(said);
 }
 
 #[test]
