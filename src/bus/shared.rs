@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
 use super::{Consumer, ConsumerId, DeadLetter, Ledger, Log, Reader, Ready, Snapshot, TakenEntries, Transaction};
-use crate::event::{Draft, Event, EventId, Timestamp};
+use crate::event::{Draft, Event, EventId, Interest, Stream, Timestamp, stream};
 use crate::limits;
 
 /// Wakes a consumer's actor; must not block.
@@ -313,9 +313,11 @@ impl Inner {
         self.moving().map(|(_, wake)| Arc::clone(wake)).collect()
     }
 
-    /// Of those that were given up, nothing follows.
+    /// Whether a judgement may still follow. Of those that were given up, nothing does; and what devices add to it has time, for they
+    /// let events gather.
     pub(super) fn can_move(&self) -> bool {
-        self.moving().any(|(consumer, _)| consumer.attached)
+        const JUDGEMENTS: Interest = Interest::NONE.stream(Stream::L3Out).stream(Stream::L4Out).soc(stream::FUSION);
+        self.moving().any(|(consumer, _)| consumer.attached && consumer.writes.overlaps(JUDGEMENTS))
     }
 
     fn moving(&self) -> impl Iterator<Item = (&Consumer, &Wake)> {

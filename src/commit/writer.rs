@@ -14,6 +14,7 @@ use crate::event::{Event, EventId, Stream, Timestamp};
 use crate::intake::IntakeLog;
 use crate::intake::clock::arrival::{boot_id, uptime};
 use crate::limits;
+use crate::observe::audit::Kept;
 use crate::observe::metrics;
 use crate::outlet::CommittedLog;
 use crate::retry::{Notice, Notices, OutsideError};
@@ -109,6 +110,9 @@ impl Writer {
         let retention = kept.and_then(|kept| RetentionClock::kept(kept, &boot));
         let retention =
             retention.unwrap_or_else(|| RetentionClock::new(Timestamp::now(), uptime(), has.store.committed()));
+        if let Some(kept) = positions.positions.get(Kept::NAME) {
+            has.outlets.set_audit_head(kept);
+        }
         Self {
             retention,
             retention_saved: None,
@@ -191,6 +195,9 @@ impl Writer {
             self.positions_changed |= transaction.events.first().is_some_and(is_input);
             self.positions.saved_id = transaction.events.last().map_or(self.positions.saved_id, |event| event.id);
             for (source, position) in &transaction.positions {
+                if source == Kept::NAME {
+                    self.has.outlets.set_audit_head(position);
+                }
                 keep_position(&mut self.positions.positions, source, position);
                 self.positions_changed = true;
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -10,6 +11,7 @@ use super::driver::{About, Keep, Log};
 use crate::bus::{Bus, EventRef, Transaction};
 use crate::event::{Event, EventId, Interest};
 use crate::locked::locked;
+use crate::observe::audit::{Head, Kept};
 use crate::server::gateway::OutletStatus;
 use crate::store::{HotStore, StoreError};
 
@@ -25,6 +27,8 @@ pub struct CommittedLog {
     acknowledged: Mutex<BTreeMap<String, (Keep, EventId)>>,
     archived: watch::Sender<EventId>,
     shown: Mutex<BTreeMap<String, OutletStatus>>,
+    /// Where the audit log ends, as of the last commit.
+    audit_head: Mutex<Option<Head>>,
 }
 
 impl CommittedLog {
@@ -38,6 +42,7 @@ impl CommittedLog {
             acknowledged: Mutex::default(),
             archived: watch::Sender::new(EventId::ZERO),
             shown: Mutex::default(),
+            audit_head: Mutex::default(),
         }
     }
 
@@ -85,6 +90,18 @@ impl CommittedLog {
         let acknowledged = locked(&self.acknowledged);
         let ids = acknowledged.values().filter(|(keep, _)| counts(*keep)).map(|(_, id)| *id);
         ids.min().unwrap_or(EventId::MAX)
+    }
+
+    /// Where the audit log ends; nothing before its first line.
+    pub fn audit_head(&self) -> Option<Head> {
+        locked(&self.audit_head).clone().filter(|head| head.lines > 0)
+    }
+
+    /// It is committed that the audit log ends there.
+    pub fn set_audit_head(&self, kept: &Value) {
+        if let Some(kept) = Kept::read(kept) {
+            *locked(&self.audit_head) = Some(kept.head);
+        }
     }
 
     /// What every outlet shows of itself.

@@ -76,16 +76,6 @@ impl HotStore {
         self.in_time("reading how far it is", read).await
     }
 
-    /// What is kept under one name beside the positions of the sources.
-    ///
-    /// # Errors
-    /// As [`after`](Self::after).
-    pub async fn position(&self, name: &str) -> Result<Option<Value>, StoreError> {
-        let query = sqlx::query_scalar(POSITION).bind(name).fetch_optional(&self.inner.readers);
-        let found: Option<String> = self.in_time("reading what is remembered", query).await?;
-        Ok(found.and_then(|text| serde_json::from_str(&text).ok()))
-    }
-
     /// Rows of dead letters with `after < number <= through` in order, at most `count`.
     ///
     /// # Errors

@@ -96,8 +96,13 @@ fn whoever_may_have_something_to_read_is_woken() {
 }
 
 #[tokio::test]
-async fn the_log_is_settled_when_all_stages_that_were_not_given_up_have_handled_it() {
-    let (bus, id) = bus();
+async fn the_log_is_settled_when_all_that_judge_and_were_not_given_up_have_handled_it() {
+    let reads = Interest::NONE.stream(Stream::Tick);
+    let consumers = [("l3", Interest::NONE.stream(Stream::L3Out)), ("device-53", Interest::NONE.soc(53))];
+    let consumers = consumers.map(|(name, writes)| (name.to_owned(), reads, writes, EventId::ZERO));
+    let bus = Bus::new(Ledger::new(consumers), EventId::ZERO);
+    let (id, device) = (bus.consumer("l3").unwrap(), bus.consumer("device-53").unwrap());
+    bus.begin(device, EventId::ZERO, Arc::new(|| ())).unwrap();
     let is_settled = |events| bus.wait_settled(events).now_or_never().is_some();
     let (generation, ..) = bus.begin(id, EventId::ZERO, Arc::new(|| ())).unwrap();
     assert!(is_settled(9));

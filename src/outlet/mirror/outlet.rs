@@ -12,7 +12,6 @@ use super::{Batch, Target, Top};
 use crate::config::{self, StreamRole};
 use crate::event::{EventId, Interest, Stream, Timestamp};
 use crate::limits;
-use crate::observe::audit::{Head, Kept};
 use crate::observe::metrics;
 use crate::outlet::driver::{About, Keep, Lane, Look, Outlet, Portion, Position, Want, Written};
 use crate::outlet::{CommittedLog, Configured, Resources};
@@ -105,20 +104,12 @@ impl Outlet for Mirror {
         };
         let count = limits::MIRROR_BATCH_EVENTS_MAX;
         let (events, scanned) = self.log.after(after, mirrored.reads(), count).await?;
-        let head = if mirrored.stream == Stream::SocEvents { self.audit_head().await? } else { None };
+        let head =
+            Some(mirrored.stream).filter(|stream| *stream == Stream::SocEvents).and_then(|_| self.log.audit_head());
         let batch = Batch::with_head(events.iter().map(|event| &**event), head.as_ref());
         let short = batch.as_ref().filter(|batch| batch.events < events.len()).map(|batch| batch.last);
         let more = short.is_some() || events.len() == count;
         Ok(Portion { batch, through: short.unwrap_or(scanned), more })
-    }
-}
-
-impl Mirror {
-    /// Where the audit log ends, as the hot store remembers it; nothing before its first line.
-    async fn audit_head(&self) -> Result<Option<Head>, OutsideError> {
-        let kept = self.log.store.position(Kept::NAME).await?;
-        let head = kept.as_ref().and_then(Kept::read).map(|kept| kept.head);
-        Ok(head.filter(|head| head.lines > 0))
     }
 }
 
