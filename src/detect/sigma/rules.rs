@@ -41,7 +41,7 @@ pub struct RuleMatch {
     pub techniques: Vec<String>,
 }
 
-/// Rules in groups of one log source each, so that a record is only compared with rules that are meant for it.
+/// Rules in groups of one log source and one kind of keywords each, so that a record is only compared with rules that are meant for it.
 #[derive(Default)]
 pub struct RuleSet {
     groups: Vec<Group>,
@@ -185,12 +185,17 @@ fn parse(text: &RuleText, problems: &mut Vec<Problem>) -> SigmaCollection {
 
 fn groups(rules: impl Iterator<Item = Filed>, room: &mut Room, problems: &mut Vec<Problem>) -> Vec<Group> {
     let of_source = by_source(rules, room, problems).into_iter();
-    let group = |(logsource, mut rules): (LogSource, Vec<Filed>)| {
-        let engine = compile(&mut rules, problems);
-        let is_plain = rules.iter().all(|(_, rule)| are_plain(&rule.detection));
-        Group { logsource, engine, is_plain }
-    };
-    of_source.map(group).collect()
+    let mut groups = Vec::new();
+    for (logsource, rules) in of_source {
+        let (plain, others) = rules.into_iter().partition(|(_, rule)| are_plain(&rule.detection));
+        for (is_plain, mut rules) in [(true, plain), (false, others)] {
+            let engine = compile(&mut rules, problems);
+            if engine.rule_count() > 0 {
+                groups.push(Group { logsource: logsource.clone(), engine, is_plain });
+            }
+        }
+    }
+    groups
 }
 
 #[cfg(test)]
