@@ -94,6 +94,8 @@ pub const NAME_BYTES_MAX: usize = 64;
 
 /// The newest proposals that are listed and can be decided.
 pub const PROPOSALS_MAX: usize = 1000;
+/// Of a proposal that was made several times, what the earlier ones follow from is shown of so many.
+pub const PROPOSAL_CAUSES_SHOWN_MAX: usize = 16;
 /// Proposals that wait for room in the hour; the least severe go first.
 pub const PROPOSALS_WAITING_MAX: usize = 256;
 /// Addresses of this machine, its gateways and resolvers that are kept out of proposals.

@@ -107,6 +107,9 @@ pub enum ClientCommand {
         connection: ConnectionArgs,
         /// Another file than audit.log in daemon.state_dir
         file: Option<PathBuf>,
+        /// What each place that remembers it says, as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Watch actors, rates and SOC events on a live screen; q quits
     Top {

@@ -24,11 +24,6 @@ pub async fn incidents(client: &Client, command: &IncidentCommand) -> Result<u8,
         IncidentCommand::List { state, json } => {
             let answer = lists::ask(client, LIST, *state).await?;
             let incidents = lists::items(client, LIST, &answer)?;
-            if answer.get("complete") == Some(&Value::Bool(false)) {
-                eprintln!(
-                    "dsmild: the log is still being read after the start: newer incidents are missing, ask again in a moment"
-                );
-            }
             if *json { format!("{answer:#}\n") } else { table(incidents, Surface::of_stdout().width) }
         }
         IncidentCommand::Show { id, json } => {

@@ -37,7 +37,9 @@ use crate::server::gateway::{SourceState, SourceStatus, Status};
 /// Runs a command to its end and returns the exit code of the process.
 pub async fn run(command: &ClientCommand, config: &Config) -> u8 {
     let result = match command {
-        ClientCommand::Verify { connection, file } => verify::verify(connection, config, file.as_deref()).await,
+        ClientCommand::Verify { connection, file, json } => {
+            verify::verify(connection, config, file.as_deref(), *json).await
+        }
         ClientCommand::Status { connection, json } => {
             with(connection, config, async |client| status(client, *json).await).await
         }

@@ -108,6 +108,12 @@ fn table(proposals: &[Value], width: Option<usize>) -> String {
     lines::list(LIST, width, ["PROPOSAL", "STATE", "SEVERITY", "EXPIRES", "RESPONSE", "INCIDENT", "WHAT"], rows)
 }
 
+/// That the same was proposed before; nothing where it was not.
+fn repeated(one: &Value) -> String {
+    let Some(repeats) = one.get("repeats").filter(|repeats| !repeats.is_null()) else { return String::new() };
+    format!("{} times since {}", field(repeats, "count"), field(repeats, "first_ts"))
+}
+
 fn story(one: &Value) -> String {
     let (event, proposal) = (one.get("event").unwrap_or(&Value::Null), proposed(one));
     let mut text = format!("{}  {}  {}\n", field(one, "id"), field(one, "state"), field(event, "severity"));
@@ -118,6 +124,8 @@ fn story(one: &Value) -> String {
         ("caution", field(proposal, "caution")),
         ("refused", field(proposal, "refused")),
         ("expires", time(proposal, "expires")),
+        ("proposed", repeated(one)),
+        ("superseded by", field(one, "superseded_by")),
         ("if approved", field(one, "effect")),
         ("carried out by", field(one, "executor")),
     ] {

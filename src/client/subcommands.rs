@@ -110,6 +110,8 @@ pub enum ProposalState {
     Approved,
     Rejected,
     Expired,
+    /// The same was proposed again before anybody decided
+    Superseded,
 }
 
 #[derive(Debug, Subcommand)]

@@ -73,7 +73,8 @@ async fn tail_reads_on_after_the_id_it_is_given() {
 async fn verify_needs_no_daemon_and_names_the_broken_line() {
     let daemon = Daemon::start().await;
     let file = daemon.folder.path().join("audit.log");
-    let verify = || ClientCommand::Verify { connection: ConnectionArgs::default(), file: Some(file.clone()) };
+    let verify =
+        || ClientCommand::Verify { connection: ConnectionArgs::default(), file: Some(file.clone()), json: false };
     assert_eq!(exit_of(verify()).await, EXIT_OK);
     std::fs::write(&file, "{}\n").unwrap();
     assert_eq!(exit_of(verify()).await, EXIT_BAD);
@@ -180,8 +181,10 @@ async fn https_works_with_the_daemons_own_certificate_and_not_with_another() {
 async fn verify_finds_a_log_that_is_whole_but_not_the_daemons() {
     let daemon = Daemon::start().await;
     let file = daemon.folder.path().join("audit.log");
-    let verify =
-        |connection| exit_of(ClientCommand::Verify { connection, file: Some(daemon.folder.path().join("audit.log")) });
+    let verify = |connection| {
+        let file = Some(daemon.folder.path().join("audit.log"));
+        exit_of(ClientCommand::Verify { connection, file, json: true })
+    };
     let id = daemon.gateway.commit(Stream::SocEvents, proposal());
     assert_eq!(daemon.decide(&format!("/api/v1/proposals/{id}/approve"), "").await.status, 200);
     assert_eq!(verify(args(&daemon)).await, EXIT_OK);
@@ -208,7 +211,7 @@ async fn verify_compares_with_what_was_saved_where_no_daemon_runs() {
     let kept = Kept::new(audit.head().clone()).to_value();
     let positions = [(Kept::NAME.to_owned(), kept)].into();
     Positions { positions, ..Positions::default() }.save(folder.path()).unwrap();
-    let verify = || ClientCommand::Verify { connection: ConnectionArgs::default(), file: None };
+    let verify = || ClientCommand::Verify { connection: ConnectionArgs::default(), file: None, json: false };
     assert_eq!(run(&verify(), &config).await, EXIT_OK);
     std::fs::write(&log, "").unwrap();
     assert_eq!(run(&verify(), &config).await, EXIT_BAD);

@@ -2,13 +2,16 @@
 //! socket, and every minute by its timer. It runs as long as an account is locked, and unlocks it by itself when the time is over: what
 //! is locked is on the disk, with how it was before.
 
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use super::accounts::{Account, NoAccount, judge};
 use super::locked::{Change, EXPIRED, Locked, locking};
+use super::program::Input;
 use super::protocol::{Answer, Outcome, Request};
 use super::serve::{self, Helper};
 use super::user::UserName;
@@ -109,16 +112,20 @@ impl Locks<'_> {
                 let sessions = if accounts.end_sessions && has_session { end_sessions(user).await } else { "" };
                 Ok(Answer::new(Outcome::Done, format!("the account {user} is locked for {ttl_s} s{sessions}")))
             }
-            Request::Unlock { id, user, is_over } => {
+            Request::Unlock { id, user } => {
                 let mut locked = self.load().map_err(failed)?;
-                let is_free = locked.give_up(user, is_over.then_some(*id));
+                let is_free = locked.give_up(user, *id);
                 let saved = self.save(&locked);
                 // A disk that is full keeps nobody locked.
                 let said = if is_free {
-                    self.restore(user, &mut locked).await.map_err(failed)?
+                    self.restore(user, &mut locked).await.map_err(failed)?.to_owned()
                 } else {
                     saved.map_err(failed)?;
-                    "nothing is to be done"
+                    let until = locked.list().find(|(locked, _)| *locked == user);
+                    until.map_or_else(
+                        || "nothing is to be done".to_owned(),
+                        |(_, until)| format!("another proposal wants it locked until {until}: it stays so"),
+                    )
                 };
                 Ok(Answer::new(Outcome::Done, format!("the account {user}: {said}")))
             }
@@ -142,11 +149,12 @@ impl Locks<'_> {
     }
 
     async fn lock(&self, user: &UserName, account: &Account, id: EventId, until: Timestamp) -> Result<(), Failure> {
+        let alone = self.alone().map_err(failed)?;
         let mut locked = self.load().map_err(failed)?;
         locked.add(user, account, id, until).map_err(|why| (Outcome::Refused, why))?;
         // Before anything is done: whatever happens now, it is taken back.
         self.save(&locked).map_err(failed)?;
-        self.usermod(user, &locking(account)).await.map_err(failed)?;
+        self.usermod(user, &locking(account), alone).await.map_err(failed)?;
         let after = self.account(user)?.map_err(failed)?;
         if after.expires != EXPIRED {
             return Err(failed(format!("{USERMOD} has said nothing, and {user} has not expired: look at /etc/shadow")));
@@ -156,6 +164,7 @@ impl Locks<'_> {
 
     /// Makes an account as it was, and forgets it; in words, what was done.
     async fn restore(&self, user: &UserName, locked: &mut Locked) -> Result<&'static str, String> {
+        let alone = self.alone()?;
         let (passwd, shadow) = self.files()?;
         let change = match Account::read(user, &passwd, &shadow) {
             Ok(found) => locked.restored(user, &found),
@@ -164,7 +173,7 @@ impl Locks<'_> {
         };
         let said = match change {
             Some(change) => {
-                self.usermod(user, &change).await?;
+                self.usermod(user, &change, alone).await?;
                 "it is as it was before"
             }
             None => "it is not the one that was locked, and stays as it is",
@@ -199,7 +208,23 @@ impl Locks<'_> {
         self.restore_each(locked.users(), &mut locked).await
     }
 
-    async fn usermod(&self, user: &UserName, change: &Change) -> Result<(), String> {
+    /// A lock that usermod holds as long as it runs. Where a helper was killed alone, the one that it had started may still be about to lock:
+    /// what is restored before it has ended would be locked again for ever.
+    fn alone(&self) -> Result<File, String> {
+        let path = self.0.state.join("usermod.lock");
+        let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = file.map_err(|error| format!("{}: it cannot be opened: {error}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(format!(
+                "{USERMOD} of a helper that was killed still runs: it is waited for (it holds {})",
+                path.display()
+            )),
+            Err(TryLockError::Error(error)) => Err(format!("{}: it cannot be locked: {error}", path.display())),
+        }
+    }
+
+    async fn usermod(&self, user: &UserName, change: &Change, alone: File) -> Result<(), String> {
         let arguments = change.arguments();
         if arguments.is_empty() {
             return Ok(());
@@ -208,7 +233,7 @@ impl Locks<'_> {
         let mut all: Vec<&str> = if root == "/" { Vec::new() } else { vec!["--root", &root] };
         all.extend(arguments.iter().map(String::as_str));
         all.push(user.as_str());
-        program::run(USERMOD, &all, "", REMEDY).await.map(|_| ())
+        program::run(USERMOD, &all, Input::Held(alone), REMEDY).await.map(|_| ())
     }
 
     /// The account as it is now; the inner error says that there is none.
@@ -251,7 +276,7 @@ impl Locks<'_> {
 
 /// In words, for the end of a sentence. The account is locked whether or not it works.
 async fn end_sessions(user: &UserName) -> &'static str {
-    match program::run(LOGINCTL, &["terminate-user", user.as_str()], "", REMEDY).await {
+    match program::run(LOGINCTL, &["terminate-user", user.as_str()], Input::Text(""), REMEDY).await {
         Ok(_) => ", its sessions are ended",
         Err(error) => {
             eprintln!("{error}");

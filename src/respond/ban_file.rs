@@ -66,6 +66,27 @@ impl BanFile {
     }
 }
 
+/// Empties a list that is no longer written: who reads it would block for ever what nobody takes off it. Waits for the disk. Whether there
+/// was anything in it.
+///
+/// # Errors
+/// The folder cannot be written; the file is as before.
+pub fn empty(path: &Path) -> Result<bool, String> {
+    let emptied = match fs::symlink_metadata(path) {
+        Ok(found) if found.len() > 0 => replace(path, "").map(|_| true),
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    };
+    emptied.map_err(|error| {
+        format!(
+            "emptying the ban list {}, which respond.ban_list no longer names: {error}; whoever reads it blocks what is in it for ever: empty or \
+             remove it",
+            path.display()
+        )
+    })
+}
+
 fn replace(path: &Path, text: &str) -> io::Result<Found> {
     named_files::replace_for_good(path, MODE, |file| {
         file.set_permissions(Permissions::from_mode(MODE))?;
@@ -100,6 +121,9 @@ mod tests {
         file.write(&path, String::new()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+        file.write(&path, "203.0.113.7\n".into()).unwrap();
+        assert_eq!((empty(&path), empty(&path), empty(&folder.path().join("none"))), (Ok(true), Ok(false), Ok(false)));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
         let error = file.write(&folder.path().join("none/bans.txt"), String::new()).unwrap_err();
         assert!(error.contains("none/bans.txt") && error.contains("respond.ban_list"), "{error}");
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::protocol::{Answer, Outcome, Request};
+use super::protocol::{Answer, Blocked, Outcome, Request};
 use super::serve::{self, Helper};
 use super::target::Target;
 use super::{kernel, nft, spent_file, surroundings};
@@ -54,21 +54,26 @@ async fn act(request: &Request, options: &Options) -> Result<Answer, (Outcome, S
                     return Ok(answer);
                 }
             }
-            kernel::nft(&nft::block(*target, *ttl_s), *dry_run).await.map_err(failed)?;
-            let would = if *dry_run { "the kernel would block" } else { "the kernel blocks" };
-            Ok(Answer::new(Outcome::Done, format!("{would} {target} for {ttl_s} s")))
+            if *dry_run {
+                kernel::nft(&nft::block(*target, *ttl_s), true).await.map_err(failed)?;
+                return Ok(Answer::new(Outcome::Done, format!("the kernel would block {target} for {ttl_s} s")));
+            }
+            // Another proposal may want it blocked for longer.
+            let for_s = remaining_s(*target).await.map_err(failed)?.max(*ttl_s);
+            kernel::nft(&nft::block(*target, for_s), false).await.map_err(failed)?;
+            Ok(Answer::new(Outcome::Done, format!("the kernel blocks {target} for {for_s} s")))
         }
-        Request::Unblock { target } => {
-            kernel::nft(&nft::unblock(*target), false).await.map_err(failed)?;
-            Ok(Answer::new(Outcome::Done, format!("the kernel lets {target} through")))
+        Request::Unblock { target, keep_s } => {
+            let left_s = if *keep_s == 0 { 0 } else { remaining_s(*target).await.map_err(failed)?.min(*keep_s) };
+            if left_s == 0 {
+                kernel::nft(&nft::unblock(*target), false).await.map_err(failed)?;
+                return Ok(Answer::new(Outcome::Done, format!("the kernel lets {target} through")));
+            }
+            kernel::nft(&nft::block(*target, left_s), false).await.map_err(failed)?;
+            Ok(Answer::new(Outcome::Done, format!("the kernel blocks {target} for {left_s} s more")))
         }
         Request::List {} => {
-            kernel::nft(&nft::prepare(), false).await.map_err(failed)?;
-            let mut blocked = Vec::new();
-            for list in nft::lists() {
-                let listed = kernel::nft(&list, false).await.map_err(failed)?;
-                blocked.extend(listed.iter().flat_map(nft::blocked));
-            }
+            let blocked = blocked().await.map_err(failed)?;
             let said = format!("{} networks are blocked", blocked.len());
             Ok(Answer { blocked, ..Answer::new(Outcome::Done, said) })
         }
@@ -82,4 +87,20 @@ async fn act(request: &Request, options: &Options) -> Result<Answer, (Outcome, S
             Err((Outcome::Refused, "accounts have a helper of their own: respond.accounts.socket".to_owned()))
         }
     }
+}
+
+/// Everything that is blocked now.
+async fn blocked() -> Result<Vec<Blocked>, String> {
+    kernel::nft(&nft::prepare(), false).await?;
+    let mut blocked = Vec::new();
+    for list in nft::lists() {
+        blocked.extend(kernel::nft(&list, false).await?.iter().flat_map(nft::blocked));
+    }
+    Ok(blocked)
+}
+
+/// How long this is blocked still; 0 where it is not.
+async fn remaining_s(target: Target) -> Result<u64, String> {
+    let blocked = blocked().await?;
+    Ok(blocked.iter().find(|one| one.target == target).map_or(0, |one| one.remaining_s))
 }

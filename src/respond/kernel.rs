@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::program;
+use super::program::{self, Input};
 
 pub const NFT: &str = "/usr/sbin/nft";
 
@@ -12,7 +12,8 @@ pub const NFT: &str = "/usr/sbin/nft";
 /// As [`program::run`]; where the kernel does not take it, in nft's words.
 pub async fn nft(document: &str, is_dry_run: bool) -> Result<Vec<Value>, String> {
     let arguments: &[&str] = if is_dry_run { &["-j", "--check", "-f", "-"] } else { &["-j", "-f", "-"] };
-    let out = program::run(NFT, arguments, document, "install nftables (apt-get install nftables)").await?;
+    let out =
+        program::run(NFT, arguments, Input::Text(document), "install nftables (apt-get install nftables)").await?;
     let values = serde_json::Deserializer::from_slice(&out).into_iter().collect::<Result<_, _>>();
     values.map_err(|error| format!("reading the answer of {NFT}: {error}"))
 }

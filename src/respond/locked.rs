@@ -84,10 +84,10 @@ impl Locked {
         Ok(())
     }
 
-    /// Forgets what one proposal wants, or all of them; whether nobody wants it locked any more.
-    pub fn give_up(&mut self, user: &UserName, id: Option<EventId>) -> bool {
+    /// Forgets what one proposal wants; whether nobody wants it locked any more.
+    pub fn give_up(&mut self, user: &UserName, id: EventId) -> bool {
         let Some(lock) = self.0.get_mut(user) else { return false };
-        lock.until_ms.retain(|one, _| id.is_some_and(|id| id != *one));
+        lock.until_ms.remove(&id);
         lock.until_ms.is_empty()
     }
 
@@ -216,13 +216,11 @@ mod tests {
         assert_eq!(locked.next(), Some(at(10)), "asked for again, it lasts no longer");
         locked.add(&alice(), &before, second, at(20)).unwrap();
         assert_eq!((locked.due(at(19)), locked.due(at(20))), (vec![], vec![alice()]));
-        assert!(!locked.give_up(&alice(), Some(first)));
-        assert!(locked.give_up(&alice(), Some(second)));
+        assert!(!locked.give_up(&alice(), second), "somebody wants it back, and the other holds");
+        assert_eq!((locked.next(), locked.due(at(9))), (Some(at(10)), vec![]));
+        assert!(locked.give_up(&alice(), first));
         assert_eq!(locked.due(at(0)), [alice()], "what could not be restored at once is due");
-        locked.add(&alice(), &before, first, at(10)).unwrap();
-        locked.add(&alice(), &before, second, at(20)).unwrap();
-        assert!(locked.give_up(&alice(), None), "somebody wants it back");
-        assert!(!locked.give_up(&"bob".parse().unwrap(), None));
+        assert!(!locked.give_up(&"bob".parse().unwrap(), first));
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(crate) mod nft;
 pub(crate) mod plan;
 mod program;
 pub(crate) mod protocol;
+pub(crate) mod repeats;
 pub(crate) mod runner;
 mod serve;
 mod sessions;

@@ -20,6 +20,8 @@ pub struct Case<'a> {
     /// Until when it can be approved, by the clock of this machine.
     pub expires: Timestamp,
     pub decision: Option<Decided<'a>>,
+    /// The same was proposed again since: that one stands for it.
+    pub is_repeated: bool,
     /// Who wants it taken back.
     pub undo: Option<&'a str>,
     pub progress: Option<&'a Progress>,
@@ -95,7 +97,8 @@ fn task(case: &Case<'_>, respond: &Respond, now: Timestamp, room: &mut u64) -> O
     }
     let configured = executable(case.proposed, respond).ok().map(|(_, executor)| executor);
     let Some(Decided { who, mode }) = case.decision else {
-        let is_automatic = respond.mode == Mode::Automatic && is_for_the_daemon(case, deed.action(), respond);
+        let is_automatic =
+            respond.mode == Mode::Automatic && !case.is_repeated && is_for_the_daemon(case, deed.action(), respond);
         let approved = is_automatic && configured.is_some() && now < case.expires && *room > 0;
         *room -= u64::from(approved);
         return approved.then_some(Task::Approve(id));
@@ -203,6 +206,7 @@ mod tests {
                 proposed: &self.proposed,
                 expires: at(1060),
                 decision: self.decision.map(|(who, mode)| Decided { who, mode }),
+                is_repeated: false,
                 undo: self.undo,
                 progress: self.history.of(ID),
             };
@@ -357,10 +361,13 @@ mod tests {
             proposed: &world.proposed,
             expires: at(1060),
             decision: None,
+            is_repeated: false,
             undo: None,
             progress: None,
         };
         let respond = Respond { budget: 2, ..respond(Mode::Automatic) };
         assert_eq!(tasks((1..9).map(case), &respond, at(1010)).len(), 2);
+        let repeated = |ms| Case { is_repeated: ms < 8, ..case(ms) };
+        assert_eq!(tasks((1..9).map(repeated), &respond, at(1010)), [Task::Approve(EventId::new(8, 0))]);
     }
 }

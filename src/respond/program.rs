@@ -1,5 +1,6 @@
 //! Runs one program of the machine, by its path, without a shell and without an environment.
 
+use std::fs::File;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -11,15 +12,26 @@ use crate::limits;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What a program finds on its standard input.
+pub enum Input<'a> {
+    Text(&'a str),
+    /// An empty file that is locked: it stays so until the program has ended, also when this process is killed before.
+    Held(File),
+}
+
 /// What it writes to its standard output.
 ///
 /// # Errors
 /// It is not there (`remedy` says what to do then), it takes too long, or it fails: in its own words.
-pub async fn run(path: &str, arguments: &[&str], input: &str, remedy: &str) -> Result<Vec<u8>, String> {
+pub async fn run(path: &str, arguments: &[&str], input: Input<'_>, remedy: &str) -> Result<Vec<u8>, String> {
     let failed = |what: &str, why: &dyn std::fmt::Display| format!("{what} {path}: {why}");
     let mut command = Command::new(path);
     command.args(arguments).env_clear().kill_on_drop(true);
-    let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let (input, given) = match input {
+        Input::Text(text) => (text, Stdio::piped()),
+        Input::Held(file) => ("", Stdio::from(file)),
+    };
+    let spawned = command.stdin(given).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = spawned.map_err(|error| format!("{}; {remedy}", failed("starting", &error)))?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let work = async {

@@ -26,7 +26,12 @@ pub enum Request {
         dry_run: bool,
     },
     /// Takes that back; done as well when there is nothing to take back.
-    Unblock { target: Target },
+    Unblock {
+        target: Target,
+        /// For so long another proposal wants it blocked still: the block is shortened to that, and never made longer.
+        #[serde(default, skip_serializing_if = "is_nothing")]
+        keep_s: u64,
+    },
     /// Of the helper for accounts: lets nobody in by that account, until it unlocks it by itself.
     Lock {
         id: EventId,
@@ -37,14 +42,8 @@ pub enum Request {
         #[serde(default)]
         dry_run: bool,
     },
-    /// Restores an account as it was; done as well when the helper has not locked it.
-    Unlock {
-        id: EventId,
-        user: UserName,
-        /// The time of this proposal is over, and others may want it locked still.
-        #[serde(default)]
-        is_over: bool,
-    },
+    /// Restores an account as it was, unless another proposal wants it locked still; done as well when the helper has not locked it.
+    Unlock { id: EventId, user: UserName },
     /// What is blocked or locked now.
     List {},
     /// Whether it could act: reads what it needs, and has the kernel check the table.
@@ -91,6 +90,10 @@ pub struct Blocked {
     pub target: Target,
     /// Until the kernel lets it through again.
     pub remaining_s: u64,
+}
+
+fn is_nothing(seconds: &u64) -> bool {
+    *seconds == 0
 }
 
 impl Request {
@@ -155,10 +158,17 @@ mod tests {
     #[test]
     fn a_request_is_a_verb_with_its_arguments_and_nothing_else() {
         let (id, user) = (EventId::new(7, 1), "alice".parse().unwrap());
-        let unlock = Request::Unlock { id, user, is_over: true };
-        for request in
-            [unlock, block("203.0.113.7", 60), block("2001:db8::/64", 1), Request::List {}, Request::Check {}]
-        {
+        let unlock = Request::Unlock { id, user };
+        let unblock = |keep_s| Request::Unblock { target: "203.0.113.7".parse().unwrap(), keep_s };
+        for request in [
+            unlock,
+            unblock(0),
+            unblock(60),
+            block("203.0.113.7", 60),
+            block("2001:db8::/64", 1),
+            Request::List {},
+            Request::Check {},
+        ] {
             assert_eq!(Request::read(request.line().as_bytes()), Ok(request));
         }
         for wrong in [

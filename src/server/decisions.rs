@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::problem::Problem;
 use super::seen::{Fold, Seen};
 use super::silences::book::Book;
-use crate::event::{Body, Event, EventId, Timestamp};
+use crate::event::{Body, Event, EventId, Soc, Timestamp};
 use crate::limits;
 use crate::locked::locked;
 use crate::named_files;
@@ -21,6 +21,7 @@ use crate::observe::audit::{ACCEPT_FILE, Audit, AuditError, Entry, Head, Kept};
 use crate::respond::config::Mode;
 use crate::respond::history::History;
 use crate::respond::plan::Decided;
+use crate::respond::repeats::Repeats;
 use crate::respond::step::{SOAR_DEVICE, Step};
 
 /// Approvals, by what each leads to.
@@ -51,6 +52,8 @@ pub struct Proposals {
 #[derive(Default)]
 pub struct Newest {
     pub proposals: BTreeMap<EventId, Event>,
+    /// Which of them are the same again.
+    pub repeats: Repeats,
     pub history: History,
 }
 
@@ -129,13 +132,16 @@ impl Proposals {
 
 impl Fold for Newest {
     fn step(&mut self, event: &Event) {
-        if is_proposal(event) {
+        let at = Timestamp::from_millis(event.id.ms());
+        if let Some(proposed) = proposed_in(event) {
+            let waits = |id| self.proposals.get(&id).is_some_and(|earlier| !is_expired(earlier, at));
+            self.repeats.add(event.id, proposed, waits);
             self.proposals.insert(event.id, event.clone());
             if self.proposals.len() > limits::PROPOSALS_MAX {
-                self.forget_one(Timestamp::from_millis(event.id.ms()));
+                self.forget_one(at);
             }
         } else if let Body::Soc(soc) = &event.body {
-            self.history.step(Timestamp::from_millis(event.id.ms()), soc);
+            self.history.step(at, soc);
         }
     }
 }
@@ -148,7 +154,10 @@ impl Newest {
         let past = self.proposals.keys().take(before_newest).find(|id| is_past(id)).copied();
         let is_too_much = self.proposals.len() > limits::RESPONSES_IN_FORCE_MAX;
         let least = past.or_else(|| self.proposals.keys().next().copied().filter(|_| is_too_much));
-        least.map(|id| self.proposals.remove(&id));
+        let forgotten = least.and_then(|id| self.proposals.remove(&id));
+        if let Some((event, proposed)) = forgotten.as_ref().and_then(|event| Some((event, proposed_in(event)?))) {
+            self.repeats.forget(event.id, proposed);
+        }
     }
 }
 
@@ -300,7 +309,14 @@ pub fn is_expired(event: &Event, now: Timestamp) -> bool {
 }
 
 pub fn is_proposal(event: &Event) -> bool {
-    matches!(&event.body, Body::Soc(soc) if soc.producer() == SOAR_DEVICE && soc.proposal.is_some())
+    proposed_in(event).is_some()
+}
+
+fn proposed_in(event: &Event) -> Option<&Soc> {
+    match &event.body {
+        Body::Soc(soc) => Some(&**soc).filter(|soc| soc.producer() == SOAR_DEVICE && soc.proposal.is_some()),
+        _ => None,
+    }
 }
 
 pub fn decision_of(id: EventId, entry: &Entry) -> Decision {

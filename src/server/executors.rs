@@ -1,5 +1,6 @@
 //! Those who carry out what was approved, and what is known of them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,13 @@ use super::gateway::OutletStatus;
 use super::shared::Shared;
 use crate::event::{EventId, Timestamp};
 use crate::respond::ban_file::BanFile;
+use crate::respond::bans::Ban;
 use crate::respond::config::{Action, Mode, Respond};
 use crate::respond::deed::Deed;
 use crate::respond::executor::Executor;
 use crate::respond::protocol::{Answer, Approver, Outcome, Request};
 use crate::respond::runner;
+use crate::respond::target::Target;
 
 /// The name in status, and of its backoff.
 pub const NAME: &str = "respond";
@@ -39,6 +42,8 @@ pub struct Executors {
     accounts: Helper,
     runner: Helper,
     pub ban_file: BanFile,
+    /// What `respond.ban_list` was when the list before it was last looked after.
+    pub listed: Option<Option<PathBuf>>,
     /// What went wrong beside them: a step that could not be recorded, a list that could not be written.
     pub error: Option<String>,
     /// Something was asked for and is not over.
@@ -49,7 +54,8 @@ pub struct Executors {
 impl Executors {
     pub fn new() -> Self {
         let [nftables, accounts, runner] = [NAME, ACCOUNTS_NAME, RUNNER_NAME].map(Helper::new);
-        Self { nftables, accounts, runner, ban_file: BanFile::default(), error: None, has_work: false, waiting: 0 }
+        let (ban_file, listed, error) = Default::default();
+        Self { nftables, accounts, runner, ban_file, listed, error, has_work: false, waiting: 0 }
     }
 
     /// `None` while there is nothing to tell.
@@ -140,7 +146,7 @@ impl Executors {
         }
     }
 
-    /// Has it taken back, before its time or because that is over.
+    /// Has it taken back, before its time or because that is over. What another proposal wants stays.
     ///
     /// # Errors
     /// Nobody has answered.
@@ -151,30 +157,46 @@ impl Executors {
         id: EventId,
         deed: Deed,
         executor: Executor,
-        is_over: bool,
     ) -> Result<Answer, String> {
         match (executor, deed) {
             (Executor::Nftables, Deed::Block(target)) => {
-                self.nftables.ask(&respond.socket, &Request::Unblock { target }).await
+                let now = Timestamp::now();
+                let other = blocked_by_another(shared, id, target, now).await?;
+                let keep_s = other.as_ref().map_or(0, |ban| ban.ends.since(now).as_secs());
+                let answer = self.nftables.ask(&respond.socket, &Request::Unblock { target, keep_s }).await?;
+                let said = other.map(|ban| format!("{}{}", answer.said, because_of(&ban)));
+                Ok(Answer { said: said.unwrap_or(answer.said), ..answer })
             }
             (Executor::BanList, Deed::Block(target)) => {
-                let others = shared.bans(Timestamp::now(), Some(id)).await.map_err(|error| error.to_string())?;
-                let said = match others.in_force.iter().find(|ban| ban.target == target) {
+                let other = blocked_by_another(shared, id, target, Timestamp::now()).await?;
+                let said = match other {
                     None => format!("{target} is no longer on the ban list"),
-                    Some(ban) => format!(
-                        "{target} stays on the ban list until {} because of proposal {}: undo that as well",
-                        ban.ends, ban.id
-                    ),
+                    Some(ban) => format!("{target} stays on the ban list until {}{}", ban.ends, because_of(&ban)),
                 };
                 Ok(Answer::new(Outcome::Done, said))
             }
             (Executor::Accounts, Deed::Lock(user)) => {
-                let request = Request::Unlock { id, user, is_over };
+                let request = Request::Unlock { id, user };
                 self.accounts.ask(&respond.accounts.socket, &request).await
             }
             (executor, deed) => Err(not_possible(executor, &deed)),
         }
     }
+}
+
+/// What else wants the same blocked.
+async fn blocked_by_another(
+    shared: &Shared,
+    id: EventId,
+    target: Target,
+    now: Timestamp,
+) -> Result<Option<Ban>, String> {
+    let others = shared.bans(now, Some(id)).await.map_err(|error| error.to_string())?;
+    Ok(others.in_force.into_iter().find(|ban| ban.target == target))
+}
+
+fn because_of(ban: &Ban) -> String {
+    format!(" because of proposal {}: undo that as well", ban.id)
 }
 
 /// The helpers that the configuration needs.

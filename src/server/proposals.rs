@@ -10,13 +10,15 @@ use axum::http::{StatusCode, Uri};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::decisions::{Decision, Ledger, REJECT, approval, decision_of, expires, is_expired, is_proposal};
+use super::decisions::{Decision, Ledger, Newest, REJECT, approval, decision_of, expires, is_expired, is_proposal};
 use super::event_json::event_json;
 use super::note::{Noted, small_body};
 use super::problem::Problem;
 use super::request::{MayRead, MayRespond, PathPart, parameters};
+use super::seen::FOLD_PATIENCE;
 use super::shared::Shared;
 use crate::event::{Body as EventBody, Event, EventId, Timestamp};
+use crate::limits;
 use crate::observe::audit::{Entry, Kept};
 use crate::respond::config::{Mode, Respond};
 use crate::respond::deed::{Deed, executable};
@@ -30,6 +32,8 @@ use crate::respond::step::Step;
 pub struct List {
     /// What approving leads to.
     mode: Mode,
+    /// False while the log is still read after a start: newer proposals are missing.
+    complete: bool,
     /// The newest first.
     proposals: Vec<Proposal>,
 }
@@ -45,7 +49,40 @@ struct Proposal {
     executor: Option<Executor>,
     /// What became of it.
     response: Option<Response>,
+    /// Of one that is superseded: the newer one that stands for it.
+    superseded_by: Option<EventId>,
+    /// That the same was proposed before, and still waited.
+    repeats: Option<Repeated>,
     event: Value,
+}
+
+/// The same, proposed again and again before anybody decided.
+#[derive(Serialize)]
+struct Repeated {
+    /// How often, this time included.
+    count: usize,
+    /// The first of them, and when.
+    first: EventId,
+    first_ts: String,
+    /// What the newest of those before follow from.
+    causes: Vec<Value>,
+}
+
+impl Repeated {
+    fn of(newest: &Newest, id: EventId, is_undecided: impl Fn(EventId) -> bool) -> Option<Self> {
+        let older = newest.repeats.older(id, is_undecided);
+        let first = *older.last()?;
+        let cause = |id: &EventId| match &newest.proposals.get(id)?.body {
+            EventBody::Soc(soc) => soc.proposal.as_ref()?.get("cause").cloned(),
+            _ => None,
+        };
+        Some(Self {
+            count: older.len() + 1,
+            first,
+            first_ts: Timestamp::from_millis(first.ms()).to_string(),
+            causes: older.iter().take(limits::PROPOSAL_CAUSES_SHOWN_MAX).filter_map(cause).collect(),
+        })
+    }
 }
 
 /// What became of an approved proposal.
@@ -89,41 +126,53 @@ pub struct Decided {
 /// Until a step is on record that an answer tells of.
 const RESPONSE_PATIENCE: Duration = Duration::from_secs(5);
 
-const STATES: [&str; 4] = ["pending", "approved", "rejected", "expired"];
+const STATES: [&str; 5] = ["pending", "approved", "rejected", "expired", SUPERSEDED];
+const SUPERSEDED: &str = "superseded";
 
 pub async fn list(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<List>, Problem> {
     let [wanted] = parameters(&uri, ["state"])?;
     if let Some(state) = wanted.as_deref().filter(|state| !STATES.contains(state)) {
         let state: String = state.chars().take(32).collect();
-        return Err(Problem::bad_request(format!("state: `{state}` is not pending, approved, rejected or expired")));
+        let detail = format!("state: `{state}` is not pending, approved, rejected, expired or superseded");
+        return Err(Problem::bad_request(detail));
     }
-    let mut proposals = shared.shown_proposals(&|_| true).await?;
+    let (newest, complete) = shared.proposals.seen.within(&*shared.gateway, FOLD_PATIENCE).await?;
+    let mut proposals = shared.shown_proposals(&newest, &|_| true);
+    drop(newest);
     proposals.retain(|proposal| wanted.as_deref().is_none_or(|wanted| proposal.state == wanted));
-    Ok(Json(List { mode: (shared.respond)().mode, proposals }))
+    Ok(Json(List { mode: (shared.respond)().mode, complete, proposals }))
 }
 
 impl Shared {
     /// The newest first.
-    async fn shown_proposals(&self, is_wanted: &(dyn Fn(&Event) -> bool + Sync)) -> Result<Vec<Proposal>, Problem> {
-        let newest = self.proposals.seen.whole(&*self.gateway).await?;
+    fn shown_proposals(&self, newest: &Newest, is_wanted: &(dyn Fn(&Event) -> bool + Sync)) -> Vec<Proposal> {
         let (now, respond) = (Timestamp::now(), (self.respond)());
+        let is_undecided = |id| self.proposals.decision(id).is_none();
         let proposals = newest.proposals.values().rev().filter(|event| is_wanted(event)).map(|event| {
             let decision = self.proposals.decision(event.id);
-            let open = if is_expired(event, now) { "expired" } else { "pending" };
+            let superseded_by = newest.repeats.newer(event.id).filter(|_| decision.is_none());
+            let open = match superseded_by {
+                Some(_) => SUPERSEDED,
+                None if is_expired(event, now) => "expired",
+                None => "pending",
+            };
             let state = decision.as_ref().map_or(open, |decision| decision.state);
             let effect = (state == "pending").then(|| effect_of(event, &respond));
             let progress = newest.history.of(event.id);
             let asked = progress.filter(|progress| progress.requested.is_some()).map(|progress| progress.executor);
             let executor = asked.or_else(|| executor_of(event, &respond).filter(|_| open == "pending"));
             let response = progress.map(|progress| Response::of(progress, now));
-            Proposal { id: event.id, state, decision, effect, executor, response, event: event_json(event) }
+            let repeats = Repeated::of(newest, event.id, is_undecided);
+            let (id, event) = (event.id, event_json(event));
+            Proposal { id, state, decision, effect, executor, response, superseded_by, repeats, event }
         });
-        Ok(proposals.collect())
+        proposals.collect()
     }
 
     /// Those that an event wanted is, as the list shows them.
     pub async fn proposals_about(&self, is_wanted: &(dyn Fn(&Event) -> bool + Sync)) -> Result<Vec<Value>, Problem> {
-        Ok(self.shown_proposals(is_wanted).await?.iter().map(|proposal| json!(proposal)).collect())
+        let newest = self.proposals.seen.whole(&*self.gateway).await?;
+        Ok(self.shown_proposals(&newest, is_wanted).iter().map(|proposal| json!(proposal)).collect())
     }
 }
 
@@ -157,7 +206,11 @@ async fn decide(
         return Err(no_proposal(id));
     };
     let respond = (shared.respond)();
-    if approves && shared.proposals.decision(id).is_none() {
+    let is_open = shared.proposals.decision(id).is_none();
+    if is_open {
+        refuse_superseded(&shared, id).await?;
+    }
+    if approves && is_open {
         refuse_late(&event)?;
         refuse_own_address(&event, &respond, &who)?;
     }
@@ -221,6 +274,16 @@ fn refuse_late(event: &Event) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::CONFLICT, detail).member("expired", expired.to_string()))
 }
 
+/// Of what was proposed several times, the newest is decided on.
+async fn refuse_superseded(shared: &Shared, id: EventId) -> Result<(), Problem> {
+    // After a start the log may still be read: then what is known by now counts.
+    let (newest, _) = shared.proposals.seen.within(&*shared.gateway, FOLD_PATIENCE).await?;
+    let newer = |id: &EventId| newest.repeats.newer(*id);
+    let Some(newer) = std::iter::successors(newer(&id), newer).last() else { return Ok(()) };
+    let detail = format!("the same was proposed again as proposal {newer}, which stands for {id}: decide on that one");
+    Err(Problem::new(StatusCode::CONFLICT, detail).member("superseded_by", newer.to_string()))
+}
+
 /// Nobody locks himself out. The helper looks at this as well.
 fn refuse_own_address(event: &Event, respond: &Respond, who: &str) -> Result<(), Problem> {
     let EventBody::Soc(soc) = &event.body else { return Ok(()) };
@@ -243,7 +306,10 @@ impl Shared {
         tokio::pin!(deadline);
         loop {
             committed.mark_unchanged();
-            let newest = self.proposals.seen.whole(&*self.gateway).await.ok()?;
+            let newest = tokio::select! {
+                newest = self.proposals.seen.whole(&*self.gateway) => newest.ok()?,
+                () = &mut deadline => return None,
+            };
             let progress = newest.history.of(id);
             let found = progress.map(|progress| Response::of(progress, Timestamp::now()));
             let is_wanted = progress.is_some_and(|progress| is_wanted(progress.last.step));

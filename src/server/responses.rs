@@ -1,9 +1,11 @@
 //! Carries out what was approved: asks the helper, and puts each step on record, in the audit log and as an event. What is to be done follows
 //! from the log and the audit log alone, so that it goes on after a kill where it was; the same block twice is one block.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use super::decisions::{approval, decided, expires};
 use super::executors::{Executors, Order};
@@ -11,6 +13,7 @@ use super::gateway::OutletStatus;
 use super::proposals::{on_record, remember};
 use super::shared::Shared;
 use crate::event::{Body, EventId, Soc, Timestamp};
+use crate::respond::ban_file::empty;
 use crate::respond::config::{Mode, Respond};
 use crate::respond::deed::playbook;
 use crate::respond::executor::Executor;
@@ -19,6 +22,8 @@ use crate::respond::protocol::{Answer, Approver, Outcome};
 use crate::respond::step::{Step, Told};
 use crate::supervise::TaskContext;
 
+/// Under which the hot store remembers which list was written.
+const BAN_LIST: &str = "respond.ban_list";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The same while nothing is to be done but to see that the configuration has changed.
 const REST: Duration = Duration::from_secs(5);
@@ -44,7 +49,8 @@ pub async fn run(
         let round = async {
             let Some(responder) = find() else { return tokio::time::sleep(LOOK_EVERY).await };
             let respond = (responder.0.respond)();
-            let is_new_list = executors.ban_file.is_elsewhere(respond.ban_list.as_deref());
+            let is_new_list = executors.ban_file.is_elsewhere(respond.ban_list.as_deref())
+                || executors.listed.as_ref() != Some(&respond.ban_list);
             if is_told || respond.mode != Mode::Propose || executors.has_work || is_new_list {
                 responder.round(&respond, &mut executors).await;
             }
@@ -81,6 +87,16 @@ impl Responder {
             return;
         }
         executors.check(respond).await;
+        if executors.listed.as_ref() != Some(&respond.ban_list) {
+            match self.leave_former_list(respond.ban_list.as_deref()).await {
+                Ok(()) => executors.listed = Some(respond.ban_list.clone()),
+                Err(error) => {
+                    self.0.warn("ban_list", &error);
+                    executors.error = Some(error);
+                    return;
+                }
+            }
+        }
         if let Some(path) = &respond.ban_list
             && let Err(error) = self.write_bans(path, executors).await
         {
@@ -98,6 +114,31 @@ impl Responder {
             }
         }
         Ok(())
+    }
+
+    /// Empties the list that was written before, if the configuration names another or none by now: also where it was changed while the
+    /// daemon did not run.
+    async fn leave_former_list(&self, listed: Option<&Path>) -> Result<(), String> {
+        let gateway = &self.0.gateway;
+        let former = gateway.remembered(BAN_LIST).and_then(|former| Some(PathBuf::from(former.as_str()?)));
+        if former.as_deref() == listed {
+            return Ok(());
+        }
+        if let Some(former) = former {
+            let path = former.clone();
+            // It waits for the disk.
+            let emptied = tokio::task::spawn_blocking(move || empty(&path)).await.map_err(|error| error.to_string())?;
+            if emptied? {
+                log::warn!(
+                    target: "dsmil-respond",
+                    "respond.ban_list no longer names {}: the file was emptied, since nobody would take off it what is over; the blocks \
+                     themselves go on where else they are",
+                    former.display()
+                );
+            }
+        }
+        let listed = listed.map_or(Value::Null, |listed| listed.to_string_lossy().into());
+        gateway.remember(BAN_LIST, listed).await.map_err(|error| error.to_string())
     }
 
     /// Has the file say who is blocked now.
@@ -129,6 +170,7 @@ impl Responder {
                 proposed,
                 expires: expires(event)?,
                 decision: decision.as_ref().map(decided),
+                is_repeated: newest.repeats.newer(event.id).is_some(),
                 undo: undo.as_ref().map(|entry| entry.who.as_str()),
                 progress: newest.history.of(event.id),
             })
@@ -172,7 +214,7 @@ impl Responder {
                 self.tell_answer(Told::new(id, done, &who, ""), answer).await
             }
             Task::TakeBack { id, who, deed, executor, is_over } => {
-                let answer = executors.take_back(&self.0, respond, id, deed, executor, is_over).await;
+                let answer = executors.take_back(&self.0, respond, id, deed, executor).await;
                 let done = if is_over { Step::Ended } else { Step::Undone };
                 self.tell_answer(Told::new(id, done, &who, ""), answer).await
             }

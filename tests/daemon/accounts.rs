@@ -161,3 +161,66 @@ fn the_helper_for_accounts_refuses_by_itself_whom_nobody_may_lock_and_more_than_
     let answer = lock(&third, 1, "deploy", 60, automatic);
     assert!(answer["said"].as_str().unwrap().contains("respond.accounts.enabled"), "{answer}");
 }
+
+fn lock(number: u64, ttl_s: u64) -> String {
+    format!(r#"{{"verb":"lock","id":"{number}-0","user":"deploy","ttl_s":{ttl_s},"approver":"automatic"}}"#)
+}
+
+fn unlock(number: u64) -> String {
+    format!(r#"{{"verb":"unlock","id":"{number}-0","user":"deploy"}}"#)
+}
+
+#[test]
+fn of_two_proposals_against_one_account_the_one_that_is_not_taken_back_holds() {
+    let site = Site::new("");
+    let Some(()) = accounts(&site) else { return };
+    acting(&site, "");
+    let helper = helper(&site, "1000");
+    for (first, second) in [(1, 2), (4, 3)] {
+        assert_eq!(helper.ask(&lock(first, 3600))["outcome"], "done");
+        assert_eq!(helper.ask(&lock(second, 60))["outcome"], "done");
+        let answer = helper.ask(&unlock(first));
+        assert!(
+            answer["outcome"] == "done" && answer["said"].as_str().unwrap().contains("another proposal"),
+            "{answer}"
+        );
+        assert!(is_locked(&site), "{}", shadow(&site));
+        assert_eq!(helper.ask(&unlock(second))["outcome"], "done");
+        assert_eq!(shadow(&site), SHADOW);
+    }
+}
+
+/// The processes that one has started and that run.
+fn children(of: u32) -> Vec<u32> {
+    let task = format!("/proc/{of}/task/{of}/children");
+    std::fs::read_to_string(task).unwrap_or_default().split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+#[test]
+fn what_a_helper_that_was_killed_alone_has_started_is_waited_for_before_anything_is_restored() {
+    let site = Site::new("");
+    let Some(()) = accounts(&site) else { return };
+    acting(&site, "");
+    // As somebody who changes accounts at the moment: usermod waits for that.
+    let busy = std::fs::File::create(site.path("root/etc/.pwd.lock")).unwrap();
+    rustix::fs::fcntl_lock(&busy, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let first = helper(&site, "1000");
+    let mut asking = std::os::unix::net::UnixStream::connect(&first.socket).unwrap();
+    std::io::Write::write_all(&mut asking, format!("{}\n", lock(1, 3600)).as_bytes()).unwrap();
+    let mut usermod = Vec::new();
+    wait_for("usermod to run", || {
+        usermod = children(first.id());
+        !usermod.is_empty()
+    });
+    drop(first); // killed, and nothing else
+    let runs = || usermod.iter().any(|pid| Path::new(&format!("/proc/{pid}/fd/0")).exists());
+    let second = helper(&site, "1000");
+    let answer = second.ask(&unlock(1));
+    // It gives up by itself after a while.
+    assert!(answer["outcome"] == "failed" || !runs(), "{answer}");
+    drop(busy);
+    wait_for("the account to be as it was, with nobody about to change it", || {
+        second.ask(&unlock(1))["outcome"] == "done" && !runs()
+    });
+    assert_eq!(shadow(&site), SHADOW);
+}

@@ -2,8 +2,10 @@
 
 use std::process::{Child, Stdio};
 
+use serde_json::Value;
+
 use crate::cable::{
-    ATTACKER, Cable, OTHER, attack, audit, command, configured, proposals, response, wait_for_proposal,
+    ATTACKER, Cable, OTHER, attack, attack_again, audit, command, configured, proposals, response, wait_for_proposal,
 };
 use crate::harness::{Site, wait_for};
 
@@ -96,6 +98,82 @@ fn nobody_is_put_on_the_list_who_must_not_be_blocked_and_a_list_that_cannot_be_w
     std::fs::create_dir(second.path("none")).unwrap();
     wait_for("the list", || second.path("none/bans.txt").exists());
     wait_for("status to be without it", || !said().contains("none/bans.txt"));
+}
+
+#[test]
+fn a_list_that_the_configuration_no_longer_names_is_emptied_and_that_is_said_also_after_a_start() {
+    let site = Site::new("");
+    listed(&site, "");
+    let daemon = site.start_ready();
+    let id = wait_for_proposal(&site);
+    assert_eq!(command(&site, &["proposals", "approve", &id]).0, Some(0));
+    let blocked = format!("{ATTACKER}\n");
+    wait_for("the list", || list(&site).as_ref() == Some(&blocked));
+    let elsewhere = |name: &str| {
+        let text = std::fs::read_to_string(site.path("dsmil.toml")).unwrap();
+        let lines = text.lines().map(|line| match line.starts_with("ban_list") {
+            true => format!("ban_list = \"{}\"\n", site.path(name).display()),
+            false => format!("{line}\n"),
+        });
+        std::fs::write(site.path("dsmil.toml"), lines.collect::<String>()).unwrap();
+    };
+    let read = |name: &str| std::fs::read_to_string(site.path(name)).ok();
+    elsewhere("moved.txt");
+    daemon.reload();
+    wait_for("the list at its new place", || read("moved.txt").as_ref() == Some(&blocked));
+    wait_for("the one before to be empty", || list(&site).as_deref() == Some(""));
+    site.until_said("the file was emptied");
+    assert_eq!(daemon.terminate(), Some(0));
+    // While it does not run, nobody is let go; then it is noticed.
+    let text = std::fs::read_to_string(site.path("dsmil.toml")).unwrap();
+    let without: String =
+        text.lines().filter(|line| !line.starts_with("ban_list")).map(|line| format!("{line}\n")).collect();
+    std::fs::write(site.path("dsmil.toml"), without).unwrap();
+    assert_eq!(read("moved.txt").as_ref(), Some(&blocked));
+    let _daemon = site.start_ready();
+    wait_for("that one to be empty as well", || read("moved.txt").as_deref() == Some(""));
+    assert_eq!(site.log().matches("the file was emptied").count(), 2, "{}", site.log());
+}
+
+#[test]
+fn what_is_proposed_again_while_it_waits_is_one_that_waits_also_after_a_kill() {
+    let site = Site::new("");
+    attack(&site);
+    attack_again(&site);
+    configured(&site, "mode = \"approve\"\nnftables = false\nban_list = \"{dir}/bans.txt\"");
+    let daemon = site.start_ready();
+    let against = |state: &str| -> Vec<Value> {
+        let is_it = |one: &Value| {
+            let proposal = &one["event"]["proposal"];
+            one["state"] == state && proposal["action"] == "block_address" && proposal["target"] == ATTACKER
+        };
+        proposals(&site).into_iter().filter(is_it).collect()
+    };
+    wait_for("it to be proposed again", || !against("superseded").is_empty());
+    let check = || {
+        let (waiting, before) = (against("pending"), against("superseded"));
+        assert_eq!((waiting.len(), before.len()), (1, 1), "{waiting:#?}");
+        assert_eq!(before[0]["superseded_by"], waiting[0]["id"]);
+        let repeats = &waiting[0]["repeats"];
+        assert_eq!((&repeats["count"], &repeats["first"]), (&2.into(), &before[0]["id"]));
+        assert_eq!(repeats["causes"][0], before[0]["event"]["proposal"]["cause"]);
+        [&before[0], &waiting[0]].map(|one| one["id"].as_str().unwrap().to_owned())
+    };
+    let ids = check();
+    daemon.kill();
+    let _daemon = site.start_ready();
+    wait_for("the log to be read", || proposals(&site).len() > 1 && !against("superseded").is_empty());
+    assert_eq!(check(), ids);
+    let [older, newer] = ids;
+    for verb in ["approve", "reject"] {
+        let (code, _, error) = command(&site, &["proposals", verb, &older]);
+        assert!(code == Some(1) && error.contains("409") && error.contains(&newer), "{error}");
+    }
+    let (_, shown, _) = command(&site, &["proposals", "show", &newer]);
+    assert!(shown.contains("proposed: 2 times since 20"), "{shown}");
+    assert_eq!(command(&site, &["proposals", "approve", &newer]).0, Some(0));
+    wait_for("it to be carried out", || response(&site, &newer)["state"] == "executed");
+    assert_eq!(against("superseded").len(), 1, "what somebody decided on is not open again by that");
 }
 
 struct Bouncer(Child);

@@ -135,6 +135,10 @@ impl Helper {
         Self { child, socket }
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// It has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
@@ -178,6 +182,20 @@ pub fn attack(site: &Site) {
     std::fs::write(site.path("auth.log"), text.replace(ATTACKER_OF_THE_DEMO, ATTACKER)).unwrap();
 }
 
+/// The same attacker gets into another account of another machine a day later.
+pub fn attack_again(site: &Site) {
+    let text = std::fs::read_to_string(site.path("auth.log")).unwrap();
+    let days = ["2026-11-18", "2026-11-19"];
+    let story = text.lines().filter(|line| line.starts_with(days[0]) && line.contains(ATTACKER));
+    let again: String = story
+        .map(|line| {
+            format!("{}\n", line.replace(days[0], days[1]).replace(" atlas ", " gate ").replace("deploy", "erin"))
+        })
+        .collect();
+    let mut file = std::fs::File::options().append(true).open(site.path("auth.log")).unwrap();
+    file.write_all(again.as_bytes()).unwrap();
+}
+
 pub fn configured(site: &Site, respond: &str) {
     site.configure(&format!(
         "[[intake.file]]\npath = \"{{dir}}/auth.log\"\n[respond]\nsocket = \"{{dir}}/helper.sock\"\n{respond}\n"
@@ -196,10 +214,17 @@ pub fn wait_for_proposal(site: &Site) -> String {
     wait_for_proposed(site, "block_address", ATTACKER)
 }
 
-/// The id of the proposal of this action against this target.
+/// The id of the newest proposal of this action against this target.
 pub fn wait_for_proposed(site: &Site, action: &str, target: &str) -> String {
-    let is_it =
-        |one: &Value| one["event"]["proposal"]["action"] == action && one["event"]["proposal"]["target"] == target;
+    wait_for_another(site, action, target, &[])
+}
+
+/// As [`wait_for_proposed`], but none of these.
+pub fn wait_for_another(site: &Site, action: &str, target: &str, known: &[&str]) -> String {
+    let is_it = |one: &Value| {
+        let proposal = &one["event"]["proposal"];
+        proposal["action"] == action && proposal["target"] == target && known.iter().all(|known| one["id"] != *known)
+    };
     let mut found = None;
     wait_for("the attack to be seen and that to be proposed", || {
         found = proposals(site).into_iter().find(is_it);

@@ -6,7 +6,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::cable::{
-    ASKS, ATTACKER, Cable, OTHER, SERVER, attack, audit, command, configured, response, wait_for_proposal,
+    ASKS, ATTACKER, Cable, OTHER, SERVER, attack, attack_again, audit, command, configured, response, wait_for_another,
+    wait_for_proposal,
 };
 use crate::harness::{Site, wait_for};
 
@@ -180,6 +181,57 @@ fn an_approval_that_only_simulates_changes_nothing_one_that_only_records_says_so
     let id = wait_for_proposal(&third);
     let (code, _, error) = command(&third, &["proposals", "approve", &id]);
     assert!(code == Some(1) && error.contains("has expired at 20"), "{error}");
+}
+
+#[test]
+fn of_two_proposals_against_one_address_the_one_that_is_not_taken_back_holds() {
+    let Some(cable) = Cable::new("twice") else { return };
+    let site = Site::new("");
+    attack(&site);
+    configured(&site, "mode = \"approve\"\nttl_max = \"1h\"");
+    let helper = cable.helper(&site);
+    let _daemon = cable.start(&site);
+    let carried_out = |id: &str| {
+        assert_eq!(command(&site, &["proposals", "approve", id]).0, Some(0));
+        wait_for("it to be carried out", || response(&site, id)["state"] == "executed");
+    };
+    let taken_back = |id: &str| -> String {
+        assert_eq!(command(&site, &["proposals", "undo", id]).0, Some(0));
+        wait_for("it to be taken back", || response(&site, id)["state"] == "undone");
+        response(&site, id)["said"].as_str().unwrap().to_owned()
+    };
+    let first = wait_for_proposal(&site);
+    carried_out(&first);
+    attack_again(&site);
+    let second = wait_for_another(&site, "block_address", ATTACKER, &[&first]);
+    carried_out(&second);
+    let said = taken_back(&first);
+    assert!(said.contains("s more because of proposal") && said.contains(&second), "{said}");
+    assert!(!cable.passes(ATTACKER), "the other is in force still");
+    taken_back(&second);
+    assert!(cable.passes(ATTACKER));
+
+    // The helper by itself: the later end counts, and nothing that is taken back makes a block longer.
+    let left = |target: &str| {
+        let listed = helper.ask(r#"{"verb":"list"}"#)["blocked"].clone();
+        let found = listed.as_array().into_iter().flatten().find(|one| one["target"] == target);
+        found.and_then(|one| one["remaining_s"].as_u64()).unwrap_or(0)
+    };
+    let unblock = |keep_s: u64| {
+        let answer = helper.ask(&format!(r#"{{"verb":"unblock","target":"192.0.2.50","keep_s":{keep_s}}}"#));
+        assert_eq!(answer["outcome"], "done", "{answer}");
+        left("192.0.2.50")
+    };
+    assert_eq!(unblock(60), 0, "who is not blocked is not blocked by that");
+    assert_eq!(helper.block(1, "192.0.2.50")["outcome"], "done");
+    let short = r#"{"verb":"block","id":"2-0","target":"192.0.2.50","ttl_s":5,"approver":"automatic"}"#;
+    assert_eq!(helper.ask(short)["outcome"], "done");
+    let before = left("192.0.2.50");
+    assert!(before > 60, "{before}");
+    assert!(unblock(100_000) <= before);
+    let kept = unblock(600);
+    assert!(kept > 0 && kept <= 600, "{kept}");
+    assert_eq!(unblock(0), 0);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The file of the audit log: read and compared when it is opened, and known again before each write.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -138,12 +139,39 @@ impl Audit {
 /// # Errors
 /// The file cannot be read, or a line is not what its hash says: the first such line, from 1.
 pub fn verify(path: &Path, kept: Option<&Head>) -> Result<Head, AuditError> {
-    let file = named_files::open(path).map_err(|source| AuditError::Io {
-        path: path.to_owned(),
-        problem: "it could not be opened",
-        source,
+    walk(path, &opened(path)?, u64::MAX, kept, |_| {})
+}
+
+/// Checks every hash of the file once, and against each of the remembered heads: where it ends, and for each head why it does not hold it.
+///
+/// # Errors
+/// The file cannot be read, or a line is not what its hash says.
+pub fn compare(path: &Path, kept: &[&Head]) -> Result<(Head, Vec<Option<AuditError>>), AuditError> {
+    let mut lines: BTreeMap<u64, String> = kept.iter().map(|kept| (kept.lines, kept.hash.clone())).collect();
+    let head = walk(path, &opened(path)?, u64::MAX, None, |entry| {
+        // Each line has the hash of the one before.
+        if let Some(hash) = lines.get_mut(&(entry.seq - 1)) {
+            *hash = entry.prev;
+        }
     })?;
-    walk(path, &file, u64::MAX, kept, |_| {})
+    if let Some(hash) = lines.get_mut(&head.lines) {
+        hash.clone_from(&head.hash);
+    }
+    let problem = |kept: &&Head| {
+        let (path, kept) = (path.to_owned(), (*kept).clone());
+        if kept.lines > head.lines {
+            return Some(AuditError::Cut { path, found: head.lines, kept });
+        }
+        let found = lines.get(&kept.lines).filter(|found| kept.lines > 0 && **found != kept.hash)?.clone();
+        Some(AuditError::Rewritten { path, found, kept })
+    };
+    let problems = kept.iter().map(problem).collect();
+    Ok((head, problems))
+}
+
+fn opened(path: &Path) -> Result<File, AuditError> {
+    let failed = |source| AuditError::Io { path: path.to_owned(), problem: "it could not be opened", source };
+    named_files::open(path).map_err(failed)
 }
 
 /// Reads so many bytes from the start.

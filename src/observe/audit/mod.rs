@@ -17,7 +17,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use entry::{Entry, Head};
-pub use file::{Audit, verify};
+pub use file::{Audit, compare, verify};
 pub use kept::Kept;
 
 /// In `daemon.state_dir`.

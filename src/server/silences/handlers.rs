@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::asked::{Asked, SHAPE};
 use super::book::{ADD, Book, END, Recorded};
+use super::heard::Heard;
 use super::view::{State, View};
 use crate::event::{EventId, Timestamp};
 use crate::limits::SILENCES_MAX;
@@ -19,6 +20,7 @@ use crate::server::note::{Noted, small_body};
 use crate::server::problem::Problem;
 use crate::server::proposals::{on_record, remember, to_its_end};
 use crate::server::request::{MayRead, MayRespond, parameters};
+use crate::server::seen::FOLD_PATIENCE;
 use crate::server::shared::{Shared, stopped};
 use crate::silence::change::Change;
 use crate::silence::config::CONFIGURATION;
@@ -30,6 +32,8 @@ const RESTORE_EVERY: Duration = Duration::from_secs(1);
 /// Those in force first, and of these the one that ends first.
 #[derive(Serialize)]
 pub struct List {
+    /// False while the log is still read after a start: what it alone tells of is missing, and hits are not all counted.
+    complete: bool,
     silences: Vec<View>,
 }
 
@@ -42,9 +46,11 @@ pub async fn list(_: MayRead, Given(shared): Given<Arc<Shared>>, uri: Uri) -> Re
             Problem::bad_request(format!("state: `{name}` is not active, pending, expired or ended"))
         })?),
     };
-    let mut silences = shared.silences().await?;
+    let (heard, complete) = shared.heard.within(&*shared.gateway, FOLD_PATIENCE).await?;
+    let mut silences = shared.silences_by(&heard);
+    drop(heard);
     silences.retain(|view| wanted.is_none_or(|wanted| view.state == wanted));
-    Ok(Json(List { silences }))
+    Ok(Json(List { complete, silences }))
 }
 
 pub async fn add(
@@ -71,8 +77,13 @@ pub async fn end(
 impl Shared {
     /// All that are known.
     pub async fn silences(&self) -> Result<Vec<View>, Problem> {
-        let (now, recorded) = (Timestamp::now(), self.recorded());
         let heard = self.heard.whole(&*self.gateway).await?;
+        Ok(self.silences_by(&heard))
+    }
+
+    /// By what is known of the log.
+    fn silences_by(&self, heard: &Heard) -> Vec<View> {
+        let (now, recorded) = (Timestamp::now(), self.recorded());
         let configured = (self.configured_silences)();
         let configured = configured.iter().map(|one| Recorded { silence: one.silence(), ended: None });
         let made = recorded.with(&heard.book);
@@ -82,7 +93,7 @@ impl Shared {
         views.sort_by_cached_key(|view| {
             (view.state, view.silence.until.unwrap_or(Timestamp::MAX), view.silence.id.clone())
         });
-        Ok(views)
+        views
     }
 
     /// Those that the audit log tells of.
