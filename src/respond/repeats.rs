@@ -98,7 +98,9 @@ mod tests {
         assert_eq!(repeats.older(id(5), |older| older != id(4)), [], "on that one somebody has decided");
         repeats.forget(id(4), &proposed("block_address", "203.0.113.7", "atlas"));
         assert_eq!((repeats.older(id(5), |_| true), repeats.newer(id(3))), (vec![], None));
-        repeats.forget(id(5), &proposed("block_address", "203.0.113.7", "web"));
+        for number in [1, 5] {
+            repeats.forget(id(number), &proposed("block_address", "203.0.113.7", "web"));
+        }
         assert_eq!(
             (repeats.newest.len(), repeats.older.len(), repeats.newer.len()),
             (0, 0, 0),

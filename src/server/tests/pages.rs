@@ -101,7 +101,7 @@ async fn a_wrong_question_is_told_what_would_be_right() {
         ("/api/v1/streams/L3_IN/live?after=x", "like 1763856000123-4"),
         ("/api/v1/streams/%FF", "UTF-8"),
         ("/api/v1/events/x/explain", "like 1763856000123-4"),
-        ("/api/v1/proposals?state=open", "pending, approved, rejected or expired"),
+        ("/api/v1/proposals?state=open", "pending, approved, rejected, expired or superseded"),
     ] {
         let detail = daemon.get(path).await.problem(400);
         assert!(detail.contains(right), "{path}: {detail}");
