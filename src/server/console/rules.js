@@ -46,7 +46,7 @@ function showRules() {
     if (!rule.can_match) title.append(make("div", "never matches: no line here is of its log source", "bad"));
     if (rule.never.length) title.append(make("div", "no format fills " + rule.never.join(", "), "bad"));
     const hits = link(rule.hits.toLocaleString(), { page: "events", where: "rule = " + JSON.stringify(rule.reason) });
-    hits.setAttribute("aria-label", shown(rule.hits + " hits of " + rule.title + ": its events"));
+    hits.setAttribute("aria-label", shown(rule.hits.toLocaleString() + " hits of " + rule.title + ": its events"));
     cell(row, level);
     row.append(title);
     cell(row, rule.kind);
