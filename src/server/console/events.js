@@ -101,7 +101,7 @@ function gapRow(gap) {
     text.append(when(gap.ts), make("span", " and " + gap.count.toLocaleString() + " more in this second: " + parts.join(", ") + " "));
   } else text.append(make("b", "gap "), when(gap.since), make("span", " – "), when(gap.ts), make("span", ": " + gap.text + " "));
   cell.append(text);
-  if (gap.is === "more" || !gap.count) cell.append(link("show them", { page: "events", order: "oldest", after: gap.after, through: gap.through }));
+  if (gap.count === undefined || gap.is === "more") cell.append(link("show them", { page: "events", order: "oldest", after: gap.after, through: gap.through }));
   if (gap.buckets && gap.buckets.length) {
     const list = make("details"), lines = make("ul");
     lines.append(...gap.buckets.filter(totalOf).map(bucket => {

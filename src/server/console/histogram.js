@@ -62,7 +62,7 @@ function choose(from, to) {
 function narrow() {
   const bars = at("histogram").children;
   if (!chosen) return;
-  const step = JSON.parse(histogramOf)[0], iso = seconds => new Date(seconds * 1000).toISOString();
+  const step = JSON.parse(histogramOf)[0], iso = seconds => new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
   go({ page: "events", since: iso(Number(bars[chosen[0]].dataset.ts)), until: iso(Number(bars[chosen[1]].dataset.ts) + step), after: "", through: "" });
 }
 

@@ -42,13 +42,15 @@ async function whoAmI() {
 }
 
 function become(who) {
-  if (JSON.stringify(who) === JSON.stringify(me)) return;
-  const is_other = who.who !== me.who || who.signed_in !== me.signed_in;
+  const is_other = who.who !== me.who || who.signed_in !== me.signed_in, is_same = !is_other && String(who.roles) === String(me.roles);
   me = who;
+  if (is_same) return;
   // What may be done is not the same: everything is drawn anew.
   for (const name of Object.keys(before)) delete before[name];
   if (is_other) { cutLive(); question = opened = ""; found = null; }
   if (me.signed_in) at("login-failed").textContent = "";
+  // Nothing lies over the form; what was open is so again after signing in.
+  if (!may("read")) for (const node of document.querySelectorAll("dialog[open]")) node.close();
   showMe();
   showState();
 }

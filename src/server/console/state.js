@@ -80,7 +80,7 @@ function showOpened() {
 }
 
 const explain = (id, kind = "events") => go({ open: kind === "incidents" ? "incident " + id : id });
-at("chain").addEventListener("close", () => { if (state.open) go({ open: "" }); });
+at("chain").addEventListener("close", () => { if (state.open && may("read")) go({ open: "" }); });
 
 // Events that are asked for: of a filter, of a time, or the oldest first. Without any of it the newest are shown as they come.
 let found = null, next = null, question = "", asking = false;
