@@ -143,6 +143,12 @@ function nodeOf(entry) {
   return node;
 }
 
+function forgetRows() {
+  rowNodes.clear();
+  at("events").replaceChildren();
+  drawn = false;
+}
+
 const later = [];
 function drawRows(wanted) {
   const body = at("events"), focused = body.contains(document.activeElement) ? document.activeElement : null;

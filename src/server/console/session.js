@@ -47,6 +47,7 @@ function become(who) {
   if (is_same) return;
   // What may be done is not the same: everything is drawn anew.
   for (const name of Object.keys(before)) delete before[name];
+  forgetRows();
   if (is_other) { cutLive(); question = opened = ""; found = null; }
   if (me.signed_in) at("login-failed").textContent = "";
   // Nothing lies over the form; what was open is so again after signing in.
