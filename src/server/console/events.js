@@ -51,7 +51,7 @@ function eventRow(event) {
   what.setAttribute("aria-expanded", "false");
   if (event.silence_id) what.prepend(make("b", "silenced "));
   const time = when(event.ts, " " + event.id);
-  time.textContent = stamp(event.ts);
+  time.textContent = shown(stamp(event.ts));
   column(row, "when", time);
   column(row, "grade", mark(severityOf(event)));
   column(row, "what", what);
@@ -189,7 +189,7 @@ function draw() {
   const wanted = all.filter(entry => entry.is || (SEVERITIES.indexOf(entry.severity) >= lowest
     && (!text || JSON.stringify(entry).toLowerCase().includes(text))));
   const fresh = held ? taken - heldAt : 0, count = wanted.filter(entry => !entry.is).length;
-  at("count").textContent = count.toLocaleString() + (found ? " found" : " of the newest " + all.filter(entry => !entry.is).length.toLocaleString());
+  at("count").textContent = shown(count.toLocaleString() + (found ? " found" : " of the newest " + all.filter(entry => !entry.is).length.toLocaleString()));
   at("pause").textContent = shown(held ? "go on" + (fresh ? " (" + fresh.toLocaleString() + " new)" : "") : "pause");
   at("pause").hidden = Boolean(found);
   at("more").hidden = !(found && next);

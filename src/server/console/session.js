@@ -37,7 +37,7 @@ async function whoAmI() {
   become(await get("/api/v1/session"));
   if (had && !me.signed_in && keyOf() === had) {
     keep("");
-    at("login-failed").textContent = "The session is over: the daemon was restarted, or it was long ago. Sign in again; what you were looking at stays.";
+    at("login-failed").textContent = shown("The session is over: the daemon was restarted, or it was long ago. Sign in again; what you were looking at stays.");
   }
 }
 
@@ -56,7 +56,10 @@ function become(who) {
   showState();
 }
 
+let mayHaveRead = false;
 function showMe() {
+  mayHaveRead = mayHaveRead || may("read");
+  document.querySelector("main").hidden = !mayHaveRead;
   at("login").hidden = me.signed_in;
   at("me").hidden = !me.signed_in;
   at("who").textContent = shown(me.who + (me.roles.length ? " (" + me.roles.join(", ") + ")" : ""));
