@@ -1,7 +1,7 @@
 //! The console page in a real browser.
 
 use crate::browser::Browser;
-use crate::harness::{Site, wait_for};
+use crate::harness::Site;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const TOKEN: &str = "token-of-this-test-alone";
