@@ -25,7 +25,7 @@ fn who_signed_in_stays_signed_in_after_a_reload_and_no_script_has_what_opens_the
     assert_eq!(without_key, false, "the cookie alone, as other ports of this machine see it, opens nothing");
 
     browser.click("the button to sign out", "at('sign-out')");
-    browser.until("nothing of it to be shown", "!me.signed_in && !at('login').hidden && /sign in/.test(at('verdict').textContent) && !document.querySelector('.event')");
+    browser.until("nothing of it to be shown", "!me.signed_in && !at('login').hidden && /sign in/.test(at('verdict').textContent) && !document.querySelector('.event') && document.querySelector('main').classList.contains('closed')");
     browser.run("location.reload()");
     browser.until("it to stay so", "/sign in/.test(at('verdict').textContent) && !at('login').hidden");
     assert_eq!(browser.errors(), [""; 0]);

@@ -59,7 +59,7 @@ function become(who) {
 let mayHaveRead = false;
 function showMe() {
   mayHaveRead = mayHaveRead || may("read");
-  document.querySelector("main").hidden = !mayHaveRead;
+  document.querySelector("main").classList.toggle("closed", !mayHaveRead);
   at("login").hidden = me.signed_in;
   at("me").hidden = !me.signed_in;
   at("who").textContent = shown(me.who + (me.roles.length ? " (" + me.roles.join(", ") + ")" : ""));
