@@ -112,7 +112,7 @@ async fn signing_out_ends_the_session_and_both_are_on_record() {
     let alice_is = "alice from 127.0.0.1";
     assert_eq!(said, [("session.begin", alice_is), ("session.begin", alice_is), ("session.end", alice_is)]);
     assert_eq!(lines[0]["subject"], lines[2]["subject"]);
-    for secret in ["both-token-of-a-test", &alice.key[14..].trim(), alice.cookie.split('=').next_back().unwrap().trim()]
+    for secret in ["both-token-of-a-test", alice.key[14..].trim(), alice.cookie.split('=').next_back().unwrap().trim()]
     {
         assert!(!audit.contains(secret), "no secret is on record");
     }
