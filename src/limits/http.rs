@@ -40,6 +40,11 @@ pub const HTTP_PEERS_MAX: usize = 1024;
 pub const HTTP_TOKEN_BYTES_MIN: usize = 16;
 /// Lines of the tokens file.
 pub const HTTP_TOKENS_MAX: usize = 256;
+/// Sessions of one token, and of all.
+pub const HTTP_SESSIONS_PER_TOKEN_MAX: usize = 16;
+pub const HTTP_SESSIONS_MAX: usize = 4096;
+const _: () =
+    assert!(HTTP_SESSIONS_PER_TOKEN_MAX * HTTP_TOKENS_MAX <= HTTP_SESSIONS_MAX, "no token takes another's place");
 /// Bytes of a filter of events, its terms and values, and how deep its parentheses are.
 pub const FILTER_BYTES_MAX: usize = 4096;
 pub const FILTER_TERMS_MAX: usize = 128;
@@ -52,6 +57,8 @@ pub const FILTER_COUNTED_MAX: usize = 1000;
 const _: () = assert!(FILTER_LOOK_UPS_MAX <= FILTER_TERMS_MAX && FILTER_SETS_MAX <= FILTER_TERMS_MAX);
 /// Events that one answer of `/api/v1/events` looks through; the next one goes on from there.
 pub const EVENTS_SEARCHED_MAX: usize = 20_000;
+/// Spans of time in which they are counted.
+pub const COUNTS_BUCKETS_MAX: usize = 120;
 /// Steps followed from an event back to its line.
 pub const EXPLAIN_STEPS_MAX: usize = 32;
 /// Of all that an event follows from: events in one answer, how far back, and bytes that are shown of one line.

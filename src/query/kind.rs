@@ -49,4 +49,22 @@ impl Kind {
             Self::Text => "like root or \"two words\"",
         }
     }
+
+    /// Its operators.
+    pub fn operators(self) -> Vec<&'static str> {
+        let ordered = ["<", "<=", ">", ">="].into_iter().filter(|_| self.is_ordered());
+        let text = ["~", "!~"].into_iter().filter(|_| self.is_text());
+        ["=", "!=", "in"].into_iter().chain(ordered).chain(text).collect()
+    }
+
+    /// All of its values, where they are few.
+    pub fn values(self) -> &'static [&'static str] {
+        match self {
+            Self::Severity => &["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"],
+            Self::Verdict => &["benign", "suspicious", "malicious"],
+            Self::Category => &["AUTH", "NETWORK", "SYSTEM", "APP", "INTEL", "CRYPTO", "OPERATOR"],
+            Self::Outcome => &["success", "failure"],
+            Self::Number | Self::Address | Self::Technique | Self::Text => &[],
+        }
+    }
 }

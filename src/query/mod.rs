@@ -34,7 +34,7 @@ mod token;
 mod value;
 
 pub use error::QueryError;
-pub use field::{FIELDS, Name};
+pub use field::{FIELDS, Field, Name};
 pub use filter::Filter;
 pub use look_up::Wanted;
 pub use moment::Moment;

@@ -340,3 +340,22 @@ fn every_field_has_one_row_and_every_name_is_used_once() {
     assert_eq!(names.len(), count);
     assert!(FIELDS.iter().any(|field| field.name == Name::Payload));
 }
+
+#[test]
+fn what_a_field_is_said_to_take_it_takes() {
+    for field in FIELDS {
+        let sample = match field.kind {
+            Kind::Number => "51",
+            Kind::Address => "203.0.113.7",
+            Kind::Technique => "T1110",
+            _ => "x",
+        };
+        let values = if field.kind.values().is_empty() { &[sample][..] } else { field.kind.values() };
+        for (value, operator) in
+            values.iter().flat_map(|value| field.kind.operators().into_iter().map(move |it| (value, it)))
+        {
+            let value = if operator == "in" { format!("({value})") } else { (*value).to_owned() };
+            filter(&format!("{} {operator} {value}", field.text()));
+        }
+    }
+}

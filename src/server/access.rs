@@ -1,150 +1,15 @@
-//! Who may ask for what: tokens with roles, and what keeps a browser's other pages away from a loopback listener.
+//! Who may ask for what: tokens with roles, and what keeps a browser's other pages away.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use blake3::Hash;
 
 use super::config::{Http, is_loopback};
-use super::made_token::made_token;
 use super::problem::Problem;
+use super::tokens::{Holder, LINE_REMEDY, OPEN_PROBLEM, OPEN_REMEDY, Role, Tokens, TokensError};
 use crate::config::Finding;
-use crate::{limits, named_files};
+use crate::named_files;
 
-/// Permissions of everybody else to read or write.
-const OTHERS: u32 = 0o006;
-
-/// What a token allows. None includes another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Metrics, status, streams, explanations, proposals.
-    Read,
-    /// Posting events.
-    Ingest,
-    /// Deciding proposals.
-    Respond,
-}
-
-impl Role {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Ingest => "ingest",
-            Self::Respond => "respond",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        [Self::Read, Self::Ingest, Self::Respond].into_iter().find(|role| role.name() == name)
-    }
-}
-
-const LINE_REMEDY: &str = "a line is `role token` or `role token name`, with the role read, ingest or respond and a token \
-                           of at least 16 bytes, as of `openssl rand -hex 16`";
-const OPEN_PROBLEM: &str = "every user of this machine can read or change it";
-const OPEN_REMEDY: &str = "take that away with `chmod o=`, and make new tokens";
-
-#[derive(Debug, thiserror::Error)]
-pub enum TokensError {
-    #[error("http.tokens_file {}: it could not be read: {source}; it must be a file that the daemon may read", path.display())]
-    Io { path: PathBuf, source: std::io::Error },
-    #[error("http.tokens_file {}: line {line} {problem}; {LINE_REMEDY}", path.display())]
-    Line { path: PathBuf, line: usize, problem: &'static str },
-    #[error("http.tokens_file {}: {OPEN_PROBLEM}; {OPEN_REMEDY}", path.display())]
-    Open { path: PathBuf },
-}
-
-/// The tokens file in memory. Tokens themselves are not kept, only their hashes.
-#[derive(Default)]
-pub struct Tokens(Vec<Token>);
-
-struct Token {
-    role: Role,
-    hash: blake3::Hash,
-    /// Whom the audit log names: the third word of the line, else `token of line N`.
-    name: String,
-}
-
-impl Tokens {
-    /// # Errors
-    /// The file cannot be read or a line is not `role token [name]`.
-    fn load(path: &Path) -> Result<Self, TokensError> {
-        let failed = |source| TokensError::Io { path: path.to_owned(), source };
-        let file = named_files::open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.mode() & OTHERS != 0 {
-            return Err(TokensError::Open { path: path.to_owned() });
-        }
-        let text =
-            named_files::whole(file, limits::SECRET_FILE_BYTES_MAX).and_then(named_files::utf_8).map_err(failed)?;
-        Self::parse(&text).map_err(|(line, problem)| TokensError::Line { path: path.to_owned(), line, problem })
-    }
-
-    /// The one that was made, with every role.
-    fn made() -> Self {
-        let name = "token of this start";
-        let of = |token: &str| {
-            let token = |role| Token { role, hash: blake3::hash(token.as_bytes()), name: name.to_owned() };
-            [Role::Read, Role::Ingest, Role::Respond].map(token)
-        };
-        Self(made_token().map(of).into_iter().flatten().collect())
-    }
-
-    fn parse(text: &str) -> Result<Self, (usize, &'static str)> {
-        let mut tokens = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let mut words = line.split_whitespace();
-            let role = words.next().and_then(Role::named).ok_or((number, "names no role"))?;
-            let token = words.next().ok_or((number, "has no token"))?;
-            let name = words.next().map_or_else(|| format!("token of line {number}"), str::to_owned);
-            if token.len() < limits::HTTP_TOKEN_BYTES_MIN {
-                return Err((number, "has a token that can be guessed"));
-            }
-            if words.next().is_some() {
-                return Err((number, "has more than three words"));
-            }
-            if tokens.len() == limits::HTTP_TOKENS_MAX {
-                return Err((number, "is one token too many"));
-            }
-            tokens.push(Token { role, hash: blake3::hash(token.as_bytes()), name });
-        }
-        if tokens.is_empty() {
-            return Err((1, "is missing: the file has no token"));
-        }
-        Ok(Self(tokens))
-    }
-
-    /// The name of the token in the request, if it has the role.
-    fn allow(&self, role: Role, headers: &HeaderMap) -> Result<String, Refusal> {
-        let given = headers.get(header::AUTHORIZATION).ok_or(Refusal::NoToken)?;
-        let token = given
-            .as_bytes()
-            .split_at_checked(7)
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "))
-            .map(|(_, token)| token.trim_ascii())
-            .ok_or(Refusal::NoBearer)?;
-        // Every line is compared, and as hashes (whose comparison takes constant time), so that the time of the answer
-        // says nothing about a token.
-        let hash = blake3::hash(token);
-        let (mut known, mut allowed) = (false, None);
-        for token in &self.0 {
-            if token.hash == hash {
-                known = true;
-                if token.role == role {
-                    allowed = Some(token.name.clone());
-                }
-            }
-        }
-        match (allowed, known) {
-            (Some(name), _) => Ok(name),
-            (None, true) => Err(Refusal::Role(role)),
-            (None, false) => Err(Refusal::Unknown),
-        }
-    }
-}
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why a request is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +19,10 @@ pub enum Refusal {
     Unknown,
     /// The token is known, but not for this.
     Role(Role),
+    /// The cookie is of no session that holds.
+    NoSession,
+    /// What only the page that has signed in knows is missing beside the cookie, or wrong.
+    NoKey,
 }
 
 impl From<Refusal> for Problem {
@@ -169,6 +38,13 @@ impl From<Refusal> for Problem {
             ),
             Refusal::NoBearer => unauthorized("the Authorization header is not `Bearer TOKEN`"),
             Refusal::Unknown => unauthorized("the token is not known"),
+            Refusal::NoSession => unauthorized(
+                "the session is over, or was before a restart of the daemon: sign in again with a token, by \
+                 `POST /api/v1/session`",
+            ),
+            Refusal::NoKey => unauthorized(
+                "a session is its cookie and its key: send the key, which signing in has answered, as `X-Dsmild-Key`",
+            ),
             Refusal::Role(role) => {
                 Self::new(StatusCode::FORBIDDEN, format!("this token does not have the role {}", role.name()))
             }
@@ -220,9 +96,9 @@ impl Access {
         self.is_open && role != Role::Respond
     }
 
-    /// The name of the token that is shown; or why it does not open this door.
-    pub fn allow(&self, role: Role, headers: &HeaderMap) -> Result<String, Refusal> {
-        self.tokens.allow(role, headers)
+    /// What a token allows now; `None`: there is no such token, or no more.
+    pub fn holder(&self, token: &Hash) -> Option<Holder<'_>> {
+        self.tokens.holder(token)
     }
 
     /// Refuses what a web page of another origin made a browser send: an open listener trusts everyone who can reach
@@ -241,16 +117,29 @@ impl Access {
         if method.is_safe() {
             return Ok(());
         }
-        let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("?"));
-        let own = |origin: &str| {
-            let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-            authority.is_some() && authority == host
-        };
-        if origin.is_some_and(|origin| !own(origin)) {
-            return Err(Problem::new(StatusCode::FORBIDDEN, "the Origin header names a page of another site"));
-        }
-        Ok(())
+        refuse_foreign_origin(headers)
     }
+}
+
+/// The token that a request shows, as its hash.
+pub fn token_of(headers: &HeaderMap) -> Result<Hash, Refusal> {
+    let given = headers.get(header::AUTHORIZATION).ok_or(Refusal::NoToken)?;
+    let bearer = given.as_bytes().split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "));
+    bearer.map(|(_, token)| blake3::hash(token.trim_ascii())).ok_or(Refusal::NoBearer)
+}
+
+/// Refuses what a browser says that the page of another site has sent. What is no browser says nothing of that.
+pub fn refuse_foreign_origin(headers: &HeaderMap) -> Result<(), Problem> {
+    let foreign =
+        |name| Err(Problem::new(StatusCode::FORBIDDEN, format!("the {name} header names a page of another site")));
+    // Of the browser itself, which knows better than a proxy that has changed `Host`.
+    if let Some(site) = headers.get(SEC_FETCH_SITE) {
+        return if site == "same-origin" || site == "none" { Ok(()) } else { foreign("Sec-Fetch-Site") };
+    }
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let Some(origin) = text(header::ORIGIN) else { return Ok(()) };
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    if authority.is_some() && authority == text(header::HOST) { Ok(()) } else { foreign("Origin") }
 }
 
 /// `localhost`, `127.0.0.0/8` or `[::1]`, with or without a port.
@@ -271,23 +160,6 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| ((*name).parse().unwrap(), HeaderValue::from_static(value))).collect()
-    }
-
-    #[test]
-    fn a_tokens_file_with_a_mistake_names_the_line() {
-        for (text, line) in [
-            ("read T\nadmin b", 2),
-            ("# c\n\nread", 3),
-            ("read T b c", 1),
-            ("# none\n", 1),
-            ("read T\nread 123456789012345", 2),
-        ] {
-            assert_eq!(
-                Tokens::parse(&text.replace('T', "a-token-of-a-test")).map(|_| ()).unwrap_err().0,
-                line,
-                "{text}"
-            );
-        }
     }
 
     #[test]
@@ -318,27 +190,6 @@ mod tests {
     }
 
     #[test]
-    fn each_role_opens_its_own_door_alone() {
-        let tokens =
-            Tokens::parse("read read-token-of-a-test\nrespond s-token-of-a-test alice\nread s-token-of-a-test\n")
-                .unwrap();
-        let access = Access { tokens, is_made: false, is_open: false };
-        let reader = headers(&[("authorization", "bearer read-token-of-a-test")]);
-        assert!(access.allow(Role::Read, &reader).is_ok());
-        assert!(access.allow(Role::Respond, &reader).is_err());
-        let responder = headers(&[("authorization", "Bearer s-token-of-a-test")]);
-        assert_eq!(access.allow(Role::Respond, &responder).unwrap(), "alice");
-        assert!(access.allow(Role::Read, &responder).is_ok());
-        for wrong in [
-            headers(&[]),
-            headers(&[("authorization", "Basic read-token-of-a-test")]),
-            headers(&[("authorization", "Bearer read-token")]),
-        ] {
-            assert!(access.allow(Role::Read, &wrong).is_err());
-        }
-    }
-
-    #[test]
     fn pages_of_other_sites_are_kept_out() {
         let open = Access::load(&Http::default()).unwrap();
         let get = |host| open.refuse_foreign_pages(&Method::GET, &headers(&[("host", host)]));
@@ -357,5 +208,26 @@ mod tests {
         for origin in ["http://evil.example", "null", "http://localhost:9999", "localhost:8600"] {
             assert!(post(origin).is_err(), "{origin}");
         }
+    }
+
+    #[test]
+    fn what_the_browser_says_of_a_request_goes_before_where_its_page_seems_to_be() {
+        let sent = |site, origin| {
+            refuse_foreign_origin(&headers(&[("host", "soc.example"), ("origin", origin), ("sec-fetch-site", site)]))
+        };
+        assert!(sent("same-origin", "https://soc.example").is_ok());
+        assert!(sent("same-origin", "https://behind-a-proxy.example").is_ok());
+        for site in ["cross-site", "same-site", "", "Same-Origin"] {
+            assert!(sent(site, "https://soc.example").is_err(), "{site}");
+        }
+        assert!(refuse_foreign_origin(&headers(&[])).is_ok(), "no browser");
+    }
+
+    #[test]
+    fn a_token_is_read_of_a_bearer_header_alone() {
+        let token = |value| token_of(&headers(&[("authorization", value)]));
+        assert_eq!(token("bearer  a-token-of-a-test "), Ok(blake3::hash(b"a-token-of-a-test")));
+        assert_eq!(token("Basic a-token-of-a-test"), Err(Refusal::NoBearer));
+        assert_eq!(token_of(&headers(&[])), Err(Refusal::NoToken));
     }
 }

@@ -34,18 +34,23 @@ pub async fn page(_: MayRead, State(shared): State<Arc<Shared>>, uri: Uri) -> Re
     let [filter, since, until, order, after, count, format] = parameters(&uri, names)?;
     let show: fn(&Event) -> Value = if is_ocsf(format.as_deref())? { finding } else { event_json };
     let filter = filter_of(filter.as_deref(), since.as_deref(), until.as_deref())?;
-    let order = match order.as_deref() {
-        None | Some("newest") => Order::Newest,
-        Some("oldest") => Order::Oldest,
-        Some(other) => {
-            let other: String = other.chars().take(32).collect();
-            return Err(Problem::bad_request(format!("order: `{other}` is not newest or oldest")));
-        }
-    };
+    let order = order_of(order.as_deref())?;
     let after = after.map(|text| id_of("after", &text)).transpose()?;
     let left = count.map_or(Ok(PAGE_EVENTS), |text| count_of("count", &text))?;
     let search = Search::new(shared, Stream::SocEvents, filter, order, after).into_archive();
     chunked::json(Page { search, left, bytes: 0, state: PageState::Begins, show }).await
+}
+
+/// The parameter `order`.
+pub fn order_of(text: Option<&str>) -> Result<Order, Problem> {
+    match text {
+        None | Some("newest") => Ok(Order::Newest),
+        Some("oldest") => Ok(Order::Oldest),
+        Some(other) => {
+            let other: String = other.chars().take(32).collect();
+            Err(Problem::bad_request(format!("order: `{other}` is not newest or oldest")))
+        }
+    }
 }
 
 /// An event of another stream is no finding.

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use super::access::{Access, TokensError};
+use super::access::Access;
 use super::config::exposure_findings;
 use super::connections::{Bounds, Connections, Ticket};
 use super::listen::Listen;
@@ -30,6 +30,7 @@ use super::shared::{Shared, stopped};
 use super::silences::handlers as silences;
 use super::socket::{self, SocketFile};
 use super::stall::StallGuard;
+use super::tokens::TokensError;
 use super::{proposals, routes};
 use crate::config::{self, Finding};
 use crate::limits;
@@ -230,7 +231,7 @@ impl Acceptor {
                         let tls = self.tls.as_ref().and_then(|tls| tls.read().unwrap_or_else(PoisonError::into_inner).clone());
                         let connection = Connection {
                             router: self.router.clone(),
-                            peer: Peer::new(origin),
+                            peer: Peer::new(origin, tls.is_some()),
                             stopping: stopping.clone(),
                             ticket: Arc::new(self.open.admit(origin)),
                         };

@@ -34,15 +34,25 @@ pub struct Peer {
     pub origin: Origin,
     /// A right token was shown on it.
     trusted: Arc<AtomicBool>,
+    /// TLS.
+    pub is_encrypted: bool,
 }
 
 impl Peer {
-    pub fn new(origin: Origin) -> Self {
-        Self { origin, trusted: Arc::default() }
+    pub fn new(origin: Origin, is_encrypted: bool) -> Self {
+        Self { origin, trusted: Arc::default(), is_encrypted }
     }
 
     pub fn is_local(&self) -> bool {
         matches!(self.origin, Origin::Local { .. })
+    }
+
+    /// Over the network.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.origin {
+            Origin::Network(address) => Some(address),
+            Origin::Local { .. } => None,
+        }
     }
 
     pub fn trust(&self) {

@@ -6,16 +6,19 @@ use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts as Head;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
-use super::access::Role;
+use super::door::{Admitted, Credential};
 use super::peer::Peer;
 use super::problem::Problem;
 use super::shared::Shared;
+use super::tokens::Role;
 use crate::event::EventId;
 use crate::limits;
 use crate::query::{Filter, Moment, QueryError};
 
 /// A handler with this parameter runs only for a caller with the role `read`.
 pub struct MayRead;
+/// As [`MayRead`], for an answer that goes on for long: by what it was let in.
+pub struct MayFollow(pub Credential);
 /// As [`MayRead`], for numbers alone: where no tokens are configured, none is needed.
 pub struct MayScrape;
 /// As [`MayRead`]; the token may be where bouncers of CrowdSec send theirs.
@@ -25,10 +28,10 @@ pub struct MayIngest;
 /// As [`MayRead`], for `respond`; says who it is, for the audit log.
 pub struct MayRespond(pub String);
 
-fn allow(head: &Head, shared: &Shared, role: Role) -> Result<String, Problem> {
+fn allow(head: &Head, shared: &Shared, role: Role) -> Result<Admitted, Problem> {
     // Every connection has one.
     let peer = head.extensions.get::<Peer>().ok_or_else(|| Problem::busy("who asks is not known", 5))?;
-    shared.door.let_in(&shared.access(), role, peer, &head.headers)
+    shared.door.let_in(&shared.access(), role, peer, (&head.method, &head.headers))
 }
 
 impl FromRequestParts<Arc<Shared>> for MayRead {
@@ -36,6 +39,14 @@ impl FromRequestParts<Arc<Shared>> for MayRead {
 
     async fn from_request_parts(head: &mut Head, shared: &Arc<Shared>) -> Result<Self, Problem> {
         allow(head, shared, Role::Read).map(|_| Self)
+    }
+}
+
+impl FromRequestParts<Arc<Shared>> for MayFollow {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Head, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        allow(head, shared, Role::Read).map(|admitted| Self(admitted.by))
     }
 }
 
@@ -78,7 +89,7 @@ impl FromRequestParts<Arc<Shared>> for MayRespond {
     type Rejection = Problem;
 
     async fn from_request_parts(head: &mut Head, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        allow(head, shared, Role::Respond).map(Self)
+        allow(head, shared, Role::Respond).map(|admitted| Self(admitted.who))
     }
 }
 

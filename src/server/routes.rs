@@ -19,10 +19,11 @@ use super::incidents::handlers as incidents;
 use super::peer::Peer;
 use super::problem::Problem;
 use super::request::{MayRead, MayScrape};
+use super::session::handlers as session;
 use super::shared::Shared;
 use super::silences::handlers as silences;
 use super::tracked::Tracked;
-use super::{bans, console, events, explain, ingest, proposals, rules, streams};
+use super::{bans, console, counts, events, explain, ingest, proposals, rules, streams};
 use crate::observe::metrics;
 
 /// From the head of a request to the head of its answer.
@@ -35,11 +36,14 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/api/v1/openapi.json", get(openapi))
+        .route("/api/v1/session", get(session::show).post(session::sign_in).delete(session::sign_out))
         .route("/api/v1/status", get(status))
         .route("/api/v1/sources", get(sources))
         .route("/api/v1/streams/{stream}", get(streams::page).post(ingest::post))
         .route("/api/v1/streams/{stream}/live", get(streams::live))
         .route("/api/v1/events", get(events::page))
+        .route("/api/v1/events/counts", get(counts::counts))
+        .route("/api/v1/events/fields", get(counts::fields))
         .route("/api/v1/events/{id}", get(events::one))
         .route("/api/v1/events/{id}/explain", get(explain::event))
         .route("/api/v1/entities/{kind}/{value}", get(entities::one))

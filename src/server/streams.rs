@@ -15,14 +15,16 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::chunked::{self, Chunked, PageState};
+use super::door::Credential;
 use super::event_json::event_json;
 use super::gateway::GatewayError;
 use super::peer::Peer;
 use super::problem::Problem;
-use super::request::{MayRead, PathPart, count_of, filter_of, id_of, parameters, text_of};
+use super::request::{MayFollow, MayRead, PathPart, count_of, filter_of, id_of, parameters, text_of};
 use super::search::Search;
 use super::shared::{Shared, stopped};
 use super::shares::{Share, Spent};
+use super::tokens::Role;
 use crate::event::{Event, EventId, Stream, Timestamp};
 use crate::limits;
 use crate::query::Filter;
@@ -35,6 +37,10 @@ const CHUNK_EVENTS: usize = 64;
 const PAGE_BYTES_MAX: usize = limits::HTTP_BODY_BYTES_MAX;
 /// Without events, a comment tells both ends that the connection lives.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// Retention takes nothing that is newer.
+const FAR_BEHIND: Duration = Duration::from_secs(10);
+/// Whether it may still be read.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The last events that pass are looked for no longer.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -107,6 +113,7 @@ struct Read {
 
 struct Found {
     events: usize,
+    first: Option<EventId>,
     last: Option<EventId>,
     /// Events were read in vain: there was no more room.
     is_cut: bool,
@@ -143,13 +150,14 @@ impl Read {
     ) -> Result<Found, GatewayError> {
         let _permit = shared.chunks.acquire().await;
         let events = shared.gateway.after(self.stream, self.after, self.count).await?;
-        let mut found = Found { events: 0, last: None, is_cut: false, is_end: events.len() < self.count };
+        let mut found = Found { events: 0, first: None, last: None, is_cut: false, is_end: events.len() < self.count };
         for event in &events {
             if text.len() >= limits::HTTP_CHUNK_BYTES {
                 (found.is_cut, found.is_end) = (true, false);
                 break;
             }
             write(text, event);
+            found.first = found.first.or(Some(event.id));
             (found.events, found.last) = (found.events + 1, Some(event.id));
         }
         Ok(found)
@@ -158,7 +166,7 @@ impl Read {
 
 /// Without `after`, `last` and `Last-Event-ID` the stream begins with the next event.
 pub async fn live(
-    _: MayRead,
+    MayFollow(by): MayFollow,
     PathPart(stream): PathPart<Stream>,
     Extension(peer): Extension<Peer>,
     State(shared): State<Arc<Shared>>,
@@ -195,12 +203,13 @@ pub async fn live(
         stopping: shared.stopping.clone(),
         shared,
         last_frame: Instant::now(),
+        is_behind: cursor < newest,
+        by,
+        last_look: Instant::now(),
         _place: place,
     };
     let opening = match oldest {
-        Some(oldest) if EventId::ZERO < cursor && cursor < oldest => {
-            format!("event: gap\ndata: {{\"after\":\"{cursor}\",\"oldest\":\"{oldest}\"}}\n\n")
-        }
+        Some(oldest) if EventId::ZERO < cursor && cursor < oldest => gap_frame(cursor, oldest),
         _ => format!(": {stream} after {cursor}\n\n"),
     };
     let frames = stream::unfold((Some(opening), follower), |(opening, mut follower)| async move {
@@ -211,6 +220,11 @@ pub async fn live(
         Some((Ok::<_, Infallible>(Bytes::from(frame)), (None, follower)))
     });
     Ok(([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(frames)).into_response())
+}
+
+/// Events between these are not there any more.
+fn gap_frame(after: EventId, oldest: EventId) -> String {
+    format!("event: gap\ndata: {{\"after\":\"{after}\",\"oldest\":\"{oldest}\"}}\n\n")
 }
 
 /// After which id the last `count` events that pass begin; fewer, where a search comes to its end before.
@@ -237,6 +251,11 @@ struct Follower {
     committed: watch::Receiver<EventId>,
     stopping: watch::Receiver<bool>,
     last_frame: Instant,
+    /// The last read did not come to the end.
+    is_behind: bool,
+    /// What it was opened with, and when that was last looked at.
+    by: Credential,
+    last_look: Instant,
     _place: Share,
 }
 
@@ -244,6 +263,9 @@ impl Follower {
     /// `None` ends the stream.
     async fn next_frame(&mut self) -> Option<String> {
         loop {
+            if !self.may_go_on() {
+                return None;
+            }
             match self.read().await {
                 Ok((frame, _)) if !frame.is_empty() => return self.send(frame),
                 // There are more that may pass.
@@ -266,9 +288,29 @@ impl Follower {
         self.send(": keep-alive\n\n".to_owned())
     }
 
+    /// A token may be taken away and a session be ended while a stream is open.
+    fn may_go_on(&mut self) -> bool {
+        if self.last_look.elapsed() < LOOK_EVERY {
+            return true;
+        }
+        self.last_look = Instant::now();
+        self.shared.door.still_lets_in(&self.shared.access(), Role::Read, self.by)
+    }
+
     fn send(&mut self, frame: String) -> Option<String> {
         self.last_frame = Instant::now();
         Some(frame)
+    }
+
+    /// What retention may have taken from a client that is far behind, before it was read for it.
+    async fn gap(&self, found: &Found) -> Result<Option<String>, GatewayError> {
+        let behind = Timestamp::now().since(Timestamp::from_millis(self.cursor.ms()));
+        if !self.is_behind || behind < FAR_BEHIND || self.cursor == EventId::ZERO {
+            return Ok(None);
+        }
+        let oldest = self.shared.gateway.oldest().await?.unwrap_or(EventId::MAX);
+        Ok((self.cursor < oldest)
+            .then(|| gap_frame(self.cursor, found.first.map_or(oldest, |first| first.min(oldest)))))
     }
 
     /// Also whether that was all there is at the moment.
@@ -283,7 +325,11 @@ impl Follower {
         });
         let found = found.await?;
         self.asks.learn(&found, frame.len());
+        if let Some(gap) = self.gap(&found).await? {
+            frame.insert_str(0, &gap);
+        }
         self.cursor = found.last.unwrap_or(self.cursor);
+        self.is_behind = !found.is_end;
         if found.is_end {
             // Nothing of this stream is left up to there, so the next read need not look there again.
             self.cursor = self.cursor.max(committed);

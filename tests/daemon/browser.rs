@@ -75,6 +75,30 @@ impl Browser {
         wait_for(what, || self.run(&script) != false);
     }
 
+    /// Presses keys one after the other, as a person does. Letters are themselves; others are named as in WebDriver.
+    pub fn press(&self, keys: &[&str]) {
+        let each = keys.iter().flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key })));
+        let actions = json!([{ "type": "key", "id": "keyboard", "actions": each.collect::<Vec<_>>() }]);
+        self.of_session("/actions", &json!({ "actions": actions }));
+    }
+
+    fn devtools(&self, command: &str, parameters: &Value) {
+        self.of_session("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
+    }
+
+    /// As on a screen of this width, `light` or `dark`.
+    pub fn looks(&self, width: u32, scheme: &str) {
+        let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", &size);
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        self.devtools("Emulation.setEmulatedMedia", &json!({ "features": [feature] }));
+    }
+
+    /// What a script gives to the function that is its last argument.
+    pub fn answer(&self, script: &str) -> Value {
+        self.of_session("/execute/async", &json!({ "script": script, "args": [] }))
+    }
+
     /// Says yes to what the page asks with `confirm`.
     pub fn accept(&self) {
         self.of_session("/alert/accept", &json!({}));

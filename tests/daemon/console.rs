@@ -1,7 +1,7 @@
 //! The console page in a real browser.
 
 use crate::browser::Browser;
-use crate::harness::{Site, wait_for};
+use crate::harness::Site;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const TOKEN: &str = "token-of-this-test-alone";
@@ -30,7 +30,7 @@ fn a_person_sees_what_is_wrong_acknowledges_closes_and_approves_and_an_attackers
 
     browser.run("window.hit = () => { window.was_hit = true; }");
     daemon.post_as(TOKEN, "/api/v1/streams/L3_IN", HOSTILE);
-    browser.until("the new event, live", "events.length && [...document.querySelectorAll('#events li')].some(row => row.textContent.includes('<img src=x onerror=hit()>'))");
+    browser.until("the new event, live", "events.length && [...document.querySelectorAll('#events tr')].some(row => row.textContent.includes('<img src=x onerror=hit()>'))");
     let is_text = browser.run(
         "return !document.querySelector('img') && !window.was_hit && !document.body.textContent.includes('\\u202e')",
     );
@@ -60,6 +60,10 @@ fn a_person_sees_what_is_wrong_acknowledges_closes_and_approves_and_an_attackers
     browser.until("the proposal to be approved", "/approved by carol/.test(at('proposals').textContent)");
     browser.until("the page to leave it to her", "at('proposals').textContent.includes('do it yourself')");
     browser.click("an event", "document.querySelector('.event')");
+    browser.click(
+        "its explanation",
+        "[...document.querySelectorAll('.unfolded button')].find(it => it.textContent === 'explain')",
+    );
     browser.until("the chain of an event", "at('steps').textContent.includes('L3_IN')");
     assert_eq!(browser.errors(), [""; 0], "the page has no errors of its own");
     assert!(browser.picture().len() > 10_000);
@@ -68,9 +72,12 @@ fn a_person_sees_what_is_wrong_acknowledges_closes_and_approves_and_an_attackers
     browser
         .until("the page to say that nobody answers", "at('verdict').textContent.includes('what is shown is as of')");
     let _daemon = site.start_ready();
-    wait_for("the page to be well again", || {
-        browser.run("return at('verdict').textContent.includes('what is shown')") == false
-    });
+    browser.until(
+        "the page to say that a restart has ended the session",
+        "/Sign in again/.test(at('login-failed').textContent) && !at('login').hidden",
+    );
+    browser.run(&format!("at('token').value = '{TOKEN}'; at('login').requestSubmit()"));
+    browser.until("the page to be well again", "me.signed_in && !at('verdict').textContent.includes('what is shown')");
     browser.until(
         "what was closed to be closed still",
         "at('closed-incidents').textContent.includes('benign_true_positive')",

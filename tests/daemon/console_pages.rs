@@ -4,14 +4,16 @@ use crate::break_in::break_in;
 use crate::browser::Browser;
 use crate::harness::{Daemon, Site};
 
-const TOKEN: &str = "token-of-this-test-alone";
+pub const TOKEN: &str = "token-of-this-test-alone";
+/// Of somebody who may look and nothing else.
+pub const READER: &str = "token-of-a-reader-of-this-test";
 
 /// A daemon to which somebody has just broken in, and its page with the right to decide.
-fn opened(browser: &Browser, path: &str) -> (Site, Daemon) {
+pub fn opened(browser: &Browser, path: &str) -> (Site, Daemon) {
     let site = Site::new("[[intake.file]]\npath = \"{dir}/in.log\"\n");
     break_in(&site, "atlas", ("eve", "203.0.113.5"), (0, ""), &[]);
     let roles = ["read", "ingest", "respond"].map(|role| format!("{role} {TOKEN} carol\n"));
-    site.write_tokens(&roles.concat());
+    site.write_tokens(&(roles.concat() + &format!("read {READER} bob\n")));
     site.name_tokens();
     let daemon = site.start_ready();
     browser.open(&format!("http://127.0.0.1:{}/{path}#token={TOKEN}", site.port));
@@ -30,7 +32,8 @@ fn the_address_says_what_the_page_shows_and_back_leads_back() {
     let (_site, _daemon) = opened(&browser, "?page=events&severity=HIGH");
     browser.until("the page that the address names", "at('severity').value === 'HIGH' && at('incidents-part').hidden");
     browser.until("its events", "document.querySelectorAll('.event').length > 0");
-    let high = "[...document.querySelectorAll('.event b')].every(it => ['HIGH', 'CRITICAL'].includes(it.textContent))";
+    let high =
+        "[...document.querySelectorAll('.event .word')].every(it => ['HIGH', 'CRITICAL'].includes(it.textContent))";
     browser.until("those of the severity alone", high);
 
     set(&browser, "where", "user = eve", "change");
@@ -46,6 +49,10 @@ fn the_address_says_what_the_page_shows_and_back_leads_back() {
     browser.run("history.back()");
     browser.until("the question before", "state.since === '' && at('since').value === '' && found.length");
     browser.click("an event that was found", "drawn && document.querySelector('.event')");
+    browser.click(
+        "its explanation",
+        "[...document.querySelectorAll('.unfolded button')].find(it => it.textContent === 'explain')",
+    );
     browser.until("the chain of the event", "at('chain').open && at('steps').textContent.includes('L3_IN')");
     browser.until("the opened event in the address", "/open=[0-9]+-[0-9]+/.test(location.search)");
     let address = browser.run("return location.search");
@@ -115,9 +122,10 @@ fn the_pages_of_rules_and_of_an_attacker_show_what_is_known() {
     );
 
     browser.run("document.querySelector('nav a[href=\"?page=events\"]').click()");
+    browser.click("an event, which opens", "document.querySelector('#events .event')");
     browser.click(
         "the attacker in an event",
-        "[...document.querySelectorAll('#events .who a')].find(node => node.textContent === '203.0.113.5')",
+        "[...document.querySelectorAll('#events .unfolded .who a')].find(node => node.textContent === '203.0.113.5')",
     );
     browser.until("the address of the attacker", "/kind=address.*value=203.0.113.5/.test(location.search)");
     browser.until("what is known of him", "/Incidents.*What it touched.*atlas/s.test(at('entity').textContent)");

@@ -4,7 +4,7 @@ const SEVERITIES = ["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"];
 const KEPT = 1000, SHOWN = 200, POLL_MS = 2000, RETRY_MS = 2000, TEXT_SHOWN = 200;
 const at = id => document.getElementById(id);
 const events = [];
-let token = "", last = "", live = null, drawn = false, lost = null, held = null;
+let drawn = false, lost = null, held = null;
 const before = {}; // what each list was drawn from: a redraw would take a button away from under a finger
 
 // Characters that reverse a line, hide or drive a terminal are shown as what they are.
@@ -33,11 +33,11 @@ function short(text) {
 
 async function ask(path, options = {}) {
   const headers = { ...options.headers };
-  if (token) headers.Authorization = "Bearer " + token;
+  if (!headers.Authorization && keyOf()) headers["X-Dsmild-Key"] = keyOf();
   const answer = await fetch(path, { ...options, headers, cache: "no-store" });
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
-  throw new Error(answer.status + ": " + (problem.detail || answer.statusText));
+  throw Object.assign(new Error(answer.status + ": " + (problem.detail || answer.statusText)), { status: answer.status });
 }
 
 const get = async path => (await ask(path)).json();
@@ -80,6 +80,20 @@ function verdict(status, incidents, pending) {
 function say(text, good) {
   if (at("verdict").textContent !== shown(text)) at("verdict").textContent = shown(text);
   at("verdict").className = "verdict " + (good ? "good" : "bad");
+}
+
+// A list anew: what had the focus has it again, and what was unfolded is.
+function redraw(place, nodes) {
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const item = focused && focused.closest("[data-key]"), key = item && item.dataset.key;
+  const index = item ? [...place.children].indexOf(item) : 0, name = focused && focused !== item ? focused.textContent : null;
+  const unfolded = new Set([...place.querySelectorAll("details[open]")].map(node => (node.closest("[data-key]") || place).dataset.key));
+  place.replaceChildren(...nodes);
+  for (const node of nodes) if (unfolded.has(node.dataset.key)) for (const more of node.querySelectorAll("details")) more.open = true;
+  if (!focused) return;
+  const again = nodes.find(node => node.dataset.key === key) || nodes[Math.min(Math.max(index, 0), nodes.length - 1)];
+  const within = again && name !== null && [...again.querySelectorAll("a, button, summary")].find(node => node.textContent === name);
+  if (again) (within || again).focus({ preventScroll: true });
 }
 
 // True when the list is not what it was drawn from.
@@ -141,10 +155,12 @@ function incidentRow(incident) {
   what.append(make("b", severityOf(incident) + " ", severityOf(incident)), when(incident.first_ts, " " + incident.id), make("span", " – ", "dim"),
     when(incident.last_ts), make("span", " ", "dim"), short(incident.summary));
   head.append(what);
-  if (incident.state === "open") head.append(button("acknowledge", () => act(incident, "acknowledge")));
-  if (incident.state !== "closed") head.append(button("close", () => act(incident, "close")));
-  head.append(button("note", () => act(incident, "note")), button("explain", () => explain(incident.id, "incidents")));
-  if (incident.resolution === "false_positive") head.append(button("silence…", () => hush(incident)));
+  const decides = may("respond");
+  if (decides && incident.state === "open") head.append(button("acknowledge", () => act(incident, "acknowledge")));
+  if (decides && incident.state !== "closed") head.append(button("close", () => act(incident, "close")));
+  if (decides) head.append(button("note", () => act(incident, "note")));
+  head.append(button("explain", () => explain(incident.id, "incidents")));
+  if (decides && incident.resolution === "false_positive") head.append(button("silence…", () => hush(incident)));
   row.append(head);
   if (incident.tactics.length) row.append(make("p", incident.tactics.join(" → ")));
   const state = incident.resolution ? incident.state + " as " + incident.resolution : incident.state;
@@ -158,6 +174,10 @@ function incidentRow(incident) {
   }
   const more = make("details"), list = make("div", undefined, "chips");
   more.append(make("summary", "alerts and reports"), list);
+  Object.assign(row, { tabIndex: 0, item: { open: () => { more.open = !more.open; }, explain: () => explain(incident.id, "incidents"),
+    acknowledge: () => { if (incident.state === "open") act(incident, "acknowledge"); }, silence: () => hush(incident) } });
+  row.dataset.key = incident.id;
+  row.setAttribute("aria-label", shown(severityOf(incident) + " incident: " + incident.summary));
   for (const id of [...incident.members, ...incident.events]) list.append(button(id, () => explain(id)));
   row.append(more);
   return row;
@@ -165,8 +185,7 @@ function incidentRow(incident) {
 
 function showIncidents(place, incidents, none) {
   if (!changed(place, incidents)) return;
-  at(place).replaceChildren(...incidents.map(incidentRow));
-  if (!incidents.length) at(place).append(make("p", none, "dim"));
+  redraw(at(place), incidents.length ? incidents.map(incidentRow) : [make("p", none, "dim")]);
 }
 
 const MODES = {
@@ -188,14 +207,17 @@ async function decide(id, verb, effect) {
 
 function showProposals(list) {
   if (!changed("proposals", list)) return;
-  at("proposals").replaceChildren(...list.slice(0, 50).map(proposal => {
+  const rows = list.slice(0, 50).map(proposal => {
     const row = make("li", undefined, "row"), text = make("div"), more = make("details");
     const what = proposal.event.proposal, steps = (what.commands || []).join("\n");
     text.append(make("b", proposal.event.severity + " ", severityOf(proposal.event)), short((proposal.event.summary || "proposal").replace(proposal.decision ? ", waits for approval" : "", "")), more);
     more.append(make("summary", "why and what"), make("p", what.rationale || ""), make("pre", steps),
       make("p", what.caution || "", "bad"), button("explain", () => explain(proposal.id)));
     row.append(text);
-    if (proposal.state === "pending") {
+    Object.assign(row, { tabIndex: 0, item: { open: () => { more.open = !more.open; }, explain: () => explain(proposal.id) } });
+    row.dataset.key = proposal.id;
+    if (proposal.state === "pending" && !may("respond")) row.append(make("span", "waits for a decision", "dim"));
+    else if (proposal.state === "pending") {
       for (const verb of ["approve", "reject"]) row.append(button(verb, () => decide(proposal.id, verb, verb === "approve" && proposal.effect)));
     } else if (!proposal.decision) {
       row.append(make("span", proposal.state, "dim"));
@@ -207,10 +229,10 @@ function showProposals(list) {
     else if (proposal.state === "approved" && !response) row.append(make("span", "nothing was done here: do it yourself", "bad"));
     if (response) more.append(make("p", response.state + " at " + response.ts + ": " + response.said));
     if (response) row.append(make("span", response.state + (response.in_force ? " until " + response.ends : ""), response.state === "failed" ? "bad" : "dim"));
-    if (response && response.in_force) row.append(button("undo", () => decide(proposal.id, "undo")));
+    if (response && response.in_force && may("respond")) row.append(button("undo", () => decide(proposal.id, "undo")));
     return row;
-  }));
-  if (!list.length) at("proposals").append(make("li", "none", "dim"));
+  });
+  redraw(at("proposals"), rows.length ? rows : [make("li", "none", "dim")]);
 }
 
 // Where a line was read, as one would look it up.
@@ -262,94 +284,15 @@ async function showChain(id, kind) {
   } catch (error) { at("steps").replaceChildren(make("p", error.message, "bad")); }
 }
 
-function eventRow(event) {
-  const row = make("button", undefined, "event", severityOf(event)), summary = short(event.summary);
-  const about = [...(event.flags || []), ...(event.reasons || [])];
-  if (about.length) summary.append(make("span", " " + about.join(" "), "dim"));
-  if (event.silence_id) summary.prepend(make("b", "silenced "));
-  row.append(when(event.ts, " " + event.id), make("b", severityOf(event)), make("span", event.category + " " + event.src_device, "dim"), summary);
-  row.addEventListener("click", () => explain(event.id));
-  const item = make("li"), who = whoIn(event.entity);
-  item.append(row);
-  if (who.children.length) item.append(who);
-  return item;
-}
-
-// Whom an event names, each with its page.
-const ABOUT = { user: "user", host: "host", src_ip: "address", dst_ip: "address", process: "process", domain: "domain", file: "file" };
-function whoIn(entity) {
-  const who = make("div", undefined, "who");
-  for (const [key, value] of Object.entries(entity || {})) {
-    if (!ABOUT[key]) continue;
-    const part = make("span", key + " ", "dim");
-    part.append(entityLink(ABOUT[key], String(value)));
-    who.append(part);
-  }
-  return who;
-}
-
-function draw() {
-  drawn = true;
-  if (state.paused && !held) held = events.slice();
-  if (!state.paused) held = null;
-  const all = found || held || events, lowest = SEVERITIES.indexOf(state.severity), text = state.text.toLowerCase();
-  const wanted = all.filter(event => SEVERITIES.indexOf(event.severity) >= lowest
-    && (!text || JSON.stringify(event).toLowerCase().includes(text)));
-  const fresh = held && events.length ? events.filter(event => !held.includes(event)).length : 0;
-  at("count").textContent = wanted.length + (found ? " found" : " of the newest " + all.length);
-  at("pause").textContent = shown(held ? "go on" + (fresh ? " (" + fresh + " new)" : "") : "pause");
-  at("pause").hidden = Boolean(found);
-  at("more").hidden = !(found && next);
-  at("events").replaceChildren(...(found ? wanted : wanted.slice(-SHOWN).reverse()).map(eventRow));
-}
-
-// However fast events come, the page is drawn a few times a second.
-setInterval(() => { if (!drawn) draw(); }, 300);
-
-function take(block) {
-  let id = "", data = "", kind = "";
-  for (const line of block.split("\n")) {
-    if (line.startsWith("id: ")) id = line.slice(4);
-    else if (line.startsWith("data: ")) data += line.slice(6);
-    else if (line.startsWith("event: ")) kind = line.slice(7);
-  }
-  if (id) last = id;
-  if (!data || kind) return;
-  events.push(JSON.parse(data));
-  if (events.length > KEPT) events.shift();
-  drawn = false;
-}
-
-// EventSource cannot send a token, so the stream is read by hand.
-async function follow(signal) {
-  while (!signal.aborted) {
-    try {
-      const headers = last ? { "Last-Event-ID": last } : {};
-      const answer = await ask("/api/v1/streams/SOC_EVENTS/live", { headers, signal });
-      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-      for (let rest = "";;) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        const blocks = (rest + value).split("\n\n");
-        rest = blocks.pop();
-        blocks.forEach(take);
-      }
-    } catch (error) { /* poll says what does not answer */ }
-    await new Promise(done => setTimeout(done, RETRY_MS));
-  }
-}
-
 async function poll() {
   try {
-    const status = await get("/api/v1/status");
-    if (!last && status.store.last_id) {
-      // The first look is at the newest events, however long ago they were.
-      const newest = (await get("/api/v1/events?count=" + SHOWN)).events.reverse();
-      events.push(...newest);
-      drawn = false;
-      last = newest.length ? newest[newest.length - 1].id : status.store.last_id;
+    await whoAmI();
+    if (!may("read")) {
+      say(me.signed_in ? me.who + " may not read: nothing can be shown" : "sign in to see how things are", false);
+      return;
     }
-    if (!live) { live = new AbortController(); follow(live.signal); }
+    const status = await get("/api/v1/status");
+    await goLive(status);
     const [open, acknowledged] = await Promise.all(["open", "acknowledged"].map(state => get("/api/v1/incidents?state=" + state)));
     const incidents = [open, acknowledged].flatMap(answer => answer.incidents.sort(worstFirst));
     const { mode, proposals } = await get("/api/v1/proposals");
@@ -377,17 +320,3 @@ async function polling() {
 at("severity").append(...SEVERITIES.map(severity => make("option", severity)));
 at("closed").addEventListener("toggle", poll);
 at("leave").addEventListener("click", () => at("chain").close());
-at("login").addEventListener("submit", event => {
-  event.preventDefault();
-  token = at("token").value.trim();
-  at("token").value = "";
-  if (live) live.abort();
-  live = null;
-  poll();
-});
-// The link that the daemon shows on its terminal brings the token; it stays in memory, and not in the history.
-const brought = new URLSearchParams(location.hash.slice(1)).get("token");
-if (brought) {
-  token = brought;
-  history.replaceState(null, "", location.pathname + location.search);
-}

@@ -47,8 +47,8 @@ function showEntity() {
     make("span", " " + many(other.events, "event"), "dim"))));
   list("Rules and detectors", entity.reasons.map(counted => item(link(counted.reason, { page: "events", where: "rule = " + JSON.stringify(counted.reason) }),
     make("span", " " + many(counted.events, "event"), "dim"))));
-  list("Newest events", entity.events.map(eventRow));
-  at("entity").replaceChildren(...parts);
+  if (entity.events.length) parts.push(make("h3", "Newest events"), tableOf(entity.events.map(eventRow)));
+  redraw(at("entity"), parts);
 }
 
 const SVG = "http://www.w3.org/2000/svg";

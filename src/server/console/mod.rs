@@ -9,11 +9,17 @@ const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("console.css");
 const SCRIPT: &str = concat!(
     include_str!("console.js"),
+    include_str!("session.js"),
+    include_str!("live.js"),
+    include_str!("events.js"),
+    include_str!("histogram.js"),
     include_str!("silences.js"),
     include_str!("state.js"),
     include_str!("rules.js"),
     include_str!("entity.js"),
-    "\nshowState();\npolling();\n"
+    include_str!("export.js"),
+    include_str!("keys.js"),
+    include_str!("begin.js"),
 );
 
 pub async fn page() -> Response {

@@ -39,14 +39,16 @@ function showRules() {
   const found = rules.rules.filter(rule => !wanted || JSON.stringify(rule).toLowerCase().includes(wanted))
     .sort(SORTS[state.sort] || SORTS.hits);
   at("rules-count").textContent = shown(many(found.length, "rule"));
-  at("rules-rows").replaceChildren(...found.map(rule => {
+  redraw(at("rules-rows"), found.map(rule => {
     const row = make("tr"), level = make("b", SHAPES[rule.level] + " " + rule.level, LEVEL_CLASS[rule.level]);
     const title = make("td");
     title.append(make("span", rule.title), make("div", rule.file + (rule.log_source ? " · " + rule.log_source : ""), "dim"));
     if (!rule.can_match) title.append(make("div", "never matches: no line here is of its log source", "bad"));
     if (rule.never.length) title.append(make("div", "no format fills " + rule.never.join(", "), "bad"));
-    const hits = link(rule.hits.toLocaleString(), { page: "events", where: "rule = " + JSON.stringify(rule.reason) });
-    hits.setAttribute("aria-label", shown(rule.hits + " hits of " + rule.title + ": its events"));
+    const events = { page: "events", where: "rule = " + JSON.stringify(rule.reason) }, hits = link(rule.hits.toLocaleString(), events);
+    hits.setAttribute("aria-label", shown(rule.hits.toLocaleString() + " hits of " + rule.title + ": its events"));
+    Object.assign(row, { tabIndex: -1, item: { open: () => go({ ...USUAL, ...events }) } });
+    row.dataset.key = rule.file + " " + rule.title;
     cell(row, level);
     row.append(title);
     cell(row, rule.kind);

@@ -11,17 +11,20 @@ function whatOf(silence) {
 function showSilences(list) {
   if (!changed("silences", list)) return;
   const inForce = silence => silence.state === "active" || silence.state === "pending";
-  at("silences").replaceChildren(...list.filter(inForce).map(silence => {
+  const rows = list.filter(inForce).map(silence => {
     const row = make("li", undefined, "row"), text = make("div");
     text.append(make("b", whatOf(silence)), make("span", " " + (silence.state === "pending" ? "from " + silence.from + " " : "")
       + (silence.until ? "until " + silence.until : "without an end"), "dim"),
       make("span", " · " + many(silence.hits, "event") + " · by " + silence.who + (silence.comment ? ": " + silence.comment : ""), "dim"));
     row.append(text);
     if (silence.last_hit) row.append(button("last event", () => explain(silence.last_hit)));
-    if (silence.who !== "configuration") row.append(button("end", () => endSilence(silence)));
+    if (silence.who !== "configuration" && may("respond")) row.append(button("end", () => endSilence(silence)));
+    row.dataset.key = silence.id;
+    row.tabIndex = 0;
+    row.item = { explain: silence.last_hit && (() => explain(silence.last_hit)) };
     return row;
-  }));
-  if (!list.some(inForce)) at("silences").append(make("li", "none", "dim"));
+  });
+  redraw(at("silences"), rows.length ? rows : [make("li", "none", "dim")]);
 }
 
 async function endSilence(silence) {
@@ -34,14 +37,19 @@ async function endSilence(silence) {
 
 // For what an incident turned out to be: the rule of its first alert, and whom it is about.
 async function hush(incident) {
-  at("hush-head").textContent = shown("silence what incident " + incident.id + " was made of");
-  at("hush-failed").textContent = "";
-  at("hush-comment").value = "";
-  let alert = {};
+  let alert = {}, failed = "";
   try {
     alert = await get("/api/v1/events/" + encodeURIComponent(incident.members[0]));
-  } catch (error) { at("hush-failed").textContent = shown("its first alert is not in the store: name the rule yourself (" + error.message + ")"); }
-  const entity = alert.entity || incident.entity || {}, kind = ["src_ip", "user", "host"].find(name => entity[name]) || "";
+  } catch (error) { failed = "its first alert is not in the store: name the rule yourself (" + error.message + ")"; }
+  hushEvent({ ...alert, entity: alert.entity || incident.entity }, "silence what incident " + incident.id + " was made of", failed);
+}
+
+function hushEvent(alert, head = "silence what event " + alert.id + " is about", failed = "") {
+  if (!may("respond")) return;
+  at("hush-head").textContent = shown(head);
+  at("hush-failed").textContent = shown(failed);
+  at("hush-comment").value = "";
+  const entity = alert.entity || {}, kind = ["src_ip", "user", "host"].find(name => entity[name]) || "";
   // What a device says in words differs from time to time; its flag does not.
   at("hush-rule").value = (alert.flags || [])[0] || (alert.reasons || [])[0] || "";
   at("hush-kind").value = kind;

@@ -1,6 +1,6 @@
 
 // What the page shows is what its address says: it can be kept, sent and gone back to.
-const USUAL = { page: "overview", severity: "INFO", text: "", where: "", since: "", until: "", order: "newest", open: "", paused: "",
+const USUAL = { page: "overview", severity: "INFO", text: "", where: "", since: "", until: "", order: "newest", open: "", paused: "", after: "", through: "",
   kind: "", value: "", find: "", sort: "hits" };
 const PAGES = { overview: ["incidents-part", "proposals-part", "silences-part", "events-part", "parts-part"], events: ["events-part"],
   rules: ["rules-part"], entity: ["entity-part"], system: ["parts-part"] };
@@ -36,7 +36,7 @@ function link(text, changes, ...classes) {
 
 const entityLink = (kind, value) => link(value, { page: "entity", kind, value });
 
-// The token is in memory: a link within the page must not load it again.
+// A link within the page need not load it again.
 document.addEventListener("click", event => {
   const node = event.target.closest("a[href]");
   if (!node || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
@@ -60,9 +60,10 @@ function showState() {
   }
   at("pause").setAttribute("aria-pressed", String(Boolean(state.paused)));
   if (state.page === "system") at("parts-more").open = true;
+  drawn = false;
+  if (!may("read")) return;
   showOpened();
   searched();
-  drawn = false;
   // What is typed to find a rule asks the daemon nothing.
   if (state.page === "rules") { if (rules && shownPage === "rules") showRules(); else loadRules(); }
   if (state.page === "entity") loadEntity();
@@ -79,50 +80,73 @@ function showOpened() {
 }
 
 const explain = (id, kind = "events") => go({ open: kind === "incidents" ? "incident " + id : id });
-at("chain").addEventListener("close", () => { if (state.open) go({ open: "" }); });
+at("chain").addEventListener("close", () => { if (state.open && may("read")) go({ open: "" }); });
 
 // Events that are asked for: of a filter, of a time, or the oldest first. Without any of it the newest are shown as they come.
-let found = null, next = null, question = "";
-const isAsked = () => state.where || state.since || state.until || state.order === "oldest";
+let found = null, next = null, question = "", asking = false;
+const isAsked = () => state.where || state.since || state.until || state.after || state.order === "oldest";
+
+// What the daemon is asked with the filter and the severity that are set.
+function asked() {
+  const grave = state.severity === "INFO" ? "" : "severity >= " + state.severity;
+  const where = grave && state.where ? grave + " and (" + state.where + ")" : grave || state.where;
+  return Object.entries({ where, since: state.since, until: state.until, order: state.order }).filter(([, value]) => value);
+}
 
 function searched() {
-  const asked = isAsked() ? ["where", "since", "until"].filter(name => state[name]).concat("order") : [];
-  const wanted = new URLSearchParams(asked.map(name => [name, state[name]])).toString();
+  const wanted = isAsked() ? new URLSearchParams([...asked(), ["after", state.after]]).toString() + " " + state.through : "";
   if (wanted === question) return;
   question = wanted;
   found = wanted ? [] : null;
-  next = null;
+  counted = null;
+  next = state.after || null;
   at("search-failed").textContent = "";
-  if (wanted) more();
+  if (wanted) { more(); count(); }
 }
 
+// Of a span between two events nothing is shown that is beyond it.
+const isWithin = event => !state.through || !isAfter(event.id, state.through);
+
 async function more() {
-  const asked = question, after = next;
+  const of = question, after = next;
+  asking = true;
   try {
-    const page = await get("/api/v1/events?count=100&" + asked + (after ? "&after=" + after : ""));
-    if (asked !== question) return;
-    found.push(...page.events);
-    next = page.next;
+    const page = await get("/api/v1/events?" + new URLSearchParams([["count", 100], ...asked(), ...(after ? [["after", after]] : [])]));
+    if (of !== question) return;
+    const within = page.events.filter(isWithin);
+    found.push(...within);
+    next = within.length < page.events.length ? null : page.next;
     const missing = page.archive && !page.archive.searched;
     at("search-failed").textContent = missing ? "Events older than the hot store are missing: " + shown(page.archive.why) : "";
   } catch (error) {
-    if (asked === question) at("search-failed").textContent = shown(error.message);
+    if (of === question) at("search-failed").textContent = shown(error.message);
   }
+  asking = false;
   drawn = false;
+}
+
+// How many there are when, of all that is asked for.
+async function count() {
+  const of = question;
+  if (state.through) return; // counted by what is shown
+  try {
+    const answer = await get("/api/v1/events/counts?" + new URLSearchParams(asked()));
+    if (of === question) { counted = answer; drawn = false; }
+  } catch { /* the search says what is wrong */ }
 }
 
 at("filter").addEventListener("input", event => {
   if (["severity", "text"].includes(event.target.id)) go({ [event.target.id]: event.target.value }, event.target.id === "text");
 });
 at("filter").addEventListener("change", event => {
-  if (["since", "until", "order", "where"].includes(event.target.id)) go({ [event.target.id]: event.target.value.trim() });
+  if (["since", "until", "order", "where"].includes(event.target.id)) go({ [event.target.id]: event.target.value.trim(), after: "", through: "" });
 });
 at("filter").addEventListener("submit", event => {
   event.preventDefault();
-  const asked = Object.fromEntries(["where", "since", "until"].map(name => [name, at(name).value.trim()]));
-  if (Object.entries(asked).some(([name, value]) => state[name] !== value)) go(asked);
+  const typed = Object.fromEntries(["where", "since", "until"].map(name => [name, at(name).value.trim()]));
+  if (Object.entries(typed).some(([name, value]) => state[name] !== value)) go(typed);
 });
-at("pause").addEventListener("click", () => { held = state.paused ? null : events.slice(); go({ paused: state.paused ? "" : "1" }); });
+at("pause").addEventListener("click", () => { held = null; go({ paused: state.paused ? "" : "1" }); draw(); });
 at("more").addEventListener("click", more);
 at("look-up").addEventListener("submit", event => {
   event.preventDefault();

@@ -176,3 +176,21 @@ async fn events_and_incidents_are_findings_of_ocsf_where_that_is_asked_for() {
     assert_eq!(daemon.get("/api/v1/incidents/9-0").await.json()["id"], "9-0");
     assert!(daemon.get("/api/v1/events?format=cef").await.problem(400).contains("json or ocsf"));
 }
+
+#[tokio::test]
+async fn events_are_counted_over_time_and_fields_are_listed() {
+    let daemon = Daemon::start().await;
+    for severity in [crate::event::Severity::Info, crate::event::Severity::High, crate::event::Severity::High] {
+        let body = Body::Soc(Box::new(Soc { severity, ..Soc::default() }));
+        daemon.gateway.commit(Stream::SocEvents, body);
+    }
+    let counted = daemon.get("/api/v1/events/counts").await.json();
+    assert_eq!(counted["buckets"], serde_json::json!([{ "ts": 1, "counts": { "HIGH": 2, "INFO": 1 } }]));
+    assert_eq!((&counted["counted"], &counted["complete"]), (&3.into(), &true.into()));
+    let high = daemon.get("/api/v1/events/counts?where=severity+%3E=+HIGH").await.json();
+    assert_eq!(high["counted"], 2);
+    assert!(daemon.get("/api/v1/events/counts?where=severity+%3E=+X").await.problem(400).contains("where"));
+    let fields = daemon.get("/api/v1/events/fields").await.json();
+    let severity = &fields["fields"][0];
+    assert_eq!((&severity["name"], &severity["values"][0]), (&"severity".into(), &"INFO".into()));
+}

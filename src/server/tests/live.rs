@@ -84,6 +84,22 @@ async fn a_client_that_was_away_too_long_is_told_of_the_gap() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_overtaken_by_retention_is_told_what_it_may_have_missed() {
+    let daemon = Daemon::start().await;
+    let ids: Vec<EventId> = (0..20).map(|n| daemon.gateway.commit_line(Stream::L3In, &format!("line {n}"))).collect();
+    // As many are read at first, and then nobody knows what was between.
+    let mut live = Live::open(&daemon, &format!("?after={}", ids[0]), "").await;
+    live.until("line 19").await;
+    assert!(!live.text.contains("event: gap"), "{}", live.text);
+    let first = ids[0];
+    daemon.gateway.retention.lock().unwrap().extend([EventId::ZERO, ids[15]]);
+    let mut live = Live::open(&daemon, &format!("?after={first}"), "").await;
+    live.until("line 19").await;
+    let gap = format!("event: gap\ndata: {{\"after\":\"{}\",\"oldest\":\"{}\"}}\n\n", ids[8], ids[9]);
+    assert!(live.text.contains(&gap), "{}", live.text);
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_costs_a_bounded_number_of_reads_and_delays_nobody() {
     let daemon = Daemon::start().await;
     let _slow = Live::open(&daemon, "?after=0-0", "").await;

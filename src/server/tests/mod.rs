@@ -13,6 +13,7 @@ mod live;
 mod pages;
 mod proposals;
 mod rules;
+mod sessions;
 mod silences;
 
 use std::fs::Permissions;
