@@ -12,7 +12,10 @@ const SCRIPT: &str = concat!(
     include_str!("silences.js"),
     include_str!("state.js"),
     include_str!("rules.js"),
+    include_str!("plot.js"),
     include_str!("entity.js"),
+    include_str!("overview.js"),
+    include_str!("system.js"),
     "\nshowState();\npolling();\n"
 );
 
