@@ -96,7 +96,7 @@ fn the_overview_says_how_it_went_what_changed_and_what_is_not_well_and_the_syste
     browser.until("the values known last", "/0.42.*last known/.test(at('shrink').textContent)");
     browser.click(
         "the incident that was opened",
-        "[...document.querySelectorAll('#changes a')].find(node => node.textContent === 'incident')",
+        "[...document.querySelectorAll('#changes a')].find(node => node.textContent === 'incident opened')",
     );
     browser.until("its chain", "at('chain').open && location.search.includes('open=incident')");
     browser.run("at('leave').click()");

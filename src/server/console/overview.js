@@ -111,9 +111,8 @@ function changeRow(change) {
   const what = (done[change.kind] || {})[change.what] || change.what;
   const parts = ["source", "outlet", "actor"].includes(change.kind);
   const name = parts ? change.kind + " " + change.name : change.kind === "log" ? "log" + (change.name ? " on " + change.name : "")
-    : ["daemon", "configuration"].includes(change.kind) ? change.kind : change.kind;
-  row.append(when(change.ts), make("span", " "), link(name, places[change.kind] || { page: "system" }),
-    make("b", " " + what, ["down", "failed", "not ready", "silent"].includes(change.what) ? "bad" : "plain"),
+    : change.kind;
+  row.append(when(change.ts), make("span", " "), link(name + " " + what, places[change.kind] || { page: "system" }, ["down", "failed", "not ready", "silent"].includes(change.what) ? "bad" : "plain"),
     make("span", (change.times > 1 ? " (" + change.times.toLocaleString() + " times)" : "") + by), short(why));
   return row;
 }

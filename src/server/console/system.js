@@ -74,7 +74,7 @@ const badFirst = parts => [...parts].sort((a, b) => isBad(b.state) - isBad(a.sta
 function showTables(status) {
   const outlets = status.outlets.map(outlet => ({ ...outlet, state: outlet.up ? "up" : "down" }));
   fillTable("sources-table", badFirst(status.sources).map(source => [make("span", source.name), stateWord(source.state), time(source.since), perSecond(source.rate), source.events.toLocaleString(),
-    source.lag_s === null ? "–" : ago(source.lag_s), time(source.last_event), short(source.feed ? [many(source.feed.entries, "indicator"), source.last_error].filter(Boolean).join(": ") : source.last_error || "")]),
+    source.lag_s === null ? "–" : ago(source.lag_s), time(source.last_event), short(source.feed ? [source.feed.entries.toLocaleString() + " indicators", source.last_error].filter(Boolean).join(": ") : source.last_error || "")]),
   ["source", "state", "since", "rate", "events", "lag", "last event", "last error"]);
   fillTable("outlets-table", badFirst(outlets).map(outlet => [make("span", outlet.name), stateWord(outlet.state), time(outlet.since), perSecond(outlet.rate), outlet.events.toLocaleString(),
     outlet.lag_events.toLocaleString(), short([outlet.last_error, outlet.progress].filter(Boolean).join(": "))]),

@@ -154,7 +154,7 @@ impl Gateway for FakeGateway {
     }
 
     fn history(&self, span: history::Span) -> history::Answer {
-        self.history.answer(span, Timestamp::from_millis(3_600_000))
+        self.history.answer(span, Timestamp::from_millis(600_000))
     }
 
     fn after(&self, stream: Stream, after: EventId, count: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {
