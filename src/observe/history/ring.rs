@@ -89,8 +89,10 @@ impl Ring {
 
     /// The place of a score; `None` when all are taken by others.
     pub fn place(&mut self, name: &str) -> Option<usize> {
-        let found = self.names.iter().position(|known| known == name);
-        found.filter(|_| !name.is_empty()).or_else(|| {
+        if name.is_empty() {
+            return None;
+        }
+        self.names.iter().position(|known| known == name).or_else(|| {
             let free = self.names.iter().position(String::is_empty)?;
             name.clone_into(self.names.get_mut(free)?);
             Some(free)

@@ -337,12 +337,12 @@ async function poll() {
     const { mode, proposals } = await get("/api/v1/proposals");
     at("proposals-mode").textContent = shown(MODES[mode] || "");
     showParts(status);
-    await Promise.all([showOverview(status), showSystem(status)]);
     showIncidents("incidents", incidents, open.complete && acknowledged.complete ? "none" : "the log is still being read after the start");
     if (at("closed").open) showIncidents("closed-incidents", (await get("/api/v1/incidents?state=closed")).incidents, "none");
     showProposals(proposals);
     showSilences((await get("/api/v1/silences")).silences);
     verdict(status, incidents, proposals.filter(proposal => proposal.state === "pending").length);
+    await Promise.all([showOverview(status), showSystem(status)]);
     if (state.page === "rules") await loadRules();
     if (state.page === "entity" && !state.paused) await loadEntity();
     lost = null;
