@@ -61,7 +61,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE_NAME);
         assert!(read(folder.path()).is_none());
-        let text = History::begin(None, Timestamp::from_millis(1)).text();
+        let text = History::begin(None, Timestamp::from_millis(1), std::time::Instant::now()).text();
         write(folder.path(), &text).unwrap();
         assert_eq!(read(folder.path()).unwrap().changes.len(), 1);
         for bad in [b"\xff\xfe".as_slice(), b"", b"[]", &vec![b' '; HISTORY_FILE_BYTES_MAX as usize + 1]] {

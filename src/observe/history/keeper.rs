@@ -24,7 +24,7 @@ pub struct Keeper {
 impl Keeper {
     /// Blocks.
     pub fn open(state_dir: &Path) -> Self {
-        let history = Arc::new(History::begin(file::read(state_dir), Timestamp::now()));
+        let history = Arc::new(History::begin(file::read(state_dir), Timestamp::now(), Instant::now()));
         Self { history, state_dir: state_dir.to_owned(), saved: Instant::now(), is_writing: Arc::default() }
     }
 

@@ -14,6 +14,7 @@ use crate::server::gateway::Status;
 
 /// Whoever did not look for so long did not run meanwhile.
 const LOOK_WITHIN: Duration = Duration::from_secs(60);
+const MINUTE_MS: u64 = 60_000;
 
 /// Who finds that a log is silent, and the flag that says so.
 const LOGS_DEVICE: u16 = 51;
@@ -34,17 +35,18 @@ struct Known {
 
 impl History {
     /// Goes on from what was written last; says when the daemon was started, and since when it had not run.
-    pub fn begin(kept: Option<Kept>, now: Timestamp) -> Self {
-        let mut known = Known::default();
+    pub fn begin(kept: Option<Kept>, now: Timestamp, at: Instant) -> Self {
+        let mut known = Known { looked: Some(at), ..Known::default() };
         if let Some(kept) = kept {
             // What a clock told that was wrong then is not of this day.
             let minutes = kept.minutes.into_iter().filter(|minute| minute.number <= minute_of(now));
             known.ring.restore(minutes, &kept.names);
             known.changes.restore(kept.changes);
         }
+        known.ring.now(minute_of(now));
         let last = known.ring.known().map(|minute| minute.number).max();
         let why = last.map(|last| {
-            format!("the last minute before it in which it ran is {}", Timestamp::from_millis(last * 60_000))
+            format!("the last minute before it in which it ran is {}", Timestamp::from_millis(last * MINUTE_MS))
         });
         known.changes.tell(Change::new(now, Kind::Daemon, "daemon", "started", why.as_deref()));
         Self(Mutex::new(known))
@@ -78,11 +80,12 @@ impl History {
     pub fn look(&self, status: &Status, now: Timestamp, at: Instant) {
         let mut known = locked(&self.0);
         let passed = known.looked.replace(at).map_or(Duration::ZERO, |before| at.saturating_duration_since(before));
-        let ran = u32::try_from(passed.min(LOOK_WITHIN).as_millis()).unwrap_or_default().max(1);
-        let number = minute_of(now);
-        if let Some(minute) = known.ring.now(number) {
-            minute.running_ms = minute.running_ms.saturating_add(ran);
-        }
+        let (number, ran) = (minute_of(now), passed.min(LOOK_WITHIN).as_millis() as u64);
+        // What of it was in the minute before belongs to that.
+        let within = ran.min(now.millis() % MINUTE_MS);
+        known.ring.ran(number.saturating_sub(1), ran - within);
+        known.ring.now(number);
+        known.ring.ran(number, within.max(1));
         if status.shrink.state == ShrinkState::Fresh {
             for (name, value) in &status.shrink.values {
                 let place = known.ring.place(name);
@@ -136,14 +139,25 @@ mod tests {
     }
 
     #[test]
+    fn each_minute_has_the_time_that_ran_of_it_from_the_start_on() {
+        let (minute, begun) = (29_000_000_u64, Instant::now());
+        let history = History::begin(None, Timestamp::from_millis((minute * 60 + 59) * 1000), begun);
+        let later = Timestamp::from_millis((minute * 60 + 62) * 1000);
+        history.look(&Status::default(), later, begun + Duration::from_secs(3));
+        let ran: Vec<f64> = history.answer(Span::Hour, later).buckets.iter().map(|bucket| bucket.running_s).collect();
+        assert_eq!(ran[57..], [0.0, 1.0, 2.0]);
+    }
+
+    #[test]
     fn what_was_written_is_there_after_a_restart_and_the_time_between_is_a_gap() {
         let minute = 29_000_000_u64;
         let at = |number: u64, second: u64| Timestamp::from_millis((number * 60 + second) * 1000);
-        let (history, begun) = (History::begin(None, at(minute, 0)), Instant::now());
+        let begun = Instant::now();
+        let history = History::begin(None, at(minute, 0), begun);
         let values = BTreeMap::from([("entropy".to_owned(), 3.5), ("<b>".to_owned(), -1.0)]);
         let shrink = ShrinkStatus { state: ShrinkState::Fresh, values, ..ShrinkStatus::default() };
         let status = Status { shrink, ..Status::default() };
-        for second in 0..60 {
+        for second in 1..60 {
             history.look(&status, at(minute, second), begun + Duration::from_secs(second));
         }
         let line = Event { stream: Stream::L3In, body: Body::Tick, ..soc(1, Severity::Info) };
@@ -157,7 +171,7 @@ mod tests {
 
         let kept = form::read(&history.text()).unwrap();
         let later = at(minute + 7, 30);
-        let history = History::begin(Some(kept), later);
+        let history = History::begin(Some(kept), later, begun);
         history.look(&Status::default(), later, begun);
         let after = history.answer(Span::Hour, later);
         assert_eq!(after.buckets[52], before.buckets[59]);

@@ -54,6 +54,14 @@ impl Ring {
         self.minutes.get_mut(place_of(number))
     }
 
+    /// So much more of a minute that is counted.
+    pub fn ran(&mut self, number: u64, milliseconds: u64) {
+        let minute = self.minutes.get_mut(place_of(number)).filter(|minute| minute.number == number);
+        if let Some(minute) = minute {
+            minute.running_ms = minute.running_ms.saturating_add(u32::try_from(milliseconds).unwrap_or(u32::MAX));
+        }
+    }
+
     /// A minute of the last day before `now`; one of which nothing is known has not run.
     pub fn get(&self, number: u64) -> Minute {
         let found = self.minutes.get(place_of(number)).filter(|minute| minute.number == number);

@@ -103,7 +103,7 @@ function showLatency(buckets) {
 
 // A change in words, and where it is seen.
 function changeRow(change) {
-  const row = make("li"), by = change.who ? " by " + change.who : "", why = change.why ? ": " + change.why : "";
+  const row = make("li"), by = change.who ? " by " + change.who : "", why = change.why ? ": " + change.why.replace(/^proposal: /, "") : "";
   const places = { incident: { open: "incident " + change.name }, proposal: { open: change.name }, response: { open: change.name },
     log: { open: change.event_id }, silence: {}, audit: { page: "system" } };
   const done = { incident: { acknowledge: "acknowledged", close: "closed", note: "got a note" }, silence: { add: "made", end: "ended" },

@@ -66,6 +66,7 @@ function roundUp(value) {
 }
 
 const number = value => value.toLocaleString(undefined, { maximumFractionDigits: value >= 100 ? 0 : value >= 10 ? 1 : 2 });
+const tickOf = value => value >= 10000 ? value.toLocaleString(undefined, { notation: "compact" }) : number(value);
 const minuteOf = seconds => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 
 // Axes of buckets over time, and where in the picture a bucket and a value are. A time in which nothing ran is a grey field.
@@ -74,7 +75,7 @@ function axes(image, buckets, most, unit) {
   const x = index => LEFT + each * index, y = value => TOP + high * (1 - value / top);
   for (const part of [0, 0.5, 1]) {
     drawIn(image, "line", { x1: LEFT, x2: WIDE - RIGHT, y1: y(part * top), y2: y(part * top), class: "grid" });
-    drawIn(image, "text", { x: LEFT - 5, y: y(part * top) + 4, class: "tick", "text-anchor": "end" }, number(part * top) + (part ? unit : ""));
+    drawIn(image, "text", { x: LEFT - 5, y: y(part * top) + 4, class: "tick", "text-anchor": "end" }, tickOf(part * top) + (part ? unit : ""));
   }
   const times = [[0, "start"], [Math.floor(buckets.length / 2), "middle"]];
   for (const [index, anchor] of times) drawIn(image, "text", { x: x(index), y: HIGH - 5, class: "tick", "text-anchor": anchor }, minuteOf(buckets[index].ts));

@@ -104,7 +104,7 @@ async function loadAudit(status) {
   if (!changed("audit", [audit, broken])) return;
   const line = make("p");
   if (broken) line.append(make("b", "✖ not verified: ", "bad"), make("span", broken));
-  else line.append(make("b", "● verified", "good"), make("span", ", " + many(audit.lines, "line") + ", the last with the hash "), make("code", audit.hash));
+  else line.append(make("b", "● verified", "good"), make("span", ", " + (audit.lines ? many(audit.lines, "line") + ", the last with the hash " : "without a line yet")), make("code", audit.lines ? audit.hash : ""));
   at("audit").replaceChildren(line, make("p", "The daemon compares the whole chain when it opens the file and looks before each line whether the file is as it was left; dsmild verify compares it with what is kept elsewhere.", "dim"));
 }
 
