@@ -57,7 +57,7 @@ function showWay(status) {
     station("Sources", down.length ? "down" : sources.length ? "up" : "stopped", [many(sources.length, "source") + (down.length ? ", " + down.length + " down" : ""), perSecond(sum(sources, source => source.rate)),
       lags.length && "late by up to " + ago(Math.max(...lags))], down.map(source => source.name + ": " + (source.last_error || "down"))),
     stageStation("Layer 3", named("l3")), stageStation("Layer 4", named("l4")), stageStation("Fusion", named("fusion")), stageStation("Devices", devices, [list]),
-    station("Store", storeActor.length ? worstOf(storeActor) : "stopped", [perSecond(store.rate) + " committed", bytes(store.bytes) + " of " + bytes(store.max_bytes), fill,
+    station("Store", storeActor.length ? worstOf(storeActor) : "stopped", [perSecond(store.rate) + " committed", sum(storeActor, actor => actor.lag_events).toLocaleString() + " waiting", bytes(store.bytes) + " of " + bytes(store.max_bytes), fill,
       store.oldest && "goes back to " + clock(Number(store.oldest.split("-")[0]) / 1000)], storeActor.map(errorOf).concat(status.reasons.filter(reason => reason.includes("hot store")))),
     station("Outlets", outlets.length ? worstOf(outlets) : "waiting", outlets.length ? [perSecond(sum(outlets, outlet => outlet.rate)), sum(outlets, outlet => outlet.lag_events).toLocaleString() + " behind"] : ["none is configured"],
       outlets.filter(outlet => !outlet.up).map(errorOf)));
