@@ -60,12 +60,12 @@ impl Shared {
 fn done(entry: &Entry) -> Option<Change> {
     let at: jiff::Timestamp = entry.ts.parse().ok()?;
     let (of, what) = entry.action.split_once('.')?;
-    let kind = match of {
-        "incident" => Kind::Incident,
-        "proposal" => Kind::Proposal,
-        "response" => Kind::Response,
-        "silence" => Kind::Silence,
-        _ => Kind::Audit,
+    let (kind, what) = match of {
+        "incident" => (Kind::Incident, what),
+        "proposal" => (Kind::Proposal, what),
+        "response" => (Kind::Response, what),
+        "silence" => (Kind::Silence, what),
+        _ => (Kind::Audit, entry.action.as_str()),
     };
     let note = (!entry.note.is_empty()).then_some(entry.note.as_str());
     let change = Change::new(Timestamp::from_micros(at.as_microsecond()), kind, &entry.subject, what, note);
@@ -90,7 +90,8 @@ mod tests {
         let change = done(&entry("proposal.approve.execute", "1970-01-01T00:00:02.5Z")).unwrap();
         let said = (change.ts, change.kind, change.what.as_str(), change.who.as_deref(), change.why);
         assert_eq!(said, (2.5, Kind::Proposal, "approve.execute", Some("carol"), None));
-        assert_eq!(done(&entry("audit.begun_anew", "1970-01-01T00:00:02Z")).unwrap().kind, Kind::Audit);
+        let other = done(&entry("audit.begun_anew", "1970-01-01T00:00:02Z")).unwrap();
+        assert_eq!((other.kind, other.what.as_str()), (Kind::Audit, "audit.begun_anew"));
         assert!(done(&entry("proposal.approve", "yesterday")).is_none());
     }
 }

@@ -108,11 +108,11 @@ function changeRow(change) {
     log: { open: change.event_id }, silence: {}, audit: { page: "system" } };
   const done = { incident: { acknowledge: "acknowledged", close: "closed", note: "got a note" }, silence: { add: "made", end: "ended" },
     proposal: { approve: "approved", "approve.simulate": "approved, to be tried", "approve.execute": "approved", reject: "rejected", undo: "to be taken back" } };
-  const what = (done[change.kind] || {})[change.what] || change.what;
+  const what = (done[change.kind] || {})[change.what] || (change.kind === "audit" ? change.what.replace(".", " ") : change.what);
   const parts = ["source", "outlet", "actor"].includes(change.kind);
   const name = parts ? change.kind + " " + change.name : change.kind === "log" ? "log" + (change.name ? " on " + change.name : "")
-    : change.kind;
-  row.append(when(change.ts), make("span", " "), link(name + " " + what, places[change.kind] || { page: "system" }, ["down", "failed", "not ready", "silent"].includes(change.what) ? "bad" : "plain"),
+    : change.kind === "audit" ? "" : change.kind;
+  row.append(when(change.ts), make("span", " "), link((name + " " + what).trim(), places[change.kind] || { page: "system" }, ["down", "failed", "not ready", "silent"].includes(change.what) ? "bad" : "plain"),
     make("span", (change.times > 1 ? " (" + change.times.toLocaleString() + " times)" : "") + by), short(why));
   return row;
 }
