@@ -178,7 +178,7 @@ function showShrink(status) {
 function silentLogs(status) {
   const told = past["24h"] ? past["24h"].answer.changes.filter(change => change.kind === "log") : [];
   const isBack = change => status.sources.some(source => source.last_event && change.why.includes(source.name) && Date.parse(source.last_event) / 1000 > change.ts);
-  return told.filter(change => !isBack(change));
+  return told.filter((change, index) => !isBack(change) && told.findIndex(other => other.why === change.why) === index);
 }
 
 const sinceWords = part => part.since ? " since " + clock(Date.parse(part.since) / 1000) : "";
