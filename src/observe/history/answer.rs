@@ -63,7 +63,7 @@ impl Answer {
     pub fn add(&mut self, changes: Vec<Change>) {
         let begin = self.buckets.first().map_or(0.0, |bucket| bucket.ts as f64);
         self.changes.extend(changes.into_iter().filter(|change| change.ts >= begin));
-        self.changes.sort_by(|left, right| right.ts.total_cmp(&left.ts));
+        self.changes.sort_by(|left, right| (right.ts.total_cmp(&left.ts)).then(right.event_id.cmp(&left.event_id)));
         self.changes.truncate(HISTORY_CHANGES_MAX);
     }
 }
