@@ -109,7 +109,7 @@ fn the_overview_says_how_it_went_what_changed_and_what_is_not_well_and_the_syste
         "what the reload found",
         "/max_size/.test(at('findings').textContent) && /refused/.test(at('configuration').textContent)",
     );
-    browser.until("the source and its error", "[...document.querySelectorAll('#sources-table tr')].some(row => /<img src=x.*down.*folder|<img src=x.*down.*directory/s.test(row.textContent))");
+    browser.until("the source and its error", "[...document.querySelectorAll('#sources-table tr')].some(row => /<img src=x.*down.*regular file/s.test(row.textContent))");
     browser.until("the outlet and its error", "/loki.*down/s.test(at('outlets-table').textContent)");
     browser.until("the actors", "/device-58.*up/s.test(at('actors-table').textContent)");
     browser.until("the audit log", "/verified/.test(at('audit').textContent)");

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use crate::harness::{Daemon, Site, wait_for};
 
-const LINES: &str = "{\"payload\":\"Nov 28 10:00:00 atlas sshd[1]: Invalid user x from 203.0.113.9 port 22\"}\n\
-                     {\"payload\":\"Nov 28 10:00:01 atlas sshd[1]: Invalid user y from 203.0.113.9 port 22\"}\n";
+/// Two lines, each of which is worth a SOC event.
+const LINES: &str = "{\"payload\":\"Nov 28 10:00:00 atlas sudo: eve : TTY=pts/1 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/cat /etc/shadow\"}\n\
+                     {\"payload\":\"Nov 28 10:00:01 atlas sudo: bob : TTY=pts/1 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/cat /etc/shadow\"}\n";
 
 fn history(daemon: &Daemon, span: &str) -> Value {
     let (code, body) = daemon.get(&format!("/api/v1/history?span={span}")).expect("an answer");
@@ -30,11 +31,15 @@ fn how_it_went_is_known_after_a_restart_and_a_damaged_file_is_said_and_begun_ane
     let site = Site::new("");
     let daemon = site.start_ready();
     daemon.post("/api/v1/streams/L3_IN", LINES).expect("an answer");
-    wait_for("two lines and their SOC events to be counted", || counted(&history(&daemon, "1h")) == (2, 2));
-    let bucket = history(&daemon, "1h")["buckets"][59].clone();
-    let before = history(&daemon, "1h")["buckets"][58].clone();
-    let has_run = [&bucket, &before].into_iter().find(|bucket| bucket["raw_events"] == 2).expect("a minute or two");
-    assert!(has_run["latency_ms"]["p99"].is_number() && has_run["rate"].as_f64() > Some(0.0), "{has_run}");
+    wait_for("two lines and their SOC events to be counted", || {
+        let (raw, soc) = counted(&history(&daemon, "1h"));
+        raw == 2 && soc >= 2
+    });
+    let known = history(&daemon, "1h");
+    let has = |is_so: &dyn Fn(&Value) -> bool| known["buckets"].as_array().unwrap().iter().any(is_so);
+    assert!(
+        has(&|bucket| bucket["latency_ms"]["p99"].is_number()) && has(&|bucket| bucket["rate"].as_f64() > Some(0.0))
+    );
     assert_eq!(history(&daemon, "24h")["buckets"].as_array().unwrap().len(), 144);
     let (code, body) = daemon.get("/api/v1/history?span=7d").unwrap();
     assert!(code == 400 && body.contains("1h or 24h"), "{body}");
@@ -45,7 +50,8 @@ fn how_it_went_is_known_after_a_restart_and_a_damaged_file_is_said_and_begun_ane
 
     let daemon = site.start_ready();
     let known = history(&daemon, "1h");
-    assert_eq!(counted(&known), (2, 2));
+    let (raw, soc) = counted(&known);
+    assert!(raw == 2 && soc >= 2, "{raw} lines and {soc} SOC events");
     assert!(known["buckets"][0]["raw_events"].is_null(), "an hour ago it did not run: {known}");
     assert_eq!(told(&known, "daemon", "started").unwrap()["times"], 2);
     std::fs::write(site.path("dsmil.toml"), "[store]\nmax_size = \"a lot\"\n").unwrap();
