@@ -39,7 +39,7 @@ function wholePast(status) {
 }
 
 function showPast(answer) {
-  at("hour-head").textContent = "The last " + spanWords();
+  at("hour-head").textContent = shown("The last " + spanWords());
   for (const node of at("spans").children) {
     if (node.dataset.span === state.span) node.setAttribute("aria-current", "true"); else node.removeAttribute("aria-current");
   }
@@ -118,11 +118,11 @@ function changeRow(change) {
 }
 
 function showChanges(changes) {
-  at("changes-head").textContent = "What changed in the last " + spanWords();
+  at("changes-head").textContent = shown("What changed in the last " + spanWords());
   const rows = changes.map(changeRow), rest = rows.splice(CHANGES_SHOWN);
   at("changes").replaceChildren(...(rows.length ? rows : [make("li", "nothing", "dim")]));
   at("changes-more").hidden = !rest.length;
-  at("changes-more").firstElementChild.textContent = rest.length + " more";
+  at("changes-more").firstElementChild.textContent = shown(rest.length + " more");
   at("changes-rest").replaceChildren(...rest);
 }
 
