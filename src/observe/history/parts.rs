@@ -94,9 +94,7 @@ impl Parts {
         let before = self.known.remove(&(Kind::Daemon, STORE.to_owned()));
         known.insert((Kind::Daemon, STORE.to_owned()), store.known(before.as_ref(), now, at));
         self.known = known;
-        if self.has_looked {
-            changes.extend(self.of_daemon(status, now));
-        }
+        changes.extend(self.of_daemon(status, now));
         self.has_looked = true;
         self.last_reload.clone_from(&status.config.last_reload);
         self.is_ready = status.ready;
@@ -109,7 +107,7 @@ impl Parts {
             let said = said.split_once(' ').map_or(said.as_str(), |(_, said)| said);
             changes.push(Change::new(now, Kind::Configuration, "configuration", "reloaded", Some(said)));
         }
-        if status.ready != self.is_ready {
+        if self.has_looked && status.ready != self.is_ready {
             let (what, why) =
                 if status.ready { ("ready", None) } else { ("not ready", Some(status.reasons.join("; "))) };
             changes.push(Change::new(now, Kind::Daemon, "daemon", what, why.as_deref()));
@@ -245,6 +243,15 @@ mod tests {
         gone.sources.clear();
         assert_eq!(look(6, &gone), [""; 0]);
         assert_eq!(look(7, &status(SourceState::Down, true, 1)), ["daemon ready: None"], "it is new");
+    }
+
+    #[test]
+    fn a_reload_before_the_first_look_is_told() {
+        let (mut parts, mut shown) = (Parts::default(), status(SourceState::Up, true, 0));
+        shown.config.last_reload = Some("2026 done: nothing changed".into());
+        let mut look = || told(&parts.look(&shown, 0, Timestamp::ZERO, Instant::now()));
+        assert_eq!(look(), ["configuration reloaded: Some(\"done: nothing changed\")"]);
+        assert_eq!(look(), [""; 0]);
     }
 
     #[test]
