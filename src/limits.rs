@@ -3,6 +3,7 @@
 mod detection;
 mod feeds;
 mod formats;
+mod history;
 mod http;
 mod intake;
 mod outlets;
@@ -13,6 +14,7 @@ mod stix;
 pub use detection::*;
 pub use feeds::*;
 pub use formats::*;
+pub use history::*;
 pub use http::*;
 pub use intake::*;
 pub use outlets::*;

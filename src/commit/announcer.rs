@@ -1,30 +1,34 @@
 //! What an operator sees of committed events: counters, and a log line for every SOC event.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::event::{Body, Event, Severity, Soc, Timestamp, Verdict, stream};
 use crate::layer::one_line;
+use crate::observe::history::History;
 use crate::observe::metrics;
 
 /// Counts and logs committed events, each under the log identifier of its producer.
 pub struct Announcer {
     identifiers: BTreeMap<u16, &'static str>,
+    history: Arc<History>,
 }
 
 impl Announcer {
     /// `identifiers`: the SYSLOG_IDENTIFIER of each producer of SOC events, by [`Soc::producer`].
-    pub fn new(identifiers: BTreeMap<u16, &'static str>) -> Self {
-        Self { identifiers }
+    pub fn new(identifiers: BTreeMap<u16, &'static str>, history: Arc<History>) -> Self {
+        Self { identifiers, history }
     }
 
     /// Counts the events and logs the SOC events among them. The writer calls it once for each event, after the commit. With
     /// `on_terminal`, SOC events that the terminal shows anyway (severity LOW and above) are counted only.
     pub fn announce(&self, events: &[Event], on_terminal: bool) {
-        let now_ms = Timestamp::now().millis();
+        let now = Timestamp::now();
+        self.history.count(events, now);
         for event in events {
             metrics::events(event.stream).increment(1);
             if let Body::Soc(soc) = &event.body {
-                count_soc(event, soc, now_ms);
+                count_soc(event, soc, now.millis());
                 if !on_terminal || soc.severity < Severity::Low {
                     self.log_soc(event, soc);
                 }

@@ -40,7 +40,7 @@ impl Scene {
             bus,
             store,
             progress: Arc::new(Progress::new(BTreeMap::new())),
-            announcer: Arc::new(Announcer::new(BTreeMap::new())),
+            announcer: Arc::new(Announcer::new(BTreeMap::new(), Arc::default())),
             board: Arc::new(Board::new(ConfigStatus::default())),
             config: Arc::new(move || Arc::clone(&config)),
             is_power_durable,
@@ -123,7 +123,7 @@ fn the_time_from_a_line_to_what_is_made_of_it_is_in_seconds() {
     let root = EventId::new(Timestamp::now().millis() - 100_000, 0);
     let body = Body::Soc(Box::default());
     let soc = Event { id: root.next(0), stream: Stream::SocEvents, times: Times::at(Timestamp::now()), root, body };
-    Announcer::new(BTreeMap::new()).announce(&[soc], true);
+    Announcer::new(BTreeMap::new(), Arc::default()).announce(&[soc], true);
     let passed = sum() - before;
     assert!((100.0..10_000.0).contains(&passed), "{passed}");
 }

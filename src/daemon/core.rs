@@ -9,6 +9,7 @@ use crate::commit::{self, Announcer, Progress};
 use crate::config::{Config, CurrentConfig};
 use crate::intake::{self, IntakeLog};
 use crate::knowledge::loaded_rules::LoadedRules;
+use crate::observe::history::History;
 use crate::outlet::archive;
 use crate::outlet::{self, CommittedLog};
 use crate::server::{Board, Live, Server};
@@ -24,6 +25,8 @@ pub struct Core {
     pub progress: Arc<Progress>,
     pub announcer: Arc<Announcer>,
     pub board: Arc<Board>,
+    /// The last day of the daemon itself.
+    pub history: Arc<History>,
     /// The HTTP server that runs.
     pub server: Mutex<Option<Server>>,
     pub config: CurrentConfig,
@@ -82,6 +85,7 @@ impl Core {
             intake: Arc::clone(&self.intake),
             outlets: Arc::clone(&self.outlets),
             board: Arc::clone(&self.board),
+            history: Arc::clone(&self.history),
             config: self.config.getter(),
             needs: self.is_power_durable.then_some(archive::NAME),
             archive: archive::Reader::default(),

@@ -80,11 +80,13 @@ async fn within<Read: Send + 'static>(
 impl Daemon {
     /// Takes over what was prepared, or keeps everything; says what was done, or why not. Nothing here ends the daemon.
     pub async fn reload(&mut self, prepared: Result<(Loaded, Plan), ConfigError>) -> Result<String, String> {
+        let mut findings = Vec::new();
         let result = match prepared {
             Ok((loaded, plan)) => self.take_over(loaded, plan).await,
             Err(error) => {
                 for finding in &error.findings {
                     log::error!(target: "dsmild", "reload refused: {}: {finding}", error.source);
+                    findings.push(finding.to_string());
                 }
                 Err(format!("refused: {} findings, the old configuration stays", error.findings.len()))
             }
@@ -92,7 +94,8 @@ impl Daemon {
         metrics::config_reloads(if result.is_ok() { "success" } else { "failure" }).increment(1);
         let (Ok(said) | Err(said)) = &result;
         log::info!(target: "dsmild", "reload {said}");
-        self.core.board.change_config(|shown| shown.last_reload = Some(format!("{} {said}", Timestamp::now())));
+        let last_reload = Some(format!("{} {said}", Timestamp::now()));
+        self.core.board.change_config(|shown| (shown.last_reload, shown.findings) = (last_reload, findings));
         result
     }
 

@@ -18,6 +18,7 @@ use crate::layer::actor;
 use crate::layer::shell::Shell;
 use crate::layer::stage::StageSpec;
 use crate::limits;
+use crate::observe::history::Keeper;
 use crate::observe::memory::Memory;
 use crate::observe::metrics;
 use crate::outlet::archive;
@@ -44,6 +45,7 @@ pub struct Daemon {
     pub(super) shells: BTreeMap<&'static str, Arc<Shell>>,
     /// Digests of the files that they were prepared from.
     pub(super) running_files: BTreeMap<&'static str, String>,
+    history: Keeper,
 }
 
 /// The threads of what must go on when an actor is abandoned: HTTP, Redis, and the hot store's transactions.
@@ -125,6 +127,7 @@ impl Daemon {
         let progress = plan.progress(&recovery, |name| snapshots.get(name));
         let restored = archive::restored(&recovery.cursors);
         let outlets = Arc::new(CommittedLog::new(Arc::clone(&bus), store.clone(), io.handle()?, restored));
+        let keeper = Keeper::open(&config.daemon.state_dir);
         let is_power_durable = config.store.durability == Durability::Power;
         let durable = if is_power_durable { outlets.archived() } else { bus.committed() };
         let core = Arc::new(Core {
@@ -133,12 +136,13 @@ impl Daemon {
             intake: Arc::new(IntakeLog::new(Arc::clone(&bus), recovery.positions.clone(), durable)),
             outlets,
             progress: Arc::new(progress),
-            announcer: Arc::new(Announcer::new(plan.components.producers())),
+            announcer: Arc::new(Announcer::new(plan.components.producers(), keeper.history())),
             board: Arc::new(Board::new(ConfigStatus {
                 path: Some(source),
                 loaded_at: Timestamp::now().to_string(),
-                last_reload: None,
+                ..ConfigStatus::default()
             })),
+            history: keeper.history(),
             server: Mutex::default(),
             config: CurrentConfig::new(config),
             rules: Arc::new(RwLock::new(Arc::clone(&plan.rules))),
@@ -161,6 +165,7 @@ impl Daemon {
             hooks,
             shells: BTreeMap::new(),
             running_files: plan.files,
+            history: keeper,
         };
         // Before the writer, which removes what is old.
         for about in OUTLETS.iter().filter(|spec| spec.about.has_cursor()).flat_map(|spec| spec.wanted(&config)) {
@@ -271,7 +276,7 @@ impl Daemon {
     }
 
     /// Brings the gauges up to date; about once a second.
-    pub fn observe(&self) {
+    pub fn observe(&mut self) {
         for child in self.tree.children() {
             metrics::actor_up(child.name.clone()).set(if child.state() == State::Up { 1.0 } else { 0.0 });
         }
@@ -280,6 +285,10 @@ impl Daemon {
         }
         self.core.intake.measure(&self.tree.children());
         metrics::exporter().run_upkeep();
+        let status = self.status();
+        if let Ok(io) = self.io.handle() {
+            self.history.look(&status, &io);
+        }
     }
 
     /// Stops everything in reverse of the start order; what was accepted is committed.
@@ -290,6 +299,7 @@ impl Daemon {
         if let Err(error) = Positions::conclude(&self.core.config().daemon.state_dir, stages, taken) {
             log::warn!(target: "dsmild", "what outlets have taken at the end could not be noted: {error}");
         }
+        self.history.end();
         self.core.store.clone().close().await;
     }
 }

@@ -232,6 +232,7 @@ impl SourceBoard {
                 lag_s: row.lag_s(now),
                 last_error: error.or_else(|| row.remark.clone()),
                 feed: row.feed.clone(),
+                since: None,
             }
         });
         shown.collect()

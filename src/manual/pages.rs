@@ -64,7 +64,8 @@ const ALL: &[Exit] = &[
 const CONFIG_FILE: (&str, &str) =
     ("/etc/dsmil/dsmil.toml", "The configuration, unless -c or $DSMIL_CONFIG names another one.");
 const SOCKET: (&str, &str) = ("/run/dsmil/api.sock", "Where the daemon is asked, for members of the group dsmil.");
-const STATE: (&str, &str) = ("/var/lib/dsmil/", "daemon.state_dir: positions.json, audit.log, fetched lists.");
+const STATE: (&str, &str) =
+    ("/var/lib/dsmil/", "daemon.state_dir: positions.json, audit.log, history.json, fetched lists.");
 const STORE: (&str, &str) = ("/mnt/dsmil-ram/hotpath.db", "store.path: the hot store.");
 const HERE: &[(&str, &str)] = &[CONFIG_FILE];
 const ASKED: &[(&str, &str)] = &[CONFIG_FILE, SOCKET];

@@ -1,7 +1,7 @@
 //! What is known of proposals: those seen on the log, what people decided on them, and what became of that. Deciding only records;
 //! what carries it out is in `responses`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -67,6 +67,8 @@ pub struct Ledger {
     pub silences: Book,
     /// Steps of what was carried out that are on record.
     steps: BTreeSet<(String, String)>,
+    /// The last entries.
+    newest: VecDeque<Entry>,
     /// What the hot store is to remember of it.
     kept: Kept,
 }
@@ -188,7 +190,8 @@ impl Ledger {
         let unkept = entries.iter().filter(|entry| entry.seq > kept.head.lines).cloned().collect::<Vec<_>>();
         unkept.iter().for_each(|entry| kept.add(entry));
         kept.head = head;
-        Ok(Self { audit, decisions, undone, silences, steps, kept })
+        let newest = entries.into_iter().rev().take(limits::AUDIT_ENTRIES_KEPT).rev().collect();
+        Ok(Self { audit, decisions, undone, silences, steps, newest, kept })
     }
 
     /// What is to be remembered of the log as it is now.
@@ -242,7 +245,16 @@ impl Ledger {
             Problem::busy(error.to_string(), 5)
         })?;
         self.kept.head = self.audit.head().clone();
+        self.newest.push_back(entry.clone());
+        if self.newest.len() > limits::AUDIT_ENTRIES_KEPT {
+            self.newest.pop_front();
+        }
         Ok(entry)
+    }
+
+    /// The last entries, oldest first.
+    pub fn newest(&self) -> &VecDeque<Entry> {
+        &self.newest
     }
 }
 

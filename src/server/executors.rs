@@ -69,7 +69,7 @@ impl Executors {
             up: last_error.is_none() && asked().all(Helper::is_up),
             lag_events: self.waiting,
             last_error,
-            progress: None,
+            ..OutletStatus::default()
         })
     }
 

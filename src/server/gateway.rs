@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::event::{Draft, Event, EventId, ShrinkState, Stream};
 use crate::knowledge::loaded_rules::LoadedRules;
 use crate::layer::rule_hits::RuleHits;
+use crate::observe::history;
 use crate::respond::config::Mode;
 use crate::retry::OutsideError;
 use crate::store::entities::{Extent, LookUp};
@@ -21,6 +22,9 @@ use crate::store::{IdSpan, Order, Searched, StoreError};
 pub trait Gateway: Send + Sync + 'static {
     /// A snapshot of the whole daemon; cheap, for it is asked for by every probe.
     fn status(&self) -> Status;
+
+    /// The last hour or day of the daemon itself.
+    fn history(&self, span: history::Span) -> history::Answer;
 
     /// The first `count` committed events of a stream with ids greater than `after`, in order.
     fn after(&self, stream: Stream, after: EventId, count: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>>;
@@ -189,6 +193,12 @@ pub struct ActorStatus {
     pub critical: bool,
     /// Since the process started.
     pub restarts: u64,
+    /// Since when it is in this state, or runs after a restart; RFC 3339, as far as this process has seen it.
+    pub since: Option<String>,
+    /// Of a stage: events that it has handled since the process started …
+    pub handled: u64,
+    /// … and in a second, over about the last half minute.
+    pub rate: f64,
     /// Committed or in-flight events that it reads and has not handled.
     pub lag_events: u64,
     /// What it wanted to say since the process started, beyond what one event may lead to.
@@ -236,6 +246,8 @@ pub struct SourceStatus {
     pub state: SourceState,
     /// It is not down.
     pub up: bool,
+    /// Since when it is in this state, RFC 3339, as far as this process has seen it.
+    pub since: Option<String>,
     pub events: u64,
     /// When its newest event was taken in, RFC 3339; `None` before the first.
     pub last_event: Option<String>,
@@ -267,6 +279,12 @@ pub struct OutletStatus {
     /// `mirror`, `archive`, `flat-log`, `loki`.
     pub name: String,
     pub up: bool,
+    /// Since when it is up or down, RFC 3339, as far as this process has seen it.
+    pub since: Option<String>,
+    /// Events that it has passed on since it was started …
+    pub events: u64,
+    /// … and in a second, over about the last half minute.
+    pub rate: f64,
     /// Committed events that it has not passed on.
     pub lag_events: u64,
     pub last_error: Option<String>,
@@ -279,6 +297,8 @@ pub struct OutletStatus {
 pub struct StoreStatus {
     pub bytes: u64,
     pub max_bytes: u64,
+    /// Events of all streams that are committed in a second, over about the last half minute.
+    pub rate: f64,
     /// The oldest event kept; `None` when the store is empty.
     pub oldest: Option<EventId>,
     /// The newest committed event.
@@ -303,4 +323,6 @@ pub struct ConfigStatus {
     pub loaded_at: String,
     /// How the last reload went; `None` before the first.
     pub last_reload: Option<String>,
+    /// What was wrong with the configuration that it refused.
+    pub findings: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! The running daemon as the server sees it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, TryFutureExt};
@@ -14,13 +14,14 @@ use super::gateway::{
 };
 use crate::bus::{Bus, Consumer};
 use crate::config::Config;
-use crate::event::{Draft, Event, EventId, Interest, RecordParser, Stream};
+use crate::event::{Draft, Event, EventId, Interest, RecordParser, Stream, Timestamp};
 use crate::intake::IntakeLog;
 use crate::intake::clock::arrival;
 use crate::knowledge::loaded_rules::LoadedRules;
 use crate::layer::fusion;
 use crate::layer::rule_hits::RuleHits;
 use crate::limits;
+use crate::observe::history::{Answer, History, Span};
 use crate::outlet::{CommittedLog, archive};
 use crate::store::entities::{Extent, LookUp, Part, YES, is_told_of};
 use crate::store::{HotStore, IdSpan, Order, Searched};
@@ -35,6 +36,7 @@ pub struct Live {
     pub intake: Arc<IntakeLog>,
     pub outlets: Arc<CommittedLog>,
     pub board: Arc<Board>,
+    pub history: Arc<History>,
     /// As it is now; a reload changes it.
     pub config: Arc<dyn Fn() -> Arc<Config> + Send + Sync>,
     /// The outlet without which nothing becomes durable.
@@ -55,7 +57,7 @@ impl Live {
         let children = self.board.children();
         let with_consumer = |child: &Arc<Child>| {
             let consumer = consumers.iter().find(|consumer| consumer.name == child.name);
-            actor_status(child, lag(child, consumer), consumer.map_or(0, |consumer| consumer.refused))
+            actor_status(child, lag(child, consumer), consumer)
         };
         children.iter().map(with_consumer).collect()
     }
@@ -81,6 +83,7 @@ impl Live {
             max_bytes: (self.config)().store.max_size.get(),
             oldest: size.and_then(|size| size.oldest),
             last_id: Some(*self.bus.committed().borrow()).filter(|id| *id != EventId::ZERO),
+            rate: 0.0,
         }
     }
 }
@@ -96,7 +99,7 @@ const FUSION: &str = "fusion";
 /// The actor that commits; it lags behind by what waits for it.
 const STORE: &str = "store";
 
-fn actor_status(child: &Child, lag_events: u64, refused_outputs: u64) -> ActorStatus {
+fn actor_status(child: &Child, lag_events: u64, consumer: Option<&Consumer>) -> ActorStatus {
     ActorStatus {
         name: child.name.clone(),
         state: match child.state() {
@@ -107,9 +110,11 @@ fn actor_status(child: &Child, lag_events: u64, refused_outputs: u64) -> ActorSt
         },
         critical: child.critical,
         restarts: u64::from(child.restarts()),
+        handled: consumer.map_or(0, |consumer| consumer.handled),
         lag_events,
-        refused_outputs,
+        refused_outputs: consumer.map_or(0, |consumer| consumer.refused),
         last_error: child.last_error(),
+        ..ActorStatus::default()
     }
 }
 
@@ -136,7 +141,7 @@ impl Gateway for Live {
         reasons.extend(store_error.map(|error| format!("the hot store takes nothing: {error}")));
         reasons.extend(self.board.memory_error());
         let (sources, outlets) = (self.intake.shown(&self.board.children()), self.shown_outlets());
-        Status {
+        let mut status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: config.daemon.instance.clone(),
             uptime_s: self.board.started.elapsed().as_secs_f64(),
@@ -153,7 +158,13 @@ impl Gateway for Live {
                 .status(arrival::now(), config.shrink.clone().unwrap_or_default().stale_after.get()),
             config: self.board.config(),
             respond: config.respond.mode,
-        }
+        };
+        self.history.complete(&mut status, Instant::now());
+        status
+    }
+
+    fn history(&self, span: Span) -> Answer {
+        self.history.answer(span, Timestamp::now())
     }
 
     fn after(&self, stream: Stream, after: EventId, count: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {

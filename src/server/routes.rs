@@ -23,7 +23,7 @@ use super::session::handlers as session;
 use super::shared::Shared;
 use super::silences::handlers as silences;
 use super::tracked::Tracked;
-use super::{bans, console, counts, events, explain, ingest, proposals, rules, streams};
+use super::{bans, console, counts, events, explain, history, ingest, proposals, rules, streams};
 use crate::observe::metrics;
 
 /// From the head of a request to the head of its answer.
@@ -39,6 +39,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/session", get(session::show).post(session::sign_in).delete(session::sign_out))
         .route("/api/v1/status", get(status))
         .route("/api/v1/sources", get(sources))
+        .route("/api/v1/history", get(history::show))
         .route("/api/v1/streams/{stream}", get(streams::page).post(ingest::post))
         .route("/api/v1/streams/{stream}/live", get(streams::live))
         .route("/api/v1/events", get(events::page))

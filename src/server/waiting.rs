@@ -15,7 +15,7 @@ use crate::event::{Draft, Event, EventId, Stream};
 use crate::knowledge::loaded_rules::LoadedRules;
 use crate::layer::rule_hits::RuleHits;
 use crate::locked::locked;
-use crate::observe::{audit, metrics, systemd};
+use crate::observe::{audit, history, metrics, systemd};
 use crate::outlet::archive;
 use crate::respond::config::Respond;
 use crate::retry::OutsideError;
@@ -99,9 +99,8 @@ impl Gateway for Notice {
         let archive = OutletStatus {
             name: archive::NAME.to_owned(),
             up: false,
-            lag_events: 0,
             last_error: reason.clone(),
-            progress: None,
+            ..OutletStatus::default()
         };
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -111,6 +110,10 @@ impl Gateway for Notice {
             outlets: vec![archive],
             ..Status::default()
         }
+    }
+
+    fn history(&self, _: history::Span) -> history::Answer {
+        history::Answer::default()
     }
 
     fn after(&self, _: Stream, _: EventId, _: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {

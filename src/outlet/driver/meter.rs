@@ -28,6 +28,8 @@ pub struct Meter {
     introduced: Cell<bool>,
     /// What the outlet says of itself.
     aside: RefCell<Aside>,
+    /// Events that were taken outside since it was started.
+    taken: Cell<u64>,
     /// Something was written since [`connected`](Self::connected) was set.
     pub wrote: Cell<bool>,
 }
@@ -77,6 +79,7 @@ impl Meter {
             notice: RefCell::default(),
             introduced: Cell::new(false),
             aside: RefCell::default(),
+            taken: Cell::new(0),
             wrote: Cell::new(false),
         }
     }
@@ -169,6 +172,7 @@ impl Meter {
         self.wrote.set(true);
         lane.backlog.took(events);
         metrics::outlet_events(self.about.name.clone()).increment(events);
+        self.taken.set(self.taken.get() + events);
         if let Some(progress) = lane.progress.borrow_mut().as_mut() {
             progress.wrote(events);
         }
@@ -260,9 +264,11 @@ impl Meter {
         log.show(OutletStatus {
             name: about.name.clone().into_owned(),
             up,
+            events: self.taken.get(),
             lag_events: self.waiting() + aside.waiting,
             last_error,
             progress: (!progress.is_empty()).then(|| progress.join("; ")),
+            ..OutletStatus::default()
         });
     }
 

@@ -4,7 +4,7 @@ const SEVERITIES = ["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"];
 const KEPT = 1000, SHOWN = 200, POLL_MS = 2000, RETRY_MS = 2000, TEXT_SHOWN = 200;
 const at = id => document.getElementById(id);
 const events = [];
-let drawn = false, lost = null, held = null;
+let drawn = false, lost = null, held = null, status = null;
 const before = {}; // what each list was drawn from: a redraw would take a button away from under a finger
 
 // Characters that reverse a line, hide or drive a terminal are shown as what they are.
@@ -25,9 +25,9 @@ function button(text, act) {
 }
 
 // A long text ends early, and is whole in its title.
-function short(text) {
-  const node = make("span", text.length > TEXT_SHOWN ? text.slice(0, TEXT_SHOWN) + "…" : text);
-  if (text.length > TEXT_SHOWN) node.title = shown(text);
+function short(text, most = TEXT_SHOWN) {
+  const node = make("span", text.length > most ? text.slice(0, most) + "…" : text);
+  if (text.length > most) node.title = shown(text);
   return node;
 }
 
@@ -108,24 +108,6 @@ function showParts(status) {
   document.title = shown(status.instance) + " · dsmild";
   at("troubles").hidden = !status.warnings.length && status.ready;
   at("trouble").replaceChildren(...status.reasons.map(reason => make("li", reason, "bad")), ...status.warnings.map(text => make("li", text)));
-  const chips = status.actors.map(actor => {
-    const remarks = [actor.lag_events && "lag " + actor.lag_events, actor.restarts && "restarts " + actor.restarts,
-      actor.refused_outputs && "outputs refused " + actor.refused_outputs];
-    return [actor, actor.state, actor.state === "up", remarks];
-  }).concat(status.sources.map(source => [source, source.state, source.state !== "down", [source.rate >= 0.05 && source.rate.toFixed(1) + "/s"]]),
-    status.outlets.map(outlet => [outlet, outlet.up ? "up" : "down", outlet.up, [outlet.lag_events && outlet.lag_events + " behind", outlet.progress]]));
-  at("parts").replaceChildren(...chips.map(([part, state, good, remarks]) => {
-    const chip = make("span", part.name + " ", "chip");
-    chip.append(make("b", state, good ? "good" : "bad"), make("span", remarks.filter(Boolean).map(text => " " + text).join(","), "dim"));
-    if (part.last_error) chip.title = shown(part.last_error);
-    return chip;
-  }));
-  const store = status.store, megabytes = n => Math.round(n / 1048576).toLocaleString() + " MiB";
-  at("facts").textContent = shown([
-    status.version, "up " + Math.round(status.uptime_s).toLocaleString() + " s",
-    "store " + megabytes(store.bytes) + " of " + megabytes(store.max_bytes),
-    "SHRINK " + status.shrink.state, "newest event " + (store.last_id || "none"),
-  ].join(" · "));
 }
 
 // Asks for what belongs to an action on an incident, and does it.
@@ -291,7 +273,7 @@ async function poll() {
       say(me.signed_in ? me.who + " may not read: nothing can be shown" : "sign in to see how things are", false);
       return;
     }
-    const status = await get("/api/v1/status");
+    status = await get("/api/v1/status");
     await goLive(status);
     const [open, acknowledged] = await Promise.all(["open", "acknowledged"].map(state => get("/api/v1/incidents?state=" + state)));
     const incidents = [open, acknowledged].flatMap(answer => answer.incidents.sort(worstFirst));
@@ -303,6 +285,7 @@ async function poll() {
     showProposals(proposals);
     showSilences((await get("/api/v1/silences")).silences);
     verdict(status, incidents, proposals.filter(proposal => proposal.state === "pending").length);
+    await Promise.all([showOverview(status), showSystem(status)]);
     if (state.page === "rules") await loadRules();
     if (state.page === "entity" && !state.paused) await loadEntity();
     lost = null;

@@ -51,44 +51,16 @@ function showEntity() {
   redraw(at("entity"), parts);
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-function draw_in(parent, tag, attributes, text) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = shown(text);
-  parent.append(node);
-  return node;
-}
-
 // Its scores over time, with the same as a table.
 function plot(risk) {
   const WIDTH = 600, HEIGHT = 80, first = risk[0].ts, span = Math.max(risk[risk.length - 1].ts - first, 1);
-  const image = document.createElementNS(SVG, "svg"), figure = make("figure"), more = make("details"), table = make("table");
-  image.setAttribute("viewBox", "0 0 " + WIDTH + " " + HEIGHT);
-  image.setAttribute("role", "img");
   const said = "Risk over time: " + many(risk.length, "score") + " from " + clock(first) + " to " + clock(first + span) + ", the highest "
     + Math.max(...risk.map(point => point.score)).toFixed(2);
-  image.setAttribute("aria-label", shown(said));
+  const image = picture(WIDTH, HEIGHT, said);
   for (const point of risk) {
     const x = 4 + (WIDTH - 8) * (point.ts - first) / span, y = HEIGHT - 2 - (HEIGHT - 8) * point.score;
-    draw_in(image, "line", { x1: x, x2: x, y1: HEIGHT - 2, y2: y, class: "bar " + severityOf(point) });
+    drawIn(image, "line", { x1: x, x2: x, y1: HEIGHT - 2, y2: y, class: "bar " + severityOf(point) });
   }
-  const head = make("tr"), body = make("tbody"), top = make("thead");
-  for (const name of ["time", "score", "severity"]) {
-    const node = make("th", name);
-    node.setAttribute("scope", "col");
-    head.append(node);
-  }
-  top.append(head);
-  for (const point of risk) {
-    const row = make("tr");
-    cell(row, link(clock(point.ts), { ...state, open: point.event_id }));
-    cell(row, point.score.toFixed(2));
-    cell(row, shown(point.severity));
-    body.append(row);
-  }
-  table.append(top, body);
-  more.append(make("summary", "as a table"), table);
-  figure.append(make("figcaption", said, "dim"), image, more);
-  return figure;
+  return fillFigure(make("figure"), { said, image, columns: ["time", "score", "severity"],
+    rows: () => risk.map(point => [link(clock(point.ts), { ...state, open: point.event_id }), point.score.toFixed(2), point.severity]) });
 }

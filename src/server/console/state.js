@@ -1,9 +1,9 @@
 
 // What the page shows is what its address says: it can be kept, sent and gone back to.
 const USUAL = { page: "overview", severity: "INFO", text: "", where: "", since: "", until: "", order: "newest", open: "", paused: "", after: "", through: "",
-  kind: "", value: "", find: "", sort: "hits" };
-const PAGES = { overview: ["incidents-part", "proposals-part", "silences-part", "events-part", "parts-part"], events: ["events-part"],
-  rules: ["rules-part"], entity: ["entity-part"], system: ["parts-part"] };
+  kind: "", value: "", find: "", sort: "hits", span: "1h" };
+const PAGES = { overview: ["incidents-part", "proposals-part", "hour-part", "shrink-part", "well-part", "changes-part", "silences-part", "events-part"], events: ["events-part"],
+  rules: ["rules-part"], entity: ["entity-part"], system: ["system-part"] };
 let state = stateOf(location.search);
 
 function stateOf(search) {
@@ -12,6 +12,7 @@ function stateOf(search) {
   if (!PAGES[read.page]) read.page = "overview";
   if (!SEVERITIES.includes(read.severity)) read.severity = "INFO";
   if (read.order !== "oldest") read.order = "newest";
+  if (read.span !== "24h") read.span = "1h";
   return read;
 }
 
@@ -59,7 +60,6 @@ function showState() {
     if (document.activeElement !== at(name) || at(name).value !== state[name]) at(name).value = state[name];
   }
   at("pause").setAttribute("aria-pressed", String(Boolean(state.paused)));
-  if (state.page === "system") at("parts-more").open = true;
   drawn = false;
   if (!may("read")) return;
   showOpened();
@@ -67,6 +67,7 @@ function showState() {
   // What is typed to find a rule asks the daemon nothing.
   if (state.page === "rules") { if (rules && shownPage === "rules") showRules(); else loadRules(); }
   if (state.page === "entity") loadEntity();
+  if (status) { showOverview(status); showSystem(status); }
   shownPage = state.page;
 }
 

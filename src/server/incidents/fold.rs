@@ -77,6 +77,9 @@ pub struct Incident {
     pub merged_into: Option<String>,
     /// What people have done with it, the oldest first.
     pub changes: Vec<Change>,
+    /// The first event that reported it.
+    #[serde(skip)]
+    pub opened: EventId,
     /// The last event about it.
     #[serde(skip)]
     touched: EventId,
@@ -171,8 +174,8 @@ impl Incidents {
         // What goes on after it was closed needs somebody again.
         let state = before.as_ref().map(|before| before.state).filter(|state| *state != State::Closed);
         let severity = before.as_ref().map_or(soc.severity, |before| before.severity.max(soc.severity));
-        let kept = before.map(|before| (before.events, before.proposals, before.changes));
-        let (events, proposals, changes) = kept.unwrap_or_default();
+        let kept = before.map(|before| (before.events, before.proposals, before.changes, before.opened));
+        let (events, proposals, changes, opened) = kept.unwrap_or_else(|| (Vec::new(), Vec::new(), Vec::new(), event));
         let mut incident = Incident {
             id: id.to_owned(),
             state: state.unwrap_or(State::Open),
@@ -194,6 +197,7 @@ impl Incidents {
             proposals,
             merged_into: None,
             changes,
+            opened,
             touched: event,
         };
         let found = incident.members.iter().filter_map(|member| self.unclaimed.remove(member));

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::event::{Body, Decision, Draft, Event, EventId, Format, Raw, Soc, Stream, Times, Timestamp};
 use crate::knowledge::loaded_rules::LoadedRules;
 use crate::layer::rule_hits::RuleHits;
+use crate::observe::history::{self, History};
 use crate::parse::built_in;
 use crate::server::gateway::{Gateway, GatewayError, IngestError, Status, StoreStatus, Told};
 use crate::store::entities::{Extent, LookUp, Part, is_told_of};
@@ -36,6 +37,7 @@ pub(crate) struct FakeGateway {
     /// `None`: there is no archive; otherwise whether it answers.
     pub(super) archive_answers: Mutex<Option<bool>>,
     pub(crate) reasons: Mutex<Vec<String>>,
+    pub(super) history: History,
     pub(crate) remembered: Mutex<BTreeMap<String, Value>>,
 }
 
@@ -53,6 +55,7 @@ impl FakeGateway {
             retention: Mutex::default(),
             archive_answers: Mutex::default(),
             reasons: Mutex::default(),
+            history: History::default(),
             remembered: Mutex::default(),
         })
     }
@@ -148,6 +151,10 @@ impl Gateway for FakeGateway {
             ..StoreStatus::default()
         };
         Status { version: "test".into(), ready: reasons.is_empty(), reasons, store, ..Status::default() }
+    }
+
+    fn history(&self, span: history::Span) -> history::Answer {
+        self.history.answer(span, Timestamp::from_millis(600_000))
     }
 
     fn after(&self, stream: Stream, after: EventId, count: usize) -> BoxFuture<'_, Result<Vec<Event>, GatewayError>> {

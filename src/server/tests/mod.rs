@@ -7,6 +7,7 @@ mod budgets;
 mod entities;
 mod events;
 mod gateway;
+mod history;
 mod incidents;
 mod ingest;
 mod live;
