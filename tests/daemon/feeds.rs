@@ -47,7 +47,9 @@ fn wait_for_hit(daemon: &Daemon, address: &str) -> Value {
             "{{\"payload\":\"kernel: [UFW ALLOW] IN= OUT=eth0 SRC=192.0.2.{} DST={address} PROTO=TCP SPT=5 DPT=443\"}}",
             asked % 250 + 1
         );
-        assert_eq!(daemon.post("/api/v1/streams/L3_IN", &line).unwrap().0, 200);
+        // On a busy machine a sender may be asked to send again: the next round does.
+        let (code, answer) = daemon.post("/api/v1/streams/L3_IN", &line).unwrap();
+        assert!(matches!(code, 200 | 503), "{code}: {answer}");
         let events = daemon.stream("SOC_EVENTS");
         let is_hit = |event: &&Value| event.to_string().contains(&format!("indicator:{address}"));
         found = events.iter().find(is_hit).cloned();
