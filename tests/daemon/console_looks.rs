@@ -7,12 +7,13 @@ use std::process::{Command, Stdio};
 use crate::browser::Browser;
 use crate::console_pages::opened;
 
-const PAGES: [(&str, &str); 5] = [
-    ("overview", "?"),
-    ("events", "?page=events"),
-    ("rules", "?page=rules"),
-    ("system", "?page=system"),
-    ("entity", "?page=entity&kind=address&value=203.0.113.5"),
+/// With what is there when it is full.
+const PAGES: [(&str, &str, &str); 5] = [
+    ("overview", "?", "#incidents .incident"),
+    ("events", "?page=events", ".event"),
+    ("rules", "?page=rules", "#rules-rows tr"),
+    ("system", "?page=system", "#way li"),
+    ("entity", "?page=entity&kind=address&value=203.0.113.5", "#entity li"),
 ];
 
 /// What is opened on which page, and how it is closed.
@@ -88,12 +89,16 @@ impl Look<'_> {
 fn every_page_fits_wide_and_narrow_screens_in_light_and_dark_and_axe_finds_no_violation() {
     let Some(browser) = Browser::start() else { return };
     let (site, _daemon) = opened(&browser, "");
-    let is_full = "me.signed_in && /incident/.test(at('verdict').textContent) && drawn && document.querySelector('.event, #rules-rows tr, .chip, #entity li')";
-    browser.until("the page", is_full);
+    let is_full = |what: &str| {
+        format!(
+            "me.signed_in && /incident/.test(at('verdict').textContent) && drawn && document.querySelector('{what}')"
+        )
+    };
+    browser.until("the page", &is_full(".incident"));
     let mut look = Look { browser: &browser, axe: axe(), violations: Vec::new() };
-    for (name, path) in PAGES {
+    for (name, path, what) in PAGES {
         browser.open(&format!("http://127.0.0.1:{}/{path}", site.port));
-        browser.until(name, is_full);
+        browser.until(name, &is_full(what));
         look.everywhere(name);
     }
     for (name, path, open) in OPENED {

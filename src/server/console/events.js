@@ -22,10 +22,11 @@ function stamp(seconds) {
   return year + day + two(time.getHours()) + ":" + two(time.getMinutes()) + ":" + two(time.getSeconds());
 }
 
-const SHAPE_OF = { INFO: "·", LOW: "○", MEDIUM: "◐", HIGH: "●", CRITICAL: "◆" };
+// A severity also by its mark: a colour alone is not seen by everybody.
+const MARKS = { INFO: "·", LOW: "○", MEDIUM: "◐", HIGH: "●", CRITICAL: "◆" };
 // By shape, word and colour; where there is no room, the word is left to who listens.
 function mark(severity) {
-  const node = make("b", SHAPE_OF[severity] + " ", severity);
+  const node = make("b", MARKS[severity] + " ", severity);
   node.append(make("span", severity, "word"));
   return node;
 }

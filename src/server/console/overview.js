@@ -8,8 +8,6 @@ const SCORES = {
   anomaly_score: { most: 5, raises: 3, to: "MEDIUM" }, sentiment_score: { least: -1, most: 1 }, cognitive_load: { most: 1 },
   lbi_hyperfocus_density: { most: 1 }, emotional_intensity_score: { most: 1 }, linguistic_complexity_index: { most: 1 }, entropy: { most: 8 },
 };
-// A severity also by its mark: a colour alone is not seen by everybody.
-const MARKS = { INFO: "·", LOW: "○", MEDIUM: "◐", HIGH: "●", CRITICAL: "◆" };
 const ALARMS = SEVERITIES.slice(1);
 const spanWords = () => state.span === "24h" ? "day" : "hour";
 

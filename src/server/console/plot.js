@@ -1,7 +1,7 @@
 
 // Plots: SVG with axes and units, and the same as a table.
 const SVG = "http://www.w3.org/2000/svg";
-const WIDE = 340, HIGH = 124, LEFT = 46, RIGHT = 8, TOP = 10, BOTTOM = 20;
+const WIDE = 340, HIGH = 124, LEFT = 56, RIGHT = 8, TOP = 10, BOTTOM = 20;
 
 function drawIn(parent, tag, attributes, text) {
   const node = document.createElementNS(SVG, tag);
