@@ -89,7 +89,7 @@ pub async fn sign_out(
 ) -> Result<Response, Problem> {
     refuse_foreign_origin(&headers)?;
     let access = shared.access();
-    let none = || Problem::bad_request("there is no session to sign out of");
+    let none = || Problem::not_found("there is no session to sign out of");
     let Origin::Network(address) = peer.origin else { return Err(none()) };
     let identity = shared.door.identify(&access, &peer, &headers)?;
     let Credential::Session(id) = identity.by else { return Err(none()) };
