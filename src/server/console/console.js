@@ -187,14 +187,17 @@ async function decide(id, verb, effect) {
   await poll();
 }
 
-function showProposals(list) {
-  if (!changed("proposals", list)) return;
+// One that was proposed again since is not listed: the newer one says how often.
+function showProposals(all) {
+  if (!changed("proposals", all)) return;
+  const list = all.filter(proposal => proposal.state !== "superseded");
   const rows = list.slice(0, 50).map(proposal => {
     const row = make("li", undefined, "row"), text = make("div"), more = make("details");
     const what = proposal.event.proposal, steps = (what.commands || []).join("\n");
     text.append(make("b", proposal.event.severity + " ", severityOf(proposal.event)), short((proposal.event.summary || "proposal").replace(proposal.decision ? ", waits for approval" : "", "")), more);
     more.append(make("summary", "why and what"), make("p", what.rationale || ""), make("pre", steps),
       make("p", what.caution || "", "bad"), button("explain", () => explain(proposal.id)));
+    if (proposal.repeats) more.before(make("span", " proposed " + many(proposal.repeats.count, "time") + " since ", "dim"), when(Date.parse(proposal.repeats.first_ts) / 1000));
     row.append(text);
     Object.assign(row, { tabIndex: 0, item: { open: () => { more.open = !more.open; }, explain: () => explain(proposal.id) } });
     row.dataset.key = proposal.id;
