@@ -23,6 +23,8 @@ pub enum Refusal {
     NoSession,
     /// What only the page that has signed in knows is missing beside the cookie, or wrong.
     NoKey,
+    /// A session was to be shown, and something else was, or nothing.
+    NotASession,
 }
 
 impl From<Refusal> for Problem {
@@ -42,6 +44,7 @@ impl From<Refusal> for Problem {
                 "the session is over, or was before a restart of the daemon: sign in again with a token, by \
                  `POST /api/v1/session`",
             ),
+            Refusal::NotASession => unauthorized("a session is ended by its own cookie and key, and none was shown"),
             Refusal::NoKey => unauthorized(
                 "a session is its cookie and its key: send the key, which signing in has answered, as `X-Dsmild-Key`",
             ),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::cookie;
 use super::table::{LONGEST, Shown};
 use crate::intake::clock::arrival;
-use crate::server::access::{Access, refuse_foreign_origin};
+use crate::server::access::{Access, Refusal, refuse_foreign_origin};
 use crate::server::door::{Credential, Identity};
 use crate::server::peer::{Origin, Peer};
 use crate::server::problem::Problem;
@@ -89,7 +89,7 @@ pub async fn sign_out(
 ) -> Result<Response, Problem> {
     refuse_foreign_origin(&headers)?;
     let access = shared.access();
-    let none = || Problem::not_found("there is no session to sign out of");
+    let none = || Problem::from(Refusal::NotASession);
     let Origin::Network(address) = peer.origin else { return Err(none()) };
     let identity = shared.door.identify(&access, &peer, &headers)?;
     let Credential::Session(id) = identity.by else { return Err(none()) };
