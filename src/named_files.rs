@@ -58,6 +58,18 @@ pub fn remove(path: &Path) -> io::Result<()> {
     missing_is_fine(fs::remove_file(path))
 }
 
+/// Renames a file that cannot be read to one with `.damaged` behind its name, so that a new one takes its place. Says in words what became
+/// of it.
+pub fn set_aside(path: &Path) -> String {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".damaged");
+    let aside = Path::new(&aside);
+    match std::fs::rename(path, aside) {
+        Ok(()) => format!("it is now {}", aside.display()),
+        Err(error) => format!("it could not be moved aside to {}: {error}", aside.display()),
+    }
+}
+
 /// The result of what was done to a file that need not be there.
 ///
 /// # Errors

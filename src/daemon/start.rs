@@ -299,7 +299,7 @@ impl Daemon {
         if let Err(error) = Positions::conclude(&self.core.config().daemon.state_dir, stages, taken) {
             log::warn!(target: "dsmild", "what outlets have taken at the end could not be noted: {error}");
         }
-        self.history.end();
+        self.history.end().await;
         self.core.store.clone().close().await;
     }
 }

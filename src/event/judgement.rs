@@ -31,6 +31,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// The least first.
+    pub const ALL: [Self; 5] = [Self::Info, Self::Low, Self::Medium, Self::High, Self::Critical];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Info => "INFO",

@@ -163,7 +163,6 @@ pub const METRICS: &[Metric] = &[
     ),
 ];
 
-const SEVERITIES: [Severity; 5] = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 const CATEGORIES: [Category; 7] = [
     Category::Auth,
     Category::Network,
@@ -213,7 +212,7 @@ fn register_known() {
     for stream in [Stream::L3Out, Stream::L4Out, Stream::SocEvents] {
         mirror_lag_events(stream.name()).set(0.0);
     }
-    for severity in SEVERITIES {
+    for severity in Severity::ALL {
         silenced_events(severity).increment(0);
         for category in CATEGORIES {
             soc_events(severity, category).increment(0);

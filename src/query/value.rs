@@ -11,7 +11,6 @@ use super::kind::Kind;
 use crate::detect::deceptive::is_deceptive;
 use crate::event::{Category, Severity, Verdict};
 
-const SEVERITIES: [Severity; 5] = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 const VERDICTS: [Verdict; 3] = [Verdict::Benign, Verdict::Suspicious, Verdict::Malicious];
 const CATEGORIES: [Category; 7] = [
     Category::Auth,
@@ -53,7 +52,7 @@ impl Value {
     pub fn read(kind: Kind, text: &str, is_quoted: bool, may_be_network: bool) -> Option<Self> {
         let network = || text.parse().ok().filter(|_| may_be_network && !is_quoted).map(|net: IpNet| net.trunc());
         match kind {
-            Kind::Severity => named(&SEVERITIES, Severity::name, text).map(Self::Severity),
+            Kind::Severity => named(&Severity::ALL, Severity::name, text).map(Self::Severity),
             Kind::Verdict => named(&VERDICTS, Verdict::name, text).map(Self::Verdict),
             Kind::Category => named(&CATEGORIES, Category::name, text).map(Self::Category),
             Kind::Outcome => named(&[false, true], outcome, text).map(Self::Outcome),

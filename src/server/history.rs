@@ -1,6 +1,6 @@
 //! `/api/v1/history`: the daemon's own last hour or day, and what has changed meanwhile: of its parts, and what people have done.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -12,6 +12,7 @@ use super::request::{MayRead, parameters};
 use super::seen::FOLD_PATIENCE;
 use super::shared::Shared;
 use crate::event::{Body, EventId, Timestamp};
+use crate::locked::locked;
 use crate::observe::audit::Entry;
 use crate::observe::history::{Answer, Change, Kind, Span};
 
@@ -49,7 +50,7 @@ impl Shared {
         }));
         drop(newest);
         if let Ok(ledger) = &self.proposals.ledger {
-            let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            let ledger = locked(ledger);
             told.extend(ledger.newest().iter().filter_map(done));
         }
         Ok(told)

@@ -1,6 +1,6 @@
 //! `/api/v1/proposals`: lists proposals of the SOAR device, and records what people decide on them.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -19,6 +19,7 @@ use super::seen::FOLD_PATIENCE;
 use super::shared::Shared;
 use crate::event::{Body as EventBody, Event, EventId, Timestamp};
 use crate::limits;
+use crate::locked::locked;
 use crate::observe::audit::{Entry, Kept};
 use crate::respond::config::{Mode, Respond};
 use crate::respond::deed::{Deed, executable};
@@ -355,7 +356,7 @@ pub async fn on_record<Out: Send + 'static>(
     write: impl FnOnce(&mut Ledger) -> Result<Out, Problem> + Send + 'static,
 ) -> Result<Out, Problem> {
     let ledger = shared.proposals.ledger.clone().map_err(|error| Problem::busy(error, 60))?;
-    let write = move || write(&mut ledger.lock().unwrap_or_else(PoisonError::into_inner));
+    let write = move || write(&mut locked(&ledger));
     let written = tokio::task::spawn_blocking(write).await;
     written.map_err(|error| Problem::busy(format!("it was not recorded: {error}"), 5))?
 }
@@ -364,7 +365,7 @@ pub async fn on_record<Out: Send + 'static>(
 pub async fn remember(shared: Arc<Shared>) {
     let Ok(ledger) = &shared.proposals.ledger else { return };
     let _deciding = shared.proposals.deciding.lock().await;
-    let kept = ledger.lock().unwrap_or_else(PoisonError::into_inner).kept();
+    let kept = locked(ledger).kept();
     if shared.gateway.remembered(Kept::NAME).as_ref() == Some(&kept) {
         return;
     }
@@ -376,7 +377,7 @@ pub async fn remember(shared: Arc<Shared>) {
 /// Where the audit log ends as the daemon knows it, and why nothing can be decided where that is so.
 pub async fn audit(_: MayRead, State(shared): State<Arc<Shared>>) -> Json<Value> {
     Json(match &shared.proposals.ledger {
-        Ok(ledger) => json!(ledger.lock().unwrap_or_else(PoisonError::into_inner).head()),
+        Ok(ledger) => json!(locked(ledger).head()),
         Err(error) => json!({ "error": error }),
     })
 }

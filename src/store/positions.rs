@@ -118,11 +118,7 @@ impl Positions {
             Ok(positions) => positions,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::default(),
             Err(error) => {
-                let aside = state_dir.join(format!("{FILE_NAME}.damaged"));
-                let kept = match std::fs::rename(&path, &aside) {
-                    Ok(()) => format!("it is now {}", aside.display()),
-                    Err(rename) => format!("it could not be moved aside: {rename}"),
-                };
+                let kept = named_files::set_aside(&path);
                 log::error!(
                     "positions {}: cannot be read ({error}); {kept}; without it lines may be read twice or left out: \
                      see what the sources report as their start",

@@ -73,7 +73,7 @@ mod tests {
             let record = Record { action: Action::Alert, severity: Some(severity), ..Record::default() };
             detection(&record).unwrap().score
         };
-        let all = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical].map(score);
+        let all = Severity::ALL.map(score);
         assert!(all.is_sorted_by(|left, right| left < right), "{all:?}");
     }
 

@@ -12,7 +12,6 @@ use crate::event::{Severity, Timestamp};
 use crate::limits::{HISTORY_CHANGES_MAX, HISTORY_MINUTES_MAX};
 
 const MINUTE_S: u64 = 60;
-const SEVERITIES: [Severity; 5] = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 
 /// How far back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -103,7 +102,7 @@ impl Bucket {
         let running_s = f64::from(minute.running_ms) / 1000.0;
         let has_run = minute.running_ms > 0;
         let quantile = |share| minute.latency.quantile(share);
-        let soc_events = SEVERITIES.iter().map(|severity| severity.name()).zip(minute.soc_events).collect();
+        let soc_events = Severity::ALL.iter().map(|severity| severity.name()).zip(minute.soc_events).collect();
         Self {
             ts: minute.number * MINUTE_S,
             running_s,

@@ -23,14 +23,10 @@ pub fn read(state_dir: &Path) -> Option<Kept> {
         Ok(kept) => return Some(kept),
         Err(problem) => problem,
     };
-    let aside = path.with_extension("json.damaged");
-    let done = match std::fs::rename(&path, &aside) {
-        Ok(()) => format!("it is set aside as {}", aside.display()),
-        Err(error) => format!("it could not be set aside as {}: {error}", aside.display()),
-    };
+    let aside = named_files::set_aside(&path);
     log::warn!(
         target: "dsmild",
-        "the history in {} could not be read: {problem}; {done}, and the console's plots begin anew",
+        "the history in {} could not be read: {problem}; {aside}, and the console's plots begin anew",
         path.display()
     );
     None

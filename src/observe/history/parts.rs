@@ -46,7 +46,8 @@ struct Seen<'status> {
 /// Of a part whose events are counted.
 const STORE: &str = "store";
 
-fn seen(status: &Status) -> impl Iterator<Item = Seen<'_>> {
+/// `committed`: events that the store has taken since the start.
+fn seen(status: &Status, committed: u64) -> impl Iterator<Item = Seen<'_>> {
     let sources = status.sources.iter().map(|source| Seen {
         kind: Kind::Source,
         name: &source.name,
@@ -74,7 +75,16 @@ fn seen(status: &Status) -> impl Iterator<Item = Seen<'_>> {
         fetched: None,
         events: actor.handled,
     });
-    sources.chain(outlets).chain(actors)
+    let store = Seen {
+        kind: Kind::Daemon,
+        name: STORE,
+        state: "up",
+        error: None,
+        restarts: 0,
+        fetched: None,
+        events: committed,
+    };
+    sources.chain(outlets).chain(actors).chain([store])
 }
 
 impl Parts {
@@ -82,7 +92,7 @@ impl Parts {
     pub fn look(&mut self, status: &Status, committed: u64, now: Timestamp, at: Instant) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut known = BTreeMap::new();
-        for part in seen(status) {
+        for part in seen(status, committed) {
             let key = (part.kind, part.name.to_owned());
             let before = self.known.remove(&key);
             if let Some(before) = &before {
@@ -90,9 +100,6 @@ impl Parts {
             }
             known.insert(key, part.known(before.as_ref(), now, at));
         }
-        let store = Seen { kind: Kind::Daemon, events: committed, ..Seen::store() };
-        let before = self.known.remove(&(Kind::Daemon, STORE.to_owned()));
-        known.insert((Kind::Daemon, STORE.to_owned()), store.known(before.as_ref(), now, at));
         self.known = known;
         changes.extend(self.of_daemon(status, now));
         self.has_looked = true;
@@ -147,10 +154,6 @@ fn fading(passed: Duration) -> f64 {
 }
 
 impl Seen<'_> {
-    fn store() -> Self {
-        Seen { kind: Kind::Daemon, name: STORE, state: "up", error: None, restarts: 0, fetched: None, events: 0 }
-    }
-
     fn known(&self, before: Option<&Known>, now: Timestamp, at: Instant) -> Known {
         let mut known = Known {
             state: self.state,
@@ -166,10 +169,10 @@ impl Seen<'_> {
             known.since = before.since;
         }
         let new = self.events.saturating_sub(before.events) as f64;
-        let passed = at.saturating_duration_since(before.counted).as_secs_f64();
-        if passed > 0.0 {
-            let fading = fading(at.saturating_duration_since(before.counted));
-            known.rate = before.rate * fading + new / passed * (1.0 - fading);
+        let passed = at.saturating_duration_since(before.counted);
+        if !passed.is_zero() {
+            let fading = fading(passed);
+            known.rate = before.rate * fading + new / passed.as_secs_f64() * (1.0 - fading);
         } else {
             (known.events, known.rate) = (before.events, before.rate);
         }

@@ -19,15 +19,18 @@ function ago(seconds) {
 }
 
 async function loadPast(status) {
-  const spans = new Set(["24h", state.span]);
-  for (const span of spans) {
+  let isNew = false;
+  for (const span of new Set(["24h", state.span])) {
     const known = past[span];
     if (known && Date.now() - known.came < PAST_MS[span]) continue;
     const answer = await get("/api/v1/history?span=" + span);
     past[span] = { came: Date.now(), answer };
+    isNew = true;
   }
   at("hour-failed").textContent = "";
   if (past[state.span]) showPast(past[state.span].answer);
+  // They were drawn from what was known before.
+  if (!isNew) return;
   showWell(status);
   showShrink(status);
 }
@@ -130,25 +133,15 @@ function gaugeRow(name, value, series, last) {
   const least = Math.min(score.least ?? 0, ...seen), most = Math.max(score.most ?? 0, ...seen.map(one => score.most === 1 && one > 1 ? Math.max(one, 100) : one), least + 1e-9);
   const part = one => Math.min(Math.max((one - least) / (most - least), 0), 1), now = value ?? last;
   const raises = score.raises !== undefined && value > score.raises;
-  const meter = make("span", undefined, "meter"), track = picture(100, 8, "");
-  track.removeAttribute("role");
-  track.removeAttribute("aria-label");
-  track.setAttribute("aria-hidden", "true");
-  track.setAttribute("preserveAspectRatio", "none");
-  drawIn(track, "rect", { x: 0, y: 1, width: 100, height: 6, class: "track" });
-  if (now !== undefined) drawIn(track, "rect", { x: 0, y: 1, width: 100 * part(now), height: 6, class: value === undefined ? "old" : raises ? "fill high" : "fill" });
-  if (score.raises !== undefined) drawIn(track, "rect", { x: 100 * part(score.raises), y: 0, width: 0.8, height: 8, class: "mark" });
-  meter.append(track);
-  meter.setAttribute("role", "meter");
-  meter.setAttribute("aria-label", shown(name));
-  for (const [key, one] of [["min", least], ["max", most], ["now", now ?? least]]) meter.setAttribute("aria-value" + key, String(one));
-  meter.setAttribute("aria-valuetext", now === undefined ? "not known" : number(now) + " of " + number(least) + " to " + number(most) + (value === undefined ? ", not fresh" : ""));
+  const gauge = meter(name, { filled: now === undefined ? undefined : part(now), kind: value === undefined ? "old" : raises ? "fill high" : "fill",
+    mark: score.raises === undefined ? undefined : part(score.raises), least, most, now: now ?? least,
+    text: now === undefined ? "not known" : number(now) + " of " + number(least) + " to " + number(most) + (value === undefined ? ", not fresh" : "") });
   const line = picture(100, 20, name + " over the last " + spanWords()), each = 100 / Math.max(series.length, 1);
   line.setAttribute("preserveAspectRatio", "none");
   lineIn(line, { x: index => each * index, y: one => 18 - 16 * part(one), each }, series);
   line.classList.add("spark");
   const words = now === undefined ? "–" : number(now);
-  row.append(make("span", name, "name"), make("b", words, value === undefined ? "dim" : "value"), meter, line,
+  row.append(make("span", name, "name"), make("b", words, value === undefined ? "dim" : "value"), gauge, line,
     make("span", raises ? MARKS[score.to] + " raises to " + score.to : value === undefined && now !== undefined ? "last known" : number(least) + " to " + number(most), raises ? score.to : "dim"));
   return row;
 }

@@ -19,6 +19,21 @@ function picture(wide, high, said) {
   return image;
 }
 
+// How far a number fills what it can be, with a mark on the way; `filled` and `mark` are parts of the width.
+function meter(label, { filled, kind, mark, least, most, now, text }) {
+  const node = make("span", undefined, "meter"), image = picture(100, 8, "");
+  for (const name of ["role", "aria-label"]) image.removeAttribute(name);
+  image.setAttribute("aria-hidden", "true");
+  image.setAttribute("preserveAspectRatio", "none");
+  drawIn(image, "rect", { x: 0, y: 1, width: 100, height: 6, class: "track" });
+  if (filled !== undefined) drawIn(image, "rect", { x: 0, y: 1, width: 100 * filled, height: 6, class: kind });
+  if (mark !== undefined) drawIn(image, "rect", { x: 100 * mark, y: 0, width: 0.8, height: 8, class: "mark" });
+  node.append(image);
+  const told = { role: "meter", "aria-label": shown(label), "aria-valuemin": least, "aria-valuemax": most, "aria-valuenow": now };
+  for (const [name, value] of Object.entries(text ? { ...told, "aria-valuetext": text } : told)) node.setAttribute(name, String(value));
+  return node;
+}
+
 function tableOfCells(columns, rows) {
   const table = make("table"), head = make("tr"), top = make("thead"), body = make("tbody");
   for (const name of columns) {

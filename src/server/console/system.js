@@ -7,6 +7,7 @@ const isBad = name => ["down", "failed", "restarting", "stopped"].includes(name)
 const stateWord = name => make("b", (STATES[name] || "") + " " + name, isBad(name) ? "bad" : name === "up" ? "good" : "dim");
 const perSecond = rate => rate >= 0.005 ? number(rate) + "/s" : "0/s";
 const time = text => text ? when(Date.parse(text) / 1000) : "–";
+const outletsOf = status => status.outlets.map(outlet => ({ ...outlet, state: outlet.up ? "up" : "down" }));
 const bytes = n => n >= 2 ** 30 ? number(n / 2 ** 30) + " GiB" : number(n / 2 ** 20) + " MiB";
 
 // One station of the way.
@@ -35,7 +36,7 @@ function stageStation(name, actors, details = []) {
 
 function showWay(status) {
   const { actors, sources, store } = status, named = name => actors.filter(actor => actor.name === name);
-  const devices = actors.filter(actor => actor.name.startsWith("device-")), outlets = status.outlets.map(outlet => ({ ...outlet, state: outlet.up ? "up" : "down" }));
+  const devices = actors.filter(actor => actor.name.startsWith("device-")), outlets = outletsOf(status);
   const down = sources.filter(source => !source.up), lags = sources.map(source => source.lag_s).filter(lag => lag !== null && lag >= 1);
   const list = make("ul", undefined, "small");
   list.append(...devices.map(device => {
@@ -44,14 +45,8 @@ function showWay(status) {
       device.restarts && many(device.restarts, "restart")].filter(Boolean).join(", "), "dim"));
     return item;
   }));
-  const fill = make("span", undefined, "meter"), full = store.max_bytes ? store.bytes / store.max_bytes : 0, image = picture(100, 8, "");
-  image.setAttribute("aria-hidden", "true");
-  image.removeAttribute("role");
-  image.setAttribute("preserveAspectRatio", "none");
-  drawIn(image, "rect", { x: 0, y: 1, width: 100, height: 6, class: "track" });
-  drawIn(image, "rect", { x: 0, y: 1, width: Math.min(100 * full, 100), height: 6, class: full > 0.9 ? "fill high" : "fill" });
-  fill.append(image);
-  for (const [name, value] of Object.entries({ role: "meter", "aria-label": "store fill", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(100 * full) })) fill.setAttribute(name, value);
+  const full = store.max_bytes ? store.bytes / store.max_bytes : 0;
+  const fill = meter("store fill", { filled: Math.min(full, 1), kind: full > 0.9 ? "fill high" : "fill", least: 0, most: 100, now: Math.round(100 * full) });
   const storeActor = named("store");
   at("way").replaceChildren(
     station("Sources", down.length ? "down" : sources.length ? "up" : "stopped", [many(sources.length, "source") + (down.length ? ", " + down.length + " down" : ""), perSecond(sum(sources, source => source.rate)),
@@ -72,7 +67,7 @@ function fillTable(place, rows, columns) {
 const badFirst = parts => [...parts].sort((a, b) => isBad(b.state) - isBad(a.state));
 
 function showTables(status) {
-  const outlets = status.outlets.map(outlet => ({ ...outlet, state: outlet.up ? "up" : "down" }));
+  const outlets = outletsOf(status);
   fillTable("sources-table", badFirst(status.sources).map(source => [make("span", source.name), stateWord(source.state), time(source.since), perSecond(source.rate), source.events.toLocaleString(),
     source.lag_s === null ? "–" : ago(source.lag_s), time(source.last_event), short(source.feed ? [source.feed.entries.toLocaleString() + " indicators", source.last_error].filter(Boolean).join(": ") : source.last_error || "")]),
   ["source", "state", "since", "rate", "events", "lag", "last event", "last error"]);

@@ -1,7 +1,7 @@
 //! `/api/v1/silences`: lists silences, makes and ends them. Each change is a line of the audit log and an event on `SOC_EVENTS`, from
 //! which on it holds.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -16,6 +16,7 @@ use super::heard::Heard;
 use super::view::{State, View};
 use crate::event::{EventId, Timestamp};
 use crate::limits::SILENCES_MAX;
+use crate::locked::locked;
 use crate::server::note::{Noted, small_body};
 use crate::server::problem::Problem;
 use crate::server::proposals::{on_record, remember, to_its_end};
@@ -99,7 +100,7 @@ impl Shared {
     /// Those that the audit log tells of.
     fn recorded(&self) -> Book {
         let Ok(ledger) = &self.proposals.ledger else { return Book::default() };
-        ledger.lock().unwrap_or_else(PoisonError::into_inner).silences.clone()
+        locked(ledger).silences.clone()
     }
 
     async fn silence(&self, id: &str) -> Result<View, Problem> {
