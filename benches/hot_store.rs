@@ -1,5 +1,5 @@
-//! Rows a second into the hot store, next to the limit measured in the same run: the same rows through bare sqlx
-//! `push_values` on the same file system, without events, JSON, cursors or checks.
+//! Rows a second into the hot store, next to the limit measured in the same run: the same rows through one
+//! prepared statement of bare SQLite on the same file system, without events, JSON, cursors or checks.
 //!
 //! `cargo bench --bench hot_store [-- FOLDER]`; the folder is `/dev/shm` unless given.
 
@@ -13,11 +13,10 @@ use std::time::Instant;
 use dsmild::bus::Transaction;
 use dsmild::config;
 use dsmild::event::{Body, Decision, Event, EventId, Format, Interest, Raw, Soc, Stream, Times, Timestamp};
-use dsmild::limits::{INSERT_ROWS_MAX, TRANSACTION_EVENTS_MAX};
+use dsmild::limits::TRANSACTION_EVENTS_MAX;
 use dsmild::parse::built_in;
 use dsmild::store::HotStore;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, QueryBuilder, Sqlite, SqliteConnection};
+use rusqlite::{Connection, params};
 
 /// As in the daemon.
 #[global_allocator]
@@ -106,45 +105,36 @@ async fn read_all(path: &Path) -> f64 {
     rate
 }
 
-async fn bare_connection(path: &Path) -> SqliteConnection {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Off)
-        .disable_statement_logging();
-    let mut connection = options.connect().await.unwrap();
-    for sql in [
-        "CREATE TABLE raw_events_fast (ts REAL NOT NULL, source TEXT NOT NULL, compartment TEXT NOT NULL,
-            payload BLOB NOT NULL, id INTEGER PRIMARY KEY, layer INTEGER, root INTEGER, format TEXT, attributes INTEGER)",
-        "CREATE INDEX idx_raw_events_fast_ts ON raw_events_fast(ts)",
-    ] {
-        sqlx::query(sql).execute(&mut connection).await.unwrap();
-    }
+fn bare_connection(path: &Path) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
+            CREATE TABLE raw_events_fast (ts REAL NOT NULL, source TEXT NOT NULL, compartment TEXT NOT NULL,
+            payload BLOB NOT NULL, id INTEGER PRIMARY KEY, layer INTEGER, root INTEGER, format TEXT, attributes INTEGER);
+            CREATE INDEX idx_raw_events_fast_ts ON raw_events_fast(ts)",
+        )
+        .unwrap();
     connection
 }
 
-/// The limit: values that are ready are pushed and inserted, nothing else.
-async fn bare_insert(path: &Path) -> f64 {
-    let mut connection = bare_connection(path).await;
+/// The limit: values that are ready are inserted, nothing else.
+fn bare_insert(path: &Path) -> f64 {
+    let mut connection = bare_connection(path);
     let Body::Raw(raw) = event(0, Mix::Raw).body else { return 0.0 };
     let ids: Vec<usize> = (0..*ROWS).collect();
     let begun = Instant::now();
-    for transaction in ids.chunks(TRANSACTION_EVENTS_MAX * TRANSACTIONS_PER_COMMIT) {
-        sqlx::query("BEGIN").execute(&mut connection).await.unwrap();
-        for rows in transaction.chunks(INSERT_ROWS_MAX) {
-            let mut builder = QueryBuilder::<Sqlite>::new(
-                "INSERT INTO raw_events_fast (id, ts, source, compartment, payload, layer, root, format, attributes) ",
-            );
-            builder.push_values(rows, |mut values, row| {
-                let id = EventId::new(1_763_856_000_000 + *row as u64 / 100, *row as u32 % 100).packed();
-                values.push_bind(id).push_bind(id as f64).push_bind(raw.source.clone());
-                values.push_bind(raw.compartment.clone()).push_bind(&*raw.payload).push_bind(3_i64);
-                values.push_bind(None::<i64>).push_bind("syslog").push_bind(0_i64);
-            });
-            builder.build().execute(&mut connection).await.unwrap();
+    for rows in ids.chunks(TRANSACTION_EVENTS_MAX * TRANSACTIONS_PER_COMMIT) {
+        let transaction = connection.transaction().unwrap();
+        let sql = "INSERT INTO raw_events_fast (id, ts, source, compartment, payload, layer, root, format, attributes) \
+                   VALUES (?, ?, ?, ?, ?, 3, NULL, 'syslog', 0)";
+        let mut statement = transaction.prepare_cached(sql).unwrap();
+        for row in rows {
+            let id = EventId::new(1_763_856_000_000 + *row as u64 / 100, *row as u32 % 100).packed();
+            statement.execute(params![id, id as f64, &*raw.source, &*raw.compartment, &*raw.payload]).unwrap();
         }
-        sqlx::query("COMMIT").execute(&mut connection).await.unwrap();
+        drop(statement);
+        transaction.commit().unwrap();
     }
     rate(*ROWS, begun)
 }
@@ -165,7 +155,7 @@ async fn main() {
     let mut read = vec![Vec::new(); all.len()];
     // Interleaved, so that what else the machine does falls on all of them.
     for _ in 0..ROUNDS {
-        limit.push(bare_insert(&tempfile::tempdir_in(&folder).unwrap().path().join("bare.db")).await);
+        limit.push(bare_insert(&tempfile::tempdir_in(&folder).unwrap().path().join("bare.db")));
         for ((transactions, _), (written, read)) in all.iter().zip(written.iter_mut().zip(&mut read)) {
             let folder = tempfile::tempdir_in(&folder).unwrap();
             let path = folder.path().join("hotpath.db");
@@ -175,7 +165,7 @@ async fn main() {
     }
     let limit = median(limit);
     println!("{} rows, median of {ROUNDS} rounds, in {}", *ROWS, folder.display());
-    println!("limit: bare push_values, raw lines   {limit:>9.0} rows/s");
+    println!("limit: bare SQLite, raw lines        {limit:>9.0} rows/s");
     for ((_, name), (written, read)) in all.into_iter().zip(written.into_iter().zip(read)) {
         let (written, read) = (median(written), median(read));
         println!("commit {name:<22}        {written:>9.0} rows/s, {:.2} of the limit", written / limit);

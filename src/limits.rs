@@ -39,8 +39,8 @@ pub const MEMORY_BYTES_MIN: u64 = 512 * 1024 * 1024;
 /// One transaction of a source or a stage.
 pub const TRANSACTION_EVENTS_MAX: usize = 1024;
 /// A device that was given fewer events than this at once waits for so long before it looks for more.
-pub const SMALL_BATCH_EVENTS: usize = 64;
-pub const DEVICE_PAUSE: std::time::Duration = std::time::Duration::from_millis(4);
+pub const SMALL_BATCH_EVENTS: usize = 512;
+pub const DEVICE_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 /// Outputs of one stage for one event.
 pub const OUTPUTS_PER_EVENT_MAX: usize = 16;
 /// Events of one transaction of the hot store.
@@ -55,8 +55,6 @@ pub const SNAPSHOT_PART_OF_TIME: u32 = 100;
 pub const SNAPSHOT_EVENTS_MAX: usize = 300_000;
 /// Events that crashed a stage and are remembered for it.
 pub const REMEMBERED_CRASHES_MAX: usize = 256;
-/// Rows of one INSERT statement.
-pub const INSERT_ROWS_MAX: usize = 500;
 /// Payload bytes after which one read of the hot store ends.
 pub const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Rows of one table that one step of the retention deletes.
@@ -141,7 +139,6 @@ const _: () = assert!(POSTGRES_MESSAGE_BYTES_MAX < POSTGRES_ANSWER_BYTES_MAX);
 const _: () = assert!(ARCHIVE_DUPLICATES_MAX * 128 < POSTGRES_ANSWER_BYTES_MAX, "all that are remembered fit");
 const _: () = assert!(2 * LINE_BYTES_MAX < REDIS_ENTRY_BYTES_MAX, "an entry holds the longest line");
 const _: () = assert!(TRANSACTION_EVENTS_MAX <= REDIS_LIST_MAX && 4 * FIELDS_PER_RECORD_MAX <= REDIS_LIST_MAX);
-const _: () = assert!(INSERT_ROWS_MAX * 16 < 32_766, "SQLite binds at most 32766 values in a statement");
 const _: () = assert!(6 * LINE_BYTES_MAX < HTTP_LINE_BYTES_MAX && HTTP_LINE_BYTES_MAX < HTTP_BODY_BYTES_MAX);
 const _: () = assert!(HTTP_BODY_BYTES_MAX * 8 <= HTTP_BODIES_BYTES_MAX, "several large requests at once");
 const _: () = assert!(HTTP_CONNECTIONS_PER_PEER_MAX < HTTP_CONNECTIONS_MAX, "one peer leaves room for others");

@@ -8,10 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// At most so many lines are written at once: of a slow log, those of a millisecond.
 const PORTION: usize = 100;
-/// One of so many lines is an attack of its own, whose SOC event is waited for.
-const PROBE_EVERY: usize = 1000;
-/// What the name of the user of such a line begins with; the microsecond of its write follows.
-pub const PROBE: &str = "probe-";
+/// One of so many lines is an attack of its own, of which a SOC event follows.
+const ATTACK_EVERY: usize = 500;
 
 /// The process that writes the log.
 pub fn write(path: &Path, lines: usize, rate: usize, entities: usize) {
@@ -42,11 +40,7 @@ fn line(text: &mut String, number: usize, random: usize, entities: usize) {
     let address = format!("10.{}.{}.{}", who >> 16 & 255, who >> 8 & 255, who & 255);
     write!(text, "{stamp:.6} host{} ", who % 50).unwrap();
     let written = match kind {
-        _ if number % PROBE_EVERY == PROBE_EVERY - 1 => writeln!(
-            text,
-            "sudo[{pid}]: {PROBE}{} : TTY=pts/1 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/cat /etc/shadow",
-            now.as_micros()
-        ),
+        _ if number % ATTACK_EVERY == ATTACK_EVERY - 1 => attack(text, number, stamp),
         0..2 => writeln!(text, "sshd[{pid}]: Failed password for user{user} from {address} port {port} ssh2"),
         2..25 => writeln!(
             text,
@@ -74,4 +68,18 @@ fn line(text: &mut String, number: usize, random: usize, entities: usize) {
         _ => writeln!(text, "kernel: [{number}.{port:06}] eth0: link becomes ready {}", who % 77),
     };
     written.unwrap();
+}
+
+/// One of several kinds in turn, for what is said again and again of one is told ever more rarely.
+fn attack(text: &mut String, number: usize, stamp: jiff::Timestamp) -> std::fmt::Result {
+    let address = format!("198.{}.{}.{}", 18 + (number >> 16 & 1), number >> 8 & 255, number & 255);
+    let when = stamp.strftime("%d/%b/%Y:%H:%M:%S +0000");
+    let web = |path: &str| format!("nginx[700]: {address} - - [{when}] \"GET {path} HTTP/1.1\" 200 99 \"-\" \"-\"");
+    let attack = match number / ATTACK_EVERY % 4 {
+        0 => format!("sudo[7]: u{number} : TTY=pts/1 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/cat /etc/shadow"),
+        1 => web(&format!("/p?n={number}&id=1%27+UNION+SELECT+user,pass+FROM+users--")),
+        2 => web(&format!("/{number}/../../../../etc/passwd")),
+        _ => format!("useradd[7]: new user: name=u{number}, UID=0, GID=0, home=/root, shell=/bin/bash, from=none"),
+    };
+    writeln!(text, "{attack}")
 }

@@ -12,6 +12,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 mod daemon;
@@ -25,7 +26,7 @@ mod postgres;
 mod redis;
 
 use daemon::{Daemon, PATIENCE};
-use lines::PROBE;
+use dsmild::redis::Reply;
 
 const LINES: usize = 300_000;
 const FEW: usize = 20_000;
@@ -153,28 +154,23 @@ async fn run(way: &Way, lines: usize, rules: &[PathBuf]) -> String {
     let postgres = way.archive.then(postgres::Server::start);
     let (port, url) = (redis.as_ref().map(|redis| redis.port), postgres.as_ref().map(postgres::Server::url));
     let daemon = Daemon::start(folder.path(), &settings(way, &file, rules, port, url));
-    let link = match &redis {
-        Some(redis) => Some(redis.link().await),
+    let waited = Arc::new(Mutex::new(Vec::new()));
+    let watching = match &redis {
+        Some(redis) => Some(tokio::spawn(watch(redis.link().await, Arc::clone(&waited)))),
         None => None,
     };
     let (begun, cpu) = (Instant::now(), daemon.cpu());
     let mut writer = writer(&file, lines, way.rate, way.entities);
-    let (mut waited, mut looked, mut last) = (Vec::new(), Instant::now(), "-".to_owned());
-    loop {
-        if let Some(link) = &link {
-            last = seen(link, last, &mut waited).await;
-        }
-        tokio::time::sleep(Duration::from_micros(500)).await; // between two looks
-        if looked.elapsed() > Duration::from_millis(50) {
-            looked = Instant::now();
-            if daemon.is_through(lines) {
-                break;
-            }
-            assert!(begun.elapsed() < PATIENCE, "the lines are not through after {PATIENCE:?}");
-        }
+    while !daemon.is_through(lines) {
+        tokio::time::sleep(Duration::from_millis(50)).await; // between two looks
+        assert!(begun.elapsed() < PATIENCE, "the lines are not through after {PATIENCE:?}");
     }
     let (rate, cpu) = (lines as f64 / begun.elapsed().as_secs_f64(), (daemon.cpu() - cpu) / lines as f64 * 1e6);
     assert!(writer.wait().unwrap().success());
+    if let Some(watching) = watching {
+        watching.abort();
+    }
+    let mut waited = std::mem::take(&mut *waited.lock().unwrap());
     waited.sort_by(f64::total_cmp);
     let at = |share: f64| waited.get(((waited.len() as f64 * share) as usize).min(waited.len().saturating_sub(1)));
     let times = match (at(0.5), at(0.99), waited.last()) {
@@ -184,22 +180,22 @@ async fn run(way: &Way, lines: usize, rules: &[PathBuf]) -> String {
     format!("{:<34} {rate:>9.0} {cpu:>8.1} {times:>26} {:>8}", way.name, daemon.peak_mib())
 }
 
-/// Adds how long each new SOC event about a probe has taken, in milliseconds. Returns the last entry.
-async fn seen(link: &dsmild::redis::Link, last: String, waited: &mut Vec<f64>) -> String {
-    let from = if last == "-" { last.clone() } else { format!("({last}") };
-    let arguments = vec!["SOC_EVENTS".into(), from.into(), "+".into()];
-    let Ok(entries) = link.call("XRANGE", "SOC_EVENTS", arguments).await else { return last };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as f64;
-    for entry in entries.list() {
-        let Some(fields) = entry.list().get(1) else { continue };
-        let text = |name: &str| fields.named(name).and_then(|value| value.text()).unwrap_or_default();
-        let written =
-            text("entity").split_once(PROBE).and_then(|(_, after)| after.split('"').next()?.parse::<f64>().ok());
-        // The first that is said of it: later ones are about more than this line.
-        if let Some(written) = written.filter(|_| text("src_layer") == "\"3\"") {
-            waited.push((now - written) / 1000.0);
+/// Notes how long each SOC event of a layer has taken from the time that its line was written with, in milliseconds, as it comes.
+async fn watch(link: dsmild::redis::Link, waited: Arc<Mutex<Vec<f64>>>) {
+    let mut last = "0-0".to_owned();
+    loop {
+        let arguments = ["BLOCK", "100", "STREAMS", "SOC_EVENTS", &last].map(|text| text.to_owned().into());
+        let Ok(answer) = link.call("XREAD", "SOC_EVENTS", arguments.into()).await else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        let entries = answer.list().first().and_then(|stream| stream.list().get(1)).map_or(&[][..], Reply::list);
+        for entry in entries {
+            let [id, fields] = entry.list() else { continue };
+            last = id.text().unwrap().to_owned();
+            let text = |name: &str| fields.named(name).and_then(|value| value.text()).unwrap_or_default();
+            // Of what a device says, the time is not that of the last line.
+            if matches!(text("src_layer"), "\"3\"" | "\"4\"") {
+                waited.lock().unwrap().push((now - text("ts").parse::<f64>().unwrap()) * 1000.0);
+            }
         }
     }
-    let newest = entries.list().last().and_then(|entry| entry.list().first()?.text());
-    newest.map_or(last, str::to_owned)
 }

@@ -31,6 +31,13 @@ impl Bus {
         }
     }
 
+    /// The same for events: cursors alone are no reason to hurry.
+    pub async fn wait_pending_events(&self) {
+        while self.lock().pending_events == 0 {
+            self.to_commit.notified().await;
+        }
+    }
+
     /// Waits until the stages have handled what is on the log: what follows from an event is then committed with it. Not when there is as
     /// much as `events` to commit already.
     pub async fn wait_settled(&self, events: usize) {

@@ -26,9 +26,11 @@ use crate::supervise::TaskContext;
 
 /// Between two attempts while the store is full or fails.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
-/// From the beginning of a commit to that of the next: what comes meanwhile goes with that. Each costs as much as some tens of events. After
+/// From the beginning of a commit to that of the next: what comes meanwhile goes with that. Each costs as much as some events. After
 /// a longer rest a commit is made at once.
-const COMMIT_EVERY: Duration = Duration::from_millis(1);
+const COMMIT_EVERY: Duration = Duration::from_micros(500);
+/// How long cursors alone wait for events to go with: devices move theirs all the time, each by itself.
+const CURSORS_WAIT: Duration = Duration::from_millis(4);
 /// How long what follows from an event is waited for, so that both go in one commit.
 const SETTLED_AFTER: Duration = Duration::from_millis(1);
 /// With so many events nothing is waited for.
@@ -54,8 +56,8 @@ pub struct Resources {
     pub config: Arc<dyn Fn() -> Arc<Config> + Send + Sync>,
     /// Whether the archive saves the positions of the sources, since a commit alone is not durable.
     pub is_power_durable: bool,
-    /// The store's work runs on these threads: a run that is abandoned in the middle of a commit would otherwise hold the
-    /// store's writer, which its successor needs, for ever.
+    /// What deletes many rows runs on these threads: a run that is abandoned in the middle of that would otherwise hold the store's
+    /// writer, which its successor needs, for ever. A commit does not wait in its middle.
     pub io: Handle,
 }
 
@@ -134,10 +136,10 @@ impl Writer {
     /// Waits until there is something to commit, and until it is time to.
     async fn due(&self) {
         self.has.bus.wait_pending().await;
+        let _ = tokio::time::timeout(CURSORS_WAIT, self.has.bus.wait_pending_events()).await;
         let rest = COMMIT_EVERY.saturating_sub(self.begun.elapsed());
-        if !rest.is_zero() {
-            tokio::time::sleep(rest).await;
-        }
+        // Timers of the runtime are rounded up to whole milliseconds. The writer has this thread to itself.
+        std::thread::sleep(rest);
         // Whoever does not come to an end is not waited for.
         let _ = tokio::time::timeout(SETTLED_AFTER, self.has.bus.wait_settled(WAITS_BELOW)).await;
     }
@@ -151,9 +153,7 @@ impl Writer {
         let started = Instant::now();
         self.begun = started;
         task.heartbeat();
-        let (store, batch) = (self.has.store.clone(), transactions.clone());
-        let committed = self.has.io.spawn(async move { store.commit(&batch).await });
-        match committed.await.map_err(|error| format!("committing: {error}"))? {
+        match self.has.store.commit(&transactions).await {
             Ok(_) => {
                 if task.is_superseded() {
                     return Ok(false);

@@ -1,38 +1,15 @@
-//! Transactions of the log as the statements of one transaction of SQLite. Pure.
+//! Transactions of the log as the rows of one transaction of SQLite.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sqlx::sqlite::{Sqlite, SqliteArguments};
-use sqlx::{AssertSqlSafe, Execute, QueryBuilder, SqlSafeStr, SqlStr};
+use rusqlite::{CachedStatement, Connection, Result as Sqlite, params};
 
 use super::rows::{ControlRow, FormatNames, OutputRow, RawRow, Row, RowError, row};
 use super::schema::snapshot_version;
 use super::taken::TakenRow;
 use crate::bus::{DeadLetter, Transaction};
 use crate::event::EventId;
-use crate::limits::INSERT_ROWS_MAX;
-
-/// One statement of SQLite with its values.
-pub(super) struct Statement {
-    pub sql: SqlStr,
-    pub arguments: SqliteArguments,
-}
-
-impl Statement {
-    /// One without values.
-    pub fn plain(sql: String) -> Self {
-        Self { sql: AssertSqlSafe(sql).into_sql_str(), arguments: SqliteArguments::default() }
-    }
-}
-
-impl From<QueryBuilder<Sqlite>> for Statement {
-    fn from(mut builder: QueryBuilder<Sqlite>) -> Self {
-        let mut query = builder.build();
-        let arguments = query.take_arguments().ok().flatten().unwrap_or_default();
-        Self { sql: query.sql(), arguments }
-    }
-}
 
 /// What the transactions of one commit write, by table.
 #[derive(Default)]
@@ -51,7 +28,7 @@ pub(super) struct Batch<'a> {
     /// How many events there are.
     pub events: usize,
     /// Events that no table takes; each is among the letters.
-    refused: Vec<RowError>,
+    pub refused: Vec<RowError>,
 }
 
 struct Letter<'a> {
@@ -119,88 +96,108 @@ impl<'a> Batch<'a> {
         self.letters.push(Letter { id: id.packed(), stream, reason, payload, digest });
     }
 
-    /// The statements in order, and the events that no table took.
-    pub fn statements(self) -> (Vec<Statement>, Vec<RowError>) {
-        let mut statements = Vec::new();
-        self.event_statements(&mut statements);
-        self.state_statements(&mut statements);
-        (statements, self.refused)
-    }
-
+    /// Writes all of it; in a transaction.
+    ///
     /// REPLACE and not IGNORE: a repeated commit writes the same bytes again, and a row that another program put
     /// under one of our ids does not cost us the event.
-    fn event_statements(&self, statements: &mut Vec<Statement>) {
-        let raw = "INSERT OR REPLACE INTO raw_events_fast \
-                   (id, ts, arrival, believed, source, compartment, payload, layer, root, format, attributes, provenance) ";
-        with_values(statements, raw, "", &self.raw, |mut values, row| {
-            values.push_bind(row.id).push_bind(row.ts).push_bind(row.arrival).push_bind(row.believed);
-            values
-                .push_bind(row.source.clone())
-                .push_bind(row.compartment.clone())
-                .push_bind(&*row.payload)
-                .push_bind(row.layer);
-            values.push_bind(row.root).push_bind(row.format.clone()).push_bind(row.attributes);
-            values.push_bind(row.provenance.as_deref());
-        });
-        let outputs = "INSERT OR REPLACE INTO model_outputs_fast \
-                       (id, ts, arrival, believed, layer, model, input_ref, output_json, score, root, producer) ";
-        with_values(statements, outputs, "", &self.outputs, |mut values, row| {
-            values.push_bind(row.id).push_bind(row.ts).push_bind(row.arrival).push_bind(row.believed);
-            values.push_bind(row.layer).push_bind(row.model.clone());
-            values.push_bind(row.input_ref.as_deref()).push_bind(row.output_json.as_str()).push_bind(row.score);
-            values.push_bind(row.root).push_bind(row.producer);
-        });
-        let control =
-            "INSERT OR REPLACE INTO control_events_fast (id, ts, arrival, believed, stream, root, body_json) ";
-        with_values(statements, control, "", &self.control, |mut values, row| {
-            values.push_bind(row.id).push_bind(row.ts).push_bind(row.arrival).push_bind(row.believed);
-            values.push_bind(row.stream).push_bind(row.root).push_bind(row.body_json.as_str());
-        });
+    pub fn write(&self, connection: &Connection) -> Sqlite<()> {
+        const RAW: &str = "INSERT OR REPLACE INTO raw_events_fast \
+            (id, ts, arrival, believed, source, compartment, payload, layer, root, format, attributes, provenance) \
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        const OUTPUT: &str = "INSERT OR REPLACE INTO model_outputs_fast \
+            (id, ts, arrival, believed, layer, model, input_ref, output_json, score, root, producer) \
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        const CONTROL: &str = "INSERT OR REPLACE INTO control_events_fast \
+            (id, ts, arrival, believed, stream, root, body_json) VALUES (?, ?, ?, ?, ?, ?, ?)";
+        each(connection, RAW, &self.raw, |statement, row| {
+            let RawRow { id, ts, arrival, believed, layer, root, attributes, .. } = row;
+            let (source, compartment, format) = (&*row.source, &*row.compartment, &*row.format);
+            let (payload, provenance) = (&*row.payload, row.provenance.as_deref());
+            statement.execute(params![
+                id,
+                ts,
+                arrival,
+                believed,
+                source,
+                compartment,
+                payload,
+                layer,
+                root,
+                format,
+                attributes,
+                provenance
+            ])
+        })?;
+        each(connection, OUTPUT, &self.outputs, |statement, row| {
+            let OutputRow { id, ts, arrival, believed, layer, input_ref, output_json, score, root, producer, .. } = row;
+            let model = &*row.model;
+            statement.execute(params![
+                id,
+                ts,
+                arrival,
+                believed,
+                layer,
+                model,
+                input_ref,
+                output_json,
+                score,
+                root,
+                producer
+            ])
+        })?;
+        each(connection, CONTROL, &self.control, |statement, row| {
+            let ControlRow { id, ts, arrival, believed, stream, root, body_json } = row;
+            statement.execute(params![id, ts, arrival, believed, stream, root, body_json])
+        })?;
+        self.write_state(connection)
     }
 
-    fn state_statements(&self, statements: &mut Vec<Statement>) {
-        let letters = "INSERT OR IGNORE INTO dead_letters (id, stream, reason, payload, digest) ";
-        with_values(statements, letters, "", &self.letters, |mut values, letter| {
-            values.push_bind(letter.id).push_bind(letter.stream).push_bind(letter.reason.as_str());
-            values.push_bind(letter.payload.as_slice()).push_bind(letter.digest.as_slice());
-        });
-        let cursors: Vec<_> = self.cursors.iter().collect();
-        let never_back = " ON CONFLICT(consumer) DO UPDATE SET id = max(id, excluded.id)";
-        with_values(
-            statements,
-            "INSERT INTO cursors (consumer, id) ",
-            never_back,
-            &cursors,
-            |mut values, (consumer, id)| {
-                values.push_bind(**consumer).push_bind(**id);
-            },
-        );
-        self.position_statements(statements);
-        let taken = "INSERT OR REPLACE INTO taken_entries (first, last, stream, keys) ";
-        with_values(statements, taken, "", &self.taken, |mut values, row| {
-            values.push_bind(row.first).push_bind(row.last).push_bind(row.stream).push_bind(row.keys.as_slice());
-        });
-        let snapshots: Vec<_> = self.snapshots.iter().collect();
-        let replace = "INSERT OR REPLACE INTO snapshots (consumer, version, cursor, state) ";
-        with_values(statements, replace, "", &snapshots, |mut values, (consumer, snapshot)| {
-            values.push_bind(**consumer).push_bind(snapshot_version());
-            values.push_bind(snapshot.cursor.packed()).push_bind(&*snapshot.state);
-        });
+    fn write_state(&self, connection: &Connection) -> Sqlite<()> {
+        const LETTER: &str =
+            "INSERT OR IGNORE INTO dead_letters (id, stream, reason, payload, digest) VALUES (?, ?, ?, ?, ?)";
+        const CURSOR: &str = "INSERT INTO cursors (consumer, id) VALUES (?, ?) \
+            ON CONFLICT(consumer) DO UPDATE SET id = max(id, excluded.id)";
+        const TAKEN: &str = "INSERT OR REPLACE INTO taken_entries (first, last, stream, keys) VALUES (?, ?, ?, ?)";
+        const SNAPSHOT: &str =
+            "INSERT OR REPLACE INTO snapshots (consumer, version, cursor, state) VALUES (?, ?, ?, ?)";
+        each(connection, LETTER, &self.letters, |statement, letter| {
+            let Letter { id, stream, reason, payload, digest } = letter;
+            statement.execute(params![id, stream, reason, payload, digest])
+        })?;
+        each(connection, CURSOR, &self.cursors, |statement, cursor| statement.execute(cursor))?;
+        self.write_positions(connection)?;
+        each(connection, TAKEN, &self.taken, |statement, row| {
+            statement.execute(params![row.first, row.last, row.stream, row.keys])
+        })?;
+        each(connection, SNAPSHOT, &self.snapshots, |statement, (consumer, snapshot)| {
+            statement.execute(params![consumer, snapshot_version(), snapshot.cursor.packed(), &*snapshot.state])
+        })
     }
 
     /// What is forgotten leaves no row: senders invent names without end.
-    fn position_statements(&self, statements: &mut Vec<Statement>) {
-        let known: Vec<_> =
-            self.positions.iter().filter_map(|(source, position)| Some((source, position.as_ref()?))).collect();
-        let replace = "INSERT OR REPLACE INTO positions (source, position) ";
-        with_values(statements, replace, "", &known, |mut values, (source, position)| {
-            values.push_bind(**source).push_bind(position.as_str());
-        });
-        let gone: Vec<_> = self.positions.iter().filter(|(_, position)| position.is_none()).collect();
-        with_values(statements, "DELETE FROM positions WHERE source IN (", ")", &gone, |mut values, (source, _)| {
-            values.push_bind(**source);
-        });
+    fn write_positions(&self, connection: &Connection) -> Sqlite<()> {
+        const KNOWN: &str = "INSERT OR REPLACE INTO positions (source, position) VALUES (?, ?)";
+        const GONE: &str = "DELETE FROM positions WHERE source = ?";
+        let known = self.positions.iter().filter_map(|(source, position)| Some((source, position.as_ref()?)));
+        each(connection, KNOWN, known, |statement, position| statement.execute(position))?;
+        let gone = self.positions.iter().filter(|(_, position)| position.is_none());
+        each(connection, GONE, gone, |statement, (source, _)| statement.execute([source]))
     }
+}
+
+/// Runs a statement for each item; it is kept prepared for the next commit.
+fn each<Item>(
+    connection: &Connection,
+    sql: &str,
+    items: impl IntoIterator<Item = Item>,
+    mut run: impl FnMut(&mut CachedStatement<'_>, Item) -> Sqlite<usize>,
+) -> Sqlite<()> {
+    let mut items = items.into_iter().peekable();
+    if items.peek().is_none() {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(sql)?;
+    items.try_for_each(|item| run(&mut statement, item).map(drop))
 }
 
 /// The same transaction leads to the same digest, so that a repeated commit keeps each letter once; two equal letters
@@ -222,30 +219,6 @@ fn letter_digest(
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
     }
     hasher.finalize().as_bytes().iter().take(16).copied().collect()
-}
-
-type Values<'values> = sqlx::query_builder::Separated<'values, Sqlite, &'static str>;
-
-/// Adds statements that take many rows of values: full ones, and the rest in powers of two, so that there are few distinct texts to prepare.
-fn with_values<Item>(
-    statements: &mut Vec<Statement>,
-    head: &str,
-    tail: &str,
-    rows: &[Item],
-    mut bind: impl FnMut(Values<'_>, &Item),
-) {
-    let mut rest = rows;
-    while !rest.is_empty() {
-        let (chunk, after) = rest.split_at(chunk_rows(rest.len()));
-        rest = after;
-        let mut builder = QueryBuilder::<Sqlite>::new(head);
-        builder.push_values(chunk, &mut bind).push(tail);
-        statements.push(builder.into());
-    }
-}
-
-fn chunk_rows(rows: usize) -> usize {
-    if rows >= INSERT_ROWS_MAX { INSERT_ROWS_MAX } else { 1 << rows.ilog2() }
 }
 
 #[cfg(test)]

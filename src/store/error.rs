@@ -62,14 +62,26 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What an error of SQLite means for the caller.
+    /// What an error of a reader means for the caller.
     pub(super) fn of(path: &Path, tried: &'static str, max_bytes: u64, error: &sqlx::Error) -> Self {
-        let (path, reason) = (path.to_owned(), error.to_string());
-        match result_code(error) {
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            return Self::Busy { path: path.to_owned(), tried, reason: error.to_string() };
+        }
+        Self::of_code(path, tried, max_bytes, result_code(error), error.to_string())
+    }
+
+    /// What an error of the writer means for the caller.
+    pub(super) fn of_writer(path: &Path, tried: &'static str, max_bytes: u64, error: &rusqlite::Error) -> Self {
+        let code = error.sqlite_error().map(|error| error.extended_code & 0xff);
+        Self::of_code(path, tried, max_bytes, code, error.to_string())
+    }
+
+    fn of_code(path: &Path, tried: &'static str, max_bytes: u64, code: Option<i32>, reason: String) -> Self {
+        let path = path.to_owned();
+        match code {
             Some(code::FULL) => Self::full(path, tried, max_bytes),
             Some(code::BUSY | code::LOCKED) => Self::Busy { path, tried, reason },
             Some(code::CORRUPT | code::NOT_A_DATABASE) => Self::Corrupt { path, tried, reason },
-            _ if matches!(error, sqlx::Error::PoolTimedOut) => Self::Busy { path, tried, reason },
             Some(_) if available_bytes(&path).is_some_and(|bytes| bytes < FULL_BELOW_BYTES) => {
                 Self::full(path, tried, max_bytes)
             }

@@ -128,7 +128,8 @@ impl HotStore {
     }
 
     /// Writes the transactions in one transaction of SQLite: all of them or, on an error, none. Repeating a commit
-    /// whose answer was lost changes nothing; a cursor never moves back.
+    /// whose answer was lost changes nothing; a cursor never moves back. It keeps its thread busy until it is done, some milliseconds
+    /// for thousands of events.
     ///
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Busy`]: repeat it later. Others: the store needs a person or a restart.
@@ -138,9 +139,8 @@ impl HotStore {
             return Err(error);
         }
         let batch = batch::Batch::of(transactions);
-        let (batch_last_id, events) = (batch.last_id, batch.events);
-        let (statements, refused) = batch.statements();
-        let written = inner.writer.lock().await.commit(statements).await;
+        let written = inner.writer.lock().await.commit(|connection| batch.write(connection));
+        let batch::Batch { last_id: batch_last_id, events, refused, .. } = batch;
         inner.refused.store(matches!(written, Err(StoreError::Full { .. })), Ordering::Relaxed);
         written.inspect_err(|error| inner.note_damage(error))?;
         for error in &refused {
@@ -159,7 +159,7 @@ impl HotStore {
         self.inner.retention_ms.store(millis(config.retention.get()), Ordering::Relaxed);
         let max_bytes = files::fitting(&self.inner.path, config.max_size.get());
         self.inner.max_bytes.store(max_bytes, Ordering::Relaxed);
-        self.inner.writer.lock().await.set_max_bytes(max_bytes).await
+        self.inner.writer.lock().await.set_max_bytes(max_bytes)
     }
 
     /// Moves the write-ahead log into the file, unless one of them is damaged, and closes all connections. Clones are unusable
@@ -171,7 +171,7 @@ impl HotStore {
         }
         // What an actor reads that is frozen is never given back.
         let _ = tokio::time::timeout(READERS_CLOSE_MAX, self.inner.readers.close()).await;
-        writer.close().await;
+        writer.close();
     }
 }
 
@@ -188,6 +188,14 @@ pub(crate) mod tests {
     use crate::config;
     use crate::event::{Body, Decision, Event, Format, Interest, Raw, ShrinkSample, Soc, Stream, Times, Timestamp};
     use crate::parse::built_in;
+
+    impl HotStore {
+        /// As any program that may write to the file.
+        pub(in crate::store) async fn change(&self, sql: &str) {
+            let change = |connection: &rusqlite::Connection| connection.execute_batch(sql);
+            self.inner.writer.lock().await.transaction("testing", change).unwrap();
+        }
+    }
 
     pub fn config(folder: &tempfile::TempDir) -> config::Store {
         config::Store {
@@ -352,10 +360,8 @@ pub(crate) mod tests {
         let insert = "INSERT INTO raw_events_fast(ts, source, compartment, payload) VALUES (1.5, 'me', '', x'00')";
         let insert_output = "INSERT INTO model_outputs_fast(ts, layer, model, input_ref, output_json, score)
             VALUES (1.5, 3, 'mine', NULL, '{}', 0.5)";
-        let mut outsider = store.inner.writer.lock().await.take().await.unwrap();
-        for sql in [insert, insert_output] {
-            sqlx::query(sql).execute(&mut outsider).await.unwrap();
-        }
+        store.change(insert).await;
+        store.change(insert_output).await;
         // SQLite assigned the id 7-1 to the foreign row, which the log assigns to its own next event.
         store.commit(&[transaction("intake", None, vec![raw(7, 1)])]).await.unwrap();
         let all = store.after(EventId::ZERO, Interest::ALL, 10).await.unwrap();
@@ -373,10 +379,7 @@ pub(crate) mod tests {
         let snapshot = Snapshot { cursor: EventId::new(1, 0), state: b"s".as_slice().into() };
         let transaction = Transaction { consumer: "l4".into(), snapshot: Some(snapshot), ..Transaction::default() };
         store.commit(&[transaction.into()]).await.unwrap();
-        let mut writer = store.inner.writer.lock().await;
-        let mut connection = writer.take().await.unwrap();
-        sqlx::query("UPDATE snapshots SET version = '0.0.0/1'").execute(&mut connection).await.unwrap();
-        writer.put(connection);
+        store.change("UPDATE snapshots SET version = '0.0.0/1'").await;
         assert_eq!(store.snapshot("l4").await.unwrap(), None);
     }
 

@@ -11,7 +11,6 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
-use super::batch::Statement;
 use super::entities::index;
 use super::error::{StoreError, file_bytes, used_bytes};
 use super::writer::Writer;
@@ -93,52 +92,55 @@ async fn open_file(path: &Path, max_bytes: u64, bound: EventId) -> Result<(Write
     let existed = path.exists();
     files::create(path).map_err(|error| StoreError::file(path, "making the file", &error))?;
     let fresh = file_bytes(path) == 0 || is_fresh(path, max_bytes).await?;
-    let mut writer = Writer::connect(path.to_owned(), max_bytes).await?;
-    writer.transaction("making its tables", create_statements(fresh)).await?;
-    let mut connection = writer.take().await?;
-    add_columns(&mut connection).await.map_err(|error| writer.error("adding columns", &error))?;
-    add_indexes(&mut connection, path).await;
-    let quarantined = quarantine::beyond(&mut connection, path, bound).await;
-    quarantined.map_err(|error| writer.error("keeping ids beyond now apart", &error))?;
-    let recovery = recover(&mut connection).await.map_err(|error| writer.error("reading how far it was", &error))?;
-    writer.put(connection);
+    let mut writer = Writer::connect(path.to_owned(), max_bytes)?;
+    writer.transaction("making its tables", |connection| make_tables(connection, fresh))?;
+    writer.transaction("adding columns", add_columns)?;
+    // A store in which there is no room for them is slower to search, and no worse otherwise.
+    if let Err(error) = writer.transaction("making its indexes", add_indexes) {
+        log::warn!(
+            "{error}: not all indexes by user, address and machine, and of what tells of incidents, could be made: \
+             pages about one, searches for one and lists of incidents are slow until a start at which there is room"
+        );
+    }
+    let apart = |connection: &rusqlite::Connection| quarantine::beyond(connection, path, bound);
+    writer.transaction("keeping ids beyond now apart", apart)?;
+    let recovery =
+        recovered(path).await.map_err(|error| StoreError::of(path, "reading how far it was", max_bytes, &error))?;
     files::clear_suspicion(path);
     Ok((writer, Recovery { created: fresh, emptied: fresh && existed, ..recovery }))
 }
 
-/// For a store that is not fresh they write nothing, so that a full file system does not keep it from opening.
-fn create_statements(fresh: bool) -> Vec<Statement> {
-    let marks = [
-        format!("PRAGMA application_id = {}", schema::APPLICATION_ID),
-        format!("PRAGMA user_version = {}", schema::SCHEMA_VERSION),
-    ];
-    let marks = marks.into_iter().filter(|_| fresh);
-    schema::CREATE.into_iter().map(str::to_owned).chain(marks).map(Statement::plain).collect()
+/// For a store that is not fresh it writes nothing, so that a full file system does not keep it from opening.
+fn make_tables(connection: &rusqlite::Connection, fresh: bool) -> rusqlite::Result<()> {
+    schema::CREATE.into_iter().try_for_each(|create| connection.execute_batch(create))?;
+    if fresh {
+        connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
+        connection.pragma_update(None, "user_version", schema::SCHEMA_VERSION)?;
+    }
+    Ok(())
 }
 
 /// Nothing for a store that this version made.
-async fn add_columns(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+fn add_columns(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
     for (count, addition) in schema::ADDED {
-        let there: i64 = sqlx::query_scalar(count).fetch_one(&mut *connection).await?;
-        if there == 0 {
-            sqlx::query(addition).execute(&mut *connection).await?;
+        if connection.query_row(count, [], |row| row.get::<_, i64>(0))? == 0 {
+            connection.execute_batch(addition)?;
         }
     }
     Ok(())
 }
 
-/// Nothing for a store that has them. One in which there is no room for them is slower to search, and no worse otherwise.
-async fn add_indexes(connection: &mut SqliteConnection, path: &Path) {
-    for create in index::CREATE {
-        if let Err(error) = sqlx::query(create).execute(&mut *connection).await {
-            let path = path.display();
-            log::warn!(
-                "hot store {path}: not all indexes by user, address and machine, and of what tells of incidents, could be made ({error}): \
-                 pages about one, searches for one and lists of incidents are slow until a start at which there is room"
-            );
-            return;
-        }
-    }
+/// Nothing for a store that has them.
+fn add_indexes(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
+    index::CREATE.into_iter().try_for_each(|create| connection.execute_batch(create))
+}
+
+async fn recovered(path: &Path) -> Result<Recovery, sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
+    let mut connection = options.connect().await?;
+    let recovery = recover(&mut connection).await;
+    connection.close().await?;
+    recovery
 }
 
 /// Looks at the file without changing it, since it may be another program's. Says whether it is still empty.

@@ -3,31 +3,30 @@
 
 use std::path::Path;
 
-use sqlx::{Connection, SqliteConnection};
+use rusqlite::{Connection, params};
 
 use super::schema;
 use crate::event::EventId;
 
 const REASON: &str = "its id is beyond now, and the daemon never gave it";
 
-/// Does nothing, and writes nothing, where no id is beyond `bound`.
-pub(super) async fn beyond(connection: &mut SqliteConnection, path: &Path, bound: EventId) -> Result<(), sqlx::Error> {
+/// Does nothing, and writes nothing, where no id is beyond `bound`. In a transaction.
+pub(super) fn beyond(connection: &Connection, path: &Path, bound: EventId) -> rusqlite::Result<()> {
     let bound = bound.packed();
-    let cursors = "SELECT count(*) FROM cursors WHERE id > ?";
-    let mut found: i64 = sqlx::query_scalar(cursors).bind(bound).fetch_one(&mut *connection).await?;
-    for (count, ..) in schema::BEYOND {
-        found += sqlx::query_scalar::<_, i64>(count).bind(bound).fetch_one(&mut *connection).await?;
+    let mut found = 0;
+    for count in
+        schema::BEYOND.map(|(count, ..)| count).into_iter().chain(["SELECT count(*) FROM cursors WHERE id > ?1"])
+    {
+        found += connection.query_row(count, [bound], |row| row.get::<_, i64>(0))?;
     }
     if found == 0 {
         return Ok(());
     }
-    let mut transaction = connection.begin().await?;
     for (_, copy, delete) in schema::BEYOND {
-        sqlx::query(copy).bind(bound).bind(REASON).execute(&mut *transaction).await?;
-        sqlx::query(delete).bind(bound).execute(&mut *transaction).await?;
+        connection.execute(copy, params![bound, REASON])?;
+        connection.execute(delete, [bound])?;
     }
-    sqlx::query(schema::CURSORS_TO_NEWEST).bind(bound).execute(&mut *transaction).await?;
-    transaction.commit().await?;
+    connection.execute(schema::CURSORS_TO_NEWEST, [bound])?;
     log::error!(
         "hot store {}: {found} rows and cursors had ids beyond now, which the daemon never gave: they are dead letters now; \
          look at who writes to the file",

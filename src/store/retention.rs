@@ -2,9 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use sqlx::{QueryBuilder, Sqlite};
+use rusqlite::{Connection, params};
 
-use super::batch::Statement;
 use super::error::{StoreError, beside, file_bytes, room_bytes};
 use super::writer::{PAGE_BYTES, max_pages};
 use super::{HotStore, schema};
@@ -127,25 +126,29 @@ impl HotStore {
     }
 
     async fn delete_through(&self, through: EventId) -> Result<u64, StoreError> {
-        let statements = schema::DELETE_THROUGH.map(|sql| {
-            let mut builder = QueryBuilder::<Sqlite>::new(sql);
-            builder.push_bind(through.packed());
-            Statement::from(builder)
-        });
-        self.delete("deleting old events", statements.into()).await
+        let delete = |connection: &Connection| {
+            let deletions = schema::DELETE_THROUGH.into_iter();
+            deletions.map(|sql| connection.prepare_cached(sql)?.execute([through.packed()])).sum()
+        };
+        self.delete("deleting old events", delete).await
     }
 
     async fn prune_letters(&self, now: Timestamp, retention_ms: u64) -> Result<u64, StoreError> {
         let cutoff = now.seconds() - retention_ms as f64 / 1000.0;
-        let mut builder = QueryBuilder::<Sqlite>::new("DELETE FROM dead_letters WHERE kept_at < ");
-        builder.push_bind(cutoff).push(" OR number <= (SELECT max(number) FROM dead_letters) - ");
-        builder.push_bind(DEAD_LETTERS_MAX as i64);
-        self.delete("deleting old dead letters", vec![builder.into()]).await
+        let sql = "DELETE FROM dead_letters WHERE kept_at < ? OR number <= (SELECT max(number) FROM dead_letters) - ?";
+        let delete =
+            |connection: &Connection| connection.prepare_cached(sql)?.execute(params![cutoff, DEAD_LETTERS_MAX as i64]);
+        self.delete("deleting old dead letters", delete).await
     }
 
-    async fn delete(&self, tried: &'static str, statements: Vec<Statement>) -> Result<u64, StoreError> {
-        let deleted = self.inner.writer.lock().await.transaction(tried, statements).await;
-        deleted.inspect_err(|error| self.inner.note_damage(error))
+    /// How many rows were deleted.
+    async fn delete(
+        &self,
+        tried: &'static str,
+        delete: impl FnOnce(&Connection) -> rusqlite::Result<usize>,
+    ) -> Result<u64, StoreError> {
+        let deleted = self.inner.writer.lock().await.transaction(tried, delete);
+        deleted.map(|rows| rows as u64).inspect_err(|error| self.inner.note_damage(error))
     }
 }
 

@@ -124,12 +124,12 @@ pub(super) const CHECK_SMALL_TABLES: [&str; 4] = [
     "PRAGMA quick_check('dead_letters')",
 ];
 
-/// Deletes the events up to an id, which follows.
+/// Deletes the events up to an id.
 pub(super) const DELETE_THROUGH: [&str; 4] = [
-    "DELETE FROM raw_events_fast WHERE id <= ",
-    "DELETE FROM model_outputs_fast WHERE id <= ",
-    "DELETE FROM control_events_fast WHERE id <= ",
-    "DELETE FROM taken_entries WHERE last <= ",
+    "DELETE FROM raw_events_fast WHERE id <= ?",
+    "DELETE FROM model_outputs_fast WHERE id <= ?",
+    "DELETE FROM control_events_fast WHERE id <= ?",
+    "DELETE FROM taken_entries WHERE last <= ?",
 ];
 
 /// The columns of one event, whichever table it comes from: see `rows::Stored`. `?3` to `?6` are the masks of

@@ -216,12 +216,8 @@ mod tests {
         let (_folder, store) = new_store().await;
         let events = vec![soc(1, 0, 51), soc(1, 1, 51), soc(1, 2, 51), soc(DAY, 0, 51)];
         store.commit(&[transaction("any", None, events)]).await.unwrap();
-        let mut writer = store.inner.writer.lock().await;
-        let mut connection = writer.take().await.unwrap();
-        let damage = "UPDATE model_outputs_fast SET output_json = '{}' WHERE id = ?";
-        sqlx::query(damage).bind(EventId::new(1, 1).packed()).execute(&mut connection).await.unwrap();
-        writer.put(connection);
-        drop(writer);
+        let damaged = EventId::new(1, 1).packed();
+        store.change(&format!("UPDATE model_outputs_fast SET output_json = '{{}}' WHERE id = {damaged}")).await;
         let readable = [(1, 0), (1, 2), (DAY, 0)];
         assert_eq!(ids(&store.after(EventId::ZERO, Interest::ALL, 2).await.unwrap()), readable[..2]);
         for count in [1, 2] {
@@ -242,11 +238,7 @@ mod tests {
             .unwrap();
         let foreign =
             "INSERT INTO model_outputs_fast(id, ts, layer, model, output_json) VALUES (7, 1.5, 8, 'mine', '{}')";
-        let mut writer = store.inner.writer.lock().await;
-        let mut connection = writer.take().await.unwrap();
-        sqlx::query(foreign).execute(&mut connection).await.unwrap();
-        writer.put(connection);
-        drop(writer);
+        store.change(foreign).await;
         assert_eq!(store.oldest().await.unwrap(), Some(EventId::new(4, 0)));
     }
 

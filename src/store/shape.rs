@@ -1,6 +1,7 @@
 //! Whether the tables are as the daemon made them. Who may write to the file may also give its tables triggers, indexes and
 //! constraints, and those would decide what is kept of a commit and how long it takes.
 
+use rusqlite::Connection;
 use sqlx::SqliteConnection;
 
 use super::entities::index;
@@ -59,11 +60,20 @@ impl Object {
     }
 }
 
+const OBJECTS: &str = "SELECT type, name, tbl_name, sql FROM sqlite_schema";
+
 /// What there is in the file.
 pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Vec<Object>, sqlx::Error> {
-    let objects = "SELECT type, name, tbl_name, sql FROM sqlite_schema";
-    let rows: Vec<(String, String, String, Option<String>)> = sqlx::query_as(objects).fetch_all(connection).await?;
+    let rows: Vec<(String, String, String, Option<String>)> = sqlx::query_as(OBJECTS).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(kind, name, of_table, sql)| Object { kind, name, of_table, sql }).collect())
+}
+
+/// The same for the connection that writes.
+pub(super) fn read_by_writer(connection: &Connection) -> rusqlite::Result<Vec<Object>> {
+    let object = |row: &rusqlite::Row<'_>| {
+        Ok(Object { kind: row.get(0)?, name: row.get(1)?, of_table: row.get(2)?, sql: row.get(3)? })
+    };
+    connection.prepare(OBJECTS)?.query_map([], object)?.collect()
 }
 
 /// Which of the daemon's tables is not as it was made, or not there once it was (`is_made`).

@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use rusqlite::{Connection, OpenFlags, Result as Sqlite};
 
-use super::batch::Statement;
 use super::error::{StoreError, beside, file_bytes, room_bytes, used_bytes};
 use super::opened::{Identity, OpenFiles};
 use super::reserve::Reserve;
@@ -22,12 +20,16 @@ const TRUNCATE_EVERY: Duration = Duration::from_secs(1);
 /// indexes, which change in every commit, are copied once for many commits.
 const CHECKPOINT_PAGES: u64 = 2048;
 
-/// The writing connection with the limits of its file. One at a time: whoever commits holds it.
+/// Statements that are kept prepared: all of a commit's.
+const PREPARED_MAX: usize = 32;
+
+/// The writing connection with the limits of its file. One at a time: whoever commits holds it. It writes on the thread of whoever asks:
+/// a commit is a dozen statements, and with a thread of its own each would be two switches to another.
 pub(super) struct Writer {
     path: PathBuf,
     max_bytes: u64,
     /// `None` while it is in use, after an error that it may not have survived, and after closing.
-    connection: Option<SqliteConnection>,
+    connection: Option<Connection>,
     closed: bool,
     /// What the connection has open, or had.
     files: Option<OpenFiles>,
@@ -51,7 +53,7 @@ impl Writer {
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub async fn connect(path: PathBuf, max_bytes: u64) -> Result<Self, StoreError> {
+    pub fn connect(path: PathBuf, max_bytes: u64) -> Result<Self, StoreError> {
         let reserve = Reserve::new(&path, wal_bytes_max(max_bytes));
         let mut writer = Self {
             path,
@@ -65,31 +67,30 @@ impl Writer {
             is_made: false,
             reserve,
         };
-        let connection = writer.take().await?;
-        writer.put(connection);
+        writer.connection = Some(writer.take()?);
         Ok(writer)
     }
 
     /// What an error on this connection means.
-    pub fn error(&self, tried: &'static str, error: &sqlx::Error) -> StoreError {
-        StoreError::of(&self.path, tried, self.max_bytes, error)
+    fn error(&self, tried: &'static str, error: &rusqlite::Error) -> StoreError {
+        StoreError::of_writer(&self.path, tried, self.max_bytes, error)
     }
 
-    /// The connection, with no transaction open. Who does not [`put`](Self::put) it back, because of an error or
-    /// because its future was dropped, closes it, and SQLite rolls back what it had begun.
-    pub async fn take(&mut self) -> Result<SqliteConnection, StoreError> {
+    /// The connection, with no transaction open. Who does not put it back, because of an error or a panic, closes it, and SQLite rolls
+    /// back what it had begun.
+    fn take(&mut self) -> Result<Connection, StoreError> {
         if self.closed {
             let reason = "it has been closed".to_owned();
             return Err(StoreError::Io { path: self.path.clone(), tried: "using it", reason });
         }
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => self.open().await,
+            None => self.open(),
         }
     }
 
     /// A connection to the file that was opened first, if there was one.
-    async fn open(&mut self) -> Result<SqliteConnection, StoreError> {
+    fn open(&mut self) -> Result<Connection, StoreError> {
         let tried = "opening it";
         let there = Identity::of(&self.path);
         let gone = || {
@@ -99,7 +100,7 @@ impl Writer {
         if there.is_none() || self.files.as_ref().is_some_and(|files| files.database() != there) {
             return Err(gone());
         }
-        let connection = self.options().connect().await.map_err(|error| self.error(tried, &error))?;
+        let connection = self.connected().map_err(|error| self.error(tried, &error))?;
         let files = OpenFiles::of(&self.path);
         if files.database() != there {
             return Err(gone());
@@ -119,36 +120,28 @@ impl Writer {
         missing.map_or(Ok(()), |reason| Err(StoreError::Gone { path: self.path.clone(), tried, reason }))
     }
 
-    /// Back after [`take`](Self::take), with no transaction open.
-    pub fn put(&mut self, connection: SqliteConnection) {
-        self.connection = Some(connection);
+    fn connected(&self) -> Sqlite<Connection> {
+        // One thread at a time has it.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(PREPARED_MAX);
+        let wal_bytes = wal_bytes_max(self.max_bytes);
+        let (pages, checkpoint) = (max_pages(self.max_bytes), CHECKPOINT_PAGES.min(wal_bytes / PAGE_BYTES / 2));
+        // Nothing to wait for with `synchronous`: what is written to a tmpfs survives the end of the process and never a loss of power.
+        connection.execute_batch(&format!(
+            "PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; \
+             PRAGMA max_page_count = {pages}; PRAGMA wal_autocheckpoint = {checkpoint}; PRAGMA journal_size_limit = {wal_bytes}; \
+             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384"
+        ))?;
+        Ok(connection)
     }
 
-    fn options(&self) -> SqliteConnectOptions {
-        let wal_pages = wal_bytes_max(self.max_bytes) / PAGE_BYTES;
-        SqliteConnectOptions::new()
-            .filename(&self.path)
-            .busy_timeout(BUSY_TIMEOUT)
-            .page_size(PAGE_BYTES as u32)
-            .journal_mode(SqliteJournalMode::Wal)
-            // Nothing to wait for: what is written to a tmpfs survives the end of the process and never a loss of
-            // power.
-            .synchronous(SqliteSynchronous::Off)
-            .foreign_keys(false)
-            .pragma("max_page_count", max_pages(self.max_bytes).to_string())
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.min(wal_pages / 2).to_string())
-            .pragma("journal_size_limit", wal_bytes_max(self.max_bytes).to_string())
-            .pragma("temp_store", "MEMORY")
-            .pragma("cache_size", "-16384")
-            .thread_name(|_| "dsmil-store".to_owned())
-            .disable_statement_logging()
-    }
-
-    /// Writes the statements in one transaction, after making sure that write-ahead log and file keep their limits.
+    /// What `write` does as one transaction, after making sure that write-ahead log and file keep their limits.
     ///
     /// # Errors
     /// As [`HotStore::commit`](super::HotStore::commit).
-    pub async fn commit(&mut self, statements: Vec<Statement>) -> Result<(), StoreError> {
+    pub fn commit(&mut self, write: impl FnOnce(&Connection) -> Sqlite<()>) -> Result<(), StoreError> {
         let tried = "committing transactions";
         let is_closed = self.connection.is_none();
         self.expect_in_place(tried, |files| {
@@ -157,57 +150,59 @@ impl Writer {
             }
             files.missing()
         })?;
-        self.hold_wal_down().await?;
-        self.limit_pages().await?;
-        self.transaction(tried, statements).await?;
+        self.hold_wal_down()?;
+        self.limit_pages()?;
+        self.transaction(tried, write)?;
         self.reserve.take();
         // What went away meanwhile took it along; to repeat it changes nothing where it did not.
         self.expect_in_place(tried, OpenFiles::written)
     }
 
-    /// Runs the statements in one transaction. Whatever goes wrong, none of them is left.
-    pub async fn transaction(&mut self, tried: &'static str, statements: Vec<Statement>) -> Result<u64, StoreError> {
-        let mut connection = self.take().await?;
-        let result = self.run(&mut connection, tried, statements).await;
-        if result.is_ok() || sqlx::query("ROLLBACK").execute(&mut connection).await.is_ok() {
-            self.put(connection);
+    /// What `write` does as one transaction. Whatever goes wrong, nothing of it is left.
+    pub fn transaction<T>(
+        &mut self,
+        tried: &'static str,
+        write: impl FnOnce(&Connection) -> Sqlite<T>,
+    ) -> Result<T, StoreError> {
+        let connection = self.take()?;
+        let result = self.run(&connection, tried, write);
+        // SQLite rolls back by itself where the file system is full.
+        if result.is_ok() || connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok() {
+            self.connection = Some(connection);
         }
         if matches!(result, Err(StoreError::Full { .. })) {
-            self.make_room().await;
+            self.make_room();
         }
         result
     }
 
-    /// Written out because sqlx's own transactions lose count when SQLite rolls back by itself (a full file system).
-    async fn run(
+    fn run<T>(
         &mut self,
-        connection: &mut SqliteConnection,
+        connection: &Connection,
         tried: &'static str,
-        statements: Vec<Statement>,
-    ) -> Result<u64, StoreError> {
+        write: impl FnOnce(&Connection) -> Sqlite<T>,
+    ) -> Result<T, StoreError> {
         let (path, max_bytes) = (self.path.clone(), self.max_bytes);
-        let failed = |error: sqlx::Error| StoreError::of(&path, tried, max_bytes, &error);
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(failed)?;
-        let shape = self.hold_shape(connection, tried).await?;
-        let mut rows = 0;
-        for Statement { sql, arguments } in statements {
-            rows += sqlx::query_with(sql, arguments).execute(&mut *connection).await.map_err(failed)?.rows_affected();
-        }
-        sqlx::query("COMMIT").execute(&mut *connection).await.map_err(failed)?;
+        let failed = |error: rusqlite::Error| StoreError::of_writer(&path, tried, max_bytes, &error);
+        connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([])).map_err(failed)?;
+        let shape = self.hold_shape(connection, tried)?;
+        let written = write(connection).map_err(failed)?;
+        connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])).map_err(failed)?;
         self.shape = Some(shape);
-        Ok(rows)
+        Ok(written)
     }
 
     /// In a transaction, before anything is written in it: the tables are as they were made, and what others have added to them
     /// goes. Returns the version of what has been looked at.
-    async fn hold_shape(&mut self, connection: &mut SqliteConnection, tried: &'static str) -> Result<i64, StoreError> {
+    fn hold_shape(&mut self, connection: &Connection, tried: &'static str) -> Result<i64, StoreError> {
         let (path, max_bytes) = (self.path.clone(), self.max_bytes);
-        let failed = |error: sqlx::Error| StoreError::of(&path, tried, max_bytes, &error);
-        let version: i64 = sqlx::query_scalar(shape::VERSION).fetch_one(&mut *connection).await.map_err(failed)?;
-        if self.shape == Some(version) {
-            return Ok(version);
+        let failed = |error: rusqlite::Error| StoreError::of_writer(&path, tried, max_bytes, &error);
+        let version = || -> Sqlite<i64> { connection.prepare_cached(shape::VERSION)?.query_row([], |row| row.get(0)) };
+        let seen = version().map_err(failed)?;
+        if self.shape == Some(seen) {
+            return Ok(seen);
         }
-        let objects = shape::read(&mut *connection).await.map_err(failed)?;
+        let objects = shape::read_by_writer(connection).map_err(failed)?;
         if let Some(reason) = shape::fault(&objects, self.is_made) {
             return Err(StoreError::Corrupt { path: path.clone(), tried, reason });
         }
@@ -222,45 +217,44 @@ impl Writer {
             );
         }
         for (removal, _) in removals {
-            sqlx::query(sqlx::AssertSqlSafe(removal)).execute(&mut *connection).await.map_err(failed)?;
+            connection.execute_batch(&removal).map_err(failed)?;
         }
-        sqlx::query_scalar(shape::VERSION).fetch_one(&mut *connection).await.map_err(failed)
+        version().map_err(failed)
     }
 
     /// What a failed transaction has written to the write-ahead log keeps the space until the log is truncated, and
     /// that may need space in the file.
-    async fn make_room(&mut self) {
+    fn make_room(&mut self) {
         self.reserve.release();
-        if let Err(error) = self.truncate_wal().await {
+        if let Err(error) = self.truncate_wal() {
             log::debug!("{error}; it is tried again");
         }
     }
 
     /// Others use the file system too: the file may grow as far as there would still be room for what deleting needs.
-    async fn limit_pages(&mut self) -> Result<(), StoreError> {
+    fn limit_pages(&mut self) -> Result<(), StoreError> {
         let pages = max_pages(room_bytes(&self.path).min(self.max_bytes));
         // Small changes are others' small files, and not worth a statement.
         if self.pages.abs_diff(pages) <= self.pages / 16 {
             return Ok(());
         }
-        let mut connection = self.take().await?;
+        let connection = self.take()?;
         // Below the size that the file has, SQLite takes that size.
-        let sql = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-        let result = sqlx::query(sql).execute(&mut connection).await;
-        self.put(connection);
+        let result = connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"));
+        self.connection = Some(connection);
         self.pages = pages;
-        result.map(|_| ()).map_err(|error| self.error("setting its limit", &error))
+        result.map_err(|error| self.error("setting its limit", &error))
     }
 
     /// Truncates the write-ahead log when the automatic checkpoints cannot, because some reader was always there.
-    async fn hold_wal_down(&mut self) -> Result<(), StoreError> {
+    fn hold_wal_down(&mut self) -> Result<(), StoreError> {
         let wal_bytes = file_bytes(&beside(&self.path, "-wal"));
         if wal_bytes <= wal_bytes_max(self.max_bytes) {
             return Ok(());
         }
         if self.truncated_at.is_none_or(|at| at.elapsed() >= TRUNCATE_EVERY) {
             self.truncated_at = Some(Instant::now());
-            self.truncate_wal().await?;
+            self.truncate_wal()?;
         }
         if used_bytes(&self.path) > self.max_bytes {
             return Err(StoreError::full(self.path.clone(), "committing transactions", self.max_bytes));
@@ -269,22 +263,21 @@ impl Writer {
     }
 
     /// A reader that stays makes this a partial success, which is not an error.
-    async fn truncate_wal(&mut self) -> Result<(), StoreError> {
-        let mut connection = self.take().await?;
-        let result = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await;
-        self.put(connection);
-        result.map(|_| ()).map_err(|error| self.error("truncating its write-ahead log", &error))
+    fn truncate_wal(&mut self) -> Result<(), StoreError> {
+        let connection = self.take()?;
+        let result = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        self.connection = Some(connection);
+        result.map_err(|error| self.error("truncating its write-ahead log", &error))
     }
 
     /// Takes over another limit; the connection is opened anew for it.
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub async fn set_max_bytes(&mut self, max_bytes: u64) -> Result<(), StoreError> {
+    pub fn set_max_bytes(&mut self, max_bytes: u64) -> Result<(), StoreError> {
         self.max_bytes = max_bytes;
         self.connection = None;
-        let connection = self.take().await?;
-        self.put(connection);
+        self.connection = Some(self.take()?);
         Ok(())
     }
 
@@ -296,15 +289,15 @@ impl Writer {
     }
 
     /// Moves the write-ahead log into the file. What comes after it fails.
-    pub async fn close(&mut self) {
+    pub fn close(&mut self) {
         if !self.closed
-            && let Err(error) = self.truncate_wal().await
+            && let Err(error) = self.truncate_wal()
         {
             log::warn!("{error}; it is read again at the next start");
         }
         self.closed = true;
         if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
+            && let Err((_, error)) = connection.close()
         {
             log::warn!("{}", self.error("closing it", &error));
         }
@@ -320,10 +313,10 @@ pub(super) fn max_pages(max_bytes: u64) -> u64 {
 mod tests {
     use super::*;
 
-    async fn writer(folder: &tempfile::TempDir) -> Writer {
+    fn writer(folder: &tempfile::TempDir) -> Writer {
         let path = folder.path().join("x.db");
         std::fs::write(&path, "").unwrap();
-        Writer::connect(path, 1 << 24).await.unwrap()
+        Writer::connect(path, 1 << 24).unwrap()
     }
 
     #[test]
@@ -334,43 +327,45 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn one_connection_serves_all_transactions_also_after_one_that_failed() {
+    #[test]
+    fn one_connection_serves_all_transactions_also_after_one_that_failed() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = writer(&folder).await;
-        let plain = |sql: &str| vec![Statement::plain(sql.to_owned())];
-        writer.transaction("testing", plain("CREATE TABLE t (a INTEGER NOT NULL)")).await.unwrap();
+        let mut writer = writer(&folder);
+        writer
+            .transaction("testing", |connection| connection.execute_batch("CREATE TABLE t (a INTEGER NOT NULL)"))
+            .unwrap();
         assert!(writer.connection.is_some());
-        writer.transaction("testing", plain("INSERT INTO t VALUES (NULL)")).await.unwrap_err();
+        writer
+            .transaction("testing", |connection| connection.execute_batch("INSERT INTO t VALUES (NULL)"))
+            .unwrap_err();
         assert!(writer.connection.is_some());
     }
 
-    #[tokio::test]
-    async fn a_write_ahead_log_that_a_reader_has_held_up_is_taken_down_when_the_reader_has_gone() {
+    #[test]
+    fn a_write_ahead_log_that_a_reader_has_held_up_is_taken_down_when_the_reader_has_gone() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut writer, path) = (writer(&folder).await, folder.path().join("x.db"));
-        let plain = |sql: &str| vec![Statement::plain(sql.to_owned())];
-        writer.commit(plain("CREATE TABLE t (a BLOB)")).await.unwrap();
-        let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
-        let mut reader = connection.begin().await.unwrap();
-        let _: i64 = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(&mut *reader).await.unwrap();
+        let (mut writer, path) = (writer(&folder), folder.path().join("x.db"));
+        writer.commit(|connection| connection.execute_batch("CREATE TABLE t (a BLOB)")).unwrap();
+        let mut connection = Connection::open(&path).unwrap();
+        let reader = connection.transaction().unwrap();
+        let _: i64 = reader.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
         let wal_bytes = || file_bytes(&beside(&path, "-wal"));
         while wal_bytes() <= wal_bytes_max(1 << 24) {
-            writer.commit(plain("INSERT INTO t VALUES (zeroblob(100000))")).await.unwrap();
+            writer.commit(|connection| connection.execute_batch("INSERT INTO t VALUES (zeroblob(100000))")).unwrap();
         }
-        reader.rollback().await.unwrap();
+        reader.rollback().unwrap();
         // It is tried again after a second.
         writer.truncated_at = None;
-        writer.commit(Vec::new()).await.unwrap();
+        writer.commit(|_| Ok(())).unwrap();
         assert_eq!(wal_bytes(), 0);
     }
 
-    #[tokio::test]
-    async fn a_small_write_ahead_log_is_left_alone() {
+    #[test]
+    fn a_small_write_ahead_log_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut writer, path) = (writer(&folder).await, folder.path().join("x.db"));
+        let (mut writer, path) = (writer(&folder), folder.path().join("x.db"));
         for _ in 0..2 {
-            writer.commit(vec![Statement::plain("CREATE TABLE IF NOT EXISTS t (a BLOB)".to_owned())]).await.unwrap();
+            writer.commit(|connection| connection.execute_batch("CREATE TABLE IF NOT EXISTS t (a BLOB)")).unwrap();
         }
         assert!(file_bytes(&beside(&path, "-wal")) > 0 && writer.truncated_at.is_none());
     }

@@ -17,7 +17,8 @@ const NAME: &str = "intake-file";
 const POLL_EVERY: Duration = Duration::from_millis(100);
 /// How long that is, and how often they are looked at otherwise.
 const LATELY: Duration = Duration::from_secs(1);
-/// Files that change all the time are looked at no more often.
+/// Files that change all the time are looked at no more often. Timers of the runtime are rounded up to whole milliseconds, so that so
+/// short a pause is made by the thread, which the task has to itself.
 const PAUSE: Duration = Duration::from_millis(1);
 /// Nor for more than one part of so many of the time.
 const PART: u32 = 4;
@@ -66,7 +67,12 @@ async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Res
         let pause = (now.duration_since(looked) * (PART - 1)).clamp(PAUSE, POLL_EVERY);
         let waited = task.run_until_stopped(async {
             let is_woken = tokio::time::timeout(idle, watches.changed()).await.is_ok();
-            tokio::time::sleep(pause.saturating_sub(now.elapsed())).await;
+            let rest = pause.saturating_sub(now.elapsed());
+            if rest > PAUSE {
+                tokio::time::sleep(rest).await;
+            } else {
+                std::thread::sleep(rest);
+            }
             is_woken
         });
         match waited.await {

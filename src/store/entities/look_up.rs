@@ -94,8 +94,6 @@ mod tests {
     async fn each_part_is_looked_up_in_its_index_and_a_row_that_is_damaged_stands_in_nobodys_way() {
         let (_folder, store) = new_store().await;
         store.commit(&[transaction("any", None, all())]).await.unwrap();
-        let mut writer = store.inner.writer.lock().await;
-        let mut connection = writer.take().await.unwrap();
         for part in [
             Part::User,
             Part::Host,
@@ -111,16 +109,14 @@ mod tests {
         ] {
             for sql in [part.statements().newest, part.statements().oldest, part.statements().count] {
                 let plan = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-                let rows = sqlx::query(plan).fetch_all(&mut connection).await.unwrap();
+                let rows = sqlx::query(plan).fetch_all(&store.inner.readers).await.unwrap();
                 let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>("detail")).collect();
                 assert!(plan.iter().any(|step| step.contains("USING") && step.contains("INDEX idx_soc_")), "{plan:?}");
                 assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "in the order of the index: {plan:?}");
             }
         }
-        let damage = "UPDATE model_outputs_fast SET output_json = '{' WHERE id = ?";
-        sqlx::query(damage).bind(EventId::new(3, 0).packed()).execute(&mut connection).await.unwrap();
-        writer.put(connection);
-        drop(writer);
+        let damaged = EventId::new(3, 0).packed();
+        store.change(&format!("UPDATE model_outputs_fast SET output_json = '{{' WHERE id = {damaged}")).await;
         assert_eq!(newest(&store, look_up(Part::User, "alice"), ALL, 9).await, [(1, 0)]);
         store.commit(&[transaction("any", None, vec![about(9, Entity::default(), 51, &[])])]).await.unwrap();
     }

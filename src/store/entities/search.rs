@@ -135,16 +135,12 @@ mod tests {
         let entity = Entity { user: Some("a".into()), ..Entity::default() };
         let events = (1..=6).map(|ms| event(ms, Soc { entity: entity.clone(), ..Soc::default() })).collect();
         store.commit(&[transaction("any", None, events)]).await.unwrap();
-        let mut writer = store.inner.writer.lock().await;
-        let mut connection = writer.take().await.unwrap();
         for damage in [
             "UPDATE model_outputs_fast SET output_json = '{\"entity\":{\"user\":\"a\"}}' WHERE id >> 20 IN (2, 3)",
             "UPDATE model_outputs_fast SET believed = 'x' WHERE id >> 20 = 5",
         ] {
-            sqlx::query(damage).execute(&mut connection).await.unwrap();
+            store.change(damage).await;
         }
-        writer.put(connection);
-        drop(writer);
         for count in 1..4 {
             assert_eq!(searched(&store, &[look_up(Part::User, "a")], ALL, Order::Oldest, count).await, [1, 4, 6]);
             assert_eq!(searched(&store, &[look_up(Part::User, "a")], ALL, Order::Newest, count).await, [6, 4, 1]);
