@@ -154,7 +154,7 @@ mod tests {
                         condition: {gte: 2}\ntags: [attack.t1110]\ndsmil: {reason: guessing}\n";
         let scenario = RuleText { file: "s.yml".into(), yaml: scenario.into() };
         let web = "[[technique]]\nname = \"probe\"\ntitle = \"Probe\"\nattack = \"T1190\"\nlevel = \"low\"\n[[technique.pattern]]\nin = \"path\"\nany = [\"/x\"]\n";
-        let web = WebText { file: "w.toml".into(), toml: web.into() };
+        let web = WebText::new("w.toml", web);
         let broken = RuleText { file: "broken.yml".into(), yaml: "title: [".into() };
         let rules = [rule("a.yml", "Ours"), rule("b.yml", "Theirs"), broken];
         let catalog = Catalog::of(&rules, &[scenario], &[web]);

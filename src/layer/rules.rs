@@ -33,7 +33,7 @@ impl KnownRules {
             let own = Wanted { key: "l3.web", endings: TOML, builtin: Vec::new(), paths: &l3.web }.read();
             of_web = if l3.builtin_web { web::texts() } else { Vec::new() };
             let own = own.map(|files| files.texts).unwrap_or_default();
-            of_web.extend(own.into_iter().map(|text| WebText { file: text.file, toml: text.yaml }));
+            of_web.extend(own.iter().map(|text| WebText::new(&text.file, &text.yaml)));
         }
         Self(Some(Arc::new(Catalog::of(&rules, &of_many(config), &of_web))))
     }

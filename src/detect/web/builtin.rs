@@ -19,6 +19,10 @@ pub fn patterns() -> &'static (Arc<Patterns>, Vec<Mistake>) {
 
 /// Their texts.
 pub fn texts() -> Vec<WebText> {
-    let text = |(file, toml): &(&str, &str)| WebText { file: format!("built-in {file}"), toml: (*toml).to_owned() };
+    let text = |(file, toml): &(&str, &str)| WebText {
+        file: format!("built-in {file}"),
+        toml: (*toml).to_owned(),
+        is_tested: true,
+    };
     FILES.iter().map(text).collect()
 }

@@ -9,6 +9,15 @@ use super::request::Place;
 pub struct WebText {
     pub file: String,
     pub toml: String,
+    /// Its tests have shown that all of it can be compiled.
+    pub is_tested: bool,
+}
+
+impl WebText {
+    /// Of somebody's own file.
+    pub fn new(file: &str, toml: &str) -> Self {
+        Self { file: file.to_owned(), toml: toml.to_owned(), is_tested: false }
+    }
 }
 
 /// What is wrong with a file.

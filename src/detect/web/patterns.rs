@@ -1,6 +1,7 @@
 //! Patterns, compiled: one pass over the decoded request finds which of them may fit, and only those are looked at closely.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use aho_corasick::AhoCorasick;
 use regex::Regex;
@@ -35,7 +36,8 @@ pub struct Patterns {
 struct Check {
     technique: usize,
     pattern: Pattern,
-    regex: Option<Regex>,
+    /// Compiled when a request asks for it: most never are, and together they take megabytes.
+    regex: OnceLock<Option<Regex>>,
 }
 
 /// The decoded parts of a request.
@@ -55,23 +57,23 @@ impl Patterns {
     pub fn compile(texts: &[WebText]) -> (Self, Vec<Mistake>) {
         let mut mistakes = Vec::new();
         // Each with the file that it is from.
-        let mut read: Vec<(&str, Technique)> = Vec::new();
+        let mut read: Vec<(&WebText, Technique)> = Vec::new();
         for text in texts {
             match toml::from_str::<File>(&text.toml) {
                 // Of two with one name the later counts; one file may hold the patterns of a name in several pieces.
                 Ok(file) => {
                     let named: BTreeSet<&str> = file.technique.iter().map(|new| new.name.as_str()).collect();
                     read.retain(|(_, known)| !named.contains(known.name.as_str()));
-                    read.extend(file.technique.into_iter().map(|new| (text.file.as_str(), new)));
+                    read.extend(file.technique.into_iter().map(|new| (text, new)));
                 }
                 Err(error) => mistakes.push(Mistake { file: text.file.clone(), problem: error.to_string() }),
             }
         }
         let mut literals: Vec<String> = Vec::new();
         let (mut asks, mut checks, mut techniques) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, (file, mut technique)) in read.into_iter().enumerate() {
+        for (index, (text, mut technique)) in read.into_iter().enumerate() {
             for pattern in std::mem::take(&mut technique.pattern) {
-                match check(index, pattern) {
+                match check(index, pattern, text.is_tested) {
                     Ok(check) => {
                         let texts = check.literals();
                         asks.extend(texts.iter().map(|_| checks.len()));
@@ -80,7 +82,7 @@ impl Patterns {
                     }
                     Err(problem) => {
                         let problem = format!("`{}`: {problem}", technique.name);
-                        mistakes.push(Mistake { file: file.to_owned(), problem });
+                        mistakes.push(Mistake { file: text.file.clone(), problem });
                     }
                 }
             }
@@ -136,9 +138,11 @@ impl Patterns {
     }
 }
 
-fn check(technique: usize, pattern: Pattern) -> Result<Check, String> {
-    let regex = pattern.regex.as_deref().map(Regex::new).transpose().map_err(|error| error.to_string())?;
-    let check = Check { technique, pattern, regex };
+fn check(technique: usize, pattern: Pattern, is_tested: bool) -> Result<Check, String> {
+    if !is_tested {
+        pattern.regex.as_deref().map(Regex::new).transpose().map_err(|error| error.to_string())?;
+    }
+    let check = Check { technique, pattern, regex: OnceLock::new() };
     let literals = check.literals();
     if literals.is_empty() {
         return Err("a pattern needs a text to look for in `any`, `begins`, `ends` or `is`".to_owned());
@@ -155,6 +159,10 @@ impl Check {
         [any, begins, ends, is].into_iter().flatten().cloned().collect()
     }
 
+    fn matches(&self, regex: &str, text: &str) -> bool {
+        self.regex.get_or_init(|| Regex::new(regex).ok()).as_ref().is_some_and(|regex| regex.is_match(text))
+    }
+
     fn fits(&self, view: &View) -> bool {
         let pattern = &self.pattern;
         let text = view.part(pattern.place);
@@ -163,7 +171,7 @@ impl Check {
             || pattern.ends.iter().any(|it| text.ends_with(it.as_str()))
             || pattern.is.iter().any(|it| text == it);
         has_one
-            && self.regex.as_ref().is_none_or(|regex| regex.is_match(text))
+            && pattern.regex.as_ref().is_none_or(|regex| self.matches(regex, text))
             && (pattern.with.is_empty() || pattern.with.iter().any(|it| view.url.contains(it.as_str())))
             && pattern.method.as_ref().is_none_or(|method| view.method.eq_ignore_ascii_case(method))
     }

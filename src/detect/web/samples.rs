@@ -1,6 +1,6 @@
 //! The requests that stand beside the patterns, and some of ordinary life.
 
-use super::file::Sample;
+use super::file::{Sample, WebText};
 use super::{Patterns, Request, WebAttack, builtin};
 
 fn find(patterns: &Patterns, sample: &Sample) -> Vec<WebAttack> {
@@ -20,6 +20,13 @@ fn every_attack_beside_its_patterns_is_found_and_nothing_that_only_looks_like_on
             assert_eq!(found, [], "{name}: {sample:?}");
         }
     }
+}
+
+/// The daemon takes that for granted, and compiles them when it needs them.
+#[test]
+fn every_pattern_that_comes_with_the_daemon_compiles() {
+    let texts: Vec<WebText> = builtin::texts().iter().map(|text| WebText::new(&text.file, &text.toml)).collect();
+    assert_eq!(Patterns::compile(&texts).1, []);
 }
 
 #[test]

@@ -51,7 +51,8 @@ fn patterns(config: &config::L3) -> Result<(Arc<web::Patterns>, Vec<Finding>), V
     let wanted = rule_files::Wanted { key: WEB, endings: rule_files::TOML, builtin: Vec::new(), paths: &config.web };
     let files = wanted.read()?;
     let mut texts = if config.builtin_web { web::builtin::texts() } else { Vec::new() };
-    texts.extend(files.texts.iter().map(|text| web::WebText { file: text.file.clone(), toml: text.yaml.clone() }));
+    let own = files.texts.iter();
+    texts.extend(own.map(|text| web::WebText::new(&text.file, &text.yaml)));
     let (patterns, mistakes) = web::Patterns::compile(&texts);
     let problems = mistakes.into_iter().map(|mistake| Problem::not_loaded(&mistake.file, mistake.problem)).collect();
     let warnings = files.judge(WEB, problems)?;
