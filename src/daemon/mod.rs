@@ -81,7 +81,7 @@ async fn start_and_run(loaded: Loaded, plan: Plan, path: Option<PathBuf>, hooks:
 }
 
 /// How often the supervisor looks round.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A critical actor that gave no heartbeat for this long keeps the watchdog from being fed.
 const LATE_AFTER: Duration = Duration::from_secs(3);
 

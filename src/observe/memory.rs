@@ -1,19 +1,31 @@
 //! What memory the process holds, against `daemon.memory_max`: sources wait while it holds more.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::LazyLock;
+
 use super::metrics;
 
 /// Sources go on when the process holds less than this share of the bound, in tenths.
 const RELAXED_TENTHS: u64 = 9;
 
+/// Seven numbers.
+const STATM_BYTES_MAX: usize = 256;
+
 /// What the process holds for itself, as the kernel counts it: neither the program nor files, nor what is on a tmpfs.
 pub fn own_bytes() -> Option<u64> {
-    of_status(&std::fs::read_to_string("/proc/self/status").ok()?)
+    // Kept open: this is asked several times a second, also of a daemon that has nothing to do.
+    static STATM: LazyLock<Option<File>> = LazyLock::new(|| File::open("/proc/self/statm").ok());
+    let mut text = [0; STATM_BYTES_MAX];
+    let length = STATM.as_ref()?.read_at(&mut text, 0).ok()?;
+    let pages = of_statm(std::str::from_utf8(text.get(..length)?).ok()?)?;
+    pages.checked_mul(rustix::param::page_size() as u64)
 }
 
-/// `RssAnon:     123 kB`, see proc_pid_status(5).
-fn of_status(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+/// Pages: what is resident (the second number) and not shared (the third), see proc_pid_statm(5).
+fn of_statm(text: &str) -> Option<u64> {
+    let mut numbers = text.split_ascii_whitespace().skip(1).map(|number| number.parse::<u64>().ok());
+    numbers.next()??.checked_sub(numbers.next()??)
 }
 
 /// What is wrong, while sources wait.
@@ -52,8 +64,9 @@ mod tests {
 
     #[test]
     fn what_the_kernel_says_is_read_and_there_is_something_to_read() {
-        assert_eq!(of_status("Name:\tx\nRssAnon:\t     123 kB\nRssFile:\t 7 kB\n"), Some(123 * 1024));
-        assert_eq!(of_status("RssAnon:\t many kB\n"), None);
+        assert_eq!(of_statm("9000 5000 4877 2000 0 3000 0\n"), Some(123));
+        assert_eq!(of_statm("9000 many 4877"), None);
+        assert_eq!(of_statm("9000 5000"), None);
         assert!(own_bytes().is_some_and(|bytes| bytes > 0));
     }
 
