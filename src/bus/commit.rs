@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::shared::Inner;
 use super::{Bus, EventRef, Transaction};
 use crate::event::{Event, EventId, Interest};
 
@@ -35,6 +36,13 @@ impl Bus {
     pub async fn wait_pending_events(&self) {
         while self.lock().pending_events == 0 {
             self.to_commit.notified().await;
+        }
+    }
+
+    /// Waits as long as all that there is to commit is a tick, and that stages have handled it.
+    pub async fn wait_news(&self) {
+        while self.lock().has_ticks_alone() {
+            self.news.notified().await;
         }
     }
 
@@ -117,9 +125,23 @@ impl Bus {
     }
 }
 
+impl Inner {
+    /// What follows from an event but says nothing is none: it is committed as soon as it can be.
+    fn has_ticks_alone(&self) -> bool {
+        let mut pending = self.pending.iter();
+        pending.clone().any(|transaction| !transaction.events.is_empty())
+            && pending.all(|transaction| transaction.is_of_the_clock())
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+
     use super::super::shared::tests::{bus, tick};
+    use crate::event::{Draft, Stream};
 
     #[test]
     fn a_commit_takes_as_many_whole_transactions_as_have_so_many_events_and_at_least_one() {
@@ -129,5 +151,37 @@ mod tests {
         }
         let taken = [1, 3, 5, 6, 9, 10, 12].map(|count| bus.pending(count).len());
         assert_eq!(taken, [1, 1, 1, 2, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_tick_alone_may_wait_for_what_follows_and_nothing_else_does() {
+        let (bus, _) = bus();
+        let waits = || bus.wait_news().now_or_never().is_none();
+        assert!(!waits(), "for nothing");
+        bus.append("tick", vec![tick()], Vec::new(), Vec::new());
+        assert!(waits());
+        bus.enqueue_positions("file", vec![("in.log".to_owned(), serde_json::json!(7))]);
+        assert!(!waits(), "a source has moved");
+        bus.confirm(&bus.pending(usize::MAX));
+        bus.append("tick", vec![tick()], Vec::new(), Vec::new());
+        assert!(waits());
+        let line = Draft { stream: Stream::L3In, ..tick() };
+        bus.append("file", vec![line], Vec::new(), Vec::new());
+        assert!(!waits(), "a line has come");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_beside_a_tick_is_told_of_a_line() {
+        let (bus, _) = bus();
+        bus.append("tick", vec![tick()], Vec::new(), Vec::new());
+        let comes = async {
+            tokio::time::sleep(Duration::from_secs(1)).await; // of the clock that jumps
+            bus.append("file", vec![Draft { stream: Stream::L3In, ..tick() }], Vec::new(), Vec::new());
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = bus.wait_news() => {}
+            () = comes => {}
+        }
     }
 }

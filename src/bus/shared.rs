@@ -22,6 +22,8 @@ pub struct Bus {
     inner: Mutex<Inner>,
     /// Transactions wait for the hot store.
     pub(super) to_commit: Notify,
+    /// Among them is something that is not of the clock.
+    pub(super) news: Notify,
     /// No stage can go on: all have handled what is on the log.
     pub(super) settled: Notify,
     pub(super) committed: watch::Sender<EventId>,
@@ -95,6 +97,7 @@ impl Bus {
                 bytes_max: limits::IN_FLIGHT_BYTES_MAX,
             }),
             to_commit: Notify::new(),
+            news: Notify::new(),
             settled: Notify::new(),
             committed: watch::Sender::new(last),
             room: watch::Sender::new(()),
@@ -179,6 +182,7 @@ impl Bus {
         let transaction = Transaction { consumer: name.to_owned(), positions, ..Transaction::default() };
         let transaction = self.lock().enqueue(transaction);
         self.to_commit.notify_one();
+        self.news.notify_one();
         transaction
     }
 
@@ -297,12 +301,16 @@ impl Bus {
     fn wake(&self, inner: MutexGuard<'_, Inner>) {
         let wakes = inner.movable();
         let is_settled = wakes.is_empty() || !inner.can_move();
+        let is_news = inner.pending.back().is_some_and(|transaction| !transaction.is_of_the_clock());
         drop(inner);
         wakes.iter().for_each(|wake| wake());
         if is_settled {
             self.settled.notify_one();
         }
         self.to_commit.notify_one();
+        if is_news {
+            self.news.notify_one();
+        }
         self.room.send_replace(());
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::log::weight;
-use crate::event::{Event, EventId};
+use crate::event::{Event, EventId, Stream};
 
 /// What one source, stage or outlet did. The hot store commits transactions in the order of the log.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +29,12 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// Whether nobody outside waits for it: a tick, or that a stage has nothing to say to what it has handled.
+    pub fn is_of_the_clock(&self) -> bool {
+        let Self { consumer: _, cursor: _, events, positions, snapshot: _, dead_letters, entries: _ } = self;
+        positions.is_empty() && dead_letters.is_empty() && events.iter().all(|event| event.stream == Stream::Tick)
+    }
+
     /// Bytes that its events hold on to, roughly.
     pub fn weight(&self) -> usize {
         self.events.iter().map(|event| weight(&event.body)).sum()

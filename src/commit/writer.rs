@@ -33,6 +33,8 @@ const COMMIT_EVERY: Duration = Duration::from_micros(500);
 const CURSORS_WAIT: Duration = Duration::from_millis(4);
 /// How long what follows from an event is waited for, so that both go in one commit.
 const SETTLED_AFTER: Duration = Duration::from_millis(1);
+/// How long a tick waits for what follows from it, and for others that come meanwhile: nobody outside waits for it.
+const TICK_WAITS: Duration = Duration::from_millis(100);
 /// With so many events nothing is waited for.
 const WAITS_BELOW: usize = limits::COMMIT_EVENTS_MAX / 16;
 const PRUNE_EVERY: Duration = Duration::from_secs(1);
@@ -137,6 +139,7 @@ impl Writer {
     async fn due(&self) {
         self.has.bus.wait_pending().await;
         let _ = tokio::time::timeout(CURSORS_WAIT, self.has.bus.wait_pending_events()).await;
+        let _ = tokio::time::timeout(TICK_WAITS, self.has.bus.wait_news()).await;
         let rest = COMMIT_EVERY.saturating_sub(self.begun.elapsed());
         // Timers of the runtime are rounded up to whole milliseconds. The writer has this thread to itself.
         std::thread::sleep(rest);
