@@ -50,6 +50,9 @@ pub const STORE_PAGE_EVENTS_MAX: usize = 4096;
 /// A stage's state is saved after this many events or this much time, whichever comes first …
 pub const SNAPSHOT_EVENTS: usize = 50_000;
 pub const SNAPSHOT_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+/// … after fewer than so many, such as the ticks of a daemon at rest, after that much time …
+pub const SNAPSHOT_FEW_EVENTS: usize = 32;
+pub const SNAPSHOT_AT_REST_EVERY: std::time::Duration = std::time::Duration::from_secs(15);
 /// … but takes no larger part of the time than this, unless so many events have come: they are handled again at a start.
 pub const SNAPSHOT_PART_OF_TIME: u32 = 100;
 pub const SNAPSHOT_EVENTS_MAX: usize = 300_000;
@@ -121,6 +124,7 @@ pub const LOG_QUEUE_MAX: usize = 8192;
 
 const _: () = assert!(IN_FLIGHT_EVENTS_MAX < BUS_EVENTS_MAX, "what is in flight is read from memory");
 const _: () = assert!(TRANSACTION_EVENTS_MAX <= IN_FLIGHT_EVENTS_MAX);
+const _: () = assert!(SNAPSHOT_FEW_EVENTS < SNAPSHOT_EVENTS && SNAPSHOT_EVENTS < SNAPSHOT_EVENTS_MAX);
 const _: () =
     assert!(BUS_BYTES_MAX as u64 * 4 < MEMORY_BYTES_MIN, "the window is not what makes sources wait for memory");
 const _: () =

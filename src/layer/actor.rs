@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::fut::future::ActorFutureExt;
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Supervised, WrapFuture};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle, Supervised, WrapFuture};
 
 use super::meters::StageMeters;
 use super::run::StageRun;
@@ -17,6 +17,11 @@ use crate::limits;
 use crate::observe::metrics;
 use crate::store::HotStore;
 use crate::supervise::{ChildSpec, HEARTBEAT_EVERY, TaskContext, spawn};
+
+/// An actor that nothing wakes gives a heartbeat after this; a tick each second wakes it sooner.
+const REST: Duration = HEARTBEAT_EVERY.saturating_add(Duration::from_millis(100));
+/// Turns that are further apart than this do not come one after the other.
+const APART: Duration = Duration::from_millis(50);
 
 /// There may be something to read.
 struct Wake;
@@ -32,6 +37,11 @@ pub struct StageActor {
     awake: Arc<AtomicBool>,
     running: Option<Running>,
     meters: StageMeters,
+    /// The heartbeat to come, and when it was put off last.
+    beat: Option<SpawnHandle>,
+    put_off: Instant,
+    /// The last turn.
+    turned: Instant,
 }
 
 struct Running {
@@ -55,7 +65,8 @@ pub fn child(shell: &Arc<Shell>, store: HotStore, place: usize, drain: Duration)
             let (shell, store) = (Arc::clone(&start), store.clone());
             let make = move |task| {
                 let meters = StageMeters::new(shell.spec.name);
-                StageActor { task, shell, store, awake: Arc::default(), running: None, meters }
+                let (awake, now) = (Arc::default(), Instant::now());
+                StageActor { task, shell, store, awake, running: None, meters, beat: None, put_off: now, turned: now }
             };
             drop(spawn(arbiter, task, make, gave_up));
         }),
@@ -66,7 +77,7 @@ impl Actor for StageActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(HEARTBEAT_EVERY, |actor, _| actor.task.heartbeat());
+        self.put_off_beat(context);
         let task = self.task.clone();
         context.spawn(async move { task.stopped().await }.into_actor(self).map(|(), actor, context| {
             actor.save();
@@ -81,6 +92,7 @@ impl Supervised for StageActor {
     fn restarting(&mut self, _: &mut Self::Context) {
         // What a panic has left half changed is not to be trusted.
         self.running = None;
+        self.beat = None;
     }
 }
 
@@ -94,6 +106,7 @@ impl Handler<Wake> for StageActor {
             return;
         }
         self.task.heartbeat();
+        self.put_off_beat(context);
         let Some(running) = &mut self.running else { return };
         match running.run.next(&self.shell) {
             Ready::Nothing => self.save_if_due(),
@@ -102,10 +115,11 @@ impl Handler<Wake> for StageActor {
                 context.notify(Wake);
             }
             Ready::Batch { events, upto } => {
+                let is_apart = std::mem::replace(&mut self.turned, Instant::now()).elapsed() > APART;
                 self.handle_batch(&events, upto);
                 if self.shell.spec.critical || events.len() >= limits::SMALL_BATCH_EVENTS {
                     context.notify(Wake);
-                } else {
+                } else if !is_apart {
                     self.pause(context);
                 }
             }
@@ -129,6 +143,22 @@ impl StageActor {
             log::warn!(target: self.shell.spec.identifier, "{}: {error}", self.shell.spec.name);
         }
         self.running = Some(Running { run, saved_at: Instant::now(), save_failed: false });
+    }
+
+    /// A timer costs a wake-up, so that there is none where something else wakes the actor.
+    fn put_off_beat(&mut self, context: &mut Context<Self>) {
+        if self.beat.is_some() && self.put_off.elapsed() < HEARTBEAT_EVERY / 2 {
+            return;
+        }
+        self.put_off = Instant::now();
+        if let Some(beat) = self.beat.take() {
+            context.cancel_future(beat);
+        }
+        self.beat = Some(context.run_later(REST, |actor, context| {
+            actor.beat = None;
+            actor.task.heartbeat();
+            actor.put_off_beat(context);
+        }));
     }
 
     /// Lets a few events gather: nothing waits for a device but other devices, and each turn costs as much as some events.
@@ -205,7 +235,10 @@ impl Running {
     /// Nothing is handled while the state is saved, so that a large one is saved less often.
     fn is_due(&self) -> bool {
         let since = self.saved_at.elapsed();
-        let is_time = since >= limits::SNAPSHOT_EVERY || self.run.handled_since_save() >= limits::SNAPSHOT_EVENTS;
+        let handled = self.run.handled_since_save();
+        let every =
+            if handled < limits::SNAPSHOT_FEW_EVENTS { limits::SNAPSHOT_AT_REST_EVERY } else { limits::SNAPSHOT_EVERY };
+        let is_time = since >= every || handled >= limits::SNAPSHOT_EVENTS;
         is_time && since >= self.run.save_took() * limits::SNAPSHOT_PART_OF_TIME
     }
 
