@@ -8,9 +8,10 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use dsmild::bus::EventRef;
 use dsmild::config;
 use dsmild::event::{Body, Decision, Event, EventId, Format, Raw, Stream, Times, Timestamp};
 use dsmild::outlet::archive::{Link, Progress, Rows, Window};
@@ -52,7 +53,7 @@ fn event(number: usize) -> Event {
     Event { id, stream, times: Times::at(Timestamp::from_millis(id.ms())), root: id, body }
 }
 
-async fn archive(server: &Server, events: &[Event]) -> f64 {
+async fn archive(server: &Server, events: &[Arc<[Event]>]) -> f64 {
     let config: config::Archive = toml::from_str(&format!("url = {:?}", server.url())).unwrap();
     let window = Window::at(Timestamp::from_millis(NOW_MS), Duration::from_secs(86_400));
     let mut link = loop {
@@ -65,19 +66,19 @@ async fn archive(server: &Server, events: &[Event]) -> f64 {
     };
     link.tend(Timestamp::from_millis(NOW_MS), window).await.unwrap();
     let begun = Instant::now();
-    let mut portions = events.chunks(BATCH);
-    let mut ready = portions.next().map(|events| Rows::of(events, window));
+    let mut portions = events.iter();
+    let mut ready = portions.next().map(|events| Rows::of(EventRef::all(events), "bench", window));
     while let Some(rows) = ready {
         link.prepare_for(&rows).await.unwrap();
         let mut batch = link.transaction().await.unwrap();
         // As the daemon does: the next is made ready while Postgres works.
-        let following = async { portions.next().map(|events| Rows::of(events, window)) };
+        let following = async { portions.next().map(|events| Rows::of(EventRef::all(events), "bench", window)) };
         let (written, next) = join(batch.rows(&rows), following).await;
         written.unwrap();
-        batch.commit(Progress { rows: rows.through.unwrap(), letters: 0 }, None).await.unwrap();
+        batch.commit(Progress { rows: rows.through().unwrap(), letters: 0 }, None).await.unwrap();
         ready = next;
     }
-    let rate = events.len() as f64 / begun.elapsed().as_secs_f64();
+    let rate = *ROWS as f64 / begun.elapsed().as_secs_f64();
     link.close().await;
     rate
 }
@@ -104,7 +105,8 @@ fn median(mut rates: Vec<f64>) -> f64 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let events: Vec<Event> = (0..*ROWS).map(event).collect();
+    let events = (0..*ROWS).step_by(BATCH).map(|first| (first..*ROWS.min(&(first + BATCH))).map(event).collect());
+    let events: Vec<Arc<[Event]>> = events.collect();
     let (mut archived, mut copied) = (Vec::new(), Vec::new());
     // Interleaved, so that what else the machine does falls on both.
     if !postgres::installed() {

@@ -37,7 +37,7 @@ use tokio::sync::Mutex;
 
 pub use checkpoint::{Checkpoint, LetterRow, SavedState, position_in};
 pub use error::StoreError;
-pub use read::KeptLetter;
+pub use read::{KeptLetter, StoredRow};
 pub use retention::{Pruned, Size};
 pub use rows::RowError;
 pub use search::{IdSpan, Order, Searched};

@@ -1,6 +1,8 @@
 //! Reading committed events. Every statement is short: a reader that stays would pin the write-ahead log, and a full
 //! tmpfs stops the daemon.
 
+mod unread;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -19,6 +21,7 @@ use super::taken::{TakenEntry, unpack};
 use crate::bus::{DeadLetter, Snapshot};
 use crate::event::{Event, EventId, Interest, RecordParser};
 use crate::limits;
+pub use unread::StoredRow;
 
 /// No statement of a reader runs longer.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);

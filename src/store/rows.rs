@@ -28,7 +28,7 @@ const TEXT_KEY: &str = "payload";
 const HEX_KEY: &str = "payload_hex";
 
 /// A row of `raw_events_fast`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RawRow<'event> {
     pub id: i64,
     pub ts: f64,
@@ -46,7 +46,7 @@ pub struct RawRow<'event> {
 }
 
 /// A row of `model_outputs_fast`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct OutputRow {
     pub id: i64,
     pub ts: f64,
@@ -63,7 +63,7 @@ pub struct OutputRow {
 }
 
 /// A row of `control_events_fast`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ControlRow {
     pub id: i64,
     pub ts: f64,
@@ -76,7 +76,7 @@ pub struct ControlRow {
 }
 
 /// An event as the row of its table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Row<'event> {
     Raw(RawRow<'event>),
     Output(OutputRow),
@@ -317,7 +317,7 @@ impl Rebuilder {
     }
 }
 
-fn kept(last: &mut Arc<str>, name: Option<&str>) -> Arc<str> {
+pub(super) fn kept(last: &mut Arc<str>, name: Option<&str>) -> Arc<str> {
     let name = name.unwrap_or_default();
     if **last != *name {
         *last = name.into();

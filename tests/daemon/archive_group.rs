@@ -5,10 +5,11 @@ use std::time::Duration;
 use dsmild::bus::EntryKey;
 use dsmild::config::Archive;
 use dsmild::event::{Body, Decision, Event, EventId, Format, Raw, Stream, Times, Timestamp};
-use dsmild::outlet::archive::{Link, Progress, Rows, Window};
+use dsmild::outlet::archive::{Link, Progress, Window};
 use dsmild::store::TakenEntry;
 use sqlx::Row;
 
+use crate::archive_keys::rows;
 use crate::harness::{Daemon, Site, wait_for};
 use crate::postgres::{Postgres, block_on};
 use crate::redis_server::{Reply, Server, installed};
@@ -136,12 +137,13 @@ async fn write_as(link: &mut Link, daemon: u64, content: u64) -> usize {
     let events = events(daemon);
     let key = EntryKey { ms: u64::MAX, n: 1, content };
     let entry = TakenEntry { id: events[0].id, stream: "L3_IN".to_owned(), key };
-    link.prepare_for(&Rows::of(&events, window)).await.unwrap();
+    link.prepare_for(&rows(&events, &link.instance, window)).await.unwrap();
+    let instance = link.instance.clone();
     let mut batch = link.transaction().await.unwrap();
     batch.claim(&[entry]).await.unwrap();
-    let kept: Vec<&Event> = events.iter().filter(|event| !batch.is_duplicate(event.root)).collect();
+    let kept: Vec<Event> = events.iter().filter(|event| !batch.is_duplicate(event.root)).cloned().collect();
     let left_out = events.len() - kept.len();
-    batch.rows(&Rows::of(kept, window)).await.unwrap();
+    batch.rows(&rows(&kept, &instance, window)).await.unwrap();
     batch.commit(Progress { rows: events[1].id, letters: 0 }, None).await.unwrap();
     left_out
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dsmild::bus::EventRef;
 use dsmild::config::Archive;
 use dsmild::event::{Body, Event, EventId, Format, Raw, RecordParser, Stream, Times, Timestamp};
 use dsmild::outlet::archive::{Link, Progress, Rows, Window};
@@ -30,14 +31,17 @@ pub fn config(postgres: &Postgres) -> Archive {
     toml::from_str(&format!("url = \"{}\"", postgres.url())).unwrap()
 }
 
+pub fn rows(events: &[Event], instance: &str, window: Window) -> Rows {
+    Rows::of(EventRef::all(&events.into()), instance, window)
+}
+
 pub async fn write(link: &mut Link, events: &[Event]) {
     let window = Window::at(Timestamp::from_millis(1_763_856_000_000), Duration::from_secs(86_400));
-    let rows = Rows::of(events, window);
+    let rows = rows(events, &link.instance, window);
     link.prepare_for(&rows).await.unwrap();
     let mut batch = link.transaction().await.unwrap();
     batch.rows(&rows).await.unwrap();
-    let rows = rows.through.unwrap();
-    batch.commit(Progress { rows, letters: 0 }, None).await.unwrap();
+    batch.commit(Progress { rows: rows.through().unwrap(), letters: 0 }, None).await.unwrap();
 }
 
 #[test]
@@ -95,7 +99,7 @@ fn rows_of_a_day_that_was_too_far_ahead_move_to_its_partition_when_it_comes() {
         let mut link = Link::open(&config, "one").await.unwrap();
         let early = window(today.minus(Duration::from_secs(10 * 86_400)));
         let mut batch = link.transaction().await.unwrap();
-        batch.rows(&Rows::of(&events("one"), early)).await.unwrap();
+        batch.rows(&rows(&events("one"), "one", early)).await.unwrap();
         batch.commit(Progress::default(), None).await.unwrap();
         assert_eq!(postgres_count(&postgres, "raw_events_fast_default").await, 10);
         link.tend(today, window(today)).await.unwrap();

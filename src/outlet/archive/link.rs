@@ -36,10 +36,12 @@ const SESSION: [(&str, &str); 8] = [
 /// One connection to Postgres, and what is known of the tables there.
 pub struct Link {
     pub(super) connection: PgConnection,
-    pub(super) instance: String,
+    pub instance: String,
     pub(super) partitions: HashSet<(Table, Day)>,
     /// Events that were archived already, by the daemon that had their entries first.
     pub(super) duplicates: BTreeSet<i64>,
+    /// Of the last rows some were there already, so that the next ones may be as well.
+    pub(super) meets_rows: bool,
 }
 
 /// How far Postgres is with this instance.
@@ -59,7 +61,7 @@ impl Link {
     pub async fn open(config: &Config, instance: &str) -> Result<Self, OutsideError> {
         let connection = connect(config).await?;
         let (partitions, duplicates) = (HashSet::new(), BTreeSet::new());
-        let mut link = Self { connection, instance: instance.to_owned(), partitions, duplicates };
+        let mut link = Self { connection, instance: instance.to_owned(), partitions, duplicates, meets_rows: false };
         link.check().await?;
         link.migrate().await?;
         link.find_partitions().await?;

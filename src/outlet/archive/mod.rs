@@ -14,7 +14,9 @@
 
 mod answer;
 mod begin;
+mod columns;
 mod config;
+mod copied;
 mod days;
 mod entries;
 mod errors;

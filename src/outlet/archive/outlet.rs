@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lane::ArchiveLane;
+use super::rows::Item;
 use super::state::{ABOUT, Settings, State};
 use super::stretch::Stretch;
 use super::{Link, Rows};
@@ -75,22 +76,30 @@ impl Archive {
         let _ = tokio::time::timeout(BUS_PATIENCE, known).await;
     }
 
+    /// What is committed after `after`: from memory, or from the hot store as the rows that it is there.
+    async fn after(&self, after: EventId) -> Result<(Vec<Item>, EventId), OutsideError> {
+        let count = self.settings.archive.batch;
+        match self.log.bus.committed_after(after, Interest::ALL, count) {
+            Some((events, scanned)) => Ok((events.into_iter().map(Item::from).collect(), scanned)),
+            None => {
+                let (rows, scanned) = self.log.store.rows_after(after, count).await?;
+                Ok((rows.into_iter().map(Item::Stored).collect(), scanned))
+            }
+        }
+    }
+
     /// What comes after `after`, as far as one transaction takes it.
     async fn stretch(&self, after: EventId, round: Rc<Checkpoint>) -> Result<Stretch, OutsideError> {
-        let (events, scanned) = if after < round.id {
-            self.log.after(after, Interest::ALL, self.settings.archive.batch).await?
-        } else {
-            (Vec::new(), round.id)
-        };
-        let known = events.partition_point(|event| event.id <= round.id);
-        let rows = Rows::of(events.iter().take(known).map(|event| &**event), self.settings.window());
-        let all_taken = rows.events == known as u64;
-        let is_last = all_taken && (known < events.len() || scanned >= round.id);
-        let through = if is_last { round.id } else { rows.through.unwrap_or(scanned) };
+        let (items, scanned) = if after < round.id { self.after(after).await? } else { (Vec::new(), round.id) };
+        let (read, known) = (items.len(), items.partition_point(|item| item.id() <= round.id));
+        let rows = Rows::of(items.into_iter().take(known), &self.settings.instance, self.settings.window());
+        let all_taken = rows.items.len() == known;
+        let is_last = all_taken && (known < read || scanned >= round.id);
+        let through = if is_last { round.id } else { rows.through().unwrap_or(scanned) };
         let entries = self.log.store.taken_entries(after, through).await?;
         // Without events and without an end the bus is behind the store: the next round goes on.
-        let ends_round = is_last || (rows.events == 0 && scanned < round.id);
-        Ok(Stretch { events, rows, entries, through: through.max(after), round, is_last, ends_round })
+        let ends_round = is_last || (rows.items.is_empty() && scanned < round.id);
+        Ok(Stretch { rows, entries, through: through.max(after), round, is_last, ends_round })
     }
 }
 

@@ -189,6 +189,14 @@ pub const SELECT_ONE: &str = "SELECT id, ts - ts_shift * 1e-6 AS ts, root, attri
     FROM control_events_fast WHERE instance = $1 AND id = $2
     LIMIT 1";
 
+/// The columns as [`Copied`](super::copied::Copied) has them.
+pub const COPY_RAW: &str =
+    "COPY raw_events_fast (ts, id, source, compartment, payload, layer, root, format, attributes, arrival,
+    believed, provenance, instance) FROM STDIN (FORMAT binary)";
+pub const COPY_OUTPUTS: &str =
+    "COPY model_outputs_fast (ts, id, layer, model, input_ref, output_json, score, root, producer, arrival,
+    believed, instance) FROM STDIN (FORMAT binary)";
+
 /// An INSERT of a whole batch, the same for rows whose key is taken, and how many rows are not there.
 ///
 /// `$1` is the instance, `$2` the shift; the arrays follow. A row counts as there when this instance has it under any

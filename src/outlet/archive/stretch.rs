@@ -3,15 +3,12 @@
 use std::rc::Rc;
 
 use super::{Rows, Transaction, Window};
-use crate::bus::EventRef;
 use crate::event::EventId;
 use crate::outlet::driver;
 use crate::retry::OutsideError;
 use crate::store::{Checkpoint, TakenEntry};
 
 pub struct Stretch {
-    /// From the front, `rows.events` of them are in `rows`.
-    pub(super) events: Vec<EventRef>,
     pub(super) rows: Rows,
     pub(super) entries: Vec<TakenEntry>,
     /// Postgres is so far when it is written.
@@ -25,7 +22,7 @@ pub struct Stretch {
 
 impl driver::Batch for Stretch {
     fn events(&self) -> u64 {
-        self.rows.events
+        self.rows.items.len() as u64
     }
 
     fn through(&self) -> EventId {
@@ -37,13 +34,14 @@ impl Stretch {
     /// Returns how many events were left out, because another daemon has archived their entries.
     pub(super) async fn write(&self, transaction: &mut Transaction<'_>, window: Window) -> Result<u64, OutsideError> {
         transaction.claim(&self.entries).await?;
-        let taken = self.events.iter().take(usize::try_from(self.rows.events).unwrap_or(usize::MAX));
-        let left_out = taken.clone().filter(|event| transaction.is_duplicate(event.root)).count();
+        let items = &self.rows.items;
+        let left_out = items.iter().filter(|item| transaction.is_duplicate(item.root())).count();
         if left_out == 0 {
             transaction.rows(&self.rows).await?;
         } else {
-            let kept: Vec<_> = taken.filter(|event| !transaction.is_duplicate(event.root)).collect();
-            transaction.rows(&Rows::of(kept.into_iter().map(|event| &**event), window)).await?;
+            let kept = items.iter().filter(|item| !transaction.is_duplicate(item.root())).cloned();
+            let rows = Rows::of(kept, transaction.instance, window);
+            transaction.rows(&rows).await?;
         }
         Ok(left_out as u64)
     }
