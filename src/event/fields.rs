@@ -9,31 +9,43 @@ use super::{Body, Event, wire};
 
 /// Fields of a Redis stream entry. Decisions are plain strings with the lists as JSON; every SOC value is JSON.
 #[derive(Debug)]
-pub struct Fields {
-    /// Names and values as JSON, each name after [`NAME`] and each value after [`VALUE`].
-    text: String,
-    every_value_is_json: bool,
+pub enum Fields<'event> {
+    /// Of a line, which is text already.
+    Plain(wire::RawFields<'event>),
+    Written {
+        /// Names and values as JSON, each name after [`NAME`] and each value after [`VALUE`].
+        text: String,
+        every_value_is_json: bool,
+    },
 }
 
 /// Marks of where a name and where a value begins. JSON has no control characters but blanks: in texts they are escaped.
 const NAME: char = '\u{1e}';
 const VALUE: char = '\u{1f}';
 
-impl Fields {
-    pub fn of(event: &Event) -> Self {
+impl<'event> Fields<'event> {
+    pub fn of(event: &'event Event) -> Self {
+        if let Body::Raw(raw) = &event.body {
+            return Self::Plain(wire::raw_fields(event, raw));
+        }
         let mut text = Vec::with_capacity(TEXT_EXPECTED);
         let mut serializer = serde_json::Serializer::with_formatter(&mut text, Members { depth: 0 });
         // These shapes have string keys and are written to memory, so they always serialise, to UTF-8.
         let written = wire::form(event).serialize(&mut serializer);
         debug_assert!(written.is_ok(), "{written:?}");
         let text = String::from_utf8(text).unwrap_or_default();
-        Self { text, every_value_is_json: matches!(event.body, Body::Soc(_)) }
+        Self::Written { text, every_value_is_json: matches!(event.body, Body::Soc(_)) }
     }
 
     /// Names and values, in order.
     pub fn list(&self) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
-        let members = self.text.split(NAME).filter_map(|member| member.split_once(VALUE));
-        let json = self.every_value_is_json;
+        let (text, json) = match self {
+            Self::Plain(fields) => {
+                return fields.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(&**value))).collect();
+            }
+            Self::Written { text, every_value_is_json } => (text, *every_value_is_json),
+        };
+        let members = text.split(NAME).filter_map(|member| member.split_once(VALUE));
         members.map(|(name, value)| (plain(name), if json { Cow::Borrowed(value) } else { plain(value) })).collect()
     }
 }

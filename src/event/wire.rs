@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
-    Action, Alarm, Body, Category, Decision, Entity, Event, EventId, Evidence, Happened, ShrinkSample, Soc, Stream,
-    Times, Timestamp, Verdict, outcome,
+    Action, Alarm, Body, Category, Decision, Entity, Event, EventId, Evidence, Happened, Raw, ShrinkSample, Soc,
+    Stream, Times, Timestamp, Verdict, outcome,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -106,24 +106,47 @@ fn system() -> Category {
 /// twice the first.
 struct RawForm<'event> {
     event: &'event Event,
-    raw: &'event super::Raw,
+    raw: &'event Raw,
+}
+
+/// Names and values of a line.
+pub(super) type RawFields<'event> = Vec<(&'event str, Cow<'event, str>)>;
+
+/// The members of a line's form, all of them as text.
+pub(super) fn raw_fields<'event>(event: &'event Event, raw: &'event Raw) -> RawFields<'event> {
+    // A number that is finite always serialises.
+    let ts = serde_json::to_string(&event.ts().seconds()).unwrap_or_default();
+    let mut fields: RawFields<'_> = vec![
+        ("ts", ts.into()),
+        ("source", Cow::Borrowed(&raw.source)),
+        ("compartment", Cow::Borrowed(&raw.compartment)),
+        ("payload", String::from_utf8_lossy(&raw.payload)),
+        ("event_id", event.id.to_string().into()),
+    ];
+    let attributes = raw_attributes(raw).map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
+    fields.extend(attributes);
+    fields
+}
+
+/// Those that are members of the line's form.
+fn raw_attributes(raw: &Raw) -> impl Iterator<Item = &(String, String)> {
+    const OWN: [&str; 5] = ["ts", "source", "compartment", "payload", "event_id"];
+    let mut before = None;
+    // They are sorted by name.
+    let attributes = raw.attributes.iter();
+    attributes.filter(move |(name, _)| before.replace(name) != Some(name) && !OWN.contains(&name.as_str()))
 }
 
 impl Serialize for RawForm<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        const OWN: [&str; 5] = ["ts", "source", "compartment", "payload", "event_id"];
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("ts", &self.event.ts().seconds())?;
         map.serialize_entry("source", &*self.raw.source)?;
         map.serialize_entry("compartment", &*self.raw.compartment)?;
         map.serialize_entry("payload", &String::from_utf8_lossy(&self.raw.payload))?;
         map.serialize_entry("event_id", &self.event.id)?;
-        let mut before = None;
-        // They are sorted by name.
-        for (name, value) in &self.raw.attributes {
-            if before.replace(name) != Some(name) && !OWN.contains(&name.as_str()) {
-                map.serialize_entry(name, value)?;
-            }
+        for (name, value) in raw_attributes(self.raw) {
+            map.serialize_entry(name, value)?;
         }
         map.end()
     }
