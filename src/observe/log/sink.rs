@@ -1,6 +1,7 @@
 //! Where log lines go: the journal, or standard error.
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::net::UnixDatagram;
 
 use log::{Level, Record};
@@ -9,6 +10,8 @@ use systemd_journal_logger::JournalLog;
 use super::line::{INSTANCE_FIELD, Line};
 use crate::detect::deceptive::escaped;
 
+/// Bytes; the fields of most lines have fewer.
+const TEXT_EXPECTED: usize = 512;
 const JOURNAL_SOCKET: &str = "/run/systemd/journal/socket";
 
 /// Called by the writer thread alone, so it may block.
@@ -87,9 +90,13 @@ impl Sink for Stderr {
 }
 
 fn text_of(line: &Line) -> String {
-    let mut text = format!("{} {:<5} {} {}", line.time, line.level, line.identifier, escaped(&line.message));
+    let mut text = String::with_capacity(TEXT_EXPECTED + line.message.len());
+    // Writing to memory does not fail.
+    let _ = write!(text, "{} {:<5} {} {}", line.time, line.level, line.identifier, escaped(&line.message));
     for (key, value) in &line.fields {
-        text.push_str(&format!(" {}={}", escaped(key), escaped(value)));
+        for part in [" ", &escaped(key), "=", &escaped(value)] {
+            text.push_str(part);
+        }
     }
     text.push('\n');
     text
