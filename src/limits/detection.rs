@@ -18,6 +18,10 @@ pub const REASONS_MAX: usize = 16;
 /// Characters of a summary.
 pub const SUMMARY_CHARS_MAX: usize = 240;
 
+/// Short texts whose fingerprints a thread keeps at hand, in 64 bytes each.
+pub const FINGERPRINTS_KEPT: usize = 4096;
+/// Keywords of all rules together that are looked for in one pass, in bytes: a table of 4 MiB at most.
+pub const KEYWORD_BYTES_MAX: usize = 16 * 1024;
 /// Scenarios of one configuration.
 pub const SCENARIOS_MAX: usize = 512;
 /// Groups of one scenario that are counted exactly; the rest is in a sketch.

@@ -1,12 +1,13 @@
 //! A set of Sigma rules, compiled once and shared.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use rsigma_eval::{Engine, EvaluationResult};
 use rsigma_parser::{FilterRule, FilterRuleTarget, Level, LogSource, SigmaCollection, SigmaRule};
 
 use super::fields::SigmaRecord;
-use super::keywords::{Plain, are_plain};
+use super::keywords::{Plain, Sought, are_plain, needed};
 use super::logsource::Classes;
 use super::patterns::Room;
 use super::problem::Problem;
@@ -45,6 +46,8 @@ pub struct RuleMatch {
 #[derive(Default)]
 pub struct RuleSet {
     groups: Vec<Group>,
+    /// The keywords without one of which no rule of a group matches.
+    sought: Option<Sought>,
     /// By id, else by title: the file that a rule stands in.
     files: BTreeMap<String, String>,
 }
@@ -54,6 +57,9 @@ struct Group {
     engine: Engine,
     /// All of its keywords are plain.
     is_plain: bool,
+    /// Each of its rules needs one of these keywords, and they are sought.
+    needed: Option<Vec<String>>,
+    is_sought: bool,
 }
 
 impl Group {
@@ -80,7 +86,7 @@ impl RuleSet {
         let mut room = Room::default();
         let name = |rule: &SigmaRule| rule.id.clone().unwrap_or_else(|| rule.title.clone());
         let files = rules.values().map(|(file, rule)| (name(rule), file.clone())).collect();
-        let mut set = Self { groups: groups(rules.into_values(), &mut room, &mut problems), files };
+        let mut set = Self { groups: groups(rules.into_values(), &mut room, &mut problems), sought: None, files };
         for (file, filter) in &filters {
             match room.take(&filter.detection) {
                 Ok(()) => set.filter(file, filter, &mut problems),
@@ -88,7 +94,17 @@ impl RuleSet {
             }
         }
         problems.sort();
+        set.seek();
         (set, problems)
+    }
+
+    fn seek(&mut self) {
+        let groups = self.groups.iter_mut().enumerate();
+        let needed: Vec<_> = groups.filter_map(|(at, group)| Some((at, group.needed.take()?))).collect();
+        self.sought = Sought::new(&needed);
+        for (at, _) in needed.iter().filter(|_| self.sought.is_some()) {
+            self.groups.get_mut(*at).into_iter().for_each(|group| group.is_sought = true);
+        }
     }
 
     #[cfg(test)]
@@ -100,11 +116,14 @@ impl RuleSet {
     pub fn matches(&self, record: &Record) -> Vec<RuleMatch> {
         let classes = Classes::of(record);
         let view = SigmaRecord::new(record, &classes);
+        let found = OnceCell::new();
         let mut matches: Vec<RuleMatch> = self
             .groups
             .iter()
-            .filter(|group| classes.fit(&group.logsource))
-            .flat_map(|group| group.evaluate(&view))
+            .enumerate()
+            .filter(|(_, group)| classes.fit(&group.logsource))
+            .filter(|(at, group)| !group.is_sought || self.may_match(*at, &view, &found))
+            .flat_map(|(_, group)| group.evaluate(&view))
             .map(|result| RuleMatch {
                 score: score(result.header.level),
                 techniques: result.header.tags.iter().filter_map(|tag| technique_of_tag(tag)).collect(),
@@ -114,6 +133,12 @@ impl RuleSet {
         let by_title = |left: &RuleMatch, right: &RuleMatch| left.rule.title.cmp(&right.rule.title);
         matches.sort_by(|left, right| right.score.total_cmp(&left.score).then_with(|| by_title(left, right)));
         matches
+    }
+
+    /// `false`: none of the keywords that the rules of this group need is there. `found`: whose are there.
+    fn may_match(&self, at: usize, view: &SigmaRecord<'_>, found: &OnceCell<Option<Vec<usize>>>) -> bool {
+        let found = found.get_or_init(|| self.sought.as_ref()?.owners_in(view));
+        found.as_ref().is_none_or(|found| found.contains(&at))
     }
 
     fn rule(&self, id: String, title: String) -> Rule {
@@ -191,7 +216,9 @@ fn groups(rules: impl Iterator<Item = Filed>, room: &mut Room, problems: &mut Ve
         for (is_plain, mut rules) in [(true, plain), (false, others)] {
             let engine = compile(&mut rules, problems);
             if engine.rule_count() > 0 {
-                groups.push(Group { logsource: logsource.clone(), engine, is_plain });
+                let needed: Option<Vec<_>> = rules.iter().map(|(_, rule)| needed(&rule.detection)).collect();
+                let needed = needed.filter(|_| is_plain).map(|needed| needed.concat());
+                groups.push(Group { logsource: logsource.clone(), engine, is_plain, needed, is_sought: false });
             }
         }
     }
@@ -243,6 +270,32 @@ mod tests {
         let record = Record { message: "device eth0 entered promiscuous mode".into(), ..Record::default() };
         assert_eq!(set.matches(&record).len(), 1);
         assert!(set.matches(&Record::default()).is_empty());
+    }
+
+    #[test]
+    fn a_rule_is_asked_when_one_of_its_keywords_stands_anywhere_in_any_case() {
+        let keywords = |keywords: &str, condition: &str| RuleText {
+            file: condition.to_owned(),
+            yaml: format!(
+                "title: {condition}\nlogsource: {{product: linux}}\ndetection:\n  a: {keywords}\n  b: [other]\n  condition: {condition}\n"
+            ),
+        };
+        let (set, _) = RuleSet::compile(&[
+            keywords("[Bad word, worse]", "a and not b"),
+            keywords("[kelvin]", "1 of *"),
+            keywords("[never]", "a or b"),
+        ]);
+        assert!(set.sought.is_some() && set.groups.iter().all(|group| group.is_sought));
+        let titles = |message: &str, value: &str| -> Vec<String> {
+            let fields = vec![("x".to_owned(), value.to_owned())];
+            let hits = set.matches(&Record { message: message.to_owned(), fields, ..Record::default() });
+            hits.into_iter().map(|hit| hit.rule.title).collect()
+        };
+        assert_eq!(titles("a BAD word", ""), ["a and not b"]);
+        assert_eq!(titles("", "it is Worse"), ["a and not b"]);
+        assert_eq!(titles("\u{212a}elvin", ""), ["1 of *"]);
+        assert_eq!(titles("any other", "worse"), ["1 of *", "a or b"]);
+        assert_eq!(titles("a bad", "word"), [""; 0]);
     }
 
     #[test]
