@@ -2,6 +2,7 @@
 
 mod event_log;
 mod fields;
+mod gate;
 mod keywords;
 mod logsource;
 mod needs;

@@ -7,8 +7,8 @@ use rsigma_parser::{ConditionExpr, Detection, DetectionItem, Detections, SigmaRu
 
 use super::normal::Kind;
 
-const ACTION: &str = "event.action";
-const OUTCOME: &str = "event.outcome";
+pub const ACTION: &str = "event.action";
+pub const OUTCOME: &str = "event.outcome";
 
 /// Values in lower case; the empty one where the field is missing.
 type Values = BTreeSet<String>;
@@ -40,12 +40,32 @@ impl Only {
 
 /// Whether one selection is all that there is, and certain values of these fields are all that it asks.
 fn is_all(detections: &Detections) -> bool {
-    let [ConditionExpr::Identifier(name)] = detections.conditions.as_slice() else { return false };
+    matches!(detections.conditions.as_slice(), [condition] if is_certain(condition, detections))
+}
+
+/// Whether it is a selection that asks for certain values of these fields and nothing else.
+fn is_certain(condition: &ConditionExpr, detections: &Detections) -> bool {
+    let ConditionExpr::Identifier(name) = condition else { return false };
     let is_certain = |item: &DetectionItem| [ACTION, OUTCOME].iter().any(|field| of_item(item, field).is_some());
     match detections.named.get(name) {
         Some(Detection::AllOf(items)) => !items.is_empty() && items.iter().all(is_certain),
         _ => false,
     }
+}
+
+/// What keeps a rule from matching lines that [`Only`] allows, where all else that it asks is certain values of these fields.
+pub fn exceptions(detections: &Detections) -> Option<ConditionExpr> {
+    let [ConditionExpr::And(parts)] = detections.conditions.as_slice() else { return None };
+    let mut exceptions = Vec::new();
+    for part in parts {
+        match part {
+            ConditionExpr::Not(inner) => exceptions.push((**inner).clone()),
+            certain if is_certain(certain, detections) => {}
+            _ => return None,
+        }
+    }
+    let is_one = exceptions.len() == 1;
+    (!exceptions.is_empty()).then(|| if is_one { exceptions.remove(0) } else { ConditionExpr::Or(exceptions) })
 }
 
 /// What one of these asks for. Nothing, where there is none.
