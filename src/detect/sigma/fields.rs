@@ -172,10 +172,8 @@ impl<'a> SigmaRecord<'a> {
     /// The message, and of the fields what is not part of it.
     pub(super) fn message_and_beside(&self) -> impl Iterator<Item = &str> {
         let message = self.record.message.as_str();
-        let is_part = |value: &str| {
-            // Letters of other scripts may change their form with what follows.
-            value.is_ascii() && memchr::memmem::find(message.as_bytes(), value.as_bytes()).is_some()
-        };
+        // Letters of other scripts may change their form with what follows.
+        let is_part = |value: &str| value.is_ascii() && is_within(value.as_bytes(), message.as_bytes());
         let values = || self.record.fields.iter().map(|(_, value)| value.as_str());
         let beside = self.beside.get_or_init(|| values().filter(|value| !is_part(value)).collect());
         std::iter::once(message).chain(beside.iter().copied())
@@ -184,6 +182,22 @@ impl<'a> SigmaRecord<'a> {
     fn strings(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.record.message.as_str()).chain(self.record.fields.iter().map(|(_, value)| value.as_str()))
     }
+}
+
+/// Most parts of a message are found where their first byte is for the first few times: to prepare a search costs several times as much.
+fn is_within(part: &[u8], whole: &[u8]) -> bool {
+    const TRIES: usize = 8;
+    let Some(first) = part.first() else { return true };
+    let mut left = whole;
+    for _ in 0..TRIES {
+        let Some(at) = memchr::memchr(*first, left) else { return false };
+        left = left.get(at..).unwrap_or_default();
+        if left.starts_with(part) {
+            return true;
+        }
+        left = left.get(1..).unwrap_or_default();
+    }
+    memchr::memmem::find(left, part).is_some()
 }
 
 fn before_query(target: Cow<'_, str>) -> Cow<'_, str> {

@@ -10,13 +10,38 @@ use crate::event::{Action, Record};
 pub struct Classes<'a> {
     program: Option<&'a str>,
     product: &'a str,
-    services: Vec<&'a str>,
-    categories: Vec<&'a str>,
+    services: Names<'a>,
+    categories: Names<'a>,
     is_of_event_log: bool,
 }
 
-/// Room for the services, or the categories, of one line.
-const NAMES: usize = 6;
+/// The services, or the categories, of one line. At most eight: five of its program and action, and one each of its format, its channel
+/// and its protocol.
+#[derive(Default)]
+struct Names<'a> {
+    names: [&'a str; 8],
+    count: usize,
+}
+
+impl<'a> Names<'a> {
+    fn push(&mut self, name: &'a str) {
+        debug_assert!(self.count < self.names.len(), "no room for {name}");
+        if let Some(place) = self.names.get_mut(self.count) {
+            *place = name;
+            self.count += 1;
+        }
+    }
+
+    fn all(&self) -> &[&'a str] {
+        self.names.get(..self.count).unwrap_or_default()
+    }
+}
+
+impl<'a> Extend<&'a str> for Names<'a> {
+    fn extend<All: IntoIterator<Item = &'a str>>(&mut self, names: All) {
+        names.into_iter().for_each(|name| self.push(name));
+    }
+}
 
 /// What a line is of whose format names no product.
 const PRODUCT: &str = "linux";
@@ -99,7 +124,7 @@ impl<'a> Classes<'a> {
             Some(product) if !place.is_some_and(|place| place.is_of_linux) => product,
             _ => PRODUCT,
         };
-        let mut services = Vec::with_capacity(NAMES);
+        let mut services = Names::default();
         if product == PRODUCT || one_of(&ON_LINUX, product) {
             add_services(record, &mut services);
         }
@@ -110,8 +135,8 @@ impl<'a> Classes<'a> {
         }
         // The number of an event says exactly what it is.
         let known = place.map_or_else(|| categories(record), |place| place.categories);
-        let mut categories: Vec<&str> = Vec::with_capacity(NAMES);
-        categories.extend(known);
+        let mut categories = Names::default();
+        categories.extend(known.iter().copied());
         if place.is_some() && record.action == Action::Login {
             categories.push("authentication");
         }
@@ -121,19 +146,19 @@ impl<'a> Classes<'a> {
 
     /// Every dimension that the rule names must be one of the record's.
     pub fn fit(&self, rule: &LogSource) -> bool {
-        let named = |name: &str| self.program == Some(name) || one_of(&self.services, name);
+        let named = |name: &str| self.program == Some(name) || one_of(self.services.all(), name);
         let is_product = |name: &str| {
             name.eq_ignore_ascii_case(self.product)
                 || (name.eq_ignore_ascii_case(PRODUCT) && one_of(&ON_LINUX, self.product))
         };
         // The product last, which most rules and lines have in common.
-        rule.category.as_deref().is_none_or(|name| one_of(&self.categories, name))
+        rule.category.as_deref().is_none_or(|name| one_of(self.categories.all(), name))
             && rule.service.as_deref().is_none_or(named)
             && rule.product.as_deref().is_none_or(is_product)
     }
 
     pub fn has_category(&self, name: &str) -> bool {
-        self.categories.contains(&name)
+        self.categories.all().contains(&name)
     }
 
     pub fn is_of_event_log(&self) -> bool {
@@ -173,7 +198,7 @@ fn zeek_log(record: &Record) -> Option<&str> {
     })
 }
 
-fn add_services(record: &Record, services: &mut Vec<&str>) {
+fn add_services(record: &Record, services: &mut Names<'_>) {
     let mut add = |name| services.push(name);
     if is_auditd(record) {
         add("auditd");
