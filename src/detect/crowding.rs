@@ -37,12 +37,14 @@ impl Crowding {
         }
         let bit = usize::try_from(fingerprint(name) % (WORDS as u64 * 64)).unwrap_or_default();
         let word = self.bits.get_mut(bit / 64)?;
-        if *word >> (bit % 64) & 1 == 0 {
-            *word |= 1 << (bit % 64);
-            self.set += 1;
+        // What has been seen makes them no more.
+        if *word >> (bit % 64) & 1 == 1 {
+            return None;
         }
-        let count = self.count();
-        if self.is_told || count <= max {
+        *word |= 1 << (bit % 64);
+        self.set += 1;
+        let count = if self.is_told { 0 } else { self.count() };
+        if count <= max {
             return None;
         }
         self.is_told = true;
