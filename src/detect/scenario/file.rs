@@ -5,7 +5,7 @@ use std::time::Duration;
 use rsigma_parser::{ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType, Level, WindowMode};
 use serde::Deserialize;
 
-use super::model::{Masks, Measure, Places, Scenario, Spread, Then};
+use super::model::{Masks, Measure, Places, Scenario, Spread, Then, Traits};
 use crate::detect::attack::technique_of_tag;
 use crate::detect::fingerprint::fingerprint;
 use crate::detect::sigma::{self, RuleText};
@@ -104,6 +104,7 @@ pub fn scenario(rule: &CorrelationRule) -> Result<(Scenario, Extension), String>
         category: extension.category.unwrap_or(Category::System),
         techniques: techniques(&rule.tags),
         score: score(rule.level),
+        traits: Traits::of(&measure, &rule.group_by),
         measure,
         at,
         timespan,

@@ -59,6 +59,7 @@ pub struct Scenario {
     pub at: usize,
     pub timespan: Duration,
     pub group_by: Vec<String>,
+    pub traits: Traits,
     /// What others group by or count as well has the same place.
     pub places: Places,
     /// Its groups differ by this from those of others, for alarms are named after them.
@@ -78,6 +79,29 @@ pub struct Scenario {
     pub file: String,
     /// What it means when the line of `followed_by` comes.
     pub then: Option<Then>,
+}
+
+/// What is asked of a scenario with nearly every line that it counts, told once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    is_of_source: bool,
+    is_of_user: bool,
+    counts_sources: bool,
+    tells_users: bool,
+}
+
+impl Traits {
+    pub fn of(measure: &Measure, group_by: &[String]) -> Self {
+        let counts = |beginning: &str| matches!(measure, Measure::Values { field } if field.starts_with(beginning));
+        let is_of = |beginning: &str| group_by.iter().any(|field| field.starts_with(beginning));
+        let is_value = matches!(measure, Measure::Values { .. });
+        Self {
+            is_of_source: is_of("source."),
+            is_of_user: is_of("user."),
+            counts_sources: counts("source."),
+            tells_users: is_value && !counts("user.") && !is_of("user."),
+        }
+    }
 }
 
 /// Another name for a scenario that counts lines.
@@ -113,20 +137,23 @@ impl Scenario {
 
     /// What it counts comes from somewhere that it tells apart.
     pub fn is_of_source(&self) -> bool {
-        self.group_by.iter().any(|field| field.starts_with("source."))
+        self.traits.is_of_source
+    }
+
+    /// It tells users apart.
+    pub fn is_of_user(&self) -> bool {
+        self.traits.is_of_user
     }
 
     /// It counts sources, and what comes after it has to come from one of them.
     pub fn asks_for_sources(&self) -> bool {
-        self.then.is_some() && matches!(&self.measure, Measure::Values { field } if field.starts_with("source."))
+        self.then.is_some() && self.traits.counts_sources
     }
 
     /// Values are taken back only by the user with whom they were counted: an account of one's own clears no address of what it has
     /// tried of others.
     pub fn tells_users(&self) -> bool {
-        let is_of_user = |field: &str| field.starts_with("user.");
-        let is_value = matches!(&self.measure, Measure::Values { field } if !is_of_user(field));
-        is_value && !self.group_by.iter().any(|field| is_of_user(field))
+        self.traits.tells_users
     }
 
     /// Whether an alarm of this one can stand for one of the other.

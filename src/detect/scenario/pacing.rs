@@ -115,11 +115,14 @@ impl Pacing {
 
     /// Somebody has succeeded; `measured`: what the scenario measures of this group since then.
     pub fn settled(&mut self, scenario: &Scenario, group: u64, measured: impl FnOnce() -> usize, line: &Marked<'_>) {
+        if !is_paced(scenario) {
+            return;
+        }
         // Of nearly every success nothing is known.
-        let known: Vec<Place> = places(scenario, group, line).filter(|place| self.groups.has(place.number)).collect();
-        if !known.is_empty() && near_from(scenario).is_some_and(|near| measured() < near) {
+        let known = both_places(scenario, group, line).map(|place| place.filter(|it| self.groups.has(it.number)));
+        if known.iter().any(Option::is_some) && near_from(scenario).is_some_and(|near| measured() < near) {
             let since = line.ts.minus(period(scenario));
-            known.into_iter().for_each(|place| self.forget(place, group, Some(since)));
+            known.into_iter().flatten().for_each(|place| self.forget(place, group, Some(since)));
         }
     }
 
@@ -190,6 +193,10 @@ struct Place {
 
 /// Whom the line is about, for this scenario.
 fn places(scenario: &Scenario, group: u64, line: &Marked<'_>) -> impl Iterator<Item = Place> + use<> {
+    both_places(scenario, group, line).into_iter().flatten()
+}
+
+fn both_places(scenario: &Scenario, group: u64, line: &Marked<'_>) -> [Option<Place>; 2] {
     let of = |whose| {
         let about = match whose {
             Whose::Group => (!scenario.group_by.is_empty()).then_some(group ^ scenario.salt),
@@ -199,7 +206,7 @@ fn places(scenario: &Scenario, group: u64, line: &Marked<'_>) -> impl Iterator<I
         // Both are fingerprints already.
         about.map(|about| Place { whose, about, number: about ^ scenario.salt.rotate_left(u64::BITS / 2) })
     };
-    [of(Whose::Group), other_side(scenario).and_then(of)].into_iter().flatten()
+    [of(Whose::Group), other_side(scenario).and_then(of)]
 }
 
 /// The field that says whom it is about, and its value.
@@ -215,9 +222,8 @@ fn name(scenario: &Scenario, whose: Whose, line: &Marked<'_>) -> Option<(String,
 
 /// Of attempts to log in each source or each account may stay below, and the other side is the same all the time.
 fn other_side(scenario: &Scenario) -> Option<Whose> {
-    let is_of_user = scenario.group_by.iter().any(|field| field.starts_with("user."));
     match scenario.category {
-        Category::Auth if is_of_user => Some(Whose::Source),
+        Category::Auth if scenario.is_of_user() => Some(Whose::Source),
         Category::Auth if scenario.is_of_source() => Some(Whose::Account),
         _ => None,
     }
@@ -225,9 +231,13 @@ fn other_side(scenario: &Scenario) -> Option<Whose> {
 
 /// From where on a count is just below: half a standard deviation of one that varies by itself, and at least one step.
 fn near_from(scenario: &Scenario) -> Option<usize> {
-    let is_counted = scenario.at >= THRESHOLD_MIN && !matches!(scenario.measure, Measure::All { .. });
-    let step = ((scenario.at as f64).sqrt() / 2.0).round() as usize;
-    is_counted.then(|| scenario.at.saturating_sub(step.max(1)))
+    let step = || ((scenario.at as f64).sqrt() / 2.0).round() as usize;
+    is_paced(scenario).then(|| scenario.at.saturating_sub(step().max(1)))
+}
+
+/// Whether its counts can be just below.
+fn is_paced(scenario: &Scenario) -> bool {
+    scenario.at >= THRESHOLD_MIN && !matches!(scenario.measure, Measure::All { .. })
 }
 
 /// After this time a group that came near has not reached the threshold.
