@@ -13,6 +13,7 @@ use bytes::Bytes;
 use crate::event::Record;
 use crate::limits;
 use crate::parse::joined::{self, BEFORE, COLUMNS};
+use crate::parse::lossy;
 
 #[derive(Debug, Default)]
 pub struct Context {
@@ -111,7 +112,7 @@ impl Context {
     }
 
     fn add_piece(&mut self, key: joined::Key, line: &Bytes) {
-        let text = String::from_utf8_lossy(line);
+        let text = lossy(line);
         if key.ends_with(&text) {
             self.pieces.retain(|(known, _)| *known != key);
             return;

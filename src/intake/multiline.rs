@@ -136,9 +136,15 @@ fn is_of_application(line: &[u8], record: &Record) -> bool {
     if !may_be_time {
         return false;
     }
+    let host = record.entity.host.as_deref();
+    // As nearly every line of a syslog daemon, and told without reading the time again.
+    let is_before_host = |host: &str| stamp::behind_rfc3339(line).is_some_and(|rest| rest.starts_with(host.as_bytes()));
+    if host.is_some_and(is_before_host) {
+        return false;
+    }
     let head = parse::lossy(line.get(..STAMP_BYTES_MAX).unwrap_or(line));
     let Some((_, rest)) = stamp::any(&head) else { return false };
-    let names_host = record.entity.host.as_ref().is_some_and(|host| rest.trim_start().starts_with(host.as_str()));
+    let names_host = host.is_some_and(|host| rest.trim_start().starts_with(host));
     !names_host && !rest.starts_with(',')
 }
 

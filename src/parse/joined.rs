@@ -1,5 +1,9 @@
 //! Lines that go on from others: what joins them, and what the later one means with the earlier ones beside it.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::audit;
 use super::envelope::{self, container};
 use super::fill::fill;
@@ -72,8 +76,9 @@ pub fn repeats_last(message: &str) -> bool {
 
 /// The part of a line that a container runtime cut, which the line's own words never tell.
 pub fn container_key(line: &[u8]) -> Option<Key> {
+    static STREAM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b" std"));
     let head = line.get(..CUT_BYTES_MAX.min(line.len()))?;
-    memchr::memmem::find(head, b" std")?;
+    STREAM.find(head)?;
     container::part(std::str::from_utf8(line).ok()?).map(|part| Key::Container(part.stream.to_owned()))
 }
 

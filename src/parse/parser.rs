@@ -98,7 +98,7 @@ pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
 fn line(payload: &[u8]) -> Cow<'_, str> {
     let payload = payload.get(..limits::LINE_BYTES_MAX).unwrap_or(payload);
     let text = lossy(payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload));
-    if text.contains('\0') {
+    if memchr::memchr(b'\0', text.as_bytes()).is_some() {
         return Cow::Owned(text.replace('\0', "\u{fffd}").trim_end_matches(['\n', '\r']).to_owned());
     }
     match text {

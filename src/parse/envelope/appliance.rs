@@ -17,7 +17,8 @@ pub(super) fn without_sequence(text: &str) -> &str {
 
 /// Behind a time, what Cisco ends it with: ` AEST: %SEC-6-…` and `: %SEC-6-…` leave ` %SEC-6-…`.
 pub(super) fn after_clock(after: &str) -> &str {
-    if !after.bytes().take(16).any(|byte| byte == b'%') {
+    let head = after.as_bytes().get(..16).unwrap_or(after.as_bytes());
+    if memchr::memchr(b'%', head).is_none() {
         return after;
     }
     let Some(at) = after.get(..12.min(after.len())).and_then(|head| head.find(": ")) else { return after };
@@ -66,7 +67,7 @@ pub(super) fn behind_host<'a>(host: &str, rest: &'a str) -> &'a str {
 
 /// `*Oct 22 09:00:00.123: %SYS-5-CONFIG_I: …`: the device's own clock, behind the header that a relay gave it.
 fn without_clock(text: &str) -> &str {
-    if !text.contains('%') {
+    if memchr::memchr(b'%', text.as_bytes()).is_none() {
         return text;
     }
     let inner = text.strip_prefix(['*', '.']).unwrap_or(text);

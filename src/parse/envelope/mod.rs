@@ -81,6 +81,10 @@ fn auto(line: &str, is_bare: bool) -> Option<Layer> {
         't' | 'n' if auditd::begins(line) => auditd::read(line),
         _ if is_bare => logfmt::detect(line),
         '<' => rfc5424::read(line).or_else(|| syslog::read(line)).or_else(|| event_xml::read(line)),
+        // As most syslog daemons write: their time is not read twice.
+        '0'..='9' if stamp::behind_rfc3339(line.as_bytes()).is_some_and(|rest| !rest.starts_with(b"std")) => {
+            syslog::read(line).or_else(|| logfmt::detect(line))
+        }
         '0'..='9' => match stamp::iso(line) {
             Some((_, after)) if after.starts_with(" std") => container::cri(line).or_else(|| syslog::read(line)),
             Some((_, after)) if after.starts_with(',') => csvlog::read(line),

@@ -21,6 +21,29 @@ pub(crate) fn iso(text: &str) -> Option<Stamp<'_>> {
     zoned(date(year, month, day)?, time, rest)
 }
 
+/// What follows a time that has the form of RFC 3339 and one blank. Whether there is such a day, [`iso`] tells.
+pub(crate) fn behind_rfc3339(line: &[u8]) -> Option<&[u8]> {
+    let mut rest = after_form(b"0000-00-00T00:00:00", line)?;
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        rest = fraction.get(digits..).filter(|_| digits > 0)?;
+    }
+    let behind_zone = match rest.first()? {
+        b'Z' => rest.get(1..)?,
+        // No offset is a day long.
+        b'+' | b'-' if rest.get(1..3)? < b"24".as_slice() => after_form(b"00:00", rest.get(1..)?)?,
+        _ => return None,
+    };
+    behind_zone.strip_prefix(b" ")
+}
+
+/// What follows digits where the form has noughts, and otherwise the same.
+fn after_form<'line>(form: &[u8], line: &'line [u8]) -> Option<&'line [u8]> {
+    let (head, rest) = line.split_at_checked(form.len())?;
+    let fits = |(form, byte): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { form == byte };
+    form.iter().zip(head).all(fits).then_some(rest)
+}
+
 /// RFC 3164: `Jan  2 03:04:05`, and with a year as devices write it: `Jan  2 2026 03:04:05`, `2026 Jan  2 03:04:05`,
 /// `Jan  2 03:04:05 2026`.
 pub(super) fn bsd(text: &str) -> Option<Stamp<'_>> {
@@ -243,6 +266,8 @@ fn micros(instant: jiff::Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn instant(text: &str) -> LogTime {
@@ -263,6 +288,22 @@ mod tests {
             "1769853600.500 x",
         ] {
             assert_eq!(any(text), Some((expected, " x")), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_follows_a_form_follows_the_time_or_there_is_no_such_time(
+            day in "[0-9]{4}-[0-3][0-9]-[0-3][0-9]", time in "[0-2][0-9]:[0-6][0-9]:[0-6][0-9]", fraction in "([.,][0-9]{0,10})?",
+            zone in "Z|z|UTC|[+-][0-2][0-9]:?[0-9]{2}", end in " ?x?",
+        ) {
+            let line = format!("{day}T{time}{fraction}{zone}{end}");
+            if let Some(rest) = behind_rfc3339(line.as_bytes()) {
+                let behind = any(&line).map(|(_, behind)| behind.as_bytes());
+                prop_assert!(behind.is_none_or(|behind| behind.strip_prefix(b" ") == Some(rest)), "{} {:?}", line, behind);
+            } else {
+                prop_assert!(!(zone == "Z" && fraction.is_empty() && end.starts_with(' ')), "{}", line);
+            }
         }
     }
 
