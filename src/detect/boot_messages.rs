@@ -131,8 +131,8 @@ const WEAKENING_SWITCHES: &[&str] = &[
 const SWITCHES_FOLLOW: &str = "ommand line: ";
 
 /// One of these stands in every message that [`of_message`] finds something in.
-pub fn first_words() -> impl Iterator<Item = &'static str> {
-    phrases::first_words(PHRASES).chain([SWITCHES_FOLLOW])
+pub fn needed_words() -> impl Iterator<Item = &'static str> {
+    phrases::needed_words(PHRASES).chain([SWITCHES_FOLLOW])
 }
 
 /// The sign of tampering in a message, if there is one.

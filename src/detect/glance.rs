@@ -32,11 +32,11 @@ impl Subject {
     fn words(self) -> Vec<&'static str> {
         match self {
             Self::Prompt => prompt_injection::HINTS.to_vec(),
-            Self::Tampering => log_tampering::first_words().collect(),
-            Self::Trust => trust_failures::first_words().collect(),
+            Self::Tampering => log_tampering::needed_words().collect(),
+            Self::Trust => trust_failures::needed_words().collect(),
             Self::WeakCrypto => weak_crypto::terms().collect(),
             Self::OddCrypto => crypto_lines::marks().collect(),
-            Self::Boot => boot_messages::first_words().collect(),
+            Self::Boot => boot_messages::needed_words().collect(),
         }
     }
 

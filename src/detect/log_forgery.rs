@@ -77,6 +77,9 @@ static SOURCE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:\bfrom |\brhost=|\brip=)\[?([0-9A-Fa-f:.]{2,45})").ok());
 
 /// What stands before every address that [`SOURCE`] finds.
+static AUTHENTICATION_FAILURE: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new("authentication failure;"));
+
 static BEFORE_SOURCE: LazyLock<[memmem::Finder<'static>; 3]> =
     LazyLock::new(|| ["from ", "rhost=", "rip="].map(memmem::Finder::new));
 
@@ -105,6 +108,7 @@ pub fn inspect(program: Option<&str>, user: Option<&str>, message: &str) -> Vec<
 
 fn embedded_line<'a>(user: Option<&'a str>, message: &'a str) -> Option<&'a str> {
     if let Some(user) = user
+        && user.bytes().any(|byte| matches!(byte, b'\n' | b'\r' | b'#' | b'\\'))
         && NEWLINE.as_ref().is_some_and(|newline| newline.is_match(user))
     {
         return Some(user);
@@ -133,12 +137,13 @@ fn audit_event(header: &str) -> Option<&str> {
 
 fn forged_address<'a>(program: Option<&str>, user: Option<&'a str>, message: &'a str) -> Option<&'a str> {
     if let Some(user) = user
+        && user.bytes().any(|byte| matches!(byte, b'=' | b' '))
         && (user.contains("rhost=") || user.contains("rip=") || (user.contains(' ') && has_address(user)))
     {
         return Some(user);
     }
     let authenticates = program.is_some_and(|program| AUTHENTICATORS.contains(&program));
-    if !authenticates && !message.contains("authentication failure;") {
+    if !authenticates && AUTHENTICATION_FAILURE.find(message.as_bytes()).is_none() {
         return None;
     }
     if message.starts_with(['C', 'D'])

@@ -79,10 +79,11 @@ impl LogSequence {
 }
 
 /// The serial of an audit record: `msg=audit(1700000000.123:4567):`, also behind the kernel's `audit:` prefix.
-pub fn audit_serial(line: &str) -> Option<u64> {
+pub fn audit_serial(line: &[u8]) -> Option<u64> {
     const BEGINNING: &str = "audit(";
     static AUDIT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(BEGINNING));
-    let rest = line.get(AUDIT.find(line.as_bytes())? + BEGINNING.len()..)?;
+    let at = AUDIT.find(line)?;
+    let rest = std::str::from_utf8(line).ok()?.get(at + BEGINNING.len()..)?;
     let (stamp, _) = rest.split_once(')')?;
     let (seconds, serial) = stamp.split_once(':')?;
     let is_time = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -122,10 +123,11 @@ mod tests {
 
     #[test]
     fn audit_serials_are_read_and_other_text_is_not() {
-        assert_eq!(audit_serial("type=SYSCALL msg=audit(1700000000.123:4567): arch=c000003e"), Some(4567));
-        assert_eq!(audit_serial("audit: type=1400 audit(1.5:7): apparmor"), Some(7));
+        assert_eq!(audit_serial(b"type=SYSCALL msg=audit(1700000000.123:4567): arch=c000003e"), Some(4567));
+        assert_eq!(audit_serial(b"audit: type=1400 audit(1.5:7): apparmor"), Some(7));
+        assert_eq!(audit_serial(b"audit: type=1400 audit(1.5:7): \xff"), None);
         for text in ["", "audit(", "audit(:)", "audit(x:1)", "audit(1.2:99999999999999999999999)"] {
-            assert_eq!(audit_serial(text), None, "{text}");
+            assert_eq!(audit_serial(text.as_bytes()), None, "{text}");
         }
     }
 }

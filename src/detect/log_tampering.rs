@@ -67,8 +67,8 @@ static COMMANDS: LazyLock<Option<(RegexSet, Vec<Tampering>)>> = LazyLock::new(||
 });
 
 /// One of these stands in every message that [`of_message`] finds something in.
-pub fn first_words() -> impl Iterator<Item = &'static str> {
-    phrases::first_words(PHRASES)
+pub fn needed_words() -> impl Iterator<Item = &'static str> {
+    phrases::needed_words(PHRASES)
 }
 
 /// The tampering that a line of a logging service or of the kernel's audit reports, if it reports any.

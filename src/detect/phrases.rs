@@ -16,8 +16,12 @@ pub struct Phrase<Meaning: 'static> {
     pub meaning: Meaning,
 }
 
-/// One of these stands in every message that is one of the phrases.
-pub fn first_words<Meaning>(table: &'static [Phrase<Meaning>]) -> impl Iterator<Item = &'static str> {
+/// One of these stands in every message that is one of the phrases: of each its longest part, which stands in the fewest others.
+pub fn needed_words<Meaning>(table: &'static [Phrase<Meaning>]) -> impl Iterator<Item = &'static str> {
+    table.iter().map(|phrase| phrase.all.iter().max_by_key(|part| part.len()).copied().unwrap_or_default())
+}
+
+fn first_words<Meaning>(table: &'static [Phrase<Meaning>]) -> impl Iterator<Item = &'static str> {
     table.iter().map(|phrase| phrase.all.first().copied().unwrap_or_default())
 }
 

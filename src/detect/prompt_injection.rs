@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 use regex::Regex;
 
 use super::words::Words;
@@ -134,7 +134,7 @@ pub fn injection(text: &str) -> Option<(Injection, String)> {
         end -= 1;
     }
     let text = text.get(..end)?;
-    if !text.bytes().any(parts_words) || !HINT.as_ref()?.is_any_in(&spelled_out(text)) {
+    if !text.bytes().any(parts_words) || !has_hint(HINT.as_ref()?, text) {
         return None;
     }
     let text = words_apart(&spelled_out(text));
@@ -151,6 +151,14 @@ pub fn injection(text: &str) -> Option<(Injection, String)> {
 }
 
 /// Whether a text with it can be more than one word, or a mark: most fields of a line are neither.
+/// Whether the text has a hint once it is spelled out.
+fn has_hint(hints: &Words, text: &str) -> bool {
+    match memchr(b'%', text.as_bytes()) {
+        Some(_) => hints.is_any_in(&spelled_out(text)),
+        None => hints.is_any_of(text.bytes().map(|byte| if byte == b'+' { b' ' } else { byte })),
+    }
+}
+
 fn parts_words(byte: u8) -> bool {
     matches!(
         byte,

@@ -97,8 +97,8 @@ static FAILURES: &[Phrase<Failure>] = phrases! {
 static FAILURE_TABLE: LazyLock<Option<Phrases<Failure>>> = LazyLock::new(|| Phrases::new(FAILURES).ok());
 
 /// One of these stands in every message that [`failure_of`] finds something in.
-pub fn first_words() -> impl Iterator<Item = &'static str> {
-    phrases::first_words(FAILURES)
+pub fn needed_words() -> impl Iterator<Item = &'static str> {
+    phrases::needed_words(FAILURES)
 }
 
 /// The failure of trust that a message reports.

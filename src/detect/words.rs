@@ -20,9 +20,14 @@ impl Words {
 
     /// Whether one stands there.
     pub fn is_any_in(&self, text: &str) -> bool {
+        self.is_any_of(text.bytes())
+    }
+
+    /// The same of a text that is told byte by byte.
+    pub fn is_any_of(&self, text: impl IntoIterator<Item = u8>) -> bool {
         let Self(automaton) = self;
         let Ok(mut state) = automaton.start_state(Anchored::No) else { return false };
-        text.bytes().any(|byte| {
+        text.into_iter().any(|byte| {
             state = automaton.next_state(Anchored::No, state, byte);
             automaton.is_match(state)
         })

@@ -170,16 +170,16 @@ impl AdvMl {
 
     /// What is odd about the time that a line tells, and about when it came.
     fn time(&mut self, event: &Event, raw: &Raw, watched: Duration, out: &mut Outbox) {
-        let host = raw.record().entity.host.clone();
+        let host = raw.record().entity.host.as_ref();
         let source_key = raw.source_key();
-        let key = [&*source_key, "\0", host.as_deref().unwrap_or_default()].concat();
+        let key = [&*source_key, "\0", host.map_or("", String::as_str)].concat();
         let (claim, time) = (event.ts().as_claimed(), event.time());
         let share = || self.settings.share_of(&source_key);
         let source = self.state.sources.touch(&key, share, || Source {
             clock: LogClock::new(claim),
             silence: Silence::new(watched),
             compartment: raw.compartment.to_string(),
-            host: host.clone(),
+            host: host.cloned(),
             is_live: false,
             has_lived: false,
             liveness: Liveness::default(),
@@ -205,14 +205,14 @@ impl AdvMl {
             self.state.sources.settle(&key);
         }
         if let Some(silent) = silent {
-            self.report_silence(&key, host.clone(), &raw.compartment, (silent, time), out);
+            self.report_silence(&key, host.cloned(), &raw.compartment, (silent, time), out);
         }
         self.report_forgotten(event, out);
         let Some(oddity) = odd else { return };
         // However the times jump, it is one burst: it is counted on the daemon's own watch.
         let counted_at = Timestamp::ZERO.plus(watched);
-        let who = format!("{} {}", quote(host.as_deref().unwrap_or_default()), quote(&raw.source));
-        if let Some(finding) = self.counted(odd_time(&raw.source, host, oddity), &key, counted_at) {
+        let who = format!("{} {}", quote(host.map_or("", String::as_str)), quote(&raw.source));
+        if let Some(finding) = self.counted(odd_time(&raw.source, host.cloned(), oddity), &key, counted_at) {
             let soc = finding.into_soc(NUMBER, Category::System, &raw.compartment);
             self.state.gathered.report(soc, &who, event, out);
         }

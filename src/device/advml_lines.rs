@@ -39,8 +39,7 @@ pub fn sequence_number(raw: &Raw) -> Option<(&'static str, u64)> {
     if let Some(number) = record.field("sequenceId").and_then(|number| number.parse().ok()) {
         return Some(("sequenceId", number));
     }
-    let line = std::str::from_utf8(&raw.payload).ok()?;
-    audit_serial(line).map(|serial| ("audit", serial))
+    audit_serial(&raw.payload).map(|serial| ("audit", serial))
 }
 
 /// What is forged in one line.

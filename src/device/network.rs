@@ -272,8 +272,9 @@ impl Network {
 
     /// A line of a Zeek log in its own format, with its time; learns the names of its columns.
     fn zeek(&mut self, raw: &Raw) -> Option<(Timestamp, Record)> {
-        let is_tabbed = raw.payload.first() == Some(&b'#') || raw.payload.iter().take(64).any(|byte| *byte == b'\t');
-        let line = std::str::from_utf8(&raw.payload).ok().filter(|_| is_tabbed)?;
+        let head = raw.payload.get(..64).unwrap_or(&raw.payload);
+        let is_tabbed = raw.payload.first() == Some(&b'#') || memchr::memchr(b'\t', head).is_some();
+        let line = if is_tabbed { std::str::from_utf8(&raw.payload).ok()? } else { return None };
         if let Some(columns) = zeek::columns(line) {
             *self.state.zeek.0.touch(&raw.source_key(), Vec::new) = columns;
             return None;
