@@ -35,8 +35,12 @@ const PEER: u8 = 1;
 const CLAIMED: u8 = 2;
 
 fn role(key: &str) -> Option<Role> {
-    let (parent, last) = key.rsplit_once('.').unwrap_or(("", key));
-    if last.len() > 24 || parent.split('.').any(|part| CLIENT_PARTS.contains(&part)) {
+    let (parent, last) = match memchr::memrchr(b'.', key.as_bytes()) {
+        Some(at) => (key.get(..at)?, key.get(at + 1..)?),
+        None => ("", key),
+    };
+    let is_of_client = || parent.split('.').any(|part| CLIENT_PARTS.contains(&part));
+    if last.len() > 24 || (!parent.is_empty() && is_of_client()) {
         return None;
     }
     let mut buffer = [0; 24];
@@ -82,6 +86,12 @@ fn role(key: &str) -> Option<Role> {
         b"status" | b"statuscode" | b"httpstatus" | b"downstreamstatus" | b"responsecode" => Role::Status,
         _ => return None,
     })
+}
+
+/// Whether a key means the method of a request. Nearly all others end otherwise.
+fn is_method(key: &str) -> bool {
+    let last = key.bytes().rev().find(u8::is_ascii_alphanumeric);
+    matches!(last, Some(b'd' | b'D')) && role(key) == Some(Role::Method)
 }
 
 /// Fills what is still unknown from keys with a known meaning.
@@ -194,8 +204,8 @@ pub(super) fn header(fields: Vec<(String, String)>, line: &str) -> Parsed {
     record.program = first(&record, PROGRAM).map(str::to_owned);
     record.pid = first(&record, PID).and_then(|pid| pid.parse().ok());
     // In a record of a web request `host` is what the client asked for.
-    let web = record.fields.iter().any(|(key, _)| role(key) == Some(Role::Method));
-    let host = first(&record, HOST).filter(|_| !web || record.field("host").is_none()).map(str::to_owned);
+    let is_web = || record.fields.iter().any(|(key, _)| is_method(key));
+    let host = first(&record, HOST).filter(|_| record.field("host").is_none() || !is_web()).map(str::to_owned);
     record.entity.host = host;
     Parsed { time, record }
 }

@@ -25,6 +25,8 @@ impl Address {
         }
         let end = text.find(|c: char| !c.is_ascii_hexdigit() && c != '.' && c != ':').unwrap_or(text.len());
         let (run, rest) = text.split_at_checked(end).filter(|(run, _)| run.len() <= ADDRESS_BYTES_MAX)?;
+        // As most words are.
+        memchr::memchr2(b'.', b':', run.as_bytes())?;
         let (rest, zone) = match rest.strip_prefix('%') {
             Some(zone) => (zone.trim_start_matches(|c: char| c.is_ascii_alphanumeric()), true),
             None => (rest, false),
@@ -59,7 +61,8 @@ impl Address {
         if let Some(ip) = ip(run) {
             return Some(Self { ip, port: None });
         }
-        let (before, port) = run.rsplit_once(':')?;
+        let at = memchr::memrchr(b':', run.as_bytes())?;
+        let (before, port) = (run.get(..at)?, run.get(at + 1..)?);
         // Only behind an IPv4 address is a further colon sure to be that of a port.
         let ip = ip(before).filter(|_| before.contains('.'))?;
         Some(Self { ip, port: Some(port.parse().ok()?) })

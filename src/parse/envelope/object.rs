@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 /// A value whose objects are without addresses that are given twice; of any other key that is, the last counts.
@@ -67,14 +68,16 @@ impl<'de> Visitor<'de> for Values {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let Untwisted(mut value) = entries.next_value()?;
-            if let Some(known) = object.get(&key)
-                && *known != value
-                && (is_address(known) || is_address(&value))
-            {
-                value = Value::Null;
+            let Untwisted(value) = entries.next_value()?;
+            match object.entry(key) {
+                Entry::Vacant(place) => {
+                    place.insert(value);
+                }
+                Entry::Occupied(mut known) => {
+                    let is_twisted = *known.get() != value && (is_address(known.get()) || is_address(&value));
+                    known.insert(if is_twisted { Value::Null } else { value });
+                }
             }
-            object.insert(key, value);
         }
         Ok(Value::Object(object))
     }
