@@ -105,7 +105,7 @@ fn median(mut rates: Vec<f64>) -> f64 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let events = (0..*ROWS).step_by(BATCH).map(|first| (first..*ROWS.min(&(first + BATCH))).map(event).collect());
+    let events = (0..*ROWS).step_by(BATCH).map(|first| (first..(first + BATCH).min(*ROWS)).map(event).collect());
     let events: Vec<Arc<[Event]>> = events.collect();
     let (mut archived, mut copied) = (Vec::new(), Vec::new());
     // Interleaved, so that what else the machine does falls on both.

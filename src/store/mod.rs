@@ -128,8 +128,7 @@ impl HotStore {
     }
 
     /// Writes the transactions in one transaction of SQLite: all of them or, on an error, none. Repeating a commit
-    /// whose answer was lost changes nothing; a cursor never moves back. It keeps its thread busy until it is done, some milliseconds
-    /// for thousands of events.
+    /// whose answer was lost changes nothing; a cursor never moves back. It keeps its thread busy until it is done.
     ///
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Busy`]: repeat it later. Others: the store needs a person or a restart.
@@ -192,8 +191,7 @@ pub(crate) mod tests {
     impl HotStore {
         /// As any program that may write to the file.
         pub(in crate::store) async fn change(&self, sql: &str) {
-            let change = |connection: &rusqlite::Connection| connection.execute_batch(sql);
-            self.inner.writer.lock().await.transaction("testing", change).unwrap();
+            self.inner.writer.lock().await.transaction("testing", |it| it.execute_batch(sql)).unwrap();
         }
     }
 
@@ -360,8 +358,7 @@ pub(crate) mod tests {
         let insert = "INSERT INTO raw_events_fast(ts, source, compartment, payload) VALUES (1.5, 'me', '', x'00')";
         let insert_output = "INSERT INTO model_outputs_fast(ts, layer, model, input_ref, output_json, score)
             VALUES (1.5, 3, 'mine', NULL, '{}', 0.5)";
-        store.change(insert).await;
-        store.change(insert_output).await;
+        store.change(&format!("{insert}; {insert_output}")).await;
         // SQLite assigned the id 7-1 to the foreign row, which the log assigns to its own next event.
         store.commit(&[transaction("intake", None, vec![raw(7, 1)])]).await.unwrap();
         let all = store.after(EventId::ZERO, Interest::ALL, 10).await.unwrap();

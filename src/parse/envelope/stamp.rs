@@ -287,7 +287,7 @@ mod tests {
             "31-Jan-2026 05:00:00.500000 -0500 x",
             "1769853600.500 x",
         ] {
-            assert_eq!(any(text), Some((expected, " x")), "{text}");
+            assert_eq!(super::any(text), Some((expected, " x")), "{text}");
         }
     }
 
@@ -299,7 +299,7 @@ mod tests {
         ) {
             let line = format!("{day}T{time}{fraction}{zone}{end}");
             if let Some(rest) = behind_rfc3339(line.as_bytes()) {
-                let behind = any(&line).map(|(_, behind)| behind.as_bytes());
+                let behind = super::any(&line).map(|(_, behind)| behind.as_bytes());
                 prop_assert!(behind.is_none_or(|behind| behind.strip_prefix(b" ") == Some(rest)), "{} {:?}", line, behind);
             } else {
                 prop_assert!(!(zone == "Z" && fraction.is_empty() && end.starts_with(' ')), "{}", line);
@@ -317,7 +317,7 @@ mod tests {
             "06/09/13 07:57:47 x",
             "[I 2013-06-09 07:57:47] x",
         ] {
-            assert_eq!(any(text), Some((expected, " x")), "{text}");
+            assert_eq!(super::any(text), Some((expected, " x")), "{text}");
         }
     }
 
@@ -352,7 +352,7 @@ mod tests {
             "@4",
             "Jan 32 00:00:00",
         ] {
-            assert_eq!(any(text), None, "{text}");
+            assert_eq!(super::any(text), None, "{text}");
         }
     }
 }
