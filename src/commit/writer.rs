@@ -35,6 +35,9 @@ const CURSORS_WAIT: Duration = Duration::from_millis(4);
 const SETTLED_AFTER: Duration = Duration::from_millis(1);
 /// How long a tick waits for what follows from it, and for others that come meanwhile: nobody outside waits for it.
 const TICK_WAITS: Duration = Duration::from_millis(100);
+/// No heartbeat is given while a commit goes on: one that took longer than this is followed by a smaller one, so that the writer is
+/// not taken for frozen where it gets next to nothing of a busy machine.
+const SLOW: Duration = Duration::from_secs(1);
 /// With so many events nothing is waited for.
 const WAITS_BELOW: usize = limits::COMMIT_EVENTS_MAX / 16;
 const PRUNE_EVERY: Duration = Duration::from_secs(1);
@@ -79,6 +82,15 @@ pub async fn run(task: TaskContext, resources: Resources) -> Result<(), String> 
     Ok(())
 }
 
+/// How many events the commit after one of so many may have that took so long.
+fn next_batch(events: usize, took: Duration) -> usize {
+    if took > SLOW {
+        (events / 2).clamp(1, limits::COMMIT_EVENTS_MAX)
+    } else {
+        (events * 2).min(limits::COMMIT_EVENTS_MAX)
+    }
+}
+
 struct Writer {
     has: Resources,
     positions: Positions,
@@ -93,7 +105,8 @@ struct Writer {
     boot: String,
     /// Bytes committed since.
     unpruned: u64,
-    /// Events of one transaction; fewer after it did not fit, so that little space is enough to go on.
+    /// Events of one transaction: few at first, for the writer before may have been too slow with many; fewer after it did not fit, so that
+    /// little space is enough to go on.
     batch: usize,
     /// The last commit.
     begun: Instant,
@@ -128,7 +141,7 @@ impl Writer {
             positions_saved: now,
             pruned: now,
             unpruned: 0,
-            batch: limits::COMMIT_EVENTS_MAX,
+            batch: limits::TRANSACTION_EVENTS_MAX,
             begun: now,
             notice: Notice::default(),
             notices: Notices::default(),
@@ -165,7 +178,7 @@ impl Writer {
                 // Whoever sees an event finds it counted.
                 self.announce(&transactions);
                 self.has.bus.confirm(&transactions);
-                self.batch = (self.batch * 2).min(limits::COMMIT_EVENTS_MAX);
+                self.batch = next_batch(self.batch, started.elapsed());
                 self.after_commit(&transactions);
                 Ok(true)
             }
@@ -294,5 +307,21 @@ impl Writer {
             }
             Err(error) => self.warn("size", &format!("the size of the hot store could not be read: {error}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_commit_is_followed_by_smaller_ones_and_a_fast_one_by_larger_ones() {
+        let slow = std::iter::successors(Some(limits::COMMIT_EVENTS_MAX), |events| Some(next_batch(*events, 2 * SLOW)));
+        let sizes: Vec<usize> = slow.take(20).collect();
+        assert!(sizes.is_sorted_by(|earlier, later| earlier >= later), "{sizes:?}");
+        assert_eq!(sizes.last(), Some(&1), "and never nothing");
+        let fast = std::iter::successors(Some(1), |events| Some(next_batch(*events, SLOW)));
+        let sizes: Vec<usize> = fast.take(20).collect();
+        assert!(sizes.is_sorted() && sizes.last() == Some(&limits::COMMIT_EVENTS_MAX), "{sizes:?}");
     }
 }
