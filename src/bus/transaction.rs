@@ -29,10 +29,12 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// Whether nobody outside waits for it: a tick, or that a stage has nothing to say to what it has handled.
+    /// Whether nobody outside waits for it: a tick, what SHRINK measured, or that a stage has nothing to say to what it has handled.
     pub fn is_of_the_clock(&self) -> bool {
         let Self { consumer: _, cursor: _, events, positions, snapshot: _, dead_letters, entries: _ } = self;
-        positions.is_empty() && dead_letters.is_empty() && events.iter().all(|event| event.stream == Stream::Tick)
+        positions.is_empty()
+            && dead_letters.is_empty()
+            && events.iter().all(|event| matches!(event.stream, Stream::Tick | Stream::Shrink))
     }
 
     /// Bytes that its events hold on to, roughly.
