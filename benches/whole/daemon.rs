@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 pub const PATIENCE: Duration = Duration::from_secs(600);
 /// Clock ticks a second in /proc, on every Linux that there is.
 const HZ: f64 = 100.0;
+const TAKEN: &str = "dsmil_events_total{stream=\"L3_IN\"}";
 
 pub struct Daemon {
     child: Child,
-    port: u16,
+    pub port: u16,
 }
 
 impl Daemon {
@@ -40,7 +41,7 @@ impl Daemon {
         daemon
     }
 
-    fn get(&self, path: &str) -> String {
+    pub fn get(&self, path: &str) -> String {
         let mut answer = String::new();
         if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
             let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
@@ -52,14 +53,13 @@ impl Daemon {
     /// Everything was taken in, handled, committed and taken outside.
     pub fn is_through(&self, lines: usize) -> bool {
         let metrics = self.get("/metrics");
-        let of = |name: &str| {
-            let values =
-                metrics.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next());
-            values.filter_map(|value| value.parse::<f64>().ok()).sum::<f64>()
-        };
-        of("dsmil_events_total{stream=\"L3_IN\"}") >= lines as f64
-            && of("dsmil_stage_lag_events{") == 0.0
-            && of("dsmil_outlet_lag_events{") == 0.0
+        let of = |name| sum(&metrics, name);
+        of(TAKEN) >= lines as f64 && of("dsmil_stage_lag_events{") == 0.0 && of("dsmil_outlet_lag_events{") == 0.0
+    }
+
+    /// Lines that are committed.
+    pub fn taken(&self) -> u64 {
+        sum(&self.get("/metrics"), TAKEN) as u64
     }
 
     /// Seconds of CPU so far.
@@ -70,9 +70,23 @@ impl Daemon {
     }
 
     pub fn peak_mib(&self) -> u64 {
+        self.bytes("VmHWM:") >> 20
+    }
+
+    /// Without files and the hot store: what `daemon.memory_max` bounds.
+    pub fn own_bytes(&self) -> u64 {
+        self.bytes("RssAnon:")
+    }
+
+    pub fn resident_bytes(&self) -> u64 {
+        self.bytes("VmRSS:")
+    }
+
+    /// As the kernel says it, see proc_pid_status(5).
+    fn bytes(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 }
 
@@ -82,6 +96,12 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Of all series whose lines begin so.
+pub fn sum(metrics: &str, name: &str) -> f64 {
+    let values = metrics.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next());
+    values.filter_map(|value| value.parse::<f64>().ok()).sum()
 }
 
 pub fn program() -> PathBuf {

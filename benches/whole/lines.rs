@@ -14,15 +14,13 @@ const ATTACK_EVERY: usize = 500;
 /// The process that writes the log.
 pub fn write(path: &Path, lines: usize, rate: usize, entities: usize) {
     let mut file = File::options().create(true).append(true).open(path).unwrap();
-    let (begun, mut random) = (Instant::now(), 7_u64);
+    let (begun, mut mix) = (Instant::now(), Mix::new(entities));
     let mut text = String::new();
     let portion = if rate > 0 { (rate / 1000).clamp(1, PORTION) } else { PORTION };
     for first in (0..lines).step_by(portion) {
         text.clear();
         for number in first..lines.min(first + portion) {
-            // Of Knuth's linear congruential generator the upper bits.
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            line(&mut text, number, (random >> 33) as usize, entities);
+            mix.line(&mut text, number, now());
         }
         file.write_all(text.as_bytes()).unwrap();
         if rate > 0 {
@@ -32,9 +30,38 @@ pub fn write(path: &Path, lines: usize, rate: usize, entities: usize) {
     }
 }
 
-fn line(text: &mut String, number: usize, random: usize, entities: usize) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let stamp = jiff::Timestamp::from_microsecond(now.as_micros() as i64).unwrap();
+/// In microseconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64
+}
+
+/// The same lines in every run, but for their times.
+pub struct Mix {
+    random: u64,
+    entities: usize,
+}
+
+impl Mix {
+    pub fn new(entities: usize) -> Self {
+        Self { random: 7, entities }
+    }
+
+    /// Has other lines follow.
+    #[allow(dead_code)] // for who writes them from several threads
+    pub fn skip(&mut self, number: usize) {
+        self.random ^= number as u64;
+    }
+
+    /// The line of this number, with its newline.
+    pub fn line(&mut self, text: &mut String, number: usize, micros: u64) {
+        // Of Knuth's linear congruential generator the upper bits.
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        line(text, number, (self.random >> 33) as usize, self.entities, micros);
+    }
+}
+
+fn line(text: &mut String, number: usize, random: usize, entities: usize, micros: u64) {
+    let stamp = jiff::Timestamp::from_microsecond(micros as i64).unwrap();
     let (who, kind) = (random / 100 % entities, random % 100);
     let (user, pid, port) = (who % 5000, 1000 + who % 30_000, 1024 + who % 60_000);
     let address = format!("10.{}.{}.{}", who >> 16 & 255, who >> 8 & 255, who & 255);

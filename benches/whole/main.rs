@@ -15,6 +15,7 @@ use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+#[allow(dead_code)] // the bench of an overload uses the rest
 mod daemon;
 #[path = "../input/mod.rs"]
 mod input;
