@@ -1,7 +1,7 @@
 //! Events column by column, as UNNEST takes them: for rows whose keys may be taken. Pure.
 
-use super::copied::clean;
-use super::rows::Item;
+use super::item::Item;
+use super::values::{clean, small};
 use crate::store::rows::{ControlRow, FormatNames, OutputRow, RawRow, Row};
 
 /// Rows of `raw_events_fast`.
@@ -113,9 +113,4 @@ impl ControlColumns {
         self.root.push(row.root);
         self.body_json.push(row.body_json.clone());
     }
-}
-
-/// Layers, producers and attribute forms are small numbers.
-pub(super) fn small(number: i64) -> i16 {
-    i16::try_from(number).unwrap_or(i16::MAX)
 }

@@ -1,11 +1,9 @@
 //! Rows in the binary form of COPY, which Postgres takes at half the cost of arrays: it neither unpacks them nor looks for each key
 //! twice. Pure. <https://www.postgresql.org/docs/current/sql-copy.html>, "Binary Format".
 
-use std::borrow::Cow;
-
 use crate::store::rows::{OutputRow, RawRow};
 
-use super::columns::small;
+use super::values::{clean, small};
 
 /// The signature, no flags, no extension of the header.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -93,25 +91,9 @@ impl Copied {
     }
 }
 
-/// Text without the one character that Postgres refuses; senders choose the names, and one must not stop the archive.
-/// JSON has it escaped.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
-    if memchr::memchr(0, text.as_bytes()).is_some() {
-        Cow::Owned(text.replace('\0', "\u{fffd}"))
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_that_postgres_refuses_is_made_one_that_it_takes() {
-        assert_eq!(clean("a\0b"), "a\u{fffd}b");
-        assert!(matches!(clean("ab"), Cow::Borrowed("ab")));
-    }
 
     #[test]
     fn what_is_handed_on_in_pieces_is_a_header_rows_and_a_trailer() {

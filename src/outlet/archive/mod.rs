@@ -22,6 +22,7 @@ mod entries;
 mod errors;
 mod guard;
 mod heads;
+mod item;
 mod lane;
 mod link;
 mod outlet;
@@ -32,6 +33,7 @@ mod search;
 mod sql;
 mod state;
 mod stretch;
+mod values;
 mod write;
 
 pub use begin::{begin, restored};

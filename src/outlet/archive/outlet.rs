@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::item::Item;
 use super::lane::ArchiveLane;
-use super::rows::Item;
 use super::state::{ABOUT, Settings, State};
 use super::stretch::Stretch;
 use super::{Link, Rows};

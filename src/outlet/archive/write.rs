@@ -8,11 +8,12 @@ use sqlx::query::Query;
 use sqlx::{Connection, PgConnection, Row};
 
 use super::columns::Columns;
-use super::copied::{Copied, clean};
+use super::copied::Copied;
 use super::errors;
 use super::link::{Link, Progress, within};
 use super::rows::Rows;
 use super::sql::{self, Insert};
+use super::values::clean;
 use crate::limits;
 use crate::retry::OutsideError;
 use crate::store::{Checkpoint, LetterRow};
