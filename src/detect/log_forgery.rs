@@ -76,10 +76,10 @@ static NEWLINE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\n|\r|#0
 static SOURCE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:\bfrom |\brhost=|\brip=)\[?([0-9A-Fa-f:.]{2,45})").ok());
 
-/// What stands before every address that [`SOURCE`] finds.
 static AUTHENTICATION_FAILURE: LazyLock<memmem::Finder<'static>> =
     LazyLock::new(|| memmem::Finder::new("authentication failure;"));
 
+/// What stands before every address that [`SOURCE`] finds.
 static BEFORE_SOURCE: LazyLock<[memmem::Finder<'static>; 3]> =
     LazyLock::new(|| ["from ", "rhost=", "rip="].map(memmem::Finder::new));
 

@@ -150,7 +150,6 @@ pub fn injection(text: &str) -> Option<(Injection, String)> {
     })
 }
 
-/// Whether a text with it can be more than one word, or a mark: most fields of a line are neither.
 /// Whether the text has a hint once it is spelled out.
 fn has_hint(hints: &Words, text: &str) -> bool {
     match memchr(b'%', text.as_bytes()) {
@@ -159,6 +158,7 @@ fn has_hint(hints: &Words, text: &str) -> bool {
     }
 }
 
+/// Whether a text with it can be more than one word, or a mark: most fields of a line are neither.
 fn parts_words(byte: u8) -> bool {
     matches!(
         byte,

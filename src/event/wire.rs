@@ -116,16 +116,19 @@ pub(super) type RawFields<'event> = Vec<(&'event str, Cow<'event, str>)>;
 pub(super) fn raw_fields<'event>(event: &'event Event, raw: &'event Raw) -> RawFields<'event> {
     // A number that is finite always serialises.
     let ts = serde_json::to_string(&event.ts().seconds()).unwrap_or_default();
-    let mut fields: RawFields<'_> = vec![
-        ("ts", ts.into()),
-        ("source", Cow::Borrowed(&raw.source)),
-        ("compartment", Cow::Borrowed(&raw.compartment)),
+    std::iter::once(("ts", ts.into())).chain(raw_texts(event, raw)).collect()
+}
+
+/// All of them but its time, which is a number.
+fn raw_texts<'event>(event: &'event Event, raw: &'event Raw) -> impl Iterator<Item = (&'event str, Cow<'event, str>)> {
+    let own = [
+        ("source", Cow::Borrowed(&*raw.source)),
+        ("compartment", Cow::Borrowed(&*raw.compartment)),
         ("payload", String::from_utf8_lossy(&raw.payload)),
         ("event_id", event.id.to_string().into()),
     ];
     let attributes = raw_attributes(raw).map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
-    fields.extend(attributes);
-    fields
+    own.into_iter().chain(attributes)
 }
 
 /// Those that are members of the line's form.
@@ -141,12 +144,8 @@ impl Serialize for RawForm<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("ts", &self.event.ts().seconds())?;
-        map.serialize_entry("source", &*self.raw.source)?;
-        map.serialize_entry("compartment", &*self.raw.compartment)?;
-        map.serialize_entry("payload", &String::from_utf8_lossy(&self.raw.payload))?;
-        map.serialize_entry("event_id", &self.event.id)?;
-        for (name, value) in raw_attributes(self.raw) {
-            map.serialize_entry(name, value)?;
+        for (name, value) in raw_texts(self.event, self.raw) {
+            map.serialize_entry(name, &value)?;
         }
         map.end()
     }

@@ -95,8 +95,10 @@ async fn open_file(path: &Path, max_bytes: u64, bound: EventId) -> Result<(Write
     let mut writer = Writer::connect(path.to_owned(), max_bytes)?;
     writer.transaction("making its tables", |connection| make_tables(connection, fresh))?;
     writer.transaction("adding columns", add_columns)?;
-    // A store in which there is no room for them is slower to search, and no worse otherwise.
-    if let Err(error) = writer.transaction("making its indexes", add_indexes) {
+    // A store in which there is no room for all of them is slower to search, and no worse otherwise.
+    let mut indexes = index::CREATE.into_iter();
+    let made = indexes.try_for_each(|create| writer.transaction("making an index", |it| it.execute_batch(create)));
+    if let Err(error) = made {
         log::warn!(
             "{error}: not all indexes by user, address and machine, and of what tells of incidents, could be made: \
              pages about one, searches for one and lists of incidents are slow until a start at which there is room"
@@ -128,11 +130,6 @@ fn add_columns(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Nothing for a store that has them.
-fn add_indexes(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
-    index::CREATE.into_iter().try_for_each(|create| connection.execute_batch(create))
 }
 
 async fn recovered(path: &Path) -> Result<Recovery, sqlx::Error> {

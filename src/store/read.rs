@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use sqlx::query::Query;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Database, FromRow, Row, Sqlite};
 
 use super::HotStore;
@@ -46,17 +47,8 @@ impl HotStore {
     /// [`StoreError::Busy`] when no connection is free in time; [`StoreError::Corrupt`], [`StoreError::Io`].
     pub async fn after(&self, id: EventId, interest: Interest, count: usize) -> Result<Vec<Event>, StoreError> {
         let masks = Masks::from(interest);
-        let end = self.committed().packed();
-        let (mut low, mut stretch) = (id.packed(), FIRST_STRETCH);
         let mut found = Page::new(self.parser());
-        while low < end && found.has_room(count) {
-            let high = low.saturating_add(stretch).min(end);
-            let begun = Instant::now();
-            let limit = count - found.events.len();
-            let cut = self.read(schema::SELECT_RANGE, (low, high), masks, limit, &mut found).await?;
-            low = cut.unwrap_or(high);
-            stretch = next_stretch(stretch, begun.elapsed());
-        }
+        self.fill(id, count, &mut found, |range, limit| select(schema::SELECT_RANGE, range, masks, limit)).await?;
         Ok(found.events)
     }
 
@@ -115,37 +107,23 @@ impl HotStore {
         limit: usize,
         found: &mut Page,
     ) -> Result<Option<i64>, StoreError> {
-        let query = sqlx::query(sql)
-            .bind(range.0)
-            .bind(range.1)
-            .bind(masks.raw)
-            .bind(masks.outputs)
-            .bind(masks.producers)
-            .bind(masks.control)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        self.take_rows("reading events", query, limit, found).await
+        self.take_rows("reading events", select(sql, range, masks, limit), limit, found).await
     }
 
     /// The same of a query that gives at most `limit` rows.
-    pub(super) async fn take_rows(
+    pub(super) async fn take_rows<R: Reading>(
         &self,
         tried: &'static str,
         query: Query<'_, Sqlite, <Sqlite as Database>::Arguments>,
         limit: usize,
-        found: &mut Page,
+        found: &mut Page<R>,
     ) -> Result<Option<i64>, StoreError> {
         let rows = async {
             let mut rows = query.fetch(&self.inner.readers);
             let (mut count, mut last) = (0, 0);
             while let Some(row) = rows.try_next().await? {
                 (count, last) = (count + 1, row.try_get(0)?);
-                match Stored::from_row(&row) {
-                    Ok(stored) => found.take(stored),
-                    Err(error) => {
-                        let (id, reason) = (EventId::from_packed(last), error.to_string());
-                        found.left_out.push(RowError::Unreadable { id, reason });
-                    }
-                }
+                found.take(EventId::from_packed(last), &row);
                 if found.bytes > limits::READ_BYTES_MAX {
                     return Ok(Some(last));
                 }
@@ -160,6 +138,27 @@ impl HotStore {
             found.left_out.clear();
         }
         read
+    }
+
+    /// Reads on from `id`, by statements that give at most so many rows of a range in log order, until there are `count` or none are
+    /// left. Returns the id up to which there are no more.
+    async fn fill<R: Reading>(
+        &self,
+        id: EventId,
+        count: usize,
+        found: &mut Page<R>,
+        statement: impl Fn((i64, i64), usize) -> Statement,
+    ) -> Result<EventId, StoreError> {
+        let end = self.committed().packed();
+        let (mut low, mut stretch) = (id.packed(), FIRST_STRETCH);
+        while low < end && found.has_room(count) {
+            let high = low.saturating_add(stretch).min(end);
+            let (begun, limit) = (Instant::now(), count - found.events.len());
+            let cut = self.take_rows("reading events", statement((low, high), limit), limit, found).await?;
+            low = cut.unwrap_or(high);
+            stretch = next_stretch(stretch, begun.elapsed());
+        }
+        Ok(EventId::from_packed(low))
     }
 
     /// The entries that became events with `after < id <= through`.
@@ -209,10 +208,42 @@ fn kept_letter((number, id, stream, reason, payload): (i64, i64, String, String,
     KeptLetter { number, letter }
 }
 
+type Statement = Query<'static, Sqlite, <Sqlite as Database>::Arguments>;
+
+/// At most `limit` rows of a range.
+fn select(sql: &'static str, range: (i64, i64), masks: Masks, limit: usize) -> Statement {
+    sqlx::query(sql)
+        .bind(range.0)
+        .bind(range.1)
+        .bind(masks.raw)
+        .bind(masks.outputs)
+        .bind(masks.producers)
+        .bind(masks.control)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
+/// What is made of the row of an event.
+pub(super) trait Reading {
+    type Event;
+
+    /// What it is, and the bytes that it holds.
+    fn read(&mut self, row: &SqliteRow) -> Result<(Result<Self::Event, RowError>, usize), sqlx::Error>;
+}
+
+impl Reading for Rebuilder {
+    type Event = Event;
+
+    fn read(&mut self, row: &SqliteRow) -> Result<(Result<Event, RowError>, usize), sqlx::Error> {
+        let stored = Stored::from_row(row)?;
+        let bytes = stored.body.len();
+        Ok((self.event(stored), bytes))
+    }
+}
+
 /// Events read so far.
-pub(super) struct Page {
-    rebuilder: Rebuilder,
-    pub(super) events: Vec<Event>,
+pub(super) struct Page<R: Reading = Rebuilder> {
+    reading: R,
+    pub(super) events: Vec<R::Event>,
     bytes: usize,
     /// Rows that cannot be read.
     left_out: Vec<RowError>,
@@ -220,16 +251,28 @@ pub(super) struct Page {
 
 impl Page {
     pub(super) fn new(parser: Arc<dyn RecordParser>) -> Self {
-        Self { rebuilder: Rebuilder::new(parser), events: Vec::new(), bytes: 0, left_out: Vec::new() }
+        Self::of(Rebuilder::new(parser))
+    }
+}
+
+impl<R: Reading> Page<R> {
+    fn of(reading: R) -> Self {
+        Self { reading, events: Vec::new(), bytes: 0, left_out: Vec::new() }
     }
 
     pub(super) fn has_room(&self, count: usize) -> bool {
         self.events.len() < count && self.bytes <= limits::READ_BYTES_MAX
     }
 
-    pub(super) fn take(&mut self, stored: Stored<'_>) {
-        self.bytes += stored.body.len();
-        match self.rebuilder.event(stored) {
+    fn take(&mut self, id: EventId, row: &SqliteRow) {
+        let read = match self.reading.read(row) {
+            Ok((read, bytes)) => {
+                self.bytes += bytes;
+                read
+            }
+            Err(error) => Err(RowError::Unreadable { id, reason: error.to_string() }),
+        };
+        match read {
             Ok(event) => self.events.push(event),
             Err(error) => self.left_out.push(error),
         }

@@ -1,18 +1,15 @@
 //! Committed events as the rows that they are: whoever passes them on and looks into none need not have them made events again.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use futures_util::TryStreamExt;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{FIRST_STRETCH, next_stretch};
+use super::{Page, Reading};
 use crate::event::{EventId, Stream, Times, Timestamp};
-use crate::limits;
 use crate::store::HotStore;
 use crate::store::error::StoreError;
-use crate::store::rows::{ControlRow, OutputRow, RawRow, Row, kept};
+use crate::store::rows::{ControlRow, OutputRow, RawRow, Row, RowError, kept};
 
 /// A row and what it belongs to.
 #[derive(Debug, Clone)]
@@ -34,65 +31,35 @@ const SELECT_ROWS: &str = "SELECT id, ts, root, arrival, believed, attributes <<
     FROM control_events_fast WHERE id > ?1 AND id <= ?2
     ORDER BY id LIMIT ?3";
 
-/// What was read so far. Rows that follow one another are mostly of one source, so its names are kept from row to row.
+/// Rows that follow one another are mostly of one source, so its names are kept from row to row.
 #[derive(Default)]
-struct Page {
-    rows: Vec<StoredRow>,
-    bytes: usize,
+struct Unread {
     name: Arc<str>,
     compartment: Arc<str>,
     format: Arc<str>,
 }
 
 impl HotStore {
-    /// Rows of committed events after `id`, at most `count` and, beyond the first, at most [`limits::READ_BYTES_MAX`]; and the id up
-    /// to which there are no more. A row that cannot be read is logged and left out.
+    /// Rows of committed events after `id`, at most `count` and, beyond the first, at most
+    /// [`READ_BYTES_MAX`](crate::limits::READ_BYTES_MAX); and the id up to which there are no more. A row that cannot be read is logged
+    /// and left out.
     ///
     /// # Errors
     /// As [`after`](Self::after).
     pub async fn rows_after(&self, id: EventId, count: usize) -> Result<(Vec<StoredRow>, EventId), StoreError> {
-        let end = self.committed().packed();
-        let (mut low, mut stretch) = (id.packed(), FIRST_STRETCH);
-        let mut page = Page::default();
-        while low < end && page.rows.len() < count && page.bytes <= limits::READ_BYTES_MAX {
-            let high = low.saturating_add(stretch).min(end);
-            let begun = Instant::now();
-            let cut = self.read_rows((low, high), count - page.rows.len(), &mut page).await?;
-            low = cut.unwrap_or(high);
-            stretch = next_stretch(stretch, begun.elapsed());
-        }
-        Ok((page.rows, EventId::from_packed(low)))
-    }
-
-    /// When there may be more in the range, returns the id of the last one.
-    async fn read_rows(
-        &self,
-        (low, high): (i64, i64),
-        limit: usize,
-        page: &mut Page,
-    ) -> Result<Option<i64>, StoreError> {
-        let query = sqlx::query(SELECT_ROWS).bind(low).bind(high).bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        let read = async {
-            let mut rows = query.fetch(&self.inner.readers);
-            let (mut count, mut last) = (0, low);
-            while let Some(row) = rows.try_next().await? {
-                (count, last) = (count + 1, row.try_get(0)?);
-                if let Err(error) = page.take(&row) {
-                    let path = self.inner.path.display();
-                    log::error!("hot store {path}: event {} was left out: {error}", EventId::from_packed(last));
-                }
-                if page.bytes > limits::READ_BYTES_MAX {
-                    return Ok(Some(last));
-                }
-            }
-            Ok((count >= limit).then_some(last))
+        let mut page = Page::of(Unread::default());
+        let rows = |(low, high): (i64, i64), limit: usize| {
+            sqlx::query(SELECT_ROWS).bind(low).bind(high).bind(i64::try_from(limit).unwrap_or(i64::MAX))
         };
-        self.in_time("reading events", read).await
+        let scanned = self.fill(id, count, &mut page, rows).await?;
+        Ok((page.events, scanned))
     }
 }
 
-impl Page {
-    fn take(&mut self, row: &SqliteRow) -> Result<(), sqlx::Error> {
+impl Reading for Unread {
+    type Event = StoredRow;
+
+    fn read(&mut self, row: &SqliteRow) -> Result<(Result<StoredRow, RowError>, usize), sqlx::Error> {
         let (id, ts, form): (i64, f64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(5)?);
         let root: Option<i64> = row.try_get(2)?;
         let (arrival, believed) = match (row.try_get(3)?, row.try_get(4)?) {
@@ -100,11 +67,11 @@ impl Page {
             _ => stored_without(ts, id),
         };
         let (layer, number) = (form & 0xff, form >> 16);
-        let taken = match (form >> 8) & 0xff {
+        let (row, bytes) = match (form >> 8) & 0xff {
             0 => {
                 let payload: Vec<u8> = row.try_get(6)?;
-                self.bytes += payload.len();
-                Row::Raw(RawRow {
+                let bytes = payload.len();
+                let row = Row::Raw(RawRow {
                     id,
                     ts,
                     arrival,
@@ -117,12 +84,13 @@ impl Page {
                     format: kept(&mut self.format, row.try_get(9)?),
                     attributes: number,
                     provenance: row.try_get(10)?,
-                })
+                });
+                (row, bytes)
             }
             1 => {
                 let output_json: String = row.try_get(6)?;
-                self.bytes += output_json.len();
-                Row::Output(OutputRow {
+                let bytes = output_json.len();
+                let row = Row::Output(OutputRow {
                     id,
                     ts,
                     arrival,
@@ -134,18 +102,18 @@ impl Page {
                     score: row.try_get::<Option<f64>, _>(11)?.unwrap_or_default(),
                     root: root.unwrap_or(id),
                     producer: number,
-                })
+                });
+                (row, bytes)
             }
             _ => {
                 let body_json: String = row.try_get(6)?;
-                self.bytes += body_json.len();
+                let bytes = body_json.len();
                 let stream = if layer == 1 { Stream::Tick } else { Stream::Shrink }.name();
-                Row::Control(ControlRow { id, ts, arrival, believed, stream, root, body_json })
+                (Row::Control(ControlRow { id, ts, arrival, believed, stream, root, body_json }), bytes)
             }
         };
         let (id, root) = (EventId::from_packed(id), EventId::from_packed(root.unwrap_or(id)));
-        self.rows.push(StoredRow { id, root, row: taken });
-        Ok(())
+        Ok((Ok(StoredRow { id, root, row }), bytes))
     }
 }
 
