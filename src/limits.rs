@@ -54,7 +54,7 @@ pub const SNAPSHOT_EVERY: std::time::Duration = std::time::Duration::from_secs(5
 pub const SNAPSHOT_FEW_EVENTS: usize = 32;
 pub const SNAPSHOT_AT_REST_EVERY: std::time::Duration = std::time::Duration::from_secs(15);
 /// … but takes no larger part of the time than this, unless so many events have come: they are handled again at a start.
-pub const SNAPSHOT_PART_OF_TIME: u32 = 100;
+pub const SNAPSHOT_PART_OF_TIME: u32 = 400;
 pub const SNAPSHOT_EVENTS_MAX: usize = 300_000;
 /// Events that crashed a stage and are remembered for it.
 pub const REMEMBERED_CRASHES_MAX: usize = 256;

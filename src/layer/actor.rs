@@ -23,6 +23,9 @@ const REST: Duration = HEARTBEAT_EVERY.saturating_add(Duration::from_millis(100)
 /// Turns that are further apart than this do not come one after the other.
 const APART: Duration = Duration::from_millis(50);
 
+/// So many stages that follow one another save their states at different times.
+const SAVED_APART: u32 = 16;
+
 /// There may be something to read.
 struct Wake;
 
@@ -37,6 +40,7 @@ pub struct StageActor {
     awake: Arc<AtomicBool>,
     running: Option<Running>,
     meters: StageMeters,
+    place: usize,
     /// The heartbeat to come, and when it was put off last.
     beat: Option<SpawnHandle>,
     put_off: Instant,
@@ -66,7 +70,18 @@ pub fn child(shell: &Arc<Shell>, store: HotStore, place: usize, drain: Duration)
             let make = move |task| {
                 let meters = StageMeters::new(shell.spec.name);
                 let (awake, now) = (Arc::default(), Instant::now());
-                StageActor { task, shell, store, awake, running: None, meters, beat: None, put_off: now, turned: now }
+                StageActor {
+                    task,
+                    shell,
+                    store,
+                    awake,
+                    running: None,
+                    meters,
+                    place,
+                    beat: None,
+                    put_off: now,
+                    turned: now,
+                }
             };
             drop(spawn(arbiter, task, make, gave_up));
         }),
@@ -142,7 +157,9 @@ impl StageActor {
         if let Some(error) = unread {
             log::warn!(target: self.shell.spec.identifier, "{}: {error}", self.shell.spec.name);
         }
-        self.running = Some(Running { run, saved_at: Instant::now(), save_failed: false });
+        let now = Instant::now();
+        let saved_at = now.checked_sub(head_start(self.place)).unwrap_or(now);
+        self.running = Some(Running { run, saved_at, save_failed: false });
     }
 
     /// A timer costs a wake-up, so that there is none where something else wakes the actor.
@@ -231,6 +248,13 @@ impl StageActor {
     }
 }
 
+/// By how much sooner a stage saves its state for the first time than it would have to. Stages that all save at once take the whole
+/// machine for as long as that lasts, and are done in one large commit; each keeps the distance that it began with.
+fn head_start(place: usize) -> Duration {
+    let part = u32::try_from(place).unwrap_or_default() % SAVED_APART;
+    limits::SNAPSHOT_EVERY * part / SAVED_APART
+}
+
 impl Running {
     /// Nothing is handled while the state is saved, so that a large one is saved less often.
     fn is_due(&self) -> bool {
@@ -250,6 +274,22 @@ impl Running {
         meters.state_not_saved();
         if !std::mem::replace(&mut self.save_failed, true) {
             log::error!(target: shell.spec.identifier, "{}: {error}", shell.spec.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_that_follow_one_another_save_their_states_at_different_times() {
+        let apart = SAVED_APART as usize;
+        for first in [0, 1, 7, apart - 1, 10 * apart] {
+            let mut head_starts: Vec<Duration> = (first..first + apart).map(head_start).collect();
+            head_starts.sort();
+            assert!(head_starts.windows(2).all(|two| two[0] < two[1]), "{head_starts:?}");
+            assert!(head_starts.iter().all(|head_start| *head_start < limits::SNAPSHOT_EVERY));
         }
     }
 }
