@@ -47,9 +47,7 @@ pub fn archive_status(daemon: &Daemon) -> serde_json::Value {
 }
 
 pub fn wait_until_archived(daemon: &Daemon) {
-    wait_for("every stage to have handled everything", || {
-        daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0)
-    });
+    wait_for("every stage to have handled everything", || daemon.has_no_backlog());
     wait_for("everything to be archived", || {
         let archive = archive_status(daemon);
         archive["up"] == true && archive["lag_events"] == 0

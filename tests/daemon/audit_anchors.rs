@@ -11,7 +11,7 @@ use crate::archive_search::attack;
 use crate::harness::{Daemon, Site, dsmild, wait_for};
 use crate::journald::Journald;
 use crate::postgres::Postgres;
-use crate::records::{decide, demo, pending};
+use crate::records::{decide, demo, proposals_of_demo};
 use crate::redis_server::{Reply, Server, installed};
 
 const DECISIONS: usize = 2;
@@ -32,8 +32,7 @@ fn damages(whole: &[u8], another: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 
 /// Decides on so many proposals; returns the audit log.
 fn decided(site: &Site, daemon: &Daemon, verb: &str) -> Vec<u8> {
-    wait_for("proposals", || pending(daemon).len() >= DECISIONS);
-    for id in &pending(daemon)[..DECISIONS] {
+    for id in &proposals_of_demo(daemon)[..DECISIONS] {
         let (code, answer) = decide(site, id, verb);
         assert_eq!(code, 200, "{answer}");
     }

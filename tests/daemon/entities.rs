@@ -24,8 +24,7 @@ fn what_is_known_of_an_attacker_is_what_the_log_says_also_after_a_kill() {
     break_in(&site, "atlas", ("eve", "203.0.113.5"), (0, ""), &[]);
     break_in(&site, "gw", ("bob", "203.0.113.6"), (300, ""), &[]);
     let daemon = site.start_ready();
-    let idle = || daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0);
-    wait_for("all lines to be judged", || daemon.stream("L3_OUT").len() >= 56 && idle());
+    wait_for("all lines to be judged", || daemon.stream("L3_OUT").len() >= 56 && daemon.has_no_backlog());
     let is_about =
         |event: &Value, value: &str| ["user", "src_ip", "dst_ip"].iter().any(|part| event["entity"][*part] == value);
     let check = |daemon: &Daemon| {

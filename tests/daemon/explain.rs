@@ -189,10 +189,9 @@ fn a_posted_line_names_its_request_and_an_incident_is_told_with_its_alerts() {
     let place = explained(&daemon, &posted().unwrap()["id"])["tree"]["line"]["read_at"].clone();
     assert_eq!((place["kind"].as_str(), place["line"].as_u64()), (Some("http"), Some(2)), "{place}");
 
+    daemon.until_handled(fs::read_to_string(demo).unwrap().lines().count() + 1);
     let incidents = || serde_json::from_str::<Value>(&daemon.get("/api/v1/incidents").unwrap().1).unwrap();
     wait_for("an incident", || !incidents()["incidents"].as_array().unwrap().is_empty());
-    let settled = || daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0);
-    wait_for("all that follows to be said", settled);
     let incident = incidents()["incidents"][0].clone();
     let id = incident["id"].as_str().unwrap();
     let (code, body) = daemon.get(&format!("/api/v1/incidents/{id}/explain")).unwrap();

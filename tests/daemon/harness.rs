@@ -279,6 +279,17 @@ impl Daemon {
         serde_json::from_str(&body).expect("status is JSON")
     }
 
+    /// Whether every stage has handled all that came to it until now.
+    pub fn has_no_backlog(&self) -> bool {
+        self.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0)
+    }
+
+    /// Waits until so many lines were taken in and every stage has handled what came of them.
+    pub fn until_handled(&self, lines: usize) {
+        wait_for("all lines to be taken in", || self.stream("L3_IN").len() >= lines);
+        wait_for("every stage to have handled everything", || self.has_no_backlog());
+    }
+
     /// All events of a stream.
     pub fn stream(&self, name: &str) -> Vec<Value> {
         let (mut after, mut events) = ("0-0".to_owned(), Vec::new());

@@ -67,9 +67,7 @@ fn pages_that_nobody_reads_cost_little_and_make_no_source_wait() {
         file.write_all(line.repeat(20).as_bytes()).unwrap();
         wait_for_count("the lines to be taken", lines, || count(&site, "raw_events_fast"));
     }
-    wait_for("all to be handled", || {
-        daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0)
-    });
+    wait_for("all to be handled", || daemon.has_no_backlog());
     forget_peak(&daemon);
     let before = peak_bytes(&daemon);
     let unread: Vec<TcpStream> = (0..60)

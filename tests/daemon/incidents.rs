@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use crate::harness::{Site, dsmild, wait_for};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const LOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/demo/auth.log");
 
 #[test]
 fn an_incident_that_somebody_looks_after_is_the_same_after_a_kill_and_closed_by_the_command_line() {
-    let site = Site::new(&format!("[[intake.file]]\npath = \"{ROOT}/config/demo/auth.log\"\n"));
+    let site = Site::new(&format!("[[intake.file]]\npath = \"{LOG}\"\n"));
     let command = |name: &str, arguments: &[&str]| {
         let output = dsmild().arg(name).args(arguments).arg("-c").arg(site.path("dsmil.toml")).output().unwrap();
         let [out, err] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
@@ -26,11 +26,10 @@ fn an_incident_that_somebody_looks_after_is_the_same_after_a_kill_and_closed_by_
         list["incidents"].as_array()?.iter().find(|one| one["severity"] == "CRITICAL").cloned()
     };
     let daemon = site.start_ready();
+    daemon.until_handled(std::fs::read_to_string(LOG).unwrap().lines().count());
     wait_for("the intrusion to be an incident that proposes something", || {
         critical().is_some_and(|incident| !incident["proposals"].as_array().unwrap().is_empty())
     });
-    let settled = || daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0);
-    wait_for("all that follows to be said", settled);
     let id = critical().unwrap()["id"].as_str().unwrap().to_owned();
     let (code, text, _) = ask(&["acknowledge", &id, "--note", "mine"]);
     assert_eq!(code, Some(0));

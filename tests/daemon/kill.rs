@@ -38,9 +38,7 @@ fn every_line_is_processed_exactly_once_over_fifty_kills() {
     }
     let daemon = site.start_ready();
     wait_for("the last line to be judged", || count(&site, "model_outputs_fast WHERE layer = 3") == written);
-    wait_for("every stage to have handled everything", || {
-        daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0)
-    });
+    wait_for("every stage to have handled everything", || daemon.has_no_backlog());
     assert_eq!(daemon.terminate(), Some(0));
     check(&site, written);
 }

@@ -46,10 +46,6 @@ fn severe(daemon: &Daemon) -> BTreeMap<String, String> {
     severe.map(|it| (of(it, "id"), of(it, "severity"))).collect()
 }
 
-fn settled(daemon: &Daemon) -> bool {
-    daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0)
-}
-
 /// What was told last of each case.
 fn last_told(taken: &[Taken]) -> BTreeMap<String, Value> {
     taken.iter().map(|it| (it.body["id"].as_str().unwrap().to_owned(), it.body.clone())).collect()
@@ -73,7 +69,7 @@ fn an_incident_is_told_with_what_a_person_needs_and_again_when_it_is_closed() {
     // What is proposed comes after the incident.
     let has_proposals = |told: &Value| told["proposals"].as_array().is_some_and(|proposals| !proposals.is_empty());
     wait_for("the incident to be told", || {
-        settled(&daemon)
+        daemon.has_no_backlog()
             && !severe(&daemon).is_empty()
             && is_all_told(&daemon, &hook.taken())
             && last_told(&hook.taken()).values().all(has_proposals)
@@ -141,9 +137,11 @@ fn every_incident_is_told_over_kills_and_a_repetition_has_its_key() {
     }
     hook.now(Behaviour::Take);
     let daemon = site.start_ready();
-    wait_for("everything to be judged", || settled(&daemon) && severe(&daemon).len() as u64 >= number / 2);
+    wait_for("everything to be judged", || daemon.has_no_backlog() && severe(&daemon).len() as u64 >= number / 2);
     wait_for("everything to be told", || {
-        settled(&daemon) && is_all_told(&daemon, &hook.taken()) && outlet(&daemon, "notify-hook")["lag_events"] == 0
+        daemon.has_no_backlog()
+            && is_all_told(&daemon, &hook.taken())
+            && outlet(&daemon, "notify-hook")["lag_events"] == 0
     });
     let taken = hook.taken();
     let mut by_key: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
@@ -208,14 +206,19 @@ fn notifiers_come_and_go_with_a_reload_and_lose_nothing() {
     let site = Site::new(&webhook(one.port, ""));
     let daemon = site.start_ready();
     attack(&site, 1);
-    wait_for("the first one", || settled(&daemon) && !severe(&daemon).is_empty() && is_all_told(&daemon, &one.taken()));
+    wait_for("the first one", || {
+        daemon.has_no_backlog() && !severe(&daemon).is_empty() && is_all_told(&daemon, &one.taken())
+    });
     let more = format!("[[notify]]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{}/\"\nrate = 100000\n", two.port);
     site.configure(&webhook(one.port, &more));
     daemon.reload();
     wait_for("the new one to be up", || outlet(&daemon, "notify-webhook2")["up"] == true);
     attack(&site, 2);
     wait_for("both to tell", || {
-        settled(&daemon) && severe(&daemon).len() > 1 && is_all_told(&daemon, &one.taken()) && !two.taken().is_empty()
+        daemon.has_no_backlog()
+            && severe(&daemon).len() > 1
+            && is_all_told(&daemon, &one.taken())
+            && !two.taken().is_empty()
     });
     let taken = one.taken();
     assert_eq!(keys(&taken).len(), taken.len(), "a reload repeats nothing");
@@ -252,7 +255,7 @@ fn mails_go_over_tls_hang_together_and_one_recipient_who_is_refused_keeps_nothin
         attack(&site, 1);
         let daemon = site.start_ready();
         wait_for("the incident to be told", || {
-            settled(&daemon) && !severe(&daemon).is_empty() && !server.mails().is_empty()
+            daemon.has_no_backlog() && !severe(&daemon).is_empty() && !server.mails().is_empty()
         });
         let (id, _) = severe(&daemon).into_iter().next().unwrap();
         let closed =

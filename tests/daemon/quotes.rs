@@ -105,8 +105,7 @@ fn an_emulated_tpm_is_asked_by_the_example_and_believed() {
         must("python3", &[&example, "ak.ctx", "ak.pem", "sha256:0,7"]);
         must("tpm2_flushcontext", &["-t"]);
     }
-    let settled = || daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0);
-    wait_for("all that follows to be said", settled);
+    wait_for("all that follows to be said", || daemon.has_no_backlog());
     assert_eq!(daemon.stream("L4_IN").len(), 2);
     assert_eq!(flags(&daemon), [""; 0]);
 }

@@ -17,10 +17,7 @@ fn attack(site: &Site, host: &str, minute: u64) {
 }
 
 fn settle(daemon: &Daemon, site: &Site) {
-    let lines = std::fs::read_to_string(site.path("in.log")).unwrap().lines().count();
-    wait_for("all lines to be taken in", || daemon.stream("L3_IN").len() >= lines);
-    let idle = || daemon.status()["actors"].as_array().unwrap().iter().all(|actor| actor["lag_events"] == 0);
-    wait_for("all that follows to be said", idle);
+    daemon.until_handled(std::fs::read_to_string(site.path("in.log")).unwrap().lines().count());
 }
 
 /// SOC events about a machine, other than incidents and proposals.

@@ -12,7 +12,7 @@ build_packages() {
     fi
     cargo build --profile dist --locked --bin dsmild || return
     rm -rf target/generated "$packages"
-    target/dist/dsmild generate target/generated || return
+    "${CARGO_TARGET_DIR:-target}/dist/dsmild" generate target/generated || return
     local revision
     for revision in 1 2; do
         cargo deb --quiet --no-build --fast --deb-revision "$revision" --output "$packages/" || return
