@@ -11,7 +11,7 @@ use crate::bus::{Ledger, Snapshot};
 use crate::commit::{ConsumerProgress, Progress};
 use crate::config::{Config, Finding, files};
 use crate::device;
-use crate::event::EventId;
+use crate::event::{EventId, Interest, Stream};
 use crate::intake::file::absent;
 use crate::intake::{clock, expected, feed, parser};
 use crate::knowledge::configured;
@@ -48,6 +48,8 @@ impl Plan {
     /// Sources and store parse with its parser from now on, and believe lines by its skew.
     pub fn parse_with(&self, store: Option<&HotStore>) {
         parser::set(Arc::clone(&self.parser));
+        let lines = Interest::NONE.stream(Stream::L3In).stream(Stream::L4In);
+        parser::set_asked(self.stages.iter().any(|stage| stage.reads.overlaps(lines)));
         clock::set_skew(self.skew);
         if let Some(store) = store {
             store.parse_with(Arc::clone(&self.parser) as _);

@@ -32,7 +32,7 @@ pub struct Head {
 impl Head {
     /// Of a line that stands for itself.
     pub fn whole(draft: Draft, claim: Timestamp, line: &Line) -> Self {
-        let time = LineTime { claim: Some(claim), stated: Some(claim) };
+        let time = LineTime { claim: Some(claim), stated: Some(claim), is_before_host: false };
         let (start, bytes) = (line.start, line.end - line.start);
         Self { draft, time, start, bytes, text: line.text, is_backlog: false, is_carried: false, rest: None }
     }
@@ -133,7 +133,7 @@ impl Heads {
             return;
         }
         let (draft, time) = origin.line_parsed(line.payload, ahead, &mut self.context, calendar);
-        let rest = Rest::of(self.rule, origin.format, &draft, time.stated.is_some());
+        let rest = Rest::of(self.rule, origin.format, &draft, time);
         let bytes = line.end - line.start;
         let (start, text) = (line.start, line.text);
         self.push(Head { draft, time, start, bytes, text, is_backlog, is_carried: false, rest });

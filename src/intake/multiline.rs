@@ -8,7 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Body, Draft, Format, Record};
+use super::raw::LineTime;
+use crate::event::{Body, Draft, Format, Raw};
 use crate::limits::{LINE_BYTES_MAX, MULTILINE_LINES_MAX};
 use crate::parse::{self, LogTime, stamp};
 
@@ -63,17 +64,19 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// `None` for a line that nothing may follow. `tells_time`: it tells a time.
-    pub fn of(rule: Multiline, format: Format, first: &Draft, tells_time: bool) -> Option<Self> {
+    /// `None` for a line that nothing may follow.
+    pub fn of(rule: Multiline, format: Format, first: &Draft, time: LineTime) -> Option<Self> {
         let Body::Raw(raw) = &first.body else { return None };
         let may_go_on = match rule {
             Multiline::Off => false,
             Multiline::Indented => true,
-            Multiline::Dated => tells_time,
+            Multiline::Dated => time.stated.is_some(),
             Multiline::Auto => {
                 matches!(format, Format::Auto | Format::Text)
-                    && tells_time
-                    && is_of_application(&raw.payload, raw.record())
+                    && time.stated.is_some()
+                    // As nearly every line of a syslog daemon, and told without reading the time again.
+                    && !time.is_before_host
+                    && is_of_application(raw)
             }
         };
         may_go_on.then(|| Self {
@@ -126,7 +129,8 @@ impl Rest {
 }
 
 /// A log of a program's own: its lines begin with their time, and nobody's host follows.
-fn is_of_application(line: &[u8], record: &Record) -> bool {
+fn is_of_application(raw: &Raw) -> bool {
+    let line = &raw.payload;
     let may_be_time = match line.first() {
         Some(b'0'..=b'9' | b'[') => true,
         // Level and date of klog.
@@ -136,12 +140,7 @@ fn is_of_application(line: &[u8], record: &Record) -> bool {
     if !may_be_time {
         return false;
     }
-    let host = record.entity.host.as_deref();
-    // As nearly every line of a syslog daemon, and told without reading the time again.
-    let is_before_host = |host: &str| stamp::behind_rfc3339(line).is_some_and(|rest| rest.starts_with(host.as_bytes()));
-    if host.is_some_and(is_before_host) {
-        return false;
-    }
+    let host = raw.record().entity.host.as_deref();
     let head = parse::lossy(line.get(..STAMP_BYTES_MAX).unwrap_or(line));
     let Some((_, rest)) = stamp::any(&head) else { return false };
     let names_host = host.is_some_and(|host| rest.trim_start().starts_with(host));
@@ -328,11 +327,12 @@ mod tests {
     fn the_bounds_are_in_lines_and_in_bytes() {
         let first = "2026-11-10 10:00:00,123 ERROR boom";
         let draft = drafts(Multiline::Auto, Format::Auto, &format!("{first}\n")).remove(0);
-        let mut rest = Rest::of(Multiline::Auto, Format::Auto, &draft, true).unwrap();
+        let time = LineTime { claim: None, stated: Some(draft.times.believed), is_before_host: false };
+        let mut rest = Rest::of(Multiline::Auto, Format::Auto, &draft, time).unwrap();
         let room = LINE_BYTES_MAX - first.len();
         assert!(!rest.take(&Bytes::from(format!("\t{}", "x".repeat(room - 1)))), "one too long");
         assert!(rest.take(&Bytes::from(format!("\t{}", "x".repeat(room - 2)))));
-        let mut rest = Rest::of(Multiline::Auto, Format::Auto, &draft, true).unwrap();
+        let mut rest = Rest::of(Multiline::Auto, Format::Auto, &draft, time).unwrap();
         assert!((0..MULTILINE_LINES_MAX).all(|_| rest.take(b"\tx")) && !rest.take(b"\tx"));
     }
 }
