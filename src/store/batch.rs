@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, Result as Sqlite, params};
 
+use super::entities::about::About;
+use super::entities::index;
 use super::rows::{ControlRow, FormatNames, OutputRow, RawRow, Row, RowError, row};
 use super::schema::snapshot_version;
 use super::taken::TakenRow;
@@ -16,6 +18,8 @@ use crate::event::EventId;
 pub(super) struct Batch<'a> {
     raw: Vec<RawRow<'a>>,
     outputs: Vec<OutputRow>,
+    /// Of the SOC events among the outputs.
+    about: Vec<About<'a>>,
     control: Vec<ControlRow>,
     letters: Vec<Letter<'a>>,
     cursors: BTreeMap<&'a str, i64>,
@@ -56,7 +60,10 @@ impl<'a> Batch<'a> {
             self.last_id = self.last_id.max(event.id);
             match row(event, formats) {
                 Ok(Row::Raw(row)) => self.raw.push(row),
-                Ok(Row::Output(row)) => self.outputs.push(row),
+                Ok(Row::Output(row)) => {
+                    self.outputs.push(row);
+                    self.about.extend(About::of(event));
+                }
                 Ok(Row::Control(row)) => self.control.push(row),
                 Err(error) => {
                     let payload = crate::event::wire::to_text(event).into_bytes();
@@ -145,6 +152,7 @@ impl<'a> Batch<'a> {
                 producer
             ])
         })?;
+        each(connection, index::INSERT, &self.about, |statement, about| about.write(statement))?;
         each(connection, CONTROL, &self.control, |statement, row| {
             let ControlRow { id, ts, arrival, believed, stream, root, body_json } = row;
             statement.execute(params![id, ts, arrival, believed, stream, root, body_json])

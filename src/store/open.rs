@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
-use super::entities::index;
+use super::entities::{about, index};
 use super::error::{StoreError, file_bytes, used_bytes};
 use super::writer::Writer;
 use super::{HotStore, Inner, Recovery, files, millis, quarantine, schema, shape};
@@ -115,6 +115,7 @@ async fn open_file(path: &Path, max_bytes: u64, bound: EventId) -> Result<(Write
 /// For a store that is not fresh it writes nothing, so that a full file system does not keep it from opening.
 fn make_tables(connection: &rusqlite::Connection, fresh: bool) -> rusqlite::Result<()> {
     schema::CREATE.into_iter().try_for_each(|create| connection.execute_batch(create))?;
+    about::make_table(connection)?;
     if fresh {
         connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
         connection.pragma_update(None, "user_version", schema::SCHEMA_VERSION)?;

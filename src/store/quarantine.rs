@@ -26,6 +26,7 @@ pub(super) fn beyond(connection: &Connection, path: &Path, bound: EventId) -> ru
         connection.execute(copy, params![bound, REASON])?;
         connection.execute(delete, [bound])?;
     }
+    connection.execute("DELETE FROM soc_about WHERE id > ?1", [bound])?;
     connection.execute(schema::CURSORS_TO_NEWEST, [bound])?;
     log::error!(
         "hot store {}: {found} rows and cursors had ids beyond now, which the daemon never gave: they are dead letters now; \

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use rusqlite::{Connection, params};
 
+use super::entities::index;
 use super::error::{StoreError, beside, file_bytes, room_bytes};
 use super::writer::{PAGE_BYTES, max_pages};
 use super::{HotStore, schema};
@@ -127,8 +128,9 @@ impl HotStore {
 
     async fn delete_through(&self, through: EventId) -> Result<u64, StoreError> {
         let delete = |connection: &Connection| {
-            let deletions = schema::DELETE_THROUGH.into_iter();
-            deletions.map(|sql| connection.prepare_cached(sql)?.execute([through.packed()])).sum()
+            let delete = |sql| connection.prepare_cached(sql)?.execute([through.packed()]);
+            delete(index::DELETE_THROUGH)?;
+            schema::DELETE_THROUGH.into_iter().map(delete).sum()
         };
         self.delete("deleting old events", delete).await
     }

@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 use sqlx::SqliteConnection;
 
-use super::entities::index;
+use super::entities::{about, index};
 use super::schema;
 
 /// Another number after each change of what there is.
@@ -43,7 +43,7 @@ impl Object {
     }
 
     fn is_as_made(&self) -> bool {
-        schema::CREATE.into_iter().chain(index::CREATE).any(|create| self.is_made_by(create))
+        tables_made().chain(index::CREATE).any(|create| self.is_made_by(create))
     }
 
     /// A trigger, or an index of one of the daemon's tables, that the daemon did not make.
@@ -93,20 +93,26 @@ pub(super) fn is_complete(objects: &[Object]) -> bool {
     tables().all(|name| objects.iter().any(|object| object.name == name))
 }
 
-/// The statements that remove what others have added to the tables, each with what it removes.
+/// The statements that remove what others have added to the tables, each with what it removes. What an earlier version had made goes
+/// with the table that takes its place.
 pub(super) fn removals(objects: &[Object]) -> Vec<(String, String)> {
     let remove = |object: &Object| format!("DROP {} \"{}\"", object.kind, object.name.replace('"', "\"\""));
-    objects.iter().filter(|object| object.is_added()).map(|object| (remove(object), object.said())).collect()
+    let is_earlier = !objects.iter().any(|object| object.name == about::TABLE_NAME);
+    let added = objects.iter().filter(|object| object.is_added() && !(is_earlier && about::was_index(&object.name)));
+    added.map(|object| (remove(object), object.said())).collect()
 }
 
 fn is_table(name: &str) -> bool {
     tables().any(|table| table.eq_ignore_ascii_case(name))
 }
 
+/// The statements that make the tables, and some of their indexes.
+fn tables_made() -> impl Iterator<Item = &'static str> {
+    schema::CREATE.into_iter().chain([index::TABLE])
+}
+
 fn tables() -> impl Iterator<Item = &'static str> {
-    schema::CREATE
-        .into_iter()
-        .filter_map(|create| create.strip_prefix("CREATE TABLE IF NOT EXISTS ")?.split(' ').next())
+    tables_made().filter_map(|create| create.strip_prefix("CREATE TABLE IF NOT EXISTS ")?.split(' ').next())
 }
 
 fn words(sql: &str) -> String {

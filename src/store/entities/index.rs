@@ -1,6 +1,6 @@
 //! By what SOC events are found that are about one user, address or machine, or that say something of an incident, a proposal or a
-//! silence: indexes over what their JSON says, which SQLite keeps by itself. A row that is no JSON is in none of them, and stands in
-//! nobody's way.
+//! silence: a table beside them, with an index for each part. It is written with the events, from what they are made of: SQLite would have
+//! to read each one's JSON for each of as many indexes over that.
 
 /// What of an event is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,18 @@ pub enum Part {
 /// The value of a part that is there or is not.
 pub const YES: &str = "yes";
 
+/// A row for each SOC event that has any part.
+pub(in crate::store) const TABLE: &str = "CREATE TABLE IF NOT EXISTS soc_about (
+    id INTEGER PRIMARY KEY, user TEXT, host TEXT, src_ip TEXT, dst_ip TEXT, process TEXT, domain TEXT, file TEXT,
+    indicator TEXT, unusual_src_ip TEXT, unusual_dst_ip TEXT, told TEXT)";
+
+/// The columns as in [`About`](super::about::About), behind the id.
+pub(in crate::store) const INSERT: &str = "INSERT OR REPLACE INTO soc_about (id, user, host, src_ip, dst_ip, process, \
+    domain, file, indicator, unusual_src_ip, unusual_dst_ip, told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// With the events up to an id.
+pub(in crate::store) const DELETE_THROUGH: &str = "DELETE FROM soc_about WHERE id <= ?";
+
 /// The statements about one part.
 pub(in crate::store) struct Statements {
     pub(in crate::store) create: &'static str,
@@ -35,88 +47,43 @@ pub(in crate::store) struct Statements {
     pub(in crate::store) count: &'static str,
 }
 
-/// `value` is what SQLite computes of a row.
 macro_rules! statements {
-    ($name:literal, [$($value:tt)*], $only:literal) => {
+    ($column:literal) => {
         Statements {
             create: concat!(
-                "CREATE INDEX IF NOT EXISTS idx_soc_", $name, " ON model_outputs_fast(", $($value)*, ") WHERE ",
-                $only, " AND (", $($value)*, " IS NOT NULL)"
+                "CREATE INDEX IF NOT EXISTS idx_soc_about_", $column, " ON soc_about(", $column, ") WHERE (",
+                $column, " IS NOT NULL)"
             ),
-            newest: statements!(select [$($value)*], $only, "ORDER BY id DESC LIMIT ?4"),
-            oldest: statements!(select [$($value)*], $only, "ORDER BY id LIMIT ?4"),
+            newest: statements!(select $column, "ORDER BY about.id DESC LIMIT ?4"),
+            oldest: statements!(select $column, "ORDER BY about.id LIMIT ?4"),
             count: concat!(
-                "SELECT count(*), min(id) FROM (SELECT id FROM model_outputs_fast WHERE ", $only, " AND ", $($value)*,
-                " = ?1 AND root IS NOT NULL ORDER BY id LIMIT ?2)"
+                "SELECT count(*), min(id) FROM (SELECT id FROM soc_about WHERE ", $column, " = ?1 ORDER BY id LIMIT ?2)"
             ),
         }
     };
-    (select [$($value:tt)*], $only:literal, $order:literal) => {
+    // What there is about it is read first (CROSS JOIN), and is in the order of ids already.
+    (select $column:literal, $order:literal) => {
         concat!(
-            "SELECT id, ts, root, 1 << 8 | layer, output_json, NULL, NULL, NULL, arrival, believed, NULL \
-             FROM model_outputs_fast WHERE ", $only, " AND ", $($value)*,
-            " = ?3 AND id > ?1 AND id <= ?2 AND root IS NOT NULL ", $order
+            "SELECT event.id, event.ts, event.root, 1 << 8 | event.layer, event.output_json, NULL, NULL, NULL, \
+             event.arrival, event.believed, NULL \
+             FROM soc_about AS about CROSS JOIN model_outputs_fast AS event ON event.id = about.id \
+             WHERE about.", $column, " = ?3 AND about.id > ?1 AND about.id <= ?2 \
+             AND event.layer = 8 AND event.root IS NOT NULL ", $order
         )
     };
 }
 
-/// What stands at a place of the JSON.
-macro_rules! at {
-    ($path:literal) => {
-        concat!("CASE WHEN json_valid(output_json) THEN json_extract(output_json, '", $path, "') END")
-    };
-}
-
-/// An IPv6 address that may be written in another way than it is printed: with capitals, a dotted end, needless zeros, `::` for one group,
-/// or as an IPv4 address in IPv6. Only the first condition is looked at of other addresses.
-macro_rules! unusual {
-    ($path:literal) => {
-        concat!(
-            "CASE WHEN json_valid(output_json) THEN CASE WHEN json_extract(output_json, '",
-            $path,
-            "') GLOB '*:*' \
-             THEN CASE WHEN json_extract(output_json, '",
-            $path,
-            "') GLOB '*[A-Z.]*' \
-             OR json_extract(output_json, '",
-            $path,
-            "') GLOB '*:0*' \
-             OR json_extract(output_json, '",
-            $path,
-            "') GLOB '0*' \
-             OR json_extract(output_json, '",
-            $path,
-            "') GLOB '::ffff:*' \
-             OR (json_extract(output_json, '",
-            $path,
-            "') GLOB '*::*' \
-             AND json_extract(output_json, '",
-            $path,
-            "') GLOB '*:*:*:*:*:*:*:*') \
-             THEN 'yes' END END END"
-        )
-    };
-}
-
-/// What [`is_told_of`](super::told::is_told_of) takes.
-macro_rules! told {
-    () => {
-        "CASE WHEN producer IN (52, 58, 100) THEN 'yes' WHEN json_valid(output_json) \
-         THEN CASE WHEN json_extract(output_json, '$.silence_id') IS NOT NULL THEN 'yes' END END"
-    };
-}
-
-const USER: Statements = statements!("user", [at!("$.entity.user")], "layer = 8");
-const HOST: Statements = statements!("host", [at!("$.entity.host")], "layer = 8");
-const SRC_IP: Statements = statements!("src_ip", [at!("$.entity.src_ip")], "layer = 8");
-const DST_IP: Statements = statements!("dst_ip", [at!("$.entity.dst_ip")], "layer = 8");
-const PROCESS: Statements = statements!("process", [at!("$.entity.process")], "layer = 8");
-const DOMAIN: Statements = statements!("domain", [at!("$.entity.domain")], "layer = 8");
-const FILE: Statements = statements!("file", [at!("$.entity.file")], "layer = 8");
-const INDICATOR: Statements = statements!("indicator", [at!("$.reasons[0]")], "layer = 8 AND producer = 54");
-const UNUSUAL_SRC_IP: Statements = statements!("unusual_src_ip", [unusual!("$.entity.src_ip")], "layer = 8");
-const UNUSUAL_DST_IP: Statements = statements!("unusual_dst_ip", [unusual!("$.entity.dst_ip")], "layer = 8");
-const TOLD: Statements = statements!("told", [told!()], "layer = 8");
+const USER: Statements = statements!("user");
+const HOST: Statements = statements!("host");
+const SRC_IP: Statements = statements!("src_ip");
+const DST_IP: Statements = statements!("dst_ip");
+const PROCESS: Statements = statements!("process");
+const DOMAIN: Statements = statements!("domain");
+const FILE: Statements = statements!("file");
+const INDICATOR: Statements = statements!("indicator");
+const UNUSUAL_SRC_IP: Statements = statements!("unusual_src_ip");
+const UNUSUAL_DST_IP: Statements = statements!("unusual_dst_ip");
+const TOLD: Statements = statements!("told");
 
 /// The statements that make the indexes.
 pub(in crate::store) const CREATE: [&str; 11] = [

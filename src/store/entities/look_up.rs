@@ -27,12 +27,13 @@ impl HotStore {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Row;
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions, Connection, Row};
 
     use super::*;
-    use crate::event::{Body, Entity, Event, Soc, Stream, Times};
-    use crate::store::entities::Part;
-    use crate::store::tests::{ids, new_store, transaction};
+    use crate::event::{Body, Entity, Event, Soc, Stream, Times, Timestamp};
+    use crate::store::entities::{Part, YES};
+    use crate::store::tests::{config, ids, new_store, transaction};
     use crate::store::{IdSpan, Order};
 
     const ALL: IdSpan = IdSpan { after: EventId::ZERO, through: EventId::MAX };
@@ -111,7 +112,10 @@ mod tests {
                 let plan = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
                 let rows = sqlx::query(plan).fetch_all(&store.inner.readers).await.unwrap();
                 let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>("detail")).collect();
-                assert!(plan.iter().any(|step| step.contains("USING") && step.contains("INDEX idx_soc_")), "{plan:?}");
+                assert!(
+                    plan.iter().any(|step| step.contains("USING") && step.contains("INDEX idx_soc_about_")),
+                    "{plan:?}"
+                );
                 assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "in the order of the index: {plan:?}");
             }
         }
@@ -119,5 +123,58 @@ mod tests {
         store.change(&format!("UPDATE model_outputs_fast SET output_json = '{{' WHERE id = {damaged}")).await;
         assert_eq!(newest(&store, look_up(Part::User, "alice"), ALL, 9).await, [(1, 0)]);
         store.commit(&[transaction("any", None, vec![about(9, Entity::default(), 51, &[])])]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_version_kept_is_found_by_whom_it_is_about() {
+        let (folder, store) = new_store().await;
+        let mut silenced = about(5, Entity::default(), 51, &[]);
+        if let Body::Soc(soc) = &mut silenced.body {
+            soc.silence_id = Some("1-0".into());
+        }
+        let events = all().into_iter().chain([silenced]).collect();
+        store.commit(&[transaction("any", None, events)]).await.unwrap();
+        let all_parts = [
+            (Part::User, "alice"),
+            (Part::SrcIp, "192.0.2.1"),
+            (Part::Indicator, "indicator:192.0.2.2"),
+            (Part::Told, YES),
+        ];
+        let mut before = Vec::new();
+        for (part, value) in all_parts {
+            before.push(newest(&store, look_up(part, value), ALL, 9).await);
+        }
+        assert!(before.iter().all(|found| !found.is_empty()), "{before:?}");
+        store.close().await;
+        let mut earlier = SqliteConnectOptions::new().filename(config(&folder).path).connect().await.unwrap();
+        for sql in [
+            "DROP TABLE soc_about",
+            "CREATE INDEX idx_soc_user ON model_outputs_fast(json_extract(output_json, '$.entity.user')) WHERE layer = 8",
+        ] {
+            sqlx::query(sql).execute(&mut earlier).await.unwrap();
+        }
+        earlier.close().await.unwrap();
+        let (store, _) = HotStore::open(&config(&folder)).await.unwrap();
+        for ((part, value), before) in all_parts.into_iter().zip(before) {
+            assert_eq!(newest(&store, look_up(part, value), ALL, 9).await, before, "{part:?}");
+        }
+        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'idx_soc_user'")
+            .fetch_one(&store.inner.readers)
+            .await
+            .unwrap();
+        assert_eq!(left, 0, "what it had instead takes room");
+    }
+
+    #[tokio::test]
+    async fn what_is_too_old_is_about_nobody_any_more() {
+        let (_folder, store) = new_store().await;
+        let now = Timestamp::now();
+        let old =
+            about(now.millis() - 100_000_000, Entity { user: Some("alice".into()), ..Entity::default() }, 51, &[]);
+        let new = about(now.millis(), Entity::default(), 51, &[]);
+        store.commit(&[transaction("any", None, vec![old, new])]).await.unwrap();
+        assert_eq!(store.extent(&look_up(Part::User, "alice"), 9).await.unwrap().events, 1);
+        store.prune(now, EventId::MAX).await.unwrap();
+        assert_eq!(store.extent(&look_up(Part::User, "alice"), 9).await.unwrap(), Extent::default());
     }
 }

@@ -1,5 +1,6 @@
 //! SOC events by whom they are about.
 
+pub(super) mod about;
 pub(super) mod index;
 mod look_up;
 mod search;

@@ -7,7 +7,7 @@ use crate::event::{Body, Event};
 const REPORTERS: [u16; 2] = [52, 58];
 
 /// A report or a change of an incident, a proposal or a step of one, a silence, or what a silence covers. The index
-/// `idx_soc_told` has exactly these.
+/// `idx_soc_about_told` has exactly these.
 pub fn is_told_of(event: &Event) -> bool {
     let Body::Soc(soc) = &event.body else { return false };
     let producer = soc.producer();
