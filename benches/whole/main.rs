@@ -1,7 +1,7 @@
 //! The daemon as its users have it: another process appends a mix of the lines of several programs to a file, at a rate or as fast
 //! as it can; the program of the release reads and judges them, into Redis and Postgres as well. One row for each way to run it: lines
-//! a second, CPU a line, the time from the write of a line to its SOC event in Redis, the most memory. Below it, what other programs
-//! do with the same in the same run, and which of them are not installed.
+//! a second, CPU a line, the time from the write of a line to its SOC event in Redis, the most memory. Below it, what it takes of the
+//! machine with nothing to do, what other programs do with the same in the same run, and which of them are not installed.
 //!
 //! `cargo bench --bench whole [-- LINES]`; `DSMILD_TEST_BIN` names another daemon than the one that is built, `DSMIL_DATA` the
 //! folder with Sigma's rules in it.
@@ -33,6 +33,8 @@ const LINES: usize = 300_000;
 const FEW: usize = 20_000;
 const MANY: usize = 1_000_000;
 const RULES: usize = 400;
+/// How long one is watched that has nothing to do, after as long a time in which it may still do what follows from its start.
+const REST: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Rules {
@@ -94,6 +96,7 @@ fn main() {
     for way in WAYS.iter().filter(can_run) {
         println!("{}", runtime.block_on(run(way, lines, &rules)));
     }
+    println!("{}", at_rest(if lines < LINES { Duration::from_secs(1) } else { REST }));
     if has_redis {
         runtime.block_on(peers::file_to_redis(lines));
         runtime.block_on(peers::router(lines));
@@ -179,6 +182,20 @@ async fn run(way: &Way, lines: usize, rules: &[PathBuf]) -> String {
         _ => "-".to_owned(),
     };
     format!("{:<34} {rate:>9.0} {cpu:>8.1} {times:>26} {:>8}", way.name, daemon.peak_mib())
+}
+
+/// A daemon that nobody writes to.
+fn at_rest(watched: Duration) -> String {
+    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+    let begun = Instant::now();
+    let daemon = Daemon::start(folder.path(), "");
+    let ready = begun.elapsed();
+    std::thread::sleep(watched);
+    let (begun, cpu) = (Instant::now(), daemon.cpu());
+    std::thread::sleep(watched);
+    let share = (daemon.cpu() - cpu) / begun.elapsed().as_secs_f64() * 100.0;
+    let (milliseconds, resident) = (ready.as_millis(), daemon.resident_bytes() >> 20);
+    format!("at rest: ready after {milliseconds} ms, {share:.2} % of a core, {resident} MiB")
 }
 
 /// Notes how long each SOC event of a layer has taken from the time that its line was written with, in milliseconds, as it comes.

@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, Result as Sqlite, params};
 
 use super::entities::about::About;
 use super::entities::index;
+use super::insert::{Table, table, write_rows};
 use super::rows::{ControlRow, FormatNames, OutputRow, RawRow, Row, RowError, row};
 use super::schema::snapshot_version;
 use super::taken::TakenRow;
@@ -104,23 +105,24 @@ impl<'a> Batch<'a> {
     }
 
     /// Writes all of it; in a transaction.
-    ///
-    /// REPLACE and not IGNORE: a repeated commit writes the same bytes again, and a row that another program put
-    /// under one of our ids does not cost us the event.
     pub fn write(&self, connection: &Connection) -> Sqlite<()> {
-        const RAW: &str = "INSERT OR REPLACE INTO raw_events_fast \
-            (id, ts, arrival, believed, source, compartment, payload, layer, root, format, attributes, provenance) \
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        const OUTPUT: &str = "INSERT OR REPLACE INTO model_outputs_fast \
-            (id, ts, arrival, believed, layer, model, input_ref, output_json, score, root, producer) \
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        const CONTROL: &str = "INSERT OR REPLACE INTO control_events_fast \
-            (id, ts, arrival, believed, stream, root, body_json) VALUES (?, ?, ?, ?, ?, ?, ?)";
-        each(connection, RAW, &self.raw, |statement, row| {
+        const RAW: Table = table!(
+            "raw_events_fast (id, ts, arrival, believed, source, compartment, payload, layer, root, format, \
+             attributes, provenance)",
+            "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        );
+        const OUTPUT: Table = table!(
+            "model_outputs_fast (id, ts, arrival, believed, layer, model, input_ref, output_json, score, root, \
+             producer)",
+            "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        );
+        const CONTROL: Table =
+            table!("control_events_fast (id, ts, arrival, believed, stream, root, body_json)", "(?, ?, ?, ?, ?, ?, ?)");
+        write_rows(connection, &RAW, &self.raw, |row, write| {
             let RawRow { id, ts, arrival, believed, layer, root, attributes, .. } = row;
             let (source, compartment, format) = (&*row.source, &*row.compartment, &*row.format);
             let (payload, provenance) = (&*row.payload, row.provenance.as_deref());
-            statement.execute(params![
+            write(params![
                 id,
                 ts,
                 arrival,
@@ -135,27 +137,15 @@ impl<'a> Batch<'a> {
                 provenance
             ])
         })?;
-        each(connection, OUTPUT, &self.outputs, |statement, row| {
+        write_rows(connection, &OUTPUT, &self.outputs, |row, write| {
             let OutputRow { id, ts, arrival, believed, layer, input_ref, output_json, score, root, producer, .. } = row;
             let model = &*row.model;
-            statement.execute(params![
-                id,
-                ts,
-                arrival,
-                believed,
-                layer,
-                model,
-                input_ref,
-                output_json,
-                score,
-                root,
-                producer
-            ])
+            write(params![id, ts, arrival, believed, layer, model, input_ref, output_json, score, root, producer])
         })?;
-        each(connection, index::INSERT, &self.about, |statement, about| about.write(statement))?;
-        each(connection, CONTROL, &self.control, |statement, row| {
+        write_rows(connection, &index::INSERT, &self.about, About::write)?;
+        write_rows(connection, &CONTROL, &self.control, |row, write| {
             let ControlRow { id, ts, arrival, believed, stream, root, body_json } = row;
-            statement.execute(params![id, ts, arrival, believed, stream, root, body_json])
+            write(params![id, ts, arrival, believed, stream, root, body_json])
         })?;
         self.write_state(connection)
     }

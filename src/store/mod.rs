@@ -9,6 +9,7 @@ pub mod entities;
 mod error;
 mod files;
 pub(crate) mod handled;
+mod insert;
 mod masks;
 mod open;
 mod opened;

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{CachedStatement, Connection, Result as Sqlite, params};
+use rusqlite::{Connection, Result as Sqlite, params};
 
 use super::index::{TABLE, YES};
 use super::told::is_told_of;
 use crate::event::{Body, Event, Stream};
+use crate::store::insert::Write;
 
 /// The device whose first reason names an indicator.
 const INTEL: u16 = 54;
@@ -43,14 +44,13 @@ impl<'event> About<'event> {
         (about != Self::default()).then_some(Self { id: event.id.packed(), ..about })
     }
 
-    /// Writes the row by [`INSERT`](super::index::INSERT).
-    pub fn write(&self, statement: &mut CachedStatement<'_>) -> Sqlite<usize> {
+    /// Gives the values of the columns of [`INSERT`](super::index::INSERT).
+    pub fn write(&self, write: Write<'_>) -> Sqlite<()> {
         let [user, host, src_ip, dst_ip, process, domain, file, indicator] = self.named;
         let yes = |is_so: bool| is_so.then_some(YES);
         let [src, dst] = self.unusual.map(yes);
-        let told = yes(self.told);
-        let id = self.id;
-        statement.execute(params![id, user, host, src_ip, dst_ip, process, domain, file, indicator, src, dst, told])
+        let (id, told) = (self.id, yes(self.told));
+        write(params![id, user, host, src_ip, dst_ip, process, domain, file, indicator, src, dst, told])
     }
 }
 

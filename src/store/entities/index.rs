@@ -2,6 +2,8 @@
 //! silence: a table beside them, with an index for each part. It is written with the events, from what they are made of: SQLite would have
 //! to read each one's JSON for each of as many indexes over that.
 
+use crate::store::insert::{Table, table};
+
 /// What of an event is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -30,8 +32,10 @@ pub(in crate::store) const TABLE: &str = "CREATE TABLE IF NOT EXISTS soc_about (
     indicator TEXT, unusual_src_ip TEXT, unusual_dst_ip TEXT, told TEXT)";
 
 /// The columns as in [`About`](super::about::About), behind the id.
-pub(in crate::store) const INSERT: &str = "INSERT OR REPLACE INTO soc_about (id, user, host, src_ip, dst_ip, process, \
-    domain, file, indicator, unusual_src_ip, unusual_dst_ip, told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+pub(in crate::store) const INSERT: Table = table!(
+    "soc_about (id, user, host, src_ip, dst_ip, process, domain, file, indicator, unusual_src_ip, unusual_dst_ip, told)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+);
 
 /// With the events up to an id.
 pub(in crate::store) const DELETE_THROUGH: &str = "DELETE FROM soc_about WHERE id <= ?";

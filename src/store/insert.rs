@@ -1,0 +1,112 @@
+//! Rows into a table, several with one statement: to begin a statement and to be able to take it back costs SQLite as much as some rows.
+
+use rusqlite::{Connection, Result as Sqlite, ToSql};
+
+/// So many rows are written with one statement, and what is left one by one.
+pub(super) const TOGETHER: usize = 8;
+
+/// The statements that write rows of one table.
+///
+/// REPLACE and not IGNORE: a repeated commit writes the same bytes again, and a row that another program put under one of our ids
+/// does not cost us the event.
+pub(super) struct Table {
+    pub(super) one: &'static str,
+    pub(super) several: &'static str,
+}
+
+/// Table and columns, and a row of as many question marks.
+macro_rules! table {
+    ($into:literal, $row:literal) => {
+        $crate::store::insert::Table {
+            one: concat!("INSERT OR REPLACE INTO ", $into, " VALUES ", $row),
+            several: concat!(
+                "INSERT OR REPLACE INTO ",
+                $into,
+                " VALUES ",
+                $crate::store::insert::table!(8 $row)
+            ),
+        }
+    };
+    (8 $row:literal) => {
+        concat!($row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row)
+    };
+}
+pub(super) use table;
+
+/// Takes the values of a row, in the order of the columns.
+pub(super) type Write<'a> = &'a mut dyn FnMut(&[&dyn ToSql]) -> Sqlite<()>;
+
+/// Writes a row for each item. Statements are kept prepared for the next commit.
+pub(super) fn write_rows<Item>(
+    connection: &Connection,
+    table: &Table,
+    items: &[Item],
+    values: impl Fn(&Item, Write<'_>) -> Sqlite<()>,
+) -> Sqlite<()> {
+    let (together, left) = items.as_chunks::<TOGETHER>();
+    write(connection, table.several, together.iter().map(<[Item; TOGETHER]>::as_slice), &values)?;
+    write(connection, table.one, left.chunks(1), &values)
+}
+
+fn write<'item, Item: 'item>(
+    connection: &Connection,
+    sql: &str,
+    groups: impl ExactSizeIterator<Item = &'item [Item]>,
+    values: &impl Fn(&Item, Write<'_>) -> Sqlite<()>,
+) -> Sqlite<()> {
+    if groups.len() == 0 {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(sql)?;
+    for group in groups {
+        let mut place = 0;
+        for item in group {
+            values(item, &mut |row| {
+                row.iter().try_for_each(|value| {
+                    place += 1;
+                    statement.raw_bind_parameter(place, value)
+                })
+            })?;
+        }
+        statement.raw_execute()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::params;
+
+    use super::*;
+
+    const NUMBERS: Table = table!("numbers (id, name)", "(?, ?)");
+
+    #[test]
+    fn as_many_rows_are_written_as_there_are_and_what_another_put_there_is_replaced() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE numbers (id INTEGER PRIMARY KEY, name TEXT NOT NULL)").unwrap();
+        for count in [0, 1, TOGETHER - 1, TOGETHER, TOGETHER + 1, 3 * TOGETHER + 2] {
+            connection.execute_batch("DELETE FROM numbers; INSERT INTO numbers VALUES (0, 'x'), (8, 'x')").unwrap();
+            let items: Vec<usize> = (0..count).collect();
+            let write = |item: &usize, write: Write<'_>| write(params![*item as i64, item.to_string()]);
+            for _ in 0..2 {
+                write_rows(&connection, &NUMBERS, &items, write).unwrap();
+            }
+            let mut found = connection.prepare("SELECT id, name FROM numbers WHERE name <> 'x' ORDER BY id").unwrap();
+            let rows = found.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).unwrap();
+            let expected: Vec<_> = (0..count as i64).map(|number| (number, number.to_string())).collect();
+            assert_eq!(rows.collect::<Sqlite<Vec<_>>>().unwrap(), expected, "{count}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_its_table_does_not_take_is_an_error() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE numbers (id INTEGER PRIMARY KEY, name TEXT NOT NULL)").unwrap();
+        let write = |item: &Option<&str>, write: Write<'_>| write(params![1, *item]);
+        for items in [&[None][..], &[Some("a"), Some("a"), Some("a"), Some("a"), Some("a"), Some("a"), Some("a"), None]]
+        {
+            assert!(write_rows(&connection, &NUMBERS, items, write).is_err());
+        }
+    }
+}
