@@ -1,13 +1,16 @@
 //! Transactions of the log as the rows of one transaction of SQLite.
 
+pub(super) mod insert;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, Result as Sqlite, params};
 
+use insert::{Table, table, write_rows};
+
 use super::entities::about::About;
 use super::entities::index;
-use super::insert::{Table, table, write_rows};
 use super::rows::{ControlRow, FormatNames, OutputRow, RawRow, Row, RowError, row};
 use super::schema::snapshot_version;
 use super::taken::TakenRow;

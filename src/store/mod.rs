@@ -9,7 +9,6 @@ pub mod entities;
 mod error;
 mod files;
 pub(crate) mod handled;
-mod insert;
 mod masks;
 mod open;
 mod opened;

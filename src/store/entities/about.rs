@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result as Sqlite, params};
 use super::index::{TABLE, YES};
 use super::told::is_told_of;
 use crate::event::{Body, Event, Stream};
-use crate::store::insert::Write;
+use crate::store::batch::insert::Write;
 
 /// The device whose first reason names an indicator.
 const INTEL: u16 = 54;

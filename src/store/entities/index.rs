@@ -2,7 +2,7 @@
 //! silence: a table beside them, with an index for each part. It is written with the events, from what they are made of: SQLite would have
 //! to read each one's JSON for each of as many indexes over that.
 
-use crate::store::insert::{Table, table};
+use crate::store::batch::insert::{Table, table};
 
 /// What of an event is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,27 +3,27 @@
 use rusqlite::{Connection, Result as Sqlite, ToSql};
 
 /// So many rows are written with one statement, and what is left one by one.
-pub(super) const TOGETHER: usize = 8;
+pub(in crate::store) const TOGETHER: usize = 8;
 
 /// The statements that write rows of one table.
 ///
 /// REPLACE and not IGNORE: a repeated commit writes the same bytes again, and a row that another program put under one of our ids
 /// does not cost us the event.
-pub(super) struct Table {
-    pub(super) one: &'static str,
-    pub(super) several: &'static str,
+pub(in crate::store) struct Table {
+    pub(in crate::store) one: &'static str,
+    pub(in crate::store) several: &'static str,
 }
 
 /// Table and columns, and a row of as many question marks.
 macro_rules! table {
     ($into:literal, $row:literal) => {
-        $crate::store::insert::Table {
+        $crate::store::batch::insert::Table {
             one: concat!("INSERT OR REPLACE INTO ", $into, " VALUES ", $row),
             several: concat!(
                 "INSERT OR REPLACE INTO ",
                 $into,
                 " VALUES ",
-                $crate::store::insert::table!(8 $row)
+                $crate::store::batch::insert::table!(8 $row)
             ),
         }
     };
@@ -31,13 +31,13 @@ macro_rules! table {
         concat!($row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row)
     };
 }
-pub(super) use table;
+pub(in crate::store) use table;
 
 /// Takes the values of a row, in the order of the columns.
-pub(super) type Write<'a> = &'a mut dyn FnMut(&[&dyn ToSql]) -> Sqlite<()>;
+pub(in crate::store) type Write<'a> = &'a mut dyn FnMut(&[&dyn ToSql]) -> Sqlite<()>;
 
 /// Writes a row for each item. Statements are kept prepared for the next commit.
-pub(super) fn write_rows<Item>(
+pub(in crate::store) fn write_rows<Item>(
     connection: &Connection,
     table: &Table,
     items: &[Item],
