@@ -9,7 +9,7 @@ watchdog_checks() {
 
 the_daemon_that_fails_on_request_takes_the_daemons_place() {
     build_faulty || fail 'it cannot be built'
-    strip -o "$machine/usr/bin/dsmild-faulty" target/debug/examples/faulty
+    strip -o "$machine/usr/bin/dsmild-faulty" "${CARGO_TARGET_DIR:-target}/debug/examples/faulty"
     on_machine 'mkdir -p /run/systemd/system/dsmil.service.d
         printf "[Service]\nExecStart=\nExecStart=/usr/bin/dsmild-faulty run -c /etc/dsmil/dsmil.toml\n" \
             >/run/systemd/system/dsmil.service.d/faulty.conf
