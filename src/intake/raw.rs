@@ -140,8 +140,8 @@ impl Origin {
         // Sorted first: the record must be the one that is computed again when the event comes back from the store.
         attributes.sort();
         let parser = parser::current();
-        let record = parser.parse(&payload, self.format, &attributes).record;
-        self.draft(parser, payload, attributes, times, Some(record))
+        let record = parser::is_asked().then(|| parser.parse(&payload, self.format, &attributes).record);
+        self.draft(parser, payload, attributes, times, record)
     }
 
     /// The same for one of several messages that may be pieces of one record. What only claims to be from its program goes on
@@ -177,7 +177,10 @@ impl Origin {
         let Self { source, compartment, format, .. } = self;
         let (source, compartment) = (Arc::clone(source), Arc::clone(compartment));
         let raw = Raw::new(source, compartment, *format, payload, attributes, parser);
-        let raw = record.into_iter().fold(raw, Raw::with_record);
+        let raw = match record {
+            Some(record) => raw.with_record(record),
+            None => raw,
+        };
         Draft { stream: self.stream, times, root: None, body: Body::Raw(raw) }
     }
 }

@@ -7,8 +7,6 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, Result as Sqlite, params};
 
-use insert::{Table, table, write_rows};
-
 use super::entities::about::About;
 use super::entities::index;
 use super::rows::{ControlRow, FormatNames, OutputRow, RawRow, Row, RowError, row};
@@ -16,6 +14,7 @@ use super::schema::snapshot_version;
 use super::taken::TakenRow;
 use crate::bus::{DeadLetter, Transaction};
 use crate::event::EventId;
+use insert::{Table, table, write_rows};
 
 /// What the transactions of one commit write, by table.
 #[derive(Default)]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
+use super::entities::index;
 use super::schema;
 use crate::event::EventId;
 
@@ -26,7 +27,7 @@ pub(super) fn beyond(connection: &Connection, path: &Path, bound: EventId) -> ru
         connection.execute(copy, params![bound, REASON])?;
         connection.execute(delete, [bound])?;
     }
-    connection.execute("DELETE FROM soc_about WHERE id > ?1", [bound])?;
+    connection.execute(index::DELETE_BEYOND, [bound])?;
     connection.execute(schema::CURSORS_TO_NEWEST, [bound])?;
     log::error!(
         "hot store {}: {found} rows and cursors had ids beyond now, which the daemon never gave: they are dead letters now; \

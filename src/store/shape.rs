@@ -97,7 +97,7 @@ pub(super) fn is_complete(objects: &[Object]) -> bool {
 /// with the table that takes its place.
 pub(super) fn removals(objects: &[Object]) -> Vec<(String, String)> {
     let remove = |object: &Object| format!("DROP {} \"{}\"", object.kind, object.name.replace('"', "\"\""));
-    let is_earlier = !objects.iter().any(|object| object.name == about::TABLE_NAME);
+    let is_earlier = !objects.iter().any(|object| object.name == index::TABLE_NAME);
     let added = objects.iter().filter(|object| object.is_added() && !(is_earlier && about::was_index(&object.name)));
     added.map(|object| (remove(object), object.said())).collect()
 }

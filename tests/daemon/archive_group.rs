@@ -9,8 +9,9 @@ use dsmild::outlet::archive::{Link, Progress, Window};
 use dsmild::store::TakenEntry;
 use sqlx::Row;
 
+use crate::archive::wait_until_archived;
 use crate::archive_keys::rows;
-use crate::harness::{Daemon, Site, wait_for};
+use crate::harness::{Site, wait_for};
 use crate::postgres::{Postgres, block_on};
 use crate::redis_server::{Reply, Server, installed};
 use dsmild::parse::built_in;
@@ -66,15 +67,6 @@ fn archived(postgres: &Postgres) -> (Vec<u64>, u64) {
     });
     numbers.sort_unstable();
     (numbers, postgres.count("model_outputs_fast WHERE layer = 3"))
-}
-
-fn wait_until_archived(daemon: &Daemon) {
-    wait_for("every stage to have handled everything", || daemon.has_no_backlog());
-    wait_for("the archive to be done", || {
-        let status = daemon.status();
-        let outlets = status["outlets"].as_array().unwrap();
-        outlets.iter().any(|it| it["name"] == "archive" && it["up"] == true && it["lag_events"] == 0)
-    });
 }
 
 #[test]

@@ -18,8 +18,7 @@ fn with_demo() -> (Site, Daemon) {
     let daemon = site.start_ready();
     let lines: usize = files.iter().map(|file| std::fs::read_to_string(file).unwrap().lines().count()).sum();
     assert!(lines > 100, "{lines}");
-    wait_for("the demo to be taken in", || daemon.stream("L3_IN").len() * 10 > lines * 9);
-    wait_for("everything that was taken in to be handled", || daemon.has_no_backlog());
+    daemon.until_handled(lines);
     (site, daemon)
 }
 

@@ -15,7 +15,7 @@ use crate::layer::rule_hits::RuleHits;
 use crate::observe::history::{self, History};
 use crate::parse::built_in;
 use crate::server::gateway::{Gateway, GatewayError, IngestError, Status, StoreStatus, Told};
-use crate::store::entities::{Extent, LookUp, Part, is_told_of};
+use crate::store::entities::{Extent, LookUp, Part, is_told_of, is_unusual};
 use crate::store::{IdSpan, Order, Searched};
 
 pub(crate) struct FakeGateway {
@@ -123,18 +123,12 @@ fn has(event: &Event, part: Part, value: &str) -> bool {
         Part::Process => &entity.process,
         Part::Domain => &entity.domain,
         Part::File => &entity.file,
-        Part::UnusualSrcIp => return is_unusual(entity.src_ip.as_ref()),
-        Part::UnusualDstIp => return is_unusual(entity.dst_ip.as_ref()),
+        Part::UnusualSrcIp => return entity.src_ip.as_deref().is_some_and(is_unusual),
+        Part::UnusualDstIp => return entity.dst_ip.as_deref().is_some_and(is_unusual),
         Part::Told => return is_told_of(event),
         Part::Indicator => return soc.src_device == 54 && soc.reasons.first().is_some_and(|reason| reason == value),
     };
     own.as_deref() == Some(value)
-}
-
-/// As the index of the hot store: where the text is an address in IPv6 that is not as it is printed.
-fn is_unusual(text: Option<&String>) -> bool {
-    let read = text.and_then(|text| Some((text, text.parse::<std::net::IpAddr>().ok()?)));
-    read.is_some_and(|(text, address)| address.to_canonical().to_string() != *text)
 }
 
 pub(super) fn decision(input: EventId) -> Body {

@@ -1,9 +1,11 @@
 //! Rows into a table, several with one statement: to begin a statement and to be able to take it back costs SQLite as much as some rows.
 
-use rusqlite::{Connection, Result as Sqlite, ToSql};
+use rusqlite::{CachedStatement, Connection, Result as Sqlite, ToSql};
+
+use super::each;
 
 /// So many rows are written with one statement, and what is left one by one.
-pub(in crate::store) const TOGETHER: usize = 8;
+const TOGETHER: usize = 8;
 
 /// The statements that write rows of one table.
 ///
@@ -36,7 +38,7 @@ pub(in crate::store) use table;
 /// Takes the values of a row, in the order of the columns.
 pub(in crate::store) type Write<'a> = &'a mut dyn FnMut(&[&dyn ToSql]) -> Sqlite<()>;
 
-/// Writes a row for each item. Statements are kept prepared for the next commit.
+/// Writes a row for each item.
 pub(in crate::store) fn write_rows<Item>(
     connection: &Connection,
     table: &Table,
@@ -44,33 +46,26 @@ pub(in crate::store) fn write_rows<Item>(
     values: impl Fn(&Item, Write<'_>) -> Sqlite<()>,
 ) -> Sqlite<()> {
     let (together, left) = items.as_chunks::<TOGETHER>();
-    write(connection, table.several, together.iter().map(<[Item; TOGETHER]>::as_slice), &values)?;
-    write(connection, table.one, left.chunks(1), &values)
+    each(connection, table.several, together, |statement, group| write(statement, group, &values))?;
+    each(connection, table.one, left, |statement, item| write(statement, std::slice::from_ref(item), &values))
 }
 
-fn write<'item, Item: 'item>(
-    connection: &Connection,
-    sql: &str,
-    groups: impl ExactSizeIterator<Item = &'item [Item]>,
+/// As many items as the statement has rows.
+fn write<Item>(
+    statement: &mut CachedStatement<'_>,
+    items: &[Item],
     values: &impl Fn(&Item, Write<'_>) -> Sqlite<()>,
-) -> Sqlite<()> {
-    if groups.len() == 0 {
-        return Ok(());
+) -> Sqlite<usize> {
+    let mut place = 0;
+    for item in items {
+        values(item, &mut |row| {
+            row.iter().try_for_each(|value| {
+                place += 1;
+                statement.raw_bind_parameter(place, value)
+            })
+        })?;
     }
-    let mut statement = connection.prepare_cached(sql)?;
-    for group in groups {
-        let mut place = 0;
-        for item in group {
-            values(item, &mut |row| {
-                row.iter().try_for_each(|value| {
-                    place += 1;
-                    statement.raw_bind_parameter(place, value)
-                })
-            })?;
-        }
-        statement.raw_execute()?;
-    }
-    Ok(())
+    statement.raw_execute()
 }
 
 #[cfg(test)]

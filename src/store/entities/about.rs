@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rusqlite::{Connection, Result as Sqlite, params};
 
-use super::index::{TABLE, YES};
+use super::index::{TABLE, TABLE_NAME, YES};
 use super::told::is_told_of;
 use crate::event::{Body, Event, Stream};
 use crate::store::batch::insert::Write;
@@ -55,7 +55,7 @@ impl<'event> About<'event> {
 }
 
 /// An address that is not written as it is printed, such as `2001:DB8::1` or `::ffff:192.0.2.1`.
-fn is_unusual(text: &str) -> bool {
+pub fn is_unusual(text: &str) -> bool {
     text.contains(':') && text.parse().is_ok_and(|address: IpAddr| address.to_canonical().to_string() != text)
 }
 
@@ -78,8 +78,6 @@ const EARLIER: [&str; 11] = [
 pub fn was_index(name: &str) -> bool {
     EARLIER.contains(&name)
 }
-
-pub const TABLE_NAME: &str = "soc_about";
 
 /// From the JSON of the events that there are. Of an address in IPv6 it is not looked at how it is written: it may be unusual.
 const FILL: &str = "INSERT INTO soc_about SELECT id, json_extract(output_json, '$.entity.user'),

@@ -26,6 +26,8 @@ pub enum Part {
 /// The value of a part that is there or is not.
 pub const YES: &str = "yes";
 
+pub(in crate::store) const TABLE_NAME: &str = "soc_about";
+
 /// A row for each SOC event that has any part.
 pub(in crate::store) const TABLE: &str = "CREATE TABLE IF NOT EXISTS soc_about (
     id INTEGER PRIMARY KEY, user TEXT, host TEXT, src_ip TEXT, dst_ip TEXT, process TEXT, domain TEXT, file TEXT,
@@ -39,6 +41,8 @@ pub(in crate::store) const INSERT: Table = table!(
 
 /// With the events up to an id.
 pub(in crate::store) const DELETE_THROUGH: &str = "DELETE FROM soc_about WHERE id <= ?";
+/// With those beyond one.
+pub(in crate::store) const DELETE_BEYOND: &str = "DELETE FROM soc_about WHERE id > ?";
 
 /// The statements about one part.
 pub(in crate::store) struct Statements {

@@ -6,6 +6,7 @@ mod look_up;
 mod search;
 mod told;
 
+pub use about::is_unusual;
 pub use index::{Part, YES};
 pub use look_up::Extent;
 pub use search::LookUp;
