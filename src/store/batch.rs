@@ -5,7 +5,7 @@ pub(super) mod insert;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::{CachedStatement, Connection, Result as Sqlite, params};
+use rusqlite::{Connection, Result as Sqlite, params};
 
 use super::entities::about::About;
 use super::entities::index;
@@ -14,7 +14,7 @@ use super::schema::snapshot_version;
 use super::taken::TakenRow;
 use crate::bus::{DeadLetter, Transaction};
 use crate::event::EventId;
-use insert::{Table, table, write_rows};
+use insert::{Table, each, table, write_rows};
 
 /// What the transactions of one commit write, by table.
 #[derive(Default)]
@@ -183,21 +183,6 @@ impl<'a> Batch<'a> {
         let gone = self.positions.iter().filter(|(_, position)| position.is_none());
         each(connection, GONE, gone, |statement, (source, _)| statement.execute([source]))
     }
-}
-
-/// Runs a statement for each item; it is kept prepared for the next commit.
-fn each<Item>(
-    connection: &Connection,
-    sql: &str,
-    items: impl IntoIterator<Item = Item>,
-    mut run: impl FnMut(&mut CachedStatement<'_>, Item) -> Sqlite<usize>,
-) -> Sqlite<()> {
-    let mut items = items.into_iter().peekable();
-    if items.peek().is_none() {
-        return Ok(());
-    }
-    let mut statement = connection.prepare_cached(sql)?;
-    items.try_for_each(|item| run(&mut statement, item).map(drop))
 }
 
 /// The same transaction leads to the same digest, so that a repeated commit keeps each letter once; two equal letters

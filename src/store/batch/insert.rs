@@ -2,8 +2,6 @@
 
 use rusqlite::{CachedStatement, Connection, Result as Sqlite, ToSql};
 
-use super::each;
-
 /// So many rows are written with one statement, and what is left one by one.
 const TOGETHER: usize = 8;
 
@@ -66,6 +64,21 @@ fn write<Item>(
         })?;
     }
     statement.raw_execute()
+}
+
+/// Runs a statement for each item; it is kept prepared for the next commit.
+pub(in crate::store) fn each<Item>(
+    connection: &Connection,
+    sql: &str,
+    items: impl IntoIterator<Item = Item>,
+    mut run: impl FnMut(&mut CachedStatement<'_>, Item) -> Sqlite<usize>,
+) -> Sqlite<()> {
+    let mut items = items.into_iter().peekable();
+    if items.peek().is_none() {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(sql)?;
+    items.try_for_each(|item| run(&mut statement, item).map(drop))
 }
 
 #[cfg(test)]
