@@ -28,7 +28,7 @@ use crate::supervise::TaskContext;
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// From the beginning of a commit to that of the next: what comes meanwhile goes with that. Each costs as much as some events. After
 /// a longer rest a commit is made at once.
-const COMMIT_EVERY: Duration = Duration::from_micros(500);
+const COMMIT_EVERY: Duration = Duration::from_millis(1);
 /// How long cursors alone wait for events to go with: devices move theirs all the time, each by itself.
 const CURSORS_WAIT: Duration = Duration::from_millis(4);
 /// How long what follows from an event is waited for, so that both go in one commit.

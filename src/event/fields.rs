@@ -20,8 +20,8 @@ pub enum Fields<'event> {
 }
 
 /// Marks of where a name and where a value begins. JSON has no control characters but blanks: in texts they are escaped.
-const NAME: char = '\u{1e}';
-const VALUE: char = '\u{1f}';
+const NAME: u8 = 0x1e;
+const VALUE: u8 = 0x1f;
 
 impl<'event> Fields<'event> {
     pub fn of(event: &'event Event) -> Self {
@@ -45,15 +45,26 @@ impl<'event> Fields<'event> {
             }
             Self::Written { text, every_value_is_json } => (text, *every_value_is_json),
         };
-        let members = text.split(NAME).filter_map(|member| member.split_once(VALUE));
-        members.map(|(name, value)| (plain(name), if json { Cow::Borrowed(value) } else { plain(value) })).collect()
+        let value = |value| if json { Cow::Borrowed(value) } else { plain(value) };
+        members(text).map(|(name, text)| (plain(name), value(text))).collect()
     }
+}
+
+/// Names and values between their marks, which take turns.
+fn members(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut marks = memchr::memchr2_iter(NAME, VALUE, text.as_bytes());
+    let mut begin = marks.next();
+    std::iter::from_fn(move || {
+        let (name, value) = (begin? + 1, marks.next()?);
+        begin = marks.next();
+        Some((text.get(name..value)?, text.get(value + 1..begin.unwrap_or(text.len()))?))
+    })
 }
 
 /// Text as it is, nothing for null, everything else as JSON.
 fn plain(json: &str) -> Cow<'_, str> {
     match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        Some(text) if !text.contains('\\') => Cow::Borrowed(text),
+        Some(text) if memchr::memchr(b'\\', text.as_bytes()).is_none() => Cow::Borrowed(text),
         Some(_) => Cow::Owned(serde_json::from_str(json).unwrap_or_default()),
         None if json == "null" => Cow::Borrowed(""),
         None => Cow::Borrowed(json),
@@ -66,9 +77,9 @@ struct Members {
 }
 
 impl Members {
-    fn write<W: io::Write + ?Sized>(&self, writer: &mut W, outermost: Option<char>, inner: &str) -> io::Result<()> {
+    fn write<W: io::Write + ?Sized>(&self, writer: &mut W, outermost: Option<u8>, inner: &str) -> io::Result<()> {
         match outermost {
-            Some(mark) if self.depth == 1 => writer.write_all(mark.encode_utf8(&mut [0; 4]).as_bytes()),
+            Some(mark) if self.depth == 1 => writer.write_all(&[mark]),
             None if self.depth == 1 => Ok(()),
             _ => writer.write_all(inner.as_bytes()),
         }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::FileSet;
 use super::listing::source_of;
 use super::watch::Watches;
@@ -20,7 +22,8 @@ const LATELY: Duration = Duration::from_secs(1);
 /// Files that change all the time are looked at no more often. Timers of the runtime are rounded up to whole milliseconds, so that so
 /// short a pause is made by the thread, which the task has to itself.
 const PAUSE: Duration = Duration::from_millis(1);
-/// Nor for more than one part of so many of the time.
+/// Nor for more than one part of so many of the time. What the thread has worked counts: where others have the machine, a look lasts
+/// longer, and what is written meanwhile would wait for several times as long.
 const PART: u32 = 4;
 /// How often status hears of them while sources wait for room.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -48,7 +51,7 @@ async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Res
             show(&files, &log);
             continue;
         }
-        let looked = Instant::now();
+        let looked = worked();
         let polled = files.poll(limits::TRANSACTION_EVENTS_MAX, &|| task.heartbeat());
         polled.problems.iter().for_each(|problem| log.report(problem));
         show(&files, &log);
@@ -64,7 +67,7 @@ async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Res
             woken = now;
         }
         let idle = if now.duration_since(woken) < LATELY { POLL_EVERY } else { LATELY };
-        let pause = (now.duration_since(looked) * (PART - 1)).clamp(PAUSE, POLL_EVERY);
+        let pause = (worked().saturating_sub(looked) * (PART - 1)).clamp(PAUSE, POLL_EVERY);
         let waited = task.run_until_stopped(async {
             let is_woken = tokio::time::timeout(idle, watches.changed()).await.is_ok();
             let rest = pause.saturating_sub(now.elapsed());
@@ -82,6 +85,12 @@ async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Res
         }
     }
     Ok(())
+}
+
+/// How long this thread has worked.
+fn worked() -> Duration {
+    // Neither is ever negative.
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 
 /// What could be read at the last look.

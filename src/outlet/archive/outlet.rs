@@ -132,7 +132,7 @@ impl Outlet for Archive {
         Ok(Portion { through: stretch.through, more: !stretch.ends_round, batch: Some(stretch) })
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self, _: usize) -> Pace {
         let every = self.settings.archive.every.get();
         Pace { idle: every, gather: every, enough: self.settings.archive.batch as u64 }
     }

@@ -144,8 +144,11 @@ impl<O: Outlet, L: Log> Driver<O, L> {
 
     /// Waits for the first new event, and then for others to come with it.
     async fn wait_for_more(&self, meter: &LaneMeter, at: EventId) {
-        let pace = self.outlet.pace();
+        let pace = self.outlet.pace(meter.index);
         let mut committed = self.log.committed();
+        // From now on: it may come with the first event.
+        let hurried = self.outlet.hurried();
+        tokio::pin!(hurried);
         tokio::select! {
             // An error would mean that the log is gone; then the timer decides.
             Ok(_) = committed.wait_for(|id| *id > at) => {}
@@ -162,6 +165,7 @@ impl<O: Outlet, L: Log> Driver<O, L> {
             tokio::select! {
                 Ok(()) = committed.changed() => {}
                 () = &mut deadline => return,
+                () = &mut hurried => return,
                 () = self.context.stopped() => return,
             }
         }

@@ -35,9 +35,14 @@ pub trait Outlet {
     /// The hot store cannot be read.
     fn prepare(&self, lane: usize, after: EventId) -> impl Future<Output = Result<Portion<Self::Batch>, OutsideError>>;
 
-    /// How it waits for more when everything is outside.
-    fn pace(&self) -> Pace {
+    /// How a lane waits for more when everything is outside.
+    fn pace(&self, _lane: usize) -> Pace {
         Pace::default()
+    }
+
+    /// Resolves when lanes that let events gather are to wait no longer.
+    fn hurried(&self) -> impl Future<Output = ()> {
+        pending()
     }
 
     /// What it knows of itself that the driver cannot see.

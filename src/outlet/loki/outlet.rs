@@ -75,7 +75,7 @@ impl Outlet for Loki {
         Ok(Portion { batch, through, more: !is_whole || events.len() == count })
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self, _: usize) -> Pace {
         Pace { idle: Duration::from_secs(3), gather: Duration::from_millis(500), enough: u64::MAX }
     }
 }

@@ -7,16 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 use super::{Batch, Target, Top};
 use crate::config::{self, StreamRole};
 use crate::event::{EventId, Interest, Stream, Timestamp};
 use crate::limits;
 use crate::observe::metrics;
-use crate::outlet::driver::{About, Keep, Lane, Look, Outlet, Portion, Position, Want, Written};
+use crate::outlet::driver::{About, Keep, Lane, Look, Outlet, Pace, Portion, Position, Want, Written};
 use crate::outlet::{CommittedLog, Configured, Resources};
 use crate::redis::Link;
 use crate::retry::OutsideError;
+
+/// How long what nobody waits for gathers, if no SOC event comes: it may refer to that.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// The outlet as the driver sees it: one lane for each mirrored stream, all over one connection.
 pub struct Mirror {
@@ -25,6 +29,8 @@ pub struct Mirror {
     /// For the tasks of the connection.
     io: Handle,
     streams: Vec<Mirrored>,
+    /// There is a SOC event to write.
+    is_waited_for: Notify,
 }
 
 /// One stream.
@@ -57,13 +63,24 @@ impl Configured for Mirror {
             top: Rc::default(),
         });
         let streams = streams.collect();
-        Some(Self { log: Arc::clone(&resources.log), config: section, io: resources.io.clone(), streams })
+        Some(Self {
+            log: Arc::clone(&resources.log),
+            config: section,
+            io: resources.io.clone(),
+            streams,
+            is_waited_for: Notify::new(),
+        })
     }
 }
 
 impl Mirrored {
     fn reads(&self) -> Interest {
         Interest::NONE.stream(self.stream)
+    }
+
+    /// Somebody acts on it.
+    fn is_waited_for(&self) -> bool {
+        self.stream == Stream::SocEvents
     }
 }
 
@@ -106,10 +123,27 @@ impl Outlet for Mirror {
         let (events, scanned) = self.log.after(after, mirrored.reads(), count).await?;
         let head =
             Some(mirrored.stream).filter(|stream| *stream == Stream::SocEvents).and_then(|_| self.log.audit_head());
+        if mirrored.is_waited_for() && !events.is_empty() {
+            self.is_waited_for.notify_waiters();
+        }
         let batch = Batch::with_head(events.iter().map(|event| &**event), head.as_ref());
         let short = batch.as_ref().filter(|batch| batch.events < events.len()).map(|batch| batch.last);
         let more = short.is_some() || events.len() == count;
         Ok(Portion { batch, through: short.unwrap_or(scanned), more })
+    }
+
+    /// Of what is not waited for there is as much as there are lines, and to write once costs Redis and the daemon as much as some
+    /// of them.
+    fn pace(&self, lane: usize) -> Pace {
+        if self.streams.get(lane).is_none_or(Mirrored::is_waited_for) {
+            Pace::default()
+        } else {
+            Pace { gather: GATHER, enough: u64::MAX, ..Pace::default() }
+        }
+    }
+
+    fn hurried(&self) -> impl Future<Output = ()> {
+        self.is_waited_for.notified()
     }
 }
 
@@ -199,7 +233,7 @@ mod tests {
         let redis: config::Redis = toml::from_str("url = \"redis://h\"").unwrap();
         let target = Target::new("k".to_owned(), 1);
         let streams = vec![Mirrored { stream: Stream::SocEvents, target, top: Rc::default() }];
-        let mirror = Mirror { log, config: redis, io: Handle::current(), streams };
+        let mirror = Mirror { log, config: redis, io: Handle::current(), streams, is_waited_for: Notify::new() };
         let large = limits::MIRROR_BATCH_BYTES_MAX / 10;
         for (count, bytes) in [(25, large), (2 * limits::MIRROR_BATCH_EVENTS_MAX + 1, 10), (3, 10)] {
             let soc = Soc { summary: "x".repeat(bytes), ..Soc::default() };
@@ -218,5 +252,25 @@ mod tests {
             }
             assert_eq!((events, at), (count as u64, bus.last()), "{count} of {bytes} bytes");
         }
+    }
+
+    #[tokio::test]
+    async fn soc_events_go_to_redis_at_once_and_what_there_is_of_every_line_with_what_comes_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = HotStore::open(&store_config(&folder)).await.unwrap();
+        let bus = Arc::new(Bus::new(Ledger::default(), EventId::ZERO));
+        let log = Arc::new(CommittedLog::new(bus, store, Handle::current(), Vec::new()));
+        let redis: config::Redis = toml::from_str("url = \"redis://h\"").unwrap();
+        let streams = mirrored(&redis).map(|stream| Mirrored {
+            stream,
+            target: Target::new(redis.key(stream), 1),
+            top: Rc::default(),
+        });
+        let (streams, config, is_waited_for) = (streams.collect(), redis.clone(), Notify::new());
+        let mirror = Mirror { log, config, io: Handle::current(), streams, is_waited_for };
+        let waits =
+            mirror.streams.iter().enumerate().map(|(lane, it)| (it.stream, !mirror.pace(lane).gather.is_zero()));
+        let waits: Vec<_> = waits.collect();
+        assert!(waits.contains(&(Stream::SocEvents, false)) && waits.contains(&(Stream::L3Out, true)), "{waits:?}");
     }
 }

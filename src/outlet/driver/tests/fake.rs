@@ -197,7 +197,7 @@ impl<const CURSOR: bool> Outlet for Fake<CURSOR> {
         STREAMS.into_iter().take(self.lanes).map(want).collect()
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self, _: usize) -> Pace {
         self.outside.pace.get().unwrap_or_default()
     }
 
