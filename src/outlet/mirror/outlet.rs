@@ -56,20 +56,18 @@ impl Configured for Mirror {
     }
 
     fn from_config(config: &config::Config, resources: &Resources) -> Option<Self> {
-        let section = config.redis.clone()?;
-        let streams = mirrored(&section).map(|stream| Mirrored {
+        Some(Self::new(config.redis.clone()?, Arc::clone(&resources.log), resources.io.clone()))
+    }
+}
+
+impl Mirror {
+    fn new(config: config::Redis, log: Arc<CommittedLog>, io: Handle) -> Self {
+        let streams = mirrored(&config).map(|stream| Mirrored {
             stream,
-            target: Target::new(section.key(stream), section.maxlen),
+            target: Target::new(config.key(stream), config.maxlen),
             top: Rc::default(),
         });
-        let streams = streams.collect();
-        Some(Self {
-            log: Arc::clone(&resources.log),
-            config: section,
-            io: resources.io.clone(),
-            streams,
-            is_waited_for: Notify::new(),
-        })
+        Self { streams: streams.collect(), log, config, io, is_waited_for: Notify::new() }
     }
 }
 
@@ -217,6 +215,8 @@ impl MirrorLane {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::bus::{Bus, Ledger};
     use crate::event::{Body, Draft, Soc, Times};
@@ -224,29 +224,40 @@ mod tests {
     use crate::store::HotStore;
     use crate::store::tests::config as store_config;
 
-    #[tokio::test]
-    async fn what_does_not_fit_into_one_batch_is_in_the_next() {
+    async fn mirror() -> (tempfile::TempDir, Arc<Bus>, Mirror) {
         let folder = tempfile::tempdir().unwrap();
         let (store, _) = HotStore::open(&store_config(&folder)).await.unwrap();
         let bus = Arc::new(Bus::new(Ledger::default(), EventId::ZERO));
         let log = Arc::new(CommittedLog::new(Arc::clone(&bus), store, Handle::current(), Vec::new()));
-        let redis: config::Redis = toml::from_str("url = \"redis://h\"").unwrap();
-        let target = Target::new("k".to_owned(), 1);
-        let streams = vec![Mirrored { stream: Stream::SocEvents, target, top: Rc::default() }];
-        let mirror = Mirror { log, config: redis, io: Handle::current(), streams, is_waited_for: Notify::new() };
+        let mirror = Mirror::new(toml::from_str("url = \"redis://h\"").unwrap(), log, Handle::current());
+        (folder, bus, mirror)
+    }
+
+    fn lane(mirror: &Mirror, stream: Stream) -> usize {
+        mirror.streams.iter().position(|mirrored| mirrored.stream == stream).unwrap()
+    }
+
+    fn commit_soc_events(bus: &Bus, count: usize, bytes: usize) {
+        let soc = Soc { summary: "x".repeat(bytes), ..Soc::default() };
+        let body = Body::Soc(Box::new(soc));
+        let draft = Draft { stream: Stream::SocEvents, times: Times::default(), root: None, body };
+        bus.append("source", vec![draft; count], Vec::new(), Vec::new());
+        while bus.uncommitted_transactions() > 0 {
+            bus.confirm(&bus.pending(usize::MAX));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_into_one_batch_is_in_the_next() {
+        let (_folder, bus, mirror) = mirror().await;
+        let lane = lane(&mirror, Stream::SocEvents);
         let large = limits::MIRROR_BATCH_BYTES_MAX / 10;
         for (count, bytes) in [(25, large), (2 * limits::MIRROR_BATCH_EVENTS_MAX + 1, 10), (3, 10)] {
-            let soc = Soc { summary: "x".repeat(bytes), ..Soc::default() };
-            let body = Body::Soc(Box::new(soc));
-            let draft = Draft { stream: Stream::SocEvents, times: Times::default(), root: None, body };
             let begin = bus.last();
-            bus.append("source", vec![draft; count], Vec::new(), Vec::new());
-            while bus.uncommitted_transactions() > 0 {
-                bus.confirm(&bus.pending(usize::MAX));
-            }
+            commit_soc_events(&bus, count, bytes);
             let (mut at, mut events, mut goes_on) = (begin, 0, true);
             while goes_on {
-                let portion = mirror.prepare(0, at).await.unwrap();
+                let portion = mirror.prepare(lane, at).await.unwrap();
                 events += portion.batch.map_or(0, |batch| batch.events());
                 (at, goes_on) = (portion.through, portion.more);
             }
@@ -255,22 +266,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn soc_events_go_to_redis_at_once_and_what_there_is_of_every_line_with_what_comes_next() {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, _) = HotStore::open(&store_config(&folder)).await.unwrap();
-        let bus = Arc::new(Bus::new(Ledger::default(), EventId::ZERO));
-        let log = Arc::new(CommittedLog::new(bus, store, Handle::current(), Vec::new()));
-        let redis: config::Redis = toml::from_str("url = \"redis://h\"").unwrap();
-        let streams = mirrored(&redis).map(|stream| Mirrored {
-            stream,
-            target: Target::new(redis.key(stream), 1),
-            top: Rc::default(),
-        });
-        let (streams, config, is_waited_for) = (streams.collect(), redis.clone(), Notify::new());
-        let mirror = Mirror { log, config, io: Handle::current(), streams, is_waited_for };
-        let waits =
-            mirror.streams.iter().enumerate().map(|(lane, it)| (it.stream, !mirror.pace(lane).gather.is_zero()));
-        let waits: Vec<_> = waits.collect();
-        assert!(waits.contains(&(Stream::SocEvents, false)) && waits.contains(&(Stream::L3Out, true)), "{waits:?}");
+    async fn soc_events_go_to_redis_at_once_and_decisions_together_or_with_the_next_soc_event() {
+        let (_folder, bus, mirror) = mirror().await;
+        let gathers = |stream| !mirror.pace(lane(&mirror, stream)).gather.is_zero();
+        assert!(!gathers(Stream::SocEvents) && gathers(Stream::L3Out) && gathers(Stream::L4Out));
+        let begin = bus.last();
+        let hurried = mirror.hurried();
+        tokio::pin!(hurried);
+        mirror.prepare(lane(&mirror, Stream::SocEvents), begin).await.unwrap();
+        assert!(hurried.as_mut().now_or_never().is_none(), "there is none yet");
+        commit_soc_events(&bus, 1, 10);
+        mirror.prepare(lane(&mirror, Stream::SocEvents), begin).await.unwrap();
+        assert!(hurried.now_or_never().is_some());
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 use super::super::{About, Batch, Keep, Lane, Log, Look, Outlet, Pace, Portion, Position, Want, Written};
@@ -143,6 +143,7 @@ pub struct Outside {
     pub on_write: RefCell<Option<Box<dyn Fn()>>>,
     /// Another one than by default.
     pub pace: Cell<Option<Pace>>,
+    pub hurry: Notify,
     /// Never takes a batch with one of these.
     pub refused: RefCell<BTreeSet<EventId>>,
 }
@@ -199,6 +200,10 @@ impl<const CURSOR: bool> Outlet for Fake<CURSOR> {
 
     fn pace(&self, _: usize) -> Pace {
         self.outside.pace.get().unwrap_or_default()
+    }
+
+    fn hurried(&self) -> impl Future<Output = ()> {
+        self.outside.hurry.notified()
     }
 
     async fn connect(&self) -> Result<Vec<FakeLane<CURSOR>>, OutsideError> {

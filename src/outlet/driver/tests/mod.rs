@@ -151,6 +151,30 @@ async fn the_first_new_event_waits_for_others_until_there_are_enough_of_them_or_
 }
 
 #[tokio::test(start_paused = true)]
+async fn events_that_gather_go_at_once_when_the_outlet_hurries_them() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let world = World::new(1);
+    world.outside.pace.set(Some(Pace { idle: 600 * SECOND, gather: 10 * SECOND, enough: u64::MAX }));
+    world
+        .run::<false>(async |_| {
+            until("a connection", || world.log.shown().up).await;
+            world.log.commit(1);
+            sleep(SECOND).await;
+            world.log.commit(1);
+            sleep(SECOND).await;
+            assert_eq!(world.outside.writes.get(), 0);
+            world.outside.hurry.notify_waiters();
+            sleep(SECOND).await;
+            assert_eq!(world.outside.writes.get(), 1);
+            world.outside.hurry.notify_waiters();
+            world.log.commit(1);
+            sleep(SECOND).await;
+            assert_eq!(world.outside.writes.get(), 2, "also those that come together with the reason");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_outside_that_was_emptied_is_filled_again() {
     let world = World::new(2);
     world.log.commit(25);
