@@ -29,8 +29,8 @@ pub struct Mirror {
     /// For the tasks of the connection.
     io: Handle,
     streams: Vec<Mirrored>,
-    /// There is a SOC event to write.
-    is_waited_for: Notify,
+    /// There is a SOC event to write, and what it may refer to is to be there soon.
+    hurry: Notify,
 }
 
 /// One stream.
@@ -67,7 +67,7 @@ impl Mirror {
             target: Target::new(config.key(stream), config.maxlen),
             top: Rc::default(),
         });
-        Self { streams: streams.collect(), log, config, io, is_waited_for: Notify::new() }
+        Self { streams: streams.collect(), log, config, io, hurry: Notify::new() }
     }
 }
 
@@ -122,7 +122,7 @@ impl Outlet for Mirror {
         let head =
             Some(mirrored.stream).filter(|stream| *stream == Stream::SocEvents).and_then(|_| self.log.audit_head());
         if mirrored.is_waited_for() && !events.is_empty() {
-            self.is_waited_for.notify_waiters();
+            self.hurry.notify_waiters();
         }
         let batch = Batch::with_head(events.iter().map(|event| &**event), head.as_ref());
         let short = batch.as_ref().filter(|batch| batch.events < events.len()).map(|batch| batch.last);
@@ -141,7 +141,7 @@ impl Outlet for Mirror {
     }
 
     fn hurried(&self) -> impl Future<Output = ()> {
-        self.is_waited_for.notified()
+        self.hurry.notified()
     }
 }
 
