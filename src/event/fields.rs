@@ -64,7 +64,7 @@ fn members(text: &str) -> impl Iterator<Item = (&str, &str)> {
 /// Text as it is, nothing for null, everything else as JSON.
 fn plain(json: &str) -> Cow<'_, str> {
     match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        Some(text) if memchr::memchr(b'\\', text.as_bytes()).is_none() => Cow::Borrowed(text),
+        Some(text) if !text.contains('\\') => Cow::Borrowed(text),
         Some(_) => Cow::Owned(serde_json::from_str(json).unwrap_or_default()),
         None if json == "null" => Cow::Borrowed(""),
         None => Cow::Borrowed(json),

@@ -25,8 +25,8 @@ pub fn now() -> Timestamp {
 
 /// Since the machine was started, the time that it slept included.
 pub fn uptime() -> Duration {
-    let time = clock_gettime(ClockId::Boottime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+    // It is never negative.
+    clock_gettime(ClockId::Boottime).try_into().unwrap_or_default()
 }
 
 /// Differs from start to start of the machine; empty where the kernel does not say.

@@ -89,7 +89,7 @@ async fn run(task: TaskContext, Resources { log, config, .. }: Resources) -> Res
 
 /// How long this thread has worked.
 fn worked() -> Duration {
-    // Neither is ever negative.
+    // It is never negative.
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 

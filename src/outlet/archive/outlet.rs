@@ -134,6 +134,6 @@ impl Outlet for Archive {
 
     fn pace(&self, _: usize) -> Pace {
         let every = self.settings.archive.every.get();
-        Pace { idle: every, gather: every, enough: self.settings.archive.batch as u64 }
+        Pace { idle: every, gather: every, enough: Some(self.settings.archive.batch as u64) }
     }
 }

@@ -1,5 +1,6 @@
 //! One lane: takes the events of one want outside, batch after batch, for as long as its connection lasts.
 
+use std::future::pending;
 use std::time::Duration;
 
 use futures_util::future::join;
@@ -148,7 +149,6 @@ impl<O: Outlet, L: Log> Driver<O, L> {
         let mut committed = self.log.committed();
         // From now on: it may come with the first event.
         let hurried = self.outlet.hurried();
-        tokio::pin!(hurried);
         tokio::select! {
             // An error would mean that the log is gone; then the timer decides.
             Ok(_) = committed.wait_for(|id| *id > at) => {}
@@ -159,15 +159,19 @@ impl<O: Outlet, L: Log> Driver<O, L> {
         if pace.gather.is_zero() {
             return;
         }
-        let deadline = sleep(pace.gather);
-        tokio::pin!(deadline);
-        while meter.backlog.grow(&self.log).await.is_err() || meter.backlog.events() < pace.enough {
-            tokio::select! {
-                Ok(()) = committed.changed() => {}
-                () = &mut deadline => return,
-                () = &mut hurried => return,
-                () = self.context.stopped() => return,
+        let enough = async {
+            let Some(enough) = pace.enough else { return pending().await };
+            while meter.backlog.grow(&self.log).await.is_err() || meter.backlog.events() < enough {
+                if committed.changed().await.is_err() {
+                    return pending().await;
+                }
             }
+        };
+        tokio::select! {
+            () = enough => {}
+            () = sleep(pace.gather) => {}
+            () = hurried => {}
+            () = self.context.stopped() => {}
         }
     }
 }

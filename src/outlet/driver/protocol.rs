@@ -165,13 +165,13 @@ pub struct Pace {
     pub idle: Duration,
     /// The first new event waits so long for others …
     pub gather: Duration,
-    /// … or until there are so many.
-    pub enough: u64,
+    /// … or until there are so many; `None`: however many there are, and they are not counted meanwhile.
+    pub enough: Option<u64>,
 }
 
 impl Default for Pace {
     /// Every event goes at once.
     fn default() -> Self {
-        Self { idle: Duration::from_secs(1), gather: Duration::ZERO, enough: 1 }
+        Self { idle: Duration::from_secs(1), gather: Duration::ZERO, enough: None }
     }
 }

@@ -76,7 +76,7 @@ impl Outlet for Loki {
     }
 
     fn pace(&self, _: usize) -> Pace {
-        Pace { idle: Duration::from_secs(3), gather: Duration::from_millis(500), enough: u64::MAX }
+        Pace { idle: Duration::from_secs(3), gather: Duration::from_millis(500), enough: None }
     }
 }
 

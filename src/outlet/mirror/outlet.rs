@@ -76,8 +76,7 @@ impl Mirrored {
         Interest::NONE.stream(self.stream)
     }
 
-    /// Somebody acts on it.
-    fn is_waited_for(&self) -> bool {
+    fn holds_soc_events(&self) -> bool {
         self.stream == Stream::SocEvents
     }
 }
@@ -119,9 +118,8 @@ impl Outlet for Mirror {
         };
         let count = limits::MIRROR_BATCH_EVENTS_MAX;
         let (events, scanned) = self.log.after(after, mirrored.reads(), count).await?;
-        let head =
-            Some(mirrored.stream).filter(|stream| *stream == Stream::SocEvents).and_then(|_| self.log.audit_head());
-        if mirrored.is_waited_for() && !events.is_empty() {
+        let head = mirrored.holds_soc_events().then(|| self.log.audit_head()).flatten();
+        if mirrored.holds_soc_events() && !events.is_empty() {
             self.hurry.notify_waiters();
         }
         let batch = Batch::with_head(events.iter().map(|event| &**event), head.as_ref());
@@ -130,13 +128,13 @@ impl Outlet for Mirror {
         Ok(Portion { batch, through: short.unwrap_or(scanned), more })
     }
 
-    /// Of what is not waited for there is as much as there are lines, and to write once costs Redis and the daemon as much as some
-    /// of them.
+    /// SOC events are waited for. Of the others there are as many as there are lines, and to write once costs Redis and the daemon
+    /// as much as some of them.
     fn pace(&self, lane: usize) -> Pace {
-        if self.streams.get(lane).is_none_or(Mirrored::is_waited_for) {
+        if self.streams.get(lane).is_none_or(Mirrored::holds_soc_events) {
             Pace::default()
         } else {
-            Pace { gather: GATHER, enough: u64::MAX, ..Pace::default() }
+            Pace { gather: GATHER, ..Pace::default() }
         }
     }
 

@@ -67,7 +67,7 @@ fn write<Item>(
 }
 
 /// Runs a statement for each item; it is kept prepared for the next commit.
-pub(in crate::store) fn each<Item>(
+pub(super) fn each<Item>(
     connection: &Connection,
     sql: &str,
     items: impl IntoIterator<Item = Item>,

@@ -131,7 +131,7 @@ async fn while_the_outside_is_slow_the_backlog_is_shown_and_the_next_batch_waits
 async fn the_first_new_event_waits_for_others_until_there_are_enough_of_them_or_it_has_waited_long_enough() {
     const SECOND: Duration = Duration::from_secs(1);
     let world = World::new(1);
-    world.outside.pace.set(Some(Pace { idle: 600 * SECOND, gather: 10 * SECOND, enough: 5 }));
+    world.outside.pace.set(Some(Pace { idle: 600 * SECOND, gather: 10 * SECOND, enough: Some(5) }));
     world
         .run::<false>(async |_| {
             until("a connection", || world.log.shown().up).await;
@@ -154,7 +154,7 @@ async fn the_first_new_event_waits_for_others_until_there_are_enough_of_them_or_
 async fn events_that_gather_go_at_once_when_the_outlet_hurries_them() {
     const SECOND: Duration = Duration::from_secs(1);
     let world = World::new(1);
-    world.outside.pace.set(Some(Pace { idle: 600 * SECOND, gather: 10 * SECOND, enough: u64::MAX }));
+    world.outside.pace.set(Some(Pace { idle: 600 * SECOND, gather: 10 * SECOND, enough: None }));
     world
         .run::<false>(async |_| {
             until("a connection", || world.log.shown().up).await;
