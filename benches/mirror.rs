@@ -14,7 +14,7 @@ use dsmild::bus::Transaction;
 use dsmild::config;
 use dsmild::event::{Body, Decision, Event, EventId, Fields, Stream, Times, Timestamp};
 use dsmild::limits::{MIRROR_BATCH_EVENTS_MAX, TRANSACTION_EVENTS_MAX};
-use dsmild::outlet::mirror::{Batch, Target, Top};
+use dsmild::outlet::mirror::{Appender, Batch, Target, Top};
 use dsmild::store::HotStore;
 
 mod input;
@@ -33,14 +33,14 @@ fn decision(number: usize) -> Event {
 
 /// Events in memory into Redis as the mirror does it: the next batch is made ready while Redis works on one.
 async fn mirror(server: &redis::Server, events: &[Event]) -> f64 {
-    let link = server.link().await;
-    let target = Target::new("mirror".to_owned(), server.config.maxlen);
+    let target = Target { key: "mirror".to_owned(), maxlen: server.config.maxlen };
+    let mut appender = Appender::new(server.link().await, target.clone());
     let (begun, mut top) = (Instant::now(), EventId::ZERO);
     let mut batches = events.chunks(MIRROR_BATCH_EVENTS_MAX);
-    let mut ready = batches.next().and_then(Batch::of);
+    let mut ready = batches.next().and_then(|events| Batch::of(&target, events));
     while let Some(batch) = ready {
-        let prepare = async { batches.next().and_then(Batch::of) };
-        let (ends, next) = futures_util::future::join(target.append(&link, top, &batch), prepare).await;
+        let prepare = async { batches.next().and_then(|events| Batch::of(&target, events)) };
+        let (ends, next) = futures_util::future::join(appender.append(top, &batch), prepare).await;
         assert_eq!(ends.unwrap(), Top::At(batch.last));
         (top, ready) = (batch.last, next);
     }

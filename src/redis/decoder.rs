@@ -116,7 +116,7 @@ impl Decoder {
             return Ok(());
         }
         match content.split_first() {
-            Some((b'+', text)) => self.words(text).map(|text| self.simple(Reply::Text(text.to_owned().into())))?,
+            Some((b'+', text)) => self.words(text).map(|text| self.simple(Reply::Text(status(text))))?,
             Some((b'-', text)) => {
                 let text = self.words(text)?;
                 if self.is_kept() && self.refusal.is_none() {
@@ -201,6 +201,12 @@ impl Decoder {
 fn number_of(text: &[u8]) -> Result<i64, Violation> {
     let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     number.ok_or(Violation::Protocol("a number is none"))
+}
+
+/// Of the commands of a transaction each is answered the same.
+fn status(text: &str) -> Bytes {
+    const QUEUED: &str = "QUEUED";
+    if text == QUEUED { Bytes::from_static(QUEUED.as_bytes()) } else { text.to_owned().into() }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     (
         "NOPERM",
         "permission",
-        "let the ACL user do it: `+@stream +eval ~KEY`, with a database number `+select`, in a cluster `+cluster|info`",
+        "let the ACL user do it: `+@stream +eval ~KEY`, with a database number `+select`, in a cluster `+cluster|info`; with `+multi +exec +watch` each entry costs Redis half as much",
     ),
     ("OOM", "full", "Redis is at its maxmemory: raise it, lower redis.maxlen, or remove other keys"),
     ("MISCONF", "misconf", "Redis cannot save to its disk and refuses writes: its log says why"),
@@ -52,7 +52,7 @@ const ALIEN: &str =
     "is redis.url right? What answers there is no Redis, or it speaks TLS and redis.url does not name that";
 
 /// Redis answered with a refusal.
-pub(super) fn refused(tried: &str, answer: &str) -> OutsideError {
+pub fn refused(tried: &str, answer: &str) -> OutsideError {
     let mut error = of(tried, answer);
     // Where a primary has become a replica, another connection may lead to the new primary.
     if !matches!(error.kind, "readonly" | "password" | "masterdown" | "clusterdown" | "loading") {

@@ -11,7 +11,7 @@ use super::address::Place;
 use super::node::{CALL_TIMEOUT, Failure, Node};
 use super::settings::Settings;
 use super::slot::slot;
-use super::{Reply, error};
+use super::{Answer, Packed, Reply, error};
 use crate::config;
 use crate::limits::REDIS_MOVES_MAX;
 use crate::retry::OutsideError;
@@ -105,6 +105,19 @@ impl Link {
                 .map_err(|cause| error::lost(&format!("{} after {refusal}", tried()), &cause))?;
             place = next;
         }
+    }
+
+    /// Sends several commands about one key at once, to the node that was last known to have it, and waits for all answers. What is
+    /// refused is among them.
+    ///
+    /// # Errors
+    /// The connection ends; not all answers are there within [`CALL_TIMEOUT`].
+    pub async fn call_all(&self, key: &str, commands: Packed) -> Result<Vec<Answer>, OutsideError> {
+        let (_, node) = self.node_of(slot(key.as_bytes()));
+        let answers = node.ask_all(commands, CALL_TIMEOUT).await;
+        answers.map_err(|(Failure::Refused(cause) | Failure::Lost(cause))| {
+            error::lost(&format!("asking about {key}"), &cause)
+        })
     }
 
     /// The node that has a slot, as far as that is known.

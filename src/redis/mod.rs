@@ -4,6 +4,7 @@
 //! `room`).
 
 mod address;
+mod commands;
 pub(crate) mod config;
 mod decoder;
 mod error;
@@ -14,7 +15,9 @@ mod room;
 mod settings;
 mod slot;
 
-pub use decoder::Decoder;
+pub use commands::{Commands, Packed};
+pub use decoder::{Answer, Decoder};
+pub use error::refused;
 pub use link::Link;
 pub use node::CALL_TIMEOUT;
 pub use reply::Reply;

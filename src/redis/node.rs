@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 
 use super::Reply;
 use super::address::Place;
+use super::commands::{Commands, Packed};
 use super::decoder::{Answer, Decoder};
 use super::settings::Settings;
 use crate::http_client::{ConnectError, Io};
@@ -39,10 +40,10 @@ pub(super) struct Node {
     _driver: Running,
 }
 
-/// As it is sent, and who waits for the answer.
+/// As they are sent, and who waits for the answers.
 struct Command {
-    packed: Vec<u8>,
-    answer: oneshot::Sender<Answer>,
+    packed: Packed,
+    answers: oneshot::Sender<Vec<Answer>>,
 }
 
 /// A task that ends with this.
@@ -98,13 +99,25 @@ impl Node {
 
     /// Sends one command and waits for the answer. Commands are sent and answered in the order in which they are asked.
     pub async fn ask(&self, command: &'static str, arguments: Vec<Bytes>, timeout: Duration) -> Result<Reply, Failure> {
-        let (answer, answered) = oneshot::channel();
+        let mut commands = Commands::default();
+        let texts: Vec<&[u8]> =
+            std::iter::once(command.as_bytes()).chain(arguments.iter().map(|text| &**text)).collect();
+        commands.add(&texts);
+        match self.ask_all(commands.packed(), timeout).await?.pop() {
+            Some(answer) => answer.map_err(Failure::Refused),
+            None => Err(self.lost(CLOSED)),
+        }
+    }
+
+    /// Sends several commands with nothing between them and waits for as many answers.
+    pub async fn ask_all(&self, packed: Packed, timeout: Duration) -> Result<Vec<Answer>, Failure> {
+        let (answers, answered) = oneshot::channel();
         let sent = async {
-            self.commands.send(Command { packed: packed(command, &arguments), answer }).await.ok()?;
+            self.commands.send(Command { packed, answers }).await.ok()?;
             answered.await.ok()
         };
         match tokio::time::timeout(timeout, sent).await {
-            Ok(Some(answer)) => answer.map_err(Failure::Refused),
+            Ok(Some(answers)) => Ok(answers),
             Ok(None) => Err(self.lost(CLOSED)),
             Err(_) => Err(self.lost(&silence(timeout))),
         }
@@ -121,20 +134,6 @@ fn silence(timeout: Duration) -> String {
     format!("no answer within {timeout:?}")
 }
 
-/// A command as Redis reads it: a list of texts.
-fn packed(command: &str, arguments: &[Bytes]) -> Vec<u8> {
-    const HEAD_BYTES: usize = 16;
-    let texts = || std::iter::once(command.as_bytes()).chain(arguments.iter().map(|text| &**text));
-    let mut packed = Vec::with_capacity(texts().map(|text| text.len() + HEAD_BYTES).sum::<usize>() + HEAD_BYTES);
-    packed.extend_from_slice(format!("*{}\r\n", arguments.len() + 1).as_bytes());
-    for text in texts() {
-        packed.extend_from_slice(format!("${}\r\n", text.len()).as_bytes());
-        packed.extend_from_slice(text);
-        packed.extend_from_slice(b"\r\n");
-    }
-    packed
-}
-
 /// Until the connection ends: why is known before anybody hears that no answer comes.
 async fn drive(server: impl Io, asked: mpsc::Receiver<Command>, end: Arc<OnceLock<String>>) {
     let (reader, writer) = tokio::io::split(server);
@@ -147,7 +146,12 @@ async fn drive(server: impl Io, asked: mpsc::Receiver<Command>, end: Arc<OnceLoc
     let _ = end.set(why);
 }
 
-type Waiting = oneshot::Sender<Answer>;
+/// Who waits for so many answers, and those that have come.
+struct Waiting {
+    count: usize,
+    come: Vec<Answer>,
+    answers: oneshot::Sender<Vec<Answer>>,
+}
 
 /// Returns why it ended.
 async fn write(
@@ -157,11 +161,12 @@ async fn write(
 ) -> String {
     while let Some(command) = asked.recv().await {
         // First: the answer may be there before the write returns.
-        if sent.send(command.answer).is_err() {
+        let Command { packed: Packed { bytes, count }, answers } = command;
+        if sent.send(Waiting { count, come: Vec::with_capacity(count), answers }).is_err() {
             break;
         }
         let written = async {
-            server.write_all(&command.packed).await?;
+            server.write_all(&bytes).await?;
             server.flush().await
         };
         if let Err(error) = written.await {
@@ -174,6 +179,7 @@ async fn write(
 /// Returns why it ended.
 async fn read(mut server: impl AsyncRead + Unpin, waiting: &mut mpsc::UnboundedReceiver<Waiting>) -> String {
     let (mut decoder, mut chunk) = (Decoder::default(), vec![0; CHUNK_BYTES]);
+    let mut first: Option<Waiting> = None;
     loop {
         let taken = match server.read(&mut chunk).await {
             Ok(0) => return CLOSED.to_owned(),
@@ -182,11 +188,16 @@ async fn read(mut server: impl AsyncRead + Unpin, waiting: &mut mpsc::UnboundedR
         };
         // What was whole before what cannot be understood counts.
         while let Some(answer) = decoder.answer() {
-            let Ok(asked) = waiting.try_recv() else {
+            let Some(mut asked) = first.take().or_else(|| waiting.try_recv().ok()) else {
                 return "the answer is not in the protocol of Redis: nothing was asked".to_owned();
             };
-            // Whoever asked may have gone.
-            let _ = asked.send(answer);
+            asked.come.push(answer);
+            if asked.come.len() < asked.count {
+                first = Some(asked);
+            } else {
+                // Whoever asked may have gone.
+                let _ = asked.answers.send(asked.come);
+            }
         }
         if let Err(violation) = taken {
             return violation.to_string();
@@ -214,16 +225,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_command_is_a_list_of_texts_whatever_bytes_they_have() {
+    async fn several_commands_are_answered_each_before_what_was_asked_after_them() {
         let (node, mut server) = connected();
-        let asked =
-            tokio::spawn(async move { node.ask("SET", vec!["k\r\n".into(), Bytes::new()], CALL_TIMEOUT).await });
-        let expected = b"*3\r\n$3\r\nSET\r\n$3\r\nk\r\n\r\n$0\r\n\r\n";
-        let mut read = vec![0; expected.len()];
-        server.read_exact(&mut read).await.unwrap();
-        assert_eq!(read, expected);
-        server.write_all(b"+OK\r\n").await.unwrap();
-        assert_eq!(asked.await.unwrap(), Ok(ok()));
+        let mut commands = Commands::default();
+        [b"A", b"B"].iter().for_each(|name| commands.add(&[*name]));
+        let both =
+            tokio::spawn(async move { tokio::join!(node.ask_all(commands.packed(), CALL_TIMEOUT), ask(&node, "C")) });
+        let mut read = Vec::new();
+        while !read.ends_with(b"C\r\n") {
+            server.read_buf(&mut read).await.unwrap();
+        }
+        server.write_all(b"-ERR no\r\n").await.unwrap();
+        server.write_all(b"+OK\r\n:7\r\n").await.unwrap();
+        let (several, one) = both.await.unwrap();
+        assert_eq!((several, one), (Ok(vec![Err("ERR no".to_owned()), Ok(ok())]), Ok(Reply::Number(7))));
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Redis as an outlet: several streams over one connection, each asked by itself where it ends.
+//! Redis as an outlet: several streams, each over its own connection and asked by itself where it ends.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::{Batch, Target, Top};
+use super::{Appender, Batch, Target, Top};
 use crate::config::{self, StreamRole};
 use crate::event::{EventId, Interest, Stream, Timestamp};
 use crate::limits;
@@ -22,11 +22,11 @@ use crate::retry::OutsideError;
 /// How long what nobody waits for gathers, if no SOC event comes: it may refer to that.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// The outlet as the driver sees it: one lane for each mirrored stream, all over one connection.
+/// The outlet as the driver sees it: one lane for each mirrored stream, over a connection of its own.
 pub struct Mirror {
     log: Arc<CommittedLog>,
     config: config::Redis,
-    /// For the tasks of the connection.
+    /// For the tasks of the connections.
     io: Handle,
     streams: Vec<Mirrored>,
     /// There is a SOC event to write, and what it may refer to is to be there soon.
@@ -64,7 +64,7 @@ impl Mirror {
     fn new(config: config::Redis, log: Arc<CommittedLog>, io: Handle) -> Self {
         let streams = mirrored(&config).map(|stream| Mirrored {
             stream,
-            target: Target::new(config.key(stream), config.maxlen),
+            target: Target { key: config.key(stream), maxlen: config.maxlen },
             top: Rc::default(),
         });
         Self { streams: streams.collect(), log, config, io, hurry: Notify::new() }
@@ -103,13 +103,14 @@ impl Outlet for Mirror {
     }
 
     async fn connect(&self) -> Result<Vec<MirrorLane>, OutsideError> {
-        let link = Arc::new(Link::connect(&self.config, &self.io).await?);
-        let lane = |mirrored: &Mirrored| MirrorLane {
-            link: Arc::clone(&link),
-            log: Arc::clone(&self.log),
-            mirrored: mirrored.clone(),
-        };
-        Ok(self.streams.iter().map(lane).collect())
+        let mut lanes = Vec::with_capacity(self.streams.len());
+        for mirrored in &self.streams {
+            // What is watched over a connection, any transaction over the same ends.
+            let link = Link::connect(&self.config, &self.io).await?;
+            let appender = Appender::new(link, mirrored.target.clone());
+            lanes.push(MirrorLane { appender, log: Arc::clone(&self.log), mirrored: mirrored.clone() });
+        }
+        Ok(lanes)
     }
 
     async fn prepare(&self, lane: usize, after: EventId) -> Result<Portion<Batch>, OutsideError> {
@@ -122,7 +123,7 @@ impl Outlet for Mirror {
         if mirrored.holds_soc_events() && !events.is_empty() {
             self.hurry.notify_waiters();
         }
-        let batch = Batch::with_head(events.iter().map(|event| &**event), head.as_ref());
+        let batch = Batch::with_head(&mirrored.target, events.iter().map(|event| &**event), head.as_ref());
         let short = batch.as_ref().filter(|batch| batch.events < events.len()).map(|batch| batch.last);
         let more = short.is_some() || events.len() == count;
         Ok(Portion { batch, through: short.unwrap_or(scanned), more })
@@ -145,7 +146,7 @@ impl Outlet for Mirror {
 
 /// One mirrored stream.
 pub struct MirrorLane {
-    link: Arc<Link>,
+    appender: Appender,
     log: Arc<CommittedLog>,
     mirrored: Mirrored,
 }
@@ -154,7 +155,7 @@ impl Lane for MirrorLane {
     type Batch = Batch;
 
     async fn position(&mut self) -> Result<Position, OutsideError> {
-        let top = match self.mirrored.target.top(&self.link).await? {
+        let top = match self.appender.top().await? {
             Top::At(id) if self.is_ours(id).await? => id,
             Top::At(id) => return Err(self.foreign(&id.to_string())),
             Top::Alien(id) => return Err(self.foreign(&id)),
@@ -165,7 +166,7 @@ impl Lane for MirrorLane {
 
     async fn write(&mut self, batch: &Batch) -> Result<Written, OutsideError> {
         let top = self.mirrored.top.get().unwrap_or_default();
-        if self.mirrored.target.append(&self.link, top, batch).await? != Top::At(batch.last) {
+        if self.appender.append(top, batch).await? != Top::At(batch.last) {
             return Ok(Written::Moved);
         }
         self.mirrored.top.set(Some(batch.last));
@@ -175,7 +176,7 @@ impl Lane for MirrorLane {
     /// Redis may have been emptied.
     async fn look(&mut self) -> Result<Look, OutsideError> {
         let top = self.mirrored.top.get().unwrap_or_default();
-        Ok(if self.mirrored.target.top(&self.link).await? == Top::At(top) { Look::Same } else { Look::Moved })
+        Ok(if self.appender.top().await? == Top::At(top) { Look::Same } else { Look::Moved })
     }
 }
 
