@@ -23,7 +23,7 @@ use crate::observe::metrics;
 use config::{LogLevel, LogTarget};
 pub use line::INSTANCE_FIELD;
 use line::Line;
-use sink::{Journal, Sink, Stderr};
+use sink::{Journal, Sink, Texts};
 
 /// The identifier of lines that name none.
 const UNNAMED: &str = "dsmild";
@@ -76,11 +76,11 @@ pub fn reconfigure(config: &config::Log, instance: &str) -> Result<(), LogError>
 
 fn sink_of(target: LogTarget, instance: &str) -> Result<Box<dyn Sink>, LogError> {
     match (target, || Journal::connect(instance)) {
-        (LogTarget::Stderr, _) => Ok(Box::new(Stderr)),
+        (LogTarget::Stderr, _) => Ok(Box::new(Texts::on_stderr())),
         (LogTarget::Journald, connect) => Ok(Box::new(connect().map_err(LogError::NoJournal)?)),
         (LogTarget::Auto, connect) => Ok(match connect() {
             Ok(journal) => Box::new(journal),
-            Err(_) => Box::new(Stderr),
+            Err(_) => Box::new(Texts::on_stderr()),
         }),
     }
 }
@@ -200,17 +200,24 @@ impl Writer {
         loop {
             let order = match self.orders.try_recv() {
                 Ok(order) => order,
-                Err(TryRecvError::Disconnected) => return,
+                Err(TryRecvError::Disconnected) => return self.flush(),
                 Err(TryRecvError::Empty) => {
                     self.report_drops();
+                    self.flush();
                     let Ok(order) = self.orders.recv() else { return };
                     order
                 }
             };
             match order {
                 Order::Line(line) => self.write(&line),
-                Order::Sink(sink) => self.sink = sink,
-                Order::Flush(written) => drop(written.send(())),
+                Order::Sink(sink) => {
+                    self.flush();
+                    self.sink = sink;
+                }
+                Order::Flush(written) => {
+                    self.flush();
+                    let _ = written.send(());
+                }
             }
             if self.reported.elapsed() > DROPS_REPORTED_EVERY {
                 self.report_drops();
@@ -221,8 +228,14 @@ impl Writer {
     /// What the journal does not take still reaches whoever watches standard error.
     fn write(&mut self, line: &Line) {
         if self.sink.write(line).is_err() {
-            let _ = Stderr.write(line);
+            let mut texts = Texts::on_stderr();
+            let _ = texts.write(line).and_then(|()| texts.flush());
         }
+    }
+
+    /// Where standard error takes nothing, there is nobody else to tell.
+    fn flush(&mut self) {
+        let _ = self.sink.flush();
     }
 
     fn report_drops(&mut self) {

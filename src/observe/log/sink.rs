@@ -1,7 +1,7 @@
 //! Where log lines go: the journal, or standard error.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::net::UnixDatagram;
 
 use log::{Level, Record};
@@ -19,6 +19,14 @@ pub trait Sink: Send {
     /// # Errors
     /// The line did not get there.
     fn write(&mut self, line: &Line) -> io::Result<()>;
+
+    /// What was written goes on its way, since no more comes for now.
+    ///
+    /// # Errors
+    /// It did not get there.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The journal, with a connection for each SYSLOG_IDENTIFIER that has spoken.
@@ -80,17 +88,36 @@ fn level_for_priority(level: Level) -> Level {
     }
 }
 
-/// One line of text each: time, level, identifier, message, `KEY=value`.
-pub struct Stderr;
+/// One line of text each: time, level, identifier, message, `KEY=value`. Those that come together are written together.
+pub struct Texts<Writer> {
+    to: Writer,
+    text: String,
+}
 
-impl Sink for Stderr {
-    fn write(&mut self, line: &Line) -> io::Result<()> {
-        io::stderr().write_all(text_of(line).as_bytes())
+/// Bytes that are written at once.
+const TEXT_MAX: usize = 64 * 1024;
+
+impl Texts<io::Stderr> {
+    pub fn on_stderr() -> Self {
+        Self { to: io::stderr(), text: String::new() }
     }
 }
 
-fn text_of(line: &Line) -> String {
-    let mut text = String::with_capacity(TEXT_EXPECTED + line.message.len());
+impl<Writer: io::Write + Send> Sink for Texts<Writer> {
+    fn write(&mut self, line: &Line) -> io::Result<()> {
+        append(&mut self.text, line);
+        if self.text.len() < TEXT_MAX { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let written = self.to.write_all(self.text.as_bytes());
+        self.text.clear();
+        written
+    }
+}
+
+fn append(text: &mut String, line: &Line) {
+    text.reserve(TEXT_EXPECTED + line.message.len());
     // Writing to memory does not fail.
     let _ = write!(text, "{} {:<5} {} {}", line.time, line.level, line.identifier, escaped(&line.message));
     for (key, value) in &line.fields {
@@ -99,7 +126,6 @@ fn text_of(line: &Line) -> String {
         }
     }
     text.push('\n');
-    text
 }
 
 #[cfg(test)]
@@ -117,11 +143,32 @@ mod tests {
             message: "bad\nERROR forged \x1b[31m".into(),
             fields: vec![("EVENT_ID".into(), "1-0".into())],
         };
+        let mut texts = Texts { to: Vec::new(), text: String::new() };
+        texts.write(&line).unwrap();
+        texts.flush().unwrap();
         assert_eq!(
-            text_of(&line),
+            String::from_utf8(texts.to).unwrap(),
             "2025-11-23T00:00:00.123Z WARN  dsmil-l3 bad\\nERROR forged \\u{1b}[31m EVENT_ID=1-0\n"
         );
     }
+
+    #[test]
+    fn lines_that_come_together_are_written_together_in_their_order_and_within_bounds() {
+        let mut texts = Texts { to: Vec::new(), text: String::new() };
+        let numbered = |number: usize| Line { message: format!("number {number}."), ..line(Level::Info) };
+        texts.write(&numbered(0)).unwrap();
+        assert!(texts.to.is_empty(), "another may come");
+        for number in 1..2000 {
+            texts.write(&numbered(number)).unwrap();
+            assert!(texts.text.len() < TEXT_MAX);
+        }
+        texts.flush().unwrap();
+        let written = String::from_utf8(texts.to).unwrap();
+        let lines: Vec<&str> = written.lines().collect();
+        assert_eq!(lines.len(), 2000);
+        assert!(lines.iter().enumerate().all(|(number, line)| line.contains(&format!("number {number}."))));
+    }
+
     fn line(level: Level) -> Line {
         Line {
             time: Timestamp::ZERO,
